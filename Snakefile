@@ -1,0 +1,43 @@
+# Raw to report. The sources are the folders below data/raw; each goes through the same rules.
+# workflow/rules/common.smk finds them; trials.smk, clinics.smk and pages.smk carry them on.
+import sys
+from pathlib import Path
+from shlex import quote
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+# Snakemake runs script jobs by `sys.executable` unquoted; a folder with a space would break them.
+sys.executable = quote(sys.executable)
+sys.path[:0] = [
+    str(Path(workflow.basedir) / "src"),
+    str(Path(workflow.basedir) / "workflow"),
+]
+
+
+configfile: "config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/trials.smk"
+include: "workflow/rules/clinics.smk"
+include: "workflow/rules/pages.smk"
+
+
+wildcard_constraints:
+    review="[a-z0-9_]+",
+    clinic="[a-z0-9_]+",
+
+
+onstart:
+    for notice in NOTICES:
+        print(f"headway: {notice}", file=sys.stderr)
+
+
+rule all:
+    default_target: True
+    input:
+        f"{RESULTS}/index.html",
+        f"{RESULTS}/provenance.json",
+        f"{PROCESSED}/nothing_refused.txt",

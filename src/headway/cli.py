@@ -1,0 +1,96 @@
+"""The command line: `headway check | simulate | audit`."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import headway
+from headway.errors import InputError, UserError
+
+
+def check(folder: Path) -> int:
+    """Hold a clinic's or a review's folder against its schema; run the gate on a clinic."""
+    from headway import config
+
+    if (folder / "review.yaml").is_file():
+        from headway.ingest import trials
+
+        review = config.load_review(folder)
+        trials.read_review(folder, review)
+        print(f"{folder.name}: review.yaml and its files keep to the contract")
+        return 0
+    from headway.ingest import clinics
+
+    clinic = config.load_clinic(folder)
+    clinics.check_clinic(folder, clinic)
+    print(f"{folder.name}: clinic.yaml keeps to its schema; the gate found no identifier "
+          "(which is no certificate)")
+    return 0
+
+
+def simulate(folder: Path, patients: int, seed: int, scenario: str) -> int:
+    """Write a synthetic clinic's files and the truth behind them."""
+    from headway.simulate import simulate_clinic, write_clinic
+
+    if patients < 1:
+        raise InputError("--patients must be at least 1")
+    simulated = simulate_clinic(n_patients=patients, seed=seed, scenario=scenario)
+    write_clinic(simulated, folder, truth=True)
+    print(f"{folder}: {patients} people, scenario {scenario}, seed {seed}")
+    return 0
+
+
+def audit(data_dir: Path, results_dir: Path, clinic: str, cores: str) -> int:
+    """Run the workflow for one clinic below `data_dir`/raw/clinics."""
+    root = Path(__file__).resolve().parents[2]
+    command = [
+        sys.executable, "-m", "snakemake", "--directory", str(root), "--cores", cores, "--config",
+        f"data_dir={data_dir.resolve()}", f"results_dir={results_dir.resolve()}",
+        f"clinics=[{clinic}]", "trials=[]", "notebooks=false",
+    ]
+    done = subprocess.run(command, cwd=root, check=False)
+    if done.returncode == 0:
+        print(results_dir / "clinics" / clinic / "audit.html")
+    return done.returncode
+
+
+def parser() -> argparse.ArgumentParser:
+    """Describe the commands."""
+    top = argparse.ArgumentParser(prog="headway", description=headway.__doc__)
+    top.add_argument("--version", action="version", version=f"headway {headway.__version__}")
+    commands = top.add_subparsers(dest="command", required=True)
+    one = commands.add_parser("check", help="schema and de-identification gate, nothing else")
+    one.add_argument("folder", type=Path, help="folder with clinic.yaml or review.yaml")
+    two = commands.add_parser("simulate", help="write a synthetic clinic")
+    two.add_argument("folder", type=Path)
+    two.add_argument("--patients", type=int, default=120)
+    two.add_argument("--seed", type=int, default=20260101)
+    two.add_argument("--scenario", default="real_effect")
+    three = commands.add_parser("audit", help="run the workflow for one clinic")
+    three.add_argument("clinic", help="name of the folder below raw/clinics")
+    three.add_argument("--data", type=Path, default=Path("data"), help="folder with raw/")
+    three.add_argument("--results", type=Path, default=Path("results"))
+    three.add_argument("--cores", default="all")
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; a user's error is printed without a traceback, with its own exit code."""
+    options = parser().parse_args(arguments)
+    try:
+        if options.command == "check":
+            return check(options.folder)
+        if options.command == "simulate":
+            return simulate(options.folder, options.patients, options.seed, options.scenario)
+        return audit(options.data, options.results, options.clinic, options.cores)
+    except UserError as error:
+        print(f"headway: {error}", file=sys.stderr)
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

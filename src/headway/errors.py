@@ -1,0 +1,78 @@
+"""Errors that a user can mend, kept apart from bugs.
+
+Records are health data: a message names file, column, row number and rule, and never the value
+of a cell. Each class has its own exit code, so that someone who may not read the logs still
+learns what kind of problem there was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with an input, with the place and the rule but never the value."""
+
+    file: str
+    rule: str
+    message: str
+    column: str = ""
+    line: int | None = None
+    remedy: str = ""
+    count: int | None = None
+
+    def __str__(self) -> str:
+        place = self.file
+        if self.line is not None:
+            place += f", line {self.line}"
+        if self.column:
+            place += f", column '{self.column}'"
+        text = f"{place}: {self.message} [{self.rule}]"
+        if self.remedy:
+            text += f" What to do: {self.remedy}"
+        return text
+
+
+class UserError(Exception):
+    """An input or setting that the user can mend; printed without a traceback."""
+
+    exit_code = 10
+
+    def __init__(self, message: str, problems: Iterable[Problem] = ()) -> None:
+        self.message = message
+        self.problems = tuple(problems)
+        super().__init__("\n".join([message, *(f"  - {p}" for p in self.problems)]))
+
+
+    def as_problems(self) -> list[dict[str, object]]:
+        """List the problems as plain data, for a status file or a page."""
+        if not self.problems:
+            return [{"file": "", "rule": type(self).__name__, "column": "", "line": None,
+                     "count": None, "message": self.message, "remedy": "", "text": self.message}]
+        return [{**asdict(problem), "text": str(problem)} for problem in self.problems]
+
+
+class ConfigError(UserError):
+    """A YAML file does not keep to its schema."""
+
+    exit_code = 11
+
+
+class InputError(UserError):
+    """A data file cannot be read as its YAML declares."""
+
+    exit_code = 12
+
+
+class RefusedError(UserError):
+    """The de-identification gate refused a clinic's files."""
+
+    exit_code = 13
+
+
+class ContractError(UserError):
+    """A table that the pipeline made breaks its own contract (`headway.tables`)."""
+
+    exit_code = 14

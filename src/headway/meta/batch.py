@@ -1,0 +1,155 @@
+"""One layout for all sets of studies: studies down the first axis, sets along the second.
+
+Sums over studies then run along whole rows of memory, which is several times faster than summing
+ten numbers a hundred thousand times. A study a set does not hold has variance infinity and effect
+0: its weight 1/(v + tau2) is 0, so that the kernels need no mask.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+MAX_POSITIONS_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Sets of studies, centred and brought to a typical variance near 1.
+
+    Attributes
+    ----------
+    y, v : ndarray, shape (studies, sets)
+        Effects minus `centre`, over root `unit`; variances over `unit`.
+    held : ndarray of bool, shape (studies, sets)
+        Which studies a set holds.
+    k, centre, unit : ndarray, shape (sets,)
+        Number of studies; what was subtracted; the square of what was divided by.
+    shape : tuple of int
+        Leading shape of the caller's arrays; () for a single set.
+    """
+
+    y: Array
+    v: Array
+    held: Bools
+    k: NDArray[np.int64]
+    centre: Array
+    unit: Array
+    shape: tuple[int, ...]
+
+    def select(self, sets: Bools) -> Batch:
+        """Return the batch of some sets only."""
+        if sets.all():
+            return self
+        return Batch(
+            self.y[:, sets],
+            self.v[:, sets],
+            self.held[:, sets],
+            self.k[sets],
+            self.centre[sets],
+            self.unit[sets],
+            (int(sets.sum()),),
+        )
+
+
+def describe_positions(bad: Bools) -> str:
+    """Return where `bad` is true, counted from 0: positions only, never values."""
+    found = [i[0] if len(i) == 1 else i for i in map(tuple, np.argwhere(bad).tolist())]
+    shown = ", ".join(map(str, found[:MAX_POSITIONS_SHOWN]))
+    more = len(found) - MAX_POSITIONS_SHOWN
+    noun = "position" if len(found) == 1 else "positions"
+    return f"{noun} {shown}" + (f" and {more} more" if more > 0 else "") + " (counted from 0)"
+
+
+def read_numbers(value: ArrayLike, name: str) -> Array:
+    """Return `value` as floats of at least one dimension."""
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be numbers") from None
+    if array.ndim == 0:
+        raise ValueError(f"{name} must have at least one dimension: one entry per study")
+    return array
+
+
+def read_mask(mask: ArrayLike | None, shape: tuple[int, ...]) -> Bools:
+    """Return `mask` broadcast to `shape`; all true where there is none."""
+    if mask is None:
+        return np.ones(shape, dtype=np.bool_)
+    array = np.asarray(mask)
+    if array.dtype != np.bool_:
+        raise ValueError("mask must be boolean: True where a study counts")
+    try:
+        return np.broadcast_to(array, shape)
+    except ValueError:
+        raise ValueError(f"mask of shape {array.shape} does not fit effects {shape}") from None
+
+
+def prepare_batch(yi: ArrayLike, vi: ArrayLike, mask: ArrayLike | None = None) -> Batch:
+    """Check effects and variances and bring them into the common layout.
+
+    Raises
+    ------
+    ValueError
+        Shapes that do not match; a studied effect that is not finite; a variance that is not
+        finite and positive; a single set without studies.
+    """
+    y, v = read_numbers(yi, "yi"), read_numbers(vi, "vi")
+    try:
+        if y.shape[-1] != v.shape[-1]:
+            raise ValueError
+        y, v = np.broadcast_arrays(y, v)
+    except ValueError:
+        raise ValueError(f"yi {y.shape} and vi {v.shape} must have one shape") from None
+    held = read_mask(mask, y.shape)
+    bad = held & ~np.isfinite(y)
+    if bad.any():
+        raise ValueError(f"yi must be finite: see {describe_positions(bad)}")
+    bad = held & ~(np.isfinite(v) & (v > 0))
+    if bad.any():
+        raise ValueError(f"vi must be finite and above 0: see {describe_positions(bad)}")
+    shape, studies = y.shape[:-1], y.shape[-1]
+    sets = math.prod(shape)  # not -1 in reshape: there may be no studies at all
+    held = np.ascontiguousarray(held.reshape(sets, studies).T)
+    k = held.sum(axis=0, dtype=np.int64)
+    if not shape and k[0] == 0:
+        raise ValueError("no studies to pool: yi is empty or the mask leaves none")
+    whole = bool(held.all())
+    y = y.reshape(sets, studies).T
+    v = v.reshape(sets, studies).T
+    if not whole:
+        y, v = np.where(held, y, 0.0), np.where(held, v, np.inf)
+    # Centred where the precise studies are: one wild and imprecise effect must not cost the
+    # others their digits.
+    w = 1 / v
+    divisor = np.where(k > 0, w.sum(axis=0), 1.0)
+    centre = (w * y).sum(axis=0) / divisor
+    # The unit is a power of 4, so that dividing by it and by its root is exact: results in other
+    # units differ by rounding of the data alone.
+    _, exponent = np.frexp(np.maximum(k, 1) / divisor)
+    half = exponent // 2
+    y = np.ldexp(y - centre if whole else np.where(held, y - centre, 0.0), -half)
+    v = np.ldexp(v, -2 * half)
+    unit = np.ldexp(1.0, 2 * half)
+    return Batch(np.ascontiguousarray(y), np.ascontiguousarray(v), held, k, centre, unit, shape)
+
+
+def prepare_weights(weights: ArrayLike, batch: Batch) -> Array:
+    """Return a caller's weights in the common layout, 0 for studies a set does not hold."""
+    whole = (*batch.shape, batch.y.shape[0])
+    value = read_numbers(weights, "weights")
+    try:
+        value = np.broadcast_to(value, whole)
+    except ValueError:
+        raise ValueError(f"weights {value.shape} must fit effects {whole}") from None
+    flat = value.reshape(math.prod(batch.shape), whole[-1])
+    bad = (batch.held.T & ~(np.isfinite(flat) & (flat > 0))).reshape(whole)
+    if bad.any():
+        raise ValueError(f"weights must be finite and above 0: see {describe_positions(bad)}")
+    return np.where(batch.held, flat.T, 0.0)

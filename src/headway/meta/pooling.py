@@ -1,0 +1,371 @@
+"""Pool effects: the estimate, its confidence and prediction intervals, and heterogeneity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from headway.meta.batch import Batch, prepare_batch, prepare_weights
+from headway.meta.distributions import (
+    check_level,
+    find_chi2_tail,
+    find_critical,
+    find_p_value,
+)
+from headway.meta.tau2 import NAMES, check_method, compute_genq, estimate_tau2, weigh
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Array = NDArray[np.float64]
+Number = float | Array
+Count = int | NDArray[np.int64]
+Text = str | NDArray[np.str_]
+
+TESTS: dict[str, str] = {
+    "z": "Wald-type, normal distribution",
+    "t": "Wald-type, t distribution with k - 1 df",
+    "knha": "Hartung-Knapp, t distribution with k - 1 df",
+    "adhoc": "Hartung-Knapp with ad hoc floor (variance factor at least 1), "
+    "t distribution with k - 1 df",
+}
+
+NOTE_ONE = "one study: not pooled"
+NOTE_NONE = "no studies"
+NOTE_TWO = "two studies: tau2, and with it both intervals, can hardly be estimated"
+NOTE_EQUAL = "effects without spread: the Hartung-Knapp standard error is 0 (use test='adhoc')"
+
+# What one fit holds per set, in the order of a table's columns.
+_COLUMNS = (
+    "k",
+    "estimate",
+    "se",
+    "ci_low",
+    "ci_high",
+    "pi_low",
+    "pi_high",
+    "p_value",
+    "statistic",
+    "df",
+    "tau2",
+    "i2",
+    "h2",
+    "q",
+    "q_df",
+    "q_p_value",
+    "note",
+)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Fit:
+    """A pooled estimate, or a batch of them.
+
+    Numbers are floats for one set of studies and arrays of the leading shape for a batch; NaN
+    means "not defined".
+
+    Attributes
+    ----------
+    k : int
+        Studies pooled.
+    estimate, se, ci_low, ci_high : float
+        Pooled effect, its standard error and confidence limits, in the unit of ``yi``.
+    pi_low, pi_high : float
+        Prediction limits for the true effect of a new study; see `pi_method`.
+    p_value, statistic, df : float
+        Two-sided test of no effect; `df` is NaN where the distribution is normal.
+    tau2 : float
+        Between-study variance, in the squared unit of ``yi``.
+    i2, h2 : float
+        I² in percent and H², from `tau2` (from Q under the common-effect method), as in metafor.
+    q, q_df, q_p_value : float
+        Cochran's test of heterogeneity.
+    method, test, level
+        What was asked for.
+    weights : ndarray
+        Weights in percent, summing to 100 over the last axis; 0 for studies not held.
+    note : str
+        What a reader must know about this fit; empty if nothing.
+    ci_method, pi_method : str
+        The intervals in words.
+    """
+
+    k: Count
+    estimate: Number
+    se: Number
+    ci_low: Number
+    ci_high: Number
+    pi_low: Number
+    pi_high: Number
+    p_value: Number
+    statistic: Number
+    df: Number
+    tau2: Number
+    i2: Number
+    h2: Number
+    q: Number
+    q_df: Number
+    q_p_value: Number
+    method: str
+    test: str
+    level: float
+    weights: Array
+    note: Text
+    ci_method: str
+    pi_method: str
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a data frame with one row per set of studies, without the weights."""
+        import pandas as pd
+
+        columns = {name: np.ravel(getattr(self, name)) for name in _COLUMNS}
+        frame = pd.DataFrame(columns)
+        for name in ("method", "test", "level", "ci_method", "pi_method"):
+            frame[name] = getattr(self, name)
+        return frame
+
+    def summary(self) -> str:
+        """Return the result as a statistician would print it."""
+        if not isinstance(self.k, int):
+            return f"{self!r}\nUse to_frame() for one row per set."
+        percent = f"{100 * self.level:g} %"
+        several = self.k > 1
+        kind = "Common-effect" if self.method == "EE" else "Random-effects"
+        head = f"{kind} meta-analysis of {self.k} studies" if several else "One study, not pooled"
+        if self.method != "EE" and several:
+            head += f" (tau2: {NAMES[self.method]})"
+        name = "z" if np.isnan(self.df) else f"t({self.df:g})"
+        lines = [
+            head,
+            "",
+            f"estimate  {self.estimate:.4f} (SE {self.se:.4f}), {percent} CI "
+            f"{self.ci_low:.4f} to {self.ci_high:.4f}, {name} = {self.statistic:.2f}, "
+            f"{_print_p(self.p_value)}",
+            f"          {self.ci_method}",
+        ]
+        if np.isnan(self.pi_low):
+            lines.append(f"prediction interval: {self.pi_method}")
+        else:
+            lines.append(f"{percent} prediction interval {self.pi_low:.4f} to {self.pi_high:.4f}")
+            lines.append(f"          {self.pi_method}")
+        if several:
+            tau = np.sqrt(self.tau2)
+            lines.append(
+                f"heterogeneity: tau2 = {self.tau2:.4f}, tau = {tau:.4f}, I2 = {self.i2:.1f} %, "
+                f"H2 = {self.h2:.2f}; Q({self.q_df:g}) = {self.q:.2f}, {_print_p(self.q_p_value)}"
+            )
+        if several and self.note:
+            lines.append(f"note: {self.note}")
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        what = f"Fit({self.method}, {self.test}"
+        if not isinstance(self.k, int):
+            return f"{what}: batch of {np.shape(self.k)} sets of studies)"
+        text = f"{what}, k={self.k}: {self.estimate:.4g} [{self.ci_low:.4g}, {self.ci_high:.4g}]"
+        if not np.isnan(self.pi_low):
+            text += f", PI [{self.pi_low:.4g}, {self.pi_high:.4g}]"
+        return f"{text}, tau2={self.tau2:.4g}, I2={self.i2:.1f} %)"
+
+
+def _print_p(p: Number) -> str:
+    return "p < 0.0001" if p < 0.0001 else f"p = {p:.4f}"
+
+
+def check_test(test: str) -> str:
+    """Return `test` if it is known."""
+    if test not in TESTS:
+        raise ValueError(f"test must be one of {list(TESTS)}, not {test!r}")
+    return test
+
+
+def find_typical_variance(batch: Batch) -> Array:
+    """Return the typical sampling variance of Higgins and Thompson (2002), equation 9."""
+    w = 1 / batch.v
+    w1 = w.sum(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray((batch.k - 1) * w1 / (w1**2 - (w * w).sum(axis=0)))
+
+
+def _describe_prediction(method: str, test: str) -> str:
+    if method == "EE":
+        return "none: a common-effect model has no distribution of true effects"
+    spread = "standard error" if test in ("z", "t") else "Hartung-Knapp standard error"
+    curve = "normal distribution" if test == "z" else "t distribution with k - 1 df"
+    return f"root of tau2 plus squared {spread}, {curve}"
+
+
+def _note_sets(batch: Batch, flat: NDArray[np.bool_]) -> NDArray[np.str_]:
+    notes = np.full(batch.k.shape, "", dtype=f"<U{max(map(len, (NOTE_TWO, NOTE_EQUAL)))}")
+    notes[batch.k == 2] = NOTE_TWO
+    notes[flat] = NOTE_EQUAL
+    notes[batch.k == 1] = NOTE_ONE
+    notes[batch.k == 0] = NOTE_NONE
+    return notes
+
+
+def pool_batch(
+    batch: Batch, method: str, test: str, level: float, own_weights: Array | None = None
+) -> Fit:
+    """Pool sets of studies that are in the common layout already; see :func:`pool`."""
+    k = batch.k
+    single, several = k == 1, k > 1
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if own_weights is None:
+            tau2 = estimate_tau2(batch, method)
+        else:
+            tau2 = np.where(several, compute_genq(batch, own_weights), np.where(single, 0, np.nan))
+        spread = np.where(k > 0, tau2, 0.0)
+        w, w1, mu = weigh(batch, spread)
+        variance = 1 / w1
+        degrees = np.where(several, k - 1, np.nan)
+        df = degrees if test != "z" else np.full(k.shape, np.nan)
+        # Cochran's Q weighs by the sampling variances alone, whatever the method.
+        w0, _, mu0 = weigh(batch, np.zeros(k.shape)) if method != "EE" else (w, w1, mu)
+        q = np.where(k > 0, (w0 * (batch.y - mu0) ** 2).sum(axis=0), np.nan)
+        q_df = np.where(k > 0, k - 1, np.nan)
+        # Effects equal to ten digits of their sampling error are equal: what is left is rounding.
+        flat = several & (q < 1e-20) & (test == "knha")
+        factor = np.ones(k.shape)
+        if test in ("knha", "adhoc"):
+            factor = np.where(several, (w * (batch.y - mu) ** 2).sum(axis=0) / degrees, 1.0)
+            factor = np.maximum(factor, 1.0) if test == "adhoc" else np.where(flat, 0.0, factor)
+        if own_weights is not None:
+            # The Hartung-Knapp factor above keeps the inverse-variance weights, as in metafor.
+            total = own_weights.sum(axis=0)
+            mu = (own_weights * batch.y).sum(axis=0) / total
+            known = np.where(batch.held, batch.v, 0.0) + spread
+            variance = (own_weights**2 * known).sum(axis=0) / total**2
+            w, w1 = own_weights, total
+        variance = factor * variance
+        if method == "EE":
+            h2 = np.where(several, q / degrees, 1.0)
+            i2 = np.where(several & (q > degrees), 100 * (1 - degrees / q), 0.0)
+        else:
+            ratio = np.where(several, tau2 / find_typical_variance(batch), 0.0)
+            h2, i2 = 1 + ratio, 100 * ratio / (1 + ratio)
+
+        root_unit = np.sqrt(batch.unit)
+        se = np.sqrt(variance) * root_unit
+        estimate = mu * root_unit + batch.centre
+        tau2 = tau2 * batch.unit
+        critical = find_critical(level, df)
+        half = critical * se
+        reach = critical * np.sqrt(tau2 + se**2)
+        if method == "EE":
+            reach = np.full(k.shape, np.nan)
+        reach = np.where(several, reach, np.nan)
+        statistic = estimate / se
+        weights = 100 * w / w1
+
+    ci_method = TESTS["z"] + " (one study)" if not batch.shape and single[0] else TESTS[test]
+    pi_method = _describe_prediction(method, test)
+    if not batch.shape and single[0] and method != "EE":
+        pi_method = "none: one study says nothing about the spread of true effects"
+    empty = k == 0
+    values: dict[str, Array] = {
+        "estimate": estimate,
+        "se": se,
+        "ci_low": estimate - half,
+        "ci_high": estimate + half,
+        "pi_low": estimate - reach,
+        "pi_high": estimate + reach,
+        "p_value": find_p_value(statistic, df),
+        "statistic": statistic,
+        "df": df,
+        "tau2": tau2,
+        "i2": i2,
+        "h2": h2,
+        "q": q,
+        "q_df": q_df,
+        "q_p_value": find_chi2_tail(q, q_df),
+    }
+    shaped: dict[str, Any] = {}
+    for name, value in values.items():
+        value = np.where(empty, np.nan, value) if empty.any() else value
+        shaped[name] = value.reshape(batch.shape) if batch.shape else float(value[0])
+    notes = _note_sets(batch, flat)
+    return Fit(
+        k=k.reshape(batch.shape) if batch.shape else int(k[0]),
+        method=method,
+        test=test,
+        level=level,
+        weights=np.ascontiguousarray(weights.T).reshape(*batch.shape, batch.y.shape[0]),
+        note=notes.reshape(batch.shape) if batch.shape else str(notes[0]),
+        ci_method=ci_method,
+        pi_method=pi_method,
+        **shaped,
+    )
+
+
+def pool(
+    yi: ArrayLike,
+    vi: ArrayLike,
+    *,
+    method: str = "REML",
+    test: str = "adhoc",
+    level: float = 0.95,
+    mask: ArrayLike | None = None,
+    weights: ArrayLike | None = None,
+) -> Fit:
+    """Pool effects of several studies.
+
+    Parameters
+    ----------
+    yi : array_like, shape (k,) or (..., k)
+        Effects. With leading axes, every ``yi[i, j, :]`` is a set of studies of its own and all
+        are fitted in one vectorised pass.
+    vi : array_like
+        Sampling variances, > 0, in the squared unit of `yi`; broadcast to its shape.
+    method : {"EE", "DL", "HE", "HS", "HSk", "SJ", "ML", "REML", "EB", "PM", "PMM", "GENQ"}
+        Common effect, or the estimator of the between-study variance tau2. ``ML`` and ``REML``
+        find the global maximum of the likelihood; ``GENQ`` needs `weights`.
+    test : {"adhoc", "knha", "t", "z"}
+        Standard error and distribution: Hartung-Knapp with a variance factor of at least 1,
+        plain Hartung-Knapp, Wald-type with t (k − 1 df), Wald-type normal.
+    level : float
+        Coverage of both intervals.
+    mask : array_like of bool, optional
+        True where a study counts; broadcast to the shape of `yi`. What is masked out may be NaN.
+    weights : array_like, optional
+        For ``method="GENQ"`` only: fixed weights > 0 (their scale does not matter) that give both
+        tau2 and the estimate; broadcast to the shape of `yi`.
+
+    Returns
+    -------
+    Fit
+        Floats for one set, arrays of the leading shape for a batch. One study is returned as it
+        is (tau2 = 0, normal interval, no prediction interval, with a note) whatever the `test`;
+        in a batch, a set without studies is NaN.
+
+    Raises
+    ------
+    ValueError
+        Unknown `method` or `test`; `weights` missing for ``GENQ`` or given for another method;
+        `level` outside (0, 1); shapes that do not match; effects that are not finite or variances
+        that are not finite and above 0, with their positions; a single set without any study.
+
+    Notes
+    -----
+    Results do not depend on the unit of the outcome. tau2: see :mod:`headway.meta.tau2`.
+    Hartung-Knapp: Hartung and Knapp (2001), Sidik and Jonkman (2002); the floor: Knapp and
+    Hartung (2003). Prediction interval: Higgins, Thompson and Spiegelhalter (2009), equation 12,
+    with k − 1 df as in metafor; normal with ``test="z"``. I² and H²: Higgins and Thompson (2002),
+    from tau2.
+
+    Examples
+    --------
+    >>> fit = pool([1.0, 2.0, 6.0], [1.0, 1.0, 1.0], method="DL", test="z")
+    >>> fit.estimate, fit.tau2
+    (3.0, 6.0)
+    """
+    check_method(method)
+    check_test(test)
+    if (weights is None) == (method == "GENQ"):
+        raise ValueError("weights go with method='GENQ', and with no other")
+    batch = prepare_batch(yi, vi, mask)
+    own_weights = None if weights is None else prepare_weights(weights, batch)
+    return pool_batch(batch, method, test, check_level(level), own_weights)

@@ -1,0 +1,63 @@
+"""What a run stands on: versions, inputs, settings. No date, so that two runs are the same."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import headway
+
+PACKAGES = (
+    "numpy", "scipy", "pandas", "duckdb", "pandera", "matplotlib", "jinja2", "jsonschema",
+    "snakemake",
+)
+
+
+def hash_file(path: Path) -> str:
+    """Compute the SHA-256 of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def hash_files(paths: Sequence[Path]) -> str:
+    """Compute one short hash over several files, for the foot of a page."""
+    total = hashlib.sha256()
+    for path in sorted(paths):
+        total.update(f"{path.name} {hash_file(path)}\n".encode())
+    return total.hexdigest()[:12]
+
+
+def collect(
+    files: Sequence[str], data_dir: Path, settings: Mapping[str, Any], lock: Path
+) -> dict[str, Any]:
+    """Collect the record of a run.
+
+    Parameters
+    ----------
+    files
+        Every raw file that the run read.
+    data_dir
+        Folder that holds them; paths are given below it.
+    settings
+        config.yaml with its defaults.
+    lock
+        requirements.lock.
+    """
+    inputs = {}
+    for name in sorted(set(files)):
+        path = Path(name)
+        shown = path.relative_to(data_dir) if path.is_relative_to(data_dir) else Path(path.name)
+        inputs[shown.as_posix()] = hash_file(path)
+    return {
+        "headway": headway.__version__,
+        "python": platform.python_version(),
+        "packages": {name: metadata.version(name) for name in PACKAGES},
+        "lock": hash_file(lock) if lock.is_file() else None,
+        "settings": {k: v for k, v in settings.items() if not k.endswith("_dir")},
+        "seeds": "each clinic.yaml declares its own (bootstrap.seed)",
+        "inputs": inputs,
+    }

@@ -1,0 +1,655 @@
+"""The contract of every table that the pipeline writes: columns, types, units, allowed values.
+
+`TABLES` is the data dictionary (docs/tables.md is written from it); `validate` holds a DataFrame
+against it with pandera and reports every broken rule at once, without cell values.
+
+Vocabulary
+----------
+positive_means : what a positive number says, as the source prints it. For a change within one
+    arm `worse` (post - pre) or `better` (a decrease); for a contrast `treatment_minus_control`
+    or `control_minus_treatment`; `unstated` where the source does not say (shown, never pooled).
+status : `retrieved` (read in the text), `computed` (from a retrieved file), `recalled`
+    (unverified: shown, never pooled by default).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from headway.errors import ContractError, Problem
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Kind = Literal["text", "int", "float", "bool"]
+
+TECHNIQUES = ("manual", "dry_needling", "wet_needling", "acupuncture", "self_care", "other")
+SETTINGS = ("in_office", "at_home")
+COMPARATORS = ("waiting_list", "no_treatment", "usual_care", "sham", "active")
+STATUSES = ("retrieved", "computed", "recalled")
+CHANGE_SIGNS = ("worse", "better", "unstated")
+CONTRAST_SIGNS = ("treatment_minus_control", "control_minus_treatment", "unstated")
+ESTIMANDS = ("between_arm", "within_arm", "single_arm")
+OUTCOMES = ("frequency", "intensity", "duration", "headache_index")
+WINDOWS = ("earlier", "baseline", "post")  # and followup_1, followup_2, ...
+VERDICTS = ("reproduced", "not reproduced", "not recomputable")
+# Lists of short codes: long enough to look like free text, which the gate refuses, so their
+# shape is checked instead.
+ZONES = r"^[a-zA-Z][a-zA-Z_ -]{0,29}(;[a-zA-Z][a-zA-Z_ -]{0,29})*$"
+POINTS = (
+    r"^[a-zA-Z][a-zA-Z_ -]{0,29}(:(left|right|both|mid))?"
+    r"(;[a-zA-Z][a-zA-Z_ -]{0,29}(:(left|right|both|mid))?)*$"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table: its type, unit, whether it may be empty and what it may hold."""
+
+    kind: Kind
+    description: str
+    unit: str = ""
+    nullable: bool = False
+    allowed: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    pattern: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table: what one row is, its key, and its columns in order."""
+
+    row: str
+    columns: Mapping[str, Column]
+    key: tuple[str, ...] = ()
+    level: Literal["row-level", "aggregate"] = "aggregate"
+
+
+def _text(description: str, *, allowed: Sequence[str] = (), nullable: bool = False) -> Column:
+    return Column("text", description, allowed=tuple(allowed), nullable=nullable)
+
+
+def _float(
+    description: str,
+    unit: str = "",
+    *,
+    nullable: bool = True,
+    low: float | None = None,
+    high: float | None = None,
+) -> Column:
+    return Column("float", description, unit, nullable, low=low, high=high)
+
+
+def _int(
+    description: str,
+    unit: str = "",
+    *,
+    nullable: bool = False,
+    low: float | None = None,
+    high: float | None = None,
+) -> Column:
+    return Column("int", description, unit, nullable, low=low, high=high)
+
+
+def _bool(description: str) -> Column:
+    return Column("bool", description)
+
+
+_TRIAL: dict[str, Column] = {
+    "trial": _text("Trial, by first author and year"),
+    "year": _int("Year of publication", nullable=True),
+    "doi": _text("Digital object identifier", nullable=True),
+    "condition": _text("Condition of the participants, as the source names it", nullable=True),
+}
+_ORIGIN: dict[str, Column] = {
+    "status": _text("How the numbers were obtained", allowed=STATUSES),
+    "source": _text("Page or table that prints the numbers"),
+    "note": _text("Remark about the row", nullable=True),
+    "file": _text("Raw file of the row"),
+    "line": _int("Line of the row in that file (1 = header)", low=1),
+}
+_PLACE: dict[str, Column] = {
+    "outcome": _text("Outcome: frequency, intensity, duration or another declared one"),
+    "unit": _text("Unit the numbers are in (the outcome's own unit where conversion is possible)"),
+    "unit_printed": _text("Unit as the source prints it"),
+    "timepoint": _text("Timepoint as the source names it"),
+    "time_days": _float("Days from start of treatment or randomisation", "days"),
+}
+
+ARMS = Table(
+    row="trial x arm x outcome x timepoint",
+    key=("trial", "arm", "outcome", "timepoint", "kind"),
+    columns={
+        **_TRIAL,
+        "arm": _text("Arm, as the source names it"),
+        "role": _text("Role in the trial", allowed=("treatment", "control")),
+        "technique": _text("What was done in the arm", allowed=TECHNIQUES, nullable=True),
+        "comparator": _text("Kind of control arm", allowed=COMPARATORS, nullable=True),
+        **_PLACE,
+        "kind": _text("What `mean` is", allowed=("baseline", "final", "change", "events")),
+        "n": _float("Participants", "participants", low=0),
+        "mean": _float("Mean, at `unit`; a change is post - pre (negative = fewer)"),
+        "sd": _float("Standard deviation of `mean`'s individuals", low=0),
+        "baseline_n": _float("Participants at baseline", "participants", low=0),
+        "baseline_mean": _float("Mean at baseline"),
+        "baseline_sd": _float("Standard deviation at baseline", low=0),
+        "events": _float("Participants with the event (two by two data)", "participants", low=0),
+        "printed_mean": _float("Mean as printed, before sign and unit were made canonical"),
+        "positive_means": _text("What a positive printed change says", nullable=True),
+        "sd_from": _text("How the standard deviation was obtained", nullable=True),
+        **_ORIGIN,
+    },
+)
+CONTRASTS = Table(
+    row="trial x pair of arms x outcome x timepoint",
+    key=("trial", "treatment_arm", "control_arm", "outcome", "timepoint", "effect_type"),
+    columns={
+        **_TRIAL,
+        "treatment_arm": _text("Arm 1"),
+        "control_arm": _text("Arm 2"),
+        "technique": _text("What was done in arm 1", allowed=TECHNIQUES, nullable=True),
+        "comparator": _text("Kind of arm 2", allowed=COMPARATORS, nullable=True),
+        **_PLACE,
+        "effect_type": _text("Statistic as the source names it"),
+        "printed_effect": _float("Effect as printed"),
+        "printed_ci_low": _float("Lower limit as printed"),
+        "printed_ci_high": _float("Upper limit as printed"),
+        "positive_means": _text("What a positive printed effect says", allowed=CONTRAST_SIGNS),
+        "effect": _float("Effect as treatment - control; empty where the sign is unstated"),
+        "ci_low": _float("Lower limit, treatment - control"),
+        "ci_high": _float("Upper limit, treatment - control"),
+        "se": _float("Standard error implied by the interval (or p value)", low=0),
+        "se_from": _text("How the standard error was obtained", nullable=True),
+        "p": _text("p value as printed", nullable=True),
+        "n_total": _float("Participants in both arms or the trial", "participants", low=0),
+        **_ORIGIN,
+    },
+)
+PUBLISHED = Table(
+    row="a pooled result as printed",
+    key=("outcome", "subgroup", "timepoint"),
+    columns={
+        "outcome": _text("Outcome"),
+        "unit": _text("Unit of the estimate"),
+        "subgroup": _text("Subgroup of trials", nullable=True),
+        "timepoint": _text("Timepoint"),
+        "measure": _text("Measure, metafor's code", nullable=True),
+        "k": _int("Trials pooled", nullable=True, low=1),
+        "effect": _float("Pooled estimate as printed"),
+        "ci_low": _float("Lower limit"),
+        "ci_high": _float("Upper limit"),
+        "model": _text("Model, as far as the source says", nullable=True),
+        "positive_means": _text("What a positive estimate says", allowed=CONTRAST_SIGNS),
+        **_ORIGIN,
+    },
+)
+_POOL_ID: dict[str, Column] = {
+    "comparison": _text("Identifier of the comparison in review.yaml"),
+    "label": _text("The comparison in words"),
+    "outcome": _text("Outcome"),
+    "estimand": _text("What is estimated; never pooled across", allowed=ESTIMANDS),
+    "measure": _text("Measure, metafor's code"),
+    "unit": _text("Unit of the estimate on its own scale"),
+}
+EFFECTS = Table(
+    row="one trial's effect in one comparison",
+    key=("comparison", "trial", "arms", "timepoint", "measure", "basis"),
+    columns={
+        **_POOL_ID,
+        "subgroup": _text("Subgroup", nullable=True),
+        "trial": _text("Trial"),
+        "year": _int("Year", nullable=True),
+        "arms": _text("Arms compared, or the arm followed"),
+        "timepoint": _text("Timepoint"),
+        "basis": _text("Rows the effect stands on", allowed=("arms", "contrast", "published")),
+        "n1": _float("Participants, treatment arm", "participants"),
+        "mean1": _float("Mean, treatment arm (post, where one arm is followed)"),
+        "sd1": _float("Standard deviation, treatment arm"),
+        "n2": _float("Participants, control arm", "participants"),
+        "mean2": _float("Mean, control arm (pre, where one arm is followed)"),
+        "sd2": _float("Standard deviation, control arm"),
+        "events1": _float("Events, treatment arm"),
+        "events2": _float("Events, control arm"),
+        "r": _float("Pre-post correlation used", low=-1, high=1),
+        "r_from": _text("Where r comes from", nullable=True),
+        "yi": _float("Effect (log scale for RR and OR)"),
+        "vi": _float("Sampling variance of yi", low=0),
+        "ci_low": _float("Lower limit of yi (Wald, 95 % unless the review declares another)"),
+        "ci_high": _float("Upper limit of yi"),
+        "weight": _float("Share of the pooled estimate", "percent"),
+        "pooled": _bool("Whether the row enters the pooled estimate"),
+        "why_not": _text("Why it does not", nullable=True),
+        "status": _text("How the numbers were obtained", allowed=STATUSES),
+        "source": _text("Page or table that prints them"),
+        "note": _text("Remark", nullable=True),
+    },
+)
+POOLED = Table(
+    row="one pooled estimate: comparison x subgroup x method x test",
+    key=("comparison", "subgroup", "method", "test"),
+    columns={
+        **_POOL_ID,
+        "subgroup": _text("Subgroup; 'overall' for all", nullable=False),
+        "method": _text("Estimator of tau2, metafor's code"),
+        "test": _text("z, t, knha or adhoc"),
+        "declared": _bool("Whether the review declares this model (the others are sensitivity)"),
+        "level": _float("Confidence level", nullable=False),
+        "k": _int("Trials pooled", low=0),
+        "n_total": _float("Participants, where every trial prints them", "participants"),
+        "estimate": _float("Pooled estimate (log scale for RR and OR)"),
+        "se": _float("Standard error", low=0),
+        "ci_low": _float("Lower limit"),
+        "ci_high": _float("Upper limit"),
+        "pi_low": _float("Lower limit of the prediction interval"),
+        "pi_high": _float("Upper limit of the prediction interval"),
+        "p_value": _float("Two-sided p value", low=0, high=1),
+        "tau2": _float("Between-trial variance", low=0),
+        "i2": _float("Share of variance between trials", "percent"),
+        "h2": _float("Total over sampling variance"),
+        "q": _float("Cochran's Q"),
+        "q_df": _float("Degrees of freedom of Q"),
+        "q_p_value": _float("p value of Q"),
+        "ci_method": _text("Method of the interval in words"),
+        "pi_method": _text("Method of the prediction interval in words", nullable=True),
+        "note": _text("What the estimate cannot say", nullable=True),
+    },
+)
+REPRODUCTION = Table(
+    row="one printed number, recomputed",
+    key=("quantity", "part"),
+    columns={
+        "quantity": _text("Identifier of the published quantity in review.yaml"),
+        "label": _text("The quantity in words"),
+        "part": _text("estimate, ci_low, ci_high, p or another printed part"),
+        "published": _text("The number as printed"),
+        "recomputed": _float("The number recomputed, in the published sign and unit"),
+        "difference": _float("recomputed - published"),
+        "printed_unit": _float("One unit of the last printed digit"),
+        "rounds_identically": _text("yes, no, or empty", allowed=("yes", "no"), nullable=True),
+        "verdict": _text("Verdict", allowed=VERDICTS),
+        "how": _text("How it was recomputed: measure, model, rows"),
+        "explanation": _text("By how much, what is missing; conjecture labelled", nullable=True),
+        "source": _text("Where it is printed"),
+    },
+)
+CONSISTENCY = Table(
+    row="a check of published summaries against each other (not a re-analysis)",
+    key=("check", "outcome", "model"),
+    columns={
+        "check": _text("Identifier of the check in review.yaml"),
+        "label": _text("The check in words"),
+        "outcome": _text("Outcome"),
+        "unit": _text("Unit"),
+        "model": _text("Model"),
+        "k": _int("Published summaries combined", low=0),
+        "estimate": _float("Combined estimate"),
+        "ci_low": _float("Lower limit"),
+        "ci_high": _float("Upper limit"),
+        "significant": _text("Whether the interval excludes 0", allowed=("yes", "no")),
+        "q": _float("Q of the difference between the summaries"),
+        "q_df": _float("Degrees of freedom"),
+        "q_p_value": _float("p value of the difference"),
+    },
+)
+INTEGRITY = Table(
+    row="a doubt about a printed number",
+    columns={
+        "trial": _text("Trial"),
+        "outcome": _text("Outcome", nullable=True),
+        "where": _text("Arm or contrast, and timepoint"),
+        "check": _text("Check"),
+        "printed": _text("What was printed"),
+        "expected": _text("What was expected"),
+        "severity": _text("Severity", allowed=("note", "doubt", "impossible")),
+        "explanation": _text("In words"),
+        "file": _text("Raw file"),
+        "line": _int("Line"),
+    },
+)
+
+PATIENTS = Table(
+    row="patient",
+    key=("patient_id",),
+    level="row-level",
+    columns={
+        "patient_id": _text("The clinic's random code"),
+        "age": _float("Age", "years", low=0, high=89),
+        "age_band": _text("Age band", nullable=True),
+        "sex": _text("female, male or other", allowed=("female", "male", "other"), nullable=True),
+        "condition": _text("ICHD-3 code or a name", nullable=True),
+        "chronicity_years": _float("Years with the condition", "years", low=0, high=89),
+    },
+)
+SESSIONS = Table(
+    row="session",
+    level="row-level",
+    columns={
+        "patient_id": _text("The clinic's random code"),
+        "day": _int("Days since the patient's first session", "days"),
+        "therapist": _text("Therapist, as a code", nullable=True),
+        "technique": _text("Technique", allowed=TECHNIQUES, nullable=True),
+        "setting": _text("Setting", allowed=SETTINGS, nullable=True),
+        "minutes": _float("Length", "minutes", low=0),
+        "fee": _float("Fee", "currency units", low=0),
+        "trigger_points": Column(
+            "text", "muscle:side, separated by ;", nullable=True, pattern=POINTS
+        ),
+        "referral_zone": Column(
+            "text", "Zone per point, separated by ; (none = local)", nullable=True, pattern=ZONES
+        ),
+        "currency": _text("Currency of the fee", nullable=True),
+        "insured": _int("1 if insurance paid, 0 if not", nullable=True, low=0, high=1),
+        "retention_minutes": _float("How long a needle stayed (STRICTA 2010)", "minutes", low=0),
+        "drug": _text("Drug of a wet needling, with its dose", nullable=True),
+        "soreness_days": _float("Days of soreness afterwards", "days", low=0),
+        "soreness_reported": _text(
+            "Whether soreness was asked for", allowed=("asked", "volunteered"), nullable=True
+        ),
+        "adverse_event": _text("Adverse event, as a code", nullable=True),
+        "water_cups": _float("Cups of water before the session", "cups", low=0),
+        "homework_given": _int("1 if given", nullable=True, low=0, high=1),
+        "homework_done": _int("1 if done", nullable=True, low=0, high=1),
+        "headache_days_28": _float("Headache days in the last 28, asked", "days", low=0, high=28),
+        "usual_intensity": _float("Usual intensity, asked", "0-10", low=0, high=10),
+        "usual_duration_hours": _float("Usual duration, asked", "hours", low=0, high=24),
+        "line": _int("Line in the raw file", low=1),
+    },
+)
+DAYS = Table(
+    row="patient x day of the diary",
+    key=("patient_id", "day"),
+    level="row-level",
+    columns={
+        "patient_id": _text("The clinic's random code"),
+        "day": _int("Days since the first session (0 belongs to treatment)", "days"),
+        "headache": _int("1 a headache day, 0 none, empty unknown", nullable=True, low=0, high=1),
+        "intensity": _float("Worst intensity", "0-10", low=0, high=10),
+        "duration_hours": _float("Hours with headache", "hours", low=0, high=24),
+        "attacks": _float("Attacks", low=0),
+        "acute_medication": _float("Doses of acute medication", low=0),
+        "line": _int("Line in the raw file", low=1),
+    },
+)
+QUESTIONNAIRES = Table(
+    row="patient x instrument x day",
+    level="row-level",
+    columns={
+        "patient_id": _text("The clinic's random code"),
+        "day": _int("Days since the first session", "days"),
+        "instrument": _text("HIT-6, MIDAS, HDI, PGIC or another"),
+        "score": _float("Total score", nullable=False),
+        "line": _int("Line in the raw file", low=1),
+    },
+)
+WINDOWS_TABLE = Table(
+    row="patient x window x outcome",
+    key=("patient_id", "window", "outcome", "source"),
+    level="row-level",
+    columns={
+        "patient_id": _text("The clinic's random code"),
+        "window": _text("earlier, baseline, post, followup_k or all_before / all_after"),
+        "source": _text("Where it was recorded", allowed=("diary", "visit", "given")),
+        "outcome": _text("Outcome"),
+        "value": _float("Value on the outcome's scale (frequency: days per 28)"),
+        "count": _float("Headache days counted", "days"),
+        "days_observed": _float("Days with an entry", "days", low=0),
+        "days_possible": _float("Days in the window", "days", low=0),
+        "complete": _bool("Whether the completeness rule holds"),
+    },
+)
+CHANGE = Table(
+    row="patient x outcome x comparison",
+    key=("patient_id", "outcome", "comparison"),
+    level="row-level",
+    columns={
+        "patient_id": _text("The clinic's random code"),
+        "comparison": _text("Identifier of the pair of windows and the rule"),
+        "outcome": _text("Outcome"),
+        "pre": _float("Value before"),
+        "post": _float("Value after"),
+        "change": _float("post - pre; negative is improvement"),
+    },
+)
+QUARANTINE = Table(
+    row="a row or cell that could not be used",
+    level="row-level",
+    columns={
+        "file": _text("Raw file"),
+        "line": _int("Line (1 = header)", nullable=True, low=1),
+        "column": _text("Column, as the clinic names it", nullable=True),
+        "rule": _text("Rule it broke"),
+        "scope": _text("row (not used at all) or cell (set to missing)", allowed=("row", "cell")),
+    },
+)
+FLOW = Table(
+    row="a step in the account of rows or people",
+    key=("account", "item", "step"),
+    columns={
+        "account": _text("What is counted", allowed=("rows", "cells", "people")),
+        "item": _text("File, or outcome and comparison"),
+        "step": _text("Step"),
+        "n": _float("Count"),
+        "of": _float("Out of"),
+        "note": _text("Remark", nullable=True),
+        "redacted": _bool("Whether disclosure control withheld the count"),
+    },
+)
+COHORT = Table(
+    row="one statistic of one outcome over one pair of windows",
+    key=("outcome", "comparison", "group", "statistic"),
+    columns={
+        "outcome": _text("Outcome"),
+        "comparison": _text("Identifier of the pair of windows and the rule"),
+        "comparison_label": _text("The pair of windows and the rule in words"),
+        "group": _text("all, or a subgroup as 'technique: manual'"),
+        "primary": _bool("The declared primary outcome, time and rule"),
+        "statistic": _text("Identifier of the statistic"),
+        "label": _text("The statistic in words"),
+        "unit": _text("Unit; empty for a pure number", nullable=True),
+        "estimate": _float("Estimate"),
+        "ci_low": _float("Lower limit"),
+        "ci_high": _float("Upper limit"),
+        "interval": _text("Method of the interval", nullable=True),
+        "n": _float("People it stands on"),
+        "of": _float("People who started"),
+        "count": _float("People with the property, for shares"),
+        "redacted": _bool("Whether disclosure control withheld numbers"),
+        "note": _text("Remark", nullable=True),
+    },
+)
+COURSE_OF_WINDOWS = Table(
+    row="mean of one outcome in one window",
+    key=("outcome", "comparison", "window"),
+    columns={
+        "outcome": _text("Outcome"),
+        "comparison": _text("Identifier of the pair of windows and the rule"),
+        "window": _text("Window"),
+        "order": _int("Position from left to right"),
+        "label": _text("The window in words"),
+        "mean": _float("Mean"),
+        "ci_low": _float("Lower limit (t)"),
+        "ci_high": _float("Upper limit (t)"),
+        "p25": _float("Lower quartile"),
+        "p75": _float("Upper quartile"),
+        "n": _float("People"),
+        "redacted": _bool("Whether disclosure control withheld numbers"),
+    },
+)
+HISTOGRAM = Table(
+    row="one bin of the change",
+    key=("outcome", "comparison", "bin_low"),
+    columns={
+        "outcome": _text("Outcome"),
+        "comparison": _text("Identifier of the pair of windows and the rule"),
+        "bin_low": _float("From (included)", nullable=False),
+        "bin_high": _float("To (not included)", nullable=False),
+        "n": _float("People"),
+        "redacted": _bool("Whether disclosure control withheld the count"),
+    },
+)
+LINES = Table(
+    row="one person's change, without the code; only under `internal` and `public`",
+    columns={
+        "outcome": _text("Outcome"),
+        "comparison": _text("Identifier of the pair of windows and the rule"),
+        "pre": _float("Value before"),
+        "post": _float("Value after"),
+    },
+)
+
+TABLES: dict[str, Table] = {
+    "arms": ARMS,
+    "contrasts": CONTRASTS,
+    "published": PUBLISHED,
+    "effects": EFFECTS,
+    "pooled": POOLED,
+    "reproduction": REPRODUCTION,
+    "consistency": CONSISTENCY,
+    "integrity": INTEGRITY,
+    "patients": PATIENTS,
+    "sessions": SESSIONS,
+    "days": DAYS,
+    "questionnaires": QUESTIONNAIRES,
+    "windows": WINDOWS_TABLE,
+    "change": CHANGE,
+    "quarantine": QUARANTINE,
+    "flow": FLOW,
+    "cohort": COHORT,
+    "window_means": COURSE_OF_WINDOWS,
+    "change_histogram": HISTOGRAM,
+    "change_lines": LINES,
+}
+
+_DTYPES = {"text": "str", "int": "Int64", "float": "float64", "bool": "bool"}
+
+
+def empty(name: str) -> pd.DataFrame:
+    """Make a table of the contract with its columns and types and no row."""
+    import pandas as pd
+
+    return pd.DataFrame(
+        {c: pd.Series(dtype=_DTYPES[spec.kind]) for c, spec in TABLES[name].columns.items()}
+    )
+
+
+def conform(name: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """Give a DataFrame the contract's column order and types, then validate it.
+
+    Columns of the contract that the frame lacks are added empty where the contract lets them
+    be empty; columns that the contract does not know are an error, so that nothing is lost.
+    """
+    import pandas as pd
+
+    spec = TABLES[name].columns
+    out = frame.copy()
+    for column, rule in spec.items():
+        if column not in out.columns and rule.nullable:
+            out[column] = pd.NA if rule.kind != "float" else float("nan")
+    missing = [c for c in spec if c not in out.columns]
+    extra = [c for c in out.columns if c not in spec]
+    if missing or extra:
+        problems = [Problem(name, "missing_column", "is missing", column=c) for c in missing]
+        problems += [Problem(name, "unknown_column", "is not in the table's contract", column=c)
+                     for c in extra]
+        raise ContractError(f"the table '{name}' does not have the columns of its contract", problems)
+    for column, rule in spec.items():
+        if rule.kind == "text":
+            series = out[column].astype("object")
+            out[column] = series.where(series.notna() & (series != ""), None).astype("str")
+        else:
+            out[column] = out[column].astype(_DTYPES[rule.kind])
+    out = out[list(spec)].reset_index(drop=True)
+    validate(name, out)
+    return out
+
+
+def validate(name: str, frame: pd.DataFrame) -> None:
+    """Hold a DataFrame against the contract of the table `name`.
+
+    Raises
+    ------
+    ContractError
+        With one problem per broken rule and column: how many rows, and the first row's number.
+        Cell values are left out, since the table may hold health data.
+    """
+    import pandera.pandas as pa
+
+    table = TABLES[name]
+    columns = {}
+    for column, rule in table.columns.items():
+        checks: list[Any] = []
+        if rule.allowed:
+            checks.append(pa.Check.isin(list(rule.allowed)))
+        if rule.low is not None:
+            checks.append(pa.Check.ge(rule.low))
+        if rule.high is not None:
+            checks.append(pa.Check.le(rule.high))
+        if rule.pattern:
+            checks.append(pa.Check.str_matches(rule.pattern))
+        columns[column] = pa.Column(_DTYPES[rule.kind], checks=checks, nullable=rule.nullable)
+    schema = pa.DataFrameSchema(
+        columns, strict=True, ordered=True, unique=list(table.key) or None
+    )
+    try:
+        schema.validate(frame, lazy=True)
+    except pa.errors.SchemaErrors as error:
+        cases = error.failure_cases
+        problems = []
+        for (column, check), rows in cases.groupby(["column", "check"], dropna=False, sort=False):
+            index = rows["index"].dropna()
+            first = int(index.iloc[0]) + 1 if len(index) else None
+            message = f"breaks the rule in {len(rows)} row(s)"
+            if first is not None:
+                message += f", first in row {first}"
+            problems.append(Problem(name, str(check), message, column=str(column)))
+        text = f"the table '{name}' breaks its contract"
+        # `from None`: pandera's own message prints the failing cells.
+        raise ContractError(text, problems) from None
+
+
+def write_csv(frame: pd.DataFrame, path: Path) -> None:
+    """Write a table byte for byte the same on every run: UTF-8, LF, 12 digits, empty = missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    frame.to_csv(path, index=False, float_format="%.12g", lineterminator="\n", encoding="utf-8")
+
+
+def read_csv(name: str, path: Path) -> pd.DataFrame:
+    """Read a table that `write_csv` wrote back into its contract's types."""
+    import pandas as pd
+
+    text = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
+    spec = TABLES[name].columns
+    out = {}
+    for column in text.columns:
+        kind, cells = spec[column].kind, text[column]
+        if kind == "text":
+            out[column] = cells.where(cells != "", None)
+        elif kind == "bool":
+            out[column] = cells == "True"
+        else:
+            out[column] = pd.to_numeric(cells.where(cells != "", None))
+    return conform(name, pd.DataFrame(out))
+
+
+def write_parquet(frame: pd.DataFrame, path: Path) -> None:
+    """Write a row-level table as parquet, in the order of its rows."""
+    import duckdb
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    target = str(path).replace("'", "''")
+    with duckdb.connect() as connection:
+        connection.execute("SET threads = 1")  # one row group after the other: the same bytes
+        connection.register("frame", frame)
+        connection.execute(f"COPY frame TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
+
+
+def read_parquet(path: Path) -> pd.DataFrame:
+    """Read a row-level table."""
+    import duckdb
+
+    with duckdb.connect() as connection:
+        return connection.execute("SELECT * FROM read_parquet(?)", [str(path)]).df()

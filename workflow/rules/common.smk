@@ -1,0 +1,32 @@
+# What the rules share: settings, the sources found below data/raw, and the digest of the code.
+from pathlib import Path
+
+from digest import digest
+from headway.config import check_config, find_sources, select_sources
+
+check_config(config)
+
+DATA = config["data_dir"].rstrip("/")
+PROCESSED = f"{DATA}/processed"
+RESULTS = config["results_dir"].rstrip("/")
+
+SOURCES = {
+    kind: select_sources(find_sources(Path(DATA), kind), config[kind], kind)
+    for kind in ("trials", "clinics")
+}
+READY = {kind: {s.name: s for s in found if s.ready} for kind, found in SOURCES.items()}
+SKIPPED = [s for found in SOURCES.values() for s in found if not s.ready]
+NOTICES = [
+    f"skipping {s.name}: waiting for {', '.join(s.missing)} in {s.folder.as_posix()}/"
+    for s in SKIPPED
+]
+
+
+def raw_files(kind, name):
+    """List a source's YAML and the data files that it declares."""
+    return [path.as_posix() for path in READY[kind][name].files]
+
+
+def of_each(kind, path):
+    """List a path for every source that is ready."""
+    return expand(path, name=sorted(READY[kind]))

@@ -1,0 +1,81 @@
+# What all sources share: the notebooks, the index, provenance, and the end of the run.
+
+NOTEBOOKS = {
+    "reproduce_a_meta_analysis": ("trials", "acupuncture_headache"),
+    "audit_a_clinic": ("clinics", "demo"),
+}
+# A notebook reads the results of one source and runs only where that source is there.
+RUNNABLE = [
+    name
+    for name, (kind, source) in NOTEBOOKS.items()
+    if config["notebooks"] and source in READY[kind]
+]
+
+
+rule notebook:
+    input:
+        notebook="notebooks/{notebook}.ipynb",
+        results=lambda w: f"{PROCESSED}/{'/'.join(NOTEBOOKS[w.notebook])}/card.json",
+    output:
+        page=f"{RESULTS}/notebooks/{{notebook}}.html",
+    log:
+        "logs/notebook/{notebook}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=digest("execute_notebook.py"),
+        data_dir=DATA,
+        results_dir=RESULTS,
+    message:
+        "notebook {wildcards.notebook}"
+    script:
+        "../scripts/execute_notebook.py"
+
+
+rule index:
+    input:
+        trials=of_each("trials", f"{PROCESSED}/trials/{{name}}/card.json"),
+        clinics=of_each("clinics", f"{PROCESSED}/clinics/{{name}}/card.json"),
+        notebooks=expand(f"{RESULTS}/notebooks/{{name}}.html", name=RUNNABLE),
+        files=[f.as_posix() for ready in READY.values() for s in ready.values() for f in s.files],
+        environment="requirements.lock",
+    output:
+        page=f"{RESULTS}/index.html",
+        provenance=f"{RESULTS}/provenance.json",
+    log:
+        "logs/index.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=digest("index.py"),
+        config=dict(sorted(config.items())),
+        data_dir=DATA,
+        skipped=[
+            dict(kind=s.kind, name=s.name, missing=list(s.missing), obtain=s.obtain,
+                 folder=s.folder.as_posix())
+            for s in SKIPPED
+        ],
+    message:
+        "index and provenance"
+    script:
+        "../scripts/index.py"
+
+
+# The last job of a run: it fails, after everything else is built, if a source was refused.
+rule nothing_refused:
+    input:
+        page=rules.index.output.page,
+        trials=of_each("trials", f"{PROCESSED}/trials/{{name}}/status.json"),
+        clinics=of_each("clinics", f"{PROCESSED}/clinics/{{name}}/status.json"),
+    output:
+        f"{PROCESSED}/nothing_refused.txt",
+    log:
+        "logs/nothing_refused.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=digest("nothing_refused.py"),
+    message:
+        "is any source refused?"
+    script:
+        "../scripts/nothing_refused.py"

@@ -1,0 +1,67 @@
+# Published trials: raw rows -> effects -> pooled estimates and verdicts -> page.
+
+
+rule ingest_review:
+    input:
+        files=lambda w: raw_files("trials", w.review),
+    output:
+        review=f"{PROCESSED}/trials/{{review}}/review.json",
+        arms=f"{PROCESSED}/trials/{{review}}/arms.csv",
+        contrasts=f"{PROCESSED}/trials/{{review}}/contrasts.csv",
+        published=f"{PROCESSED}/trials/{{review}}/published.csv",
+        status=f"{PROCESSED}/trials/{{review}}/status.json",
+    log:
+        "logs/ingest_review/{review}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=digest("ingest_review.py"),
+    message:
+        "{wildcards.review}: reading what was published"
+    script:
+        "../scripts/ingest_review.py"
+
+
+rule analyse_review:
+    input:
+        review=f"{PROCESSED}/trials/{{review}}/review.json",
+        arms=f"{PROCESSED}/trials/{{review}}/arms.csv",
+        contrasts=f"{PROCESSED}/trials/{{review}}/contrasts.csv",
+        published=f"{PROCESSED}/trials/{{review}}/published.csv",
+        status=f"{PROCESSED}/trials/{{review}}/status.json",
+    output:
+        effects=f"{RESULTS}/trials/{{review}}/effects.csv",
+        pooled=f"{RESULTS}/trials/{{review}}/pooled.csv",
+        reproduction=f"{RESULTS}/trials/{{review}}/reproduction.csv",
+        consistency=f"{RESULTS}/trials/{{review}}/consistency.csv",
+        integrity=f"{RESULTS}/trials/{{review}}/integrity.csv",
+    log:
+        "logs/analyse_review/{review}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=digest("analyse_review.py"),
+    message:
+        "{wildcards.review}: effects, pooled estimates, verdicts"
+    script:
+        "../scripts/analyse_review.py"
+
+
+rule report_review:
+    input:
+        rules.ingest_review.output,
+        rules.analyse_review.output,
+    output:
+        page=f"{RESULTS}/trials/{{review}}/index.html",
+        figures=directory(f"{RESULTS}/trials/{{review}}/figures"),
+        card=f"{PROCESSED}/trials/{{review}}/card.json",
+    log:
+        "logs/report_review/{review}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=digest("report_review.py"),
+    message:
+        "{wildcards.review}: figures and page"
+    script:
+        "../scripts/report_review.py"

@@ -1,0 +1,38 @@
+"""Gate, casts, quarantine and account of one clinic's files."""
+
+import json
+from pathlib import Path
+
+from headway import config, tables
+from headway.errors import UserError
+from headway.ingest import clinics
+
+
+def main(snakemake):
+    """Write the processed tables, or the reasons why the clinic is refused."""
+    import pandas as pd
+
+    folder = Path(snakemake.input.files[0]).parent
+    out = Path(snakemake.output.status).parent
+    clinic, account, problems = {"id": folder.name, "title": folder.name}, [], []
+    try:
+        clinic = config.load_clinic(folder)
+        account = clinics.ingest_clinic(folder, clinic, out, threads=snakemake.threads)
+    except UserError as error:
+        # A refusal is a result: the other clinics go on, and the end of the run reports it.
+        problems = error.as_problems()
+        clinics.write_empty(out)
+        print(f"headway: {error}")
+    state = "refused" if problems else "ready"
+    Path(snakemake.output.clinic).write_text(json.dumps(clinic, indent=1, sort_keys=True) + "\n")
+    status = {"name": folder.name, "state": state, "problems": problems}
+    Path(snakemake.output.status).write_text(json.dumps(status, indent=1) + "\n")
+    rows = [row for file in account for row in file.as_flow()]
+    flow = tables.conform("flow", pd.DataFrame(rows)) if rows else tables.empty("flow")
+    tables.write_csv(flow, Path(snakemake.output.account))
+
+
+if "snakemake" in globals():
+    from _job import run
+
+    run(main, snakemake, private=True)

@@ -1,0 +1,31 @@
+"""Disclosure control, figures and page of one clinic."""
+
+import json
+from pathlib import Path
+
+from headway import disclosure, tables
+from headway.figures import clinic as figures
+from headway.report import clinic as report
+
+
+def main(snakemake):
+    """Release the tables, then draw and write from nothing but what was released."""
+    clinic = json.loads(Path(snakemake.input.clinic).read_text())
+    status = json.loads(Path(snakemake.input.status).read_text())
+    names = ("cohort", "flow", "window_means", "change_histogram", "change_lines")
+    preset = disclosure.PRESETS[clinic.get("disclosure", "opensafely")]
+    released = disclosure.release(
+        {name: tables.read_csv(name, Path(snakemake.input[name])) for name in names}, preset
+    )
+    for name in names:
+        tables.write_csv(released[name], Path(snakemake.output[name]))
+    drawn = figures.draw(released, clinic, Path(snakemake.output.figures))
+    page, card = report.build(clinic, status, released, drawn, preset)
+    Path(snakemake.output.page).write_text(page, encoding="utf-8")
+    Path(snakemake.output.card).write_text(json.dumps(card, indent=1) + "\n")
+
+
+if "snakemake" in globals():
+    from _job import run
+
+    run(main, snakemake, private=True)
