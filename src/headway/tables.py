@@ -134,6 +134,8 @@ ARMS = Table(
         "n": _float("Participants", "participants", low=0),
         "mean": _float("Mean, at `unit`; a change is post - pre (negative = fewer)"),
         "sd": _float("Standard deviation of `mean`'s individuals", low=0),
+        "range_low": _float("Smallest value printed"),
+        "range_high": _float("Largest value printed"),
         "baseline_n": _float("Participants at baseline", "participants", low=0),
         "baseline_mean": _float("Mean at baseline"),
         "baseline_sd": _float("Standard deviation at baseline", low=0),
@@ -182,6 +184,7 @@ PUBLISHED = Table(
         "effect": _float("Pooled estimate as printed"),
         "ci_low": _float("Lower limit"),
         "ci_high": _float("Upper limit"),
+        "decimals": _int("Decimals printed, over the estimate and its limits", low=0),
         "model": _text("Model, as far as the source says", nullable=True),
         "positive_means": _text("What a positive estimate says", allowed=CONTRAST_SIGNS),
         **_ORIGIN,
@@ -230,10 +233,11 @@ EFFECTS = Table(
 )
 POOLED = Table(
     row="one pooled estimate: comparison x subgroup x method x test",
-    key=("comparison", "subgroup", "method", "test"),
+    key=("comparison", "subgroup", "method", "test", "assumption"),
     columns={
         **_POOL_ID,
         "subgroup": _text("Subgroup; 'overall' for all", nullable=False),
+        "assumption": _text("What a sensitivity analysis assumes, such as r = 0.5", nullable=True),
         "method": _text("Estimator of tau2, metafor's code"),
         "test": _text("z, t, knha or adhoc"),
         "declared": _bool("Whether the review declares this model (the others are sensitivity)"),

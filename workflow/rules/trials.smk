@@ -24,11 +24,7 @@ rule ingest_review:
 
 rule analyse_review:
     input:
-        review=f"{PROCESSED}/trials/{{review}}/review.json",
-        arms=f"{PROCESSED}/trials/{{review}}/arms.csv",
-        contrasts=f"{PROCESSED}/trials/{{review}}/contrasts.csv",
-        published=f"{PROCESSED}/trials/{{review}}/published.csv",
-        status=f"{PROCESSED}/trials/{{review}}/status.json",
+        **rules.ingest_review.output,
     output:
         effects=f"{RESULTS}/trials/{{review}}/effects.csv",
         pooled=f"{RESULTS}/trials/{{review}}/pooled.csv",
@@ -49,8 +45,8 @@ rule analyse_review:
 
 rule report_review:
     input:
-        rules.ingest_review.output,
-        rules.analyse_review.output,
+        **rules.ingest_review.output,
+        **rules.analyse_review.output,
     output:
         page=f"{RESULTS}/trials/{{review}}/index.html",
         figures=directory(f"{RESULTS}/trials/{{review}}/figures"),

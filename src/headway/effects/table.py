@@ -1,0 +1,404 @@
+"""Arms and contrasts of a review -> the table `effects`: what enters each comparison, and why.
+
+Every row that could speak to a comparison is listed once. At most one per trial is pooled; each
+of the others says why it is not. A difference between arms and a change within one arm are
+different estimands and never meet in one comparison.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from headway.effects.measures import escalc
+from headway.effects.recover import combine_arms, find_r
+from headway.effects.units import UNITS
+from headway.tables import conform, empty
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NAN = float("nan")
+TWO_BY_TWO = ("RR", "OR", "RD")
+STANDARDISED = ("SMD", "SMCC", "SMCR")
+# Status of a row made of several: the least certain of them.
+_RANK = {"retrieved": 0, "computed": 1, "recalled": 2}
+
+
+@dataclass(slots=True)
+class Candidate:
+    """One row of the table `effects` in the making."""
+
+    trial: str
+    arms: str
+    timepoint: str
+    time_days: float
+    basis: str
+    kind: str
+    status: str
+    source: str
+    subgroup: str | None
+    values: dict[str, Any] = field(default_factory=dict)
+    reasons: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def usable(self) -> bool:
+        """Whether an effect can be pooled at all."""
+        return not self.reasons
+
+
+def default_kinds(measure: str) -> list[str]:
+    """List the kinds of arm rows that a measure takes, the preferred one first.
+
+    Change and final scores may be mixed in MD and not in SMD (Handbook 10.5.2, 10.5.3).
+    """
+    if measure in TWO_BY_TWO:
+        return ["events"]
+    return ["final"] if measure == "SMD" else ["change", "final"]
+
+
+def build_effects(
+    arms: pd.DataFrame, contrasts: pd.DataFrame, review: Mapping[str, Any], *,
+    assumed_r: float | None = None,
+) -> pd.DataFrame:
+    """Compute the effect of every row that a review's comparisons concern.
+
+    Parameters
+    ----------
+    arms, contrasts
+        Tables of the contract.
+    review
+        review.yaml with its defaults.
+    assumed_r
+        Correlation of before and after where the data do not give it; `review` declares it.
+
+    Returns
+    -------
+    DataFrame
+        Table `effects`; `weight` is empty until it is pooled.
+    """
+    import pandas as pd
+
+    r = review["assumed_r"]["value"] if assumed_r is None else assumed_r
+    rows: list[dict[str, Any]] = []
+    for comparison in review["comparisons"]:
+        unit = review["outcomes"][comparison["outcome"]]["unit"]
+        if comparison["estimand"] == "between_arm":
+            found = [*_pair_arms(arms, comparison, unit), *_take_contrasts(contrasts, comparison,
+                                                                           unit)]
+        else:
+            found = list(_follow_arms(arms, comparison, unit, r))
+        _choose(found, comparison)
+        rows += [_as_row(c, comparison, unit, review["level"]) for c in found]
+    return conform("effects", pd.DataFrame(rows)) if rows else empty("effects")
+
+
+def _own(frame: pd.DataFrame, comparison: Mapping[str, Any]) -> pd.DataFrame:
+    return frame[frame["outcome"] == comparison["outcome"]]
+
+
+def _pair_arms(
+    arms: pd.DataFrame, comparison: Mapping[str, Any], unit: str
+) -> Iterator[Candidate]:
+    """Pair treatment and control arms of a trial; several treatment arms become one."""
+    kinds = comparison.get("kinds") or default_kinds(comparison["measure"])
+    own = _own(arms, comparison)
+    own = own[own["kind"].isin(kinds)]
+    treated = own[own["role"] == "treatment"]
+    controls = own[own["role"] == "control"]
+    if comparison["techniques"]:
+        treated = treated[treated["technique"].isin(comparison["techniques"])]
+    if comparison["comparators"]:
+        controls = controls[controls["comparator"].isin(comparison["comparators"])]
+    key = ["trial", "timepoint", "kind"]
+    for (trial, timepoint, kind), side2 in controls.groupby(key, sort=False):
+        side1 = treated[(treated["trial"] == trial) & (treated["timepoint"] == timepoint)
+                        & (treated["kind"] == kind)]
+        chosen = comparison["choose"].get(trial)
+        if chosen is not None:
+            side1 = side1[side1["arm"] == chosen]
+        if not len(side1):
+            continue
+        both = [*side1.itertuples(), *side2.itertuples()]
+        one = Candidate(
+            trial=trial, arms=f"{_join(side1['arm'])} v {_join(side2['arm'])}",
+            timepoint=timepoint, time_days=_first(side1["time_days"]), basis="arms", kind=kind,
+            status=_worst(row.status for row in both), source=_join([r.source for r in both]),
+            subgroup=_subgroup(comparison, side1.iloc[0], side2.iloc[0]),
+        )
+        one.values["year"] = _first(side1["year"])
+        one.notes += list(dict.fromkeys(r.note for r in both if isinstance(r.note, str)))
+        _check_rows(one, side1, unit)
+        _check_rows(one, side2, unit)
+        if comparison["measure"] in TWO_BY_TWO:
+            _set_events(one, side1, side2)
+        else:
+            _set_means(one, side1, side2)
+        _compute(one, comparison["measure"])
+        yield one
+
+
+def _set_events(one: Candidate, side1: pd.DataFrame, side2: pd.DataFrame) -> None:
+    for number, side in ((1, side1), (2, side2)):
+        one.values[f"events{number}"] = float(side["events"].sum(skipna=False))
+        one.values[f"n{number}"] = float(side["n"].sum(skipna=False))
+
+
+def _set_means(one: Candidate, side1: pd.DataFrame, side2: pd.DataFrame) -> None:
+    for number, side in ((1, side1), (2, side2)):
+        if len(side) == 1:
+            n, mean, sd = (float(side[c].iloc[0]) for c in ("n", "mean", "sd"))
+        else:
+            n, mean, sd = combine_arms(side["n"], side["mean"], side["sd"])
+            text = f"arms combined (Handbook 6.5.2.10): {_join(side['arm'])}"
+            one.notes.append(text)
+        one.values |= {f"n{number}": n, f"mean{number}": mean, f"sd{number}": sd}
+        if side["sd_from"].fillna("printed").ne("printed").any():
+            one.notes.append(f"SD of {_join(side['arm'])} {_join(side['sd_from'].dropna())}")
+
+
+def _take_contrasts(
+    contrasts: pd.DataFrame, comparison: Mapping[str, Any], unit: str
+) -> Iterator[Candidate]:
+    """Take printed differences between arms."""
+    own = _own(contrasts, comparison)
+    if comparison["techniques"]:
+        own = own[own["technique"].isin(comparison["techniques"])]
+    if comparison["comparators"]:
+        own = own[own["comparator"].isin(comparison["comparators"])]
+    for row in own.itertuples():
+        one = Candidate(
+            trial=row.trial, arms=f"{row.treatment_arm} v {row.control_arm}",
+            timepoint=row.timepoint, time_days=float(row.time_days), basis="contrast",
+            kind="contrast", status=row.status, source=row.source,
+            subgroup=_subgroup(comparison, row, row),
+        )
+        one.values["year"] = row.year
+        one.notes += [t for t in (row.effect_type, row.note) if isinstance(t, str)]
+        if row.positive_means == "unstated":
+            one.reasons.append("the source does not say what a positive number means")
+        if row.unit != unit:
+            one.reasons.append(_unit_reason(row.unit, unit))
+        chosen = comparison["choose"].get(row.trial)
+        if chosen is not None and row.treatment_arm != chosen:
+            one.reasons.append(f"shares its control arm with '{chosen}', which is pooled")
+        if comparison["measure"] != "MD":
+            one.reasons.append(f"a printed difference cannot be turned into {comparison['measure']}")
+        elif row.unit == unit:
+            one.values |= {"yi": row.effect, "vi": row.se**2}
+            if np.isnan(row.se):
+                one.reasons.append("no interval, so no standard error")
+        if row.status == "recalled":
+            one.reasons.append("recalled, not read in the source")
+        yield one
+
+
+def _follow_arms(
+    arms: pd.DataFrame, comparison: Mapping[str, Any], unit: str, assumed_r: float
+) -> Iterator[Candidate]:
+    """Follow single arms from before to after."""
+    kinds = comparison.get("kinds") or default_kinds(comparison["measure"])
+    own = _own(arms, comparison)
+    own = own[own["kind"].isin(kinds)]
+    wanted = own["role"].eq("treatment") & (
+        own["technique"].isin(comparison["techniques"]) if comparison["techniques"] else True)
+    others = own["role"].eq("control") & (
+        own["comparator"].isin(comparison["comparators"]) if comparison["comparators"] else True)
+    for at in own.index[wanted | others]:
+        row = own.loc[at]
+        one = Candidate(
+            trial=row["trial"], arms=row["arm"], timepoint=row["timepoint"],
+            time_days=float(row["time_days"]), basis="arms", kind=row["kind"],
+            status=row["status"], source=row["source"],
+            subgroup=_subgroup(comparison, row, row),
+        )
+        one.values["year"] = row["year"]
+        one.notes += [row["note"]] if isinstance(row["note"], str) else []
+        _check_rows(one, own.loc[[at]], unit)
+        _set_paired(one, row, arms, assumed_r, comparison["measure"])
+        _compute(one, comparison["measure"])
+        yield one
+
+
+def _set_paired(
+    one: Candidate, row: pd.Series, arms: pd.DataFrame, assumed_r: float, measure: str
+) -> None:
+    """Fill in mean and SD after (1) and before (2), n and r, as metafor numbers them."""
+    n, n_before = float(row["n"]), float(row["baseline_n"])
+    if row["kind"] == "change":
+        one.values |= {"n1": n, "change": float(row["mean"]), "sd_change": float(row["sd"])}
+        one.values |= {"mean2": float(row["baseline_mean"]), "sd2": float(row["baseline_sd"])}
+        one.values["mean1"] = one.values["mean2"] + one.values["change"]
+        same = arms[(arms["trial"] == row["trial"]) & (arms["arm"] == row["arm"])
+                    & (arms["outcome"] == row["outcome"]) & (arms["kind"] == "final")
+                    & (arms["time_days"] == row["time_days"]) & (arms["n"] == n)]
+        one.values["sd1"] = float(same["sd"].iloc[0]) if len(same) else NAN
+        r = float(find_r(one.values["sd2"], one.values["sd1"], one.values["sd_change"]))
+    else:
+        one.values |= {"n1": n, "mean1": float(row["mean"]), "sd1": float(row["sd"]),
+                       "mean2": float(row["baseline_mean"]), "sd2": float(row["baseline_sd"]),
+                       "change": float(row["mean"] - row["baseline_mean"]), "sd_change": NAN}
+        r = NAN
+    if row["kind"] == "change" and measure == "MC":
+        return  # the printed SD of the change says it all
+    if not np.isnan(n_before) and n_before != n:
+        one.reasons.append(f"the mean before is of {n_before:g} people, the mean after of {n:g}")
+    found = not np.isnan(r)
+    one.values |= {"r": r if found else assumed_r,
+                   "r_from": "from the three printed SDs (Handbook 6.5.2.8)" if found
+                   else "assumed; see the sensitivity rows"}
+
+
+def _check_rows(one: Candidate, rows: pd.DataFrame, unit: str) -> None:
+    """Collect what keeps arm rows from being pooled."""
+    for row in rows.itertuples():
+        reasons = []
+        if row.unit != unit:
+            reasons.append(_unit_reason(row.unit, unit))
+        if row.kind == "change" and row.positive_means == "unstated":
+            reasons.append("the source does not say what a positive change means")
+        if np.isnan(row.n):
+            reasons.append("no number of people")
+        if row.kind != "events" and np.isnan(row.sd):
+            reasons.append("no standard deviation")
+        if row.kind != "events" and np.isnan(row.mean):
+            reasons.append("no mean with a known sign")
+        if row.status == "recalled":
+            reasons.append("recalled, not read in the source")
+        one.reasons += [r for r in reasons if r not in one.reasons]
+
+
+def _compute(one: Candidate, measure: str) -> None:
+    """Compute yi and vi where every number that the measure needs is there."""
+    v = one.values
+    if any(r.startswith(("unit", "no ")) for r in one.reasons):
+        return
+    if measure in TWO_BY_TWO:
+        cells = {"a": v["events1"], "b": v["n1"] - v["events1"],
+                 "c": v["events2"], "d": v["n2"] - v["events2"]}
+        result = escalc(measure, **cells)
+    elif measure in ("MD", "SMD"):
+        result = escalc(measure, **{k: v[k] for k in ("n1", "mean1", "sd1", "n2", "mean2", "sd2")})
+    else:
+        result = _paired(one, measure)
+        if result is None:
+            return
+    one.values["yi"], one.values["vi"] = (float(x) for x in result)
+
+
+def _paired(one: Candidate, measure: str) -> Any:
+    """Compute a change within one arm; None, with the reason, where something is missing."""
+    v = one.values
+    if np.isnan(v["change"]):
+        one.reasons.append("no mean before treatment")
+        return None
+    if measure == "MC" and not np.isnan(v["sd_change"]):
+        return v["change"], v["sd_change"] ** 2 / v["n1"]
+    needs_post = measure in ("MC", "SMCC")
+    if np.isnan(v["sd2"]) or (needs_post and np.isnan(v["sd1"])):
+        one.reasons.append("no standard deviation on one side")
+        return None
+    arguments = {"n": v["n1"], "mean1": v["mean1"], "mean2": v["mean2"], "r": v["r"]}
+    if measure == "SMCR":
+        return escalc("SMCR", **arguments, sd1=v["sd2"])
+    return escalc(measure, **arguments, sd1=v["sd1"], sd2=v["sd2"])
+
+
+def _choose(found: list[Candidate], comparison: Mapping[str, Any]) -> None:
+    """Leave at most one pooled row per trial (per arm, where arms are followed)."""
+    kinds = [*(comparison.get("kinds") or default_kinds(comparison["measure"])), "contrast"]
+    by: dict[str, list[Candidate]] = {}
+    for one in found:
+        why = comparison["leave_out"].get(one.trial)
+        if why:
+            one.reasons.append(why)
+        if one.usable:
+            key = one.trial if comparison["estimand"] == "between_arm" else f"{one.trial} {one.arms}"
+            by.setdefault(key, []).append(one)
+    for several in by.values():
+        wanted = comparison["timepoints"].get(several[0].trial)
+        target = comparison["target_day"]
+
+        def rank(one: Candidate, wanted: str | None = wanted, target: float = target) -> Any:
+            far = abs(one.time_days - target)
+            return (one.timepoint != wanted, np.inf if np.isnan(far) else far,
+                    kinds.index(one.kind))
+
+        first, *rest = sorted(several, key=rank)
+        for one in rest:
+            if one.timepoint != first.timepoint:
+                one.reasons.append(f"another timepoint is pooled: {first.timepoint}")
+            else:
+                one.reasons.append("the trial is pooled by another of its rows: "
+                                   f"{first.arms} ({first.basis}, {first.kind})")
+
+
+def _subgroup(comparison: Mapping[str, Any], treated: Any, control: Any) -> str | None:
+    """Label a row by what the comparison's subgroups are made of."""
+    by = comparison["subgroup_by"]
+    if by == "none":
+        return None
+    if by == "comparator":
+        label = control.comparator
+    elif by == "arm":
+        label = treated.technique if getattr(treated, "role", "") == "treatment" \
+            else treated.comparator
+    else:
+        label = getattr(treated, by)
+    return label.replace("_", " ") if isinstance(label, str) else "not stated"
+
+
+def _as_row(one: Candidate, comparison: Mapping[str, Any], unit: str,
+            level: float) -> dict[str, Any]:
+    from scipy.special import ndtri
+
+    v = one.values
+    yi, vi = v.get("yi", NAN), v.get("vi", NAN)
+    half = float(ndtri((1 + level) / 2)) * float(np.sqrt(vi))
+    numbers = ("n1", "mean1", "sd1", "n2", "mean2", "sd2", "events1", "events2", "r")
+    measure = comparison["measure"]
+    return {
+        "comparison": comparison["id"], "label": comparison["label"],
+        "outcome": comparison["outcome"], "estimand": comparison["estimand"], "measure": measure,
+        "unit": describe_unit(measure, unit),
+        "subgroup": one.subgroup, "trial": one.trial, "year": v.get("year"), "arms": one.arms,
+        "timepoint": f"{one.timepoint}, {one.kind}" if one.kind in ("change", "final")
+        else one.timepoint,
+        "basis": one.basis, **{k: v.get(k, NAN) for k in numbers}, "r_from": v.get("r_from"),
+        "yi": yi, "vi": vi, "ci_low": yi - half, "ci_high": yi + half, "weight": NAN,
+        "pooled": one.usable, "why_not": "; ".join(dict.fromkeys(one.reasons)) or None,
+        "status": one.status, "source": one.source,
+        "note": "; ".join(dict.fromkeys(one.notes)) or None,
+    }
+
+
+def describe_unit(measure: str, unit: str) -> str:
+    """Name the unit of a measure in words."""
+    if measure in STANDARDISED:
+        return "standard deviations"
+    if measure in TWO_BY_TWO:
+        return {"RR": "log risk ratio", "OR": "log odds ratio", "RD": "risk difference"}[measure]
+    return UNITS[unit].label
+
+
+def _unit_reason(unit: str, wanted: str) -> str:
+    if unit == "unknown":
+        return "unit: the source does not state it"
+    a, b = UNITS[unit].label, UNITS[wanted].label
+    return f"unit: {a} cannot be turned into {b}"
+
+
+def _worst(statuses: Any) -> str:
+    return max(statuses, key=lambda s: _RANK[s])
+
+
+def _join(texts: Any) -> str:
+    return " + ".join(dict.fromkeys(str(t) for t in texts))
+
+
+def _first(values: pd.Series) -> Any:
+    return values.iloc[0]

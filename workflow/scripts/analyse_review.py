@@ -1,0 +1,25 @@
+"""Effects, pooled estimates, verdicts and doubts of one review."""
+
+import json
+from pathlib import Path
+
+from headway import tables
+from headway.meta import review as reviews
+
+
+def main(snakemake):
+    """Read the processed tables and write what they say."""
+    review = json.loads(Path(snakemake.input.review).read_text())
+    status = json.loads(Path(snakemake.input.status).read_text())
+    names = ("arms", "contrasts", "published")
+    read = {name: tables.read_csv(name, Path(snakemake.input[name])) for name in names}
+    refused = status["state"] == "refused"
+    found = reviews.empty_review() if refused else reviews.analyse_review(**read, review=review)
+    for name, table in found.items():
+        tables.write_csv(table, Path(snakemake.output[name]))
+
+
+if "snakemake" in globals():
+    from _job import run
+
+    run(main, snakemake)
