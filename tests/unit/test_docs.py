@@ -1,0 +1,59 @@
+"""What the documents say is what the code does."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from headway import config
+from headway.effects.units import UNITS
+from headway.ingest import trials
+
+
+def test_the_data_dictionary_is_the_one_in_the_code(repo_root: Path) -> None:
+    spec = importlib.util.spec_from_file_location("tables_doc", repo_root / "tools/tables_doc.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert (repo_root / "docs/tables.md").read_text(encoding="utf-8") == module.write()
+
+
+@pytest.mark.parametrize("kind", ["review", "clinic"])
+def test_the_annotated_example_keeps_to_its_schema(repo_root: Path, kind: str) -> None:
+    text = (repo_root / f"docs/{kind}.yaml.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```yaml\n(.*?)```", text, flags=re.DOTALL)
+    assert len(blocks) == 1
+    document = yaml.safe_load(blocks[0])
+    assert document["schema_version"] == 1
+    assert config.check_document(document, kind, f"{kind}.yaml") == []  # type: ignore[arg-type]
+    # An example that leaves a top-level key out teaches half the contract.
+    schema = config.load_yaml(config.SCHEMA_DIR / f"{kind}.schema.yaml")
+    assert set(schema["properties"]) - set(document) == set()
+
+
+def test_every_shipped_yaml_keeps_to_its_schema(repo_root: Path) -> None:
+    raw = repo_root / "data" / "raw"
+    reviews, clinics = sorted(raw.glob("trials/*/review.yaml")), sorted(
+        raw.glob("clinics/*/clinic.yaml"))
+    assert len(reviews) == 6
+    assert len(clinics) == 3
+    for path in reviews:
+        assert config.load_review(path.parent)["id"] == path.parent.name
+    for path in clinics:
+        assert config.load_clinic(path.parent)["id"] == path.parent.name
+    for path in [*reviews, *clinics]:
+        assert (path.parent / "README.md").is_file()
+
+
+def test_the_review_page_lists_every_column_and_unit(repo_root: Path) -> None:
+    text = (repo_root / "docs/review.yaml.md").read_text(encoding="utf-8")
+    for kind in ("arms", "contrasts", "pooled"):
+        line = next(row for row in text.splitlines() if row.startswith(f"| {kind} |"))
+        words = set(re.findall(r"[a-z_0-9]+", line))
+        assert {*trials.TEXTS[kind], *trials.NUMBERS[kind]} - words == set()
+    table = text[text.index("## Units"):]
+    assert set(UNITS) - set(re.findall(r"[a-z_0-9]+", table)) == set()
