@@ -36,12 +36,20 @@ def write() -> str:
         out.append(f"\n## {name}\n\nOne row per {table.row}; {table.level}.")
         if table.key:
             out.append(f" Key: {', '.join(table.key)}.")
-        out.append("\n\n| column | type | unit | may be empty | values | meaning |\n"
-                   "|---|---|---|---|---|---|\n")
+        out.append(
+            "\n\n| column | type | unit | may be empty | values | meaning |\n"
+            "|---|---|---|---|---|---|\n"
+        )
         for label, column in table.columns.items():
             empty = "yes" if column.nullable else ""
-            cells = (label, column.kind, column.unit, empty, describe_values(column),
-                     column.description)
+            cells = (
+                label,
+                column.kind,
+                column.unit,
+                empty,
+                describe_values(column),
+                column.description,
+            )
             out.append("| " + " | ".join(c.replace("|", "\\|") for c in cells) + " |\n")
     return "".join(out)
 

@@ -45,12 +45,21 @@ class UserError(Exception):
         self.problems = tuple(problems)
         super().__init__("\n".join([message, *(f"  - {p}" for p in self.problems)]))
 
-
     def as_problems(self) -> list[dict[str, object]]:
         """List the problems as plain data, for a status file or a page."""
         if not self.problems:
-            return [{"file": "", "rule": type(self).__name__, "column": "", "line": None,
-                     "count": None, "message": self.message, "remedy": "", "text": self.message}]
+            return [
+                {
+                    "file": "",
+                    "rule": type(self).__name__,
+                    "column": "",
+                    "line": None,
+                    "count": None,
+                    "message": self.message,
+                    "remedy": "",
+                    "text": self.message,
+                }
+            ]
         return [{**asdict(problem), "text": str(problem)} for problem in self.problems]
 
 

@@ -21,8 +21,13 @@ from headway.meta import se_from_ci
 from headway.meta.review import analyse_review
 
 TRIALS = Path(__file__).resolve().parents[2] / "data" / "raw" / "trials"
-SHIPPED = ("acupuncture_headache", "falsiroli_maistrello_2018", "lee_done_2004_acupoint",
-           "manual_therapy_headache", "other_nondrug_headache")
+SHIPPED = (
+    "acupuncture_headache",
+    "falsiroli_maistrello_2018",
+    "lee_done_2004_acupoint",
+    "manual_therapy_headache",
+    "other_nondrug_headache",
+)
 
 
 def read(folder: Path) -> tuple[dict[str, Any], trials.Published]:
@@ -65,10 +70,22 @@ def test_a_transcribed_forest_plot_would_turn_the_verdicts(tmp_path: Path) -> No
         # Two equal trials of variance 2 se^2 pool to se^2; each arm has half of it.
         sd = np.sqrt(se**2 * 50)
         for arm, role, kind, mean in (("t", "treatment", "", 3.08), ("c", "control", "sham", 5.0)):
-            cells = {"trial": trial, "arm": arm, "role": role, "comparator": kind,
-                     "condition": "migraine", "outcome": "frequency", "unit": "attacks_per_month",
-                     "timepoint": "after", "kind": "final", "n": 50, "mean": mean, "sd": sd,
-                     "status": "retrieved", "source": "made up for a test"}
+            cells = {
+                "trial": trial,
+                "arm": arm,
+                "role": role,
+                "comparator": kind,
+                "condition": "migraine",
+                "outcome": "frequency",
+                "unit": "attacks_per_month",
+                "timepoint": "after",
+                "kind": "final",
+                "n": 50,
+                "mean": mean,
+                "sd": sd,
+                "status": "retrieved",
+                "source": "made up for a test",
+            }
             rows.append(",".join(str(cells.get(c, "")) for c in header.split(",")))
     (folder / "arms.csv").write_text("\n".join([header, *rows]) + "\n")
     review = yaml.safe_load((folder / "review.yaml").read_text())
@@ -84,8 +101,14 @@ def test_a_transcribed_forest_plot_would_turn_the_verdicts(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("outcome", "subgroup", "se"),
-    [("frequency", "TTH", 0.719), ("frequency", "migraine", 0.569), ("intensity", "TTH", 3.398),
-     ("intensity", "migraine", 3.031), ("duration", "TTH", 0.237), ("duration", "migraine", 1.903)],
+    [
+        ("frequency", "TTH", 0.719),
+        ("frequency", "migraine", 0.569),
+        ("intensity", "TTH", 3.398),
+        ("intensity", "migraine", 3.031),
+        ("duration", "TTH", 0.237),
+        ("duration", "migraine", 1.903),
+    ],
 )
 def test_implied_standard_errors(outcome: str, subgroup: str, se: float) -> None:
     """Worked out by hand beside the shared data (README there), printed with three decimals."""
@@ -117,8 +140,11 @@ def test_combined_subgroup_results(
 def test_the_sentence_of_the_abstract_holds_under_one_model_and_not_the_others() -> None:
     found = shipped("falsiroli_maistrello_2018")["consistency"]
     counts = found[found["significant"] == "yes"].groupby("model").size().to_dict()
-    assert counts == {"common effect": 3, "random effects, DL": 2,
-                      "random effects, DL, Hartung-Knapp": 1}
+    assert counts == {
+        "common effect": 3,
+        "random effects, DL": 2,
+        "random effects, DL, Hartung-Knapp": 1,
+    }
 
 
 # ---- single trials ------------------------------------------------------------------------------
@@ -144,8 +170,11 @@ def test_melchart_without_its_declared_sign_is_refused(tmp_path: Path) -> None:
 
 def test_melchart_reproduces_and_its_interval_does_not() -> None:
     found = verdicts("acupuncture_headache").loc["melchart_waiting_list"]
-    assert found["verdict"].to_dict() == {"estimate": "reproduced", "ci_low": "not reproduced",
-                                          "ci_high": "not reproduced"}
+    assert found["verdict"].to_dict() == {
+        "estimate": "reproduced",
+        "ci_low": "not reproduced",
+        "ci_high": "not reproduced",
+    }
     # 5.7 -+ 1.96 sqrt(6.5^2/132 + 3.7^2/75)
     half = 1.959964 * np.sqrt(6.5**2 / 132 + 3.7**2 / 75)
     assert np.isclose(found.loc["ci_low", "recomputed"], 5.7 - half, atol=1e-5)
@@ -168,8 +197,10 @@ def test_vickers_arms_give_the_known_r_and_smcr(shared: Path) -> None:
     golden = json.loads((shared / "golden" / "clinic.json").read_text())
     effects = shipped("acupuncture_headache")["effects"]
     own = effects.query("comparison == 'within_arms_smcr' and trial == 'Vickers 2004' and pooled")
-    for arm, block in (("acupuncture", "acupuncture_frequency_12m"),
-                       ("usual care", "usual_care_frequency_12m")):
+    for arm, block in (
+        ("acupuncture", "acupuncture_frequency_12m"),
+        ("usual care", "usual_care_frequency_12m"),
+    ):
         row, known = own[own["arms"] == arm].iloc[0], golden[block]
         assert abs(row["r"] - known["r"]) <= 0.0005  # printed with three decimals
         assert abs(row["yi"] - known["SMCR_g"]) <= 0.00005
@@ -191,8 +222,16 @@ def test_what_is_recalled_unstated_or_of_unknown_unit_is_never_pooled() -> None:
     pooled = effects[effects["pooled"]]
     assert len(pooled) >= 40
     assert not pooled["status"].eq("recalled").any()
-    never = ["Berggreen 2012", "Boline 1995", "Castien 2011", "Ajimsha 2011", "Moraska 2008",
-             "Linde 2005", "Diener 2006", "Bove 1998"]
+    never = [
+        "Berggreen 2012",
+        "Boline 1995",
+        "Castien 2011",
+        "Ajimsha 2011",
+        "Moraska 2008",
+        "Linde 2005",
+        "Diener 2006",
+        "Bove 1998",
+    ]
     assert not pooled["trial"].isin(never).any()
     assert effects.loc[~effects["pooled"], "why_not"].notna().all()
 
@@ -214,14 +253,21 @@ def test_haeuser_reproduces_five_of_five(haeuser: Path) -> None:
     assert found["reproduction"]["verdict"].eq("reproduced").all()
     assert len(found["integrity"]) == 0
     # R metafor, from the shared table of pooled results: SMD, limits, k, I2.
-    known = {"pain": (-0.427, -0.553, -0.302, 22, 45.0), "fatigue": (-0.133, -0.257, -0.009, 14, 17.5),
-             "sleep": (-0.321, -0.463, -0.179, 13, 10.6), "mood": (-0.255, -0.388, -0.123, 10, 0.0),
-             "qol": (-0.316, -0.424, -0.207, 12, 17.7)}
+    known = {
+        "pain": (-0.427, -0.553, -0.302, 22, 45.0),
+        "fatigue": (-0.133, -0.257, -0.009, 14, 17.5),
+        "sleep": (-0.321, -0.463, -0.179, 13, 10.6),
+        "mood": (-0.255, -0.388, -0.123, 10, 0.0),
+        "qol": (-0.316, -0.424, -0.207, 12, 17.7),
+    }
     declared = found["pooled"].query("declared").set_index("comparison")
     for outcome, (estimate, low, high, k, i2) in known.items():
         row = declared.loc[outcome]
-        assert np.allclose(row[["estimate", "ci_low", "ci_high"]].astype(float),
-                           (estimate, low, high), atol=0.00051)
+        assert np.allclose(
+            row[["estimate", "ci_low", "ci_high"]].astype(float),
+            (estimate, low, high),
+            atol=0.00051,
+        )
         assert row["k"] == k
         assert abs(row["i2"] - i2) <= 0.051
 
@@ -235,21 +281,25 @@ def test_a_changed_published_number_turns_its_verdict(haeuser: Path, tmp_path: P
     found = analyse(folder)["reproduction"]
     turned = found[found["verdict"] != "reproduced"]
     assert turned[["quantity", "part", "verdict"]].to_numpy().tolist() == [
-        ["sleep", "estimate", "not reproduced"]]
+        ["sleep", "estimate", "not reproduced"]
+    ]
 
 
 # ---- against the sources ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["acupuncture_headache", "manual_therapy_headache",
-                                  "other_nondrug_headache"])
+@pytest.mark.parametrize(
+    "name", ["acupuncture_headache", "manual_therapy_headache", "other_nondrug_headache"]
+)
 def test_every_typed_number_stands_in_the_table_it_was_typed_from(name: str, shared: Path) -> None:
     source = shared / "data" / "headache_trials"
     with (source / "trials_arms.csv").open(newline="") as stream:
         arms = {(r["trial"].split()[0], r["n"], r["mean"], r["sd"]) for r in csv.DictReader(stream)}
     with (source / "trial_contrasts.csv").open(newline="") as stream:
-        contrasts = {(r["trial"].split()[0], r["effect"], r["ci_low"], r["ci_high"])
-                     for r in csv.DictReader(stream)}
+        contrasts = {
+            (r["trial"].split()[0], r["effect"], r["ci_low"], r["ci_high"])
+            for r in csv.DictReader(stream)
+        }
     bare = {key[:3] for key in arms}  # Moraska's +/- is left out on purpose
     with (TRIALS / name / "arms.csv").open(newline="") as stream:
         for r in csv.DictReader(stream):
@@ -303,8 +353,12 @@ def test_every_pooled_row_agrees_with_metafor_run_now(name: str, tmp_path: Path)
         write_csv(found[table], tmp_path / f"{table}.csv")
     (tmp_path / "check.R").write_text(R_SCRIPT)
     done = subprocess.run(
-        ["Rscript", "check.R", "effects.csv", "pooled.csv", "out.csv"], cwd=tmp_path,
-        capture_output=True, text=True, check=False)
+        ["Rscript", "check.R", "effects.csv", "pooled.csv", "out.csv"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     answers = pd.read_csv(tmp_path / "out.csv")
     assert len(answers) >= 5

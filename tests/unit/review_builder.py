@@ -8,14 +8,19 @@ from typing import Any
 
 import yaml
 
-ARMS_HEADER = ("trial,year,arm,role,technique,comparator,outcome,unit,timepoint,time_days,kind,n,"
-               "mean,sd,positive_means,status,source\n")
-ARMS = ARMS_HEADER + """\
+ARMS_HEADER = (
+    "trial,year,arm,role,technique,comparator,outcome,unit,timepoint,time_days,kind,n,"
+    "mean,sd,positive_means,status,source\n"
+)
+ARMS = (
+    ARMS_HEADER
+    + """\
 A 2001,2001,massage,treatment,manual,,frequency,days_per_28,3 months,84,final,20,8,4,,retrieved,T1
 A 2001,2001,care,control,,usual_care,frequency,days_per_28,3 months,84,final,21,10,5,,retrieved,T1
 B 2002,2002,massage,treatment,manual,,frequency,days_per_28,3 months,84,change,30,3,4,better,retrieved,T2
 B 2002,2002,care,control,,usual_care,frequency,days_per_28,3 months,84,change,30,1,4,better,retrieved,T2
 """
+)
 CONTRASTS = """\
 trial,year,treatment_arm,control_arm,technique,comparator,outcome,unit,timepoint,time_days,\
 effect_type,effect,ci_low,ci_high,n_total,positive_means,status,source
@@ -31,15 +36,22 @@ REVIEW: dict[str, Any] = {
     "outcomes": {"frequency": {"unit": "days_per_28"}},
     "files": {"arms": {"path": "arms.csv"}},
     "comparisons": [
-        {"id": "main", "label": "Massage v usual care", "outcome": "frequency",
-         "estimand": "between_arm", "measure": "MD"},
+        {
+            "id": "main",
+            "label": "Massage v usual care",
+            "outcome": "frequency",
+            "estimand": "between_arm",
+            "measure": "MD",
+        },
     ],
 }
 
 
 def write_review(
-    folder: Path, files: dict[str, str | bytes] | None = None,
-    mapped: dict[str, Any] | None = None, **changes: Any,
+    folder: Path,
+    files: dict[str, str | bytes] | None = None,
+    mapped: dict[str, Any] | None = None,
+    **changes: Any,
 ) -> Path:
     """Write a review's folder.
 

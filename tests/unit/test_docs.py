@@ -37,8 +37,10 @@ def test_the_annotated_example_keeps_to_its_schema(repo_root: Path, kind: str) -
 
 def test_every_shipped_yaml_keeps_to_its_schema(repo_root: Path) -> None:
     raw = repo_root / "data" / "raw"
-    reviews, clinics = sorted(raw.glob("trials/*/review.yaml")), sorted(
-        raw.glob("clinics/*/clinic.yaml"))
+    reviews, clinics = (
+        sorted(raw.glob("trials/*/review.yaml")),
+        sorted(raw.glob("clinics/*/clinic.yaml")),
+    )
     assert len(reviews) == 6
     assert len(clinics) == 3
     for path in reviews:
@@ -55,5 +57,5 @@ def test_the_review_page_lists_every_column_and_unit(repo_root: Path) -> None:
         line = next(row for row in text.splitlines() if row.startswith(f"| {kind} |"))
         words = set(re.findall(r"[a-z_0-9]+", line))
         assert {*trials.TEXTS[kind], *trials.NUMBERS[kind]} - words == set()
-    table = text[text.index("## Units"):]
+    table = text[text.index("## Units") :]
     assert set(UNITS) - set(re.findall(r"[a-z_0-9]+", table)) == set()

@@ -28,8 +28,9 @@ def test_one_person_has_no_spread() -> None:
     assert np.isnan(recover.sd_from_ci(1.0, 2.0, np.nan))
 
 
-@pytest.mark.parametrize(("n", "law"), [(39, stats.t(37)), (60, stats.norm()),
-                                        (np.nan, stats.norm())])
+@pytest.mark.parametrize(
+    ("n", "law"), [(39, stats.t(37)), (60, stats.norm()), (np.nan, stats.norm())]
+)
 def test_the_error_of_a_difference_comes_from_its_interval(n: float, law: object) -> None:
     # Handbook 6.5.2.3: t with n1 + n2 - 2 df in small samples, else normal.
     expected = 8 / 2 / law.ppf(0.975)  # type: ignore[attr-defined]
@@ -39,8 +40,9 @@ def test_the_error_of_a_difference_comes_from_its_interval(n: float, law: object
 def test_combined_arms_are_the_arms_of_all_their_people() -> None:
     rng = np.random.default_rng(3)
     groups = [rng.normal(m, s, n) for m, s, n in ((5, 2, 11), (7, 3, 30), (1, 1, 4))]
-    n, mean, sd = recover.combine_arms([len(g) for g in groups], [g.mean() for g in groups],
-                                       [g.std(ddof=1) for g in groups])
+    n, mean, sd = recover.combine_arms(
+        [len(g) for g in groups], [g.mean() for g in groups], [g.std(ddof=1) for g in groups]
+    )
     people = np.concatenate(groups)
     assert n == 45
     assert np.isclose(mean, people.mean(), rtol=1e-13)
@@ -60,8 +62,11 @@ def test_three_standard_deviations_that_do_not_fit_give_no_r() -> None:
     assert np.isnan(recover.find_r(1.0, np.nan, 1.0))
 
 
-@given(st.sampled_from(sorted(UNITS)), st.sampled_from(sorted(UNITS)),
-       st.floats(-1e3, 1e3, allow_nan=False))
+@given(
+    st.sampled_from(sorted(UNITS)),
+    st.sampled_from(sorted(UNITS)),
+    st.floats(-1e3, 1e3, allow_nan=False),
+)
 def test_a_conversion_and_its_way_back_are_one(a: str, b: str, value: float) -> None:
     there, back = convert(a, b), convert(b, a)
     assert (there is None) == (back is None)
@@ -92,9 +97,13 @@ def test_units_by_hand(value: float, unit: str, to: str, expected: float) -> Non
 @pytest.mark.parametrize(
     ("a", "b"),
     [
-        ("attacks_per_28", "days_per_28"), ("score_0_28", "days_per_28"),
-        ("moderate_days_per_28", "days_per_28"), ("unknown", "days_per_28"),
-        ("unknown", "unknown"), ("hours", "hours_per_week"), ("score_0_20", "nrs_0_10"),
+        ("attacks_per_28", "days_per_28"),
+        ("score_0_28", "days_per_28"),
+        ("moderate_days_per_28", "days_per_28"),
+        ("unknown", "days_per_28"),
+        ("unknown", "unknown"),
+        ("hours", "hours_per_week"),
+        ("score_0_20", "nrs_0_10"),
         ("hit6_36_78", "score"),
     ],
 )

@@ -40,7 +40,7 @@ def test_a_verdict_by_hand(published: str, recomputed: float, verdict: str, roun
     assert (found["verdict"], found["rounds_identically"]) == (verdict, rounds)
 
 
-@given(st.integers(-10**6, 10**6), st.integers(0, 4))
+@given(st.integers(-(10**6), 10**6), st.integers(0, 4))
 def test_one_unit_is_reproduced_and_a_hair_more_is_not(digits: int, decimals: int) -> None:
     unit = 10.0**-decimals
     published = f"{digits * unit:.{decimals}f}"
@@ -58,8 +58,13 @@ def judge(folder: Path) -> pd.DataFrame:
 
 
 def quantity(**changes: object) -> dict[str, object]:
-    return {"id": "q", "label": "q", "estimate": "-2.00", "recompute": {"comparison": "main"},
-            **changes}
+    return {
+        "id": "q",
+        "label": "q",
+        "estimate": "-2.00",
+        "recompute": {"comparison": "main"},
+        **changes,
+    }
 
 
 def test_the_sign_the_paper_prints_is_the_one_compared(tmp_path: Path) -> None:
@@ -73,8 +78,12 @@ def test_limits_change_places_with_the_sign(tmp_path: Path) -> None:
     model = {"method": "EE", "test": "z"}
     se = 1 / np.sqrt(1 / (16 / 20 + 25 / 21) + 1 / (16 / 30 + 16 / 30))
     low, high = 2 - 1.959964 * se, 2 + 1.959964 * se
-    entry = quantity(estimate="2.000", ci=[f"{low:.3f}", f"{high:.3f}"], model=model,
-                     positive_means="control_minus_treatment")
+    entry = quantity(
+        estimate="2.000",
+        ci=[f"{low:.3f}", f"{high:.3f}"],
+        model=model,
+        positive_means="control_minus_treatment",
+    )
     found = judge(write_review(tmp_path / "r", published=[entry]))
     assert found["part"].tolist() == ["estimate", "ci_low", "ci_high"]
     assert found["verdict"].eq("reproduced").all()
@@ -83,7 +92,8 @@ def test_limits_change_places_with_the_sign(tmp_path: Path) -> None:
 def test_the_unit_the_paper_prints_is_the_one_compared(tmp_path: Path) -> None:
     entry = quantity(estimate="-2.17", unit="days_per_month")  # 2 x 30.4375 / 28 = 2.174
     assert judge(write_review(tmp_path / "r", published=[entry]))["verdict"].tolist() == [
-        "reproduced"]
+        "reproduced"
+    ]
 
 
 def test_a_pooled_number_of_more_trials_than_are_here_is_not_recomputable(tmp_path: Path) -> None:
@@ -96,24 +106,32 @@ def test_a_pooled_number_of_more_trials_than_are_here_is_not_recomputable(tmp_pa
 
 def test_a_wider_tolerance_is_declared_with_its_reason(tmp_path: Path) -> None:
     tolerance = {"units": 3, "reason": "read from a figure"}
-    near = judge(write_review(tmp_path / "a", published=[quantity(estimate="-2.03")],
-                              tolerance=tolerance))
-    far = judge(write_review(tmp_path / "b", published=[quantity(estimate="-2.04")],
-                             tolerance=tolerance))
+    near = judge(
+        write_review(tmp_path / "a", published=[quantity(estimate="-2.03")], tolerance=tolerance)
+    )
+    far = judge(
+        write_review(tmp_path / "b", published=[quantity(estimate="-2.04")], tolerance=tolerance)
+    )
     assert near["verdict"].tolist() == ["reproduced"]
     assert far["verdict"].tolist() == ["not reproduced"]
     assert "read from a figure" in far["explanation"].iloc[0]
 
 
 def test_two_arms_of_one_trial_are_held_against_a_printed_difference(tmp_path: Path) -> None:
-    target = {"trial": "B 2002", "outcome": "frequency", "timepoint": "3 months",
-              "treatment_arm": "massage", "control_arm": "care"}
+    target = {
+        "trial": "B 2002",
+        "outcome": "frequency",
+        "timepoint": "3 months",
+        "treatment_arm": "massage",
+        "control_arm": "care",
+    }
     entry = quantity(estimate="2", positive_means="control_minus_treatment", recompute=target)
     found = judge(write_review(tmp_path / "r", published=[entry])).iloc[0]
     assert (found["verdict"], found["recomputed"]) == ("reproduced", 2)
     gone = quantity(recompute={**target, "trial": "Z 1900"}, not_public="no arms")
     assert judge(write_review(tmp_path / "s", published=[gone]))["explanation"].tolist() == [
-        "no arms"]
+        "no arms"
+    ]
 
 
 POOLED = """\
@@ -124,17 +142,33 @@ frequency,days_per_28,TTH,after,4,-3.5,-4.91,-2.09,treatment_minus_control,retri
 
 def test_printed_precision_is_that_of_the_most_precise_part(tmp_path: Path) -> None:
     """-3.5 beside limits with two decimals is a spreadsheet's -3.50."""
-    entry = {"id": "q", "label": "q", "from_pooled": {"outcome": "frequency", "subgroup": "TTH"},
-             "recompute": {"comparison": "main"}}
-    folder = write_review(tmp_path / "r", {"arms.csv": ARMS, "p.csv": POOLED}, published=[entry],
-                          mapped={"arms": {"path": "arms.csv"}, "pooled": {"path": "p.csv"}})
+    entry = {
+        "id": "q",
+        "label": "q",
+        "from_pooled": {"outcome": "frequency", "subgroup": "TTH"},
+        "recompute": {"comparison": "main"},
+    }
+    folder = write_review(
+        tmp_path / "r",
+        {"arms.csv": ARMS, "p.csv": POOLED},
+        published=[entry],
+        mapped={"arms": {"path": "arms.csv"}, "pooled": {"path": "p.csv"}},
+    )
     found = judge(folder)
     assert found["published"].tolist() == ["-3.50", "-4.91", "-2.09"]
     assert found["explanation"].iloc[0].startswith("2 of 4 trials are here")
 
 
-ARM = {"trial": "X", "arm": "m", "outcome": "frequency", "timepoint": "t", "kind": "final",
-       "unit": "hours", "file": "arms.csv", "line": 2}
+ARM = {
+    "trial": "X",
+    "arm": "m",
+    "outcome": "frequency",
+    "timepoint": "t",
+    "kind": "final",
+    "unit": "hours",
+    "file": "arms.csv",
+    "line": 2,
+}
 
 
 def arm(**numbers: float) -> pd.DataFrame:
@@ -160,20 +194,38 @@ def test_the_largest_possible_sd_is_reached_by_values_on_the_limits() -> None:
 @given(st.lists(st.integers(0, 28), min_size=2, max_size=40))
 def test_no_real_sample_is_ever_called_impossible(days: list[int]) -> None:
     x = np.array(days, dtype=float)
-    numbers = {"n": float(x.size), "mean": x.mean(), "sd": x.std(ddof=1), "range_low": x.min(),
-               "range_high": x.max()}
+    numbers = {
+        "n": float(x.size),
+        "mean": x.mean(),
+        "sd": x.std(ddof=1),
+        "range_low": x.min(),
+        "range_high": x.max(),
+    }
     assert not list(integrity.check_ranges(arm(**numbers)))
 
 
 def contrast(value: float, low: float, high: float) -> pd.DataFrame:
-    return pd.DataFrame([{
-        "trial": "X", "outcome": "frequency", "treatment_arm": "m", "control_arm": "c",
-        "timepoint": "t", "printed_effect": value, "printed_ci_low": low, "printed_ci_high": high,
-        "file": "c.csv", "line": 2}])
+    return pd.DataFrame(
+        [
+            {
+                "trial": "X",
+                "outcome": "frequency",
+                "treatment_arm": "m",
+                "control_arm": "c",
+                "timepoint": "t",
+                "printed_effect": value,
+                "printed_ci_low": low,
+                "printed_ci_high": high,
+                "file": "c.csv",
+                "line": 2,
+            }
+        ]
+    )
 
 
-NONE = pd.DataFrame(columns=["subgroup", "outcome", "timepoint", "effect", "ci_low", "ci_high",
-                             "file", "line"])
+NONE = pd.DataFrame(
+    columns=["subgroup", "outcome", "timepoint", "effect", "ci_low", "ci_high", "file", "line"]
+)
 
 
 @pytest.mark.parametrize(

@@ -24,16 +24,22 @@ def problems(folder: Path) -> list[tuple[str, str, int | None]]:
 
 
 def test_signs_are_made_post_minus_pre_and_treatment_minus_control(tmp_path: Path) -> None:
-    folder = write_review(tmp_path / "r", {"arms.csv": ARMS, "c.csv": CONTRASTS},
-                          mapped={"arms": {"path": "arms.csv"}, "contrasts": {"path": "c.csv"}})
+    folder = write_review(
+        tmp_path / "r",
+        {"arms.csv": ARMS, "c.csv": CONTRASTS},
+        mapped={"arms": {"path": "arms.csv"}, "contrasts": {"path": "c.csv"}},
+    )
     found = read(folder)
     changes = found.arms[found.arms["kind"] == "change"]
     assert changes["mean"].tolist() == [-3, -1]
     assert changes["printed_mean"].tolist() == [3, 1]
     row = found.contrasts.iloc[0]
     month = 28 / 30.4375
-    assert np.allclose([row["effect"], row["ci_low"], row["ci_high"]],
-                       [-2 * month, -3 * month, -1 * month], rtol=1e-12)
+    assert np.allclose(
+        [row["effect"], row["ci_low"], row["ci_high"]],
+        [-2 * month, -3 * month, -1 * month],
+        rtol=1e-12,
+    )
     assert row["printed_effect"] == 2
     assert row["unit"] == "days_per_28"
     assert row["unit_printed"] == "days_per_month"
@@ -49,8 +55,10 @@ def test_a_better_change_of_an_outcome_where_high_is_good_stays_positive(tmp_pat
 
 def test_a_change_without_a_declared_sign_is_refused(tmp_path: Path) -> None:
     found = problems(write_review(tmp_path / "r", {"arms.csv": ARMS.replace("4,better", "4,")}))
-    assert found == [("sign_not_declared", "positive_means", 4),
-                     ("sign_not_declared", "positive_means", 5)]
+    assert found == [
+        ("sign_not_declared", "positive_means", 4),
+        ("sign_not_declared", "positive_means", 5),
+    ]
 
 
 def test_a_contrast_without_a_declared_sign_is_refused(tmp_path: Path) -> None:
@@ -68,11 +76,16 @@ def test_a_contrast_without_a_declared_sign_is_refused(tmp_path: Path) -> None:
         (",20,8,4,", ',20,"8,5",4,', ("not_a_number", "mean", 2)),
         (",20,8,4,", ",20,8-Apr,4,", ("not_a_number", "mean", 2)),
         (",20,8,4,", ",20,,4,", None),
-        ("massage,treatment,manual,,frequency,days_per_28,3 months,84,final",
-         "massage,treatment,manual,,frequency,days_per_fortnight,3 months,84,final",
-         ("unknown_word", "unit", 2)),
-        ("massage,treatment,manual,,frequency", "massage,treatment,manual,,freqency",
-         ("unknown_outcome", "outcome", 2)),
+        (
+            "massage,treatment,manual,,frequency,days_per_28,3 months,84,final",
+            "massage,treatment,manual,,frequency,days_per_fortnight,3 months,84,final",
+            ("unknown_word", "unit", 2),
+        ),
+        (
+            "massage,treatment,manual,,frequency",
+            "massage,treatment,manual,,freqency",
+            ("unknown_outcome", "outcome", 2),
+        ),
         ("massage,treatment,manual", "massage,treated,manual", ("unknown_word", "role", 2)),
         ("care,control,,usual_care", "care,control,,", ("required", "comparator", 3)),
         ("A 2001,2001,massage", ",2001,massage", ("required", "trial", 2)),
@@ -93,13 +106,17 @@ def test_everything_wrong_is_reported_at_once_and_no_cell_is_quoted(tmp_path: Pa
     text = ARMS.replace(",20,8,4,", ",20,8,-4,").replace(",21,10,5,", ",21,SECRET,5,")
     contrasts = CONTRASTS.replace("2,1,3", "2,3,1")
     folder = write_review(
-        tmp_path / "r", {"arms.csv": text, "c.csv": contrasts},
+        tmp_path / "r",
+        {"arms.csv": text, "c.csv": contrasts},
         mapped={"arms": {"path": "arms.csv"}, "contrasts": {"path": "c.csv"}},
     )
     with pytest.raises(InputError) as caught:
         read(folder)
-    assert {p.rule for p in caught.value.problems} == {"negative_sd", "not_a_number",
-                                                       "limits_reversed"}
+    assert {p.rule for p in caught.value.problems} == {
+        "negative_sd",
+        "not_a_number",
+        "limits_reversed",
+    }
     assert {p.file for p in caught.value.problems} == {"arms.csv", "c.csv"}
     assert "SECRET" not in str(caught.value)
 
@@ -107,7 +124,9 @@ def test_everything_wrong_is_reported_at_once_and_no_cell_is_quoted(tmp_path: Pa
 def test_many_rows_with_one_fault_do_not_drown_the_others(tmp_path: Path) -> None:
     rows = "".join(
         f"T{i},2001,massage,treatment,manual,,frequency,days_per_28,3 months,84,final,20,8,-4,,"
-        "retrieved,T1\n" for i in range(40))
+        "retrieved,T1\n"
+        for i in range(40)
+    )
     with pytest.raises(InputError) as caught:
         read(write_review(tmp_path / "r", {"arms.csv": ARMS_HEADER + rows}))
     assert len(caught.value.problems) == 6
@@ -117,7 +136,8 @@ def test_many_rows_with_one_fault_do_not_drown_the_others(tmp_path: Path) -> Non
 def test_the_same_arm_twice_is_a_problem(tmp_path: Path) -> None:
     second = ARMS.splitlines(keepends=True)[1]
     assert problems(write_review(tmp_path / "r", {"arms.csv": ARMS + second})) == [
-        ("duplicate", "trial", 6)]
+        ("duplicate", "trial", 6)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -153,9 +173,12 @@ def test_habits_of_spreadsheets_change_nothing(tmp_path: Path, content: bytes) -
 def test_semicolons_decimal_commas_and_latin_1_are_declared(tmp_path: Path) -> None:
     text = ARMS.replace(",", ";").replace(";8;", ";8,5;").replace("care", "Üblich")
     spec = {"path": "arms.csv", "delimiter": ";", "decimal": ",", "encoding": "latin-1"}
-    folder = write_review(tmp_path / "r", {"arms.csv": text.encode("latin-1")},
-                          mapped={"arms": spec})
-    text = (folder / "arms.csv").read_bytes().decode("latin-1").replace("usual_Üblich", "usual_care")
+    folder = write_review(
+        tmp_path / "r", {"arms.csv": text.encode("latin-1")}, mapped={"arms": spec}
+    )
+    text = (
+        (folder / "arms.csv").read_bytes().decode("latin-1").replace("usual_Üblich", "usual_care")
+    )
     (folder / "arms.csv").write_bytes(text.encode("latin-1"))
     found = read(folder).arms
     assert found["mean"].iloc[0] == 8.5
@@ -169,7 +192,9 @@ def test_a_header_without_rows_is_an_empty_table(tmp_path: Path) -> None:
 def test_wide_rows_become_two_arms_with_codes_and_joined_columns(tmp_path: Path) -> None:
     text = "who;year;what;type;n1;m1;s1;n2;m2;s2\nX;1999;HA;diff;10;-2;3;12;-1;3,5\n"
     spec = {
-        "path": "w.csv", "delimiter": ";", "decimal": ",",
+        "path": "w.csv",
+        "delimiter": ";",
+        "decimal": ",",
         "columns": {
             "trial": {"columns": ["who", "year"]},
             "outcome": {"column": "what", "codes": {"HA": "frequency"}},
@@ -177,11 +202,21 @@ def test_wide_rows_become_two_arms_with_codes_and_joined_columns(tmp_path: Path)
         },
         "wide": {
             "treatment": {"n": "n1", "mean": "m1", "sd": "s1", "arm": {"value": "massage"}},
-            "control": {"n": "n2", "mean": "m2", "sd": "s2", "arm": {"value": "none"},
-                        "comparator": {"value": "no_treatment"}},
+            "control": {
+                "n": "n2",
+                "mean": "m2",
+                "sd": "s2",
+                "arm": {"value": "none"},
+                "comparator": {"value": "no_treatment"},
+            },
         },
-        "constants": {"unit": "days_per_28", "timepoint": "after", "positive_means": "worse",
-                      "status": "retrieved", "source": "file"},
+        "constants": {
+            "unit": "days_per_28",
+            "timepoint": "after",
+            "positive_means": "worse",
+            "status": "retrieved",
+            "source": "file",
+        },
     }
     found = read(write_review(tmp_path / "r", {"w.csv": text}, mapped={"arms": spec})).arms
     assert found["trial"].tolist() == ["X 1999", "X 1999"]
@@ -192,17 +227,23 @@ def test_wide_rows_become_two_arms_with_codes_and_joined_columns(tmp_path: Path)
 
 
 def test_an_unknown_code_is_a_problem_not_a_blank(tmp_path: Path) -> None:
-    spec = {"path": "arms.csv", "columns": {"kind": {"column": "kind", "codes": {"final": "final"}}}}
+    spec = {
+        "path": "arms.csv",
+        "columns": {"kind": {"column": "kind", "codes": {"final": "final"}}},
+    }
     folder = write_review(tmp_path / "r", mapped={"arms": spec})
     assert ("unknown_code", "kind", 4) in problems(folder)
 
 
 def test_baseline_rows_stand_beside_the_later_rows_of_their_arm(tmp_path: Path) -> None:
-    base = ("A 2001,2001,massage,treatment,manual,,frequency,days_per_28,before,,baseline,25,15,6,,"
-            "retrieved,T1\n")
+    base = (
+        "A 2001,2001,massage,treatment,manual,,frequency,days_per_28,before,,baseline,25,15,6,,"
+        "retrieved,T1\n"
+    )
     found = read(write_review(tmp_path / "r", {"arms.csv": ARMS + base})).arms
-    row = found[(found["trial"] == "A 2001") & (found["arm"] == "massage")
-                & (found["kind"] == "final")].iloc[0]
+    row = found[
+        (found["trial"] == "A 2001") & (found["arm"] == "massage") & (found["kind"] == "final")
+    ].iloc[0]
     assert (row["baseline_n"], row["baseline_mean"], row["baseline_sd"]) == (25, 15, 6)
     other = found[(found["arm"] == "care") & (found["kind"] == "final")].iloc[0]
     assert np.isnan(other["baseline_mean"])
@@ -224,8 +265,10 @@ def test_names_that_point_at_nothing_are_found(tmp_path: Path) -> None:
     folder = write_review(
         tmp_path / "r",
         comparisons=[{**REVIEW["comparisons"][0], "outcome": "frequncy"}],
-        published=[{"id": "x", "label": "x", "estimate": "1", "recompute": {"comparison": "none"}},
-                   {"id": "y", "label": "y", "recompute": {"comparison": "main"}}],
+        published=[
+            {"id": "x", "label": "x", "estimate": "1", "recompute": {"comparison": "none"}},
+            {"id": "y", "label": "y", "recompute": {"comparison": "main"}},
+        ],
     )
     rules = [p[0] for p in problems(folder)]
     assert rules == ["unknown_outcome", "unknown_comparison", "published"]
@@ -233,7 +276,11 @@ def test_names_that_point_at_nothing_are_found(tmp_path: Path) -> None:
 
 def test_a_published_number_without_quotes_is_refused_with_the_reason(tmp_path: Path) -> None:
     """0.30 without quotes would lose its last digit, and with it the precision."""
-    folder = write_review(tmp_path / "r", published=[
-        {"id": "x", "label": "x", "estimate": 0.30, "recompute": {"comparison": "main"}}])
+    folder = write_review(
+        tmp_path / "r",
+        published=[
+            {"id": "x", "label": "x", "estimate": 0.30, "recompute": {"comparison": "main"}}
+        ],
+    )
     with pytest.raises(ConfigError, match="estimate"):
         config.load_review(folder)

@@ -20,7 +20,9 @@ THREE_ROUNDED = 1.5
 
 
 def check_integrity(
-    arms: pd.DataFrame, contrasts: pd.DataFrame, published: pd.DataFrame,
+    arms: pd.DataFrame,
+    contrasts: pd.DataFrame,
+    published: pd.DataFrame,
     review: Mapping[str, Any],
 ) -> pd.DataFrame:
     """Run every check on a review's tables.
@@ -32,8 +34,11 @@ def check_integrity(
     """
     import pandas as pd
 
-    rows = [*check_ranges(arms), *check_centres(contrasts, published),
-            *check_contrasts(arms, contrasts)]
+    rows = [
+        *check_ranges(arms),
+        *check_centres(contrasts, published),
+        *check_contrasts(arms, contrasts),
+    ]
     return conform("integrity", pd.DataFrame(rows)) if rows else empty("integrity")
 
 
@@ -51,31 +56,56 @@ def check_ranges(arms: pd.DataFrame) -> Iterator[dict[str, Any]]:
         largest = float(np.sqrt(max(n / (n - 1) * (m - a) * (b - m), 0.0)))
         if sd > largest * (1 + 1e-6):
             yield {
-                "trial": row.trial, "outcome": row.outcome,
-                "where": f"{row.arm}, {row.timepoint}", "check": "SD within its range",
-                "printed": f"SD {sd:.4g}", "expected": f"at most {largest:.4g}",
-                "severity": "impossible", "file": row.file, "line": row.line,
+                "trial": row.trial,
+                "outcome": row.outcome,
+                "where": f"{row.arm}, {row.timepoint}",
+                "check": "SD within its range",
+                "printed": f"SD {sd:.4g}",
+                "expected": f"at most {largest:.4g}",
+                "severity": "impossible",
+                "file": row.file,
+                "line": row.line,
                 "explanation": f"{n:g} values from {a:.4g} to {b:.4g} with mean {m:.4g} cannot "
-                               f"spread that far ({row.unit}): one of the four is a misprint",
+                f"spread that far ({row.unit}): one of the four is a misprint",
             }
 
 
-def check_centres(
-    contrasts: pd.DataFrame, published: pd.DataFrame
-) -> Iterator[dict[str, Any]]:
+def check_centres(contrasts: pd.DataFrame, published: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """Find estimates that do not stand in the centre of their own interval.
 
     Intervals of differences of means are symmetric. Rounding allows half a unit of the estimate's
     last digit, and half of the mean of the two limits' units.
     """
-    one = contrasts.rename(columns={"printed_effect": "value", "printed_ci_low": "low",
-                                    "printed_ci_high": "high"})
+    one = contrasts.rename(
+        columns={"printed_effect": "value", "printed_ci_low": "low", "printed_ci_high": "high"}
+    )
     names = one["treatment_arm"] + " v " + one["control_arm"] + ", " + one["timepoint"]
-    rows = list(zip(one["trial"], one["outcome"], names, one["value"], one["low"], one["high"],
-                    one["file"], one["line"], strict=True))
-    rows += list(zip(published["subgroup"], published["outcome"], published["timepoint"],
-                     published["effect"], published["ci_low"], published["ci_high"],
-                     published["file"], published["line"], strict=True))
+    rows = list(
+        zip(
+            one["trial"],
+            one["outcome"],
+            names,
+            one["value"],
+            one["low"],
+            one["high"],
+            one["file"],
+            one["line"],
+            strict=True,
+        )
+    )
+    rows += list(
+        zip(
+            published["subgroup"],
+            published["outcome"],
+            published["timepoint"],
+            published["effect"],
+            published["ci_low"],
+            published["ci_high"],
+            published["file"],
+            published["line"],
+            strict=True,
+        )
+    )
     for trial, outcome, where, value, low, high, file, line in rows:
         if np.isnan([value, low, high]).any():
             continue
@@ -84,18 +114,21 @@ def check_centres(
         if abs(centre - value) > unit / 2 + (unit_low + unit_high) / 4 + 1e-9:
             outside = not low <= value <= high
             yield {
-                "trial": trial, "outcome": outcome, "where": where,
-                "check": "estimate in the centre of its interval", "printed": f"{value:g}",
-                "expected": f"{centre:.4g}", "severity": "impossible" if outside else "doubt",
-                "file": file, "line": line,
+                "trial": trial,
+                "outcome": outcome,
+                "where": where,
+                "check": "estimate in the centre of its interval",
+                "printed": f"{value:g}",
+                "expected": f"{centre:.4g}",
+                "severity": "impossible" if outside else "doubt",
+                "file": file,
+                "line": line,
                 "explanation": f"the centre of {low:g} to {high:g} is {centre:.4g}; the estimate or "
-                               "a limit is a misprint, or the interval is not symmetric by design",
+                "a limit is a misprint, or the interval is not symmetric by design",
             }
 
 
-def check_contrasts(
-    arms: pd.DataFrame, contrasts: pd.DataFrame
-) -> Iterator[dict[str, Any]]:
+def check_contrasts(arms: pd.DataFrame, contrasts: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """Find printed differences that the printed arm means do not give.
 
     Adjusted differences differ from raw ones, so this is a doubt and never more.
@@ -118,13 +151,17 @@ def check_contrasts(
         if abs(difference - row.effect) > THREE_ROUNDED * unit * scale + 1e-9:
             expected = sign * difference / scale
             yield {
-                "trial": row.trial, "outcome": row.outcome,
+                "trial": row.trial,
+                "outcome": row.outcome,
                 "where": f"{row.treatment_arm} v {row.control_arm}, {row.timepoint}",
-                "check": "difference of the printed arms", "printed": f"{row.printed_effect:g}",
-                "expected": f"{expected:.4g}", "severity": "doubt", "file": row.file,
+                "check": "difference of the printed arms",
+                "printed": f"{row.printed_effect:g}",
+                "expected": f"{expected:.4g}",
+                "severity": "doubt",
+                "file": row.file,
                 "line": row.line,
                 "explanation": "the arms' printed means differ by "
-                               f"{expected:.4g}; an adjusted difference would explain a small gap",
+                f"{expected:.4g}; an adjusted difference would explain a small gap",
             }
 
 

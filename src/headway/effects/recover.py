@@ -34,8 +34,9 @@ def sd_from_ci(low: ArrayLike, high: ArrayLike, n: ArrayLike, level: float = 0.9
     return np.asarray(half / _quantile(n, 1, level) * np.sqrt(n))
 
 
-def se_of_difference(low: ArrayLike, high: ArrayLike, n_total: ArrayLike,
-                     level: float = 0.95) -> Array:
+def se_of_difference(
+    low: ArrayLike, high: ArrayLike, n_total: ArrayLike, level: float = 0.95
+) -> Array:
     """Find the standard error of a difference of two arms from its interval.
 
     Handbook 6.5.2.3: Student's t with n - 2 df for fewer than 60 people in both arms together,
@@ -54,8 +55,9 @@ def _quantile(n: Array, spent: int, level: float) -> Array:
         df = np.where(n > spent, n - spent, np.nan)
         small = n < SMALL_SAMPLE
     z = np.full(n.shape, float(ndtri(upper)))
-    return np.where(small, stdtrit(np.where(np.isinf(df), 1.0, df), upper),
-                    np.where(np.isnan(df), np.nan, z))
+    return np.where(
+        small, stdtrit(np.where(np.isinf(df), 1.0, df), upper), np.where(np.isnan(df), np.nan, z)
+    )
 
 
 def find_r(sd_pre: ArrayLike, sd_post: ArrayLike, sd_change: ArrayLike) -> Array:

@@ -62,7 +62,10 @@ def default_kinds(measure: str) -> list[str]:
 
 
 def build_effects(
-    arms: pd.DataFrame, contrasts: pd.DataFrame, review: Mapping[str, Any], *,
+    arms: pd.DataFrame,
+    contrasts: pd.DataFrame,
+    review: Mapping[str, Any],
+    *,
     assumed_r: float | None = None,
 ) -> pd.DataFrame:
     """Compute the effect of every row that a review's comparisons concern.
@@ -88,8 +91,10 @@ def build_effects(
     for comparison in review["comparisons"]:
         unit = review["outcomes"][comparison["outcome"]]["unit"]
         if comparison["estimand"] == "between_arm":
-            found = [*_pair_arms(arms, comparison, unit), *_take_contrasts(contrasts, comparison,
-                                                                           unit)]
+            found = [
+                *_pair_arms(arms, comparison, unit),
+                *_take_contrasts(contrasts, comparison, unit),
+            ]
         else:
             found = list(_follow_arms(arms, comparison, unit, r))
         _choose(found, comparison)
@@ -101,9 +106,7 @@ def _own(frame: pd.DataFrame, comparison: Mapping[str, Any]) -> pd.DataFrame:
     return frame[frame["outcome"] == comparison["outcome"]]
 
 
-def _pair_arms(
-    arms: pd.DataFrame, comparison: Mapping[str, Any], unit: str
-) -> Iterator[Candidate]:
+def _pair_arms(arms: pd.DataFrame, comparison: Mapping[str, Any], unit: str) -> Iterator[Candidate]:
     """Pair treatment and control arms of a trial; several treatment arms become one."""
     kinds = comparison.get("kinds") or default_kinds(comparison["measure"])
     own = _own(arms, comparison)
@@ -116,8 +119,11 @@ def _pair_arms(
         controls = controls[controls["comparator"].isin(comparison["comparators"])]
     key = ["trial", "timepoint", "kind"]
     for (trial, timepoint, kind), side2 in controls.groupby(key, sort=False):
-        side1 = treated[(treated["trial"] == trial) & (treated["timepoint"] == timepoint)
-                        & (treated["kind"] == kind)]
+        side1 = treated[
+            (treated["trial"] == trial)
+            & (treated["timepoint"] == timepoint)
+            & (treated["kind"] == kind)
+        ]
         chosen = comparison["choose"].get(trial)
         if chosen is not None:
             side1 = side1[side1["arm"] == chosen]
@@ -125,9 +131,14 @@ def _pair_arms(
             continue
         both = [*side1.itertuples(), *side2.itertuples()]
         one = Candidate(
-            trial=trial, arms=f"{_join(side1['arm'])} v {_join(side2['arm'])}",
-            timepoint=timepoint, time_days=_first(side1["time_days"]), basis="arms", kind=kind,
-            status=_worst(row.status for row in both), source=_join([r.source for r in both]),
+            trial=trial,
+            arms=f"{_join(side1['arm'])} v {_join(side2['arm'])}",
+            timepoint=timepoint,
+            time_days=_first(side1["time_days"]),
+            basis="arms",
+            kind=kind,
+            status=_worst(row.status for row in both),
+            source=_join([r.source for r in both]),
             subgroup=_subgroup(comparison, side1.iloc[0], side2.iloc[0]),
         )
         one.values["year"] = _first(side1["year"])
@@ -172,9 +183,14 @@ def _take_contrasts(
         own = own[own["comparator"].isin(comparison["comparators"])]
     for row in own.itertuples():
         one = Candidate(
-            trial=row.trial, arms=f"{row.treatment_arm} v {row.control_arm}",
-            timepoint=row.timepoint, time_days=float(row.time_days), basis="contrast",
-            kind="contrast", status=row.status, source=row.source,
+            trial=row.trial,
+            arms=f"{row.treatment_arm} v {row.control_arm}",
+            timepoint=row.timepoint,
+            time_days=float(row.time_days),
+            basis="contrast",
+            kind="contrast",
+            status=row.status,
+            source=row.source,
             subgroup=_subgroup(comparison, row, row),
         )
         one.values["year"] = row.year
@@ -187,7 +203,9 @@ def _take_contrasts(
         if chosen is not None and row.treatment_arm != chosen:
             one.reasons.append(f"shares its control arm with '{chosen}', which is pooled")
         if comparison["measure"] != "MD":
-            one.reasons.append(f"a printed difference cannot be turned into {comparison['measure']}")
+            one.reasons.append(
+                f"a printed difference cannot be turned into {comparison['measure']}"
+            )
         elif row.unit == unit:
             one.values |= {"yi": row.effect, "vi": row.se**2}
             if np.isnan(row.se):
@@ -205,15 +223,22 @@ def _follow_arms(
     own = _own(arms, comparison)
     own = own[own["kind"].isin(kinds)]
     wanted = own["role"].eq("treatment") & (
-        own["technique"].isin(comparison["techniques"]) if comparison["techniques"] else True)
+        own["technique"].isin(comparison["techniques"]) if comparison["techniques"] else True
+    )
     others = own["role"].eq("control") & (
-        own["comparator"].isin(comparison["comparators"]) if comparison["comparators"] else True)
+        own["comparator"].isin(comparison["comparators"]) if comparison["comparators"] else True
+    )
     for at in own.index[wanted | others]:
         row = own.loc[at]
         one = Candidate(
-            trial=row["trial"], arms=row["arm"], timepoint=row["timepoint"],
-            time_days=float(row["time_days"]), basis="arms", kind=row["kind"],
-            status=row["status"], source=row["source"],
+            trial=row["trial"],
+            arms=row["arm"],
+            timepoint=row["timepoint"],
+            time_days=float(row["time_days"]),
+            basis="arms",
+            kind=row["kind"],
+            status=row["status"],
+            source=row["source"],
             subgroup=_subgroup(comparison, row, row),
         )
         one.values["year"] = row["year"]
@@ -233,24 +258,38 @@ def _set_paired(
         one.values |= {"n1": n, "change": float(row["mean"]), "sd_change": float(row["sd"])}
         one.values |= {"mean2": float(row["baseline_mean"]), "sd2": float(row["baseline_sd"])}
         one.values["mean1"] = one.values["mean2"] + one.values["change"]
-        same = arms[(arms["trial"] == row["trial"]) & (arms["arm"] == row["arm"])
-                    & (arms["outcome"] == row["outcome"]) & (arms["kind"] == "final")
-                    & (arms["time_days"] == row["time_days"]) & (arms["n"] == n)]
+        same = arms[
+            (arms["trial"] == row["trial"])
+            & (arms["arm"] == row["arm"])
+            & (arms["outcome"] == row["outcome"])
+            & (arms["kind"] == "final")
+            & (arms["time_days"] == row["time_days"])
+            & (arms["n"] == n)
+        ]
         one.values["sd1"] = float(same["sd"].iloc[0]) if len(same) else NAN
         r = float(find_r(one.values["sd2"], one.values["sd1"], one.values["sd_change"]))
     else:
-        one.values |= {"n1": n, "mean1": float(row["mean"]), "sd1": float(row["sd"]),
-                       "mean2": float(row["baseline_mean"]), "sd2": float(row["baseline_sd"]),
-                       "change": float(row["mean"] - row["baseline_mean"]), "sd_change": NAN}
+        one.values |= {
+            "n1": n,
+            "mean1": float(row["mean"]),
+            "sd1": float(row["sd"]),
+            "mean2": float(row["baseline_mean"]),
+            "sd2": float(row["baseline_sd"]),
+            "change": float(row["mean"] - row["baseline_mean"]),
+            "sd_change": NAN,
+        }
         r = NAN
     if row["kind"] == "change" and measure == "MC":
         return  # the printed SD of the change says it all
     if not np.isnan(n_before) and n_before != n:
         one.reasons.append(f"the mean before is of {n_before:g} people, the mean after of {n:g}")
     found = not np.isnan(r)
-    one.values |= {"r": r if found else assumed_r,
-                   "r_from": "from the three printed SDs (Handbook 6.5.2.8)" if found
-                   else "assumed; see the sensitivity rows"}
+    one.values |= {
+        "r": r if found else assumed_r,
+        "r_from": "from the three printed SDs (Handbook 6.5.2.8)"
+        if found
+        else "assumed; see the sensitivity rows",
+    }
 
 
 def _check_rows(one: Candidate, rows: pd.DataFrame, unit: str) -> None:
@@ -278,8 +317,12 @@ def _compute(one: Candidate, measure: str) -> None:
     if any(r.startswith(("unit", "no ")) for r in one.reasons):
         return
     if measure in TWO_BY_TWO:
-        cells = {"a": v["events1"], "b": v["n1"] - v["events1"],
-                 "c": v["events2"], "d": v["n2"] - v["events2"]}
+        cells = {
+            "a": v["events1"],
+            "b": v["n1"] - v["events1"],
+            "c": v["events2"],
+            "d": v["n2"] - v["events2"],
+        }
         result = escalc(measure, **cells)
     elif measure in ("MD", "SMD"):
         result = escalc(measure, **{k: v[k] for k in ("n1", "mean1", "sd1", "n2", "mean2", "sd2")})
@@ -317,7 +360,9 @@ def _choose(found: list[Candidate], comparison: Mapping[str, Any]) -> None:
         if why:
             one.reasons.append(why)
         if one.usable:
-            key = one.trial if comparison["estimand"] == "between_arm" else f"{one.trial} {one.arms}"
+            key = (
+                one.trial if comparison["estimand"] == "between_arm" else f"{one.trial} {one.arms}"
+            )
             by.setdefault(key, []).append(one)
     for several in by.values():
         wanted = comparison["timepoints"].get(several[0].trial)
@@ -325,16 +370,21 @@ def _choose(found: list[Candidate], comparison: Mapping[str, Any]) -> None:
 
         def rank(one: Candidate, wanted: str | None = wanted, target: float = target) -> Any:
             far = abs(one.time_days - target)
-            return (one.timepoint != wanted, np.inf if np.isnan(far) else far,
-                    kinds.index(one.kind))
+            return (
+                one.timepoint != wanted,
+                np.inf if np.isnan(far) else far,
+                kinds.index(one.kind),
+            )
 
         first, *rest = sorted(several, key=rank)
         for one in rest:
             if one.timepoint != first.timepoint:
                 one.reasons.append(f"another timepoint is pooled: {first.timepoint}")
             else:
-                one.reasons.append("the trial is pooled by another of its rows: "
-                                   f"{first.arms} ({first.basis}, {first.kind})")
+                one.reasons.append(
+                    "the trial is pooled by another of its rows: "
+                    f"{first.arms} ({first.basis}, {first.kind})"
+                )
 
 
 def _subgroup(comparison: Mapping[str, Any], treated: Any, control: Any) -> str | None:
@@ -345,15 +395,17 @@ def _subgroup(comparison: Mapping[str, Any], treated: Any, control: Any) -> str 
     if by == "comparator":
         label = control.comparator
     elif by == "arm":
-        label = treated.technique if getattr(treated, "role", "") == "treatment" \
-            else treated.comparator
+        label = (
+            treated.technique if getattr(treated, "role", "") == "treatment" else treated.comparator
+        )
     else:
         label = getattr(treated, by)
     return label.replace("_", " ") if isinstance(label, str) else "not stated"
 
 
-def _as_row(one: Candidate, comparison: Mapping[str, Any], unit: str,
-            level: float) -> dict[str, Any]:
+def _as_row(
+    one: Candidate, comparison: Mapping[str, Any], unit: str, level: float
+) -> dict[str, Any]:
     from scipy.special import ndtri
 
     v = one.values
@@ -362,16 +414,31 @@ def _as_row(one: Candidate, comparison: Mapping[str, Any], unit: str,
     numbers = ("n1", "mean1", "sd1", "n2", "mean2", "sd2", "events1", "events2", "r")
     measure = comparison["measure"]
     return {
-        "comparison": comparison["id"], "label": comparison["label"],
-        "outcome": comparison["outcome"], "estimand": comparison["estimand"], "measure": measure,
+        "comparison": comparison["id"],
+        "label": comparison["label"],
+        "outcome": comparison["outcome"],
+        "estimand": comparison["estimand"],
+        "measure": measure,
         "unit": describe_unit(measure, unit),
-        "subgroup": one.subgroup, "trial": one.trial, "year": v.get("year"), "arms": one.arms,
-        "timepoint": f"{one.timepoint}, {one.kind}" if one.kind in ("change", "final")
+        "subgroup": one.subgroup,
+        "trial": one.trial,
+        "year": v.get("year"),
+        "arms": one.arms,
+        "timepoint": f"{one.timepoint}, {one.kind}"
+        if one.kind in ("change", "final")
         else one.timepoint,
-        "basis": one.basis, **{k: v.get(k, NAN) for k in numbers}, "r_from": v.get("r_from"),
-        "yi": yi, "vi": vi, "ci_low": yi - half, "ci_high": yi + half, "weight": NAN,
-        "pooled": one.usable, "why_not": "; ".join(dict.fromkeys(one.reasons)) or None,
-        "status": one.status, "source": one.source,
+        "basis": one.basis,
+        **{k: v.get(k, NAN) for k in numbers},
+        "r_from": v.get("r_from"),
+        "yi": yi,
+        "vi": vi,
+        "ci_low": yi - half,
+        "ci_high": yi + half,
+        "weight": NAN,
+        "pooled": one.usable,
+        "why_not": "; ".join(dict.fromkeys(one.reasons)) or None,
+        "status": one.status,
+        "source": one.source,
         "note": "; ".join(dict.fromkeys(one.notes)) or None,
     }
 

@@ -7,7 +7,7 @@ Everything that is wrong in a review's files is reported at once, with file, lin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,27 +34,90 @@ ARM_SIGNS = ("worse", "better", "unstated")
 
 # What a file of each kind may hold: text columns and number columns, by canonical name.
 _ORIGIN = ("status", "source", "note")
-_TRIAL = ("trial", "doi", "condition", "technique", "comparator", "outcome", "unit", "timepoint",
-          "positive_means", *_ORIGIN)
+_TRIAL = (
+    "trial",
+    "doi",
+    "condition",
+    "technique",
+    "comparator",
+    "outcome",
+    "unit",
+    "timepoint",
+    "positive_means",
+    *_ORIGIN,
+)
 TEXTS: dict[str, tuple[str, ...]] = {
     "arms": (*_TRIAL, "arm", "role", "kind"),
     "contrasts": (*_TRIAL, "treatment_arm", "control_arm", "effect_type", "p"),
-    "pooled": ("outcome", "unit", "subgroup", "timepoint", "measure", "model", "positive_means",
-               *_ORIGIN),
+    "pooled": (
+        "outcome",
+        "unit",
+        "subgroup",
+        "timepoint",
+        "measure",
+        "model",
+        "positive_means",
+        *_ORIGIN,
+    ),
 }
 NUMBERS: dict[str, tuple[str, ...]] = {
-    "arms": ("year", "time_days", "n", "mean", "sd", "se", "ci_low", "ci_high", "range_low",
-             "range_high", "baseline_n", "baseline_mean", "baseline_sd", "events"),
+    "arms": (
+        "year",
+        "time_days",
+        "n",
+        "mean",
+        "sd",
+        "se",
+        "ci_low",
+        "ci_high",
+        "range_low",
+        "range_high",
+        "baseline_n",
+        "baseline_mean",
+        "baseline_sd",
+        "events",
+    ),
     "contrasts": ("year", "time_days", "effect", "ci_low", "ci_high", "n_total"),
     "pooled": ("k", "effect", "ci_low", "ci_high"),
 }
 REQUIRED: dict[str, tuple[str, ...]] = {
-    "arms": ("trial", "arm", "role", "outcome", "unit", "timepoint", "kind", "n", "status",
-             "source"),
-    "contrasts": ("trial", "treatment_arm", "control_arm", "outcome", "unit", "timepoint",
-                  "effect_type", "effect", "positive_means", "status", "source"),
-    "pooled": ("outcome", "unit", "subgroup", "timepoint", "effect", "ci_low", "ci_high",
-               "positive_means", "status", "source"),
+    "arms": (
+        "trial",
+        "arm",
+        "role",
+        "outcome",
+        "unit",
+        "timepoint",
+        "kind",
+        "n",
+        "status",
+        "source",
+    ),
+    "contrasts": (
+        "trial",
+        "treatment_arm",
+        "control_arm",
+        "outcome",
+        "unit",
+        "timepoint",
+        "effect_type",
+        "effect",
+        "positive_means",
+        "status",
+        "source",
+    ),
+    "pooled": (
+        "outcome",
+        "unit",
+        "subgroup",
+        "timepoint",
+        "effect",
+        "ci_low",
+        "ci_high",
+        "positive_means",
+        "status",
+        "source",
+    ),
 }
 ALLOWED: dict[str, tuple[str, ...]] = {
     "role": ("treatment", "control"),
@@ -84,8 +147,9 @@ class _File:
     rows: pd.DataFrame
     problems: list[Problem] = field(default_factory=list)
 
-    def report(self, mask: pd.Series, rule: str, message: str, column: str,
-               remedy: str = "") -> None:
+    def report(
+        self, mask: pd.Series, rule: str, message: str, column: str, remedy: str = ""
+    ) -> None:
         """Add a problem per row where `mask` holds; after the first few only their number."""
         lines = [int(line) for line in self.rows.loc[mask, "line"]]
         for line in lines[:_LISTED]:
@@ -159,8 +223,16 @@ def _read(path: Path, kind: str, spec: Mapping[str, Any]) -> _File:
     for column, value in spec["constants"].items():
         rows[column] = str(value)
     unknown = sorted(set(rows.columns) - known - {"line", "role"})
-    problems += [Problem(path.name, "unknown_canonical_column", "is not a column of this table", c,
-                         remedy=f"known: {', '.join(sorted(known))}") for c in unknown]
+    problems += [
+        Problem(
+            path.name,
+            "unknown_canonical_column",
+            "is not a column of this table",
+            c,
+            remedy=f"known: {', '.join(sorted(known))}",
+        )
+        for c in unknown
+    ]
     problems += [_no_column(path.name, c) for c in REQUIRED[kind] if c not in rows.columns]
     if problems:
         raise InputError("", problems)
@@ -196,12 +268,20 @@ def _read_text(path: Path, spec: Mapping[str, Any]) -> pd.DataFrame:
     if not cells:
         raise InputError("", [Problem(path.name, "empty_file", "has no header")])
     header = cells[0]
-    problems = [Problem(path.name, "duplicate_column", "stands twice in the header", name)
-                for name in sorted({c for c in header if header.count(c) > 1})]
+    problems = [
+        Problem(path.name, "duplicate_column", "stands twice in the header", name)
+        for name in sorted({c for c in header if header.count(c) > 1})
+    ]
     problems += [
-        Problem(path.name, "field_count", "does not have as many fields as the header", line=line,
-                remedy="quote a cell that holds the delimiter")
-        for line, row in zip(lines[1:], cells[1:], strict=True) if len(row) != len(header)
+        Problem(
+            path.name,
+            "field_count",
+            "does not have as many fields as the header",
+            line=line,
+            remedy="quote a cell that holds the delimiter",
+        )
+        for line, row in zip(lines[1:], cells[1:], strict=True)
+        if len(row) != len(header)
     ]
     if problems:
         raise InputError("", problems)
@@ -210,8 +290,9 @@ def _read_text(path: Path, spec: Mapping[str, Any]) -> pd.DataFrame:
     return raw
 
 
-def _map_columns(raw: pd.DataFrame, mapping: Mapping[str, Any], file: str,
-                 problems: list[Problem]) -> dict[str, pd.Series]:
+def _map_columns(
+    raw: pd.DataFrame, mapping: Mapping[str, Any], file: str, problems: list[Problem]
+) -> dict[str, pd.Series]:
     """Take the columns that a map names: one, several joined by a space, or a fixed value."""
     import pandas as pd
 
@@ -232,16 +313,25 @@ def _map_columns(raw: pd.DataFrame, mapping: Mapping[str, Any], file: str,
         if "codes" in entry:
             codes = {str(k): str(v) for k, v in entry["codes"].items()}
             bad = ~cells.isin(codes)
-            problems += [Problem(file, "unknown_code", "is not among the declared codes", names[0],
-                                 int(line)) for line in raw.loc[bad, "line"]]
+            problems += [
+                Problem(
+                    file, "unknown_code", "is not among the declared codes", names[0], int(line)
+                )
+                for line in raw.loc[bad, "line"]
+            ]
             cells = cells.map(codes).fillna("")
         out[canonical] = cells
     return out
 
 
 def _no_column(file: str, column: str) -> Problem:
-    return Problem(file, "missing_column", "is missing", column,
-                   remedy="name it in `columns:`, or check the delimiter")
+    return Problem(
+        file,
+        "missing_column",
+        "is missing",
+        column,
+        remedy="name it in `columns:`, or check the delimiter",
+    )
 
 
 def _check(file: _File, review: Mapping[str, Any]) -> None:
@@ -254,80 +344,134 @@ def _check(file: _File, review: Mapping[str, Any]) -> None:
         if file.kind == "pooled" and column in ("effect", "ci_low", "ci_high"):
             rows[f"{column}_text"] = text
         numbers = pd.to_numeric(text.where(text != "", None), errors="coerce")
-        file.report((text != "") & numbers.isna(), "not_a_number", "is no number", column,
-                    "write the number alone, with the declared decimal mark")
+        file.report(
+            (text != "") & numbers.isna(),
+            "not_a_number",
+            "is no number",
+            column,
+            "write the number alone, with the declared decimal mark",
+        )
         rows[column] = numbers
     for column in REQUIRED[file.kind]:
         empty_cell = rows[column].isna() | (rows[column] == "")
         if column == "n":  # a trial may not print it; the row is then shown and not pooled
             continue
         if column == "positive_means":
-            file.report(empty_cell, "sign_not_declared", "does not say what a positive number means",
-                        column, f"one of {', '.join(CONTRAST_SIGNS)}")
+            file.report(
+                empty_cell,
+                "sign_not_declared",
+                "does not say what a positive number means",
+                column,
+                f"one of {', '.join(CONTRAST_SIGNS)}",
+            )
         else:
             file.report(empty_cell, "required", "is empty", column)
     for column, words in ALLOWED.items():
         if column in rows.columns:
             bad = (rows[column] != "") & ~rows[column].isin(words)
-            file.report(bad, "unknown_word", "is not in the vocabulary", column,
-                        f"one of {', '.join(words)}")
+            file.report(
+                bad,
+                "unknown_word",
+                "is not in the vocabulary",
+                column,
+                f"one of {', '.join(words)}",
+            )
     outcomes = list(review["outcomes"])
-    file.report((rows["outcome"] != "") & ~rows["outcome"].isin(outcomes), "unknown_outcome",
-                "is not declared in review.yaml", "outcome", f"one of {', '.join(outcomes)}")
+    file.report(
+        (rows["outcome"] != "") & ~rows["outcome"].isin(outcomes),
+        "unknown_outcome",
+        "is not declared in review.yaml",
+        "outcome",
+        f"one of {', '.join(outcomes)}",
+    )
     if file.kind == "arms":
         _check_arms(file)
     else:
         signs = rows["positive_means"]
-        file.report((signs != "") & ~signs.isin(CONTRAST_SIGNS), "unknown_word",
-                    "is not in the vocabulary", "positive_means",
-                    f"one of {', '.join(CONTRAST_SIGNS)}")
+        file.report(
+            (signs != "") & ~signs.isin(CONTRAST_SIGNS),
+            "unknown_word",
+            "is not in the vocabulary",
+            "positive_means",
+            f"one of {', '.join(CONTRAST_SIGNS)}",
+        )
     reversed_limits = rows["ci_low"] > rows["ci_high"]
     file.report(reversed_limits, "limits_reversed", "is above the upper limit", "ci_low")
     key = {
         "arms": ["trial", "arm", "outcome", "timepoint", "kind"],
-        "contrasts": ["trial", "treatment_arm", "control_arm", "outcome", "timepoint",
-                      "effect_type"],
+        "contrasts": [
+            "trial",
+            "treatment_arm",
+            "control_arm",
+            "outcome",
+            "timepoint",
+            "effect_type",
+        ],
         "pooled": ["outcome", "subgroup", "timepoint"],
     }[file.kind]
-    file.report(rows.duplicated(key), "duplicate", "repeats an earlier row", key[0],
-                f"one row per {' x '.join(key)}")
+    file.report(
+        rows.duplicated(key),
+        "duplicate",
+        "repeats an earlier row",
+        key[0],
+        f"one row per {' x '.join(key)}",
+    )
 
 
 def _check_arms(file: _File) -> None:
     """Rules for arm rows alone."""
     rows = file.rows
     change = rows["kind"] == "change"
-    file.report(change & (rows["positive_means"] == ""), "sign_not_declared",
-                "a change without a declared sign", "positive_means",
-                f"one of {', '.join(ARM_SIGNS)}")
+    file.report(
+        change & (rows["positive_means"] == ""),
+        "sign_not_declared",
+        "a change without a declared sign",
+        "positive_means",
+        f"one of {', '.join(ARM_SIGNS)}",
+    )
     bad = (rows["positive_means"] != "") & ~rows["positive_means"].isin(ARM_SIGNS)
-    file.report(bad, "unknown_word", "is not in the vocabulary", "positive_means",
-                f"one of {', '.join(ARM_SIGNS)}")
+    file.report(
+        bad,
+        "unknown_word",
+        "is not in the vocabulary",
+        "positive_means",
+        f"one of {', '.join(ARM_SIGNS)}",
+    )
     file.report(rows["n"] < 1, "n_too_small", "is below 1", "n")
     for column in ("sd", "se", "baseline_sd"):
         file.report(rows[column] < 0, "negative_sd", "is negative", column)
     for column in ("sd", "se"):
-        file.report((rows["n"] < 2) & rows[column].notna(), "n_too_small",
-                    "a spread needs n of at least 2", column)
-    file.report((rows["kind"] == "events") & rows["events"].isna(), "required", "is empty",
-                "events")
+        file.report(
+            (rows["n"] < 2) & rows[column].notna(),
+            "n_too_small",
+            "a spread needs n of at least 2",
+            column,
+        )
+    file.report(
+        (rows["kind"] == "events") & rows["events"].isna(), "required", "is empty", "events"
+    )
     file.report(rows["events"] > rows["n"], "events_above_n", "is above n", "events")
     file.report(rows["events"] < 0, "negative_events", "is negative", "events")
     control = rows["role"] == "control"
-    file.report(control & (rows["comparator"] == ""), "required",
-                "a control arm without its kind", "comparator",
-                f"one of {', '.join(COMPARATORS)}")
+    file.report(
+        control & (rows["comparator"] == ""),
+        "required",
+        "a control arm without its kind",
+        "comparator",
+        f"one of {', '.join(COMPARATORS)}",
+    )
 
 
 def _check_review(review: Mapping[str, Any]) -> list[Problem]:
     """Find names in review.yaml that point at nothing."""
     problems = []
 
-    def point(kind: str, name: str, known: object, place: str) -> None:
-        if name not in known:  # type: ignore[operator]
+    def point(kind: str, name: str, known: Iterable[str], place: str) -> None:
+        if name not in known:
             text = f"'{place}' names the {kind} '{name}', which is not declared"
-            problems.append(Problem("review.yaml", f"unknown_{kind}", text,
-                                    remedy=f"known: {', '.join(known)}"))  # type: ignore[call-overload]
+            problems.append(
+                Problem("review.yaml", f"unknown_{kind}", text, remedy=f"known: {', '.join(known)}")
+            )
 
     for id, outcome in review["outcomes"].items():
         point("unit", outcome["unit"], UNITS, f"outcomes.{id}.unit")
@@ -335,16 +479,25 @@ def _check_review(review: Mapping[str, Any]) -> list[Problem]:
     for id in sorted({c for c in comparisons if comparisons.count(c) > 1}):
         problems.append(Problem("review.yaml", "duplicate", f"the comparison '{id}' stands twice"))
     for comparison in review["comparisons"]:
-        point("outcome", comparison["outcome"], review["outcomes"],
-              f"comparisons.{comparison['id']}.outcome")
+        point(
+            "outcome",
+            comparison["outcome"],
+            review["outcomes"],
+            f"comparisons.{comparison['id']}.outcome",
+        )
     for entry in review["published"]:
         place = f"published.{entry['id']}"
         target = entry["recompute"]
         if "comparison" in target:
             point("comparison", target["comparison"], comparisons, f"{place}.recompute")
         if ("estimate" in entry) == ("from_pooled" in entry):
-            problems.append(Problem("review.yaml", "published", f"'{place}' needs either "
-                                    "`estimate` or `from_pooled`"))
+            problems.append(
+                Problem(
+                    "review.yaml",
+                    "published",
+                    f"'{place}' needs either `estimate` or `from_pooled`",
+                )
+            )
     for check in review["consistency"]:
         for outcome in check["outcomes"]:
             point("outcome", outcome, review["outcomes"], f"consistency.{check['id']}.outcomes")
@@ -374,21 +527,30 @@ def _make_arms(file: _File | None, review: Mapping[str, Any]) -> pd.DataFrame:
     ways = {
         "from the standard error (Handbook 6.5.2.2)": recover.sd_from_se(rows["se"], n),
         "from the confidence interval (Handbook 6.5.2.2)": recover.sd_from_ci(
-            rows["ci_low"], rows["ci_high"], n),
+            rows["ci_low"], rows["ci_high"], n
+        ),
     }
     for way, found in ways.items():
         use = sd.isna() & ~np.isnan(found)
         sd, sd_from = sd.mask(use, found), sd_from.mask(use, way)
     factor, unit = _factors(rows, review)
     better_is_low = rows["outcome"].map(
-        {k: v["lower_is_better"] for k, v in review["outcomes"].items()})
-    sign = np.where(rows["kind"] == "change", _change_sign(rows["positive_means"], better_is_low),
-                    1.0)
+        {k: v["lower_is_better"] for k, v in review["outcomes"].items()}
+    )
+    sign = np.where(
+        rows["kind"] == "change", _change_sign(rows["positive_means"], better_is_low), 1.0
+    )
     out = rows.assign(
-        printed_mean=rows["mean"], mean=rows["mean"] * factor * sign, sd=sd * factor,
-        sd_from=sd_from, unit_printed=rows["unit"], unit=unit, file=file.name,
-        **{c: rows[c] * factor for c in ("range_low", "range_high", "baseline_mean",
-                                         "baseline_sd")},
+        printed_mean=rows["mean"],
+        mean=rows["mean"] * factor * sign,
+        sd=sd * factor,
+        sd_from=sd_from,
+        unit_printed=rows["unit"],
+        unit=unit,
+        file=file.name,
+        **{
+            c: rows[c] * factor for c in ("range_low", "range_high", "baseline_mean", "baseline_sd")
+        },
     )
     out = _join_baselines(out)
     return conform("arms", out[[c for c in TABLES["arms"].columns if c in out.columns]])
@@ -422,17 +584,27 @@ def _make_contrasts(file: _File | None, review: Mapping[str, Any]) -> pd.DataFra
     rows = file.rows
     factor, unit = _factors(rows, review)
     sign = rows["positive_means"].map(
-        {"treatment_minus_control": 1.0, "control_minus_treatment": -1.0})
+        {"treatment_minus_control": 1.0, "control_minus_treatment": -1.0}
+    )
     low, high = rows["ci_low"] * sign * factor, rows["ci_high"] * sign * factor
     se = recover.se_of_difference(rows["ci_low"], rows["ci_high"], rows["n_total"]) * factor
     small = rows["n_total"] < recover.SMALL_SAMPLE
-    way = np.where(small, "from the interval, t (Handbook 6.5.2.3)",
-                   "from the interval, normal (Handbook 6.5.2.3)")
+    way = np.where(
+        small,
+        "from the interval, t (Handbook 6.5.2.3)",
+        "from the interval, normal (Handbook 6.5.2.3)",
+    )
     out = rows.assign(
-        printed_effect=rows["effect"], printed_ci_low=rows["ci_low"],
-        printed_ci_high=rows["ci_high"], effect=rows["effect"] * sign * factor,
-        ci_low=np.minimum(low, high), ci_high=np.maximum(low, high), se=se,
-        se_from=np.where(np.isnan(se), "", way), unit_printed=rows["unit"], unit=unit,
+        printed_effect=rows["effect"],
+        printed_ci_low=rows["ci_low"],
+        printed_ci_high=rows["ci_high"],
+        effect=rows["effect"] * sign * factor,
+        ci_low=np.minimum(low, high),
+        ci_high=np.maximum(low, high),
+        se=se,
+        se_from=np.where(np.isnan(se), "", way),
+        unit_printed=rows["unit"],
+        unit=unit,
         file=file.name,
     )
     return conform("contrasts", out[[c for c in TABLES["contrasts"].columns if c in out.columns]])

@@ -53,15 +53,21 @@ def judge_number(published: str, recomputed: float, units: float = 1.0) -> dict[
     halves = (ROUND_HALF_UP, ROUND_HALF_EVEN)
     same = any(Decimal(repr(recomputed)).quantize(step, rounding=h) == printed for h in halves)
     return {
-        "published": published, "recomputed": recomputed, "difference": difference,
-        "printed_unit": float(step), "rounds_identically": "yes" if same else "no",
+        "published": published,
+        "recomputed": recomputed,
+        "difference": difference,
+        "printed_unit": float(step),
+        "rounds_identically": "yes" if same else "no",
         "verdict": "reproduced" if close else "not reproduced",
     }
 
 
 def judge_review(
-    review: Mapping[str, Any], arms: pd.DataFrame, published: pd.DataFrame,
-    effects: pd.DataFrame, pooled: pd.DataFrame,
+    review: Mapping[str, Any],
+    arms: pd.DataFrame,
+    published: pd.DataFrame,
+    effects: pd.DataFrame,
+    pooled: pd.DataFrame,
 ) -> pd.DataFrame:
     """Judge every published quantity that a review declares.
 
@@ -83,14 +89,24 @@ def judge_review(
         head = {"quantity": entry["id"], "label": entry["label"], "how": how, "source": source}
         for part, text in printed.items():
             if missing:
-                rows.append({**head, "part": part, "published": text, "recomputed": NAN,
-                             "difference": NAN, "printed_unit": _unit_of(text),
-                             "rounds_identically": None, "verdict": "not recomputable",
-                             "explanation": missing})
+                rows.append(
+                    {
+                        **head,
+                        "part": part,
+                        "published": text,
+                        "recomputed": NAN,
+                        "difference": NAN,
+                        "printed_unit": _unit_of(text),
+                        "rounds_identically": None,
+                        "verdict": "not recomputable",
+                        "explanation": missing,
+                    }
+                )
                 continue
             found = judge_number(text, values[part], review["tolerance"]["units"])
-            rows.append({**head, "part": part, **found,
-                         "explanation": _explain(found, review["tolerance"])})
+            rows.append(
+                {**head, "part": part, **found, "explanation": _explain(found, review["tolerance"])}
+            )
     return conform("reproduction", pd.DataFrame(rows)) if rows else empty("reproduction")
 
 
@@ -118,8 +134,9 @@ def _read_printed(
             printed |= {"ci_low": entry["ci"][0], "ci_high": entry["ci"][1]}
         return printed, _describe_source(entry), entry.get("k")
     where = entry["from_pooled"]
-    row = published[(published["outcome"] == where["outcome"])
-                    & (published["subgroup"] == where["subgroup"])]
+    row = published[
+        (published["outcome"] == where["outcome"]) & (published["subgroup"] == where["subgroup"])
+    ]
     if not len(row):
         raise LookupError(f"published.{entry['id']}: no such row in files.pooled")
     one = row.iloc[0]
@@ -134,16 +151,22 @@ def _describe_source(entry: Mapping[str, Any]) -> str:
 
 
 def _recompute_pooled(
-    entry: Mapping[str, Any], review: Mapping[str, Any], effects: pd.DataFrame,
-    pooled: pd.DataFrame, k: int | None,
+    entry: Mapping[str, Any],
+    review: Mapping[str, Any],
+    effects: pd.DataFrame,
+    pooled: pd.DataFrame,
+    k: int | None,
 ) -> tuple[dict[str, float], str, str]:
     """Find a pooled estimate in the published sign, scale and unit; else what is missing."""
     target, model = entry["recompute"], entry.get("model") or review["model"]
     comparison = next(c for c in review["comparisons"] if c["id"] == target["comparison"])
-    row = pooled[(pooled["comparison"] == target["comparison"])
-                 & (pooled["subgroup"] == target["subgroup"])
-                 & (pooled["method"] == model["method"]) & (pooled["test"] == model["test"])
-                 & pooled["assumption"].isna()]
+    row = pooled[
+        (pooled["comparison"] == target["comparison"])
+        & (pooled["subgroup"] == target["subgroup"])
+        & (pooled["method"] == model["method"])
+        & (pooled["test"] == model["test"])
+        & pooled["assumption"].isna()
+    ]
     how = f"{comparison['measure']}, {model['method']}, {model['test']}"
     there = int(row["k"].iloc[0]) if len(row) else 0
     if there == 0 or (k is not None and there < k):
@@ -162,8 +185,12 @@ def _recompute_trial(
 ) -> tuple[dict[str, float], str, str]:
     """Recompute a printed difference from the two arms that the same source prints."""
     target = entry["recompute"]
-    own = arms[(arms["trial"] == target["trial"]) & (arms["outcome"] == target["outcome"])
-               & (arms["timepoint"] == target["timepoint"]) & arms["kind"].ne("baseline")]
+    own = arms[
+        (arms["trial"] == target["trial"])
+        & (arms["outcome"] == target["outcome"])
+        & (arms["timepoint"] == target["timepoint"])
+        & arms["kind"].ne("baseline")
+    ]
     one = own[own["arm"] == target["treatment_arm"]]
     two = own[own["arm"] == target["control_arm"]]
     how = "MD from the printed arms, unpooled standard error, normal interval"
@@ -173,23 +200,28 @@ def _recompute_trial(
     numbers = [a["n"], a["mean"], a["sd"], b["n"], b["mean"], b["sd"]]
     if any(np.isnan(x) for x in numbers):
         return {}, how, entry["not_public"] or "n, mean or SD of an arm is not printed"
-    yi, vi = escalc("MD", n1=a["n"], mean1=a["mean"], sd1=a["sd"], n2=b["n"], mean2=b["mean"],
-                    sd2=b["sd"])
+    yi, vi = escalc(
+        "MD", n1=a["n"], mean1=a["mean"], sd1=a["sd"], n2=b["n"], mean2=b["mean"], sd2=b["sd"]
+    )
     fit = pool([float(yi)], [float(vi)], method="EE", test="z", level=review["level"])
-    values = {"estimate": float(fit.estimate), "ci_low": float(fit.ci_low),
-              "ci_high": float(fit.ci_high)}
+    values = {
+        "estimate": float(fit.estimate),
+        "ci_low": float(fit.ci_low),
+        "ci_high": float(fit.ci_high),
+    }
     if "unit" in entry:
         values = _change_unit(values, a["unit"], entry)
-    recalled = [x for x in ("treatment", "control")
-                if (a if x == "treatment" else b)["status"] == "recalled"]
+    recalled = [
+        x
+        for x in ("treatment", "control")
+        if (a if x == "treatment" else b)["status"] == "recalled"
+    ]
     note = f"; n = {a['n']:g} and {b['n']:g}"
     note += ", recalled" if recalled else ""
     return _turn(values, entry), how + note, ""
 
 
-def _change_unit(
-    values: dict[str, float], unit: str, entry: Mapping[str, Any]
-) -> dict[str, float]:
+def _change_unit(values: dict[str, float], unit: str, entry: Mapping[str, Any]) -> dict[str, float]:
     factor = convert(unit, entry["unit"])
     if factor is None:
         raise LookupError(f"published.{entry['id']}: {unit} cannot be turned into {entry['unit']}")
@@ -200,8 +232,11 @@ def _turn(values: dict[str, float], entry: Mapping[str, Any]) -> dict[str, float
     """Turn treatment - control into the published sign."""
     if entry["positive_means"] == "treatment_minus_control":
         return values
-    return {"estimate": -values["estimate"], "ci_low": -values["ci_high"],
-            "ci_high": -values["ci_low"]}
+    return {
+        "estimate": -values["estimate"],
+        "ci_low": -values["ci_high"],
+        "ci_high": -values["ci_low"],
+    }
 
 
 def check_consistency(published: pd.DataFrame, review: Mapping[str, Any]) -> pd.DataFrame:
@@ -227,17 +262,31 @@ def check_consistency(published: pd.DataFrame, review: Mapping[str, Any]) -> pd.
             sign = np.where(own["positive_means"] == "control_minus_treatment", -1.0, 1.0)
             se = se_from_ci(own["ci_low"].to_numpy(), own["ci_high"].to_numpy())
             for model in check["models"]:
-                fit = pool(sign * own["effect"].to_numpy(), se**2, method=model["method"],
-                           test=model["test"], level=review["level"])
+                fit = pool(
+                    sign * own["effect"].to_numpy(),
+                    se**2,
+                    method=model["method"],
+                    test=model["test"],
+                    level=review["level"],
+                )
                 outside = float(fit.ci_low) > 0 or float(fit.ci_high) < 0
-                rows.append({
-                    "check": check["id"], "label": check["label"], "outcome": outcome,
-                    "unit": UNITS[own["unit"].iloc[0]].label,
-                    "model": _name_model(model), "k": fit.k, "estimate": fit.estimate,
-                    "ci_low": fit.ci_low, "ci_high": fit.ci_high,
-                    "significant": "yes" if outside else "no", "q": fit.q, "q_df": fit.q_df,
-                    "q_p_value": fit.q_p_value,
-                })
+                rows.append(
+                    {
+                        "check": check["id"],
+                        "label": check["label"],
+                        "outcome": outcome,
+                        "unit": UNITS[own["unit"].iloc[0]].label,
+                        "model": _name_model(model),
+                        "k": fit.k,
+                        "estimate": fit.estimate,
+                        "ci_low": fit.ci_low,
+                        "ci_high": fit.ci_high,
+                        "significant": "yes" if outside else "no",
+                        "q": fit.q,
+                        "q_df": fit.q_df,
+                        "q_p_value": fit.q_p_value,
+                    }
+                )
     return conform("consistency", pd.DataFrame(rows)) if rows else empty("consistency")
 
 

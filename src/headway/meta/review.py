@@ -17,13 +17,28 @@ if TYPE_CHECKING:
 
 OVERALL = "overall"
 NAN = float("nan")
-_NUMBERS = ("estimate", "se", "ci_low", "ci_high", "pi_low", "pi_high", "p_value", "tau2", "i2",
-            "h2", "q", "q_df", "q_p_value")
+_NUMBERS = (
+    "estimate",
+    "se",
+    "ci_low",
+    "ci_high",
+    "pi_low",
+    "pi_high",
+    "p_value",
+    "tau2",
+    "i2",
+    "h2",
+    "q",
+    "q_df",
+    "q_p_value",
+)
 _KEYS = ("comparison", "label", "outcome", "estimand", "measure", "unit")
 
 
 def analyse_review(
-    arms: pd.DataFrame, contrasts: pd.DataFrame, published: pd.DataFrame,
+    arms: pd.DataFrame,
+    contrasts: pd.DataFrame,
+    published: pd.DataFrame,
     review: Mapping[str, Any],
 ) -> dict[str, pd.DataFrame]:
     """Take a review's tables through effects, pooling, verdicts and integrity checks.
@@ -48,14 +63,19 @@ def analyse_review(
     concerned = set(effects.loc[assumed, "comparison"])
     if concerned:
         # Only the declared model of the comparisons that rest on an assumed r.
-        narrow = {**review, "sensitivity_models": [], "published": [], "comparisons": [
-            c for c in review["comparisons"] if c["id"] in concerned]}
+        narrow = {
+            **review,
+            "sensitivity_models": [],
+            "published": [],
+            "comparisons": [c for c in review["comparisons"] if c["id"] in concerned],
+        }
         for r in review["assumed_r"]["sensitivity"]:
             other = build_effects(arms, contrasts, narrow, assumed_r=r)
             parts.append(pool_review(other, narrow, assumption=f"r = {r:g}")[0])
         pooled = conform("pooled", pd.concat(parts, ignore_index=True))
     return {
-        "effects": effects, "pooled": pooled,
+        "effects": effects,
+        "pooled": pooled,
         "reproduction": judge_review(review, arms, published, effects, pooled),
         "consistency": check_consistency(published, review),
         "integrity": check_integrity(arms, contrasts, published, review),
@@ -110,18 +130,29 @@ def pool_review(
         for model in list_models(review):
             is_declared = model == declared and assumption is None
             for subgroup, index, fit, note in _fit(used, model, review["level"], by[comparison]):
-                rows.append({
-                    **names, "subgroup": subgroup, "assumption": assumption,
-                    "method": model[0], "test": model[1], "declared": is_declared,
-                    "level": review["level"], "k": fit.k, "n_total": _people(used.loc[index]),
-                    **{name: getattr(fit, name) for name in _NUMBERS},
-                    "ci_method": fit.ci_method, "pi_method": fit.pi_method,
-                    "note": "; ".join(t for t in (fit.note, note) if t) or None,
-                })
+                rows.append(
+                    {
+                        **names,
+                        "subgroup": subgroup,
+                        "assumption": assumption,
+                        "method": model[0],
+                        "test": model[1],
+                        "declared": is_declared,
+                        "level": review["level"],
+                        "k": fit.k,
+                        "n_total": _people(used.loc[index]),
+                        **{name: getattr(fit, name) for name in _NUMBERS},
+                        "ci_method": fit.ci_method,
+                        "pi_method": fit.pi_method,
+                        "note": "; ".join(t for t in (fit.note, note) if t) or None,
+                    }
+                )
                 if is_declared and (subgroup == OVERALL or by[comparison] == "arm"):
                     effects.loc[index, "weight"] = fit.weights
-    return (conform("pooled", pd.DataFrame(rows)) if rows else empty("pooled"),
-            conform("effects", effects))
+    return (
+        conform("pooled", pd.DataFrame(rows)) if rows else empty("pooled"),
+        conform("effects", effects),
+    )
 
 
 def _fit(used: pd.DataFrame, model: tuple[str, str], level: float, by: str) -> Any:
@@ -136,8 +167,10 @@ def _fit(used: pd.DataFrame, model: tuple[str, str], level: float, by: str) -> A
     for name, fit in split.groups.items():
         yield name, used.index[labels == name], fit, ""
     if by != "arm":
-        note = (f"difference between subgroups: Q = {split.q_between:.2f}, {split.df} df, "
-                f"p = {split.p_value:.3f}")
+        note = (
+            f"difference between subgroups: Q = {split.q_between:.2f}, {split.df} df, "
+            f"p = {split.p_value:.3f}"
+        )
         yield OVERALL, used.index, split.overall, note
 
 

@@ -1,0 +1,125 @@
+"""Execute a notebook as a reader would, and write it as one self-contained page."""
+
+import os
+import tempfile
+from html import escape
+from pathlib import Path
+
+from headway.errors import UserError
+
+SECONDS_PER_CELL = 600
+STYLE = """
+body{margin:0 auto;max-width:52rem;padding:1rem;color:#1a1a1a;background:#fff;
+ font:1rem/1.55 system-ui,sans-serif}
+h1,h2,h3{line-height:1.25}a{color:#0b5394}
+pre,code{font:.85rem/1.45 ui-monospace,monospace}
+pre{margin:0;white-space:pre-wrap;overflow-wrap:anywhere}
+.code_cell{margin:1rem 0}
+.input_area{background:#f5f6f8;border-left:3px solid #8a9bb0;padding:.5rem .75rem}
+.output_area{padding:.5rem .75rem;overflow-x:auto}
+.output_html,.text_cell_render{overflow-x:auto}
+table{border-collapse:collapse;font-size:.85rem}
+th,td{padding:.2rem .6rem;text-align:right;border-bottom:1px solid #ddd}
+th{text-align:left}img{max-width:100%;height:auto}
+@media print{body{max-width:none}.code_cell{break-inside:avoid}}
+"""
+
+
+class NotebookError(UserError):
+    """A cell failed; the log shows which one, what it says and how it failed."""
+
+    exit_code = 15
+
+
+def execute(notebook, name, environment, scratch):
+    """Run every cell with the interpreter that runs this script, from the repository's root."""
+    from ipykernel.kernelspec import get_kernel_dict
+    from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+    from jupyter_client.manager import AsyncKernelManager
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+    class ThisInterpreter(KernelSpecManager):
+        """A kernel that needs no installed kernelspec."""
+
+        def get_kernel_spec(self, kernel_name):
+            return KernelSpec(**get_kernel_dict())
+
+    manager = AsyncKernelManager(
+        kernel_spec_manager=ThisInterpreter(), connection_file=f"{scratch}/kernel.json"
+    )
+    socket = f"{scratch}/k"
+    if os.name == "posix" and len(os.fsencode(socket)) < 90:
+        # Files, not ports: two notebooks that start at once cannot take each other's.
+        manager.transport, manager.ip = "ipc", socket
+    started = [0]
+
+    def start(cell, cell_index):
+        started[0] = cell_index
+        print(f"cell {cell_index + 1} of {len(notebook.cells)}")
+
+    client = NotebookClient(
+        notebook, km=manager, timeout=SECONDS_PER_CELL, on_cell_start=start,
+        record_timing=False, coalesce_streams=True,  # both would differ from run to run
+    )
+    reason = ""
+    try:
+        client.execute(env=environment, cwd=str(Path.cwd()), cleanup_kc=True)
+    except CellExecutionError as error:
+        reason = f"{error.ename}: {error.evalue}"
+    except CellTimeoutError:
+        reason = f"it took longer than {SECONDS_PER_CELL} s"
+    except DeadKernelError:
+        reason = "the interpreter died (out of memory?)"
+    if reason:
+        source = notebook.cells[started[0]].source.splitlines()
+        raise NotebookError("\n".join([
+            f"{name}, cell {started[0] + 1} of {len(notebook.cells)} failed",
+            *(f"    {line}" for line in source), reason,
+        ]))
+
+
+def convert(notebook, title):
+    """Write the executed notebook as one page that asks for nothing else."""
+    from nbconvert.exporters import HTMLExporter
+    from pygments.formatters import HtmlFormatter
+
+    exporter = HTMLExporter(
+        template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True,
+        exclude_anchor_links=True,
+    )
+    body, _ = exporter.from_notebook_node(notebook)
+    colours = HtmlFormatter(style="default").get_style_defs(".highlight")
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}</title>\n<style>{STYLE}{colours}</style>\n</head>\n<body>\n"
+        '<nav><a href="../index.html">All results</a></nav>\n'
+        f"<main>\n{body}\n</main>\n</body>\n</html>\n"
+    )
+
+
+def main(snakemake):
+    """Execute, then convert."""
+    import nbformat
+
+    path = Path(snakemake.input.notebook)
+    notebook = nbformat.read(path, as_version=4)
+    heading = notebook.cells[0].source.splitlines()[0].lstrip("# ")
+    with tempfile.TemporaryDirectory(prefix="hw") as scratch:
+        # Nothing of the user's own Jupyter or IPython settings may change a page.
+        folders = ("JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR", "IPYTHONDIR")
+        environment = os.environ | dict.fromkeys(folders, scratch) | {
+            "HEADWAY_DATA": str(Path(snakemake.params.data_dir).resolve()),
+            "HEADWAY_RESULTS": str(Path(snakemake.params.results_dir).resolve()),
+            "PYTHONPATH": str(Path(snakemake.scriptdir).resolve().parents[1] / "src"),
+            "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        }
+        execute(notebook, path.as_posix(), environment, scratch)
+    Path(snakemake.output.page).write_text(convert(notebook, heading), encoding="utf-8")
+
+
+if "snakemake" in globals():
+    from _job import run
+
+    run(main, snakemake)
