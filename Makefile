@@ -1,0 +1,34 @@
+# make: the environment, then everything up to results/index.html.   make test: the tests.
+# Both take CORES=n and, for another interpreter than python3, PYTHON=...
+# Programs are called as modules: a script's first line cannot hold a path with a space.
+PYTHON ?= python3
+CORES ?= all
+PY := .venv/bin/python
+STAMP := .venv/.stamp
+
+.PHONY: all test check e2e clean environment
+.DEFAULT_GOAL := all
+
+all: $(STAMP)
+	@$(PY) -m snakemake --cores $(CORES)
+
+test: $(STAMP)
+	@$(PY) -m pytest
+
+e2e: $(STAMP)
+	@$(PY) -m pytest -m e2e
+
+check: $(STAMP)
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+
+environment: $(STAMP)
+
+# Remade when the lock or the package's metadata change; the sources are linked, not copied.
+$(STAMP): requirements.lock pyproject.toml tools/environment.sh
+	@PYTHON="$(PYTHON)" sh tools/environment.sh
+	@touch $(STAMP)
+
+clean:
+	rm -rf .venv .snakemake results/* data/processed/* logs

@@ -1,0 +1,160 @@
+"""The lock, conda's environment and .gitignore: what a fresh clone stands on."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+
+
+@pytest.fixture(scope="module")
+def tool(repo_root: Path) -> ModuleType:
+    path = repo_root / "tools/conda_environment.py"
+    spec = importlib.util.spec_from_file_location("conda_environment", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def lock(repo_root: Path) -> str:
+    return (repo_root / "requirements.lock").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def project(repo_root: Path) -> dict[str, Any]:
+    return tomllib.loads((repo_root / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def test_the_lock_holds_exact_versions_and_hashes_and_nothing_else(lock: str) -> None:
+    entry = re.compile(
+        r"[a-z0-9._-]+(\[[a-z,]+\])?==[0-9][^ ;\\]*( ; [^\\\n]+)? \\\n"
+        r"(    --hash=sha256:[0-9a-f]{64} \\\n)*    --hash=sha256:[0-9a-f]{64}\n"
+    )
+    entries = list(entry.finditer(lock))
+    assert "".join(m.group() for m in entries) == lock  # no comment, option, address or path
+    assert len(entries) > 100
+
+
+def test_the_lock_works_on_other_systems_too(lock: str) -> None:
+    """A universal lock carries the hashes of several wheels of a compiled package."""
+    block = re.search(r"^duckdb==.*?(?=^\S)", lock, flags=re.MULTILINE | re.DOTALL)
+    assert block is not None
+    assert block.group().count("--hash") > 10
+    assert "sys_platform == 'win32'" in lock
+
+
+def test_every_dependency_is_in_the_lock_within_its_bounds(
+    lock: str, project: dict[str, Any], tool: ModuleType
+) -> None:
+    from packaging.requirements import Requirement
+
+    versions = tool.read_lock(lock)
+    wanted = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"],
+              *project["project"]["optional-dependencies"]["slurm"],
+              *project["build-system"]["requires"]]
+    for text in wanted:
+        requirement = Requirement(text)
+        assert requirement.specifier.contains(versions[requirement.name.lower()]), text
+
+
+def test_conda_gets_the_versions_of_the_lock(
+    repo_root: Path, lock: str, project: dict[str, Any], tool: ModuleType
+) -> None:
+    from rattler import MatchSpec
+
+    text = (repo_root / "environment.yml").read_text(encoding="utf-8")
+    assert text == tool.write()
+    document = yaml.safe_load(text)
+    specs = [MatchSpec(d) for d in document["dependencies"] if isinstance(d, str)]
+    versions = tool.read_lock(lock)
+    ours = {tool.CONDA_NAMES.get(n, n): n for n in [*tool.direct_names(project), *tool.BUILD]}
+    pinned = {str(s.name.normalized if hasattr(s.name, "normalized") else s.name): str(s.version)
+              for s in specs}
+    assert set(pinned) == {*ours, "python", "pip"}
+    for conda_name, name in ours.items():
+        assert pinned[conda_name] == f"=={versions[name]}", conda_name
+
+
+def test_the_versions_of_the_package_agree(repo_root: Path, project: dict[str, Any]) -> None:
+    import headway
+
+    citation = yaml.safe_load((repo_root / "CITATION.cff").read_text(encoding="utf-8"))
+    assert headway.__version__ == project["project"]["version"] == citation["version"]
+    assert f"## [{headway.__version__}]" in (repo_root / "CHANGELOG.md").read_text()
+
+
+def test_package_data_is_in_the_package(repo_root: Path) -> None:
+    for path in ("simulate.yaml", "report/templates"):
+        assert (repo_root / "src/headway" / path).exists(), path
+
+
+SHIPPED = {
+    "data/raw/clinics/demo": ["README.md", "clinic.yaml", "patients.csv", "sessions.csv",
+                              "diary.csv", "questionnaires.csv"],
+    "data/raw/clinics/kostecki_dillon_1999": ["README.md", "clinic.yaml",
+                                              "kostecki_dillon_migraine_diary.csv"],
+    "data/raw/clinics/vickers2004": ["README.md", "clinic.yaml"],
+    "data/raw/trials/acupuncture_headache": ["README.md", "review.yaml", "arms.csv",
+                                             "contrasts.csv"],
+    "data/raw/trials/falsiroli_maistrello_2018": ["README.md", "review.yaml", "arms.csv",
+                                                  "pooled.csv"],
+    "data/raw/trials/haeuser_2009_fibromyalgia": ["README.md", "review.yaml"],
+    "data/raw/trials/lee_done_2004_acupoint": ["README.md", "review.yaml", "lee2004.csv"],
+    "data/raw/trials/manual_therapy_headache": ["README.md", "review.yaml", "arms.csv",
+                                                "contrasts.csv"],
+    "data/raw/trials/other_nondrug_headache": ["README.md", "review.yaml", "arms.csv"],
+}
+DROPPED = [
+    "data/raw/clinics/my_clinic/clinic.yaml",
+    "data/raw/clinics/my_clinic/sessions.csv",
+    "data/raw/clinics/my_clinic/export.xlsx",
+    "data/raw/clinics/demo/export.csv",
+    "data/raw/clinics/demo/old/patients.csv",
+    "data/raw/clinics/vickers2004/vickers2004_acupuncture_headache_raw.csv",
+    "data/raw/clinics/patients.csv",
+    "data/raw/trials/haeuser_2009_fibromyalgia/haeuser2009.csv",
+    "data/raw/trials/lee_done_2004_acupoint/ipd.csv",
+    "data/raw/trials/my_review/review.yaml",
+    "data/raw/trials/my_review/arms.csv",
+    "data/backup/patients.csv",
+    "data/processed/clinics/demo/days.parquet",
+    "results/clinics/demo/audit.html",
+    "logs/ingest_clinic/demo.log",
+    ".venv/pyvenv.cfg",
+    "uv.lock",
+]
+
+
+def test_git_add_cannot_take_a_dropped_file(repo_root: Path, tmp_path: Path) -> None:
+    def git(*arguments: str) -> str:
+        done = subprocess.run(["git", *arguments], cwd=tmp_path, check=True, capture_output=True,
+                              text=True)
+        return done.stdout
+
+    git("init", "--quiet")
+    shutil.copyfile(repo_root / ".gitignore", tmp_path / ".gitignore")
+    shipped = [f"{folder}/{name}" for folder, names in SHIPPED.items() for name in names]
+    shipped += ["data/processed/.gitkeep", "results/.gitkeep"]
+    for name in [*shipped, *DROPPED]:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x\n")
+    git("add", "-A")
+    assert set(git("ls-files").split("\n")) - {""} == {".gitignore", *shipped}
+
+
+def test_every_shipped_file_is_there(repo_root: Path) -> None:
+    for folder, names in SHIPPED.items():
+        for name in names:
+            assert (repo_root / folder / name).is_file(), f"{folder}/{name}"

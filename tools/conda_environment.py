@@ -1,0 +1,56 @@
+"""Write environment.yml from pyproject.toml and requirements.lock: python tools/conda_environment.py.
+
+Conda users get the versions of the lock, under conda's names.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+# The few packages that conda knows by another name.
+CONDA_NAMES = {
+    "duckdb": "python-duckdb",
+    "matplotlib": "matplotlib-base",
+    "snakemake": "snakemake-minimal",
+    "pandera": "pandera-pandas",
+}
+BUILD = ["hatchling", "editables"]
+HEAD = """\
+# For conda users: conda env create -f environment.yml. The versions are those of requirements.lock
+# (tools/conda_environment.py writes this file; a test holds the two against each other).
+name: headway
+channels:
+  - conda-forge
+  - bioconda
+  - nodefaults
+dependencies:
+  - python >=3.11
+  - pip
+"""
+
+
+def read_lock(text: str) -> dict[str, str]:
+    """Read name -> version of every package in the lock."""
+    return dict(re.findall(r"^([a-z0-9._-]+)==([^ ;\\]+)", text, flags=re.MULTILINE))
+
+
+def direct_names(project: dict[str, object]) -> list[str]:
+    """List the package's own dependencies by name."""
+    requirements = project["project"]["dependencies"]  # type: ignore[index]
+    return [re.split(r"[<>=!~\[ ;]", r, maxsplit=1)[0].lower() for r in requirements]
+
+
+def write() -> str:
+    """Make environment.yml."""
+    versions = read_lock((ROOT / "requirements.lock").read_text(encoding="utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    names = sorted([*direct_names(project), *BUILD])
+    lines = [f"  - {CONDA_NAMES.get(name, name)} =={versions[name]}\n" for name in names]
+    return HEAD + "".join(lines) + "  - pip:\n      - --editable .\n"
+
+
+if __name__ == "__main__":
+    (ROOT / "environment.yml").write_text(write(), encoding="utf-8")
