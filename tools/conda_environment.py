@@ -1,6 +1,6 @@
-"""Write environment.yml from pyproject.toml and requirements.lock: python tools/conda_environment.py.
+"""Write environment.yml: python tools/conda_environment.py.
 
-Conda users get the versions of the lock, under conda's names.
+Conda users get the versions of requirements.lock, under conda's names.
 """
 
 from __future__ import annotations

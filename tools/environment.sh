@@ -18,14 +18,14 @@ rm -rf .venv
 PY=.venv/bin/python
 
 # uv, itself from the lock, is several times as fast as pip, but knows nothing of pip's settings
-# (a company's index): where it cannot be had or cannot install, pip does the work.
-awk '/^uv==/ {on = 1} on {print} on && !/\\$/ {exit}' requirements.lock > .venv/uv.txt
+# (a company's index): where it cannot be had or cannot install, pip does the work without it.
+awk '/^[a-z]/ {uv = /^uv==/} {print > (uv ? ".venv/uv.txt" : ".venv/rest.txt")}' requirements.lock
 with_uv() {
   $PY -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.txt &&
-    $PY -m uv pip install --quiet --python $PY --require-hashes -r requirements.lock
+    $PY -m uv pip install --quiet --python $PY --require-hashes -r .venv/rest.txt
 }
 with_uv 2> .venv/uv.log ||
-  $PY -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+  $PY -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/rest.txt
 
 # The build backend is in the lock, so this needs no network.
 $PY -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --no-index \

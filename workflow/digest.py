@@ -9,49 +9,94 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import json
 from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "headway"
 SCRIPTS = ROOT / "workflow" / "scripts"
-# Files that are read, not imported, by a module.
+# Files outside the package that a module reads.
 DATA = {
     "headway.config": sorted((ROOT / "workflow" / "schemas").glob("*.yaml")),
 }
+# Code that a script runs without importing it. A notebook is an input of its rule, so only what
+# it imports is looked at here.
+RUNS = {
+    "execute_notebook.py": sorted((ROOT / "notebooks").glob("*.ipynb")),
+}
+COMPILED = (".py", ".pyc")
 
 
 def module_path(name: str) -> Path | None:
-    """Find the file of a module of the package; None for other modules."""
-    parts = name.split(".")
-    if parts[0] != "headway":
-        return None
-    base = PACKAGE.joinpath(*parts[1:])
-    for path in (base / "__init__.py", base.with_suffix(".py")):
+    """Find the file of a module of the package or beside the scripts; None for other modules."""
+    top, *rest = name.split(".")
+    base = PACKAGE.joinpath(*rest) if top == "headway" else SCRIPTS.joinpath(top, *rest)
+    for path in (base / "__init__.py", base.with_name(f"{base.name}.py")):
         if path.is_file():
             return path
     return None
 
 
+def module_name(path: Path) -> str:
+    """Name a file of the package as an import would; the stem for any other file."""
+    if not path.is_relative_to(PACKAGE):
+        return path.stem
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(("headway", *(p for p in parts if p != "__init__")))
+
+
+def read_source(path: Path) -> str:
+    """Read a module, or the code cells of a notebook without their magic lines."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix != ".ipynb":
+        return text
+    cells = (c for c in json.loads(text)["cells"] if c["cell_type"] == "code")
+    lines = "\n".join("".join(c["source"]) for c in cells).splitlines()
+    return "\n".join(line for line in lines if not line.lstrip().startswith(("%", "!")))
+
+
+class _Imports(ast.NodeVisitor):
+    """Collect every name that an import could mean, except those for the type checker only."""
+
+    def __init__(self, path: Path) -> None:
+        name = module_name(path)
+        self.package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+        self.names: set[str] = set()
+
+    def visit_If(self, node: ast.If) -> None:
+        test = node.test
+        known = test.id if isinstance(test, ast.Name) else getattr(test, "attr", "")
+        for child in node.orelse if known == "TYPE_CHECKING" else ast.iter_child_nodes(node):
+            self.visit(child)
+
+    def visit_Import(self, node: ast.Import) -> None:
+        self.names |= {alias.name for alias in node.names}
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        base = node.module or ""
+        if node.level:
+            parts = self.package.split(".")
+            parts = parts[: len(parts) - node.level + 1]
+            base = ".".join([*parts, base] if base else parts)
+        # `from a import b`: b may be a module or a name in a.
+        self.names |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
+
+
 @cache
 def imports(path: Path) -> frozenset[str]:
-    """List the modules of the package that a file imports, anywhere in it."""
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            names.add(node.module)
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
-            if node.module.startswith("_"):
-                names.add(node.module)
-    return frozenset(n for n in names if n.split(".")[0] == "headway")
+    """List the modules of this project that a file imports, anywhere in it."""
+    visitor = _Imports(path)
+    visitor.visit(ast.parse(read_source(path)))
+    return frozenset(name for name in visitor.names if module_path(name))
 
 
 @cache
 def modules_of(script: str) -> tuple[str, ...]:
     """List every module that a script reaches, directly or through others."""
-    todo = set(imports(SCRIPTS / script)) | set(imports(SCRIPTS / "_job.py"))
+    todo: set[str] = set()
+    for path in (SCRIPTS / script, *RUNS.get(script, ())):
+        todo |= imports(path)
     seen: set[str] = set()
     while todo:
         name = todo.pop()
@@ -66,21 +111,29 @@ def modules_of(script: str) -> tuple[str, ...]:
     return tuple(sorted(seen))
 
 
+def data_of(name: str) -> set[Path]:
+    """List the files that a module reads: see `DATA`, its room's, or a namesake beside it."""
+    path = module_path(name)
+    out = set(DATA.get(name, ()))
+    if path is None or not path.is_relative_to(PACKAGE):
+        return out
+    if path.name == "__init__.py" and path.parent != PACKAGE:
+        beside = path.parent.rglob("*")
+    else:
+        beside = path.parent.glob(f"{path.stem}.*")
+    return out | {
+        f for f in beside if f.is_file() and f.suffix not in COMPILED and not f.name.startswith(".")
+    }
+
+
 @cache
 def files_of(script: str) -> tuple[Path, ...]:
     """List the files whose content a script's result depends on, the script aside."""
-    out = {SCRIPTS / "_job.py"}
+    out: set[Path] = set()
     for name in modules_of(script):
         path = module_path(name)
-        if path is None:
-            continue
-        out.add(path)
-        out |= set(DATA.get(name, ()))
-        if path.name == "__init__.py" and path.parent != PACKAGE:
-            out |= {f for f in path.parent.rglob("*")
-                    if f.is_file() and f.suffix not in (".py", ".pyc")}
-        elif path.with_suffix(".yaml").is_file():
-            out.add(path.with_suffix(".yaml"))
+        if path is not None:
+            out |= {path, *data_of(name)}
     return tuple(sorted(out))
 
 

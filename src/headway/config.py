@@ -72,6 +72,8 @@ def _explain(error: Any, file: str) -> list[Problem]:
         best = max(error.context, key=lambda e: (len(e.absolute_path), e.validator != "type"))
         if len(best.absolute_path) > len(error.absolute_path):
             return _explain(best, file)
+        wanted = " or ".join(dict.fromkeys(_wanted(e) for e in error.context))
+        return [Problem(file, str(error.validator), f"'{place or '(top)'}' must be {wanted}")]
     if error.validator == "additionalProperties":
         known = list(error.schema.get("properties", {}))
         unknown = [key for key in error.instance if key not in known]
@@ -84,6 +86,16 @@ def _explain(error: Any, file: str) -> list[Problem]:
         return problems
     message = f"'{place or '(top)'}': {error.message}"
     return [Problem(file, str(error.validator), message)]
+
+
+def _wanted(error: Any) -> str:
+    """Say in words what one branch of a schema asks for."""
+    if error.validator == "type":
+        kinds = error.validator_value
+        names = [kinds] if isinstance(kinds, str) else kinds
+        article = {"array": "a list", "object": "a mapping", "string": "text"}
+        return " or ".join(article.get(name, f"a {name}") for name in names)
+    return f"'{error.validator_value}'" if error.validator == "const" else str(error.message)
 
 
 def fill_defaults(value: Any, rule: Mapping[str, Any], schema: Mapping[str, Any]) -> Any:

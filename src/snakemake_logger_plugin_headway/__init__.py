@@ -1,12 +1,13 @@
 """Progress of a Headway run: one line per job, and a failing job's own error.
 
-Snakemake finds this package by its name (`logger: headway` in a profile). A dry run, or a run
-with `--verbose`, prints what Snakemake itself would print.
+Snakemake finds this package by its name (`logger: headway` in a profile). `--verbose` and
+`--debug-dag` print what Snakemake itself would print.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 import sys
 import time
 from pathlib import Path
@@ -15,106 +16,195 @@ from typing import Any
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
-# A log's last lines are enough for an error; the whole is in the file.
-LINES_OF_A_LOG = 40
+from headway import errors
+
+# The end of a log is enough for an error; the whole is in the file.
+LINES_OF_A_LOG = 20
+FRAMES_OF_A_BUG = 3
+OUR_ERRORS = tuple(
+    name
+    for name, item in vars(errors).items()
+    if isinstance(item, type) and issubclass(item, errors.UserError)
+)
+# What Snakemake adds at the end of a run in which a job failed.
+AFTER_A_FAILURE = (
+    "Exiting because a job execution failed",
+    "WorkflowError:\nAt least one job did not complete successfully",
+)
+# Answers to commands other than a run.
+ANSWERS = ("Congratulations", "Unlock", "Delet", "Would delet", "Touching")
 
 
 class LogHandler(LogHandlerBase):
     """Print what is being done, how far the run is, and why a job failed."""
 
     def __post_init__(self) -> None:
-        self.started = time.monotonic()
-        self.done, self.total, self.failed = 0, 0, 0
+        """Start with nothing done."""
+        settings = self.common_settings
+        self.plain = bool(settings.verbose or settings.debug_dag)
+        self.quiet = {str(getattr(q, "name", q)).lower() for q in settings.quiet or ()}
+        self.begun = time.monotonic()
         self.names: dict[int, str] = {}
-        self.plain = self.common_settings.dryrun or self.common_settings.verbose
-        if self.plain:
-            from snakemake.logging import DefaultFilter, DefaultFormatter
-
-            settings = self.common_settings
-            quiet: Any = settings.quiet or []
-            self.setFormatter(DefaultFormatter(quiet, settings.show_failed_logs))
-            self.addFilter(
-                DefaultFilter(quiet, settings.debug_dag, settings.dryrun, settings.printshellcmds)
-            )
+        self.total, self.started, self.done, self.failed = 0, 0, 0, 0
+        self.running = False
 
     @property
     def writes_to_stream(self) -> bool:
-        """This handler prints to the terminal."""
+        """Say that lines go to the terminal."""
         return True
 
     @property
     def writes_to_file(self) -> bool:
-        """This handler writes no file."""
+        """Say that no file is written."""
         return False
 
     @property
     def has_filter(self) -> bool:
-        """Every record is looked at here."""
-        return True
+        """Look at every record here, unless Snakemake's own filter is asked for."""
+        return not self.plain
 
     @property
     def has_formatter(self) -> bool:
-        """Lines are made here."""
-        return True
+        """Make lines here, unless Snakemake's own are asked for."""
+        return not self.plain
 
     @property
     def needs_rulegraph(self) -> bool:
-        """The graph of rules is not needed."""
+        """Say that the graph of rules is not needed."""
         return False
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print the records that a reader of the run needs."""
         try:
-            if self.plain:
-                text = self.format(record)
-            else:
-                text = self._line(record)
-            if text:
-                print(text, file=sys.stderr, flush=True)
+            self._print(self.format(record) if self.plain else self._line(record))
         except Exception:
             self.handleError(record)
 
+    def close(self) -> None:
+        """Say how the run ended."""
+        if self.running and not self.plain:
+            self.running = False
+            self._print(self._summary())
+        super().close()
+
+    def _print(self, text: str) -> None:
+        if text and text != "None":
+            stream = sys.stdout if self.common_settings.stdout else sys.stderr
+            print(text, file=stream, flush=True)
+
     def _line(self, record: logging.LogRecord) -> str:
-        event = getattr(record, "event", None)
-        data = record.__dict__
+        """Turn a record into what is printed; most records are not."""
+        event, data = getattr(record, "event", None), record.__dict__
         if event == LogEvent.RUN_INFO:
-            self.total = int(data.get("stats", {}).get("total", 0))
-            return f"headway: {self.total} job(s) to do" if self.total else ""
-        if event == LogEvent.PROGRESS:
-            self.done, self.total = int(data["done"]), int(data["total"])
-            return ""
+            return self._begin(data.get("stats") or {})
         if event == LogEvent.JOB_INFO:
-            name = data.get("rule_msg") or data.get("rule_name") or "a job"
-            self.names[int(data["jobid"])] = str(name)
+            return self._start(data)
+        if event == LogEvent.JOB_FINISHED:
+            self.done += int(data["job_id"]) in self.names
             return ""
-        if event == LogEvent.JOB_STARTED:
-            return "\n".join(self._at(self.names.get(int(j), f"job {j}")) for j in data["jobs"])
         if event == LogEvent.JOB_ERROR:
-            return self._failure(data)
-        if event == LogEvent.ERROR and self.failed:
-            return ""  # the engine's account of an error that is already on the screen
-        if event is None and record.levelno >= logging.ERROR and self.failed:
-            return ""
-        if event in (None, LogEvent.ERROR) and record.levelno >= logging.WARNING:
-            return record.getMessage()
-        if event is None and str(record.msg or "").startswith("Nothing to be done"):
-            return "headway: everything is up to date"
+            return self._fail(data)
+        text = str(record.msg or "")
+        if event == LogEvent.ERROR:
+            return self._explain(text, str(data.get("exception")))
+        if event is None and record.levelno >= logging.WARNING:
+            return "" if text.startswith(AFTER_A_FAILURE) else text
+        if event is None and text.startswith("Nothing to be done"):
+            return "headway: nothing to do, everything is up to date"
+        return text if event is None and text.startswith(ANSWERS) else ""
+
+    def _begin(self, stats: dict[str, int]) -> str:
+        # `all` only asks for files; it is not a job to wait for.
+        total = int(stats.get("total", 0)) - int(stats.get("all", 0))
+        if self.common_settings.dryrun:
+            # A dry run counts its jobs before and after it lists them.
+            text = f"headway: {_jobs(total)} would run" if not self.total else ""
+            self.total = total
+            return text
+        self.total, self.running, self.begun = total, True, time.monotonic()
         return ""
 
-    def _at(self, text: str) -> str:
-        seconds = time.monotonic() - self.started
-        width = len(str(self.total))
-        # Jobs that are running count as not done yet.
-        return f"[{self.done:>{width}}/{self.total} done, {seconds:3.0f} s] {text}"
+    def _start(self, data: dict[str, Any]) -> str:
+        if not data.get("output"):
+            return ""
+        rule, values = str(data["rule_name"]), data.get("wildcards") or {}
+        name = data.get("rule_msg") or " ".join([rule, *map(str, dict(values).values())])
+        self.names[int(data["jobid"])] = str(name)
+        self.started += 1
+        if self.common_settings.dryrun:
+            return f"{rule}: {name}\n    {data.get('reason', '')}".rstrip()
+        if self.quiet & {"all", "rules", "progress"}:
+            return ""
+        return f"{self._count(self.started)}{name}"
 
-    def _failure(self, data: dict[str, Any]) -> str:
+    def _fail(self, data: dict[str, Any]) -> str:
         self.failed += 1
-        name = self.names.get(int(data.get("jobid", -1)), data.get("rule_name", "a job"))
-        lines = [self._at(f"FAILED: {name}")]
-        for path in data.get("log") or []:
-            file = Path(str(path))
-            if file.is_file():
-                text = file.read_text(encoding="utf-8", errors="replace").rstrip()
-                lines += [f"    {line}" for line in text.splitlines()[-LINES_OF_A_LOG:]]
-                lines.append(f"    (log: {file})")
+        name = self.names.get(int(data["jobid"]), str(data["rule_name"]))
+        lines = [f"FAILED {name}"]
+        logs = [Path(str(path)) for path in data.get("log") or ()]
+        for path in logs:
+            if path.is_file() and (tail := read_error(path)):
+                lines += [*(f"    {line}" for line in tail), f"    (log: {path})"]
+        if len(lines) == 1:
+            lines.append("    it wrote no log; what it printed stands above")
         return "\n".join(lines)
+
+    def _explain(self, text: str, exception: str) -> str:
+        """Print an error of the engine, unless it repeats a job's own."""
+        if "CalledProcessError" in text or text.startswith(AFTER_A_FAILURE):
+            return ""
+        if exception in OUR_ERRORS:
+            # Snakemake's first line and its last ones say where in our code it was raised.
+            lines = text.splitlines()[1:]
+            while lines and lines[-1].startswith('  File "'):
+                lines.pop()
+            return "headway: " + "\n".join(lines)
+        return text
+
+    def _count(self, number: int) -> str:
+        if not self.total:  # one job of a run that another process counts
+            return ""
+        return f"[{number:>{len(str(self.total))}}/{self.total}] "
+
+    def _summary(self) -> str:
+        text = f"headway: {self.done} of {_jobs(self.total)} done"
+        left = self.total - self.done - self.failed
+        text += f", {self.failed} failed" if self.failed else ""
+        text += f", {left} not finished" if left > 0 else ""
+        if "all" in self.quiet and self.done == self.total:
+            return ""
+        return f"{text}, {_duration(time.monotonic() - self.begun)}"
+
+
+def read_error(path: Path) -> list[str]:
+    """Read a job's own error from the end of its log.
+
+    A user's error starts at the last line that begins with `headway:`. A bug ends there; its
+    last frames and its type stand before.
+
+    Returns
+    -------
+    list of str
+        At most `LINES_OF_A_LOG` lines and a line that says how many were left out.
+    """
+    lines = path.read_text(encoding="utf-8", errors="replace").rstrip().splitlines()
+    marks = [i for i, line in enumerate(lines) if line.startswith("headway:")]
+    start = marks[-1] if marks else max(0, len(lines) - LINES_OF_A_LOG)
+    if marks and lines[start].startswith("headway: this is a bug"):
+        frames = [i for i in range(start) if re.match(r'  File "', lines[i])]
+        start = frames[-FRAMES_OF_A_BUG:][0] if frames else max(0, start - 1)
+    found = lines[start:]
+    if len(found) <= LINES_OF_A_LOG:
+        return found
+    half = LINES_OF_A_LOG // 2
+    left_out = f"... {len(found) - 2 * half} more lines ..."
+    return [*found[:half], left_out, *found[-half:]]
+
+
+def _jobs(number: int) -> str:
+    return f"{number} job" if number == 1 else f"{number} jobs"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

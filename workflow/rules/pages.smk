@@ -25,7 +25,7 @@ rule notebook:
     params:
         code=digest("execute_notebook.py"),
         data_dir=DATA,
-        results_dir=RESULTS,
+        results_dir=lambda w, output: Path(output.page).parents[1].as_posix(),
     message:
         "notebook {wildcards.notebook}"
     script:
@@ -49,7 +49,8 @@ rule index:
     params:
         code=digest("index.py"),
         config=dict(sorted(config.items())),
-        data_dir=DATA,
+        # A function: lint takes a string for a prefix of the inputs, and this is a setting.
+        data_dir=lambda w: DATA,
         skipped=[
             dict(kind=s.kind, name=s.name, missing=list(s.missing), obtain=s.obtain,
                  folder=s.folder.as_posix())

@@ -21,17 +21,20 @@ def run(main: Callable[[Any], None], snakemake: Any, *, private: bool = False) -
     log = Path(str(snakemake.log[0]))
     log.parent.mkdir(parents=True, exist_ok=True)
     code = 0
-    with log.open("w", encoding="utf-8", buffering=1) as stream:
-        with redirect_stdout(stream), redirect_stderr(stream):
-            try:
-                main(snakemake)
-            except UserError as error:
-                print(f"headway: {error}")
-                code = error.exit_code
-            except Exception as error:
-                frames = "".join(traceback.format_tb(error.__traceback__))
-                text = "(withheld: it may repeat a cell)" if private else str(error)
-                print(f"{frames}{type(error).__name__}: {text}\nheadway: this is a bug")
-                code = 1
+    with (
+        log.open("w", encoding="utf-8", buffering=1) as stream,
+        redirect_stdout(stream),
+        redirect_stderr(stream),
+    ):
+        try:
+            main(snakemake)
+        except UserError as error:
+            print(f"headway: {error}")
+            code = error.exit_code
+        except Exception as error:
+            frames = "".join(traceback.format_tb(error.__traceback__))
+            text = "(withheld: it may repeat a cell)" if private else str(error)
+            print(f"{frames}{type(error).__name__}: {text}\nheadway: this is a bug")
+            code = 1
     if code:
         sys.exit(code)

@@ -18,9 +18,9 @@ pre{margin:0;white-space:pre-wrap;overflow-wrap:anywhere}
 .input_area{background:#f5f6f8;border-left:3px solid #8a9bb0;padding:.5rem .75rem}
 .output_area{padding:.5rem .75rem;overflow-x:auto}
 .output_html,.text_cell_render{overflow-x:auto}
-table{border-collapse:collapse;font-size:.85rem}
-th,td{padding:.2rem .6rem;text-align:right;border-bottom:1px solid #ddd}
-th{text-align:left}img{max-width:100%;height:auto}
+table{border-collapse:collapse;border:0;font-size:.85rem;font-variant-numeric:tabular-nums}
+th,td{padding:.2rem .6rem;text-align:left;vertical-align:top;border:0;border-bottom:1px solid #ddd}
+img{max-width:100%;height:auto}
 @media print{body{max-width:none}.code_cell{break-inside:avoid}}
 """
 
@@ -59,8 +59,12 @@ def execute(notebook, name, environment, scratch):
         print(f"cell {cell_index + 1} of {len(notebook.cells)}")
 
     client = NotebookClient(
-        notebook, km=manager, timeout=SECONDS_PER_CELL, on_cell_start=start,
-        record_timing=False, coalesce_streams=True,  # both would differ from run to run
+        notebook,
+        km=manager,
+        timeout=SECONDS_PER_CELL,
+        on_cell_start=start,
+        record_timing=False,
+        coalesce_streams=True,  # both would differ from run to run
     )
     reason = ""
     try:
@@ -73,10 +77,15 @@ def execute(notebook, name, environment, scratch):
         reason = "the interpreter died (out of memory?)"
     if reason:
         source = notebook.cells[started[0]].source.splitlines()
-        raise NotebookError("\n".join([
-            f"{name}, cell {started[0] + 1} of {len(notebook.cells)} failed",
-            *(f"    {line}" for line in source), reason,
-        ]))
+        raise NotebookError(
+            "\n".join(
+                [
+                    f"{name}, cell {started[0] + 1} of {len(notebook.cells)} failed",
+                    *(f"    {line}" for line in source),
+                    reason,
+                ]
+            )
+        )
 
 
 def convert(notebook, title):
@@ -85,7 +94,9 @@ def convert(notebook, title):
     from pygments.formatters import HtmlFormatter
 
     exporter = HTMLExporter(
-        template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True,
+        template_name="basic",
+        exclude_input_prompt=True,
+        exclude_output_prompt=True,
         exclude_anchor_links=True,
     )
     body, _ = exporter.from_notebook_node(notebook)
@@ -109,12 +120,16 @@ def main(snakemake):
     with tempfile.TemporaryDirectory(prefix="hw") as scratch:
         # Nothing of the user's own Jupyter or IPython settings may change a page.
         folders = ("JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR", "IPYTHONDIR")
-        environment = os.environ | dict.fromkeys(folders, scratch) | {
-            "HEADWAY_DATA": str(Path(snakemake.params.data_dir).resolve()),
-            "HEADWAY_RESULTS": str(Path(snakemake.params.results_dir).resolve()),
-            "PYTHONPATH": str(Path(snakemake.scriptdir).resolve().parents[1] / "src"),
-            "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-        }
+        environment = (
+            os.environ
+            | dict.fromkeys(folders, scratch)
+            | {
+                "HEADWAY_DATA": str(Path(snakemake.params.data_dir).resolve()),
+                "HEADWAY_RESULTS": str(Path(snakemake.params.results_dir).resolve()),
+                "PYTHONPATH": str(Path(snakemake.scriptdir).resolve().parents[1] / "src"),
+                "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+            }
+        )
         execute(notebook, path.as_posix(), environment, scratch)
     Path(snakemake.output.page).write_text(convert(notebook, heading), encoding="utf-8")
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from headway import disclosure, tables
 from headway.figures import clinic as figures
+from headway.figures import theme
 from headway.report import clinic as report
 
 
@@ -19,8 +20,9 @@ def main(snakemake):
     )
     for name in names:
         tables.write_csv(released[name], Path(snakemake.output[name]))
-    drawn = figures.draw(released, clinic, Path(snakemake.output.figures))
-    page, card = report.build(clinic, status, released, drawn, preset)
+    drawn = figures.draw_clinic(released, clinic) if status["state"] == "ready" else {}
+    saved = theme.save(drawn, Path(snakemake.output.figures))
+    page, card = report.build(clinic, status, released, saved, preset)
     Path(snakemake.output.page).write_text(page, encoding="utf-8")
     Path(snakemake.output.card).write_text(json.dumps(card, indent=1) + "\n")
 

@@ -18,6 +18,8 @@ from headway import effects
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    Array = NDArray[np.float64]
+
 LEVEL = 0.95
 
 
@@ -37,7 +39,7 @@ class Statistic:
     note: str = ""
 
 
-def wilson(count: ArrayLike, n: ArrayLike, level: float = LEVEL) -> tuple[NDArray, NDArray]:
+def wilson(count: ArrayLike, n: ArrayLike, level: float = LEVEL) -> tuple[Array, Array]:
     """Compute the Wilson score interval of a proportion (Wilson 1927; Brown 2001, eq. 4).
 
     Parameters
@@ -61,7 +63,7 @@ def wilson(count: ArrayLike, n: ArrayLike, level: float = LEVEL) -> tuple[NDArra
     return low, np.where((x == m) & (m > 0), 1.0, centre + half)
 
 
-def t_interval(values: NDArray, level: float = LEVEL) -> tuple[float, float]:
+def t_interval(values: Array, level: float = LEVEL) -> tuple[float, float]:
     """Compute the t interval of a mean; NaN with fewer than two values."""
     n = len(values)
     if n < 2:
@@ -72,7 +74,7 @@ def t_interval(values: NDArray, level: float = LEVEL) -> tuple[float, float]:
 
 
 def bca_interval(
-    values: NDArray, *, replicates: int, seed: int, level: float = LEVEL
+    values: Array, *, replicates: int, seed: int, level: float = LEVEL
 ) -> tuple[float, float]:
     """Compute the bias-corrected accelerated bootstrap interval of a mean (Efron 1987)."""
     from scipy.stats import bootstrap
@@ -89,8 +91,8 @@ def bca_interval(
 
 
 def summarise_change(
-    pre: NDArray,
-    post: NDArray,
+    pre: Array,
+    post: Array,
     *,
     unit: str,
     replicates: int = 2000,
@@ -119,10 +121,10 @@ def summarise_change(
     n, change = len(pre), post - pre
     nan = float("nan")
 
-    def mean(values: NDArray) -> float:
+    def mean(values: Array) -> float:
         return float(np.mean(values)) if n else nan
 
-    def sd(values: NDArray) -> float:
+    def sd(values: Array) -> float:
         return float(np.std(values, ddof=1)) if n > 1 else nan
 
     out = [
@@ -181,7 +183,7 @@ def _wald(id: str, label: str, yi: float, vi: float, n: int, note: str = "") -> 
                      if id != "romc" else "log ratio", note=note)
 
 
-def summarise_responders(pre: NDArray, post: NDArray) -> list[Statistic]:
+def summarise_responders(pre: Array, post: Array) -> list[Statistic]:
     """Count people who improved by at least 30, 50, 75 % or worsened by at least 30 %.
 
     Someone whose value before is 0 has no relative change and is left out of the denominator,

@@ -202,9 +202,13 @@ def list_comparisons(clinic: Mapping[str, Any], sources: set[str]) -> list[Compa
         declared_primary = [c["id"] for c in clinic["comparisons"] if c["primary"]]
         first = declared_primary[0] if declared_primary else clinic["comparisons"][0]["id"]
         for c in clinic["comparisons"]:
-            label = c["label"] or f"{_label(named, c['pre'])} v {_label(named, c['post'])}"
+            mean_of_two = two and c["pre"] == "baseline" and "earlier" in named
+            before = _label(named, c["pre"])
+            if mean_of_two:
+                before += ", or its mean with the window before it where both are complete,"
+            label = c["label"] or f"{before} v {_label(named, c['post'])}"
             out.append(Comparison(c["id"], label, c["pre"], c["post"], source, c["id"] == first,
-                                  two and c["pre"] == "baseline"))
+                                  mean_of_two))
         if "earlier" in named and "baseline" in named:
             out.append(Comparison(
                 "before_treatment", f"{_label(named, 'earlier')} v {_label(named, 'baseline')}, "
@@ -249,9 +253,9 @@ def pair_windows(windows: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:
     if comparison.mean_of_two_baselines:
         earlier = side("earlier").reindex(pre.index)
         pre = pre.where(earlier["value"].isna(), (pre + earlier) / 2)
-    both = pre.join(post, how="inner", lsuffix="_pre", rsuffix="_post")
-    both = both.rename(columns={"value_pre": "pre", "value_post": "post",
-                                "count_pre": "pre_count", "count_post": "post_count"})
+    pre = pre.rename(columns={"value": "pre", "count": "pre_count"})
+    post = post.rename(columns={"value": "post", "count": "post_count"})
+    both = pre.join(post, how="inner")
     both["change"] = both["post"] - both["pre"]
     both = both[both["pre"].notna() & both["post"].notna()]
     return both.reset_index().sort_values(keys, kind="stable", ignore_index=True)

@@ -12,7 +12,14 @@ from typing import Any
 import headway
 
 PACKAGES = (
-    "numpy", "scipy", "pandas", "duckdb", "pandera", "matplotlib", "jinja2", "jsonschema",
+    "numpy",
+    "scipy",
+    "pandas",
+    "duckdb",
+    "pandera",
+    "matplotlib",
+    "jinja2",
+    "jsonschema",
     "snakemake",
 )
 

@@ -1,0 +1,1 @@
+"""Figures: tables -> matplotlib figures with their alt texts. Nothing is computed here."""

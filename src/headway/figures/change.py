@@ -1,0 +1,210 @@
+"""The change: means before and after, and the histogram of change in disclosed bins."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+from headway.figures import theme
+from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+
+def draw_change(
+    means: pd.DataFrame,
+    histogram: pd.DataFrame,
+    lines: pd.DataFrame,
+    change: dict[str, Any],
+    name: str,
+    *,
+    stamp: str = "",
+) -> Drawing:
+    """Draw one outcome of one comparison, from released tables.
+
+    Parameters
+    ----------
+    means, histogram, lines
+        Rows of `window_means`, `change_histogram` and `change_lines` (empty unless the preset
+        lets single persons' lines pass).
+    change
+        The row `change_mean` of `cohort`.
+    name
+        The outcome in words.
+    stamp
+        Text for the corner, such as SYNTHETIC.
+    """
+    with theme.style():
+        figure = theme.new_figure(9.0, 3.9)
+        left = figure.add_axes((0.08, 0.17, 0.36, 0.66))
+        right = figure.add_axes(
+            (0.56, 0.27 if len(histogram) > 6 else 0.17, 0.42, 0.56 if len(histogram) > 6 else 0.66)
+        )
+        _draw_slope(left, means, lines, str(change["unit"]))
+        _draw_histogram(right, histogram, str(change["unit"]))
+        theme.stamp(figure, stamp)
+    title = f"Change in {name}"
+    return Drawing(
+        figure,
+        title,
+        _describe(means, histogram, change, title, stamp),
+        _caption(means, histogram, lines, change),
+    )
+
+
+def _draw_slope(axes: Axes, means: pd.DataFrame, lines: pd.DataFrame, unit: str) -> None:
+    rows = means.sort_values("order").to_dict("records")
+    for pre, post in zip(lines["pre"], lines["post"], strict=True):
+        axes.plot([0, 1], [pre, post], color=GREY, alpha=0.25, linewidth=0.6, zorder=1)
+    shown = [r for r in rows if not r["redacted"] and not math.isnan(r["mean"])]
+    for x, r in enumerate(rows):
+        if r in shown:
+            axes.plot([x, x], [r["ci_low"], r["ci_high"]], color=BLUE, linewidth=2.4, zorder=3)
+    if len(shown) == len(rows):
+        axes.plot(
+            range(len(rows)),
+            [r["mean"] for r in rows],
+            color=BLUE,
+            marker="o",
+            markersize=7,
+            linewidth=2.2,
+            zorder=4,
+        )
+        for x, r in enumerate(rows):
+            axes.annotate(
+                f"{r['mean']:.1f}",
+                (x, r["mean"]),
+                xytext=(-10 if x == 0 else 10, 0),
+                textcoords="offset points",
+                ha="right" if x == 0 else "left",
+                va="center",
+                fontweight="bold",
+                color=INK,
+                zorder=5,
+            )
+    else:
+        axes.text(0.5, 0.5, "hidden", transform=axes.transAxes, ha="center")
+    axes.set_xlim(-0.45, 1.45)
+    axes.margins(y=0.08)
+    axes.set_ylim(bottom=min(0, axes.get_ylim()[0]))
+    axes.set_xticks(range(len(rows)), [_tick(r) for r in rows])
+    axes.set_ylabel(unit)
+    axes.set_title("Means before and after")
+    axes.grid(axis="y", color=FAINT, linewidth=0.5)
+    axes.set_axisbelow(True)
+
+
+def _tick(r: dict[str, Any]) -> str:
+    n = "n hidden" if math.isnan(r["n"]) else f"n {r['n']:.0f}"
+    return "\n".join([*textwrap.wrap(str(r["label"]), 20), n])
+
+
+def _draw_histogram(axes: Axes, histogram: pd.DataFrame, unit: str) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    rows = histogram.to_dict("records")
+    axes.set_title("How many changed by how much")
+    if not rows:
+        theme.quiet(axes)
+        axes.set_axis_off()
+        axes.text(0.5, 0.5, "hidden: too few people", transform=axes.transAxes, ha="center")
+        return
+    top = max((r["n"] for r in rows if not r["redacted"]), default=1.0)
+    labels = []
+    for x, r in enumerate(rows):
+        better, worse = r["bin_high"] <= 0, r["bin_low"] >= 0
+        if r["redacted"]:
+            axes.bar(
+                x,
+                0.12 * top,
+                width=0.94,
+                facecolor="white",
+                edgecolor=GREY,
+                hatch="////",
+                linewidth=0.8,
+            )
+            axes.text(x, 0.14 * top, "hidden", ha="center", va="bottom", fontsize=7, rotation=90)
+        else:
+            colour = BLUE if better else ORANGE if worse else GREY
+            axes.bar(
+                x,
+                r["n"],
+                width=0.94,
+                facecolor=colour,
+                edgecolor=INK,
+                linewidth=0.6,
+                hatch="" if better else "..." if worse else "xx",
+            )
+            axes.text(x, r["n"], f"{r['n']:.0f}", ha="center", va="bottom", fontsize=8)
+        labels.append(_bin(r))
+    zero = [x for x, r in enumerate(rows) if r["bin_low"] == 0]
+    if zero:
+        axes.axvline(zero[0] - 0.5, color=INK, linewidth=1.2)
+    axes.set_xticks(
+        range(len(rows)),
+        labels,
+        rotation=45 if len(rows) > 6 else 0,
+        ha="right" if len(rows) > 6 else "center",
+        fontsize=7.5,
+        rotation_mode="anchor",
+    )
+    axes.set_ylim(0, top * 1.18)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_ylabel("people")
+    axes.set_xlabel(f"change in {unit}", fontsize=8)
+
+
+def _bin(r: dict[str, Any]) -> str:
+    low, high = r["bin_low"], r["bin_high"]
+    if math.isinf(low):
+        return f"< {high:g}".replace("-", "−")
+    if math.isinf(high):
+        return f"≥ {low:g}".replace("-", "−")
+    return f"{low:g} to {high:g}".replace("-", "−")
+
+
+def _describe(
+    means: pd.DataFrame, histogram: pd.DataFrame, change: dict[str, Any], title: str, stamp: str
+) -> str:
+    parts = [f"{stamp}. " if stamp else "", f"{title}."]
+    for r in means.sort_values("order").to_dict("records"):
+        value = (
+            "hidden"
+            if r["redacted"] or math.isnan(r["mean"])
+            else (
+                f"{r['mean']:.1f}, 95 % CI {r['ci_low']:.1f} to {r['ci_high']:.1f}, n {r['n']:.0f}"
+            )
+        )
+        parts.append(f" Mean {r['label']}: {value}.")
+    if not change["redacted"] and not math.isnan(change["estimate"]):
+        parts.append(
+            f" Mean change {change['estimate']:.2f}, 95 % CI {change['ci_low']:.2f} to "
+            f"{change['ci_high']:.2f}."
+        )
+    if len(histogram):
+        counts = [
+            f"{_bin(r)}: {'hidden' if r['redacted'] else format(r['n'], '.0f')}"
+            for r in histogram.to_dict("records")
+        ]
+        parts.append(f" People by change: {'; '.join(counts)}.")
+    return "".join(parts).replace(" -", " −")
+
+
+def _caption(
+    means: pd.DataFrame, histogram: pd.DataFrame, lines: pd.DataFrame, change: dict[str, Any]
+) -> str:
+    def count(value: float) -> str:
+        return "a hidden number" if math.isnan(value) else f"{value:.0f}"
+
+    text = (
+        f"{change['comparison_label']}: {count(change['n'])} of {count(change['of'])} people "
+        "who started. Left: means with 95 % CI (t)"
+    )
+    text += "; thin lines are people. " if len(lines) else ". "
+    text += "Right: people by their change (after − before; left of the line is fewer or less)."
+    if len(histogram) and histogram["redacted"].any():
+        text += " Hatched: hidden small numbers."
+    return text[0].upper() + text[1:]

@@ -1,0 +1,101 @@
+"""Who improved and who got worse, as bars with Wilson intervals."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from headway.figures import theme
+from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ORDER = ("responders_30", "responders_50", "responders_75", "worsened_30")
+
+
+def draw_responders(rows: pd.DataFrame, name: str, *, stamp: str = "") -> Drawing:
+    """Draw the shares of one outcome and comparison.
+
+    Parameters
+    ----------
+    rows
+        Rows `responders_30`, `responders_50`, `responders_75` and `worsened_30` of `cohort`.
+    name
+        The outcome in words.
+    stamp
+        Text for the corner, such as SYNTHETIC.
+    """
+    found = rows.set_index("statistic")
+    bars = [{"statistic": s, **found.loc[s].to_dict()} for s in ORDER if s in found.index]
+    texts = [_text(r) for r in bars]
+    with theme.style():
+        figure = theme.new_figure(9.0, 0.5 * len(bars) + 1.15)
+        axes = figure.add_axes((0.25, 0.24, 0.46, 0.62))
+        for y, (r, text) in enumerate(zip(bars, texts, strict=True)):
+            worse = r["statistic"].startswith("worsened")
+            if not r["redacted"] and not math.isnan(r["estimate"]):
+                axes.barh(
+                    y,
+                    r["estimate"],
+                    height=0.56,
+                    facecolor=ORANGE if worse else BLUE,
+                    hatch="..." if worse else "",
+                    edgecolor=INK,
+                    linewidth=0.6,
+                )
+                axes.plot([r["ci_low"], r["ci_high"]], [y, y], color=INK, linewidth=1.6)
+                for x in (r["ci_low"], r["ci_high"]):
+                    axes.plot([x, x], [y - 0.12, y + 0.12], color=INK, linewidth=1.6)
+            else:
+                axes.barh(
+                    y,
+                    100,
+                    height=0.56,
+                    facecolor="white",
+                    edgecolor=GREY,
+                    hatch="////",
+                    linewidth=0.6,
+                )
+            axes.annotate(
+                text,
+                (1, y),
+                xycoords=("axes fraction", "data"),
+                xytext=(10, 0),
+                textcoords="offset points",
+                va="center",
+            )
+        axes.set_yticks(range(len(bars)), [_wrap(str(r["label"])) for r in bars])
+        axes.set_ylim(len(bars) - 0.4, -0.6)
+        axes.set_xlim(0, 100)
+        axes.set_xlabel("percent of people, 95 % CI (Wilson)")
+        axes.grid(axis="x", color=FAINT, linewidth=0.5)
+        axes.set_axisbelow(True)
+        axes.tick_params(axis="y", length=0)
+        theme.stamp(figure, stamp)
+    title = f"Who improved and who got worse: {name}"
+    alt = (
+        (f"{stamp}. " if stamp else "")
+        + f"{title}. "
+        + " ".join(f"{r['label']}: {text}." for r, text in zip(bars, texts, strict=True))
+    )
+    caption = (
+        "Relative change of each person from before to after; people with 0 before have "
+        "none and are left out of the denominator. Hatched: worsened, or hidden."
+    )
+    return Drawing(figure, title, alt, caption)
+
+
+def _wrap(label: str) -> str:
+    return label.replace(" by at least ", "\nby at least ")
+
+
+def _text(r: dict[str, Any]) -> str:
+    if r["redacted"]:
+        return "hidden"
+    if math.isnan(r["estimate"]):
+        return "no one to count"
+    return (
+        f"{r['estimate']:.0f} %, {r['count']:.0f} of {r['n']:.0f} "
+        f"({r['ci_low']:.0f} to {r['ci_high']:.0f})"
+    )

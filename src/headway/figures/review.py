@@ -1,0 +1,142 @@
+"""All figures of a review."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from headway.figures import theme
+from headway.figures.forest import draw_forest
+from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def draw_review(
+    tables: Mapping[str, pd.DataFrame], review: Mapping[str, Any]
+) -> dict[str, Drawing]:
+    """Draw a forest plot per comparison, and published results with their combination.
+
+    Parameters
+    ----------
+    tables
+        effects, pooled, published, consistency.
+    review
+        review.yaml with its defaults.
+    """
+    out: dict[str, Drawing] = {}
+    effects, pooled = tables["effects"], tables["pooled"]
+    for comparison in review["comparisons"]:
+        own = effects[effects["comparison"] == comparison["id"]]
+        if own["yi"].notna().any():
+            declared = pooled[(pooled["comparison"] == comparison["id"]) & pooled["declared"]]
+            outcome = review["outcomes"][comparison["outcome"]]
+            out[f"forest_{comparison['id']}"] = draw_forest(
+                own, declared, comparison, lower_is_better=outcome.get("lower_is_better", True)
+            )
+    published = tables["published"]
+    for outcome_id in dict.fromkeys(published["outcome"]):
+        label = review["outcomes"][outcome_id].get("label") or outcome_id
+        out[f"published_{outcome_id}"] = draw_published(
+            published[published["outcome"] == outcome_id],
+            tables["consistency"][tables["consistency"]["outcome"] == outcome_id],
+            label,
+        )
+    return out
+
+
+def draw_published(published: pd.DataFrame, consistency: pd.DataFrame, label: str) -> Drawing:
+    """Draw published results and, apart from them, what they combine to."""
+    rows = [
+        (f"{r['subgroup']} (k {r['k']})", r["effect"], r["ci_low"], r["ci_high"], True)
+        for r in published.to_dict("records")
+    ]
+    unit = ""
+    for r in consistency.to_dict("records"):
+        rows.append((r["model"], r["estimate"], r["ci_low"], r["ci_high"], False))
+        unit = r["unit"]
+    n_published = len(published)
+    with theme.style():
+        figure = theme.new_figure(9.0, 0.36 * (len(rows) + 2) + 1.0)
+        axes = figure.add_axes((0.34, 0.22, 0.40, 0.66))
+        spread = [v for row in rows[:n_published] for v in row[2:4]] + [0.0]
+        spread += [row[1] for row in rows]
+        pad = 0.35 * (max(spread) - min(spread))
+        limits = (min(spread) - pad, max(spread) + pad)
+        texts = []
+        for i, (name, value, low, high, printed) in enumerate(rows):
+            y = i + (0 if printed else 1.0)
+            colour = BLUE if printed else ORANGE
+            axes.plot(np.clip([low, high], *limits), [y, y], color=colour, linewidth=1.6)
+            for outside, x, way in (
+                (low < limits[0], limits[0], "<"),
+                (high > limits[1], limits[1], ">"),
+            ):
+                if outside:
+                    axes.plot([x], [y], marker=way, color=colour, clip_on=False)
+            axes.plot(
+                [value],
+                [y],
+                marker="s" if printed else "D",
+                color=colour,
+                markersize=7,
+                markeredgecolor=INK,
+                markeredgewidth=0.6,
+                linestyle="none",
+            )
+            texts.append((y, name, f"{value:.2f} [{low:.2f}, {high:.2f}]".replace("-", "−")))
+        axes.set_ylim(len(rows) + 1.0, -0.7)
+        axes.set_xlim(*limits)
+        axes.axvline(0, color=GREY, linewidth=0.9)
+        axes.grid(axis="x", color=FAINT, linewidth=0.5)
+        axes.set_axisbelow(True)
+        axes.set_yticks([])
+        axes.spines["left"].set_visible(False)
+        axes.set_xlabel(unit)
+        for y, name, numbers in texts:
+            axes.annotate(
+                name,
+                (0, y),
+                xycoords=("axes fraction", "data"),
+                xytext=(-12, 0),
+                textcoords="offset points",
+                ha="right",
+                va="center",
+            )
+            axes.annotate(
+                numbers,
+                (1, y),
+                xycoords=("axes fraction", "data"),
+                xytext=(12, 0),
+                textcoords="offset points",
+                ha="left",
+                va="center",
+            )
+        if len(consistency):
+            axes.annotate(
+                "combined, as a check of consistency:",
+                (0, n_published - 0.1),
+                xycoords=("axes fraction", "data"),
+                xytext=(-12, -2),
+                textcoords="offset points",
+                ha="right",
+                va="center",
+                fontsize=8,
+                color=GREY,
+                fontstyle="italic",
+            )
+        figure.text(0.01, 0.97, f"Published: {label}", fontweight="bold", va="top", fontsize=10)
+    title = f"Published results: {label}"
+    alt = f"{title}. " + " ".join(
+        f"{'Published' if row[4] else 'Combined'}, {name}: {numbers}."
+        for row, (_, name, numbers) in zip(rows, texts, strict=True)
+    )
+    caption = (
+        "Squares: as published, with 95 % CI. Diamonds: the published subgroup results "
+        "combined, a check of consistency and not the paper’s analysis. An arrow leaves the "
+        "axis."
+    )
+    return Drawing(figure, title, alt, caption, wide=True)

@@ -1,0 +1,1 @@
+"""Pages: released tables and figures -> self-contained HTML. Nothing is computed here."""

@@ -1,0 +1,143 @@
+"""Numbers in words: what every page says in the same way.
+
+A missing number is an en dash, never 0 and never blank; a hidden one says that it is hidden.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+MISSING = "–"
+HIDDEN = "hidden"
+RATIOS = {"RR": "risk ratio", "OR": "odds ratio"}
+MEASURES = {
+    "MD": "mean difference (MD)",
+    "SMD": "standardised mean difference (SMD, Hedges)",
+    "RR": "risk ratio (RR)",
+    "OR": "odds ratio (OR)",
+    "RD": "risk difference (RD)",
+    "MC": "mean change (MC)",
+    "SMCC": "standardised change, SD of the change (SMCC)",
+    "SMCR": "standardised change, SD before (SMCR)",
+}
+METHODS = {
+    "EE": "common effect",
+    "DL": "random effects, τ² by DerSimonian–Laird (DL)",
+    "REML": "random effects, τ² by restricted maximum likelihood (REML)",
+}
+TESTS = {
+    "z": "normal",
+    "t": "t",
+    "knha": "Hartung–Knapp",
+    "adhoc": "Hartung–Knapp with ad hoc floor",
+}
+
+# What may not be said of a clinic's own results, and the phrases in which the words are meant
+# otherwise: a denial, or a term of statistics. `tests/unit/test_pages.py` holds pages against both.
+FORBIDDEN = (
+    r"\beffects? of\b",
+    r"\bcaused?\b",
+    r"\bworks\b",
+    r"\bproven\b",
+    r"\baverted\b",
+    r"\beffective\b",
+    r"\befficacy\b",
+)
+ALLOWED = ("not an effect of", "no effect of", "cannot be called an effect of")
+
+
+def find_forbidden(text: str) -> list[str]:
+    """List what a text about a clinic's own results says and may not say."""
+    plain = re.sub(r"\s+", " ", text).lower()
+    for phrase in ALLOWED:
+        plain = plain.replace(phrase, "")
+    return [m.group() for pattern in FORBIDDEN for m in re.finditer(pattern, plain)]
+
+
+def missing(value: Any) -> bool:
+    """Whether a cell holds nothing."""
+    if value is None:
+        return True
+    try:
+        return bool(math.isnan(value))
+    except TypeError:
+        return not isinstance(value, str) and bool(value != value)
+
+
+def number(value: Any, digits: int = 2) -> str:
+    """Write a number with a minus sign, without a sign on zero."""
+    if missing(value):
+        return MISSING
+    value = float(value)
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    if 1e-6 < abs(value) < 0.5 * 10**-digits:  # small but not zero; below that it is rounding
+        digits = min(6, 1 - math.floor(math.log10(abs(value))))
+    text = f"{abs(value):.{digits}f}"
+    return f"−{text}" if value < 0 and float(text) else text
+
+
+def integer(value: Any) -> str:
+    """Write a count."""
+    return MISSING if missing(value) else f"{round(float(value)):,}".replace(",", " ")
+
+
+def p_value(value: Any) -> str:
+    """Write a p value."""
+    if missing(value):
+        return MISSING
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
+
+
+def limits(low: Any, high: Any, digits: int = 2) -> str:
+    """Write two limits."""
+    if missing(low) or missing(high):
+        return MISSING
+    return f"{number(low, digits)} to {number(high, digits)}"
+
+
+def percent(value: Any, digits: int = 0) -> str:
+    """Write a share in percent."""
+    return MISSING if missing(value) else f"{number(value, digits)} %"
+
+
+def interval(row: Mapping[str, Any], digits: int = 2) -> str:
+    """Write an estimate with its interval and the interval's method, from a row of `cohort`."""
+    if row.get("redacted"):
+        return HIDDEN
+    text = number(row["estimate"], digits)
+    if missing(row["ci_low"]):
+        return text
+    method = str(row["interval"]).replace("95 %, ", "")
+    return f"{text} (95 % CI {limits(row['ci_low'], row['ci_high'], digits)}; {method})"
+
+
+def scale(value: Any, measure: str) -> float:
+    """Bring a number of a ratio measure back from its log; others stay as they are."""
+    if missing(value):
+        return float("nan")
+    return math.exp(value) if measure in RATIOS else float(value)
+
+
+def model(method: str, test: str) -> str:
+    """Name a model in words."""
+    return f"{METHODS.get(method, f'random effects, τ² by {method}')}; intervals: {TESTS[test]}"
+
+
+def as_text(value: Any) -> str:
+    """Write a cell of a table as it is."""
+    if missing(value) or value == "":
+        return MISSING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}".replace("-", "−")
+    return str(value)
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """Write a count with its noun."""
+    return f"{count} {one}" if count == 1 else f"{count} {many or one + 's'}"

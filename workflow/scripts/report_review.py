@@ -1,0 +1,29 @@
+"""Figures and page of one review."""
+
+import json
+from pathlib import Path
+
+from headway import tables
+from headway.figures import review as figures
+from headway.figures import theme
+from headway.report import review as report
+
+
+def main(snakemake):
+    """Draw and write what the tables say."""
+    review = json.loads(Path(snakemake.input.review).read_text())
+    status = json.loads(Path(snakemake.input.status).read_text())
+    names = [n for n in snakemake.input.keys() if n not in ("review", "status")]  # noqa: SIM118
+    read = {name: tables.read_csv(name, Path(snakemake.input[name])) for name in names}
+    ready = status["state"] == "ready"
+    drawn = figures.draw_review(read, review) if ready else {}
+    saved = theme.save(drawn, Path(snakemake.output.figures))
+    page, card = report.build(review, status, read, saved)
+    Path(snakemake.output.page).write_text(page, encoding="utf-8")
+    Path(snakemake.output.card).write_text(json.dumps(card, indent=1) + "\n")
+
+
+if "snakemake" in globals():
+    from _job import run
+
+    run(main, snakemake)
