@@ -17,12 +17,12 @@ rm -rf .venv
 "$PYTHON" -m venv .venv
 PY=.venv/bin/python
 
-# uv, itself from the lock, is several times as fast as pip, but knows nothing of pip's settings
+# Compiled here once, so that no job does it again. uv, itself from the lock, is several times as fast as pip, but knows nothing of pip's settings
 # (a company's index): where it cannot be had or cannot install, pip does the work without it.
 awk '/^[a-z]/ {uv = /^uv==/} {print > (uv ? ".venv/uv.txt" : ".venv/rest.txt")}' requirements.lock
 with_uv() {
   $PY -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.txt &&
-    $PY -m uv pip install --quiet --python $PY --require-hashes -r .venv/rest.txt
+    $PY -m uv pip install --quiet --python $PY --compile-bytecode --require-hashes -r .venv/rest.txt
 }
 with_uv 2> .venv/uv.log ||
   $PY -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/rest.txt
