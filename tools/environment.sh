@@ -17,8 +17,9 @@ rm -rf .venv
 "$PYTHON" -m venv .venv
 PY=.venv/bin/python
 
-# Compiled here once, so that no job does it again. uv, itself from the lock, is several times as fast as pip, but knows nothing of pip's settings
+# uv, itself from the lock, is several times as fast as pip, but knows nothing of pip's settings
 # (a company's index): where it cannot be had or cannot install, pip does the work without it.
+# Everything is compiled here once, so that no job does it again.
 awk '/^[a-z]/ {uv = /^uv==/} {print > (uv ? ".venv/uv.txt" : ".venv/rest.txt")}' requirements.lock
 with_uv() {
   $PY -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.txt &&

@@ -60,9 +60,12 @@ def test_every_dependency_is_in_the_lock_within_its_bounds(
     from packaging.requirements import Requirement
 
     versions = tool.read_lock(lock)
-    wanted = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"],
-              *project["project"]["optional-dependencies"]["slurm"],
-              *project["build-system"]["requires"]]
+    wanted = [
+        *project["project"]["dependencies"],
+        *project["dependency-groups"]["dev"],
+        *project["project"]["optional-dependencies"]["slurm"],
+        *project["build-system"]["requires"],
+    ]
     for text in wanted:
         requirement = Requirement(text)
         assert requirement.specifier.contains(versions[requirement.name.lower()]), text
@@ -79,8 +82,10 @@ def test_conda_gets_the_versions_of_the_lock(
     specs = [MatchSpec(d) for d in document["dependencies"] if isinstance(d, str)]
     versions = tool.read_lock(lock)
     ours = {tool.CONDA_NAMES.get(n, n): n for n in [*tool.direct_names(project), *tool.BUILD]}
-    pinned = {str(s.name.normalized if hasattr(s.name, "normalized") else s.name): str(s.version)
-              for s in specs}
+    pinned = {
+        str(s.name.normalized if hasattr(s.name, "normalized") else s.name): str(s.version)
+        for s in specs
+    }
     assert set(pinned) == {*ours, "python", "pip"}
     for conda_name, name in ours.items():
         assert pinned[conda_name] == f"=={versions[name]}", conda_name
@@ -100,19 +105,40 @@ def test_package_data_is_in_the_package(repo_root: Path) -> None:
 
 
 SHIPPED = {
-    "data/raw/clinics/demo": ["README.md", "clinic.yaml", "patients.csv", "sessions.csv",
-                              "diary.csv", "questionnaires.csv"],
-    "data/raw/clinics/kostecki_dillon_1999": ["README.md", "clinic.yaml",
-                                              "kostecki_dillon_migraine_diary.csv"],
+    "data/raw/clinics/demo": [
+        "README.md",
+        "clinic.yaml",
+        "patients.csv",
+        "sessions.csv",
+        "diary.csv",
+        "questionnaires.csv",
+    ],
+    "data/raw/clinics/kostecki_dillon_1999": [
+        "README.md",
+        "clinic.yaml",
+        "kostecki_dillon_migraine_diary.csv",
+    ],
     "data/raw/clinics/vickers2004": ["README.md", "clinic.yaml"],
-    "data/raw/trials/acupuncture_headache": ["README.md", "review.yaml", "arms.csv",
-                                             "contrasts.csv"],
-    "data/raw/trials/falsiroli_maistrello_2018": ["README.md", "review.yaml", "arms.csv",
-                                                  "pooled.csv"],
+    "data/raw/trials/acupuncture_headache": [
+        "README.md",
+        "review.yaml",
+        "arms.csv",
+        "contrasts.csv",
+    ],
+    "data/raw/trials/falsiroli_maistrello_2018": [
+        "README.md",
+        "review.yaml",
+        "arms.csv",
+        "pooled.csv",
+    ],
     "data/raw/trials/haeuser_2009_fibromyalgia": ["README.md", "review.yaml"],
     "data/raw/trials/lee_done_2004_acupoint": ["README.md", "review.yaml", "lee2004.csv"],
-    "data/raw/trials/manual_therapy_headache": ["README.md", "review.yaml", "arms.csv",
-                                                "contrasts.csv"],
+    "data/raw/trials/manual_therapy_headache": [
+        "README.md",
+        "review.yaml",
+        "arms.csv",
+        "contrasts.csv",
+    ],
     "data/raw/trials/other_nondrug_headache": ["README.md", "review.yaml", "arms.csv"],
 }
 DROPPED = [
@@ -138,8 +164,9 @@ DROPPED = [
 
 def test_git_add_cannot_take_a_dropped_file(repo_root: Path, tmp_path: Path) -> None:
     def git(*arguments: str) -> str:
-        done = subprocess.run(["git", *arguments], cwd=tmp_path, check=True, capture_output=True,
-                              text=True)
+        done = subprocess.run(
+            ["git", *arguments], cwd=tmp_path, check=True, capture_output=True, text=True
+        )
         return done.stdout
 
     git("init", "--quiet")

@@ -1,0 +1,51 @@
+"""Shipped sources taken through the path, for tests of figures and pages."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+import pandas as pd
+
+from headway import config, disclosure, tables
+from headway.ingest import clinics, trials
+from headway.meta.review import analyse_review
+from headway.outcomes import cohort
+
+RAW = Path(__file__).resolve().parents[2] / "data" / "raw"
+READY = {"name": "x", "state": "ready", "problems": []}
+
+
+@cache
+def analysed(name: str) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
+    """Take a shipped clinic through gate, windows and cohort, before disclosure control."""
+    folder, out = RAW / "clinics" / name, Path(mkdtemp())
+    clinic = config.load_clinic(folder)
+    account = clinics.ingest_clinic(folder, clinic, out)
+    found = cohort.analyse_clinic(out, clinic)
+    rows = tables.conform("flow", pd.DataFrame([r for a in account for r in a.as_flow()]))
+    found["flow"] = cohort.join_flow(rows, found["flow"])
+    return clinic, found
+
+
+def released(name: str, preset: str = "") -> tuple[dict[str, Any], dict[str, pd.DataFrame], Any]:
+    """Release a shipped clinic's tables under its own or another preset."""
+    clinic, found = analysed(name)
+    rules = disclosure.PRESETS[preset or clinic["disclosure"]]
+    names = ("cohort", "flow", "window_means", "change_histogram", "change_lines")
+    out = disclosure.release({n: found[n] for n in names}, rules)
+    if preset:
+        clinic = {**clinic, "disclosure": preset, "synthetic": False}
+    return clinic, out, rules
+
+
+@cache
+def review(name: str) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
+    """Take a shipped review through its whole path."""
+    document = config.load_review(RAW / "trials" / name)
+    read = trials.read_review(RAW / "trials" / name, document)
+    found = analyse_review(read.arms, read.contrasts, read.published, document)
+    return document, {**found, "arms": read.arms, "contrasts": read.contrasts,
+                      "published": read.published}

@@ -1,0 +1,206 @@
+"""Figures draw what the tables say, alike on every run, and hide what is hidden."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from headway.figures import clinic as clinic_figures
+from headway.figures import forest, theme
+from headway.figures import review as review_figures
+from tests.unit.pages_builder import RAW, released, review
+
+REVIEWS = sorted(p.parent.name for p in RAW.glob("trials/*/review.yaml")
+                 if "haeuser" not in p.parent.name)
+
+
+def find_polygon(figure: object) -> np.ndarray:
+    patches = [p for axes in figure.axes for p in axes.patches]  # type: ignore[attr-defined]
+    return patches[-1].get_xy()
+
+
+def test_the_diamond_stands_where_the_table_says() -> None:
+    document, tables = review("lee_done_2004_acupoint")
+    drawn = review_figures.draw_review(tables, document)["forest_nausea"]
+    row = tables["pooled"].query("declared").iloc[0]
+    xy = find_polygon(drawn.figure)
+    assert np.isclose(xy[:, 0].min(), np.exp(row["ci_low"]))
+    assert np.isclose(xy[:, 0].max(), np.exp(row["ci_high"]))
+    middle = xy[np.argmax(xy[:, 1]), 0]
+    assert np.isclose(middle, np.exp(row["estimate"]))
+
+
+def test_every_trial_is_a_square_at_its_effect_with_area_by_weight() -> None:
+    document, tables = review("lee_done_2004_acupoint")
+    drawn = review_figures.draw_review(tables, document)["forest_nausea"]
+    squares = [line for axes in drawn.figure.axes for line in axes.lines
+               if line.get_marker() == "s"]
+    effects = tables["effects"]
+    assert len(squares) == len(effects) == 16
+    assert np.allclose([s.get_xdata()[0] for s in squares], np.exp(effects["yi"]))
+    order = np.argsort(effects["weight"].to_numpy(), kind="stable")
+    sizes = np.array([s.get_markersize() for s in squares])
+    assert (np.diff(sizes[order]) >= -1e-12).all()
+
+
+def test_rows_that_are_not_pooled_are_open_circles_with_their_reason() -> None:
+    document, tables = review("acupuncture_headache")
+    drawn = review_figures.draw_review(tables, document)["forest_usual_care"]
+    circles = [line for axes in drawn.figure.axes for line in axes.lines
+               if line.get_marker() == "o"]
+    rest = tables["effects"].query("comparison == 'usual_care' and not pooled")
+    assert len(circles) == rest["yi"].notna().sum() > 0
+    texts = " ".join(t.get_text() for axes in drawn.figure.axes for t in axes.texts)
+    for reason in ("another timepoint is pooled", "recalled", "no estimate"):
+        assert reason in texts
+
+
+def test_one_trial_has_no_diamond_and_says_so() -> None:
+    document, tables = review("manual_therapy_headache")
+    drawn = review_figures.draw_review(tables, document)["forest_frequency_active"]
+    assert not [p for axes in drawn.figure.axes for p in axes.patches]
+    texts = " ".join(t.get_text() for axes in drawn.figure.axes for t in axes.texts)
+    assert "one trial, not pooled" in texts
+
+
+@pytest.mark.parametrize("name", REVIEWS)
+def test_no_text_of_a_forest_plot_leaves_the_figure_or_meets_another(name: str) -> None:
+    document, tables = review(name)
+    for drawn in review_figures.draw_review(tables, document).values():
+        with theme.style():
+            canvas = FigureCanvasAgg(drawn.figure)
+            canvas.draw()
+            renderer = canvas.get_renderer()
+        width, height = drawn.figure.bbox.size
+        texts = [t for axes in drawn.figure.axes for t in axes.texts] + drawn.figure.texts
+        boxes = [(t.get_text(), t.get_window_extent(renderer)) for t in texts if t.get_text()]
+        for text, box in boxes:
+            assert box.x0 >= -1, text
+            assert box.x1 <= width + 1, text
+            assert box.y0 >= -1, text
+            assert box.y1 <= height + 1, text
+        for i, (text, box) in enumerate(boxes):
+            for other, another in boxes[i + 1:]:
+                shared_x = min(box.x1, another.x1) - max(box.x0, another.x0)
+                shared_y = min(box.y1, another.y1) - max(box.y0, another.y0)
+                assert not (shared_x > 1 and shared_y > 2), f"{text!r} meets {other!r}"
+
+
+def test_a_long_forest_stays_legible() -> None:
+    document, tables = review("lee_done_2004_acupoint")
+    effects = pd.concat([tables["effects"]] * 3, ignore_index=True)
+    drawn = forest.draw_forest(effects, tables["pooled"].query("declared"),
+                               document["comparisons"][0])
+    assert drawn.figure.get_size_inches()[1] > 48 * forest.ROW
+
+
+@pytest.mark.parametrize("name", REVIEWS)
+def test_alt_texts_hold_the_numbers(name: str) -> None:
+    document, tables = review(name)
+    for key, drawn in review_figures.draw_review(tables, document).items():
+        if key.startswith("forest_"):
+            own = tables["effects"].query(f"comparison == '{key[7:]}' and pooled")
+            for trial in own["trial"]:
+                assert trial in drawn.alt
+        assert len(drawn.alt) > 60
+        assert len(drawn.caption) > 20
+
+
+def test_published_results_and_their_combination_are_drawn_apart() -> None:
+    document, tables = review("falsiroli_maistrello_2018")
+    drawn = review_figures.draw_review(tables, document)
+    assert set(drawn) == {"published_frequency", "published_intensity", "published_duration"}
+    assert "−2.53 [−3.40, −1.65]" in drawn["published_frequency"].alt
+    assert "not the paper’s analysis" in drawn["published_frequency"].caption
+
+
+def test_a_clinics_means_and_bins_are_those_released() -> None:
+    clinic, tables, _ = released("demo")
+    drawn = clinic_figures.draw_clinic(tables, clinic)
+    assert list(drawn)[:2] == ["change_frequency", "responders_frequency"]
+    left, right = drawn["change_frequency"].figure.axes
+    means = tables["window_means"].query("outcome == 'frequency' and comparison == 'primary'")
+    line = next(ln for ln in left.lines if ln.get_marker() == "o")
+    assert np.allclose(line.get_ydata(), means.sort_values("order")["mean"])
+    bins = tables["change_histogram"].query("outcome == 'frequency' and comparison == 'primary'")
+    assert [p.get_height() for p in right.patches] == bins["n"].tolist()
+    people = [ln for ln in left.lines if ln.get_linewidth() == 0.6]
+    assert len(people) == 75
+
+
+def test_no_persons_line_is_drawn_where_it_is_not_released() -> None:
+    clinic, tables, _ = released("demo", "opensafely")
+    left, _ = clinic_figures.draw_clinic(tables, clinic)["change_frequency"].figure.axes
+    assert not [ln for ln in left.lines if ln.get_linewidth() == 0.6]
+
+
+def test_hidden_numbers_are_neither_drawn_nor_told() -> None:
+    clinic, tables, _ = released("demo", "opensafely")
+    rows = tables["cohort"].query("primary and statistic == 'responders_75'")
+    assert rows["redacted"].all()  # 5 of 75
+    drawn = clinic_figures.draw_clinic(tables, clinic)["responders_frequency"]
+    assert "improved by at least 75 %: hidden." in drawn.alt
+    widths = [p.get_width() for p in drawn.figure.axes[0].patches]
+    assert len(widths) == 4
+    assert widths[2] == 100  # the whole axis, whatever the number
+
+
+@pytest.mark.parametrize(("preset", "mark"), [("", "SYNTHETIC"), ("internal", "INTERNAL"),
+                                              ("opensafely", "")])
+def test_synthetic_and_internal_figures_are_stamped(preset: str, mark: str) -> None:
+    clinic, tables, _ = released("demo", preset)
+    for drawn in clinic_figures.draw_clinic(tables, clinic).values():
+        stamps = [t.get_text() for t in drawn.figure.texts]
+        assert any(mark in s for s in stamps) if mark else not stamps
+        assert drawn.alt.startswith(mark)
+
+
+def test_nothing_to_draw_is_no_figure() -> None:
+    clinic, tables, _ = released("demo")
+    assert clinic_figures.draw_clinic({n: t.iloc[:0] for n, t in tables.items()}, clinic) == {}
+
+
+def test_inlined_figures_share_no_identifier(tmp_path: Path) -> None:
+    clinic, tables, _ = released("demo")
+    saved = theme.save(clinic_figures.draw_clinic(tables, clinic), tmp_path)
+    ids = re.findall(r'\bid="([^"]+)"', "".join(s.svg for s in saved))
+    assert len(ids) == len(set(ids)) > 20
+    for one in saved:
+        own = set(re.findall(r'\bid="([^"]+)"', one.svg))
+        used = set(re.findall(r'(?:href="|url\()#([^")]+)', one.svg))
+        assert used <= own
+        assert 'role="img"' in one.svg
+        assert (tmp_path / f"{one.name}.png").stat().st_size > 1000
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from headway.figures import clinic, review, theme
+from tests.unit.pages_builder import released, review as read
+document, tables = read("lee_done_2004_acupoint")
+theme.save(review.draw_review(tables, document), Path(sys.argv[1]))
+settings, tables, _ = released("kostecki_dillon_1999")
+theme.save(clinic.draw_clinic(tables, settings), Path(sys.argv[1]))
+"""
+
+
+def test_figures_are_the_same_bytes_in_another_process(tmp_path: Path, repo_root: Path) -> None:
+    hashes = []
+    for seed in ("1", "2"):
+        environment = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": f"src{os.pathsep}."}
+        subprocess.run([sys.executable, "-c", SCRIPT, str(tmp_path / seed)], check=True,
+                       cwd=repo_root, env=environment)
+        hashes.append({p.name: hashlib.sha256(p.read_bytes()).hexdigest()
+                       for p in (tmp_path / seed).iterdir()})
+    assert len(hashes[0]) == 6
+    assert hashes[0] == hashes[1]
