@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import shutil
 import subprocess
@@ -99,6 +100,32 @@ def test_the_versions_of_the_package_agree(repo_root: Path, project: dict[str, A
     assert f"## [{headway.__version__}]" in (repo_root / "CHANGELOG.md").read_text()
 
 
+@pytest.mark.parametrize(
+    ("probe", "answer"),
+    [("version_info", "Python 3.11 or later"), ("ensurepip", "apt install python3-venv")],
+)
+def test_the_environment_says_what_is_missing(
+    repo_root: Path, tmp_path: Path, probe: str, answer: str
+) -> None:
+    """An interpreter that fails one probe stands in for one that is too old or lacks venv."""
+    (tmp_path / "tools").mkdir()
+    shutil.copy(repo_root / "tools/environment.sh", tmp_path / "tools")
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\ncase "$2" in *{probe}*) exit 1 ;; esac\n', encoding="utf-8")
+    python.chmod(0o755)
+    done = subprocess.run(
+        ["sh", "tools/environment.sh"],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "PYTHON": str(python)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert answer in done.stderr
+    assert not (tmp_path / ".venv").exists()
+
+
 def test_package_data_is_in_the_package(repo_root: Path) -> None:
     for path in ("simulate.yaml", "report/templates"):
         assert (repo_root / "src/headway" / path).exists(), path
@@ -153,7 +180,11 @@ DROPPED = [
     "data/raw/trials/lee_done_2004_acupoint/ipd.csv",
     "data/raw/trials/my_review/review.yaml",
     "data/raw/trials/my_review/arms.csv",
+    "data/raw/export.csv",
+    "data/raw/my_clinic/sessions.csv",
     "data/backup/patients.csv",
+    "patients.csv",
+    "export.xlsx",
     "data/processed/clinics/demo/days.parquet",
     "results/clinics/demo/audit.html",
     "logs/ingest_clinic/demo.log",

@@ -52,6 +52,7 @@ def draw_change(
         title,
         _describe(means, histogram, change, title, stamp),
         _caption(means, histogram, lines, change),
+        wide=True,
     )
 
 

@@ -83,7 +83,7 @@ def draw_responders(rows: pd.DataFrame, name: str, *, stamp: str = "") -> Drawin
         "Relative change of each person from before to after; people with 0 before have "
         "none and are left out of the denominator. Hatched: worsened, or hidden."
     )
-    return Drawing(figure, title, alt, caption)
+    return Drawing(figure, title, alt, caption, wide=True)
 
 
 def _wrap(label: str) -> str:

@@ -132,7 +132,7 @@ def summarise_change(
         Statistic("pre_sd", "standard deviation before", sd(pre), n, unit=unit),
         Statistic("post_mean", "mean after", mean(post), n, unit=unit),
         Statistic("post_sd", "standard deviation after", sd(post), n, unit=unit),
-        Statistic("change_mean", "mean change (after - before)", mean(change), n,
+        Statistic("change_mean", "mean change (after − before)", mean(change), n,
                   *t_interval(change), interval="95 %, t", unit=unit),
         Statistic("change_mean_bca", "mean change, bootstrap interval", mean(change), n,
                   *bca_interval(change, replicates=replicates, seed=seed),
@@ -171,9 +171,9 @@ def summarise_change(
 
 
 def _n_for_one(sd: float, n: int, unit: str) -> Statistic:
-    """How many people an interval of +- 1 unit would take, at this standard deviation."""
+    """How many people an interval of ± 1 unit would take, at this standard deviation."""
     need = float("nan") if np.isnan(sd) else float(np.ceil((ndtri(0.975) * sd) ** 2))
-    return Statistic("n_for_precision", f"people needed for an interval of +- 1 {unit}".strip(),
+    return Statistic("n_for_precision", f"people needed for an interval of ± 1 {unit}".strip(),
                      need, n, unit="people")
 
 

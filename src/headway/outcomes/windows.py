@@ -205,7 +205,7 @@ def list_comparisons(clinic: Mapping[str, Any], sources: set[str]) -> list[Compa
             mean_of_two = two and c["pre"] == "baseline" and "earlier" in named
             before = _label(named, c["pre"])
             if mean_of_two:
-                before += ", or its mean with the window before it where both are complete,"
+                before += " (mean with the 4 weeks before them, where both are complete)"
             label = c["label"] or f"{before} v {_label(named, c['post'])}"
             out.append(Comparison(c["id"], label, c["pre"], c["post"], source, c["id"] == first,
                                   mean_of_two))

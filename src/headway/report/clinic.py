@@ -154,6 +154,7 @@ def _body(
         "missing": _statistics(
             main, MISSING_DAYS, "Count-only change, bounds and completeness", preset
         ),
+        "has_bounds": main["statistic"].isin(MISSING_DAYS).any(),
         "others": _others(cohort, preset),
         "groups": _groups(cohort, outcome, preset),
         "reading": _reading(cohort, clinic),
