@@ -25,10 +25,15 @@ check: $(STAMP)
 
 environment: $(STAMP)
 
-# Remade when the lock or the package's metadata change; the sources are linked, not copied.
+# Remade when the lock or the package's metadata change; the sources are linked, not copied. A
+# folder that was moved or copied is told by its stamp: its links still lead to the old place.
 $(STAMP): requirements.lock pyproject.toml tools/environment.sh
 	@PYTHON="$(PYTHON)" sh tools/environment.sh
-	@touch $(STAMP)
+	@pwd -P > $(STAMP)
+
+ifneq ($(shell cat $(STAMP) 2>/dev/null),$(CURDIR))
+.PHONY: $(STAMP)
+endif
 
 clean:
 	rm -rf .venv .snakemake results/* data/processed/* logs

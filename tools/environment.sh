@@ -28,6 +28,10 @@ with_uv() {
 with_uv 2> .venv/uv.log ||
   $PY -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/rest.txt
 
+# Jupyter asks for it, to check addresses in schemas, and jsonschema does without it. It takes a
+# second to import, at the start of every run and of most jobs.
+$PY -m pip uninstall --quiet --yes rfc3987-syntax
+
 # The build backend is in the lock, so this needs no network.
 $PY -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --no-index \
   --editable .

@@ -27,8 +27,10 @@ def check(folder: Path) -> int:
 
     clinic = config.load_clinic(folder)
     clinics.check_clinic(folder, clinic)
-    print(f"{folder.name}: clinic.yaml keeps to its schema; the gate found no identifier "
-          "(which is no certificate)")
+    print(
+        f"{folder.name}: clinic.yaml keeps to its schema; the gate found no identifier "
+        "(which is no certificate)"
+    )
     return 0
 
 
@@ -48,9 +50,19 @@ def audit(data_dir: Path, results_dir: Path, clinic: str, cores: str) -> int:
     """Run the workflow for one clinic below `data_dir`/raw/clinics."""
     root = Path(__file__).resolve().parents[2]
     command = [
-        sys.executable, "-m", "snakemake", "--directory", str(root), "--cores", cores, "--config",
-        f"data_dir={data_dir.resolve()}", f"results_dir={results_dir.resolve()}",
-        f"clinics=[{clinic}]", "trials=[]", "notebooks=false",
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--directory",
+        str(root),
+        "--cores",
+        cores,
+        "--config",
+        f"data_dir={data_dir.resolve()}",
+        f"results_dir={results_dir.resolve()}",
+        f"clinics=[{clinic}]",
+        "trials=[]",
+        "notebooks=false",
     ]
     done = subprocess.run(command, cwd=root, check=False)
     if done.returncode == 0:

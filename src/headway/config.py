@@ -180,7 +180,9 @@ def find_sources(data_dir: Path, kind: Literal["trials", "clinics"]) -> list[Sou
             content = {}  # the source's own job reports what is wrong; the others go on
         declared = content.get("files")
         entries = declared.values() if isinstance(declared, dict) else ()
-        names = [e["path"] for e in entries if isinstance(e, dict) and isinstance(e.get("path"), str)]
+        names = [
+            e["path"] for e in entries if isinstance(e, dict) and isinstance(e.get("path"), str)
+        ]
         files = tuple(dict.fromkeys(path.parent / name for name in names))
         sources.append(
             Source(
@@ -226,7 +228,15 @@ def select_sources(
     if unknown:
         raise ConfigError(
             "config.yaml names sources that do not exist",
-            [Problem("config.yaml", "unknown_source", f"'{name}' is not below raw/{kind}",
-                     column=kind, remedy=f"known: {', '.join(names)}") for name in unknown],
+            [
+                Problem(
+                    "config.yaml",
+                    "unknown_source",
+                    f"'{name}' is not below raw/{kind}",
+                    column=kind,
+                    remedy=f"known: {', '.join(names)}",
+                )
+                for name in unknown
+            ],
         )
     return [s for s in found if s.name in selection]

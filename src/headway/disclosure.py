@@ -1,8 +1,8 @@
 """Small-number rules: the only door through which a clinic's numbers reach `results/`.
 
 Presets follow published rules: `opensafely` (counts of 7 or fewer redacted, then the rest rounded
-to 5), `cms` (counts of 1 to 10 redacted), `nhs` (1 to 7 redacted, the rest rounded to 5). `internal`
-and `public` let everything through; pages under `internal` are stamped.
+to 5), `cms` (counts of 1 to 10 redacted), `nhs` (1 to 7 redacted, the rest rounded to 5).
+`internal` and `public` let everything through; pages under `internal` are stamped.
 
 Rules that hold in every preset but those two:
 
@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -145,7 +146,7 @@ def _small_steps(frame: pd.DataFrame, preset: Preset) -> pd.Series:
     keys = ["outcome", "comparison", "group"]
     for _, part in frame[frame["statistic"].isin(ladder)].groupby(keys, sort=False):
         steps = part.set_index("statistic")["count"]
-        for upper, lower in zip(ladder[:-1], ladder[1:], strict=True):
+        for upper, lower in pairwise(ladder):
             if preset.round_to == 1 and preset.hides(steps[upper] - steps[lower]):
                 marked |= frame.index.isin(part.index[part["statistic"] == lower])
     return marked

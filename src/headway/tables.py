@@ -557,9 +557,13 @@ def conform(name: str, frame: pd.DataFrame) -> pd.DataFrame:
     extra = [c for c in out.columns if c not in spec]
     if missing or extra:
         problems = [Problem(name, "missing_column", "is missing", column=c) for c in missing]
-        problems += [Problem(name, "unknown_column", "is not in the table's contract", column=c)
-                     for c in extra]
-        raise ContractError(f"the table '{name}' does not have the columns of its contract", problems)
+        problems += [
+            Problem(name, "unknown_column", "is not in the table's contract", column=c)
+            for c in extra
+        ]
+        raise ContractError(
+            f"the table '{name}' does not have the columns of its contract", problems
+        )
     for column, rule in spec.items():
         if rule.kind == "text":
             series = out[column].astype("object")
@@ -595,9 +599,7 @@ def validate(name: str, frame: pd.DataFrame) -> None:
         if rule.pattern:
             checks.append(pa.Check.str_matches(rule.pattern))
         columns[column] = pa.Column(_DTYPES[rule.kind], checks=checks, nullable=rule.nullable)
-    schema = pa.DataFrameSchema(
-        columns, strict=True, ordered=True, unique=list(table.key) or None
-    )
+    schema = pa.DataFrameSchema(columns, strict=True, ordered=True, unique=list(table.key) or None)
     try:
         schema.validate(frame, lazy=True)
     except pa.errors.SchemaErrors as error:

@@ -51,8 +51,14 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 def run(browser: str, folder: Path, *arguments: str) -> str:
     command = [
-        browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-        "--hide-scrollbars", f"--user-data-dir={folder / 'profile'}", *arguments,
+        browser,
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-background-networking",
+        "--hide-scrollbars",
+        f"--user-data-dir={folder / 'profile'}",
+        *arguments,
     ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
@@ -84,10 +90,19 @@ def test_no_page_scrolls_sideways_or_shrinks_its_text(
     # Headless windows are no narrower than 500 px, so the page stands in a frame.
     frame = tmp_path / "frame.html"
     shutil.copyfile(pages[name], tmp_path / "page.html")
-    frame.write_text(f'<body style="margin:0"><iframe src="page.html" style="width:{width}px;'
-                     f'height:900px;border:0"></iframe>{MEASURE}</body>', encoding="utf-8")
-    dom = run(browser, tmp_path, "--allow-file-access-from-files", "--dump-dom",
-              f"--window-size={width + 100},1000", frame.as_uri())
+    frame.write_text(
+        f'<body style="margin:0"><iframe src="page.html" style="width:{width}px;'
+        f'height:900px;border:0"></iframe>{MEASURE}</body>',
+        encoding="utf-8",
+    )
+    dom = run(
+        browser,
+        tmp_path,
+        "--allow-file-access-from-files",
+        "--dump-dom",
+        f"--window-size={width + 100},1000",
+        frame.as_uri(),
+    )
     found = re.search(r"scroll=(\d+) client=(\d+) smallest=([\d.]+)", dom)
     assert found is not None, dom[-500:]
     scroll, client, smallest = (float(x) for x in found.groups())
@@ -105,10 +120,16 @@ def test_on_paper_the_page_is_whole(
             pytest.fail("pdftotext is not here")
         pytest.skip("SKIPPED LOUDLY: pdftotext is not here")
     target = tmp_path / "page.pdf"
-    run(browser, tmp_path, f"--print-to-pdf={target}", "--no-pdf-header-footer",
-        pages[name].as_uri())
-    text = subprocess.run(["pdftotext", "-layout", str(target), "-"], capture_output=True,
-                          text=True, check=True).stdout
+    run(
+        browser,
+        tmp_path,
+        f"--print-to-pdf={target}",
+        "--no-pdf-header-footer",
+        pages[name].as_uri(),
+    )
+    text = subprocess.run(
+        ["pdftotext", "-layout", str(target), "-"], capture_output=True, text=True, check=True
+    ).stdout
     plain = re.sub(r"\s+", " ", text)
     if name == "clinic":
         assert "SYNTHETIC" in plain
@@ -119,22 +140,29 @@ def test_on_paper_the_page_is_whole(
         assert "Does the published number reproduce?" in plain
         inside = "Models: Acupuncture v sham acupuncture"
     assert inside.lower() in plain.lower()
-    sizes = subprocess.run(["pdfinfo", str(target)], capture_output=True, text=True,
-                           check=True).stdout
+    sizes = subprocess.run(
+        ["pdfinfo", str(target)], capture_output=True, text=True, check=True
+    ).stdout
     assert re.search(r"Page size: +59[45]\.\S* x 84[12]", sizes)
 
 
-def test_in_the_dark_the_page_is_dark(
-    browser: str, pages: dict[str, Path], tmp_path: Path
-) -> None:
+def test_in_the_dark_the_page_is_dark(browser: str, pages: dict[str, Path], tmp_path: Path) -> None:
     from matplotlib.image import imread
 
     brightness = {}
-    for mode, flags in (("light", []), ("dark", ["--force-dark-mode",
-                                                 "--blink-settings=preferredColorScheme=0"])):
+    for mode, flags in (
+        ("light", []),
+        ("dark", ["--force-dark-mode", "--blink-settings=preferredColorScheme=0"]),
+    ):
         shot = tmp_path / f"{mode}.png"
-        run(browser, tmp_path / mode, *flags, f"--screenshot={shot}", "--window-size=900,700",
-            pages["clinic"].as_uri())
+        run(
+            browser,
+            tmp_path / mode,
+            *flags,
+            f"--screenshot={shot}",
+            "--window-size=900,700",
+            pages["clinic"].as_uri(),
+        )
         brightness[mode] = float(imread(shot)[:60, :, :3].mean())
     assert brightness["light"] > 0.8
     assert brightness["dark"] < 0.4

@@ -1,4 +1,4 @@
-"""The shipped reviews against the papers, R's metafor and the shared tables they were typed from."""
+"""The shipped reviews against papers, R's metafor and the tables they were typed from."""
 
 from __future__ import annotations
 

@@ -29,9 +29,15 @@ def write_clinic(
         data = content if isinstance(content, bytes) else content.encode()
         (folder / name).write_bytes(data)
     document = {
-        "schema_version": 1, "id": folder.name, "title": "Test", "source": "a test",
-        "licence": "none", "disclosure": "public", "files": dict(spec),
-        "bootstrap": {"replicates": 200, "seed": 1}, **extra,
+        "schema_version": 1,
+        "id": folder.name,
+        "title": "Test",
+        "source": "a test",
+        "licence": "none",
+        "disclosure": "public",
+        "files": dict(spec),
+        "bootstrap": {"replicates": 200, "seed": 1},
+        **extra,
     }
     (folder / "clinic.yaml").write_text(yaml.safe_dump(document))
     return folder
@@ -52,13 +58,21 @@ def analyse(folder: Path) -> dict[str, pd.DataFrame]:
 
 
 def statistic(
-    result: Mapping[str, pd.DataFrame], comparison: str, name: str, *,
-    outcome: str = "frequency", group: str = "all",
+    result: Mapping[str, pd.DataFrame],
+    comparison: str,
+    name: str,
+    *,
+    outcome: str = "frequency",
+    group: str = "all",
 ) -> pd.Series:
     """Pick one statistic of the cohort."""
     rows = result["cohort"]
-    hit = rows[(rows["comparison"] == comparison) & (rows["statistic"] == name)
-               & (rows["outcome"] == outcome) & (rows["group"] == group)]
+    hit = rows[
+        (rows["comparison"] == comparison)
+        & (rows["statistic"] == name)
+        & (rows["outcome"] == outcome)
+        & (rows["group"] == group)
+    ]
     assert len(hit) == 1, f"{len(hit)} rows for {comparison}, {name}"
     return hit.iloc[0]
 

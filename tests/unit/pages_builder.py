@@ -47,5 +47,9 @@ def review(name: str) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
     document = config.load_review(RAW / "trials" / name)
     read = trials.read_review(RAW / "trials" / name, document)
     found = analyse_review(read.arms, read.contrasts, read.published, document)
-    return document, {**found, "arms": read.arms, "contrasts": read.contrasts,
-                      "published": read.published}
+    return document, {
+        **found,
+        "arms": read.arms,
+        "contrasts": read.contrasts,
+        "published": read.published,
+    }

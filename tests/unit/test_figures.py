@@ -19,8 +19,9 @@ from headway.figures import forest, theme
 from headway.figures import review as review_figures
 from tests.unit.pages_builder import RAW, released, review
 
-REVIEWS = sorted(p.parent.name for p in RAW.glob("trials/*/review.yaml")
-                 if "haeuser" not in p.parent.name)
+REVIEWS = sorted(
+    p.parent.name for p in RAW.glob("trials/*/review.yaml") if "haeuser" not in p.parent.name
+)
 
 
 def find_polygon(figure: object) -> np.ndarray:
@@ -42,8 +43,9 @@ def test_the_diamond_stands_where_the_table_says() -> None:
 def test_every_trial_is_a_square_at_its_effect_with_area_by_weight() -> None:
     document, tables = review("lee_done_2004_acupoint")
     drawn = review_figures.draw_review(tables, document)["forest_nausea"]
-    squares = [line for axes in drawn.figure.axes for line in axes.lines
-               if line.get_marker() == "s"]
+    squares = [
+        line for axes in drawn.figure.axes for line in axes.lines if line.get_marker() == "s"
+    ]
     effects = tables["effects"]
     assert len(squares) == len(effects) == 16
     assert np.allclose([s.get_xdata()[0] for s in squares], np.exp(effects["yi"]))
@@ -55,8 +57,9 @@ def test_every_trial_is_a_square_at_its_effect_with_area_by_weight() -> None:
 def test_rows_that_are_not_pooled_are_open_circles_with_their_reason() -> None:
     document, tables = review("acupuncture_headache")
     drawn = review_figures.draw_review(tables, document)["forest_usual_care"]
-    circles = [line for axes in drawn.figure.axes for line in axes.lines
-               if line.get_marker() == "o"]
+    circles = [
+        line for axes in drawn.figure.axes for line in axes.lines if line.get_marker() == "o"
+    ]
     rest = tables["effects"].query("comparison == 'usual_care' and not pooled")
     assert len(circles) == rest["yi"].notna().sum() > 0
     texts = " ".join(t.get_text() for axes in drawn.figure.axes for t in axes.texts)
@@ -89,7 +92,7 @@ def test_no_text_of_a_forest_plot_leaves_the_figure_or_meets_another(name: str) 
             assert box.y0 >= -1, text
             assert box.y1 <= height + 1, text
         for i, (text, box) in enumerate(boxes):
-            for other, another in boxes[i + 1:]:
+            for other, another in boxes[i + 1 :]:
                 shared_x = min(box.x1, another.x1) - max(box.x0, another.x0)
                 shared_y = min(box.y1, another.y1) - max(box.y0, another.y0)
                 assert not (shared_x > 1 and shared_y > 2), f"{text!r} meets {other!r}"
@@ -98,8 +101,9 @@ def test_no_text_of_a_forest_plot_leaves_the_figure_or_meets_another(name: str) 
 def test_a_long_forest_stays_legible() -> None:
     document, tables = review("lee_done_2004_acupoint")
     effects = pd.concat([tables["effects"]] * 3, ignore_index=True)
-    drawn = forest.draw_forest(effects, tables["pooled"].query("declared"),
-                               document["comparisons"][0])
+    drawn = forest.draw_forest(
+        effects, tables["pooled"].query("declared"), document["comparisons"][0]
+    )
     assert drawn.figure.get_size_inches()[1] > 48 * forest.ROW
 
 
@@ -154,8 +158,9 @@ def test_hidden_numbers_are_neither_drawn_nor_told() -> None:
     assert widths[2] == 100  # the whole axis, whatever the number
 
 
-@pytest.mark.parametrize(("preset", "mark"), [("", "SYNTHETIC"), ("internal", "INTERNAL"),
-                                              ("opensafely", "")])
+@pytest.mark.parametrize(
+    ("preset", "mark"), [("", "SYNTHETIC"), ("internal", "INTERNAL"), ("opensafely", "")]
+)
 def test_synthetic_and_internal_figures_are_stamped(preset: str, mark: str) -> None:
     clinic, tables, _ = released("demo", preset)
     for drawn in clinic_figures.draw_clinic(tables, clinic).values():
@@ -198,9 +203,17 @@ def test_figures_are_the_same_bytes_in_another_process(tmp_path: Path, repo_root
     hashes = []
     for seed in ("1", "2"):
         environment = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": f"src{os.pathsep}."}
-        subprocess.run([sys.executable, "-c", SCRIPT, str(tmp_path / seed)], check=True,
-                       cwd=repo_root, env=environment)
-        hashes.append({p.name: hashlib.sha256(p.read_bytes()).hexdigest()
-                       for p in (tmp_path / seed).iterdir()})
+        subprocess.run(
+            [sys.executable, "-c", SCRIPT, str(tmp_path / seed)],
+            check=True,
+            cwd=repo_root,
+            env=environment,
+        )
+        hashes.append(
+            {
+                p.name: hashlib.sha256(p.read_bytes()).hexdigest()
+                for p in (tmp_path / seed).iterdir()
+            }
+        )
     assert len(hashes[0]) == 6
     assert hashes[0] == hashes[1]

@@ -24,7 +24,8 @@ SECRET = {
 def folder_with(tmp_path: Path, column: str, value: str) -> Path:
     rows = "".join(f"P{i},{i},1,ok\n" for i in range(3))
     return write_clinic(
-        tmp_path / "c", {"diary.csv": f"code,day,headache,{column}\n{rows}P9,1,0,{value}\n"},
+        tmp_path / "c",
+        {"diary.csv": f"code,day,headache,{column}\n{rows}P9,1,0,{value}\n"},
         {"diary": DIARY},
     )
 
@@ -42,8 +43,16 @@ def test_a_cell_that_identifies_is_refused_by_rule_and_never_repeated(
 
 
 @pytest.mark.parametrize(
-    "date", ["17.03.2024", "3/17/24", "17 Mar 2024", "March 17, 2024", "2024/3/7", "17-Mar-24",
-             "2024-03-17T10:00"]
+    "date",
+    [
+        "17.03.2024",
+        "3/17/24",
+        "17 Mar 2024",
+        "March 17, 2024",
+        "2024/3/7",
+        "17-Mar-24",
+        "2024-03-17T10:00",
+    ],
 )
 def test_dates_are_found_as_people_write_them(tmp_path: Path, date: str) -> None:
     quoted = f'"{date}"'
@@ -53,9 +62,17 @@ def test_dates_are_found_as_people_write_them(tmp_path: Path, date: str) -> None
 
 @pytest.mark.parametrize(
     ("column", "rule"),
-    [("Name", "name"), ("PatientName", "name"), ("Nachname", "name"), ("e-mail", "email"),
-     ("date_of_birth", "birth_date"), ("Geburtsdatum", "birth_date"), ("Teléfono", "phone"),
-     ("MRN", "record_number"), ("home address", "address")],
+    [
+        ("Name", "name"),
+        ("PatientName", "name"),
+        ("Nachname", "name"),
+        ("e-mail", "email"),
+        ("date_of_birth", "birth_date"),
+        ("Geburtsdatum", "birth_date"),
+        ("Teléfono", "phone"),
+        ("MRN", "record_number"),
+        ("home address", "address"),
+    ],
 )
 def test_a_column_is_refused_by_its_name(tmp_path: Path, column: str, rule: str) -> None:
     with pytest.raises(RefusedError) as caught:
@@ -80,19 +97,23 @@ def test_a_dropped_column_is_not_looked_at(tmp_path: Path) -> None:
 
 def test_ages_over_89_and_long_postcodes_are_refused(tmp_path: Path) -> None:
     folder = write_clinic(
-        tmp_path / "c", {"patients.csv": "code,years,zip\nP1,90,12345\nP2,89,123\n"},
+        tmp_path / "c",
+        {"patients.csv": "code,years,zip\nP1,90,12345\nP2,89,123\n"},
         {"patients": {"path": "patients.csv", "columns": {"patient_id": "code", "age": "years"}}},
     )
     with pytest.raises(RefusedError) as caught:
         ingest(folder)
-    assert {(p.rule, p.count) for p in caught.value.problems} == {("age_over_89", 1),
-                                                                 ("postcode", 1)}
+    assert {(p.rule, p.count) for p in caught.value.problems} == {
+        ("age_over_89", 1),
+        ("postcode", 1),
+    }
 
 
 def test_texts_that_differ_in_every_row_are_refused(tmp_path: Path) -> None:
     rows = "".join(f"P{i},{i},1,token{i}x\n" for i in range(30))
-    folder = write_clinic(tmp_path / "c", {"diary.csv": f"code,day,headache,key\n{rows}"},
-                          {"diary": DIARY})
+    folder = write_clinic(
+        tmp_path / "c", {"diary.csv": f"code,day,headache,key\n{rows}"}, {"diary": DIARY}
+    )
     with pytest.raises(RefusedError, match="near_unique"):
         ingest(folder)
 
@@ -100,12 +121,18 @@ def test_texts_that_differ_in_every_row_are_refused(tmp_path: Path) -> None:
 def test_shifted_dates_become_offsets_only_when_declared(tmp_path: Path) -> None:
     text = "code,when,headache\nP1,2024-03-17,1\nP1,2024-03-20,0\nP2,2020-01-01,1\n"
     columns = {"patient_id": "code", "headache": "headache"}
-    spec = {"path": "diary.csv", "columns": columns,
-            "offset_from": {"column": "when", "shifted": True}}
+    spec = {
+        "path": "diary.csv",
+        "columns": columns,
+        "offset_from": {"column": "when", "shifted": True},
+    }
     folder = write_clinic(tmp_path / "c", {"diary.csv": text}, {"diary": spec})
     _, _, out = ingest(folder)
     from headway.tables import read_parquet
 
     days = read_parquet(out / "days.parquet")
-    assert list(zip(days["patient_id"], days["day"], strict=True)) == [("P1", 0), ("P1", 3),
-                                                                      ("P2", 0)]
+    assert list(zip(days["patient_id"], days["day"], strict=True)) == [
+        ("P1", 0),
+        ("P1", 3),
+        ("P2", 0),
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from html import unescape
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,24 @@ from headway.report import words
 from headway.report.render import TEMPLATES
 from tests.unit.pages_builder import RAW, READY, released, review
 
-REVIEWS = sorted(p.parent.name for p in RAW.glob("trials/*/review.yaml")
-                 if "haeuser" not in p.parent.name)
+REVIEWS = sorted(
+    p.parent.name for p in RAW.glob("trials/*/review.yaml") if "haeuser" not in p.parent.name
+)
 REFUSED = {
-    "name": "leaky", "state": "refused",
-    "problems": [{"file": "diary.csv", "rule": "email", "message": "looks like e-mail addresses",
-                  "column": "contact", "line": None, "count": 29, "remedy": "name it in drop:",
-                  "text": "diary.csv, column 'contact': ..."}],
+    "name": "leaky",
+    "state": "refused",
+    "problems": [
+        {
+            "file": "diary.csv",
+            "rule": "email",
+            "message": "looks like e-mail addresses",
+            "column": "contact",
+            "line": None,
+            "count": 29,
+            "remedy": "name it in drop:",
+            "text": "diary.csv, column 'contact': ...",
+        }
+    ],
 }
 
 
@@ -53,9 +65,17 @@ def read(page: str) -> str:
 
 @pytest.mark.parametrize(
     ("value", "digits", "text"),
-    [(-2.005, 1, "−2.0"), (0.0, 2, "0.00"), (-0.0, 2, "0.00"), (-1e-12, 2, "0.00"),
-     (0.0012, 2, "0.0012"), (float("nan"), 2, "–"), (None, 2, "–"), (1234.5, 0, "1234"),
-     (float("-inf"), 2, "−∞")],
+    [
+        (-2.005, 1, "−2.0"),
+        (0.0, 2, "0.00"),
+        (-0.0, 2, "0.00"),
+        (-1e-12, 2, "0.00"),
+        (0.0012, 2, "0.0012"),
+        (float("nan"), 2, "–"),
+        (None, 2, "–"),
+        (1234.5, 0, "1234"),
+        (float("-inf"), 2, "−∞"),
+    ],
 )
 def test_numbers(value: float | None, digits: int, text: str) -> None:
     assert words.number(value, digits) == text
@@ -107,9 +127,15 @@ def test_kostecki_dillon_shows_the_strict_rule_beside_all_days(tmp_path: Path) -
     assert "4 152 4 151 1 0" in text
 
 
-@pytest.mark.parametrize(("name", "preset"), [
-    ("demo", ""), ("demo", "opensafely"), ("demo", "nhs"), ("kostecki_dillon_1999", ""),
-])
+@pytest.mark.parametrize(
+    ("name", "preset"),
+    [
+        ("demo", ""),
+        ("demo", "opensafely"),
+        ("demo", "nhs"),
+        ("kostecki_dillon_1999", ""),
+    ],
+)
 def test_a_clinics_page_never_claims_what_records_cannot_carry(
     name: str, preset: str, tmp_path: Path
 ) -> None:
@@ -126,7 +152,10 @@ def test_the_templates_keep_to_the_same_words(template: str) -> None:
 def test_the_list_of_forbidden_words_finds_them() -> None:
     assert words.find_forbidden("The effect of needling") == ["effect of"]
     assert words.find_forbidden("Manual work is proven: it works and caused relief") == [
-        "caused", "works", "proven"]
+        "caused",
+        "works",
+        "proven",
+    ]
     assert words.find_forbidden("a change, not an effect of treatment; effect size") == []
 
 
@@ -140,8 +169,9 @@ def test_hidden_numbers_do_not_reach_the_page(tmp_path: Path) -> None:
     assert "thin lines are people" not in text
 
 
-@pytest.mark.parametrize(("preset", "stamp"), [("", "SYNTHETIC"), ("internal", "INTERNAL"),
-                                               ("opensafely", "")])
+@pytest.mark.parametrize(
+    ("preset", "stamp"), [("", "SYNTHETIC"), ("internal", "INTERNAL"), ("opensafely", "")]
+)
 def test_stamps(preset: str, stamp: str, tmp_path: Path) -> None:
     page, card = build_clinic("demo", tmp_path, preset)
     assert card["stamp"] == stamp
@@ -151,8 +181,9 @@ def test_stamps(preset: str, stamp: str, tmp_path: Path) -> None:
 def test_a_refused_clinic_lists_reasons_and_remedies_and_nothing_else() -> None:
     _, tables, _ = released("demo")
     none = {name: table.iloc[:0] for name, table in tables.items()}
-    page, card = clinic_page.build({"id": "leaky", "title": "leaky"}, REFUSED, none, [],
-                                   PRESETS["opensafely"])
+    page, card = clinic_page.build(
+        {"id": "leaky", "title": "leaky"}, REFUSED, none, [], PRESETS["opensafely"]
+    )
     text = read(page)
     assert "looks like e-mail addresses" in text
     assert "name it in drop:" in text
@@ -163,8 +194,9 @@ def test_a_refused_clinic_lists_reasons_and_remedies_and_nothing_else() -> None:
 
 def test_what_a_file_says_is_never_markup(tmp_path: Path) -> None:
     settings, tables, rules = released("demo")
-    page, _ = clinic_page.build({**settings, "title": "<script>alert(1)</script>"}, READY, tables,
-                                [], rules)
+    page, _ = clinic_page.build(
+        {**settings, "title": "<script>alert(1)</script>"}, READY, tables, [], rules
+    )
     assert "<script>" not in page
 
 
@@ -226,15 +258,26 @@ def test_a_refused_review_says_everything_that_is_wrong() -> None:
 def all_pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("pages")
     pages = {name: build_review(name, folder / name)[0] for name in REVIEWS}
-    pages |= {name: build_clinic(name, folder / name)[0]
-              for name in ("demo", "kostecki_dillon_1999")}
+    pages |= {
+        name: build_clinic(name, folder / name)[0] for name in ("demo", "kostecki_dillon_1999")
+    }
     record = {"headway": "0", "python": "3", "packages": {"numpy": "2"}}
-    card = {"title": "T", "page": "p.html", "state": "ready", "stamp": "", "headline": ["H"],
-            "verdicts": "", "problems": []}
+    card = {
+        "title": "T",
+        "page": "p.html",
+        "state": "ready",
+        "stamp": "",
+        "headline": ["H"],
+        "verdicts": "",
+        "problems": [],
+    }
     pages["index"] = index_page.build(
-        [card], [{**card, "state": "refused", "problems": REFUSED["problems"]}],
+        [card],
+        [{**card, "state": "refused", "problems": REFUSED["problems"]}],
         [{"name": "x", "missing": ["x.csv"], "folder": "data/raw/trials/x", "obtain": "Ask."}],
-        ["audit_a_clinic"], record)
+        ["audit_a_clinic"],
+        record,
+    )
     return pages
 
 
@@ -256,13 +299,19 @@ def test_every_page_stands_alone_and_keeps_to_the_basics(all_pages: dict[str, st
         levels = [int(h) for h in re.findall(r"<h([1-6])", page)]
         assert levels[0] == 1, name
         assert levels.count(1) == 1, name
-        assert all(b - a <= 1 for a, b in zip(levels, levels[1:], strict=False)), name
+        assert all(b - a <= 1 for a, b in pairwise(levels)), name
         assert page.count("<table") == page.count("<caption"), name
         assert not re.search(r"\bnan\b|\bNone\b(?! of|\.)|\bNA\b", read(page)), name
 
 
 def test_the_index_lists_what_is_ready_refused_and_waiting(all_pages: dict[str, str]) -> None:
     text = read(all_pages["index"])
-    for part in ("Refused", "looks like e-mail addresses", "Waiting for a file",
-                 "put x.csv into data/raw/trials/x/", "Ask.", "Audit a clinic"):
+    for part in (
+        "Refused",
+        "looks like e-mail addresses",
+        "Waiting for a file",
+        "put x.csv into data/raw/trials/x/",
+        "Ask.",
+        "Audit a clinic",
+    ):
         assert part in text

@@ -126,6 +126,31 @@ def test_the_environment_says_what_is_missing(
     assert not (tmp_path / ".venv").exists()
 
 
+@pytest.mark.skipif(not shutil.which("make"), reason="needs make")
+def test_the_environment_is_remade_where_the_folder_was_moved(
+    repo_root: Path, tmp_path: Path
+) -> None:
+    def plan() -> str:
+        return subprocess.run(
+            ["make", "--dry-run", "environment"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+
+    folder = tmp_path.resolve() / "head way"
+    (folder / "tools").mkdir(parents=True)
+    for name in ("Makefile", "requirements.lock", "pyproject.toml", "tools/environment.sh"):
+        shutil.copy(repo_root / name, folder / name)
+    assert "tools/environment.sh" in plan()
+    (folder / ".venv").mkdir()
+    (folder / ".venv" / ".stamp").write_text(f"{folder}\n", encoding="utf-8")
+    assert "tools/environment.sh" not in plan()
+    folder = folder.rename(tmp_path.resolve() / "moved")
+    assert "tools/environment.sh" in plan()
+
+
 def test_package_data_is_in_the_package(repo_root: Path) -> None:
     for path in ("simulate.yaml", "report/templates"):
         assert (repo_root / "src/headway" / path).exists(), path

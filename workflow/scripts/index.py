@@ -14,12 +14,15 @@ def main(snakemake):
     }
     notebooks = [Path(p).stem for p in snakemake.input.notebooks]
     record = provenance.collect(
-        sorted(snakemake.input.files), Path(snakemake.params.data_dir), snakemake.params.config,
+        sorted(snakemake.input.files),
+        Path(snakemake.params.data_dir),
+        snakemake.params.config,
         Path(snakemake.input.environment),
     )
     Path(snakemake.output.provenance).write_text(json.dumps(record, indent=1) + "\n")
-    page = index.build(cards["trials"], cards["clinics"], snakemake.params.skipped, notebooks,
-                       record)
+    page = index.build(
+        cards["trials"], cards["clinics"], snakemake.params.skipped, notebooks, record
+    )
     Path(snakemake.output.page).write_text(page, encoding="utf-8")
 
 

@@ -123,8 +123,8 @@ def check_centres(contrasts: pd.DataFrame, published: pd.DataFrame) -> Iterator[
                 "severity": "impossible" if outside else "doubt",
                 "file": file,
                 "line": line,
-                "explanation": f"the centre of {low:g} to {high:g} is {centre:.4g}; the estimate or "
-                "a limit is a misprint, or the interval is not symmetric by design",
+                "explanation": f"the centre of {low:g} to {high:g} is {centre:.4g}; the estimate "
+                "or a limit is a misprint, or the interval is not symmetric by design",
             }
 
 

@@ -49,8 +49,11 @@ _SCALE: dict[str, float] = {
     "months": 1 / 12,
     "score": 1.0,
 }
-_RANGE: dict[str, tuple[float, float]] = {"frequency": (0, 28), "intensity": (0, 10),
-                                          "duration": (0, 24)}
+_RANGE: dict[str, tuple[float, float]] = {
+    "frequency": (0, 28),
+    "intensity": (0, 10),
+    "duration": (0, 24),
+}
 _SQL_TYPE = {"text": "VARCHAR", "int": "BIGINT", "float": "DOUBLE"}
 
 
@@ -102,12 +105,20 @@ def _read_header(path: Path, spec: Mapping[str, Any]) -> tuple[str, ...]:
     except UnicodeDecodeError:
         raise InputError(
             "a file cannot be read",
-            [Problem(path.name, "encoding", "is not in the declared encoding", line=1,
-                     remedy="declare `encoding: latin-1` or save the file as UTF-8")],
+            [
+                Problem(
+                    path.name,
+                    "encoding",
+                    "is not in the declared encoding",
+                    line=1,
+                    remedy="declare `encoding: latin-1` or save the file as UTF-8",
+                )
+            ],
         ) from None
     except FileNotFoundError:
-        raise InputError("a file is missing", [Problem(path.name, "missing_file", "is not there")]
-                         ) from None
+        raise InputError(
+            "a file is missing", [Problem(path.name, "missing_file", "is not there")]
+        ) from None
     return tuple(name.strip() for name in header)
 
 
@@ -119,8 +130,9 @@ def _check_header(file: _File) -> list[Problem]:
         return [Problem(name, "empty_file", "has no header line", line=1)]
     if len(set(header)) != len(header):
         twice = sorted({c for c in header if header.count(c) > 1})
-        problems += [Problem(name, "duplicate_column", "stands twice in the header", column=c)
-                     for c in twice]
+        problems += [
+            Problem(name, "duplicate_column", "stands twice in the header", column=c) for c in twice
+        ]
     wanted: list[str] = [*file.mapped, *spec["keep_where"], *spec["drop"]]
     for entry in spec["wide"]:
         wanted.append(entry["column"])
@@ -130,26 +142,46 @@ def _check_header(file: _File) -> list[Problem]:
         wanted.append(spec["offset_from"]["column"])
     hint = f"the header has {len(header)} column(s); is the delimiter right?"
     problems += [
-        Problem(name, "missing_column", "is named in clinic.yaml and not in the file",
-                column=column, remedy=hint if len(header) == 1 else "")
+        Problem(
+            name,
+            "missing_column",
+            "is named in clinic.yaml and not in the file",
+            column=column,
+            remedy=hint if len(header) == 1 else "",
+        )
         for column in dict.fromkeys(wanted)
         if column not in header
     ]
-    known = tables.TABLES[CONTRACT[file.kind][0]].columns if file.kind != "windows" else {
-        "patient_id": None}
+    known = (
+        tables.TABLES[CONTRACT[file.kind][0]].columns
+        if file.kind != "windows"
+        else {"patient_id": None}
+    )
     extra = {"diary_complete"} if file.kind == "diary" else set()
     for canonical in [*spec["columns"], *spec["constants"]]:
         if canonical not in known and canonical not in extra:
-            problems.append(Problem("clinic.yaml", "unknown_canonical_column",
-                                    f"files.{file.kind}: is not a column of {file.kind}",
-                                    column=canonical, remedy=f"known: {', '.join(known)}"))
+            problems.append(
+                Problem(
+                    "clinic.yaml",
+                    "unknown_canonical_column",
+                    f"files.{file.kind}: is not a column of {file.kind}",
+                    column=canonical,
+                    remedy=f"known: {', '.join(known)}",
+                )
+            )
     have = {*spec["columns"], *spec["constants"]}
     if "offset_from" in spec:
         have.add("day")
     for required in CONTRACT[file.kind][1]:
         if required not in have:
-            problems.append(Problem("clinic.yaml", "required_column",
-                                    f"files.{file.kind} must map it", column=required))
+            problems.append(
+                Problem(
+                    "clinic.yaml",
+                    "required_column",
+                    f"files.{file.kind} must map it",
+                    column=required,
+                )
+            )
     return problems
 
 
@@ -163,9 +195,14 @@ def _reading(file: _File) -> Iterator[None]:
     except duckdb.Error:
         raise InputError(
             "a file cannot be read",
-            [Problem(file.path.name, "unreadable",
-                     "is not text in the declared delimiter and encoding",
-                     remedy="check `delimiter:` and `encoding:` in clinic.yaml")],
+            [
+                Problem(
+                    file.path.name,
+                    "unreadable",
+                    "is not text in the declared delimiter and encoding",
+                    remedy="check `delimiter:` and `encoding:` in clinic.yaml",
+                )
+            ],
         ) from None
 
 
@@ -200,7 +237,11 @@ def check_gate(
         problems += deidentify.check_names(file.path.name, columns)
         with _reading(file):
             problems += deidentify.check_content(
-                connection, file.scan, file.path.name, columns, mapped=file.mapped,
+                connection,
+                file.scan,
+                file.path.name,
+                columns,
+                mapped=file.mapped,
                 shifted_dates=shifted,
                 free_text_characters=clinic["gate"]["free_text_characters"],
             )
@@ -227,7 +268,7 @@ def check_clinic(folder: Path, clinic: Mapping[str, Any]) -> None:
 def _cell_sql(
     own: str, spec: Mapping[str, Any], entry: str | Mapping[str, Any], rule: tables.Column
 ) -> tuple[str, str]:
-    """SQL for one column: its value, and the rule that the cell breaks (NULL if none)."""
+    """Write SQL for a column: its value, and the rule that the cell breaks (NULL if none)."""
     missing = ", ".join(_literal(m) for m in spec["missing"] if str(m) != "")
     text = f"nullif(trim({_ident(own)}), '')"
     if missing:
@@ -246,7 +287,9 @@ def _cell_sql(
             value = f"(CASE WHEN {coded} IN ({allowed}) THEN {coded} END)"
         if rule.pattern:
             unknown = f"NOT regexp_matches({coded}, {_literal(rule.pattern)})"
-            value = f"(CASE WHEN regexp_matches({coded}, {_literal(rule.pattern)}) THEN {coded} END)"
+            value = (
+                f"(CASE WHEN regexp_matches({coded}, {_literal(rule.pattern)}) THEN {coded} END)"
+            )
         return value, f"CASE WHEN {unknown} THEN 'not_a_code' END"
     number = coded
     if spec["decimal"] == ",":
@@ -262,8 +305,10 @@ def _cell_sql(
     limits = [f"{value} < {rule.low!r}"] if rule.low is not None else []
     limits += [f"{value} > {rule.high!r}"] if rule.high is not None else []
     outside = " OR ".join(limits) or "false"
-    problem = (f"CASE WHEN {unknown} THEN 'not_a_code' WHEN {bad} THEN 'not_a_number' "
-               f"WHEN {outside} THEN 'out_of_range' END")
+    problem = (
+        f"CASE WHEN {unknown} THEN 'not_a_code' WHEN {bad} THEN 'not_a_number' "
+        f"WHEN {outside} THEN 'out_of_range' END"
+    )
     kept = f"(CASE WHEN {bad} OR {outside} THEN NULL ELSE {value} END)"
     return f"CAST({kept} AS {_SQL_TYPE[rule.kind]})", problem
 
@@ -313,8 +358,10 @@ def _stage(connection: duckdb.DuckDBPyConnection, file: _File) -> _Stage:
         stage.columns[canonical] = _own(entry)
     for canonical, constant in spec["constants"].items():
         sql_type = _SQL_TYPE[_column_rule(kind, canonical).kind]
-        selects += [f"CAST({_literal(constant)} AS {sql_type}) AS v_{canonical}",
-                    f"CAST(NULL AS VARCHAR) AS q_{canonical}"]
+        selects += [
+            f"CAST({_literal(constant)} AS {sql_type}) AS v_{canonical}",
+            f"CAST(NULL AS VARCHAR) AS q_{canonical}",
+        ]
         stage.columns[canonical] = canonical
     if "offset_from" in spec:
         own, pattern = spec["offset_from"]["column"], spec["offset_from"]["format"]
@@ -322,7 +369,8 @@ def _stage(connection: duckdb.DuckDBPyConnection, file: _File) -> _Stage:
         patient = f"nullif(trim({_ident(_own(spec['columns']['patient_id']))}), '')"
         selects += [
             f"CAST({date} - min({date}) OVER (PARTITION BY {patient}) AS BIGINT) AS v_day",
-            f"CASE WHEN {_ident(own)} IS NOT NULL AND {date} IS NULL THEN 'not_a_date' END AS q_day",
+            f"CASE WHEN {_ident(own)} IS NOT NULL AND {date} IS NULL "
+            "THEN 'not_a_date' END AS q_day",
         ]
         stage.columns["day"] = own
     for i, entry in enumerate(spec["wide"]):
@@ -344,15 +392,17 @@ def _stage(connection: duckdb.DuckDBPyConnection, file: _File) -> _Stage:
     stage.rows_in = rows + rejected
     for i, _ in enumerate(spec["wide"]):
         stage.zeros += _one(
-            connection, f"SELECT count(*) FROM {stage.table} WHERE selected AND z_wide_{i}")
+            connection, f"SELECT count(*) FROM {stage.table} WHERE selected AND z_wide_{i}"
+        )
     return stage
 
 
 def _wide_sql(entry: Mapping[str, Any], spec: Mapping[str, Any]) -> tuple[str, str, str]:
-    """SQL for a wide column: value, broken rule, and whether it is a 0 declared missing."""
+    """Write SQL for a wide column: value, broken rule, whether it is a 0 declared missing."""
     low, high = _RANGE.get(entry["outcome"], (None, None))
-    rule = tables.Column("float", entry["outcome"], low=entry.get("low", low),
-                         high=entry.get("high", high))
+    rule = tables.Column(
+        "float", entry["outcome"], low=entry.get("low", low), high=entry.get("high", high)
+    )
     value, problem = _cell_sql(entry["column"], spec, dict(entry), rule)
     if "zero_means_missing_when" not in entry:
         return value, problem, "false"
@@ -414,12 +464,14 @@ def _quarantine(connection: duckdb.DuckDBPyConnection, stage: _Stage, known: str
     cells = " UNION ALL ".join(
         f"SELECT line, {_literal(own)} AS col, q_{c} AS rule FROM {stage.table} "
         f"WHERE selected AND q_{c} IS NOT NULL"
-        for c, own in stage.columns.items() if c not in required
+        for c, own in stage.columns.items()
+        if c not in required
     )
     connection.execute(
         f"INSERT INTO quarantine "
-        f"SELECT {_literal(file.path.name)}, line, NULL, lower(replace(error_type::VARCHAR, ' ', '_')), "
-        f"'row' FROM (SELECT line, min(error_type) AS error_type FROM rejects_{kind} GROUP BY line) "
+        f"SELECT {_literal(file.path.name)}, line, NULL, "
+        "lower(replace(error_type::VARCHAR, ' ', '_')), 'row' "
+        f"FROM (SELECT line, min(error_type) AS error_type FROM rejects_{kind} GROUP BY line) "
         f"UNION ALL SELECT {_literal(file.path.name)}, line, col, rule, 'row' FROM verdict_{kind}"
     )
     if cells:
@@ -438,10 +490,11 @@ def _kept_sql(stage: _Stage) -> str:
         for i, entry in enumerate(stage.file.spec["wide"]):
             outcome = _literal(entry["outcome"])
             parts.append(
-                f"SELECT v_patient_id AS patient_id, {_literal(entry['window'])} AS \"window\", "
-                f"{outcome} AS outcome, v_wide_{i} AS \"value\", line FROM {stage.table} WHERE {where}"
+                f'SELECT v_patient_id AS patient_id, {_literal(entry["window"])} AS "window", '
+                f'{outcome} AS outcome, v_wide_{i} AS "value", line '
+                f"FROM {stage.table} WHERE {where}"
             )
-        return f"SELECT * FROM ({' UNION ALL '.join(parts)}) ORDER BY line, outcome, \"window\""
+        return f'SELECT * FROM ({" UNION ALL ".join(parts)}) ORDER BY line, outcome, "window"'
     spec = tables.TABLES[CONTRACT[kind][0]].columns
     selects = []
     for column, rule in spec.items():
@@ -500,14 +553,18 @@ def ingest_clinic(
         if refused:
             raise RefusedError("the de-identification gate refuses this clinic", refused)
         connection.execute(
-            "CREATE TEMP TABLE quarantine (file VARCHAR, line BIGINT, \"column\" VARCHAR, "
+            'CREATE TEMP TABLE quarantine (file VARCHAR, line BIGINT, "column" VARCHAR, '
             "rule VARCHAR, scope VARCHAR)"
         )
         order = list(CONTRACT)
-        stages = [_stage(connection, f)
-                  for f in sorted(files, key=lambda f: order.index(f.kind))]
-        doubts = [p for s in stages for p in zero_coded.find_zero_coded(
-            connection, f"raw_{s.file.kind}", s.file.path.name, s.file.header, s.file.spec)]
+        stages = [_stage(connection, f) for f in sorted(files, key=lambda f: order.index(f.kind))]
+        doubts = [
+            p
+            for s in stages
+            for p in zero_coded.find_zero_coded(
+                connection, f"raw_{s.file.kind}", s.file.path.name, s.file.header, s.file.spec
+            )
+        ]
         if doubts:
             raise InputError("zeros that look like missing values are not used", doubts)
         accounts, known = [], None
@@ -529,9 +586,10 @@ def ingest_clinic(
             sql = _kept_sql(by_kind[kind]) if kind in by_kind else _empty_sql(table)
             path = destination / f"{table}.parquet"
             connection.execute(
-                f"COPY ({sql}) TO {_literal(path)} (FORMAT parquet, COMPRESSION zstd)")
+                f"COPY ({sql}) TO {_literal(path)} (FORMAT parquet, COMPRESSION zstd)"
+            )
         connection.execute(
-            f"COPY (SELECT * FROM quarantine ORDER BY file, line, \"column\", rule) TO "
+            f'COPY (SELECT * FROM quarantine ORDER BY file, line, "column", rule) TO '
             f"{_literal(destination / 'quarantine.csv')} (FORMAT csv, HEADER true)"
         )
         return accounts
@@ -541,11 +599,14 @@ def ingest_clinic(
 
 def _empty_sql(table: str) -> str:
     if table == "given_windows":
-        return ("SELECT NULL::VARCHAR AS patient_id, NULL::VARCHAR AS \"window\", "
-                "NULL::VARCHAR AS outcome, NULL::DOUBLE AS \"value\", NULL::BIGINT AS line "
-                "WHERE false")
-    columns = ", ".join(f"NULL::{_SQL_TYPE[r.kind]} AS {_ident(c)}"
-                        for c, r in tables.TABLES[table].columns.items())
+        return (
+            'SELECT NULL::VARCHAR AS patient_id, NULL::VARCHAR AS "window", '
+            'NULL::VARCHAR AS outcome, NULL::DOUBLE AS "value", NULL::BIGINT AS line '
+            "WHERE false"
+        )
+    columns = ", ".join(
+        f"NULL::{_SQL_TYPE[r.kind]} AS {_ident(c)}" for c, r in tables.TABLES[table].columns.items()
+    )
     return f"SELECT {columns} WHERE false"
 
 
@@ -555,14 +616,16 @@ def _account(connection: duckdb.DuckDBPyConnection, stage: _Stage) -> RowAccount
     return RowAccount(
         file=file,
         rows_in=stage.rows_in,
-        kept=_one(connection, f"SELECT count(*) FROM {stage.table} WHERE selected AND line NOT IN "
-                              f"(SELECT line FROM verdict_{kind})"),
+        kept=_one(
+            connection,
+            f"SELECT count(*) FROM {stage.table} WHERE selected AND line NOT IN "
+            f"(SELECT line FROM verdict_{kind})",
+        ),
         quarantined=_one(connection, f"SELECT count(DISTINCT line) {of_file} 'row'"),
         not_selected=_one(connection, f"SELECT count(*) FROM {stage.table} WHERE NOT selected"),
         cells_quarantined=_one(connection, f"SELECT count(*) {of_file} 'cell'"),
         zeros_declared_missing=stage.zeros,
     )
-
 
 
 def write_empty(destination: Path) -> None:

@@ -25,37 +25,117 @@ DROP = "remove the column before export, or list it under `drop:` in clinic.yaml
 # nl, pt). Compared after lower case and with everything but letters and digits as a separator.
 _NAMES: dict[str, tuple[str, ...]] = {
     "name": (
-        "name", "patient name", "full name", "first name", "last name", "given name",
-        "family name", "forename", "firstname", "lastname", "fullname", "patientname", "surname",
-        "vorname", "nachname", "familienname", "nombre", "apellido", "apellidos", "prenom", "nom",
-        "cognome", "nome", "voornaam", "achternaam", "sobrenome", "initials",
+        "name",
+        "patient name",
+        "full name",
+        "first name",
+        "last name",
+        "given name",
+        "family name",
+        "forename",
+        "firstname",
+        "lastname",
+        "fullname",
+        "patientname",
+        "surname",
+        "vorname",
+        "nachname",
+        "familienname",
+        "nombre",
+        "apellido",
+        "apellidos",
+        "prenom",
+        "nom",
+        "cognome",
+        "nome",
+        "voornaam",
+        "achternaam",
+        "sobrenome",
+        "initials",
     ),
     "birth_date": (
-        "dob", "birth date", "birthdate", "date of birth", "birthday", "geburtsdatum",
-        "fecha nacimiento", "fecha de nacimiento", "date de naissance", "data di nascita",
-        "geboortedatum", "data de nascimento",
+        "dob",
+        "birth date",
+        "birthdate",
+        "date of birth",
+        "birthday",
+        "geburtsdatum",
+        "fecha nacimiento",
+        "fecha de nacimiento",
+        "date de naissance",
+        "data di nascita",
+        "geboortedatum",
+        "data de nascimento",
     ),
     "phone": (
-        "phone", "telephone", "phone number", "mobile", "cell", "cell phone", "fax", "telefon",
-        "handy", "telefono", "movil", "telefoon",
+        "phone",
+        "telephone",
+        "phone number",
+        "mobile",
+        "cell",
+        "cell phone",
+        "fax",
+        "telefon",
+        "handy",
+        "telefono",
+        "movil",
+        "telefoon",
     ),
     "email": ("email", "e mail", "mail", "correo", "correo electronico"),
     "address": (
-        "address", "street", "home address", "adresse", "anschrift", "strasse", "direccion",
-        "domicilio", "indirizzo", "adres", "morada", "city", "town", "ort", "ciudad",
+        "address",
+        "street",
+        "home address",
+        "adresse",
+        "anschrift",
+        "strasse",
+        "direccion",
+        "domicilio",
+        "indirizzo",
+        "adres",
+        "morada",
+        "city",
+        "town",
+        "ort",
+        "ciudad",
     ),
     "record_number": (
-        "mrn", "medical record number", "record number", "ssn", "social security number",
-        "nhs no", "nhs number", "insurance no", "insurance number", "policy number", "account no",
-        "account number", "versichertennummer", "dni", "passport", "license number",
-        "licence number", "vehicle", "license plate", "device serial",
+        "mrn",
+        "medical record number",
+        "record number",
+        "ssn",
+        "social security number",
+        "nhs no",
+        "nhs number",
+        "insurance no",
+        "insurance number",
+        "policy number",
+        "account no",
+        "account number",
+        "versichertennummer",
+        "dni",
+        "passport",
+        "license number",
+        "licence number",
+        "vehicle",
+        "license plate",
+        "device serial",
     ),
     "network": ("ip", "ip address", "url", "website"),
     "biometric": ("photo", "photograph", "fingerprint", "foto"),
 }
 _AGE = {"age", "alter", "edad", "leeftijd", "eta", "idade", "age years", "patient age"}
-_POSTCODE = {"zip", "zip code", "zipcode", "postcode", "postal code", "plz", "postleitzahl", "cp",
-             "codigo postal"}
+_POSTCODE = {
+    "zip",
+    "zip code",
+    "zipcode",
+    "postcode",
+    "postal code",
+    "plz",
+    "postleitzahl",
+    "cp",
+    "codigo postal",
+}
 
 _MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mai|okt|dez|ene|abr|ago|dic"
 # RE2 expressions (DuckDB); matched anywhere in a cell unless anchored.
@@ -71,7 +151,7 @@ _CONTENT: dict[str, str] = {
         rf"|\b({_MONTHS})[a-z]*[. -]+\d{{1,2}},? +(19|20)\d{{2}}\b"
     ),
     "phone": r"^\s*(\+\d{1,3}[ /-]?)?(\(\d{1,5}\)|\d{2,5})[ /-]\d{2,5}([ /-]\d{2,5}){1,3}\s*$"
-             r"|^\s*\+\d{9,14}\s*$",
+    r"|^\s*\+\d{9,14}\s*$",
     "person_name": (
         r"\b(Mr|Mrs|Ms|Miss|Dr|Prof|Herr|Frau|Sr|Sra|Mme|M)\.? +[A-Z\x{00C0}-\x{00DE}]"
         r"[a-z\x{00DF}-\x{00FF}]+"
@@ -102,8 +182,13 @@ def check_names(file: str, columns: Sequence[str]) -> list[Problem]:
         for rule, names in _NAMES.items():
             if words in names or any(words == f"patient {n}" for n in names):
                 problems.append(
-                    Problem(file, rule, f"the name says that the column holds: {rule}",
-                            column=column, remedy=DROP)
+                    Problem(
+                        file,
+                        rule,
+                        f"the name says that the column holds: {rule}",
+                        column=column,
+                        remedy=DROP,
+                    )
                 )
                 break
     return problems
@@ -146,10 +231,14 @@ def check_content(
         return '"' + column.replace('"', '""') + '"'
 
     # Patterns are tried on columns that hold something other than numbers; most hold numbers.
-    texts = _counts(connection, relation, {
-        (c, "text"): f"{cell(c)} IS NOT NULL AND TRY_CAST({cell(c)} AS DOUBLE) IS NULL"
-        for c in columns
-    })
+    texts = _counts(
+        connection,
+        relation,
+        {
+            (c, "text"): f"{cell(c)} IS NOT NULL AND TRY_CAST({cell(c)} AS DOUBLE) IS NULL"
+            for c in columns
+        },
+    )
     conditions: dict[tuple[str, str], str] = {}
     for column in columns:
         own, words = cell(column), _words(column)
@@ -172,16 +261,22 @@ def check_content(
     loose = [c for c in columns if c not in mapped and texts[c, "text"] >= 20]
     if loose:
         shares = connection.execute(
-            "SELECT " + ", ".join(
-                f"count(DISTINCT {cell(c)}) / nullif(count({cell(c)}), 0)" for c in loose
-            ) + f" FROM {relation}"
+            "SELECT "
+            + ", ".join(f"count(DISTINCT {cell(c)}) / nullif(count({cell(c)}), 0)" for c in loose)
+            + f" FROM {relation}"
         ).fetchone()
         for column, share in zip(loose, shares or (), strict=True):
             if share is not None and share > 0.9:
                 counts[column, "near_unique"] = texts[column, "text"]
     return [
-        Problem(file, rule, f"{count} cell(s) look like: {rule.replace('_', ' ')}",
-                column=column, remedy=_REMEDY.get(rule, DROP), count=count)
+        Problem(
+            file,
+            rule,
+            f"{count} cell(s) look like: {rule.replace('_', ' ')}",
+            column=column,
+            remedy=_REMEDY.get(rule, DROP),
+            count=count,
+        )
         for (column, rule), count in counts.items()
         if count
     ]
@@ -204,5 +299,7 @@ def check_file_name(file: str) -> list[Problem]:
     """Find a date or an e-mail address in a file's own name."""
     hit = [r for r in ("email", "full_date") if re.search(_CONTENT[r], file.replace("_", " "))]
     # The name is what is wrong with the file, so the message does not repeat it.
-    return [Problem("(a file)", r, "the file's name holds an identifier", remedy="rename the file")
-            for r in hit]
+    return [
+        Problem("(a file)", r, "the file's name holds an identifier", remedy="rename the file")
+        for r in hit
+    ]

@@ -43,8 +43,15 @@ class RowAccount:
             ("not selected", self.not_selected, "another arm, by keep_where in clinic.yaml"),
         ]
         rows: list[dict[str, object]] = [
-            {"account": "rows", "item": self.file, "step": step, "n": float(n),
-             "of": float(self.rows_in), "note": note, "redacted": False}
+            {
+                "account": "rows",
+                "item": self.file,
+                "step": step,
+                "n": float(n),
+                "of": float(self.rows_in),
+                "note": note,
+                "redacted": False,
+            }
             for step, n, note in steps
         ]
         cells = [
@@ -52,8 +59,15 @@ class RowAccount:
             ("zeros declared missing", self.zeros_declared_missing, "by clinic.yaml"),
         ]
         rows += [
-            {"account": "cells", "item": self.file, "step": step, "n": float(n),
-             "of": float("nan"), "note": note, "redacted": False}
+            {
+                "account": "cells",
+                "item": self.file,
+                "step": step,
+                "n": float(n),
+                "of": float("nan"),
+                "note": note,
+                "redacted": False,
+            }
             for step, n, note in cells
         ]
         return rows

@@ -50,8 +50,10 @@ def find_zero_coded(
         for other in others:
             blank = '"' + other.replace('"', '""') + '"'
             empty = f"coalesce(trim({blank}), '') = ''"
-            selects += [f"count(*) FILTER (WHERE {zero} AND {empty})",
-                        f"count(*) FILTER (WHERE NOT {zero} AND {empty})"]
+            selects += [
+                f"count(*) FILTER (WHERE {zero} AND {empty})",
+                f"count(*) FILTER (WHERE NOT {zero} AND {empty})",
+            ]
         row: Any = connection.execute(
             f"SELECT count(*) FILTER (WHERE {zero}), count(*) FILTER (WHERE NOT {zero})"
             f"{''.join(', ' + s for s in selects)} FROM {relation}"
@@ -62,17 +64,19 @@ def find_zero_coded(
         best, coincide = "", 0
         for i, other in enumerate(others):
             at_zero, elsewhere = row[2 + 2 * i], row[3 + 2 * i]
-            if at_zero >= MIN_SHARE_ZEROS * zeros and elsewhere <= MAX_SHARE_OTHERS * rest:
-                if at_zero > coincide:
-                    best, coincide = other, at_zero
+            with_zeros = at_zero >= MIN_SHARE_ZEROS * zeros
+            if with_zeros and elsewhere <= MAX_SHARE_OTHERS * rest and at_zero > coincide:
+                best, coincide = other, at_zero
         if best:
             problems.append(
                 Problem(
-                    file, "zero_coded_missing",
+                    file,
+                    "zero_coded_missing",
                     f"{coincide} of {zeros} zeros stand where the column '{best}' is blank",
-                    column=column, count=coincide,
+                    column=column,
+                    count=coincide,
                     remedy="if those were not observed, declare `zero_means_missing_when: "
-                           f"{{blank: {best}}}` for this column in clinic.yaml",
+                    f"{{blank: {best}}}` for this column in clinic.yaml",
                 )
             )
     return problems

@@ -83,8 +83,13 @@ def bca_interval(
         return float("nan"), float("nan")
     # Sorted, so that the order of rows in a file cannot move the interval.
     result = bootstrap(
-        (np.sort(values),), np.mean, n_resamples=replicates, confidence_level=level,
-        method="BCa", rng=np.random.default_rng(seed), vectorized=True,
+        (np.sort(values),),
+        np.mean,
+        n_resamples=replicates,
+        confidence_level=level,
+        method="BCa",
+        rng=np.random.default_rng(seed),
+        vectorized=True,
     )
     interval = result.confidence_interval
     return float(interval.low), float(interval.high)
@@ -132,11 +137,24 @@ def summarise_change(
         Statistic("pre_sd", "standard deviation before", sd(pre), n, unit=unit),
         Statistic("post_mean", "mean after", mean(post), n, unit=unit),
         Statistic("post_sd", "standard deviation after", sd(post), n, unit=unit),
-        Statistic("change_mean", "mean change (after − before)", mean(change), n,
-                  *t_interval(change), interval="95 %, t", unit=unit),
-        Statistic("change_mean_bca", "mean change, bootstrap interval", mean(change), n,
-                  *bca_interval(change, replicates=replicates, seed=seed),
-                  interval=f"95 %, BCa bootstrap, {replicates} replicates", unit=unit),
+        Statistic(
+            "change_mean",
+            "mean change (after − before)",
+            mean(change),
+            n,
+            *t_interval(change),
+            interval="95 %, t",
+            unit=unit,
+        ),
+        Statistic(
+            "change_mean_bca",
+            "mean change, bootstrap interval",
+            mean(change),
+            n,
+            *bca_interval(change, replicates=replicates, seed=seed),
+            interval=f"95 %, BCa bootstrap, {replicates} replicates",
+            unit=unit,
+        ),
         Statistic("change_sd", "standard deviation of change", sd(change), n, unit=unit),
         _n_for_one(sd(change), n, unit),
     ]
@@ -152,18 +170,21 @@ def summarise_change(
             extra = {} if code == "SMCR" else {"sd2": sd(post)}
             # metafor's order: 1 is after, 2 is before, and sd1 scales SMCR and SMCRH.
             if code == "ROMC":
-                yi, vi = effects.escalc("ROMC", n=n, mean1=mean(post), mean2=mean(pre),
-                                        sd1=sd(post), sd2=sd(pre), r=r)
+                yi, vi = effects.escalc(
+                    "ROMC", n=n, mean1=mean(post), mean2=mean(pre), sd1=sd(post), sd2=sd(pre), r=r
+                )
             else:
-                yi, vi = effects.escalc(code, n=n, mean1=mean(post), mean2=mean(pre),
-                                        sd1=sd(pre), r=r, **extra)
+                yi, vi = effects.escalc(
+                    code, n=n, mean1=mean(post), mean2=mean(pre), sd1=sd(pre), r=r, **extra
+                )
             value = (float(yi), float(vi))
         out.append(_wald(code.lower(), label, *value, n))
     out.append(Statistic("r", "correlation of before and after", r, n))
     value = (nan, nan)
     if usable:
-        yi, vi = effects.escalc("SMCC", n=n, mean1=mean(post), mean2=mean(pre), sd1=sd(pre),
-                                sd2=sd(post), r=r)
+        yi, vi = effects.escalc(
+            "SMCC", n=n, mean1=mean(post), mean2=mean(pre), sd1=sd(pre), sd2=sd(post), r=r
+        )
         value = (float(yi), float(vi))
     note = "grows with r; read it beside r only"
     out.append(_wald("smcc", "change / SD of change (SMCC)", *value, n, note=note))
@@ -173,14 +194,28 @@ def summarise_change(
 def _n_for_one(sd: float, n: int, unit: str) -> Statistic:
     """How many people an interval of ± 1 unit would take, at this standard deviation."""
     need = float("nan") if np.isnan(sd) else float(np.ceil((ndtri(0.975) * sd) ** 2))
-    return Statistic("n_for_precision", f"people needed for an interval of ± 1 {unit}".strip(),
-                     need, n, unit="people")
+    return Statistic(
+        "n_for_precision",
+        f"people needed for an interval of ± 1 {unit}".strip(),
+        need,
+        n,
+        unit="people",
+    )
 
 
 def _wald(id: str, label: str, yi: float, vi: float, n: int, note: str = "") -> Statistic:
     half = float(ndtri(0.5 + LEVEL / 2)) * float(np.sqrt(vi))
-    return Statistic(id, label, yi, n, yi - half, yi + half, "95 %, Wald", unit="SD"
-                     if id != "romc" else "log ratio", note=note)
+    return Statistic(
+        id,
+        label,
+        yi,
+        n,
+        yi - half,
+        yi + half,
+        "95 %, Wald",
+        unit="SD" if id != "romc" else "log ratio",
+        note=note,
+    )
 
 
 def summarise_responders(pre: Array, post: Array) -> list[Statistic]:
@@ -206,6 +241,18 @@ def summarise_responders(pre: Array, post: Array) -> list[Statistic]:
         count = int(hit.sum())
         low, high = wilson(count, n)
         share = 100 * count / n if n else float("nan")
-        out.append(Statistic(id, label, share, n, float(100 * low), float(100 * high),
-                             "95 %, Wilson", count=count, unit="percent", note=note))
+        out.append(
+            Statistic(
+                id,
+                label,
+                share,
+                n,
+                float(100 * low),
+                float(100 * high),
+                "95 %, Wilson",
+                count=count,
+                unit="percent",
+                note=note,
+            )
+        )
     return out

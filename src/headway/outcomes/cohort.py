@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headway.outcomes.change import Statistic, summarise_change, t_interval
 from headway.outcomes import windows as windows_of
+from headway.outcomes.change import Statistic, summarise_change, t_interval
 from headway.outcomes.missingness import (
     bound_change,
     has_headache_free_days,
@@ -74,24 +74,36 @@ def label_groups(
         office = used[used["setting"] != "at_home"]
         never = used[~used["patient_id"].isin(office["patient_id"])]
         counts = (
-            pd.concat([office, never]).groupby(["patient_id", "technique"]).size().unstack(
-                fill_value=0)
+            pd.concat([office, never])
+            .groupby(["patient_id", "technique"])
+            .size()
+            .unstack(fill_value=0)
         )
         top = counts.max(axis=1)
         tie = counts.eq(top, axis=0).sum(axis=1) > 1
         out["technique"] = counts.idxmax(axis=1).where(~tie, "mixed").reindex(starters)
     if sessions["setting"].notna().any():
-        kinds = sessions[sessions["setting"].notna()].groupby("patient_id")["setting"].agg(
-            lambda s: s.iloc[0] if s.nunique() == 1 else "both")
+        kinds = (
+            sessions[sessions["setting"].notna()]
+            .groupby("patient_id")["setting"]
+            .agg(lambda s: s.iloc[0] if s.nunique() == 1 else "both")
+        )
         out["setting"] = kinds.reindex(starters)
     if patients["condition"].notna().any():
         out["condition"] = patients.set_index("patient_id")["condition"].reindex(starters)
-    base = windows[(windows["window"] == "baseline") & (windows["outcome"] == "frequency")
-                   & windows["complete"]].drop_duplicates("patient_id")
+    base = windows[
+        (windows["window"] == "baseline")
+        & (windows["outcome"] == "frequency")
+        & windows["complete"]
+    ].drop_duplicates("patient_id")
     if len(base):
         value = base.set_index("patient_id")["value"].reindex(starters)
-        label = pd.Series(np.where(value >= CHRONIC_FROM, "chronic (15 days or more)",
-                                   "episodic (below 15 days)"), index=starters)
+        label = pd.Series(
+            np.where(
+                value >= CHRONIC_FROM, "chronic (15 days or more)", "episodic (below 15 days)"
+            ),
+            index=starters,
+        )
         out["baseline"] = label.where(value.notna())
     return out
 
@@ -134,16 +146,23 @@ def build_cohort(
             unit = UNITS.get(outcome, "points")
 
             def add(
-                statistics: list[Statistic], group: str, of: int,
-                outcome: str = outcome, comparison: Comparison = comparison,
-                primary: bool = primary, unit: str = unit,
+                statistics: list[Statistic],
+                group: str,
+                of: int,
+                outcome: str = outcome,
+                comparison: Comparison = comparison,
+                primary: bool = primary,
+                unit: str = unit,
             ) -> None:
-                rows.extend(_cohort_row(s, outcome, comparison, group, primary, of, unit)
-                            for s in statistics)
+                rows.extend(
+                    _cohort_row(s, outcome, comparison, group, primary, of, unit)
+                    for s in statistics
+                )
 
             pre, post = part["pre"].to_numpy(), part["post"].to_numpy()
-            statistics = summarise_change(pre, post, unit=unit, replicates=boot["replicates"],
-                                          seed=boot["seed"])
+            statistics = summarise_change(
+                pre, post, unit=unit, replicates=boot["replicates"], seed=boot["seed"]
+            )
             if outcome == "frequency":
                 statistics += _frequency_only(windows, part, starters, comparison, clinic, unit)
             add(statistics, "all", len(starters))
@@ -152,10 +171,17 @@ def build_cohort(
                     for label in sorted(labels.dropna().unique()):
                         members = labels.index[labels == label]
                         own = part[part["patient_id"].isin(members)]
-                        add(summarise_change(own["pre"].to_numpy(), own["post"].to_numpy(),
-                                             unit=unit, replicates=boot["replicates"],
-                                             seed=boot["seed"]),
-                            f"{family}: {label}", len(members))
+                        add(
+                            summarise_change(
+                                own["pre"].to_numpy(),
+                                own["post"].to_numpy(),
+                                unit=unit,
+                                replicates=boot["replicates"],
+                                seed=boot["seed"],
+                            ),
+                            f"{family}: {label}",
+                            len(members),
+                        )
             flow += _people_flow(windows, starters, comparison, outcome, part)
             means += _window_means(windows, part, comparison, outcome, clinic)
             bins += _histogram(part["change"].to_numpy(), outcome, comparison)
@@ -163,7 +189,8 @@ def build_cohort(
     columns = ["patient_id", "comparison", "outcome", "pre", "post", "change"]
     change = conform("change", change[columns])
     lines = change[["outcome", "comparison", "pre", "post"]].sort_values(
-        ["outcome", "comparison", "pre", "post"], kind="stable")
+        ["outcome", "comparison", "pre", "post"], kind="stable"
+    )
 
     def table(name: str, data: list[dict[str, object]]) -> pd.DataFrame:
         return conform(name, pd.DataFrame(data)) if data else empty(name)
@@ -188,53 +215,108 @@ def _outcomes(windows: pd.DataFrame, comparison: Comparison) -> list[str]:
 
 
 def _cohort_row(
-    s: Statistic, outcome: str, comparison: Comparison, group: str, primary: bool, of: int,
+    s: Statistic,
+    outcome: str,
+    comparison: Comparison,
+    group: str,
+    primary: bool,
+    of: int,
     unit: str,
 ) -> dict[str, object]:
     return {
-        "outcome": outcome, "comparison": comparison.id, "comparison_label": comparison.label,
-        "group": group, "primary": primary and group == "all", "statistic": s.id,
-        "label": s.label, "unit": s.unit or None, "estimate": s.estimate,
-        "ci_low": s.ci_low, "ci_high": s.ci_high, "interval": s.interval or None, "n": float(s.n),
-        "of": float(of), "count": s.count, "redacted": False, "note": s.note or None,
+        "outcome": outcome,
+        "comparison": comparison.id,
+        "comparison_label": comparison.label,
+        "group": group,
+        "primary": primary and group == "all",
+        "statistic": s.id,
+        "label": s.label,
+        "unit": s.unit or None,
+        "estimate": s.estimate,
+        "ci_low": s.ci_low,
+        "ci_high": s.ci_high,
+        "interval": s.interval or None,
+        "n": float(s.n),
+        "of": float(of),
+        "count": s.count,
+        "redacted": False,
+        "note": s.note or None,
     }
 
 
 def _frequency_only(
-    windows: pd.DataFrame, pairs: pd.DataFrame, starters: pd.Index, comparison: Comparison,
-    clinic: Mapping[str, Any], unit: str,
+    windows: pd.DataFrame,
+    pairs: pd.DataFrame,
+    starters: pd.Index,
+    comparison: Comparison,
+    clinic: Mapping[str, Any],
+    unit: str,
 ) -> list[Statistic]:
-    """What is never left out beside a scaled frequency: count-only, bounds, completeness."""
+    """Add what is never left out beside a scaled frequency: count, bounds, completeness."""
     out = []
     counted = (pairs["post_count"] - pairs["pre_count"]).dropna().to_numpy()
     open_ended = bound_change(windows, starters, comparison, clinic)
     if comparison.source == "diary" and open_ended is not None:
         mean = float(counted.mean()) if len(counted) else float("nan")
-        out.append(Statistic("change_count_only", "mean change in days counted, not scaled", mean,
-                             len(counted), *t_interval(counted), interval="95 %, t",
-                             unit="headache days", note="days without an entry add nothing"))
+        out.append(
+            Statistic(
+                "change_count_only",
+                "mean change in days counted, not scaled",
+                mean,
+                len(counted),
+                *t_interval(counted),
+                interval="95 %, t",
+                unit="headache days",
+                note="days without an entry add nothing",
+            )
+        )
     if open_ended is not None:
         note = "unknown days and the lost range from all free to all headache"
         out += [
-            Statistic("bound_low", "lowest mean change that the records allow", open_ended.low,
-                      open_ended.n, unit=unit, note=note),
-            Statistic("bound_high", "highest mean change that the records allow", open_ended.high,
-                      open_ended.n, unit=unit, note=note),
+            Statistic(
+                "bound_low",
+                "lowest mean change that the records allow",
+                open_ended.low,
+                open_ended.n,
+                unit=unit,
+                note=note,
+            ),
+            Statistic(
+                "bound_high",
+                "highest mean change that the records allow",
+                open_ended.high,
+                open_ended.n,
+                unit=unit,
+                note=note,
+            ),
         ]
     completeness = measure_completeness(windows, starters, comparison, clinic)
     for id, share in (completeness or {}).items():
         side = "before" if id.endswith("pre") else "after"
-        out.append(Statistic(id, f"days with an entry {side}, over all who started", share,
-                             len(starters), unit="percent of days"))
+        out.append(
+            Statistic(
+                id,
+                f"days with an entry {side}, over all who started",
+                share,
+                len(starters),
+                unit="percent of days",
+            )
+        )
     return out
 
 
 def _people_flow(
-    windows: pd.DataFrame, starters: pd.Index, comparison: Comparison, outcome: str,
+    windows: pd.DataFrame,
+    starters: pd.Index,
+    comparison: Comparison,
+    outcome: str,
     pairs: pd.DataFrame,
 ) -> list[dict[str, object]]:
-    own = windows[(windows["source"] == comparison.source) & (windows["outcome"] == outcome)
-                  & windows["patient_id"].isin(starters)]
+    own = windows[
+        (windows["source"] == comparison.source)
+        & (windows["outcome"] == outcome)
+        & windows["patient_id"].isin(starters)
+    ]
 
     def people(window: str, complete: bool) -> int:
         rows = own[(own["window"] == window) & (own["complete"] | (not complete))]
@@ -251,14 +333,24 @@ def _people_flow(
         ("not analysed", n - len(pairs), "lost, or too few days on a side"),
     ]
     return [
-        {"account": "people", "item": f"{outcome}: {comparison.label}", "step": step,
-         "n": float(count), "of": float(n), "note": note, "redacted": False}
+        {
+            "account": "people",
+            "item": f"{outcome}: {comparison.label}",
+            "step": step,
+            "n": float(count),
+            "of": float(n),
+            "note": note,
+            "redacted": False,
+        }
         for step, count, note in steps
     ]
 
 
 def _window_means(
-    windows: pd.DataFrame, pairs: pd.DataFrame, comparison: Comparison, outcome: str,
+    windows: pd.DataFrame,
+    pairs: pd.DataFrame,
+    comparison: Comparison,
+    outcome: str,
     clinic: Mapping[str, Any],
 ) -> list[dict[str, object]]:
     """Means of the same people before and after, and of `earlier` where they have it."""
@@ -269,24 +361,33 @@ def _window_means(
         v = values.to_numpy()
         low, high = t_interval(v)
         label = named.get(window, {}).get("label") or {"baseline": "before", "post": "after"}.get(
-            window, window.replace("_", " "))
+            window, window.replace("_", " ")
+        )
         if comparison.source == "visit":
-            label = {"baseline": "asked at intake", "post": "asked near day "
-                     f"{clinic['windows']['visit_recall']['target_day']}"}.get(window, label)
-        out.append({
-            "outcome": outcome, "comparison": comparison.id, "window": window, "order": order,
-            "label": label, "mean": float(v.mean()) if len(v) else float("nan"),
-            "ci_low": low, "ci_high": high,
-            "p25": float(np.quantile(v, 0.25)) if len(v) else float("nan"),
-            "p75": float(np.quantile(v, 0.75)) if len(v) else float("nan"),
-            "n": float(len(v)), "redacted": False,
-        })
+            label = {
+                "baseline": "asked at intake",
+                "post": f"asked near day {clinic['windows']['visit_recall']['target_day']}",
+            }.get(window, label)
+        out.append(
+            {
+                "outcome": outcome,
+                "comparison": comparison.id,
+                "window": window,
+                "order": order,
+                "label": label,
+                "mean": float(v.mean()) if len(v) else float("nan"),
+                "ci_low": low,
+                "ci_high": high,
+                "p25": float(np.quantile(v, 0.25)) if len(v) else float("nan"),
+                "p75": float(np.quantile(v, 0.75)) if len(v) else float("nan"),
+                "n": float(len(v)),
+                "redacted": False,
+            }
+        )
     return out
 
 
-def _histogram(
-    change: np.ndarray, outcome: str, comparison: Comparison
-) -> list[dict[str, object]]:
+def _histogram(change: np.ndarray, outcome: str, comparison: Comparison) -> list[dict[str, object]]:
     """Count changes in bins of a fixed width, so that no bin edge is somebody's value."""
     if not len(change):
         return []
@@ -302,8 +403,14 @@ def _histogram(
     edges = np.arange(first, last + 2) * width
     counts, _ = np.histogram(change, bins=np.append(edges[:-1], edges[-1] + 1e-9))
     return [
-        {"outcome": outcome, "comparison": comparison.id, "bin_low": float(low),
-         "bin_high": float(low + width), "n": float(n), "redacted": False}
+        {
+            "outcome": outcome,
+            "comparison": comparison.id,
+            "bin_low": float(low),
+            "bin_high": float(low + width),
+            "n": float(n),
+            "redacted": False,
+        }
         for low, n in zip(edges[:-1], counts, strict=True)
     ]
 
@@ -335,12 +442,18 @@ def analyse_clinic(
     parts, sources, notes = [], set(), []
     if len(days):
         if has_headache_free_days(days):
-            parts.append(windows_of.build_diary_windows(folder / "days.parquet", clinic,
-                                                        threads=threads))
+            parts.append(
+                windows_of.build_diary_windows(folder / "days.parquet", clinic, threads=threads)
+            )
             sources.add("diary")
         else:
-            notes.append(_flow_note("diary", "refused for frequency: it has no headache-free day, "
-                                    "so a day without an entry cannot be told from a free one"))
+            notes.append(
+                _flow_note(
+                    "diary",
+                    "refused for frequency: it has no headache-free day, "
+                    "so a day without an entry cannot be told from a free one",
+                )
+            )
     if len(sessions) and sessions["headache_days_28"].notna().any():
         parts.append(windows_of.build_visit_windows(sessions, clinic))
         sources.add("visit")
@@ -357,16 +470,27 @@ def analyse_clinic(
     result = build_cohort(windows, starters, groups, comparisons, clinic)
     flow = conform("flow", pd.concat([result.flow, *notes])) if notes else result.flow
     return {
-        "windows": windows, "change": result.change, "cohort": result.cohort,
-        "window_means": result.window_means, "change_histogram": result.change_histogram,
-        "change_lines": result.change_lines, "flow": flow,
+        "windows": windows,
+        "change": result.change,
+        "cohort": result.cohort,
+        "window_means": result.window_means,
+        "change_histogram": result.change_histogram,
+        "change_lines": result.change_lines,
+        "flow": flow,
     }
 
 
 def empty_cohort() -> dict[str, pd.DataFrame]:
     """Make the tables of `analyse_clinic` without a row, for a clinic that was refused."""
-    names = ("windows", "change", "cohort", "window_means", "change_histogram", "change_lines",
-             "flow")
+    names = (
+        "windows",
+        "change",
+        "cohort",
+        "window_means",
+        "change_histogram",
+        "change_lines",
+        "flow",
+    )
     return {name: empty(name) for name in names}
 
 
@@ -381,5 +505,16 @@ def join_flow(account: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:
 def _flow_note(item: str, note: str) -> pd.DataFrame:
     import pandas as pd
 
-    return pd.DataFrame([{"account": "people", "item": item, "step": "not used", "n": float("nan"),
-                          "of": float("nan"), "note": note, "redacted": False}])
+    return pd.DataFrame(
+        [
+            {
+                "account": "people",
+                "item": item,
+                "step": "not used",
+                "n": float("nan"),
+                "of": float("nan"),
+                "note": note,
+                "redacted": False,
+            }
+        ]
+    )

@@ -44,8 +44,11 @@ def bound_change(
     named = clinic["windows"]["named"]
     lows, highs = [], []
     for window in (comparison.pre, comparison.post):
-        rows = windows[(windows["source"] == comparison.source)
-                       & (windows["window"] == window) & (windows["outcome"] == "frequency")]
+        rows = windows[
+            (windows["source"] == comparison.source)
+            & (windows["window"] == window)
+            & (windows["outcome"] == "frequency")
+        ]
         rows = rows.set_index("patient_id").reindex(starters)
         if comparison.source == "diary":
             days = window_length(named[window])
@@ -84,13 +87,18 @@ def measure_completeness(
     if comparison.source != "diary" or not len(starters):
         return None
     out = {}
-    for side, window in (("completeness_pre", comparison.pre),
-                         ("completeness_post", comparison.post)):
+    for side, window in (
+        ("completeness_pre", comparison.pre),
+        ("completeness_post", comparison.post),
+    ):
         days = window_length(clinic["windows"]["named"][window])
         if days is None:
             return None
-        rows = windows[(windows["source"] == "diary") & (windows["window"] == window)
-                       & (windows["outcome"] == "frequency")]
+        rows = windows[
+            (windows["source"] == "diary")
+            & (windows["window"] == window)
+            & (windows["outcome"] == "frequency")
+        ]
         observed = rows.set_index("patient_id")["days_observed"].reindex(starters).fillna(0.0)
         out[side] = float(100 * observed.mean() / days)
     return out

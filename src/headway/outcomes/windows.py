@@ -85,7 +85,8 @@ def build_diary_windows(days: Path, clinic: Mapping[str, Any], *, threads: int =
             "count(*) FILTER (WHERE hd = 1 AND duration_hours IS NOT NULL) AS n_duration, "
             "CASE WHEN sum(hd) = 0 THEN 0 ELSE "
             "sum(hd) * avg(intensity * duration_hours) FILTER (WHERE hd = 1) END AS area "
-            f"FROM d WHERE {' AND '.join(bounds) or 'true'} GROUP BY patient_id HAVING count(hd) > 0"
+            f"FROM d WHERE {' AND '.join(bounds) or 'true'} "
+            "GROUP BY patient_id HAVING count(hd) > 0"
         )
     # A short untreated headache does not make a headache day; unknown length is taken as enough.
     hd = (
@@ -98,7 +99,7 @@ def build_diary_windows(days: Path, clinic: Mapping[str, Any], *, threads: int =
         wide = connection.execute(
             f"WITH d AS (SELECT patient_id, day, {hd} AS hd, intensity, duration_hours "
             f"FROM read_parquet({_quote(days)})) {' UNION ALL '.join(selects)} "
-            "ORDER BY patient_id, \"window\""
+            'ORDER BY patient_id, "window"'
         ).df()
     wide["complete"] = wide["days_observed"] >= wide["min_days"]
     scale = DAYS_PER_WINDOW / wide["days_observed"]
@@ -132,8 +133,11 @@ def build_visit_windows(sessions: pd.DataFrame, clinic: Mapping[str, Any]) -> pd
     import pandas as pd
 
     rule = clinic["windows"]["visit_recall"]
-    columns = {"frequency": "headache_days_28", "intensity": "usual_intensity",
-               "duration": "usual_duration_hours"}
+    columns = {
+        "frequency": "headache_days_28",
+        "intensity": "usual_intensity",
+        "duration": "usual_duration_hours",
+    }
     parts = []
     for outcome, column in columns.items():
         asked = sessions.loc[sessions[column].notna(), ["patient_id", "day", column]]
@@ -148,16 +152,26 @@ def build_visit_windows(sessions: pd.DataFrame, clinic: Mapping[str, Any]) -> pd
             part = part.rename(columns={column: "value"})
             parts.append(part.assign(window=window, outcome=outcome))
     out = pd.concat(parts, ignore_index=True)
-    out = out.assign(source="visit", count=float("nan"), days_observed=float("nan"),
-                     days_possible=float("nan"), complete=True)
+    out = out.assign(
+        source="visit",
+        count=float("nan"),
+        days_observed=float("nan"),
+        days_possible=float("nan"),
+        complete=True,
+    )
     return conform("windows", out.sort_values(["patient_id", "window", "outcome"]))
 
 
 def build_given_windows(given: pd.DataFrame) -> pd.DataFrame:
     """Take values that come as windows already; a blank stays unknown."""
     out = given.loc[given["value"].notna(), ["patient_id", "window", "outcome", "value"]]
-    out = out.assign(source="given", count=float("nan"), days_observed=float("nan"),
-                     days_possible=float("nan"), complete=True)
+    out = out.assign(
+        source="given",
+        count=float("nan"),
+        days_observed=float("nan"),
+        days_possible=float("nan"),
+        complete=True,
+    )
     return conform("windows", out.sort_values(["patient_id", "window", "outcome"]))
 
 
@@ -180,8 +194,14 @@ def build_questionnaire_windows(
             part = near.drop_duplicates("patient_id")[["patient_id", "score"]]
             parts.append(
                 part.rename(columns={"score": "value"}).assign(
-                    window=window, outcome=str(instrument), source="visit", count=float("nan"),
-                    days_observed=float("nan"), days_possible=float("nan"), complete=True)
+                    window=window,
+                    outcome=str(instrument),
+                    source="visit",
+                    count=float("nan"),
+                    days_observed=float("nan"),
+                    days_possible=float("nan"),
+                    complete=True,
+                )
             )
     out = pd.concat([p for p in parts if len(p)] or parts[:1], ignore_index=True)
     return conform("windows", out.sort_values(["patient_id", "window", "outcome"]))
@@ -207,17 +227,37 @@ def list_comparisons(clinic: Mapping[str, Any], sources: set[str]) -> list[Compa
             if mean_of_two:
                 before += " (mean with the 4 weeks before them, where both are complete)"
             label = c["label"] or f"{before} v {_label(named, c['post'])}"
-            out.append(Comparison(c["id"], label, c["pre"], c["post"], source, c["id"] == first,
-                                  mean_of_two))
+            out.append(
+                Comparison(
+                    c["id"], label, c["pre"], c["post"], source, c["id"] == first, mean_of_two
+                )
+            )
         if "earlier" in named and "baseline" in named:
-            out.append(Comparison(
-                "before_treatment", f"{_label(named, 'earlier')} v {_label(named, 'baseline')}, "
-                "before treatment started", "earlier", "baseline", source, False, False))
+            out.append(
+                Comparison(
+                    "before_treatment",
+                    f"{_label(named, 'earlier')} v {_label(named, 'baseline')}, "
+                    "before treatment started",
+                    "earlier",
+                    "baseline",
+                    source,
+                    False,
+                    False,
+                )
+            )
     if "visit" in sources:
         low, high = clinic["windows"]["visit_recall"]["within_days"]
-        out.append(Comparison(
-            "visit_recall", f"asked at intake v asked at a visit on days {low} to {high}",
-            "baseline", "post", "visit", not out, False))
+        out.append(
+            Comparison(
+                "visit_recall",
+                f"asked at intake v asked at a visit on days {low} to {high}",
+                "baseline",
+                "post",
+                "visit",
+                not out,
+                False,
+            )
+        )
     return sorted(out, key=lambda c: not c.primary)
 
 

@@ -308,16 +308,12 @@ def _responders(main: pd.DataFrame, preset: Preset) -> dict[str, Any]:
         r = _statistic(main, name)
         if r is None:
             continue
-        share = (
-            words.HIDDEN
-            if r["redacted"]
-            else (
-                f"{words.percent(r['estimate'], 1)} (95 % CI {words.limits(r['ci_low'], r['ci_high'], 1)}"
-                "; Wilson)"
-                if not words.missing(r["estimate"])
-                else words.MISSING
-            )
-        )
+        share = words.HIDDEN
+        if not r["redacted"]:
+            ends = words.limits(r["ci_low"], r["ci_high"], 1)
+            share = f"{words.percent(r['estimate'], 1)} (95 % CI {ends}; Wilson)"
+        if words.missing(r["estimate"]) and not r["redacted"]:
+            share = words.MISSING
         rows.append(
             {
                 "kind": "",

@@ -76,7 +76,7 @@ def build(
                 "Differences between arms",
                 "between",
                 between,
-                "What people in one arm had, compared with people in another arm of the same trial.",
+                "What people in one arm had, compared with another arm of the same trial.",
             ),
             (
                 "Changes within arms",
@@ -373,7 +373,8 @@ def _consistency(table: pd.DataFrame, review: Mapping[str, Any]) -> dict[str, An
                 words.number(r["estimate"]),
                 words.limits(r["ci_low"], r["ci_high"]),
                 r["unit"],
-                f"{words.number(r['q'])} on {words.integer(r['q_df'])} df, {words.p_value(r['q_p_value'])}",
+                f"{words.number(r['q'])} on {words.integer(r['q_df'])} df, "
+                f"{words.p_value(r['q_p_value'])}",
                 "yes" if r["significant"] == "yes" else "no",
             ],
         }
@@ -460,8 +461,8 @@ def _methods(review: Mapping[str, Any], comparisons: Sequence[Mapping[str, Any]]
     out = [
         f"Declared model: {words.model(model['method'], model['test'])}; other models stand beside "
         "it as a sensitivity analysis. One trial is not pooled.",
-        "Intervals of single trials are normal (Wald). Prediction intervals use t with k − 1 degrees "
-        "of freedom (normal where the model’s interval is).",
+        "Intervals of single trials are normal (Wald). Prediction intervals use t with k − 1 "
+        "degrees of freedom (normal where the model’s interval is).",
         "Numbers in other units of the same kind are converted (a month is 30.4375 days); days, "
         "attacks and scores are never converted into each other.",
         "A row that was recalled and not read in the source is shown and never pooled.",
