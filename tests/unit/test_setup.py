@@ -151,6 +151,16 @@ def test_the_environment_is_remade_where_the_folder_was_moved(
     assert "tools/environment.sh" in plan()
 
 
+@pytest.mark.parametrize("name", ["default", "slurm"])
+def test_contents_are_compared_however_large_an_export_is(repo_root: Path, name: str) -> None:
+    """By default Snakemake takes a touched file of more than 1 MB for a changed one."""
+    text = (repo_root / "profiles" / name / "config.yaml").read_text(encoding="utf-8")
+    profile = yaml.safe_load(text)
+    assert profile["max-checksum-file-size"] >= 10**11
+    assert profile["keep-going"] is True
+    assert profile["logger"] == "headway"
+
+
 def test_package_data_is_in_the_package(repo_root: Path) -> None:
     for path in ("simulate.yaml", "report/templates"):
         assert (repo_root / "src/headway" / path).exists(), path

@@ -140,10 +140,7 @@ def _body(
         "and whether or not they came back.",
         "rows_flow": _rows_flow(flow, preset),
         "people": _people(people[people["item"] == item], "People, primary comparison", preset),
-        "other_people": [
-            _people(part, _name_item(str(name)), preset)
-            for name, part in people[people["item"] != item].groupby("item", sort=False)
-        ],
+        "other_people": _pivot(people[people["item"] != item], preset),
         "primary_label": f"Primary outcome: {_name(outcome)}; comparison: {label}."
         if label
         else "No primary comparison could be made.",
@@ -241,13 +238,19 @@ def _per(unit: str) -> str:
 
 def _rows_flow(flow: pd.DataFrame, preset: Preset) -> dict[str, Any]:
     """One line per file: in the file = kept + quarantined + not selected; then cells."""
-    own = flow[flow["account"] != "people"]
-    steps = list(dict.fromkeys(own["step"]))
+    return _pivot(flow[flow["account"] != "people"], preset, "File")
+
+
+def _pivot(part: pd.DataFrame, preset: Preset, first: str = "") -> dict[str, Any]:
+    """One line per item, one column per step."""
+    steps = list(dict.fromkeys(part["step"]))
     rows = []
-    for item, part in own.groupby("item", sort=False):
-        by = {r["step"]: _count(r["n"], r["redacted"], preset) for r in part.to_dict("records")}
-        rows.append({"kind": "", "cells": [item, *(by.get(s, words.MISSING) for s in steps)]})
-    return {"heads": ["File", *steps], "rows": rows, "numeric": list(range(1, len(steps) + 1))}
+    for item, own in part.groupby("item", sort=False):
+        by = {r["step"]: _count(r["n"], r["redacted"], preset) for r in own.to_dict("records")}
+        name = str(item) if first else _name_item(str(item))
+        rows.append({"kind": "", "cells": [name, *(by.get(s, words.MISSING) for s in steps)]})
+    heads = [first or "Outcome and comparison", *steps]
+    return {"heads": heads, "rows": rows, "numeric": list(range(1, len(steps) + 1))}
 
 
 def _people(part: pd.DataFrame, caption: str, preset: Preset) -> dict[str, Any]:

@@ -123,7 +123,10 @@ def _headline(
     within: Sequence[Mapping[str, Any]],
 ) -> list[str]:
     """Say the main result in a sentence or two; what is not public, where there is none."""
-    sentences = [s for c in [*between, *within] for s in c["sentences"][-1:]]
+    every = [*between, *within]
+    # What has an estimate comes before what has none.
+    ordered = sorted(every, key=lambda c: not c["models"]["rows"])
+    sentences = [s for c in ordered for s in c["sentences"][-1:]]
     if not sentences:
         return (
             [review.get("statement", "").split(". ")[0].rstrip(".") + "."]
@@ -166,7 +169,7 @@ def _sentences(
     if not len(declared):
         return [
             f"{comparison['label']}: none of {words.plural(len(own), 'row')} can be pooled; "
-            "each says why below."
+            "each says why."
         ]
     return [_sentence(comparison, own, row) for row in declared.to_dict("records")]
 
