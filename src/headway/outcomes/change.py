@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import ndtri, stdtrit
+from scipy.special import ndtr, ndtri, stdtrit
 
 from headway import effects
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 LEVEL = 0.95
+_DRAWS_AT_ONCE = 2_000_000  # bootstrap draws in memory at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,23 +77,43 @@ def t_interval(values: Array, level: float = LEVEL) -> tuple[float, float]:
 def bca_interval(
     values: Array, *, replicates: int, seed: int, level: float = LEVEL
 ) -> tuple[float, float]:
-    """Compute the bias-corrected accelerated bootstrap interval of a mean (Efron 1987)."""
-    from scipy.stats import bootstrap
+    """Compute the bias-corrected accelerated bootstrap interval of a mean (Efron 1987).
 
-    if len(values) < 2 or np.ptp(values) == 0:
-        return float("nan"), float("nan")
+    For a mean the jackknife of the acceleration has a closed form, so that cost and memory are
+    linear in the number of values (in scipy.stats.bootstrap the jackknife is quadratic).
+
+    Parameters
+    ----------
+    values
+        One value per person; their order does not matter.
+    replicates, seed
+        Resamples, and the seed of their draws.
+
+    Returns
+    -------
+    tuple of float
+        NaN with fewer than two values, or without spread.
+    """
     # Sorted, so that the order of rows in a file cannot move the interval.
-    result = bootstrap(
-        (np.sort(values),),
-        np.mean,
-        n_resamples=replicates,
-        confidence_level=level,
-        method="BCa",
-        rng=np.random.default_rng(seed),
-        vectorized=True,
+    x = np.sort(np.asarray(values, float))
+    n = len(x)
+    if n < 2 or x[0] == x[-1]:
+        return float("nan"), float("nan")
+    rng = np.random.default_rng(seed)
+    rows = max(1, _DRAWS_AT_ONCE // n)
+    means = np.concatenate(
+        [
+            x[rng.integers(0, n, (min(rows, replicates - done), n))].mean(axis=1)
+            for done in range(0, replicates, rows)
+        ]
     )
-    interval = result.confidence_interval
-    return float(interval.low), float(interval.high)
+    centred = x - x.mean()
+    below = ((means < x.mean()).mean() + (means <= x.mean()).mean()) / 2
+    bias = ndtri(below)
+    skew = (centred**3).sum() / (6 * (centred**2).sum() ** 1.5)
+    tail = bias + ndtri(np.array([0.5 - level / 2, 0.5 + level / 2]))
+    low, high = np.quantile(means, ndtr(bias + tail / (1 - skew * tail)))
+    return float(low), float(high)
 
 
 def summarise_change(

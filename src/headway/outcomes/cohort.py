@@ -272,6 +272,8 @@ def _frequency_only(
         )
     if open_ended is not None:
         note = "unknown days and the lost range from all free to all headache"
+        if comparison.mean_of_two_baselines:
+            note += "; before is the last window alone"
         out += [
             Statistic(
                 "bound_low",
