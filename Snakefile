@@ -40,4 +40,7 @@ rule all:
     input:
         f"{RESULTS}/index.html",
         f"{RESULTS}/provenance.json",
+        # Every page by name, so that one that was deleted is made again.
+        of_each("trials", f"{RESULTS}/trials/{{name}}/index.html"),
+        of_each("clinics", f"{RESULTS}/clinics/{{name}}/audit.html"),
         f"{PROCESSED}/nothing_refused.txt",

@@ -1,0 +1,98 @@
+"""Intervals against scipy and statsmodels; responders by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+from statsmodels.stats.proportion import proportion_confint
+
+from headway.outcomes.change import (
+    bca_interval,
+    summarise_change,
+    summarise_responders,
+    t_interval,
+    wilson,
+)
+
+
+@given(st.integers(1, 500), st.data())
+def test_wilson_is_that_of_statsmodels(n: int, data: st.DataObject) -> None:
+    count = data.draw(st.integers(0, n))
+    low, high = wilson(count, n)
+    expected = proportion_confint(count, n, method="wilson")
+    assert np.allclose([low, high], expected, rtol=1e-9, atol=1e-12)
+
+
+def test_the_t_interval_is_that_of_scipy() -> None:
+    x = np.random.default_rng(1).normal(-2, 5, 31)
+    expected = stats.ttest_1samp(x, 0).confidence_interval(0.95)
+    assert np.allclose(t_interval(x), expected, rtol=1e-12)
+    assert np.isnan(t_interval(x[:1])).all()
+
+
+@pytest.mark.parametrize("n", [5, 40, 75])
+def test_the_bootstrap_interval_is_that_of_scipy_with_the_same_draws(n: int) -> None:
+    x = np.random.default_rng(n).gamma(2, 3, n)
+    expected = stats.bootstrap(
+        (np.sort(x),), np.mean, n_resamples=999, method="BCa", rng=np.random.default_rng(7)
+    ).confidence_interval
+    found = bca_interval(x, replicates=999, seed=7)
+    assert np.allclose(found, [expected.low, expected.high], rtol=1e-9)
+    assert found == bca_interval(x[::-1], replicates=999, seed=7)
+
+
+def test_the_bootstrap_of_a_large_clinic_needs_little_memory() -> None:
+    """A quadratic jackknife of 100 000 people would need 80 GB."""
+    x = np.random.default_rng(3).normal(-2, 5, 100_000)
+    low, high = bca_interval(x, replicates=200, seed=1)
+    half = 1.96 * x.std() / np.sqrt(x.size)
+    assert abs((low + high) / 2 - x.mean()) < half
+    assert 0.7 < (high - low) / (2 * half) < 1.3
+
+
+def test_no_spread_and_one_person_have_no_bootstrap_interval() -> None:
+    assert np.isnan(bca_interval(np.ones(9), replicates=200, seed=1)).all()
+    assert np.isnan(bca_interval(np.array([1.0]), replicates=200, seed=1)).all()
+
+
+def test_responders_by_hand() -> None:
+    pre = np.array([10.0, 10, 10, 10, 10, 20, 0])
+    post = np.array([7.0, 7.1, 5, 2.5, 13, 26, 4])
+    found = {s.id: s for s in summarise_responders(pre, post)}
+    # The person with 0 before has no relative change.
+    assert {s.n for s in found.values()} == {6}
+    counts = {k: s.count for k, s in found.items()}
+    assert counts == {
+        "responders_30": 3,
+        "responders_50": 2,
+        "responders_75": 1,
+        "worsened_30": 2,
+    }
+    assert "1 with 0 before" in found["worsened_30"].note
+
+
+def test_change_is_after_minus_before_and_needs_two_people() -> None:
+    found = {
+        s.id: s
+        for s in summarise_change(
+            np.array([10.0, 12]), np.array([7.0, 11]), unit="d", replicates=200, seed=1
+        )
+    }
+    assert found["change_mean"].estimate == -2
+    one = {
+        s.id: s
+        for s in summarise_change(
+            np.array([10.0]), np.array([7.0]), unit="d", replicates=200, seed=1
+        )
+    }
+    assert one["change_mean"].estimate == -3
+    assert np.isnan(one["change_mean"].ci_low)
+    none = {
+        s.id: s
+        for s in summarise_change(np.array([]), np.array([]), unit="d", replicates=200, seed=1)
+    }
+    assert np.isnan(none["change_mean"].estimate)
+    assert none["change_mean"].n == 0

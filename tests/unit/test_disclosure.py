@@ -1,0 +1,107 @@
+"""Small numbers: an adversary reads the released tables."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from headway.disclosure import PRESETS, release
+from tests.unit.pages_builder import analysed, released
+
+STRICT = ("opensafely", "cms", "nhs")
+TABLES = ("cohort", "flow", "window_means", "change_histogram", "change_lines")
+
+
+def small(values: pd.Series, preset: str) -> pd.Series:
+    return (values > 0) & (values <= PRESETS[preset].redact_up_to)
+
+
+@pytest.mark.parametrize("preset", STRICT)
+@pytest.mark.parametrize("name", ["demo", "kostecki_dillon_1999"])
+def test_no_small_count_is_released(name: str, preset: str) -> None:
+    _, before = analysed(name)
+    _, out, _ = released(name, preset)
+    counts = [before["cohort"]["count"], before["flow"]["n"], before["change_histogram"]["n"]]
+    assert any(small(c, preset).any() for c in counts)  # there is something to hide
+    for table, columns in (
+        ("cohort", ["n", "of", "count"]),
+        ("flow", ["n", "of"]),
+        ("window_means", ["n"]),
+        ("change_histogram", ["n"]),
+    ):
+        for column in columns:
+            assert not small(out[table][column], preset).any(), (table, column)
+    assert len(out["change_lines"]) == 0
+
+
+@pytest.mark.parametrize("preset", ["opensafely", "nhs"])
+def test_what_is_released_is_rounded(preset: str) -> None:
+    _, out, _ = released("demo", preset)
+    for table, column in (
+        ("cohort", "n"),
+        ("cohort", "count"),
+        ("flow", "n"),
+        ("change_histogram", "n"),
+    ):
+        values = out[table][column].dropna()
+        assert (values % 5 == 0).all(), (table, column)
+
+
+@pytest.mark.parametrize("preset", STRICT)
+def test_a_share_is_that_of_the_released_counts(preset: str) -> None:
+    _, out, _ = released("demo", preset)
+    rows = out["cohort"]
+    shares = rows[rows["statistic"].str.startswith(("responders_", "worsened_"))]
+    shown = shares[~shares["redacted"]]
+    assert len(shown) > 0
+    assert np.allclose(shown["estimate"], 100 * shown["count"] / shown["n"])
+    hidden = shares[shares["redacted"]]
+    assert hidden[["estimate", "ci_low", "ci_high", "count"]].isna().all(axis=None)
+
+
+@pytest.mark.parametrize("preset", STRICT)
+def test_subtraction_brings_no_hidden_count_back(preset: str) -> None:
+    """Started - analysed - not analysed, and the total of a file's rows."""
+    _, out, _ = released("kostecki_dillon_1999", preset)
+    flow = out["flow"]
+    for _, part in flow[flow["account"] == "people"].groupby("item"):
+        steps = part.set_index("step")
+        done = [s for s in steps.index if s.startswith("analysed")]
+        pair = steps.loc[[*done, "not analysed"], "n"]
+        assert pair.isna().all() or pair.notna().all()
+    rows = flow[flow["account"] == "rows"].pivot(index="item", columns="step", values="n")
+    parts = rows.drop(columns="in the file").fillna(0).sum(axis=1)
+    assert (rows["in the file"] == parts).all()  # the total is that of the printed parts
+
+
+@pytest.mark.parametrize("preset", STRICT)
+def test_one_hidden_group_or_bin_takes_a_second_with_it(preset: str) -> None:
+    for name in ("demo", "kostecki_dillon_1999"):
+        _, out, _ = released(name, preset)
+        for _, part in out["change_histogram"].groupby(["outcome", "comparison"]):
+            assert part["redacted"].sum() != 1 or (part.loc[~part["redacted"], "n"] == 0).all()
+            if len(part):  # the tails hold no single person's value
+                assert np.isinf(part["bin_low"].iloc[0])
+                assert np.isinf(part["bin_high"].iloc[-1])
+
+
+def test_open_presets_let_everything_pass_and_unknown_tables_nothing() -> None:
+    _, found = analysed("demo")
+    tables = {name: found[name] for name in TABLES}
+    for preset in ("internal", "public"):
+        out = release(tables, PRESETS[preset])
+        assert all(out[name].equals(tables[name]) for name in TABLES)
+    with pytest.raises(KeyError, match="no disclosure rule"):
+        release({"days": found["change"]}, PRESETS["public"])
+
+
+def test_the_presets_are_the_published_rules() -> None:
+    rules = {n: (p.redact_up_to, p.round_to) for n, p in PRESETS.items()}
+    assert rules == {
+        "opensafely": (7, 5),
+        "cms": (10, 1),
+        "nhs": (7, 5),
+        "internal": (0, 1),
+        "public": (0, 1),
+    }

@@ -1,0 +1,154 @@
+"""Windows and bounds by hand, on diaries written to disk and taken through the whole path."""
+
+from __future__ import annotations
+
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tests.unit.clinic_builder import DIARY, analyse, diary_text, statistic, write_clinic
+
+FULL = {
+    "columns": {
+        "patient_id": "code",
+        "day": "day",
+        "headache": "headache",
+        "duration_hours": "hours",
+        "acute_medication": "pills",
+    }
+}
+
+
+def person(code: str, before: list[object], after: list[object]) -> list[tuple[object, ...]]:
+    """Write a diary of days -28... and 56...; None is a day without an entry."""
+    rows = [(code, -28 + i, v) for i, v in enumerate(before) if v is not None]
+    return rows + [(code, 56 + i, v) for i, v in enumerate(after) if v is not None]
+
+
+def clinic(
+    folder: Path, rows: list[tuple[object, ...]], **extra: object
+) -> dict[str, pd.DataFrame]:
+    return analyse(write_clinic(folder, {"diary.csv": diary_text(rows)}, {"diary": DIARY}, **extra))
+
+
+def test_complete_windows_are_scaled_to_28_days(tmp_path: Path) -> None:
+    rows = person("A", [1] * 14 + [0] * 14, [1] * 5 + [0] * 15 + [None] * 8)
+    found = statistic(clinic(tmp_path / "c", rows), "primary", "change_mean")
+    assert np.isclose(found["estimate"], 28 * 5 / 20 - 14)
+
+
+def test_nineteen_days_are_too_few_and_the_person_stays_in_the_denominator(tmp_path: Path) -> None:
+    rows = person("A", [1] * 28, [0] * 19) + person("B", [1] * 28, [1] * 28)
+    result = clinic(tmp_path / "c", rows)
+    found = statistic(result, "primary", "change_mean")
+    assert (found["n"], found["of"], found["estimate"]) == (1, 2, 0)
+
+
+def test_day_zero_and_the_days_after_83_belong_to_neither_window(tmp_path: Path) -> None:
+    rows = person("A", [0] * 28, [0] * 28)
+    more = [*rows, ("A", 0, 1), ("A", 84, 1), ("A", 55, 1), ("A", -29, 1)]
+    for name, data in (("a", rows), ("b", more)):
+        found = statistic(clinic(tmp_path / name, data), "primary", "change_mean")
+        assert found["estimate"] == 0
+
+
+def test_before_is_the_mean_of_two_windows_where_both_are_complete(tmp_path: Path) -> None:
+    earlier = [("A", -56 + i, int(i < 4)) for i in range(28)]
+    rows = earlier + person("A", [1] * 8 + [0] * 20, [0] * 28)
+    two = statistic(clinic(tmp_path / "a", rows), "primary", "pre_mean")
+    one = statistic(
+        clinic(tmp_path / "b", rows, windows={"mean_of_two_baselines": False}),
+        "primary",
+        "pre_mean",
+    )
+    assert (two["estimate"], one["estimate"]) == (6, 8)
+    moved = statistic(clinic(tmp_path / "c", rows), "before_treatment", "change_mean")
+    assert moved["estimate"] == 4
+
+
+def test_a_short_untreated_headache_is_no_headache_day(tmp_path: Path) -> None:
+    before = [("A", -28 + i, 0, "", 0) for i in range(28)]
+    after = [
+        ("A", 56, 1, 0.25, 0),
+        ("A", 57, 1, 0.25, 1),
+        ("A", 58, 1, 0.5, 0),
+        ("A", 59, 1, "", 0),
+    ]
+    after += [("A", 60 + i, 0, "", 0) for i in range(24)]
+    text = diary_text(before + after, "code,day,headache,hours,pills")
+    folder = write_clinic(tmp_path / "c", {"diary.csv": text}, {"diary": {**DIARY, **FULL}})
+    # Treated, long enough, and of unknown length count; a quarter of an hour untreated does not.
+    assert statistic(analyse(folder), "primary", "change_mean")["estimate"] == 3
+
+
+def test_bounds_are_the_extremes_over_every_way_to_fill_the_gaps(tmp_path: Path) -> None:
+    """Brute force: all completions of the unknown days of two people in windows of 4 days."""
+    before = {"A": [1, None, 0, 0], "B": [None, 1, 1, None]}
+    after = {"A": [0, 0, None, 1], "B": [None] * 4}  # B was lost
+    rows = [
+        (p, -4 + i, v) for p, days in before.items() for i, v in enumerate(days) if v is not None
+    ]
+    rows += [
+        (p, 4 + i, v) for p, days in after.items() for i, v in enumerate(days) if v is not None
+    ]
+    named = {"baseline": {"from": -4, "to": -1}, "post": {"from": 4, "to": 7}}
+    result = clinic(
+        tmp_path / "c",
+        rows,
+        windows={"named": named, "min_days": 1, "mean_of_two_baselines": False},
+        comparisons=[{"id": "primary", "pre": "baseline", "post": "post", "primary": True}],
+    )
+    gaps = [
+        (side, p, i)
+        for side in (before, after)
+        for p in "AB"
+        for i, v in enumerate(side[p])
+        if v is None
+    ]
+    means = []
+    for filled in product((0, 1), repeat=len(gaps)):
+        full = [{p: list(d) for p, d in side.items()} for side in (before, after)]
+        for (side, p, i), value in zip(gaps, filled, strict=True):
+            full[0 if side is before else 1][p][i] = value
+        means.append(np.mean([7 * (sum(full[1][p]) - sum(full[0][p])) for p in "AB"]))
+    assert statistic(result, "primary", "bound_low")["estimate"] == min(means)
+    assert statistic(result, "primary", "bound_high")["estimate"] == max(means)
+
+
+VISITS = {
+    "path": "v.csv",
+    "columns": {"patient_id": "code", "day": "day", "headache_days_28": "days"},
+}
+
+
+def test_visit_recall_takes_the_answer_nearest_day_84_within_its_range(tmp_path: Path) -> None:
+    rows = [
+        ("A", 0, 20),
+        ("A", 72, 1),
+        ("A", 90, 10),
+        ("A", 113, 3),
+        ("B", 0, 12),
+        ("B", 60, 2),
+        ("B", 120, 2),
+        ("C", 0, 9),
+    ]
+    text = diary_text(rows, "code,day,days")
+    result = analyse(write_clinic(tmp_path / "c", {"v.csv": text}, {"sessions": VISITS}))
+    found = statistic(result, "visit_recall", "change_mean")
+    assert (found["estimate"], found["n"], found["of"]) == (-10, 1, 3)
+
+
+def test_a_visit_answer_is_never_paired_with_a_diary(tmp_path: Path) -> None:
+    diary = [("A", -28 + i, 1) for i in range(28)] + [("A", -1 - 40, 0)]
+    files = {"diary.csv": diary_text(diary), "v.csv": "code,day,days\nA,0,\nA,84,3\n"}
+    result = analyse(write_clinic(tmp_path / "c", files, {"diary": DIARY, "sessions": VISITS}))
+    assert (result["cohort"].query("statistic == 'change_mean'")["n"] == 0).all()
+
+
+def test_a_log_of_attacks_alone_has_no_frequency(tmp_path: Path) -> None:
+    rows = person("A", [1] * 28, [1] * 3)
+    result = clinic(tmp_path / "c", rows)
+    assert len(result["cohort"]) == 0
+    assert result["flow"]["note"].str.contains("no headache-free day").any()
