@@ -62,7 +62,7 @@ def audit(data_dir: Path, results_dir: Path, clinic: str, cores: str) -> int:
         f"results_dir={results_dir.resolve()}",
         f"clinics=[{clinic}]",
         "trials=[]",
-        "notebooks=false",
+        "notebooks=False",
     ]
     done = subprocess.run(command, cwd=root, check=False)
     if done.returncode == 0:

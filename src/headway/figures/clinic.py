@@ -19,14 +19,14 @@ NAMES = {
     "headache_index": "headache index",
     "headache_score": "headache score",
 }
+# Beyond these a page becomes a wall; every number is in the tables.
+_MOST = 4
 
 
 def draw_clinic(
     tables: Mapping[str, pd.DataFrame], clinic: Mapping[str, Any]
 ) -> dict[str, Drawing]:
-    """Draw the outcomes of the primary comparison, the primary outcome first.
-
-    An outcome that nobody has on both sides is not drawn.
+    """Draw the outcomes of the primary comparison; responders for the primary outcome.
 
     Parameters
     ----------
@@ -46,28 +46,22 @@ def draw_clinic(
         else ("INTERNAL, not for release" if clinic.get("disclosure") == "internal" else "")
     )
     own = cohort[(cohort["comparison"] == comparison) & (cohort["group"] == "all")]
-    outcomes = sorted(dict.fromkeys(own["outcome"]), key=lambda o: o != main)
+    outcomes = sorted(dict.fromkeys(own["outcome"]), key=lambda o: o != main)[:_MOST]
     out: dict[str, Drawing] = {}
     for outcome in outcomes:
         name = NAMES.get(outcome, str(outcome).replace("_", " "))
         rows = own[own["outcome"] == outcome]
-        changes = rows[rows["statistic"] == "change_mean"].to_dict("records")
-        if not changes or changes[0]["n"] == 0:
-            continue
+        change = rows[rows["statistic"] == "change_mean"].iloc[0].to_dict()
 
         def of(table: str, outcome: str = outcome) -> pd.DataFrame:
             frame = tables[table]
             return frame[(frame["outcome"] == outcome) & (frame["comparison"] == comparison)]
 
         out[f"change_{outcome}"] = draw_change(
-            of("window_means"),
-            of("change_histogram"),
-            of("change_lines"),
-            changes[0],
-            name,
-            stamp=mark,
+            of("window_means"), of("change_histogram"), of("change_lines"), change, name, stamp=mark
         )
-        shares = rows[rows["statistic"].isin(ORDER)]
-        if len(shares):
-            out[f"responders_{outcome}"] = draw_responders(shares, name, stamp=mark)
+        if outcome == main:
+            out[f"responders_{outcome}"] = draw_responders(
+                rows[rows["statistic"].isin(ORDER)], name, stamp=mark
+            )
     return out

@@ -6,13 +6,12 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from headway.figures import theme
-from headway.figures.theme import BLUE, FAINT, INK, LARGE, ORANGE, SMALL, Drawing, number
+from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing
 
 if TYPE_CHECKING:
     import pandas as pd
 
 ORDER = ("responders_30", "responders_50", "responders_75", "worsened_30")
-_TOP, _BAR, _BELOW = 40.0, 34.0, 42.0  # points: above the bars, a bar's share, below them
 
 
 def draw_responders(rows: pd.DataFrame, name: str, *, stamp: str = "") -> Drawing:
@@ -30,96 +29,61 @@ def draw_responders(rows: pd.DataFrame, name: str, *, stamp: str = "") -> Drawin
     found = rows.set_index("statistic")
     bars = [{"statistic": s, **found.loc[s].to_dict()} for s in ORDER if s in found.index]
     texts = [_text(r) for r in bars]
-    title = f"Who improved and who got worse: {name}"
-    total = _TOP + _BAR * len(bars) + _BELOW
     with theme.style():
-        figure = theme.new_figure(theme.WIDTH, total / 72)
-        figure.text(
-            8 / (72 * theme.WIDTH),
-            1 - 14 / total,
-            title,
-            va="center",
-            fontsize=LARGE,
-            fontweight="bold",
-        )
-        axes = figure.add_axes((0.165, _BELOW / total, 0.47, _BAR * len(bars) / total))
+        figure = theme.new_figure(9.0, 0.5 * len(bars) + 1.15)
+        axes = figure.add_axes((0.25, 0.24, 0.46, 0.62))
         for y, (r, text) in enumerate(zip(bars, texts, strict=True)):
-            worse = str(r["statistic"]).startswith("worsened")
-            if r["redacted"] or math.isnan(r["estimate"]):
-                # As long as the axis whatever the number: a length would say it.
+            worse = r["statistic"].startswith("worsened")
+            if not r["redacted"] and not math.isnan(r["estimate"]):
+                axes.barh(
+                    y,
+                    r["estimate"],
+                    height=0.56,
+                    facecolor=ORANGE if worse else BLUE,
+                    hatch="..." if worse else "",
+                    edgecolor=INK,
+                    linewidth=0.6,
+                )
+                axes.plot([r["ci_low"], r["ci_high"]], [y, y], color=INK, linewidth=1.6)
+                for x in (r["ci_low"], r["ci_high"]):
+                    axes.plot([x, x], [y - 0.12, y + 0.12], color=INK, linewidth=1.6)
+            else:
                 axes.barh(
                     y,
                     100,
                     height=0.56,
                     facecolor="white",
-                    edgecolor=FAINT,
-                    hatch=theme.HIDDEN,
+                    edgecolor=GREY,
+                    hatch="////",
                     linewidth=0.6,
                 )
-                axes.text(
-                    50,
-                    y,
-                    text,
-                    ha="center",
-                    va="center",
-                    bbox={"facecolor": "white", "edgecolor": "none", "pad": 2},
-                )
-                continue
-            axes.barh(
-                y,
-                r["estimate"],
-                height=0.56,
-                facecolor=ORANGE if worse else BLUE,
-                hatch=theme.WORSE if worse else "",
-                edgecolor=INK,
-                linewidth=0.6,
-            )
-            # White under black, so that the interval is seen on the bar and beside it.
-            for colour, width in (("white", 4.0), (INK, 1.6)):
-                axes.plot(
-                    [r["ci_low"], r["ci_high"]],
-                    [y, y],
-                    color=colour,
-                    linewidth=width,
-                    solid_capstyle="butt",
-                )
-                for x in (r["ci_low"], r["ci_high"]):
-                    axes.plot([x, x], [y - 0.13, y + 0.13], color=colour, linewidth=width)
             axes.annotate(
                 text,
                 (1, y),
                 xycoords=("axes fraction", "data"),
-                xytext=(14, 0),
+                xytext=(10, 0),
                 textcoords="offset points",
                 va="center",
             )
-        axes.set_yticks(range(len(bars)), [_wrap(str(r["label"])) for r in bars], fontsize=SMALL)
-        axes.set_ylim(len(bars) - 0.5, -0.5)
+        axes.set_yticks(range(len(bars)), [_wrap(str(r["label"])) for r in bars])
+        axes.set_ylim(len(bars) - 0.4, -0.6)
         axes.set_xlim(0, 100)
         axes.set_xlabel("percent of people, 95 % CI (Wilson)")
         axes.grid(axis="x", color=FAINT, linewidth=0.5)
         axes.set_axisbelow(True)
         axes.tick_params(axis="y", length=0)
         theme.stamp(figure, stamp)
+    title = f"Who improved and who got worse: {name}"
     alt = (
         (f"{stamp}. " if stamp else "")
         + f"{title}. "
         + " ".join(f"{r['label']}: {text}." for r, text in zip(bars, texts, strict=True))
     )
-    return Drawing(figure, title, alt, _caption(bars), wide=True)
-
-
-def _caption(bars: list[dict[str, Any]]) -> str:
-    text = (
-        "Relative change of each person from before to after, with 95 % CI (Wilson). People with "
-        "0 before have no relative change and are left out of the denominator."
+    caption = (
+        "Relative change of each person from before to after; people with 0 before have "
+        "none and are left out of the denominator. Hatched: worsened, or hidden."
     )
-    known = [r for r in bars if not math.isnan(r["n"]) and not math.isnan(r["of"])]
-    if known:
-        text += f" Denominator: {known[0]['n']:.0f} of {known[0]['of']:.0f} people who started."
-    if any(r["redacted"] for r in bars):
-        text += " Bars marked hidden: small numbers, drawn at full length whatever they are."
-    return text
+    return Drawing(figure, title, alt, caption, wide=True)
 
 
 def _wrap(label: str) -> str:
@@ -130,8 +94,8 @@ def _text(r: dict[str, Any]) -> str:
     if r["redacted"]:
         return "hidden"
     if math.isnan(r["estimate"]):
-        return "nobody to count"
+        return "no one to count"
     return (
         f"{r['estimate']:.0f} %, {r['count']:.0f} of {r['n']:.0f} "
-        f"(95 % CI {number(r['ci_low'], 0)} to {number(r['ci_high'], 0)} %)"
+        f"({r['ci_low']:.0f} to {r['ci_high']:.0f})"
     )

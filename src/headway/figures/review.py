@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from headway.figures.forest import RATIOS, Line, Words, draw_forest, draw_lines
-from headway.figures.theme import Drawing, number
+import numpy as np
+
+from headway.figures import theme
+from headway.figures.forest import draw_forest
+from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_CHECK = "Check of consistency, not the paper’s analysis"
 
 
 def draw_review(
     tables: Mapping[str, pd.DataFrame], review: Mapping[str, Any]
 ) -> dict[str, Drawing]:
-    """Draw a forest plot per comparison that has a row, and published results.
+    """Draw a forest plot per comparison, and published results with their combination.
 
     Parameters
     ----------
@@ -29,99 +29,114 @@ def draw_review(
     """
     out: dict[str, Drawing] = {}
     effects, pooled = tables["effects"], tables["pooled"]
-    outcomes = review.get("outcomes") or {}
     for comparison in review["comparisons"]:
         own = effects[effects["comparison"] == comparison["id"]]
-        if not len(own):
-            continue
-        outcome = outcomes.get(comparison["outcome"], {})
-        out[f"forest_{comparison['id']}"] = draw_forest(
-            own,
-            pooled[(pooled["comparison"] == comparison["id"]) & pooled["declared"]],
-            title=str(comparison["label"]),
-            measure=comparison["measure"],
-            unit=str(own["unit"].iloc[0]),
-            subgroups=comparison.get("subgroup_by") not in (None, "none"),
-            lower_is_better=outcome.get("lower_is_better", True),
-        )
+        if own["yi"].notna().any():
+            declared = pooled[(pooled["comparison"] == comparison["id"]) & pooled["declared"]]
+            outcome = review["outcomes"][comparison["outcome"]]
+            out[f"forest_{comparison['id']}"] = draw_forest(
+                own, declared, comparison, lower_is_better=outcome.get("lower_is_better", True)
+            )
     published = tables["published"]
-    for name in dict.fromkeys(published["outcome"]):
-        outcome = outcomes.get(name, {})
-        out[f"published_{name}"] = draw_published(
-            published[published["outcome"] == name],
-            tables["consistency"][tables["consistency"]["outcome"] == name],
-            outcome.get("label") or str(name),
-            lower_is_better=outcome.get("lower_is_better", True),
+    for outcome_id in dict.fromkeys(published["outcome"]):
+        label = review["outcomes"][outcome_id].get("label") or outcome_id
+        out[f"published_{outcome_id}"] = draw_published(
+            published[published["outcome"] == outcome_id],
+            tables["consistency"][tables["consistency"]["outcome"] == outcome_id],
+            label,
         )
     return out
 
 
-def draw_published(
-    published: pd.DataFrame,
-    consistency: pd.DataFrame,
-    label: str,
-    *,
-    stamp: str = "",
-    lower_is_better: bool = True,
-) -> Drawing:
-    """Draw published results and, apart from them, what they combine to.
-
-    Parameters
-    ----------
-    published, consistency
-        Rows of the two tables of one outcome.
-    label
-        The outcome in words.
-    stamp
-        Text for the corner.
-    lower_is_better
-        Which side of no difference favours the treatment, where the source says what a positive
-        number means.
-    """
-    times = published["timepoint"].nunique() > 1
-    ratio = bool(published["measure"].isin(RATIOS).all())
-    lines = [Line("heading", "As published")]
-    told = []
-    for r in published.to_dict("records"):
-        name = "all" if r["subgroup"] is None or r["subgroup"] != r["subgroup"] else r["subgroup"]
-        name += f", {r['timepoint']}" if times else ""
-        name += f" (k {r['k']})" if str(r["k"]) != "<NA>" and r["k"] == r["k"] else ""
-        line = _line("row", name, float(r["effect"]), float(r["ci_low"]), float(r["ci_high"]))
-        lines.append(line)
-        told.append(f"Published, {name}: {line.right[0]}.")
-    if len(consistency):
-        lines += [Line("gap"), Line("heading", _CHECK)]
+def draw_published(published: pd.DataFrame, consistency: pd.DataFrame, label: str) -> Drawing:
+    """Draw published results and, apart from them, what they combine to."""
+    rows = [
+        (f"{r['subgroup']} (k {r['k']})", r["effect"], r["ci_low"], r["ci_high"], True)
+        for r in published.to_dict("records")
+    ]
+    unit = ""
     for r in consistency.to_dict("records"):
-        name = f"{r['model']} (k {r['k']})"
-        line = _line("diamond", name, r["estimate"], r["ci_low"], r["ci_high"])
-        lines.append(line)
-        told.append(f"{_CHECK}, {name}: {line.right[0]}.")
-    signs = set(published["positive_means"])
-    sides = ("favours treatment", "favours control")
-    if (signs == {"control_minus_treatment"}) == lower_is_better:
-        sides = sides[::-1]
-    known = len(signs) == 1 and signs <= {"treatment_minus_control", "control_minus_treatment"}
+        rows.append((r["model"], r["estimate"], r["ci_low"], r["ci_high"], False))
+        unit = r["unit"]
+    n_published = len(published)
+    with theme.style():
+        figure = theme.new_figure(9.0, 0.36 * (len(rows) + 2) + 1.0)
+        axes = figure.add_axes((0.34, 0.22, 0.40, 0.66))
+        spread = [v for row in rows[:n_published] for v in row[2:4]] + [0.0]
+        spread += [row[1] for row in rows]
+        pad = 0.35 * (max(spread) - min(spread))
+        limits = (min(spread) - pad, max(spread) + pad)
+        texts = []
+        for i, (name, value, low, high, printed) in enumerate(rows):
+            y = i + (0 if printed else 1.0)
+            colour = BLUE if printed else ORANGE
+            axes.plot(np.clip([low, high], *limits), [y, y], color=colour, linewidth=1.6)
+            for outside, x, way in (
+                (low < limits[0], limits[0], "<"),
+                (high > limits[1], limits[1], ">"),
+            ):
+                if outside:
+                    axes.plot([x], [y], marker=way, color=colour, clip_on=False)
+            axes.plot(
+                [value],
+                [y],
+                marker="s" if printed else "D",
+                color=colour,
+                markersize=7,
+                markeredgecolor=INK,
+                markeredgewidth=0.6,
+                linestyle="none",
+            )
+            texts.append((y, name, f"{value:.2f} [{low:.2f}, {high:.2f}]".replace("-", "−")))
+        axes.set_ylim(len(rows) + 1.0, -0.7)
+        axes.set_xlim(*limits)
+        axes.axvline(0, color=GREY, linewidth=0.9)
+        axes.grid(axis="x", color=FAINT, linewidth=0.5)
+        axes.set_axisbelow(True)
+        axes.set_yticks([])
+        axes.spines["left"].set_visible(False)
+        axes.set_xlabel(unit)
+        for y, name, numbers in texts:
+            axes.annotate(
+                name,
+                (0, y),
+                xycoords=("axes fraction", "data"),
+                xytext=(-12, 0),
+                textcoords="offset points",
+                ha="right",
+                va="center",
+            )
+            axes.annotate(
+                numbers,
+                (1, y),
+                xycoords=("axes fraction", "data"),
+                xytext=(12, 0),
+                textcoords="offset points",
+                ha="left",
+                va="center",
+            )
+        if len(consistency):
+            axes.annotate(
+                "combined, as a check of consistency:",
+                (0, n_published - 0.1),
+                xycoords=("axes fraction", "data"),
+                xytext=(-12, -2),
+                textcoords="offset points",
+                ha="right",
+                va="center",
+                fontsize=8,
+                color=GREY,
+                fontstyle="italic",
+            )
+        figure.text(0.01, 0.97, f"Published: {label}", fontweight="bold", va="top", fontsize=10)
     title = f"Published results: {label}"
-    words = Words(
-        title=title,
-        heads=(),
-        results=("Estimate [95 % CI]",),
-        axis=str(published["unit"].iloc[0]),
-        sides=sides if known else ("", ""),
-        stamp=stamp,
-        ratio=ratio,
+    alt = f"{title}. " + " ".join(
+        f"{'Published' if row[4] else 'Combined'}, {name}: {numbers}."
+        for row, (_, name, numbers) in zip(rows, texts, strict=True)
     )
     caption = (
         "Squares: as published, with 95 % CI. Diamonds: the published subgroup results "
-        "combined, a check of consistency and not the paper’s analysis; k counts what is combined."
-        " An arrow leaves the axis."
+        "combined, a check of consistency and not the paper’s analysis. An arrow leaves the "
+        "axis."
     )
-    alt = f"{stamp + '. ' if stamp else ''}{title}, {words.axis}. {' '.join(told)}"
-    return Drawing(draw_lines(lines, words), title, alt, caption, wide=True)
-
-
-def _line(kind: str, name: str, value: float, low: float, high: float) -> Line:
-    if math.isnan(value):
-        return Line("text", name, right=("no estimate",))
-    text = f"{number(value)} [{number(low)}, {number(high)}]"
-    return Line(kind, name, right=(text,), value=value, low=low, high=high)
+    return Drawing(figure, title, alt, caption, wide=True)
