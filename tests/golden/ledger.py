@@ -1,0 +1,171 @@
+"""An account of stored answers: every number is compared or excluded with a reason, none is lost.
+
+A test opens a :class:`Ledger` over a part of the stored file, compares entry by entry and closes
+it. Closing fails if a difference is larger than its bound, or if a number of the file was neither
+compared nor excluded. ``pytest -s`` prints what was compared and the worst differences.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Key = tuple[str | int, ...]
+
+# Sections of one file that are read often; parsing 5 MB takes 0.1 s.
+FOLDER = Path("golden") / "metafor"
+
+
+@cache
+def read_json(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
+
+
+def read_answers(shared: Path, file: str = "oracle.json") -> dict[str, Any]:
+    return read_json(shared / FOLDER / file)
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def walk(value: Any, key: Key = ()) -> Iterator[tuple[Key, Any]]:
+    """Yield the key and value of every leaf that is a number."""
+    if is_number(value):
+        yield key, value
+    elif isinstance(value, Mapping):
+        for name, part in value.items():
+            yield from walk(part, (*key, name))
+    elif isinstance(value, list):
+        for i, part in enumerate(value):
+            yield from walk(part, (*key, i))
+
+
+def show(key: Key) -> str:
+    return " / ".join(map(str, key))
+
+
+@dataclass
+class Worst:
+    count: int = 0
+    difference: float = 0.0
+    bound: float = 0.0
+    key: Key = ()
+
+
+@dataclass
+class Ledger:
+    """The open numbers of a part of the file, and what became of the others.
+
+    `section` is the parsed part; `name` is only printed.
+    """
+
+    name: str
+    section: Any
+    open: dict[Key, Any] = field(init=False)
+    worst: dict[str, Worst] = field(default_factory=dict)
+    excluded: Counter[str] = field(default_factory=Counter)
+    compared: int = 0
+
+    def __post_init__(self) -> None:
+        self.open = dict(walk(self.section))
+
+    def find(self, key: Key) -> Any:
+        value = self.section
+        for part in key:
+            value = value[part]
+        return value
+
+    def compare(
+        self,
+        quantity: str,
+        key: Key,
+        ours: Any,
+        *,
+        rtol: float = 0.0,
+        atol: float = 0.0,
+        scale: Any = None,
+        floor: float = 0.0,
+    ) -> None:
+        """Compare the number, or the (nested) list of numbers, at `key` with ours.
+
+        The difference is measured against ``max(|stored|, floor)``, or against `scale` where
+        given (a half-width, for instance), and must be ≤ `rtol`; with `atol` it is absolute.
+        ``null`` and ``[]`` in the file mean "not defined" and must be NaN, None or empty here. R
+        writes a list of one as a plain number, which is allowed for.
+        """
+        stored = self.find(key)
+        theirs = np.ravel(_to_floats(stored))
+        mine = np.ravel(_to_floats(ours))
+        keys = [k for k, _ in walk(stored, key)]
+        if theirs.size == 0 or np.isnan(theirs).all():
+            assert mine.size == 0 or np.isnan(mine).all(), f"defined here only: {show(key)}"
+        else:
+            assert mine.shape == theirs.shape, (show(key), mine.shape, theirs.shape)
+            known = ~np.isnan(theirs)
+            assert (np.isnan(mine) == ~known).all(), f"defined on one side only: {show(key)}"
+            theirs, mine = theirs[known], mine[known]
+            same = theirs == mine  # infinities, too
+            with np.errstate(invalid="ignore", divide="ignore"):
+                size = np.maximum(np.abs(theirs), floor)
+                if scale is not None:
+                    size = np.broadcast_to(np.ravel(_to_floats(scale)), known.shape)[known]
+                off = np.where(same, 0.0, np.abs(mine - theirs) / (1.0 if atol else size))
+            worst = self.worst.setdefault(quantity, Worst())
+            bound = atol or rtol
+            worst.count += theirs.size
+            largest = float(off.max(initial=0.0)) if not np.isnan(off).any() else np.inf
+            # The worst is the one that uses most of its own bound.
+            share = largest / bound if bound else (np.inf if largest else 0.0)
+            before = worst.difference / worst.bound if worst.bound else -1.0
+            if share > before or not worst.key:
+                worst.difference, worst.bound, worst.key = largest, bound, key
+        for k in keys:
+            assert k in self.open, f"settled twice: {show(k)}"
+            del self.open[k]
+        self.compared += len(keys)
+
+    def exclude(self, pattern: str, reason: str) -> None:
+        """Take out the open numbers whose key, joined by " / ", fully matches `pattern`."""
+        matching = [key for key in self.open if re.fullmatch(pattern, show(key))]
+        assert matching, f"nothing to exclude: {pattern}"
+        for key in matching:
+            del self.open[key]
+        self.excluded[reason] += len(matching)
+
+    def report(self) -> str:
+        lines = [f"{self.name}: {self.compared} numbers compared"]
+        lines += [
+            f"  {name:28s} {w.count:7d}  worst {w.difference:.1e}  allowed {w.bound:.0e}"
+            f"  ({show(w.key)})"
+            for name, w in self.worst.items()
+        ]
+        lines += [f"  excluded {n:7d}  {reason}" for reason, n in self.excluded.items()]
+        return "\n".join(lines)
+
+    def close(self) -> None:
+        """Check that no number is left and that no difference is beyond its bound."""
+        print("\n" + self.report())
+        for name, w in self.worst.items():
+            assert w.difference <= w.bound, f"{name} off by {w.difference:.3e}: {show(w.key)}"
+        left = [show(key) for key in list(self.open)[:10]]
+        assert not self.open, f"{len(self.open)} numbers neither compared nor excluded: {left}"
+
+
+def _to_floats(value: Any) -> np.ndarray:
+    if value is None:
+        return np.array([np.nan])
+    if isinstance(value, list):
+        if any(isinstance(part, list) for part in value):
+            return np.concatenate([np.ravel(_to_floats(part)) for part in value])
+        return np.array([np.nan if part is None else part for part in value], dtype=float)
+    return np.asarray(value, dtype=float)
