@@ -44,17 +44,20 @@ class Batch:
     shape: tuple[int, ...]
 
     def select(self, sets: Bools) -> Batch:
-        """Return the batch of some sets only."""
-        if sets.all():
-            return self
+        """Return the batch of the sets for which `sets` is true."""
+        return self if sets.all() else self.take(np.flatnonzero(sets))
+
+    def take(self, sets: NDArray[np.int64] | slice) -> Batch:
+        """Return the batch of some sets, by number; a set may come several times."""
+        k = self.k[sets]
         return Batch(
-            self.y[:, sets],
-            self.v[:, sets],
+            np.ascontiguousarray(self.y[:, sets]),
+            np.ascontiguousarray(self.v[:, sets]),
             self.held[:, sets],
-            self.k[sets],
+            k,
             self.centre[sets],
             self.unit[sets],
-            (int(sets.sum()),),
+            k.shape,
         )
 
 

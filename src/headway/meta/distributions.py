@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import chdtrc, chdtri, ndtr, ndtri, stdtr, stdtrit
+from scipy.special import chdtrc, chdtri, fdtrc, ndtr, ndtri, stdtr, stdtrit
 
 Array = NDArray[np.float64]
 
@@ -17,11 +17,21 @@ def find_critical(level: float, df: Array) -> Array:
     return -np.asarray(np.where(np.isnan(df), ndtri(tail), t))
 
 
+def find_lower_tail(statistic: Array, df: Array) -> Array:
+    """Return the area below `statistic`; normal where `df` is NaN, else Student's t."""
+    t = stdtr(np.where(np.isnan(df), 1, df), statistic)
+    return np.asarray(np.where(np.isnan(df), ndtr(statistic), t))
+
+
 def find_p_value(statistic: Array, df: Array) -> Array:
     """Return the two-sided p-value; normal where `df` is NaN, else Student's t."""
-    lower = -np.abs(statistic)
-    t = stdtr(np.where(np.isnan(df), 1, df), lower)
-    return 2 * np.asarray(np.where(np.isnan(df), ndtr(lower), t))
+    return 2 * find_lower_tail(-np.abs(statistic), df)
+
+
+def find_f_tail(f: Array, df1: Array, df2: Array) -> Array:
+    """Return the upper tail area of F; of chi-squared over `df1` where `df2` is NaN."""
+    chi2 = chdtrc(df1, np.asarray(f) * df1)
+    return np.asarray(np.where(np.isnan(df2), chi2, fdtrc(df1, np.where(np.isnan(df2), 1, df2), f)))
 
 
 def find_chi2_tail(q: Array, df: Array) -> Array:

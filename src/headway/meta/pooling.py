@@ -13,9 +13,18 @@ from headway.meta.distributions import (
     check_level,
     find_chi2_tail,
     find_critical,
+    find_lower_tail,
     find_p_value,
 )
-from headway.meta.tau2 import NAMES, check_method, compute_genq, estimate_tau2, weigh
+from headway.meta.tau2 import (
+    NAMES,
+    check_method,
+    compute_genq,
+    compute_log_likelihood,
+    compute_se_tau2,
+    estimate_tau2,
+    weigh,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +40,11 @@ TESTS: dict[str, str] = {
     "knha": "Hartung-Knapp, t distribution with k - 1 df",
     "adhoc": "Hartung-Knapp with ad hoc floor (variance factor at least 1), "
     "t distribution with k - 1 df",
+    "kr": "Kenward-Roger, t distribution with df from the expected information",
 }
+
+# Degrees of freedom of the prediction interval, by the names R's metafor gives its types.
+PREDICTIONS = ("default", "riley", "t")
 
 NOTE_ONE = "one study: not pooled"
 NOTE_NONE = "no studies"
@@ -50,9 +63,13 @@ _COLUMNS = (
     "p_value",
     "statistic",
     "df",
+    "pi_se",
+    "pi_df",
     "tau2",
+    "se_tau2",
     "i2",
     "h2",
+    "log_likelihood",
     "q",
     "q_df",
     "q_p_value",
@@ -77,13 +94,20 @@ class Fit:
         Prediction limits for the true effect of a new study; see `pi_method`.
     p_value, statistic, df : float
         Two-sided test of no effect; `df` is NaN where the distribution is normal.
-    tau2 : float
-        Between-study variance, in the squared unit of ``yi``.
+    pi_se, pi_df : float
+        Standard error and degrees of freedom of the predictive distribution; `pi_df` is NaN where
+        it is normal.
+    tau2, se_tau2 : float
+        Between-study variance, in the squared unit of ``yi``, and its asymptotic standard error
+        (metafor's formula for the estimator; a normal interval from it is not to be trusted, see
+        :func:`headway.meta.confint_tau2`).
     i2, h2 : float
         I² in percent and H², from `tau2` (from Q under the common-effect method), as in metafor.
+    log_likelihood : float
+        At the estimates; restricted for ``REML``, that of maximum likelihood for the others.
     q, q_df, q_p_value : float
         Cochran's test of heterogeneity.
-    method, test, level
+    method, test, level, prediction
         What was asked for.
     weights : ndarray
         Weights in percent, summing to 100 over the last axis; 0 for studies not held.
@@ -100,22 +124,69 @@ class Fit:
     ci_high: Number
     pi_low: Number
     pi_high: Number
+    pi_se: Number
+    pi_df: Number
     p_value: Number
     statistic: Number
     df: Number
     tau2: Number
+    se_tau2: Number
     i2: Number
     h2: Number
+    log_likelihood: Number
     q: Number
     q_df: Number
     q_p_value: Number
     method: str
     test: str
     level: float
+    prediction: str
     weights: Array
     note: Text
     ci_method: str
     pi_method: str
+
+    def probability_beyond(self, threshold: float, side: str = "below") -> Number:
+        """Return the share of settings whose true effect lies beyond a threshold.
+
+        Parameters
+        ----------
+        threshold : float
+            In the unit of ``yi``: the smallest difference that matters, for instance.
+        side : {"below", "above"}
+            Which side of it counts; fewer headache days are "below".
+
+        Returns
+        -------
+        float or ndarray
+            The tail of the predictive distribution the prediction interval is cut from; NaN where
+            there is none (common effect, one study). It is as uncertain as tau2 is.
+
+        Raises
+        ------
+        ValueError
+            Unknown `side`, or a threshold that is not finite.
+
+        Notes
+        -----
+        Mathur and VanderWeele (2019) ask the same of a normal distribution with tau2 taken as
+        known; here the uncertainty of the mean and the df of the prediction interval enter.
+        """
+        if side not in ("below", "above"):
+            raise ValueError("side must be 'below' or 'above'")
+        if not np.isfinite(threshold):
+            raise ValueError("threshold must be finite")
+        with np.errstate(divide="ignore", invalid="ignore"):
+            distance = np.asarray((threshold - np.asarray(self.estimate)) / self.pi_se)
+        distance = -distance if side == "above" else distance
+        tail = find_lower_tail(distance, np.asarray(self.pi_df, dtype=np.float64))
+        return tail if np.shape(self.k) else float(tail)
+
+    def methods_text(self, outcome: str = "") -> str:
+        """Return the sentences a paper needs on how this was computed, with references."""
+        from headway.meta.words import describe_fit
+
+        return describe_fit(self, outcome)
 
     def to_frame(self) -> pd.DataFrame:
         """Return a data frame with one row per set of studies, without the weights."""
@@ -123,7 +194,7 @@ class Fit:
 
         columns = {name: np.ravel(getattr(self, name)) for name in _COLUMNS}
         frame = pd.DataFrame(columns)
-        for name in ("method", "test", "level", "ci_method", "pi_method"):
+        for name in ("method", "test", "level", "prediction", "ci_method", "pi_method"):
             frame[name] = getattr(self, name)
         return frame
 
@@ -190,12 +261,53 @@ def find_typical_variance(batch: Batch) -> Array:
         return np.asarray((batch.k - 1) * w1 / (w1**2 - (w * w).sum(axis=0)))
 
 
-def _describe_prediction(method: str, test: str) -> str:
+def check_prediction(prediction: str) -> str:
+    """Return `prediction` if it is known."""
+    if prediction not in PREDICTIONS:
+        raise ValueError(f"prediction must be one of {list(PREDICTIONS)}, not {prediction!r}")
+    return prediction
+
+
+def describe_prediction(method: str, test: str, prediction: str, p: int = 1) -> str:
+    """Return the prediction interval of a model with `p` coefficients in words."""
     if method == "EE":
         return "none: a common-effect model has no distribution of true effects"
-    spread = "standard error" if test in ("z", "t") else "Hartung-Knapp standard error"
-    curve = "normal distribution" if test == "z" else "t distribution with k - 1 df"
-    return f"root of tau2 plus squared {spread}, {curve}"
+    spread = {"knha": "Hartung-Knapp ", "adhoc": "Hartung-Knapp ", "kr": "Kenward-Roger "}
+    if test == "kr":
+        curve = "t distribution with Kenward-Roger df"
+        curve += " - 1" if prediction == "riley" else ""
+    elif prediction == "riley":
+        curve = f"t distribution with k - {p + 1} df"
+    elif test == "z" and prediction == "default":
+        curve = "normal distribution"
+    else:
+        curve = f"t distribution with k - {p} df"
+    return f"root of tau2 plus squared {spread.get(test, '')}standard error, {curve}"
+
+
+def find_prediction_df(df: Array, degrees: Array, prediction: str) -> Array:
+    """Return the df of the predictive distribution (NaN: normal), and -1 where there is none.
+
+    `df` are those of the test (NaN: normal), `degrees` the residual ones.
+    """
+    if prediction == "riley":
+        freedom = np.where(np.isnan(df), degrees, df) - 1
+        return np.where(freedom > 0, freedom, -1.0)
+    if prediction == "t":
+        return np.where(np.isnan(df), degrees, df)
+    return df
+
+
+def _adjust_kenward_roger(w: Array, w1: Array) -> tuple[Array, Array]:
+    """Return variance and df of Kenward and Roger (1997) for one mean and one variance.
+
+    With ``s_p`` the sum of w**p: expected information of tau2 under REML I, adjusted variance V
+    and df 2I/(V s_2)², as Partlett and Riley (2017), appendix, write them out.
+    """
+    w2, w3 = (w * w).sum(axis=0), (w * w * w).sum(axis=0)
+    information = w2 / 2 - w3 / w1 + (w2 / w1) ** 2 / 2
+    variance = (1 + 2 * (w3 / w1 - (w2 / w1) ** 2) / information) / w1
+    return variance, 2 * information / (variance * w2) ** 2
 
 
 def _note_sets(batch: Batch, flat: NDArray[np.bool_]) -> NDArray[np.str_]:
@@ -208,7 +320,12 @@ def _note_sets(batch: Batch, flat: NDArray[np.bool_]) -> NDArray[np.str_]:
 
 
 def pool_batch(
-    batch: Batch, method: str, test: str, level: float, own_weights: Array | None = None
+    batch: Batch,
+    method: str,
+    test: str,
+    level: float,
+    own_weights: Array | None = None,
+    prediction: str = "default",
 ) -> Fit:
     """Pool sets of studies that are in the common layout already; see :func:`pool`."""
     k = batch.k
@@ -223,6 +340,10 @@ def pool_batch(
         variance = 1 / w1
         degrees = np.where(several, k - 1, np.nan)
         df = degrees if test != "z" else np.full(k.shape, np.nan)
+        if test == "kr":
+            adjusted, freedom = _adjust_kenward_roger(w, w1)
+            variance = np.where(several, adjusted, variance)
+            df = np.where(several, freedom, np.nan)
         # Cochran's Q weighs by the sampling variances alone, whatever the method.
         w0, _, mu0 = weigh(batch, np.zeros(k.shape)) if method != "EE" else (w, w1, mu)
         q = np.where(k > 0, (w0 * (batch.y - mu0) ** 2).sum(axis=0), np.nan)
@@ -248,21 +369,30 @@ def pool_batch(
             ratio = np.where(several, tau2 / find_typical_variance(batch), 0.0)
             h2, i2 = 1 + ratio, 100 * ratio / (1 + ratio)
 
+        pi_df = find_prediction_df(df, degrees, prediction)
+        height = compute_log_likelihood(batch, spread, method == "REML", whole=True)
+        se_tau2 = np.full(k.shape, np.nan)
+        if method != "EE":
+            se_tau2 = np.where(
+                several, compute_se_tau2(batch, method, tau2, own_weights) * batch.unit, np.nan
+            )
+
         root_unit = np.sqrt(batch.unit)
         se = np.sqrt(variance) * root_unit
         estimate = mu * root_unit + batch.centre
         tau2 = tau2 * batch.unit
         critical = find_critical(level, df)
         half = critical * se
-        reach = critical * np.sqrt(tau2 + se**2)
-        if method == "EE":
-            reach = np.full(k.shape, np.nan)
-        reach = np.where(several, reach, np.nan)
+        foretold = several & (pi_df != -1) & (method != "EE")
+        pi_se = np.where(foretold, np.sqrt(tau2 + se**2), np.nan)
+        pi_df = np.where(foretold, pi_df, np.nan)
+        same = prediction == "default"
+        reach = (critical if same else find_critical(level, pi_df)) * pi_se
         statistic = estimate / se
         weights = 100 * w / w1
 
     ci_method = TESTS["z"] + " (one study)" if not batch.shape and single[0] else TESTS[test]
-    pi_method = _describe_prediction(method, test)
+    pi_method = describe_prediction(method, test, prediction)
     if not batch.shape and single[0] and method != "EE":
         pi_method = "none: one study says nothing about the spread of true effects"
     empty = k == 0
@@ -273,12 +403,16 @@ def pool_batch(
         "ci_high": estimate + half,
         "pi_low": estimate - reach,
         "pi_high": estimate + reach,
+        "pi_se": pi_se,
+        "pi_df": pi_df,
         "p_value": find_p_value(statistic, df),
         "statistic": statistic,
         "df": df,
         "tau2": tau2,
+        "se_tau2": se_tau2,
         "i2": i2,
         "h2": h2,
+        "log_likelihood": height,
         "q": q,
         "q_df": q_df,
         "q_p_value": find_chi2_tail(q, q_df),
@@ -293,6 +427,7 @@ def pool_batch(
         method=method,
         test=test,
         level=level,
+        prediction=prediction,
         weights=np.ascontiguousarray(weights.T).reshape(*batch.shape, batch.y.shape[0]),
         note=notes.reshape(batch.shape) if batch.shape else str(notes[0]),
         ci_method=ci_method,
@@ -310,6 +445,7 @@ def pool(
     level: float = 0.95,
     mask: ArrayLike | None = None,
     weights: ArrayLike | None = None,
+    prediction: str = "default",
 ) -> Fit:
     """Pool effects of several studies.
 
@@ -323,9 +459,10 @@ def pool(
     method : {"EE", "DL", "HE", "HS", "HSk", "SJ", "ML", "REML", "EB", "PM", "PMM", "GENQ"}
         Common effect, or the estimator of the between-study variance tau2. ``ML`` and ``REML``
         find the global maximum of the likelihood; ``GENQ`` needs `weights`.
-    test : {"adhoc", "knha", "t", "z"}
+    test : {"adhoc", "knha", "t", "z", "kr"}
         Standard error and distribution: Hartung-Knapp with a variance factor of at least 1,
-        plain Hartung-Knapp, Wald-type with t (k − 1 df), Wald-type normal.
+        plain Hartung-Knapp, Wald-type with t (k − 1 df), Wald-type normal, Kenward-Roger
+        (``REML`` only).
     level : float
         Coverage of both intervals.
     mask : array_like of bool, optional
@@ -333,6 +470,10 @@ def pool(
     weights : array_like, optional
         For ``method="GENQ"`` only: fixed weights > 0 (their scale does not matter) that give both
         tau2 and the estimate; broadcast to the shape of `yi`.
+    prediction : {"default", "riley", "t"}
+        Degrees of freedom of the prediction interval: those of the test (normal with ``z``); one
+        less than with t (k − 2); t with k − 1 df even where the test is normal. R's metafor
+        names them so.
 
     Returns
     -------
@@ -344,17 +485,18 @@ def pool(
     Raises
     ------
     ValueError
-        Unknown `method` or `test`; `weights` missing for ``GENQ`` or given for another method;
-        `level` outside (0, 1); shapes that do not match; effects that are not finite or variances
+        Unknown `method`, `test` or `prediction`; ``kr`` without ``REML``; `weights` missing for
+        ``GENQ`` or given for another method; `level` outside (0, 1); shapes that do not match; effects that are not finite or variances
         that are not finite and above 0, with their positions; a single set without any study.
 
     Notes
     -----
     Results do not depend on the unit of the outcome. tau2: see :mod:`headway.meta.tau2`.
     Hartung-Knapp: Hartung and Knapp (2001), Sidik and Jonkman (2002); the floor: Knapp and
-    Hartung (2003). Prediction interval: Higgins, Thompson and Spiegelhalter (2009), equation 12,
-    with k − 1 df as in metafor; normal with ``test="z"``. I² and H²: Higgins and Thompson (2002),
-    from tau2.
+    Hartung (2003). Kenward-Roger: Partlett and Riley (2017). Prediction interval: Higgins,
+    Thompson and Spiegelhalter (2009), equation 12, which is ``prediction="riley"`` with
+    ``test="z"`` or ``"t"``; the default's k − 1 df as in metafor, normal with ``test="z"``. I² and
+    H²: Higgins and Thompson (2002), from tau2.
 
     Examples
     --------
@@ -364,8 +506,11 @@ def pool(
     """
     check_method(method)
     check_test(test)
+    check_prediction(prediction)
+    if test == "kr" and method != "REML":
+        raise ValueError("test 'kr' rests on restricted maximum likelihood: use method='REML'")
     if (weights is None) == (method == "GENQ"):
         raise ValueError("weights go with method='GENQ', and with no other")
     batch = prepare_batch(yi, vi, mask)
     own_weights = None if weights is None else prepare_weights(weights, batch)
-    return pool_batch(batch, method, test, check_level(level), own_weights)
+    return pool_batch(batch, method, test, check_level(level), own_weights, prediction)

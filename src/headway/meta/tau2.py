@@ -17,29 +17,19 @@ A new estimator is one function of a :class:`~headway.meta.batch.Batch`, entered
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from headway.meta.batch import Batch
 from headway.meta.distributions import find_chi2_quantile
+from headway.meta.solvers import Columns, Curve, climb, find_roots
 
 Array = NDArray[np.float64]
 Estimator = Callable[[Batch], Array]
-_Curve = Callable[[Array, NDArray[Any]], tuple[Array, Array]]
 
-# Spacing of the scan, in log(smallest variance + tau2). The score is built of terms that change on
-# a scale of 1 there (each 1/(v + tau2) is a logistic curve), so a third of it resolves them, and
-# cells whose curvature could hide a pair of roots are scanned again at an eighth of the spacing.
-SCAN_STEP = 0.35
-RESCAN_PARTS = 8
 # Numbers in flight per block: 2 MB of weights stay in a processor's second-level cache.
 BLOCK_SIZE = 1 << 17
-# Newton steps are quadratic: one of this relative length leaves an error near its square.
-STEP_TOLERANCE = 1e-9
-MAX_STEPS = 200
-
 
 # ── sums over studies ─────────────────────────────────────────────────────────────────────────
 
@@ -123,36 +113,6 @@ def compute_genq(batch: Batch, weights: Array) -> Array:
 # ── roots in brackets ─────────────────────────────────────────────────────────────────────────
 
 
-def _find_roots(curve: _Curve, low: Array, high: Array, start: Array, scale: Array) -> Array:
-    """Solve curve(t) = 0 for many columns, each falling from + to − between `low` and `high`.
-
-    Newton steps where they stay inside the bracket, bisection where they do not: it cannot fail
-    and cannot leave the bracket. `curve` takes t and the columns it is for, and returns value and
-    slope; a step is compared with t + `scale`.
-    """
-    root = start.copy()
-    low, high = low.copy(), high.copy()
-    active = np.arange(root.size)
-    for step in range(MAX_STEPS):
-        t = root[active]
-        value, slope = curve(t, active)
-        above = value > 0
-        low[active] = lo = np.where(above, t, low[active])
-        high[active] = hi = np.where(above, high[active], t)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            newton = t - value / slope
-        inside = (newton >= lo) & (newton <= hi) & (slope < 0)
-        # A Newton iteration that creeps along one side is cut short by an occasional bisection.
-        inside &= step % 8 != 7
-        following = np.where(inside, newton, (lo + hi) / 2)
-        root[active] = following
-        span = STEP_TOLERANCE * (t + scale[active])
-        active = active[np.abs(following - t) > span]
-        if active.size == 0:
-            break
-    return root
-
-
 def solve_q(batch: Batch, target: Array) -> Array:
     """Return the tau2 at which the generalised Q equals `target`; 0 where Q is below it at 0.
 
@@ -166,7 +126,7 @@ def solve_q(batch: Batch, target: Array) -> Array:
     part, goal = batch.select(todo), target[todo]
     smallest = part.v.min(axis=0)
 
-    def fall(t: Array, columns: NDArray[Any]) -> tuple[Array, Array]:
+    def fall(t: Array, columns: Columns) -> tuple[Array, Array]:
         y, v = part.y[:, columns], part.v[:, columns]
         w = 1 / (v + t)
         terms = w * (y - (w * y).sum(axis=0) / w.sum(axis=0)) ** 2
@@ -176,7 +136,7 @@ def solve_q(batch: Batch, target: Array) -> Array:
     # Q(t) <= SS / (smallest v + t), hence the root is below SS / target - smallest v.
     high = 1.01 * _sum_squares(part) / goal
     low = np.zeros(high.shape)
-    tau2[todo] = _find_roots(fall, low, high, low, smallest)
+    tau2[todo] = find_roots(fall, low, high, low, smallest)
     return tau2
 
 
@@ -220,102 +180,58 @@ def _score_and_slope(y: Array, v: Array, t: Array, restricted: bool) -> tuple[Ar
     return score, slope
 
 
-def compute_log_likelihood(batch: Batch, tau2: Array, restricted: bool) -> Array:
-    """Return the profile log-likelihood of tau2, up to a constant."""
+def compute_log_likelihood(
+    batch: Batch, tau2: Array, restricted: bool, whole: bool = False
+) -> Array:
+    """Return the profile log-likelihood of tau2, up to a constant.
+
+    With `whole` nothing is left out, and it is that of the effects in the caller's unit.
+    """
     w, w1, mu = weigh(batch, tau2)
     total = -np.log(np.where(batch.held, batch.v + tau2, 1.0)).sum(axis=0)
     total -= (w * (batch.y - mu) ** 2).sum(axis=0)
-    return np.asarray((total - np.log(w1) if restricted else total) / 2)
+    if restricted:
+        total -= np.log(w1)
+    if whole:
+        # The determinant of X'X, which is k here, is kept as R's metafor does.
+        total += np.log(batch.k) if restricted else 0.0
+        total -= (batch.k - restricted) * (np.log(2 * np.pi) + np.log(batch.unit))
+    return np.asarray(total / 2)
 
 
-def _scan(batch: Batch, restricted: bool) -> tuple[NDArray[np.int64], Array, Array]:
-    """Return set number, low and high end of every cell in which the score falls through 0.
+def find_end(spread: Array, batch: Batch) -> tuple[Array, Array]:
+    """Return the smallest variance of each set, and that plus a tau2 past every maximum.
 
-    The score cannot vanish beyond u = s2 + 2(v_max − v_min), with u = v_min + tau2 and s2 the
-    variance of the effects. With all weights between 1/(u + v_max − v_min) and 1/u, the score is
-    at most SS/u² − (k − 1)u/(u + v_max − v_min)²; and u³/(u + D)² ≥ u − 2D. The same bound holds
-    for maximum likelihood.
+    The score cannot vanish beyond u = s2 + v_max − v_min, with u = v_min + tau2 and s2 = SS/(k − p)
+    the residual variance of the effects, `spread`: with all weights between 1/(u + v_max − v_min)
+    and 1/u the score is at most SS/u² − (k − p)/(u + v_max − v_min). The same bound holds for
+    maximum likelihood.
     """
     smallest = batch.v.min(axis=0)
     width = np.where(batch.held, batch.v, 0.0).max(axis=0) - smallest
     # A twentieth more, so that the score is clearly negative at the end in spite of rounding.
-    end = 1.05 * (_sum_squares(batch) / (batch.k - 1) + 2 * width)
-    span = np.log(np.maximum(end / smallest, 1.0))
-    cells = int(np.ceil(span.max() / SCAN_STEP))
-    if cells == 0:
-        nothing = np.zeros(0)
-        return np.zeros(0, dtype=np.int64), nothing, nothing
-    # Points of a set lie at multiples of one step whatever else is in the batch: the answer for a
-    # set must not depend on its company.
-    x = np.minimum(SCAN_STEP * np.arange(cells + 1)[:, None], span)
-    t = smallest * np.expm1(x)
-    g = np.empty_like(t)
-    rows = max(1, BLOCK_SIZE // max(1, batch.y.size))
-    for i in range(0, cells + 1, rows):
-        block = t[i : i + rows]
-        g[i : i + rows] = _score(batch.y[:, None, :], batch.v[:, None, :], block, restricted)
-    g *= smallest + t
-    found = (g[:-1] > 0) & (g[1:] <= 0)
-    cell, number = np.nonzero(found)
-    low, high = t[cell, number], t[cell + 1, number]
-    # A straight line through both ends of a cell is off by at most an eighth of the second
-    # difference, so only cells this close to 0 could hide two roots; four times that, for safety.
-    bend = np.zeros_like(g)
-    bend[1:-1] = np.abs(g[:-2] - 2 * g[1:-1] + g[2:])
-    if cells > 1:
-        bend[0], bend[-1] = bend[1], bend[-2]
-    near = np.minimum(np.abs(g[:-1]), np.abs(g[1:])) < np.maximum(bend[:-1], bend[1:]) / 2
-    hidden = near & ((g[:-1] > 0) == (g[1:] > 0)) & (t[1:] > t[:-1])
-    if hidden.any():
-        cell, again = np.nonzero(hidden)
-        part = np.linspace(0, 1, RESCAN_PARTS + 1)[:, None]
-        fine = x[cell, again] * (1 - part) + x[cell + 1, again] * part
-        t = smallest[again] * np.expm1(fine)
-        s = np.empty_like(t)
-        for i in range(RESCAN_PARTS + 1):
-            s[i] = _score(batch.y[:, again], batch.v[:, again], t[i], restricted)
-        cell, column = np.nonzero((s[:-1] > 0) & (s[1:] <= 0))
-        number = np.concatenate([number, again[column]])
-        low = np.concatenate([low, t[cell, column]])
-        high = np.concatenate([high, t[cell + 1, column]])
-    return number.astype(np.int64), low, high
+    return smallest, 1.05 * (spread + width)
 
 
 def _maximise_block(batch: Batch, restricted: bool) -> Array:
-    sets = batch.k.size
-    number, low, high = _scan(batch, restricted)
-    y, v = batch.y[:, number], batch.v[:, number]
+    smallest, end = find_end(_sum_squares(batch) / (batch.k - 1), batch)
 
-    def fall(t: Array, columns: NDArray[Any]) -> tuple[Array, Array]:
-        if columns.size == number.size:
-            return _score_and_slope(y, v, t, restricted)
-        return _score_and_slope(y[:, columns], v[:, columns], t, restricted)
+    def score(t: Array, columns: Columns) -> Array:
+        return _score(batch.y[:, None, columns], batch.v[:, None, columns], t, restricted)
 
-    root = _find_roots(fall, low, high, (low + high) / 2, v.min(axis=0, initial=np.inf))
-    # Zero is a (boundary) maximum where the likelihood falls from it.
-    at_zero = np.flatnonzero(_score(batch.y, batch.v, np.zeros(sets), restricted) <= 0)
-    number = np.concatenate([number, at_zero])
-    root = np.concatenate([root, np.zeros(at_zero.size)])
-    best = np.zeros(sets)
-    best[number] = root
-    contested = np.bincount(number, minlength=sets) > 1
-    if contested.any():
-        rival = contested[number]
-        number, root = number[rival], root[rival]
-        pair = Batch(
-            batch.y[:, number],
-            batch.v[:, number],
-            batch.held[:, number],
-            batch.k[number],
-            batch.centre[number],
-            batch.unit[number],
-            (),
-        )
-        height = compute_log_likelihood(pair, root, restricted)
-        # Ascending height, so that the highest is written last; of equals the smaller tau2.
-        order = np.lexsort((-root, height))
-        best[number[order]] = root[order]
-    return best
+    def at(number: NDArray[np.int64]) -> Curve:
+        y, v = batch.y[:, number], batch.v[:, number]
+
+        def fall(t: Array, columns: Columns) -> tuple[Array, Array]:
+            return _score_and_slope(y[:, columns], v[:, columns], t, restricted)
+
+        return fall
+
+    def height(t: Array, columns: Columns) -> Array:
+        return compute_log_likelihood(batch.take(columns), t[0], restricted)[None]
+
+    rows = max(1, BLOCK_SIZE // max(1, batch.y.size))
+    return climb(score, at, height, smallest, end, rows)
 
 
 def _maximise(batch: Batch, restricted: bool) -> Array:
@@ -327,16 +243,7 @@ def _maximise(batch: Batch, restricted: bool) -> Array:
     tau2 = np.empty(sets)
     for i in range(0, sets, per_block):
         some = slice(i, i + per_block)
-        part = Batch(
-            np.ascontiguousarray(batch.y[:, some]),
-            np.ascontiguousarray(batch.v[:, some]),
-            batch.held[:, some],
-            batch.k[some],
-            batch.centre[some],
-            batch.unit[some],
-            (),
-        )
-        tau2[some] = _maximise_block(part, restricted)
+        tau2[some] = _maximise_block(batch.take(some), restricted)
     return tau2
 
 
@@ -348,6 +255,54 @@ def estimate_ml(batch: Batch) -> Array:
 def estimate_reml(batch: Batch) -> Array:
     """Restricted maximum likelihood (Viechtbauer 2005), the global maximum."""
     return _maximise(batch, restricted=True)
+
+
+# ── standard errors ───────────────────────────────────────────────────────────────────────────
+
+
+def compute_se_tau2(batch: Batch, method: str, tau2: Array, weights: Array | None = None) -> Array:
+    """Return the asymptotic standard error of tau2, by the formula of its estimator.
+
+    With P the matrix that gives Q = y'Py, moment estimators have the variance of a quadratic form
+    in normal effects, 2 tr(PΣPΣ) with Σ = V + tau2 I, over the squared divisor; the likelihood
+    ones have the inverse of the expected information; EB, PM and PMM the form of metafor, with
+    the sum of weights.
+    """
+    k = batch.k
+    df = k - 1
+    if method in ("ML", "REML", "EB", "PM", "PMM"):
+        w = 1 / (batch.v + tau2)
+        w1, w2 = w.sum(axis=0), (w * w).sum(axis=0)
+        if method == "ML":
+            return np.asarray(np.sqrt(2 / w2))
+        if method == "REML":
+            return np.asarray(np.sqrt(2 / (w2 - 2 * (w**3).sum(axis=0) / w1 + (w2 / w1) ** 2)))
+        return np.asarray(np.sqrt(2 * k**2 / df) / w1)
+    if weights is not None:
+        w = weights
+    elif method == "HE":
+        w = np.where(batch.held, 1.0, 0.0)
+    elif method == "SJ":
+        w = 1 / (batch.v + _sum_squares(batch) / k)
+    else:
+        w = 1 / batch.v
+    w1 = w.sum(axis=0)
+    wv = w * _known_v(batch)
+    # tr(PP), tr(PVP) and tr(PVPV) for P = W - ww'/w1, written out.
+    w2 = (w * w).sum(axis=0)
+    pp = w2 - 2 * (w**3).sum(axis=0) / w1 + (w2 / w1) ** 2
+    pvp = (w * wv).sum(axis=0) - 2 * (w * w * wv).sum(axis=0) / w1
+    pvp += w2 * (w * wv).sum(axis=0) / w1**2
+    pvpv = (wv * wv).sum(axis=0) - 2 * (w * wv * wv).sum(axis=0) / w1
+    pvpv += ((w * wv).sum(axis=0) / w1) ** 2
+    root = np.sqrt(2 * (pvpv + 2 * tau2 * pvp + tau2**2 * pp))
+    if method in ("HS", "HSk"):
+        divisor = w1 * (df / k if method == "HSk" else 1)
+    elif method == "SJ":
+        divisor = df / (_sum_squares(batch) / k)
+    else:
+        divisor = w1 - w2 / w1
+    return np.asarray(root / divisor)
 
 
 METHODS: dict[str, tuple[Estimator, str]] = {

@@ -1,0 +1,156 @@
+"""Roots and global maxima of many functions of one variable at once, in brackets.
+
+The functions are those of the between-study variance: generalised Q statistics, which fall, and
+likelihoods, which may have several maxima. No step size is absolute, and no iteration can leave
+its bracket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Columns = NDArray[Any] | slice
+
+# (t, columns) -> values of the functions `columns` at t, whose last axis runs along them.
+Score = Callable[[Array, Columns], Array]
+# (t, columns) -> value and slope.
+Curve = Callable[[Array, Columns], tuple[Array, Array]]
+
+EVERY = slice(None)
+
+# Spacing of the scan, in log(smallest variance + tau2). The score is built of terms that change on
+# a scale of 1 there (each 1/(v + tau2) is a logistic curve), so a third of it resolves them, and
+# cells whose curvature could hide a pair of roots are scanned again at an eighth of the spacing.
+SCAN_STEP = 0.35
+RESCAN_PARTS = 8
+# Newton steps are quadratic: one of this relative length leaves an error near its square.
+STEP_TOLERANCE = 1e-9
+MAX_STEPS = 200
+
+
+def find_roots(curve: Curve, low: Array, high: Array, start: Array, scale: Array) -> Array:
+    """Solve curve(t) = 0 for many columns, each falling from + to − between `low` and `high`.
+
+    Newton steps where they stay inside the bracket, bisection where they do not: it cannot fail
+    and cannot leave the bracket. `curve` takes t and the columns it is for, and returns value and
+    slope; a step is compared with t + `scale`.
+    """
+    root = start.copy()
+    low, high = low.copy(), high.copy()
+    active = np.arange(root.size)
+    for step in range(MAX_STEPS):
+        if active.size == 0:
+            break
+        whole = active.size == root.size
+        t = root[active]
+        value, slope = curve(t, EVERY if whole else active)
+        above = value > 0
+        low[active] = lo = np.where(above, t, low[active])
+        high[active] = hi = np.where(above, high[active], t)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            newton = t - value / slope
+        inside = (newton >= lo) & (newton <= hi) & (slope < 0)
+        # A Newton iteration that creeps along one side is cut short by an occasional bisection.
+        inside &= step % 8 != 7
+        following = np.where(inside, newton, (lo + hi) / 2)
+        root[active] = following
+        span = STEP_TOLERANCE * (t + scale[active])
+        active = active[np.abs(following - t) > span]
+    return root
+
+
+def find_falls(
+    score: Score, smallest: Array, end: Array, rows: int
+) -> tuple[NDArray[np.int64], Array, Array]:
+    """Return column, low and high end of every cell in which a score falls through 0.
+
+    `score` is scanned from 0 to `end` on a grid that is even in log(`smallest` + t), `rows` points
+    at a time; cells close to 0 for their curvature are scanned again, finer.
+    """
+    span = np.log(np.maximum(end / smallest, 1.0))
+    cells = int(np.ceil(span.max(initial=0.0) / SCAN_STEP))
+    if cells == 0:
+        nothing = np.zeros(0)
+        return np.zeros(0, dtype=np.int64), nothing, nothing
+    # Points of a column lie at multiples of one step whatever else is in the batch: the answer
+    # for a set must not depend on its company.
+    x = np.minimum(SCAN_STEP * np.arange(cells + 1)[:, None], span)
+    t = smallest * np.expm1(x)
+    g = np.empty_like(t)
+    for i in range(0, cells + 1, rows):
+        g[i : i + rows] = score(t[i : i + rows], EVERY)
+    g *= smallest + t
+    found = (g[:-1] > 0) & (g[1:] <= 0)
+    cell, number = np.nonzero(found)
+    low, high = t[cell, number], t[cell + 1, number]
+    # A straight line through both ends of a cell is off by at most an eighth of the second
+    # difference, so only cells this close to 0 could hide two roots; four times that, for safety.
+    bend = np.zeros_like(g)
+    bend[1:-1] = np.abs(g[:-2] - 2 * g[1:-1] + g[2:])
+    if cells > 1:
+        bend[0], bend[-1] = bend[1], bend[-2]
+    near = np.minimum(np.abs(g[:-1]), np.abs(g[1:])) < np.maximum(bend[:-1], bend[1:]) / 2
+    hidden = near & ((g[:-1] > 0) == (g[1:] > 0)) & (t[1:] > t[:-1])
+    if hidden.any():
+        cell, again = np.nonzero(hidden)
+        part = np.linspace(0, 1, RESCAN_PARTS + 1)[:, None]
+        fine = x[cell, again] * (1 - part) + x[cell + 1, again] * part
+        t = smallest[again] * np.expm1(fine)
+        s = np.empty_like(t)
+        for i in range(RESCAN_PARTS + 1):
+            s[i] = score(t[i : i + 1], again)[0]
+        cell, column = np.nonzero((s[:-1] > 0) & (s[1:] <= 0))
+        number = np.concatenate([number, again[column]])
+        low = np.concatenate([low, t[cell, column]])
+        high = np.concatenate([high, t[cell + 1, column]])
+    return number.astype(np.int64), low, high
+
+
+def climb(
+    score: Score,
+    at: Callable[[NDArray[np.int64]], Curve],
+    height: Score,
+    smallest: Array,
+    end: Array,
+    rows: int,
+) -> Array:
+    """Return the t ≥ 0 at which each column's likelihood is highest.
+
+    Parameters
+    ----------
+    score : callable
+        Derivative of the log-likelihood, up to a positive factor.
+    at : callable
+        Takes the columns in which maxima were bracketed (one may come several times) and returns
+        the curve (score and its slope) for that list.
+    height : callable
+        The log-likelihood itself; decides where there are several maxima.
+    smallest : ndarray
+        The smallest variance of each column: the scale on which its score changes near 0.
+    end : ndarray
+        `smallest` plus a t beyond which the score is negative.
+    rows : int
+        Points of the scan evaluated at a time.
+    """
+    number, low, high = find_falls(score, smallest, end, rows)
+    root = find_roots(at(number), low, high, (low + high) / 2, smallest[number])
+    # Zero is a (boundary) maximum where the likelihood falls from it.
+    at_zero = np.flatnonzero(score(np.zeros((1, smallest.size)), EVERY)[0] <= 0)
+    number = np.concatenate([number, at_zero])
+    root = np.concatenate([root, np.zeros(at_zero.size)])
+    best = np.zeros(smallest.size)
+    best[number] = root
+    contested = np.bincount(number, minlength=smallest.size) > 1
+    if contested.any():
+        rival = contested[number]
+        number, root = number[rival], root[rival]
+        level = height(root[None, :], number)[0]
+        # Ascending height, so that the highest is written last; of equals the smaller t.
+        order = np.lexsort((-root, level))
+        best[number[order]] = root[order]
+    return best
