@@ -60,6 +60,12 @@ class Batch:
             k.shape,
         )
 
+    def uncentred(self) -> Batch:
+        """Return the batch with nothing subtracted from its effects."""
+        offset = np.where(self.held, self.centre / np.sqrt(self.unit), 0.0)
+        zero = np.zeros(self.centre.shape)
+        return Batch(self.y + offset, self.v, self.held, self.k, zero, self.unit, self.shape)
+
 
 def describe_positions(bad: Bools) -> str:
     """Return where `bad` is true, counted from 0: positions only, never values."""

@@ -29,8 +29,8 @@ def find_p_value(statistic: Array, df: Array) -> Array:
 
 
 def find_f_tail(f: Array, df1: Array, df2: Array) -> Array:
-    """Return the upper tail area of F; of chi-squared over `df1` where `df2` is NaN."""
-    chi2 = chdtrc(df1, np.asarray(f) * df1)
+    """Return the upper tail area of F; of chi-squared on `df1` where `df2` is NaN."""
+    chi2 = chdtrc(df1, f)
     return np.asarray(np.where(np.isnan(df2), chi2, fdtrc(df1, np.where(np.isnan(df2), 1, df2), f)))
 
 

@@ -214,7 +214,7 @@ class Fit:
             "",
             f"estimate  {self.estimate:.4f} (SE {self.se:.4f}), {percent} CI "
             f"{self.ci_low:.4f} to {self.ci_high:.4f}, {name} = {self.statistic:.2f}, "
-            f"{_print_p(self.p_value)}",
+            f"{print_p(self.p_value)}",
             f"          {self.ci_method}",
         ]
         if np.isnan(self.pi_low):
@@ -226,7 +226,7 @@ class Fit:
             tau = np.sqrt(self.tau2)
             lines.append(
                 f"heterogeneity: tau2 = {self.tau2:.4f}, tau = {tau:.4f}, I2 = {self.i2:.1f} %, "
-                f"H2 = {self.h2:.2f}; Q({self.q_df:g}) = {self.q:.2f}, {_print_p(self.q_p_value)}"
+                f"H2 = {self.h2:.2f}; Q({self.q_df:g}) = {self.q:.2f}, {print_p(self.q_p_value)}"
             )
         if several and self.note:
             lines.append(f"note: {self.note}")
@@ -242,7 +242,8 @@ class Fit:
         return f"{text}, tau2={self.tau2:.4g}, I2={self.i2:.1f} %)"
 
 
-def _print_p(p: Number) -> str:
+def print_p(p: Number) -> str:
+    """Return a p-value in words."""
     return "p < 0.0001" if p < 0.0001 else f"p = {p:.4f}"
 
 
@@ -486,8 +487,9 @@ def pool(
     ------
     ValueError
         Unknown `method`, `test` or `prediction`; ``kr`` without ``REML``; `weights` missing for
-        ``GENQ`` or given for another method; `level` outside (0, 1); shapes that do not match; effects that are not finite or variances
-        that are not finite and above 0, with their positions; a single set without any study.
+        ``GENQ`` or given for another method; `level` outside (0, 1); shapes that do not match;
+        effects that are not finite or variances that are not finite and above 0, with their
+        positions; a single set without any study.
 
     Notes
     -----

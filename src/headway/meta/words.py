@@ -15,6 +15,7 @@ from headway import __version__
 
 if TYPE_CHECKING:
     from headway.meta.pooling import Fit
+    from headway.meta.regression import Regression
 
 ESTIMATORS: dict[str, str] = {
     "DL": "the method of moments (DerSimonian and Laird 1986)",
@@ -54,7 +55,8 @@ def describe_software() -> str:
 def describe_interval(test: str, level: float, df: float) -> str:
     """Return the sentence on confidence intervals and tests."""
     percent = f"{100 * level:g} %"
-    return f"Its {percent} confidence interval and test {INTERVALS[test].format(df=f'{df:.3g}')}."
+    words = INTERVALS[test].format(df=f"{df:.4g}")
+    return f"The {percent} confidence interval and the test of the estimate {words}."
 
 
 def describe_fit(fit: Fit, outcome: str = "") -> str:
@@ -107,7 +109,7 @@ def describe_fit(fit: Fit, outcome: str = "") -> str:
             curve = (
                 "a normal distribution"
                 if np.isnan(fit.pi_df)
-                else f"a t distribution with {fit.pi_df:.3g} degrees of freedom"
+                else f"a t distribution with {fit.pi_df:.4g} degrees of freedom"
             )
             parts.append(
                 f"The {100 * fit.level:g} % prediction interval for the effect in a new setting "
@@ -117,6 +119,47 @@ def describe_fit(fit: Fit, outcome: str = "") -> str:
         parts.append(
             "Heterogeneity is described by tau², by I² computed from tau² and the typical sampling "
             "variance (Higgins and Thompson 2002), and tested with Cochran's Q."
+        )
+    parts.append(describe_software())
+    return " ".join(parts)
+
+
+def describe_regression(fit: Regression, outcome: str = "") -> str:
+    """Return the methods of a meta-regression as sentences with versions and references.
+
+    Raises
+    ------
+    ValueError
+        For a batch: a text describes one analysis.
+    """
+    if not isinstance(fit.k, int):
+        raise ValueError("methods_text describes one set of studies, not a batch")
+    what = f" of {outcome}" if outcome else ""
+    names = list(fit.design.terms)
+    last = names.pop() if names else "nothing but an intercept"
+    listed = f"{', '.join(names)} and {last}" if names else last
+    kind = "common-effect" if fit.method == "EE" else "mixed-effects"
+    parts = [f"We regressed {fit.k} estimates{what} on {listed} in a {kind} meta-regression"]
+    if fit.method == "EE":
+        parts[0] += " with inverse-variance weights."
+    else:
+        parts[0] += (
+            f"; the residual between-study variance tau² was estimated by {ESTIMATORS[fit.method]}."
+        )
+    parts.append(describe_interval(fit.test, fit.level, float(fit.df)))
+    if fit.design.levels:
+        bases = ", ".join(f"{levels[0]} ({name})" for name, levels in fit.design.levels.items())
+        if fit.design.has_intercept:
+            parts.append(f"Factors are compared with their reference level: {bases}.")
+    if np.isnan(fit.qm_df2):
+        parts.append("Moderators were tested together with a Wald chi-squared test.")
+    else:
+        parts.append("Moderators were tested together with an F test (Knapp and Hartung 2003).")
+    if not np.isnan(fit.r2):
+        parts.append(
+            "R² is the share of tau² that the moderators account for (Raudenbush 2009)."
+            if fit.method != "EE"
+            else "R² is the adjusted one of the weighted regression."
         )
     parts.append(describe_software())
     return " ".join(parts)
