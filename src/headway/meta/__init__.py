@@ -5,23 +5,49 @@ saying which studies each set holds. Importing this room loads numpy and scipy.s
 """
 
 from headway.meta.conversions import se_from_ci
+from headway.meta.design import Design, build_design
+from headway.meta.gosh import Gosh, gosh
 from headway.meta.heterogeneity import Tau2Interval, confint_tau2
-from headway.meta.influence import leave_one_out
+from headway.meta.influence import (
+    Influence,
+    Shrunken,
+    baujat,
+    cumulate,
+    influence,
+    leave_one_out,
+    shrink,
+    standardise_residuals,
+)
+from headway.meta.permutation import Permutation, permutation_test
 from headway.meta.pooling import Fit, pool
-from headway.meta.regression import Regression, regress
+from headway.meta.regression import Predicted, Regression, regress
 from headway.meta.subgroup import Subgroups, subgroups
 from headway.meta.tau2 import NAMES as METHODS
 
 __all__ = [
     "METHODS",
+    "Design",
     "Fit",
+    "Gosh",
+    "Influence",
+    "Permutation",
+    "Predicted",
     "Regression",
+    "Shrunken",
     "Subgroups",
     "Tau2Interval",
+    "baujat",
+    "build_design",
     "confint_tau2",
+    "cumulate",
+    "gosh",
+    "influence",
     "leave_one_out",
+    "permutation_test",
     "pool",
     "regress",
     "se_from_ci",
+    "shrink",
+    "standardise_residuals",
     "subgroups",
 ]

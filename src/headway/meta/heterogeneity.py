@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from headway.meta.batch import prepare_batch
+from headway.meta.batch import Batch, prepare_batch
 from headway.meta.distributions import check_level, find_chi2_quantile
 from headway.meta.pooling import Number, Text, find_typical_variance
-from headway.meta.tau2 import check_method, compute_q, estimate_tau2, solve_q
+from headway.meta.solvers import Columns, find_falls, find_roots
+from headway.meta.tau2 import (
+    BLOCK_SIZE,
+    check_method,
+    compute_log_likelihood,
+    compute_q,
+    compute_score,
+    estimate_tau2,
+    solve_q,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Array = NDArray[np.float64]
+
+INTERVALS = ("Q-profile", "profile likelihood")
 
 NOTE_FEW = "fewer than two studies: heterogeneity cannot be estimated"
 NOTE_EMPTY = "empty interval: effects differ less than sampling alone would make them; set to 0"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Tau2Interval:
     """Estimate and confidence limits of heterogeneity: floats, or arrays for a batch.
 
@@ -26,6 +41,8 @@ class Tau2Interval:
     ----------
     tau2, tau2_low, tau2_high : float
         Between-study variance, in the squared unit of the effects.
+    tau, tau_low, tau_high : float
+        Its root, in the unit of the effects.
     i2, i2_low, i2_high : float
         I² in percent.
     h2, h2_low, h2_high : float
@@ -39,6 +56,9 @@ class Tau2Interval:
     tau2: Number
     tau2_low: Number
     tau2_high: Number
+    tau: Number
+    tau_low: Number
+    tau_high: Number
     i2: Number
     i2_low: Number
     i2_high: Number
@@ -50,6 +70,80 @@ class Tau2Interval:
     ci_method: str
     note: Text
 
+    def to_frame(self) -> pd.DataFrame:
+        """Return a data frame with one row per quantity (and set): estimate and limits."""
+        import pandas as pd
+
+        sets = np.size(self.tau2)
+        names = ("tau2", "tau", "i2", "h2")
+        columns: dict[str, Any] = {}
+        if np.shape(self.tau2):
+            columns["set"] = np.repeat(np.arange(sets), len(names))
+        columns["quantity"] = np.tile(np.array(names, dtype=object), sets)
+        for end, label in (("", "estimate"), ("_low", "ci_low"), ("_high", "ci_high")):
+            values = [np.ravel(getattr(self, name + end)) for name in names]
+            columns[label] = np.column_stack(values).ravel()
+        frame = pd.DataFrame(columns)
+        for name in ("method", "level", "ci_method"):
+            frame[name] = getattr(self, name)
+        return frame
+
+    def __repr__(self) -> str:
+        what = f"Tau2Interval({self.method}, {self.ci_method}"
+        if np.shape(self.tau2):
+            return f"{what}: batch of {np.shape(self.tau2)} sets of studies)"
+        return (
+            f"{what}: tau2={self.tau2:.4g} [{self.tau2_low:.4g}, {self.tau2_high:.4g}], "
+            f"I2={self.i2:.1f} [{self.i2_low:.1f}, {self.i2_high:.1f}] %)"
+        )
+
+
+def _profile_likelihood(
+    batch: Batch, tau2: Array, restricted: bool, drop: float
+) -> tuple[Array, Array]:
+    """Return the outermost tau2 at which the log-likelihood is `drop` below its maximum.
+
+    Where the likelihood has several maxima the set of such tau2 may have a gap; the interval
+    closes it. The lower limit is 0 where the likelihood at 0 is high enough.
+    """
+    threshold = compute_log_likelihood(batch, tau2, restricted) - drop
+    smallest = batch.v.min(axis=0)
+    # The likelihood falls without bound, so an end beyond the last crossing exists.
+    end = smallest + np.maximum(tau2, np.where(batch.held, batch.v, 0.0).max(axis=0))
+    for _ in range(600):
+        high = compute_log_likelihood(batch, end - smallest, restricted) > threshold
+        if not high.any():
+            break
+        end = np.where(high, 4 * end, end)
+    # A likelihood that is above the threshold between points beyond `end` would need a second
+    # maximum there; the score has none beyond this bound (see tau2.find_end).
+    rows = max(1, BLOCK_SIZE // max(1, batch.y.size))
+
+    def cross(sign: float) -> tuple[NDArray[np.int64], Array]:
+        def above(t: Array, columns: Columns) -> Array:
+            part = batch if isinstance(columns, slice) else batch.take(columns)
+            goal = threshold[columns]
+            levels = [compute_log_likelihood(part, row, restricted) - goal for row in t]
+            return sign * np.stack(levels)
+
+        number, low, high = find_falls(above, smallest, end, rows)
+        part, goal = batch.take(number), threshold[number]
+
+        def fall(t: Array, columns: Columns) -> tuple[Array, Array]:
+            some = part if isinstance(columns, slice) else part.take(columns)
+            value = compute_log_likelihood(some, t, restricted) - goal[columns]
+            return sign * value, sign * compute_score(some, t, restricted) / 2
+
+        return number, find_roots(fall, low, high, (low + high) / 2, smallest[number])
+
+    upper, lower = np.zeros(tau2.shape), np.full(tau2.shape, np.inf)
+    number, root = cross(1.0)
+    np.maximum.at(upper, number, root)
+    number, root = cross(-1.0)
+    np.minimum.at(lower, number, root)
+    at_zero = compute_log_likelihood(batch, np.zeros(tau2.shape), restricted) >= threshold
+    return np.where(at_zero | np.isinf(lower), 0.0, lower), upper
+
 
 def confint_tau2(
     yi: ArrayLike,
@@ -57,18 +151,21 @@ def confint_tau2(
     *,
     method: str = "REML",
     level: float = 0.95,
+    interval: str = "Q-profile",
     mask: ArrayLike | None = None,
 ) -> Tau2Interval:
-    """Find the Q-profile confidence interval of tau2, and with it of I² and H².
+    """Find the confidence interval of tau2, and with it of tau, I² and H².
 
     Parameters
     ----------
     yi, vi, mask
         As for :func:`headway.meta.pool`.
     method : str
-        Estimator of tau2 for the point estimate; the limits do not depend on it.
+        Estimator of tau2 for the point estimate; Q-profile limits do not depend on it.
     level : float
         Coverage.
+    interval : {"Q-profile", "profile likelihood"}
+        The second for ``ML`` and ``REML`` only.
 
     Returns
     -------
@@ -79,15 +176,22 @@ def confint_tau2(
     Raises
     ------
     ValueError
-        As :func:`headway.meta.pool`.
+        Unknown `interval`, or profile likelihood without a likelihood; or as
+        :func:`headway.meta.pool`.
 
     Notes
     -----
-    Viechtbauer (2007), equation 9: the values of tau2 at which the generalised Q equals the
-    quantiles of chi-squared with k − 1 df. Each limit is bracketed, so it cannot fail, and does
-    not depend on the unit of the outcome.
+    Q-profile: Viechtbauer (2007), equation 9, the values of tau2 at which the generalised Q equals
+    the quantiles of chi-squared with k − 1 df. Profile likelihood: Hardy and Thompson (1996), the
+    values at which the log-likelihood is half a quantile of chi-squared with 1 df below its
+    maximum. Each limit is bracketed, so it cannot fail, and does not depend on the unit of the
+    outcome.
     """
     check_method(method)
+    if interval not in INTERVALS:
+        raise ValueError(f"interval must be one of {list(INTERVALS)}, not {interval!r}")
+    if interval == "profile likelihood" and method not in ("ML", "REML"):
+        raise ValueError("a profile likelihood interval needs method='ML' or 'REML'")
     tail = (1 - check_level(level)) / 2
     batch = prepare_batch(yi, vi, mask)
     several = batch.k > 1
@@ -95,7 +199,12 @@ def confint_tau2(
     low, high = np.full(tau2.shape, np.nan), np.full(tau2.shape, np.nan)
     notes = np.full(tau2.shape, "", dtype=f"<U{max(len(NOTE_FEW), len(NOTE_EMPTY))}")
     notes[~several] = NOTE_FEW
-    if several.any():
+    if several.any() and interval == "profile likelihood":
+        drop = float(find_chi2_quantile(2 * tail, np.array(1.0))) / 2
+        low[several], high[several] = _profile_likelihood(
+            batch.select(several), tau2[several], method == "REML", drop
+        )
+    elif several.any():
         part = batch.select(several)
         df = (part.k - 1).astype(np.float64)
         smallest = find_chi2_quantile(1 - tail, df)
@@ -119,6 +228,9 @@ def confint_tau2(
         tau2=shape(tau2 * batch.unit),
         tau2_low=shape(low * batch.unit),
         tau2_high=shape(high * batch.unit),
+        tau=shape(np.sqrt(tau2 * batch.unit)),
+        tau_low=shape(np.sqrt(low * batch.unit)),
+        tau_high=shape(np.sqrt(high * batch.unit)),
         i2=to_i2(tau2),
         i2_low=to_i2(low),
         i2_high=to_i2(high),
@@ -127,6 +239,6 @@ def confint_tau2(
         h2_high=to_h2(high),
         method=method,
         level=level,
-        ci_method="Q-profile",
+        ci_method=interval,
         note=notes.reshape(batch.shape) if batch.shape else str(notes[0]),
     )

@@ -180,6 +180,11 @@ def _score_and_slope(y: Array, v: Array, t: Array, restricted: bool) -> tuple[Ar
     return score, slope
 
 
+def compute_score(batch: Batch, tau2: Array, restricted: bool) -> Array:
+    """Return twice the derivative of the profile log-likelihood at tau2."""
+    return _score(batch.y, batch.v, tau2, restricted)
+
+
 def compute_log_likelihood(
     batch: Batch, tau2: Array, restricted: bool, whole: bool = False
 ) -> Array:
