@@ -95,18 +95,28 @@ class Ledger:
         atol: float = 0.0,
         scale: Any = None,
         floor: float = 0.0,
+        skip: Any = None,
+        reason: str = "",
     ) -> None:
         """Compare the number, or the (nested) list of numbers, at `key` with ours.
 
         The difference is measured against ``max(|stored|, floor)``, or against `scale` where
         given (a half-width, for instance), and must be ≤ `rtol`; with `atol` it is absolute.
         ``null`` and ``[]`` in the file mean "not defined" and must be NaN, None or empty here. R
-        writes a list of one as a plain number, which is allowed for.
+        writes a list of one as a plain number, which is allowed for. Entries for which `skip` is
+        true are excluded with the `reason`.
         """
         stored = self.find(key)
         theirs = np.ravel(_to_floats(stored))
         mine = np.ravel(_to_floats(ours))
-        keys = [k for k, _ in walk(stored, key)]
+        if skip is not None and np.any(skip):
+            assert reason, "skipping needs a reason"
+            left_out = np.ravel(skip)
+            for i in np.flatnonzero(left_out):
+                if self.open.pop((*key, int(i)), None) is not None:
+                    self.excluded[reason] += 1
+            theirs, mine = np.where(left_out, np.nan, theirs), np.where(left_out, np.nan, mine)
+        keys = [k for k, _ in walk(stored, key) if skip is None or k in self.open]
         if theirs.size == 0 or np.isnan(theirs).all():
             assert mine.size == 0 or np.isnan(mine).all(), f"defined here only: {show(key)}"
         else:
