@@ -152,13 +152,15 @@ def test_every_stored_subgroup_analysis_is_reproduced(shared: Path) -> None:
             ledger.compare("Q between", (*separate, "Q"), ours.q_between, rtol=RTOL)
             ledger.compare("df", (*separate, "df"), ours.df)
             ledger.compare("Q between p", (*separate, "p"), ours.p_value, rtol=RTOL)
-            common = meta.regress(y, v, {"group": labels}, method=method, test=test)
+            common = meta.subgroups(y, v, labels, method=method, test=test, tau2="common")
             shared_tau2 = (*at, "common_tau2")
             floor = 1e-3 * y.var(ddof=1)
-            ledger.compare("tau2", (*shared_tau2, "tau2"), common.tau2, rtol=RTOL, floor=floor)
-            ledger.compare("QM", (*shared_tau2, "QM"), common.qm, rtol=RTOL)
-            ledger.compare("df", (*shared_tau2, "QMdf"), [common.qm_df, common.qm_df2])
-            ledger.compare("QM p", (*shared_tau2, "QMp"), common.qm_p_value, rtol=RTOL)
-            ledger.compare("QE", (*shared_tau2, "QE"), common.qe, rtol=Q_RTOL)
+            tau2 = common.groups[labels[0]].tau2
+            ledger.compare("tau2", (*shared_tau2, "tau2"), tau2, rtol=RTOL, floor=floor)
+            ledger.compare("QM", (*shared_tau2, "QM"), common.q_between, rtol=RTOL)
+            ledger.compare("df", (*shared_tau2, "QMdf"), [common.df, common.df2])
+            ledger.compare("QM p", (*shared_tau2, "QMp"), common.p_value, rtol=RTOL)
+            qe = meta.regress(y, v, {"group": labels}, method=method, test=test).qe
+            ledger.compare("QE", (*shared_tau2, "QE"), qe, rtol=Q_RTOL)
     ledger.close()
     assert (ledger.compared, ledger.excluded.total()) == SUBGROUP_COUNTS

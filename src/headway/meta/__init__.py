@@ -18,6 +18,7 @@ from headway.meta.influence import (
     shrink,
     standardise_residuals,
 )
+from headway.meta.multiverse import Effects, Multiverse, explore_multiverse, find_outliers
 from headway.meta.permutation import Permutation, permutation_test
 from headway.meta.pooling import Fit, pool
 from headway.meta.regression import Predicted, Regression, regress
@@ -27,9 +28,11 @@ from headway.meta.tau2 import NAMES as METHODS
 __all__ = [
     "METHODS",
     "Design",
+    "Effects",
     "Fit",
     "Gosh",
     "Influence",
+    "Multiverse",
     "Permutation",
     "Predicted",
     "Regression",
@@ -40,6 +43,8 @@ __all__ = [
     "build_design",
     "confint_tau2",
     "cumulate",
+    "explore_multiverse",
+    "find_outliers",
     "gosh",
     "influence",
     "leave_one_out",

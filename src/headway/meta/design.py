@@ -58,6 +58,7 @@ def _read_column(name: str, values: Any, k: int | None) -> tuple[Array | None, l
     raw = list(values) if not isinstance(values, np.ndarray) else values.tolist()
     if k is not None and len(raw) != k:
         raise ValueError(f"moderator {name!r} must hold one entry per study: {len(raw)} for {k}")
+    raw = [value.item() if isinstance(value, np.generic) else value for value in raw]
     # None, NaN and pandas.NA: the last is not equal to anything in a way that can be told apart.
     missing = np.array([value is None or (value == value) is not True for value in raw], dtype=bool)
     if missing.any():
@@ -65,7 +66,6 @@ def _read_column(name: str, values: Any, k: int | None) -> tuple[Array | None, l
             f"moderator {name!r} must not be missing: see "
             f"{describe_positions(missing)}; leave those studies out with a mask"
         )
-    raw = [value.item() if isinstance(value, np.generic) else value for value in raw]
     if all(isinstance(value, int | float) and not isinstance(value, bool) for value in raw):
         column = np.array(raw, dtype=np.float64)
         if not np.isfinite(column).all():

@@ -302,8 +302,9 @@ def find_prediction_df(df: Array, degrees: Array, prediction: str) -> Array:
 def _adjust_kenward_roger(w: Array, w1: Array) -> tuple[Array, Array]:
     """Return variance and df of Kenward and Roger (1997) for one mean and one variance.
 
-    With ``s_p`` the sum of w**p: expected information of tau2 under REML I, adjusted variance V
-    and df 2I/(V s_2)², as Partlett and Riley (2017), appendix, write them out.
+    With s_p the sum of w to the power p: expected information of tau2 under REML I, adjusted
+    variance V and df 2I/(V s_2)², as Partlett and Riley (2017) write them out. With few studies and
+    little heterogeneity the interval is very wide.
     """
     w2, w3 = (w * w).sum(axis=0), (w * w * w).sum(axis=0)
     information = w2 / 2 - w3 / w1 + (w2 / w1) ** 2 / 2

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from headway.meta.batch import describe_positions, read_numbers
-from headway.meta.distributions import find_chi2_tail
-from headway.meta.pooling import Fit, pool
+from headway.meta.design import build_design
+from headway.meta.distributions import find_chi2_tail, find_critical
+from headway.meta.pooling import Array, Fit, describe_prediction, pool, print_p
+from headway.meta.regression import regress
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NAN = float("nan")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Subgroups:
     """Fits of all subgroups, the overall fit and the test of differences between subgroups.
 
@@ -25,12 +32,16 @@ class Subgroups:
     overall : Fit
         All studies together.
     q_between : float
-        Weighted sum of squares of the group estimates, each weighed by its own squared standard
-        error; NaN with fewer than two groups.
+        Test of differences: the weighted sum of squares of the group estimates, each weighed by
+        its own squared standard error, for separate tau2; the omnibus statistic of the
+        meta-regression on the groups for a common one. NaN with fewer than two groups.
     df : int
         Number of groups minus 1.
+    df2 : float
+        Second degrees of freedom where the statistic is F; NaN where it is chi-squared.
     p_value : float
-        From chi-squared.
+    tau2 : str
+        ``separate`` or ``common``.
     definition : str
         The test in words.
     """
@@ -39,8 +50,42 @@ class Subgroups:
     overall: Fit
     q_between: float
     df: int
+    df2: float
     p_value: float
+    tau2: str
     definition: str
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a data frame with one row per group and one for all studies."""
+        import pandas as pd
+
+        fits = {**self.groups, "all studies": self.overall}
+        frame = pd.concat([fit.to_frame() for fit in fits.values()], ignore_index=True)
+        frame.insert(0, "group", list(fits))
+        return frame
+
+    def summary(self) -> str:
+        """Return the result as a statistician would print it."""
+        width = max(len(str(name)) for name in [*self.groups, "all studies"])
+        lines = []
+        for name, fit in {**self.groups, "all studies": self.overall}.items():
+            lines.append(
+                f"{name!s:{width}s}  k = {fit.k}, {fit.estimate:.4f} "
+                f"({100 * fit.level:g} % CI {fit.ci_low:.4f} to {fit.ci_high:.4f})"
+            )
+        if np.isnan(self.q_between):
+            lines.append(f"no test of differences: {self.definition}")
+        else:
+            kind = f"Q({self.df})" if np.isnan(self.df2) else f"F({self.df}, {self.df2:g})"
+            lines.append(
+                f"differences: {kind} = {self.q_between:.2f}, {print_p(self.p_value)} "
+                f"({self.definition})"
+            )
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{name}: k={fit.k}" for name, fit in self.groups.items())
+        return f"Subgroups({sizes}; differences p={self.p_value:.4g})"
 
 
 def subgroups(
@@ -51,8 +96,9 @@ def subgroups(
     method: str = "REML",
     test: str = "adhoc",
     level: float = 0.95,
+    tau2: str = "separate",
 ) -> Subgroups:
-    """Pool each subgroup with a tau2 of its own and test whether the subgroups differ.
+    """Pool each subgroup and test whether the subgroups differ.
 
     Parameters
     ----------
@@ -62,6 +108,9 @@ def subgroups(
         Label of each study's subgroup; none may be missing.
     method, test, level
         As for :func:`headway.meta.pool`.
+    tau2 : {"separate", "common"}
+        Whether each subgroup has a between-study variance of its own or all share one, estimated
+        within subgroups: better where they are small, if they can be thought equally varied.
 
     Returns
     -------
@@ -70,12 +119,15 @@ def subgroups(
     Raises
     ------
     ValueError
-        More than one dimension; as many labels as effects not given; missing labels, with their
-        positions; or as :func:`headway.meta.pool`.
+        Unknown `tau2`; a common one with fewer than two groups, with as many groups as studies or
+        with ``test="kr"``; more than one dimension; as many labels as effects not given; missing
+        labels, with their positions; or as :func:`headway.meta.pool`.
 
     Notes
     -----
-    Borenstein et al. (2009), chapter 19, separate estimates of tau2. The test takes the standard
+    Borenstein et al. (2009), chapter 19. A common tau2 is that of the meta-regression on the
+    groups, whose omnibus test is the test of differences; the groups' estimates, standard errors
+    and degrees of freedom are its own, too. With separate ones, the test takes the standard
     errors the groups are reported with, so it uses the Hartung-Knapp errors where `test` does; a
     group of one study enters with its own error.
     """
@@ -90,9 +142,13 @@ def subgroups(
     missing = np.array([label is None or (label == label) is not True for label in labels])
     if missing.any():
         raise ValueError(f"groups must not be missing: see {describe_positions(missing)}")
+    if tau2 not in ("separate", "common"):
+        raise ValueError("tau2 must be 'separate' or 'common'")
     overall = pool(y, v, method=method, test=test, level=level)
     names: list[Hashable] = list(dict.fromkeys(labels))
     held = np.array([[label == name for label in labels] for name in names])
+    if tau2 == "common":
+        return _share_tau2(y, v, names, held, overall)
     fits: dict[Hashable, Fit] = {
         name: pool(y[own], v[own], method=method, test=test, level=level)
         for name, own in zip(names, held, strict=True)
@@ -101,10 +157,74 @@ def subgroups(
     se = np.array([fit.se for fit in fits.values()])
     df = len(names) - 1
     q = p = float("nan")
+    words = f"chi-squared on {df} df over group estimates, tau2 and standard error of each group"
     # A Hartung-Knapp error of 0 (a group without spread) would weigh without bound: no test.
     if df > 0 and (se > 0).all():
         w = 1 / se**2
         q = float((w * (estimate - (w * estimate).sum() / w.sum()) ** 2).sum())
         p = float(find_chi2_tail(np.array(q), np.array(float(df))))
-    words = f"chi-squared on {df} df over group estimates, tau2 and standard error of each group"
-    return Subgroups(fits, overall, q, df, p, words)
+    elif df > 0:
+        words = "a group has effects without spread, and with them a standard error of 0"
+    else:
+        words = "there is one group only"
+    return Subgroups(fits, overall, q, df, float("nan"), p, tau2, words)
+
+
+def _share_tau2(
+    y: Array, v: Array, names: list[Hashable], held: NDArray[np.bool_], overall: Fit
+) -> Subgroups:
+    """Pool subgroups with one tau2, by meta-regression on their membership."""
+    if len(names) < 2:
+        raise ValueError("a common tau2 needs at least two groups")
+    if len(names) >= y.size:
+        raise ValueError("a common tau2 needs groups of more than one study")
+    member = {str(i): own.astype(np.float64) for i, own in enumerate(held)}
+    options: Any = {"method": overall.method, "test": overall.test, "level": overall.level}
+    means = regress(y, v, build_design(member, intercept=False), **options)
+    others = dict(list(member.items())[1:])
+    difference = regress(y, v, others, **options)
+    freedom = float(means.df)
+    pi_se = np.sqrt(means.tau2 + means.se**2)
+    reach = float(find_critical(overall.level, np.array(freedom))) * pi_se
+    fits: dict[Hashable, Fit] = {}
+    for i, (name, own) in enumerate(zip(names, held, strict=True)):
+        alone = pool(y[own], v[own], **options)
+        several = alone.k > 1 and overall.method != "EE"
+        fits[name] = replace(
+            alone,
+            estimate=float(means.estimate[i]),
+            se=float(means.se[i]),
+            ci_low=float(means.ci_low[i]),
+            ci_high=float(means.ci_high[i]),
+            pi_low=float(means.estimate[i] - reach[i]) if several else NAN,
+            pi_high=float(means.estimate[i] + reach[i]) if several else NAN,
+            pi_se=float(pi_se[i]) if several else NAN,
+            pi_df=freedom if several else NAN,
+            p_value=float(means.p_value[i]),
+            statistic=float(means.statistic[i]),
+            df=freedom,
+            tau2=means.tau2,
+            se_tau2=means.se_tau2,
+            # Those of the group alone would belong to another tau2.
+            i2=means.i2,
+            h2=means.h2,
+            log_likelihood=NAN,
+            note="tau2, I2 and degrees of freedom are those of all groups together",
+            ci_method=means.ci_method,
+            pi_method=describe_prediction(overall.method, overall.test, "default", len(names)),
+        )
+    kind = (
+        f"F on {difference.qm_df} and {freedom:g} df"
+        if freedom == freedom
+        else (f"chi-squared on {difference.qm_df} df")
+    )
+    return Subgroups(
+        fits,
+        overall,
+        float(difference.qm),
+        difference.qm_df,
+        float(difference.qm_df2),
+        float(difference.qm_p_value),
+        "common",
+        f"{kind} of the meta-regression on the groups, one tau2 for all",
+    )
