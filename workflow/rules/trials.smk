@@ -28,6 +28,7 @@ rule analyse_review:
     output:
         effects=f"{RESULTS}/trials/{{review}}/effects.csv",
         pooled=f"{RESULTS}/trials/{{review}}/pooled.csv",
+        multiverse=f"{RESULTS}/trials/{{review}}/multiverse.csv",
         reproduction=f"{RESULTS}/trials/{{review}}/reproduction.csv",
         consistency=f"{RESULTS}/trials/{{review}}/consistency.csv",
         integrity=f"{RESULTS}/trials/{{review}}/integrity.csv",

@@ -86,7 +86,7 @@ class Multiverse:
 
     @property
     def significant(self) -> NDArray[np.bool_]:
-        """Tell which specifications exclude no effect at the level of the intervals."""
+        """Tell which specifications have an interval that excludes 0."""
         return np.asarray(self.p_value < 1 - self.level)
 
     @property
@@ -147,11 +147,11 @@ class Multiverse:
         n = self.estimate.size
         percent = f"{100 * self.level:g} %"
         declared = ", ".join(f"{name} {levels[0]}" for name, levels in self.choices.items())
-        verdict = "excludes" if self.significant[0] else "does not exclude"
+        verdict = "excludes" if self.significant[0] else "includes"
         lines = [
             f"Multiverse of {n} specifications",
             f"declared ({declared}): {self.estimate[0]:.4g}, {percent} CI {self.ci_low[0]:.4g} to "
-            f"{self.ci_high[0]:.4g}, which {verdict} no effect",
+            f"{self.ci_high[0]:.4g}, which {verdict} 0",
             f"same direction: {100 * self.same_direction:.1f} % of specifications; significant in "
             f"that direction: {100 * self.share_significant:.1f} %; in agreement with the declared "
             f"one in direction and significance: {100 * self.agreement:.1f} %",
@@ -292,7 +292,7 @@ def explore_multiverse(
     kept |= {name: read_mask(own, (k,)) for name, own in (inclusions or {}).items()}
 
     rows: list[tuple[int, str, str, NDArray[np.bool_]]] = []
-    seen: set[tuple[int, bytes]] = set()
+    seen: set[tuple[str, bytes, bytes, bytes]] = set()
     left_out = {"the same effects of the same studies as another": 0, "fewer than two studies": 0}
     for number, (y, v) in enumerate(read):
         known = np.isfinite(y) & np.isfinite(v)
@@ -308,7 +308,10 @@ def explore_multiverse(
                 if mask.sum() < 2:
                     left_out["fewer than two studies"] += 1
                     continue
-                key = (number, mask.tobytes())
+                # What counts is what is fitted: an assumed correlation that no study needs makes no
+                # specification of its own.
+                fitted = (mask.tobytes(), y[mask].tobytes(), v[mask].tobytes())
+                key = (effects[number].unit, *fitted)
                 if key in seen:
                     left_out["the same effects of the same studies as another"] += 1
                     continue

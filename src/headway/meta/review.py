@@ -9,6 +9,7 @@ from headway.effects.integrity import check_integrity
 from headway.effects.table import build_effects
 from headway.meta.pooling import pool
 from headway.meta.reproduce import check_consistency, judge_review
+from headway.meta.specifications import explore_review
 from headway.meta.subgroup import subgroups
 from headway.tables import conform, empty
 
@@ -53,7 +54,7 @@ def analyse_review(
     Returns
     -------
     dict of DataFrame
-        effects, pooled, reproduction, consistency, integrity.
+        effects, pooled, multiverse, reproduction, consistency, integrity.
     """
     import pandas as pd
 
@@ -76,6 +77,7 @@ def analyse_review(
     return {
         "effects": effects,
         "pooled": pooled,
+        "multiverse": explore_review(arms, contrasts, review),
         "reproduction": judge_review(review, arms, published, effects, pooled),
         "consistency": check_consistency(published, review),
         "integrity": check_integrity(arms, contrasts, published, review),
@@ -84,7 +86,7 @@ def analyse_review(
 
 def empty_review() -> dict[str, pd.DataFrame]:
     """Make the tables of `analyse_review` without a row, for a review that was refused."""
-    names = ("effects", "pooled", "reproduction", "consistency", "integrity")
+    names = ("effects", "pooled", "multiverse", "reproduction", "consistency", "integrity")
     return {name: empty(name) for name in names}
 
 

@@ -1,0 +1,154 @@
+"""The multiverse of a review: which ways to analyse its comparisons can be defended.
+
+Measures of the same family on the same numbers, the correlations that the review assumes and its
+sensitivity values, rows that were recalled, trials far from the others, each trial left out, all
+estimators and intervals of :mod:`headway.meta.multiverse`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from headway.effects.table import build_effects
+from headway.meta.multiverse import Effects, Multiverse, explore_multiverse, find_outliers
+from headway.tables import conform, empty
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FAMILIES = (("MD", "SMD"), ("MC", "SMCC", "SMCR"), ("RR", "OR", "RD"))
+OVERALL = "overall"
+MEASURE, ASSUMED, ROWS = "measure", "assumed r", "rows"
+PRINTED, RECALLED = "read in the source", "with recalled rows"
+
+
+def list_measures(measure: str) -> list[str]:
+    """List the measures that answer the same question, the declared one first."""
+    family = next((own for own in FAMILIES if measure in own), (measure,))
+    return [measure, *(other for other in family if other != measure)]
+
+
+def _build(
+    arms: pd.DataFrame,
+    contrasts: pd.DataFrame,
+    review: Mapping[str, Any],
+    comparison: Mapping[str, Any],
+    measure: str,
+    r: float,
+) -> pd.DataFrame:
+    """Return the rows of a comparison that are pooled under another measure and correlation."""
+    own = {**review, "comparisons": [{**comparison, "measure": measure}]}
+    effects = build_effects(arms, contrasts, own, assumed_r=r)
+    return effects[effects["pooled"]]
+
+
+def list_ways(
+    arms: pd.DataFrame,
+    contrasts: pd.DataFrame,
+    review: Mapping[str, Any],
+    comparison: Mapping[str, Any],
+) -> Iterator[tuple[str, list[str], list[Effects]]]:
+    """Yield, per subgroup that stands alone, its trials and the ways to compute their effects.
+
+    A comparison between arms is one set. Changes within arms are one set per subgroup where they
+    are grouped by kind of arm, since treated and untreated people are not one population.
+    """
+    within = comparison["estimand"] != "between_arm"
+    assumed = review["assumed_r"]
+    sources = {PRINTED: (arms, contrasts)}
+    concerned = [frame[frame["outcome"] == comparison["outcome"]] for frame in (arms, contrasts)]
+    if any(frame["status"].eq("recalled").any() for frame in concerned):
+        sources[RECALLED] = tuple(
+            frame.assign(status=frame["status"].replace("recalled", "computed"))
+            for frame in concerned
+        )
+    tables: dict[tuple[str, str, str], pd.DataFrame] = {}
+    for measure in list_measures(comparison["measure"]):
+        for rows, frames in sources.items():
+            table = _build(*frames, review, comparison, measure, assumed["value"])
+            needed = within and table["r_from"].str.startswith("assumed", na=False).any()
+            tables[measure, f"{assumed['value']:g}" if within else "not needed", rows] = table
+            for r in assumed["sensitivity"] if needed else []:
+                tables[measure, f"{r:g}", rows] = _build(*frames, review, comparison, measure, r)
+    alone = comparison["subgroup_by"] == "arm"
+    declared = next(iter(tables.values()))
+    groups = list(dict.fromkeys(declared["subgroup"])) if alone else [OVERALL]
+    for group in groups:
+        ways: list[Effects] = []
+        studies: dict[str, None] = {}
+        parts: dict[tuple[str, str, str], pd.DataFrame] = {}
+        for key, table in tables.items():
+            own = table[table["subgroup"] == group] if alone else table
+            names = own["trial"] + (": " + own["arms"] if within else "")
+            parts[key] = own.assign(study=names).drop_duplicates("study").set_index("study")
+            studies |= dict.fromkeys(parts[key].index)
+        names = list(studies)
+        for (measure, r, rows), own in parts.items():
+            aligned = own.reindex(names)
+            if not aligned["yi"].notna().any():
+                continue
+            unit = str(own["unit"].iloc[0])
+            choices = {MEASURE: measure, ASSUMED: r, ROWS: rows}
+            ways.append(Effects(choices, aligned["yi"].to_numpy(), aligned["vi"].to_numpy(), unit))
+        if ways:
+            yield group, names, ways
+
+
+def explore_comparison(
+    review: Mapping[str, Any], studies: list[str], ways: list[Effects]
+) -> Multiverse | None:
+    """Explore the ways to analyse one set; None where fewer than two studies are pooled."""
+    y, v = np.asarray(ways[0].yi), np.asarray(ways[0].vi)
+    if np.isfinite(y).sum() < 2:
+        return None
+    outliers = find_outliers(y, v)
+    inclusions = {"without outliers": ~outliers} if outliers.any() else {}
+    declared = (review["model"]["method"], review["model"]["test"])
+    return explore_multiverse(
+        ways,
+        inclusions=inclusions,
+        studies=studies,
+        declared=declared,
+        level=review["level"],
+    )
+
+
+def explore_review(
+    arms: pd.DataFrame, contrasts: pd.DataFrame, review: Mapping[str, Any]
+) -> pd.DataFrame:
+    """Explore the multiverse of every comparison of a review.
+
+    Parameters
+    ----------
+    arms, contrasts
+        Tables of the contract.
+    review
+        review.yaml with its defaults.
+
+    Returns
+    -------
+    DataFrame
+        Table `multiverse`; the declared specification of each set comes first.
+    """
+    import pandas as pd
+
+    parts = []
+    for comparison in review["comparisons"]:
+        for group, studies, ways in list_ways(arms, contrasts, review, comparison):
+            found = explore_comparison(review, studies, ways)
+            if found is None:
+                continue
+            frame = found.to_frame().rename(
+                columns={ASSUMED: "assumed_r", "left out": "left_out", "interval": "test"}
+            )
+            frame = frame.rename(columns={"estimator": "method", "rows": "rows_used"})
+            frame.insert(0, "comparison", comparison["id"])
+            frame.insert(1, "subgroup", group)
+            frame.insert(2, "specification", np.arange(len(frame)))
+            parts.append(frame)
+    if not parts:
+        return empty("multiverse")
+    return conform("multiverse", pd.concat(parts, ignore_index=True))
