@@ -31,13 +31,16 @@ RESCAN_PARTS = 8
 # Newton steps are quadratic: one of this relative length leaves an error near its square.
 STEP_TOLERANCE = 1e-9
 MAX_STEPS = 200
+# From here on only bisection: what is left of the steps shrinks any bracket to nothing.
+LAST_NEWTON = 60
 
 
 def find_roots(curve: Curve, low: Array, high: Array, start: Array, scale: Array) -> Array:
     """Solve curve(t) = 0 for many columns, each falling from + to − between `low` and `high`.
 
-    Newton steps where they stay inside the bracket, bisection where they do not: it cannot fail
-    and cannot leave the bracket. `curve` takes t and the columns it is for, and returns value and
+    Newton steps where they stay inside the bracket, bisection where they do not: it cannot leave
+    the bracket, and bisection alone would end within the number of steps (an ArithmeticError would
+    say otherwise; no number is returned that did not settle). `curve` takes t and the columns it is for, and returns value and
     slope; a step is compared with t + `scale`.
     """
     root = start.copy()
@@ -46,14 +49,14 @@ def find_roots(curve: Curve, low: Array, high: Array, start: Array, scale: Array
     t, lo, hi, size = start, low, high, scale
     for step in range(MAX_STEPS):
         if t.size == 0:
-            break
+            return root
         value, slope = curve(t, active)
         above = value > 0
         lo, hi = np.where(above, t, lo), np.where(above, hi, t)
         with np.errstate(divide="ignore", invalid="ignore"):
             newton = t - value / slope
         # A Newton iteration that creeps along one side is cut short by an occasional bisection.
-        if step % 8 == 7:
+        if step % 8 == 7 or step >= LAST_NEWTON:
             following = (lo + hi) / 2
         else:
             inside = (newton >= lo) & (newton <= hi) & (slope < 0)
@@ -64,6 +67,8 @@ def find_roots(curve: Curve, low: Array, high: Array, start: Array, scale: Array
             continue
         active = np.flatnonzero(moving) if isinstance(active, slice) else active[moving]
         t, lo, hi, size = t[moving], lo[moving], hi[moving], size[moving]
+    if t.size:
+        raise ArithmeticError(f"{t.size} roots were not found within {MAX_STEPS} steps")
     return root
 
 
