@@ -1,14 +1,13 @@
-"""Effect sizes against R's metafor, every entry of the stored answers for our measures.
+"""Effect sizes against R's metafor (and effectsize): every stored number of both files.
 
-Nothing is picked by hand: the tests walk the whole file, and floors on the numbers of compared
-effects keep the walk from shrinking unseen. ``pytest -s`` prints the worst differences.
+Nothing is picked by hand: a ledger opens all numbers and closes only when each was compared or
+excluded with a reason. ``pytest -s`` prints what was compared and the worst differences.
 """
 
 from __future__ import annotations
 
 import csv
-import json
-from collections import Counter, defaultdict
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +15,26 @@ import numpy as np
 import pytest
 
 from headway import effects
+from headway.effects import records
+from headway.effects.measures import MEASURES
+from tests.golden.ledger import Key, Ledger, is_number, read_answers
 
-OURS = {"MD", "SMD", "ROM", "MC", "SMCC", "SMCR", "SMCRH", "ROMC", "RR", "OR", "RD"}
 # Closed forms in double precision, stored with 15 digits: 1e-12 would do but for the two below.
 RTOL = 1e-11
 # R's J is exp of a difference of log-gammas. At m = 400 that difference has lost 3 digits (5e-13,
 # measured), and the unbiased variance 1 - (m - 2)/(m J^2), itself near 1/m, loses another 3.
 RTOL_UNBIASED = 1e-9
+# effectsize finds noncentral t limits with a general optimiser, which stops at about 1e-4.
+RTOL_NONCENTRAL = 1e-3
 
-# Where metafor 5.1 redefined a measure, 3.8's answer is compared with `correct=False` (ROM, ROMC)
-# or not at all (vi of SMCRH).
-MIN_EFFECTS = {"3.8": 7446, "5.1": 9031}
+COUNTS = {
+    "oracle.json": (23377, 1785),
+    "oracle_metafor_5.1.json": (32930, 26232),
+}
+HALF = "effect without variance or variance without effect: not defined here"
+# Redefined by metafor 5.1: 3.8's answer has another variance, or no bias correction.
+REDEFINED_VI = ("SMCRH", "SMDH:LS", "SMDH:LS2", "SMD1H")
+UNCORRECTED = ("ROM:LS", "ROM:HO", "ROM:AV", "ROMC", "CVR", "CVRC")
 
 # Columns of the 2 x 2 data: events and sizes of both groups, or all four cells.
 COUNT_COLUMNS = (
@@ -35,6 +43,15 @@ COUNT_COLUMNS = (
     ("xTi", "nTi", "xCi", "nCi"),
     ("b.xti", "nti", "b.xci", "nci"),
 )
+TWO_GROUPS = {
+    "n1": "n1i",
+    "mean1": "m1i",
+    "sd1": "sd1i",
+    "n2": "n2i",
+    "mean2": "m2i",
+    "sd2": "sd2i",
+}
+PAIRED = {"n": "ni", "mean1": "m1i", "sd1": "sd1i", "mean2": "m2i", "sd2": "sd2i", "r": "ri"}
 
 
 def read_columns(shared: Path, dataset: str) -> dict[str, np.ndarray] | None:
@@ -53,32 +70,38 @@ def read_columns(shared: Path, dataset: str) -> dict[str, np.ndarray] | None:
         except ValueError:
             return np.nan
 
-    return {name: np.array([read(row[name]) for row in rows]) for name in rows[0]}
+    columns = {name: np.array([read(row[name]) for row in rows]) for name in rows[0]}
+    return columns | {"": np.array([row.get("treatment", "") for row in rows])}
 
 
-def find_arguments(shared: Path, dataset: str, measure: str) -> dict[str, np.ndarray] | None:
+def rename(x: dict[str, np.ndarray], names: dict[str, str]) -> dict[str, np.ndarray]:
+    return {ours: x[theirs] for ours, theirs in names.items()}
+
+
+def find_arguments(shared: Path, dataset: str, measure: str) -> dict[str, Any] | None:
     """Return the arguments of escalc for a data set, None if its data are not in the folder."""
     study, _, arm = dataset.partition("_")
-    if study == "morris2008":
-        x = read_columns(shared, study)
+    x = read_columns(shared, study if study in ("morris2008", "senn2013") else dataset)
+    if study == "senn2013" and arm.startswith("arms"):
+        x = read_columns(shared, "senn2013_arms")
         assert x is not None
-        g = arm[0].upper()
-        return {
-            "n": x[f"n{g}"],
-            "mean1": x[f"mpost{g}"],
-            "mean2": x[f"mpre{g}"],
-            "sd1": x[f"sdpre{g}"],
-            "sd2": x[f"sdpost{g}"],
-            "r": x[f"r{g}"],
-        }
-    x = read_columns(shared, dataset)
+        own = x[""] == arm.removeprefix("arms_")
+        return {"n": x["ni"][own], "mean": x["mi"][own], "sd": x["sdi"][own]}
     if x is None:
         return None
-    if measure in ("MD", "SMD", "ROM"):
-        names = {"n1": "n1i", "mean1": "m1i", "sd1": "sd1i"}
-        names |= {"n2": "n2i", "mean2": "m2i", "sd2": "sd2i"}
-        return {ours: x[theirs] for ours, theirs in names.items()}
-    if measure in ("RR", "OR", "RD"):
+    if measure == "dppc2":
+        return {
+            "n1": x["nT"], "mean_pre1": x["mpreT"], "mean_post1": x["mpostT"],
+            "sd_pre1": x["sdpreT"], "n2": x["nC"], "mean_pre2": x["mpreC"],
+            "mean_post2": x["mpostC"], "sd_pre2": x["sdpreC"], "r": x["rT"],
+        }  # fmt: skip
+    if study == "morris2008":
+        g = arm[0].upper()
+        names = {"n": f"n{g}", "mean1": f"mpost{g}", "mean2": f"mpre{g}"}
+        names |= {"sd1": f"sdpre{g}", "sd2": f"sdpost{g}", "r": f"r{g}"}
+        return rename(x, names)
+    needed = MEASURES[measure].needed
+    if needed == "a b c d":
         if "tpos" in x:
             return dict(zip("abcd", (x[c] for c in ("tpos", "tneg", "cpos", "cneg")), strict=True))
         e1, n1, e2, n2 = next(c for c in COUNT_COLUMNS if c[0] in x)
@@ -86,96 +109,163 @@ def find_arguments(shared: Path, dataset: str, measure: str) -> dict[str, np.nda
         known = np.isfinite(x[e1] + x[n1] + x[e2] + x[n2])
         a, b, c, d = (x[e1], x[n1] - x[e1], x[e2], x[n2] - x[e2])
         return {"a": a[known], "b": b[known], "c": c[known], "d": d[known]}
-    names = {"n": "ni", "mean1": "m1i", "sd1": "sd1i", "mean2": "m2i", "sd2": "sd2i", "r": "ri"}
-    return {ours: x[theirs] for ours, theirs in names.items()}
+    if needed.startswith("events1"):
+        names = {"events1": "x1i", "time1": "t1i", "events2": "x2i", "time2": "t2i"}
+        return rename(x, names)
+    if needed == "events n":
+        return {"events": x["xi"], "n": x["ni"]}
+    if needed == "n r":
+        return {"n": x["ni"], "r": x["ri"]}
+    if needed == "alpha items n":
+        return {"alpha": x["ai"], "items": x["mi"], "n": x["ni"]}
+    if "mean2" in needed.split() and "n2" in needed.split():
+        return rename(x, TWO_GROUPS)
+    return {name: value for name, value in rename(x, PAIRED).items() if name in needed.split()}
 
 
-def to_array(values: list[Any]) -> np.ndarray:
-    return np.array([np.nan if v is None else v for v in values], dtype=float)
+def compare_measure(
+    ledger: Ledger, shared: Path, dataset: str, key: str, answer: Any, old: bool
+) -> None:
+    measure, *options = key.split(":")
+    at: Key = (dataset, key)
+    if "yi" not in answer:
+        assert "error" in answer, at
+        return
+    arguments = find_arguments(shared, dataset, measure)
+    if arguments is None:
+        if any(is_number(value) for value in (*answer["yi"], *answer["vi"])):
+            pattern = re.escape(f"{dataset} / {key}") + " / .*"
+            ledger.exclude(pattern, "data of the set are not stored")
+        return
+    extra: dict[str, Any] = {}
+    for option in options:
+        extra |= {"correct": False} if option == "nocorrect" else {"vtype": option}
+    if old and key in UNCORRECTED:
+        extra["correct"] = False
+    with np.errstate(all="raise"):
+        yi, vi = effects.escalc(measure, **arguments, **extra)
+    if key.endswith(":AV") and all(value is None for value in answer["yi"]):
+        # One trial without spread or mean makes metafor's average infinite and every trial
+        # undefined; here a trial without one does not enter the average.
+        return
+    rtol = RTOL_UNBIASED if "UB" in options else RTOL
+    # metafor gives a variance without an effect (AV), or an effect without a variance; here such a
+    # pair is not defined as a whole.
+    half = np.array([e is None for e in np.ravel(np.array(answer["yi"], dtype=object))])
+    half ^= np.array([e is None for e in np.ravel(np.array(answer["vi"], dtype=object))])
+    assert np.isnan(yi[half]).all() and np.isnan(vi[half]).all()
+    skip: dict[str, Any] = {"skip": half, "reason": HALF}
+    # Effects next to 0 are differences of rounded numbers: their standard error measures them.
+    size = np.fmax(np.abs(yi), 1e-2 * np.sqrt(vi))
+    ledger.compare(f"{measure} yi", (*at, "yi"), yi, rtol=rtol, scale=size, **skip)
+    if old and key in REDEFINED_VI:
+        pattern = re.escape(f"{dataset} / {key} / vi") + " / .*"
+        ledger.exclude(pattern, "variance redefined by metafor 5.1")
+    else:
+        ledger.compare(f"{measure} vi", (*at, "vi"), vi, rtol=rtol, **skip)
 
 
-@pytest.mark.parametrize(
-    ("version", "file"), [("3.8", "oracle.json"), ("5.1", "oracle_metafor_5.1.json")]
-)
-def test_every_stored_effect_size_is_reproduced(shared: Path, version: str, file: str) -> None:
-    path = shared / "golden" / "metafor" / file
-    stored = json.loads(path.read_text(encoding="utf-8"))["escalc"]
-    worst: dict[str, float] = defaultdict(float)
-    skipped: Counter[str] = Counter()
-    compared = 0
-    for dataset, entries in stored.items():
+@pytest.mark.parametrize("file", list(COUNTS))
+def test_every_stored_effect_size_is_reproduced(shared: Path, file: str) -> None:
+    section = read_answers(shared, file)["escalc"]
+    old = file == "oracle.json"
+    ledger = Ledger("escalc" if old else "escalc (5.1)", section)
+    for dataset, entries in section.items():
         for key, answer in entries.items():
-            measure, *options = key.split(":")
-            if measure not in OURS:
-                continue
-            if "yi" not in answer:
-                # An error message of R: a variance that version does not have.
-                assert options == ["UB"]
-                skipped["refused by metafor"] += 1
-                continue
-            arguments = find_arguments(shared, dataset, measure)
-            if arguments is None:
-                skipped["data not stored"] += 1
-                continue
-            settings: dict[str, Any] = {}
-            if "nocorrect" in options or (version == "3.8" and measure in ("ROM", "ROMC")):
-                settings["correct"] = False
-            if options and options[0] != "nocorrect":
-                settings["vtype"] = options[0]
-            yi, vi = effects.escalc(measure, **arguments, **settings)
-            expected_y, expected_v = to_array(answer["yi"]), to_array(answer["vi"])
-            place = f"{version} {dataset} {key}"
-            assert yi.shape == expected_y.shape, place
-            defined = np.isfinite(expected_y)
-            if "AV" in options and not defined.any():
-                # One undefined study makes metafor's average, and so every row, undefined; ours
-                # is the average of the effects there are.
-                skipped["average undefined in metafor"] += 1
-                continue
-            assert (np.isfinite(yi) == defined).all(), place
-            assert (np.isfinite(vi) == defined).all(), place
-            # Effects near 0 are differences of means, exact on the scale of those means only.
-            scale = np.maximum(np.abs(expected_y), np.sqrt(expected_v))[defined]
-            scale = np.where(scale > 0, scale, 1.0)
-            # NaN would vanish in max(); both are finite here, as asserted above.
-            gap = float(np.max(np.abs(yi - expected_y)[defined] / scale, initial=0))
-            worst[f"yi {key}"] = max(worst[f"yi {key}"], gap)
-            compared += int(defined.sum())
-            if version == "3.8" and measure == "SMCRH":
-                skipped["vi of SMCRH redefined in 4.6"] += 1
-                continue
-            # A group without spread (poole2003) has a variance of exactly 0.
-            scale = np.where(expected_v > 0, expected_v, 1.0)[defined]
-            gap = float(np.max(np.abs(vi - expected_v)[defined] / scale, initial=0))
-            worst[f"vi {key}"] = max(worst[f"vi {key}"], gap)
-    print(f"\nmetafor {version}: {compared} effects; not compared: {dict(skipped)}")
-    for name, difference in sorted(worst.items(), key=lambda item: -item[1])[:8]:
-        print(f"  {name:22s} {difference:.1e}")
-    for name, difference in worst.items():
-        assert difference <= (RTOL_UNBIASED if "UB" in name else RTOL), name
-    assert compared >= MIN_EFFECTS[version]
+            compare_measure(ledger, shared, dataset, key, answer, old)
+    ledger.close()
+    assert (ledger.compared, ledger.excluded.total()) == COUNTS[file]
 
 
-def test_effects_of_individual_records_are_reproduced(shared: Path) -> None:
-    path = shared / "golden" / "metafor" / "oracle_metafor_5.1.json"
-    stored = json.loads(path.read_text(encoding="utf-8"))["ipd"]
-    compared = 0
-    for name, answer in stored.items():
-        if "mean_pre" not in answer:  # a regression on the same records
+def compare_bounds(ledger: Ledger, at: Key, ours: records.Bounded, name: str) -> None:
+    ledger.compare("effectsize estimate", (*at, name), ours.estimate, rtol=1e-10)
+    ledger.compare("effectsize level", (*at, "CI"), 0.95)
+    limits = (ours.ci_low, ours.ci_high)
+    for end, value in zip(("CI_low", "CI_high"), limits, strict=True):
+        ledger.compare("effectsize limit", (*at, end), value, rtol=RTOL_NONCENTRAL, floor=0.1)
+
+
+IPD_COUNTS = {"oracle.json": (166, 35), "oracle_metafor_5.1.json": (238, 62)}
+
+
+@pytest.mark.parametrize("file", list(IPD_COUNTS))
+def test_every_stored_effect_of_paired_records_is_reproduced(shared: Path, file: str) -> None:
+    section = read_answers(shared, file)["ipd"]
+    ledger = Ledger("ipd" if file == "oracle.json" else "ipd (5.1)", section)
+    for dataset, entry in section.items():
+        if dataset == "anorexia_ancova":
+            ledger.exclude("anorexia_ancova / .*", "needs records that are not stored")
             continue
-        summary = {
-            "n": answer["n"],
-            "mean1": answer["mean_post"],
-            "mean2": answer["mean_pre"],
-            "sd1": answer["sd_pre"],
-            "sd2": answer["sd_post"],
-            "r": answer["r"],
-        }
-        for measure in sorted(OURS & set(answer)):
-            # Means, SDs and r are stored with 15 digits, of which differences lose one or two.
-            yi, vi = effects.escalc(measure, **summary)
-            expected = answer[measure]
-            assert float(yi) == pytest.approx(expected["yi"], rel=1e-11), (name, measure)
-            assert float(vi) == pytest.approx(expected["vi"], rel=1e-11), (name, measure)
-            compared += 1
-    assert compared >= 16
+        stored = [entry[k] for k in ("mean_pre", "sd_pre", "mean_post", "sd_post", "r")]
+        ours = records.describe_summaries(entry["n"], *stored)
+        if dataset == "sleep":
+            x = read_columns(shared, "sleep_ipd")
+            assert x is not None
+            ours = records.describe_records(x["pre"], x["post"])
+            for name, value in (
+                ("n", x["pre"].size), ("mean_pre", x["pre"].mean()),
+                ("sd_pre", x["pre"].std(ddof=1)), ("mean_post", x["post"].mean()),
+                ("sd_post", x["post"].std(ddof=1)), ("r", ours.r),
+            ):  # fmt: skip
+                ledger.compare("summaries", (dataset, name), value, rtol=1e-12)
+            ranked = records.rank_biserial(x["pre"], x["post"])
+            at = (dataset, "effectsize", "rank_biserial_paired")
+            compare_bounds(ledger, at, ranked, "r_rank_biserial")
+        else:
+            names = "n|mean_pre|sd_pre|mean_post|sd_post|r"
+            ledger.exclude(f"{dataset} / ({names})", "input of the analysis")
+            if "effectsize" in entry:
+                ledger.exclude(
+                    f"{dataset} / effectsize / rank_biserial_paired / .*",
+                    "needs records that are not stored",
+                )
+        ledger.exclude(f"{dataset} / wilcoxon_p_exact_or_normal", "no rank test is offered")
+        for name, value in (
+            ("mean_change", ours.mean_change),
+            ("sd_change", ours.sd_change),
+            ("t", ours.t),
+            ("df", ours.df),
+            ("p", ours.p_value),
+            ("lb", ours.ci_low),
+            ("ub", ours.ci_high),
+            ("d_z", ours.d_z.estimate),
+            ("d_av", ours.d_average),
+            ("d_av_rms", ours.d_rms.estimate),
+            ("d_rm", ours.d_rm),
+            ("glass_pre", ours.glass),
+        ):
+            ledger.compare("paired t test and d", (dataset, name), value, rtol=1e-10)
+        for measure in ("MC", "SMCC", "SMCR", "SMCRH", "SMCRP", "SMCRPH"):
+            if "error" in entry[measure]:
+                continue
+            before, after = entry["sd_pre"], entry["sd_post"]
+            given = {"n": entry["n"], "mean1": entry["mean_post"], "mean2": entry["mean_pre"]}
+            # 'sd1' is the SD that SMCR and SMCRH divide by, the one before treatment.
+            given |= {"sd1": before, "r": entry["r"]}
+            given |= {} if measure == "SMCR" else {"sd2": after}
+            yi, vi = effects.escalc(measure, **given)
+            ledger.compare("paired measures", (dataset, measure, "yi"), yi, rtol=1e-10)
+            if file == "oracle.json" and measure in REDEFINED_VI:
+                ledger.exclude(f"{dataset} / {measure} / vi", "variance redefined by metafor 5.1")
+            else:
+                ledger.compare("paired measures", (dataset, measure, "vi"), vi, rtol=1e-10)
+        if "effectsize" not in entry:
+            continue
+        for name, key, value in (
+            ("cohens_d_paired", "Cohens_d", ours.d_z),
+            ("hedges_g_paired", "Hedges_g", ours.g_z),
+            ("cohens_d_indep", "Cohens_d", ours.d_rms),
+            ("hedges_g_indep", "Hedges_g", ours.g_rms),
+            ("u3", "Cohens_U3", ours.u3),
+            ("p_superiority", "p_superiority", ours.superiority),
+            ("p_superiority_paired", "p_superiority", ours.superiority_paired),
+            ("overlap", "Overlap", ours.overlap),
+        ):
+            compare_bounds(ledger, (dataset, "effectsize", name), value, key)
+        at = (dataset, "effectsize", "glass")
+        ledger.compare("effectsize estimate", (*at, "Glass_delta"), ours.glass, rtol=1e-10)
+        ledger.exclude(
+            re.escape(" / ".join(at)) + " / CI.*", "interval of Glass's delta is not offered"
+        )
+    ledger.close()
+    assert (ledger.compared, ledger.excluded.total()) == IPD_COUNTS[file]

@@ -81,3 +81,22 @@ def test_the_engines_tables_list_every_code(repo_root: Path) -> None:
     tables = "\n".join(line for line in text.splitlines() if line.startswith("|"))
     assert {code for code in (*meta.METHODS, *TESTS) if f"`{code}`" not in tables} == set()
     assert {code for code in PREDICTIONS if f'"{code}"' not in text} == set()
+
+
+def test_the_table_of_measures_is_that_of_the_code(repo_root: Path) -> None:
+    from headway.effects.measures import MEASURES
+
+    text = (repo_root / "docs/measures.md").read_text(encoding="utf-8")
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in text.splitlines()
+        if line.startswith("| ") and not line.startswith("| code")
+    ]
+    assert all(len(row) == 7 for row in rows)
+    listed = {(row[0], row[1]) for row in rows}
+    expected = set()
+    for code, entry in MEASURES.items():
+        several = len(entry.vtypes) > 1
+        expected |= {(code, vtype if several else "") for vtype in entry.vtypes}
+    assert listed == expected
+    assert len(rows) == len(listed)

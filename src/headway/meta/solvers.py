@@ -40,8 +40,8 @@ def find_roots(curve: Curve, low: Array, high: Array, start: Array, scale: Array
 
     Newton steps where they stay inside the bracket, bisection where they do not: it cannot leave
     the bracket, and bisection alone would end within the number of steps (an ArithmeticError would
-    say otherwise; no number is returned that did not settle). `curve` takes t and the columns it is for, and returns value and
-    slope; a step is compared with t + `scale`.
+    say otherwise; no number is returned that did not settle). `curve` takes t and the columns it is
+    for, and returns value and slope; a step is compared with t + `scale`.
     """
     root = start.copy()
     # What is still moving, kept together: values of a column are written back when it stops.
