@@ -118,7 +118,7 @@ def find_arguments(shared: Path, dataset: str, measure: str) -> dict[str, Any] |
         return {"n": x["ni"], "r": x["ri"]}
     if needed == "alpha items n":
         return {"alpha": x["ai"], "items": x["mi"], "n": x["ni"]}
-    if "mean2" in needed.split() and "n2" in needed.split():
+    if "n2" in needed.split():
         return rename(x, TWO_GROUPS)
     return {name: value for name, value in rename(x, PAIRED).items() if name in needed.split()}
 

@@ -55,10 +55,10 @@ __all__ = [
     "measure_two_group_means",
 ]
 
-# Family, its function, and what that takes beside the arguments a measure needs.
+# Family, its function, and what that takes beside the arguments its measures need.
 _FAMILIES: list[tuple[Mapping[str, Measure], Callable[..., EffectSizes], str]] = [
     (_TWO_GROUPS, measure_two_group_means, "vtype correct"),
-    (_PAIRED, measure_paired_means, "sd2 vtype correct"),
+    (_PAIRED, measure_paired_means, "vtype correct"),
     (CONTROLLED, measure_controlled_change, "correct"),
     (_COUNTS, measure_two_by_two, "add to"),
     (RATES, measure_person_time, "add to"),
@@ -110,7 +110,9 @@ def escalc(measure: str, **arguments: Any) -> EffectSizes:
         if measure not in family:
             continue
         needed = family[measure].needed.split()
-        taken = dict.fromkeys([*needed, *options.split()])
+        # What another measure of the family needs may be given, and is not used.
+        every = " ".join([*(entry.needed for entry in family.values()), options])
+        taken = dict.fromkeys(every.split())
         unknown = sorted(set(arguments) - set(taken))
         if unknown:
             listed = " ".join(taken)

@@ -144,7 +144,7 @@ MEASURES: dict[str, Measure] = {
     "SMCRP": Measure(_compute_smcrp, NEEDED),
     "SMCRPH": Measure(_compute_smcrph, NEEDED),
     "ROMC": Measure(_compute_romc, NEEDED),
-    "VRC": Measure(_compute_vrc, NEEDED),
+    "VRC": Measure(_compute_vrc, "n sd1 sd2 r"),
     "CVRC": Measure(_compute_cvrc, NEEDED),
     "CLESCN": Measure(_compute_clesc, NEEDED),
 }
@@ -154,10 +154,10 @@ def measure_paired_means(
     measure: str,
     *,
     n: ArrayLike,
-    mean1: ArrayLike,
-    mean2: ArrayLike,
     sd1: ArrayLike,
     r: ArrayLike,
+    mean1: ArrayLike | None = None,
+    mean2: ArrayLike | None = None,
     sd2: ArrayLike | None = None,
     vtype: str = "LS",
     correct: bool = True,
@@ -178,7 +178,8 @@ def measure_paired_means(
     n : array_like
         Patients measured at both times, ≥ 2.
     mean1, mean2, sd1, sd2 : array_like
-        Means and standard deviations (≥ 0) in the unit of the outcome; ``SMCR`` needs no `sd2`.
+        Means and standard deviations (≥ 0) in the unit of the outcome; ``SMCR`` needs no `sd2`,
+        ``VRC`` no means.
         A published SD of the change is given as `sd1` with ``sd2=0, r=0`` (``MC``, ``SMCC``).
     r : array_like
         Correlation between the two times, in [−1, 1].

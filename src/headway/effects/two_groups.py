@@ -171,10 +171,10 @@ MEASURES: dict[str, Measure] = {
     "MD": Measure(_compute_md, NEEDED, ("LS", "HO")),
     "SMD": Measure(_compute_smd, NEEDED, ("LS", "LS2", "UB", "AV")),
     "SMDH": Measure(_compute_smdh, NEEDED, ("LS", "LS2")),
-    "SMD1": Measure(_compute_smd1, NEEDED),
+    "SMD1": Measure(_compute_smd1, "n1 mean1 n2 mean2 sd2"),
     "SMD1H": Measure(_compute_smd1h, NEEDED),
     "ROM": Measure(_compute_rom, NEEDED, ("LS", "HO", "AV")),
-    "VR": Measure(_compute_vr, NEEDED),
+    "VR": Measure(_compute_vr, "n1 sd1 n2 sd2"),
     "CVR": Measure(_compute_cvr, NEEDED),
     "CLES": Measure(_compute_cles, NEEDED),
     "RPB": Measure(_compute_rpb, NEEDED),
@@ -189,11 +189,11 @@ def measure_two_group_means(
     measure: str,
     *,
     n1: ArrayLike,
-    mean1: ArrayLike,
-    sd1: ArrayLike,
     n2: ArrayLike,
-    mean2: ArrayLike,
     sd2: ArrayLike,
+    mean1: ArrayLike | None = None,
+    sd1: ArrayLike | None = None,
+    mean2: ArrayLike | None = None,
     vtype: str = "LS",
     correct: bool = True,
 ) -> EffectSizes:
@@ -211,7 +211,7 @@ def measure_two_group_means(
         Patients per group, ≥ 2.
     mean1, mean2, sd1, sd2 : array_like
         Means and standard deviations (≥ 0) in the unit of the outcome. All arguments have one
-        shape or broadcast to one.
+        shape or broadcast to one. ``VR`` needs no means, ``SMD1`` no `sd1`.
     vtype : str
         Variance: ``MD`` LS (each group's own SD) or HO (pooled SD); ``SMD`` LS, LS2, UB
         (unbiased) or AV (from the sample-size weighted average effect along the last axis);
