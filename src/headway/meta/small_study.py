@@ -36,6 +36,9 @@ NOTE_FEW = (
 )
 # A predictor that varies by less than this share of its size is constant up to rounding.
 CONSTANT = 1e-10
+# Numbers that differ by less than this share of their size are ties: 0.3 - 0.2 and 0.1 are the same
+# effect, and must be in every unit.
+TIED = 1e-12
 
 PREDICTORS: dict[str, str] = {
     "sei": "standard error",
@@ -410,6 +413,25 @@ class RankTest(Tabled):
         return f"RankTest(k={self.k}: tau = {self.tau:.3g}, {print_p(self.p_value)})"
 
 
+def sort_ties(values: Array, size: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the ascending order of `values` and the number of the tie each one belongs to.
+
+    Values within `TIED` times `size` of their neighbour are one tie, in the order given.
+    """
+    order = np.argsort(values, kind="stable")
+    group = np.concatenate([[0], np.cumsum(np.diff(values[order]) > TIED * size)])
+    again = np.lexsort((order, group))
+    return order[again], group
+
+
+def _merge_ties(values: Array) -> Array:
+    """Return numbers in the order of `values`, the same for those that are equal up to rounding."""
+    order, group = sort_ties(values, float(np.abs(values).max()))
+    merged = np.empty(values.size)
+    merged[order] = group
+    return merged
+
+
 def _count_inversions(n: int) -> Array:
     """Return the probability of 0, 1, 2… discordant pairs of n in random order."""
     chance = np.ones(1)
@@ -444,8 +466,11 @@ def rank_test(yi: ArrayLike, vi: ArrayLike) -> RankTest:
     w = 1 / v
     about = y - (w * (y - y[0])).sum() / w.sum() - y[0]
     # v − 1/Σw, written so that it stays positive for a study that has nearly all the weight.
-    others = np.array([np.delete(w, i).sum() for i in range(n)])
-    z = about / np.sqrt(v * others / w.sum())
+    others = w.sum() - w
+    for i in np.flatnonzero(2 * w > w.sum()):
+        others[i] = np.delete(w, i).sum()
+    z = _merge_ties(about / np.sqrt(v * others / w.sum()))
+    v = _merge_ties(v)
     above = np.triu_indices(n, 1)
     dz, dv = np.sign(z[:, None] - z)[above], np.sign(v[:, None] - v)[above]
     s = float((dz * dv).sum())

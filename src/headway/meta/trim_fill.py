@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from headway.meta.pooling import Fit, pool
-from headway.meta.small_study import note_few, read_studies
+from headway.meta.small_study import TIED, note_few, read_studies, sort_ties
 from headway.meta.tau2 import check_method
 
 if TYPE_CHECKING:
@@ -24,8 +24,9 @@ ESTIMATORS: dict[str, str] = {
 }
 SIDES = ("auto", "left", "right")
 MAX_ROUNDS = 100
-# Two distances from the mean that differ by less than this share of it are equal.
-EQUAL = 1e-12
+NOTE_TIED = (
+    "equal effects at the edge of what was trimmed: which of them went depends on their order"
+)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -81,15 +82,16 @@ class TrimFill:
         )
 
 
-def _count_missing(off: Array, estimator: str) -> tuple[float, float]:
+def _count_missing(off: Array, size: float, estimator: str) -> tuple[float, float]:
     """Return the estimated number of missing studies and its standard error.
 
-    `off` are the effects about the trimmed mean, in ascending order, missing ones on the left.
+    `off` are the effects about the trimmed mean, in ascending order, missing ones on the left;
+    `size` is what their rounding is relative to.
     """
     k = off.size
-    size = np.abs(off)
+    off = np.where(np.abs(off) <= TIED * size, 0.0, off)
     rank = np.empty(k)
-    rank[np.argsort(size, kind="stable")] = np.arange(1, k + 1)
+    rank[sort_ties(np.abs(off), size)[0]] = np.arange(1, k + 1)
     if estimator == "R0":
         below = rank[off < 0]
         if below.size == 0:
@@ -168,7 +170,8 @@ def trim_and_fill(
 
     Notes
     -----
-    Duval and Tweedie (2000a, 2000b). A sensitivity analysis: it assumes that the funnel is
+    Duval and Tweedie (2000a, 2000b). Equal effects are ranked in the order given, which can decide
+    what is trimmed; the note says so. A sensitivity analysis: it assumes that the funnel is
     symmetric but for the missing studies, and performs poorly with heterogeneity.
     """
     if side not in SIDES:
@@ -182,7 +185,8 @@ def trim_and_fill(
     if side == "auto":
         side = _choose_side(y, v, method)
     sign = -1.0 if side == "right" else 1.0
-    order = np.argsort(sign * y, kind="stable")
+    size = float(np.abs(y).max())
+    order, tie = sort_ties(sign * y, size)
     effects, variances, k = sign * y[order], v[order], y.size
     seen, k0, se = -1, 0, np.nan
     centre = 0.0
@@ -192,10 +196,7 @@ def trim_and_fill(
         seen = k0
         kept = slice(0, k - k0)
         centre = float(pool(effects[kept], variances[kept], method=method, test="z").estimate)
-        off = effects - centre
-        # What is equal in any unit must rank as equal in this one.
-        off[np.abs(off) <= EQUAL * max(np.abs(effects).max(), np.abs(centre))] = 0.0
-        missing, se = _count_missing(off, estimator)
+        missing, se = _count_missing(effects - centre, size, estimator)
         k0 = int(max(0.0, np.round(missing)))
     else:
         raise ValueError(
@@ -209,4 +210,6 @@ def trim_and_fill(
         whole_y, whole_v = np.concatenate([y, filled_y]), np.concatenate([v, filled_v])
         fit = pool(whole_y, whole_v, method=method, test=test, level=level)
     p = 0.5 ** (k0 + 1) if estimator == "R0" else np.nan
-    return TrimFill(k0, se, p, side, filled_y, filled_v, fit, before, k, estimator, note_few(k))
+    tied = 0 < k0 < k and tie[k - k0] == tie[k - k0 - 1]
+    note = "; ".join(filter(None, [NOTE_TIED if tied else "", note_few(k)]))
+    return TrimFill(k0, se, p, side, filled_y, filled_v, fit, before, k, estimator, note)
