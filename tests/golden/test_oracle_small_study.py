@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from headway.meta.excess import excess_significance
 from headway.meta.henmi_copas import henmi_copas
@@ -24,7 +25,7 @@ RTOL = 1e-6
 CLOSED_RTOL = 1e-10
 
 # Numbers compared, numbers excluded. The walk must not shrink.
-COUNTS = (0, 0)
+COUNTS = (11607, 343)
 
 # Name in the file: model, method, predictor.
 REGRESSION_TESTS = {
@@ -52,6 +53,7 @@ SIZE_COLUMNS = {
 BY_LAST_BIT = ("gibson2002|MD", "poole2003|MD")
 
 EARLY = "metafor's optim stopped below the maximum (ours is higher by more than 1e-6)"
+EMPTY = "no study in the interval all chances are relative to: refused here, fitted by metafor"
 FAIL_SAFE = "no fail-safe N, on purpose (Cochrane Handbook 13)"
 NOT_MADE = "beta and half-normal selection models are not made"
 
@@ -63,6 +65,8 @@ def read_rows(shared: Path, dataset: str, rows_used: list[int]) -> list[dict[str
         if path.exists():
             with path.open(newline="", encoding="utf-8") as lines:
                 rows = list(csv.DictReader(lines))
+            if name == "collins1985a":  # trials without the outcome left before rows were counted
+                rows = [row for row in rows if row["b.xti"] not in ("", "NA")]
             if dataset.endswith("_placebo"):
                 rows = [row for row in rows if row["treatment"] == "placebo"]
             return [rows[row - 1] for row in rows_used]
@@ -171,6 +175,11 @@ def compare_trim_and_fill(
 def compare_selection(ledger: Ledger, key: str, y: np.ndarray, v: np.ndarray) -> None:
     stored, at = ledger.section[key].get("selmodel_stepfun"), (key, "selmodel_stepfun")
     if stored is None or "error" in stored:
+        return
+    if key == "gibson2002|MD":
+        with pytest.raises(ValueError, match="interval 0"):
+            select_by_steps(y, v, steps=0.025)
+        ledger.exclude(r"gibson2002\|MD / selmodel_stepfun / .*", EMPTY)
         return
     ours = select_by_steps(y, v, steps=0.025)
     gain = ours.log_likelihood - stored["ll"]

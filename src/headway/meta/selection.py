@@ -309,7 +309,7 @@ def select_by_steps(
         Where the p-value is cut, increasing; the last interval ends at 1.
     alternative : {"greater", "less", "two.sided"}, optional
         Which p-values selection goes by. Without it one-sided, in the direction of the
-        REML estimate.
+        ML estimate without selection.
     max_chance : float
         Upper limit of the chance of publication relative to the first interval, > 1.
     level : float
@@ -343,7 +343,7 @@ def select_by_steps(
             f"{intervals} intervals need at least {intervals + 1} studies, not {k}: use fewer steps"
         )
     if alternative is None:
-        alternative = "less" if pool(y, v, method="REML", test="z").estimate < 0 else "greater"
+        alternative = "less" if pool(y, v, method="ML", test="z").estimate < 0 else "greater"
     if alternative not in ALTERNATIVES:
         raise ValueError(f"alternative must be one of {list(ALTERNATIVES)}, not {alternative!r}")
     # A power of 4, as in `prepare_batch`: scaling is exact.
