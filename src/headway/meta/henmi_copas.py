@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from scipy.special import gammainc
 
 from headway.meta.distributions import check_level
-from headway.meta.pooling import pool
+from headway.meta.pooling import NOTE_TWO, pool
 from headway.meta.small_study import Tabled, read_studies
 
 
@@ -120,5 +120,5 @@ def henmi_copas(yi: ArrayLike, vi: ArrayLike, *, level: float = 0.95) -> RobustI
         critical,
         k,
         level,
-        "",
+        NOTE_TWO if k == 2 else "",
     )

@@ -18,7 +18,7 @@ from scipy.special import chdtrc, ndtr, ndtri
 
 from headway.meta.distributions import check_level, find_critical, find_p_value
 from headway.meta.pooling import pool, print_p
-from headway.meta.small_study import read_studies
+from headway.meta.small_study import FEW_STUDIES, read_studies
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,12 +32,16 @@ ALTERNATIVES: dict[str, str] = {
 }
 # The likelihood can rise for ever with a chance; as in metafor it ends at 100 times the first.
 MAX_CHANCE = 100.0
+# Lower bound of a log chance, only for the search: every interval holds a study, so that the
+# likelihood falls without end as its chance goes to 0.
+LOWEST = -60.0
 NOTE_EDGE = (
     "a relative chance of publication ended at its upper limit: the likelihood has no maximum "
     "inside, do not trust this fit"
 )
 NOTE_ZERO = "tau2 ended at 0 and is held there for the standard errors"
 NOTE_FLAT = "standard errors are not defined: the likelihood is flat at its maximum"
+NOTE_SMALL = "fewer than ten studies: selection can hardly be told from none"
 NOTE_LOST = "an interval holds fewer than five studies: its chance of publication is a guess"
 
 
@@ -188,50 +192,53 @@ def _height_and_slope(
 
 
 def _climb(problem: _Problem, start: Array, ceiling: float) -> tuple[float, Array]:
-    """Return the highest point reached from a start: (log-likelihood, mu, tau2, theta…).
-
-    Bounded quasi-Newton steps, then projected Newton steps down to rounding.
-    """
+    """Return what bounded quasi-Newton steps reach from a start: (log-likelihood, place)."""
     from scipy.optimize import minimize
 
     def fall(x: Array) -> tuple[float, Array]:
         height, slope = _height_and_slope(problem, x[0], x[1], x[2:])
         return -height, -slope
 
-    bounds = [(None, None), (0.0, None)] + [(-60.0, np.log(ceiling))] * (start.size - 2)
+    bounds = [(None, None), (0.0, None)] + [(LOWEST, np.log(ceiling))] * (start.size - 2)
     options = {"maxiter": 1000, "ftol": 1e-14, "gtol": 1e-9, "maxls": 50}
     found = minimize(fall, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
     x = np.asarray(found.x, dtype=np.float64)
-    low = np.array([-np.inf, 0.0, *[-60.0] * (start.size - 2)])
-    high = np.array([np.inf, np.inf, *[np.log(ceiling)] * (start.size - 2)])
-    height, slope = _height_and_slope(problem, x[0], x[1], x[2:])
-    for _ in range(50):
-        held = ((x <= low) & (slope < 0)) | ((x >= high) & (slope > 0))
-        free = ~held
-        curve = _find_curvature(problem, x)[np.ix_(free, free)]
-        try:
-            step = np.linalg.solve(curve, -slope[free])
-        except np.linalg.LinAlgError:
+    return _height_and_slope(problem, x[0], x[1], x[2:])[0], x
+
+
+def _polish(problem: _Problem, x: Array, ceiling: float) -> tuple[float, Array]:
+    """Return a maximum down to rounding, from a point next to it.
+
+    Newton steps on the gradient, for heights are equal long before places are; parameters at a
+    bound the likelihood rises towards are held there.
+    """
+    chances = x.size - 2
+    low = np.array([-np.inf, 0.0, *[LOWEST] * chances])
+    high = np.array([np.inf, np.inf, *[np.log(ceiling)] * chances])
+
+    def measure(x: Array, scale: Array) -> tuple[float, Array, NDArray[np.bool_], float]:
+        height, slope = _height_and_slope(problem, x[0], x[1], x[2:])
+        free = ~(((x <= low) & (slope <= 0)) | ((x >= high) & (slope >= 0)))
+        return height, slope, free, float(np.abs(slope[free] / scale[free]).max(initial=0.0))
+
+    for _ in range(30):
+        curve = -_find_curvature(problem, x)
+        scale = np.sqrt(np.maximum(np.abs(np.diag(curve)), np.finfo(float).tiny))
+        height, slope, free, off = measure(x, scale)
+        if off == 0:
             break
-        if (slope[free] * step).sum() <= 0:  # not uphill: no maximum to be polished here
+        unit = scale[free]
+        standard = curve[np.ix_(free, free)] / np.outer(unit, unit)
+        if np.linalg.eigvalsh(standard).min() <= 1e-12:
+            break  # flat: there is no place to be polished
+        candidate = x.copy()
+        candidate[free] += np.linalg.solve(standard, slope[free] / unit) / unit
+        candidate = np.clip(candidate, low, high)
+        better = measure(candidate, scale)
+        if not (better[3] < off and better[0] > height - 1e-9 * (1 + abs(height))):
             break
-        size = 1.0
-        while size > 1e-6:
-            candidate = x.copy()
-            candidate[free] = x[free] + size * step
-            candidate = np.clip(candidate, low, high)
-            better, direction = _height_and_slope(
-                problem, candidate[0], candidate[1], candidate[2:]
-            )
-            if better >= height:
-                break
-            size /= 2
-        else:
-            break
-        gain, x, height, slope = better - height, candidate, better, direction
-        if gain <= 1e-14 * (1 + abs(height)):
-            break
-    return height, x
+        x = candidate
+    return _height_and_slope(problem, x[0], x[1], x[2:])[0], x
 
 
 def _find_curvature(problem: _Problem, x: Array) -> Array:
@@ -374,6 +381,7 @@ def select_by_steps(
         "" if fine else NOTE_FLAT,
         NOTE_ZERO if fine and x[1] == 0 else "",
         NOTE_LOST if (counts < 5).any() else "",
+        NOTE_SMALL if k < FEW_STUDIES else "",
     ]
     unit = np.ldexp(1.0, half)
     offset = -k * half * np.log(2.0)
@@ -426,4 +434,4 @@ def _search(
         height, x = _climb(problem, start, ceiling)
         if np.isfinite(height) and height > best + 1e-12:
             best, place = height, x
-    return best, place
+    return _polish(problem, place, ceiling) if np.isfinite(best) else (best, place)
