@@ -35,6 +35,8 @@ MAX_CHANCE = 100.0
 # Lower bound of a log chance, only for the search: every interval holds a study, so that the
 # likelihood falls without end as its chance goes to 0.
 LOWEST = -60.0
+# A gradient that would move its parameter by this many standard errors is not a maximum's.
+STILL = 1e-5
 NOTE_EDGE = (
     "a relative chance of publication ended at its upper limit: the likelihood has no maximum "
     "inside, do not trust this fit"
@@ -206,8 +208,10 @@ def _climb(problem: _Problem, start: Array, ceiling: float) -> tuple[float, Arra
     return _height_and_slope(problem, x[0], x[1], x[2:])[0], x
 
 
-def _polish(problem: _Problem, x: Array, ceiling: float) -> tuple[float, Array]:
-    """Return a maximum down to rounding, from a point next to it.
+def _polish(problem: _Problem, x: Array, ceiling: float) -> tuple[float, Array, float]:
+    """Return height and place of a maximum down to rounding, from a point next to it.
+
+    The third number is how far a gradient is left, in standard errors of its parameter.
 
     Newton steps on the gradient, for heights are equal long before places are; parameters at a
     bound the likelihood rises towards are held there.
@@ -221,6 +225,7 @@ def _polish(problem: _Problem, x: Array, ceiling: float) -> tuple[float, Array]:
         free = ~(((x <= low) & (slope <= 0)) | ((x >= high) & (slope >= 0)))
         return height, slope, free, float(np.abs(slope[free] / scale[free]).max(initial=0.0))
 
+    off = np.inf
     for _ in range(30):
         curve = -_find_curvature(problem, x)
         scale = np.sqrt(np.maximum(np.abs(np.diag(curve)), np.finfo(float).tiny))
@@ -237,8 +242,8 @@ def _polish(problem: _Problem, x: Array, ceiling: float) -> tuple[float, Array]:
         better = measure(candidate, scale)
         if not (better[3] < off and better[0] > height - 1e-9 * (1 + abs(height))):
             break
-        x = candidate
-    return _height_and_slope(problem, x[0], x[1], x[2:])[0], x
+        x, off = candidate, better[3]
+    return _height_and_slope(problem, x[0], x[1], x[2:])[0], x, off
 
 
 def _find_curvature(problem: _Problem, x: Array) -> Array:
@@ -369,11 +374,11 @@ def select_by_steps(
         )
     problem = _Problem(scaled_y, scaled_v, *_cut(ends, alternative), counts.astype(np.float64))
     unselected = pool(scaled_y, scaled_v, method="ML", test="z")
-    height, x = _search(problem, unselected.estimate, unselected.tau2, max_chance)
-    if not np.isfinite(height):
-        raise ValueError("the selection model did not converge: no maximum of the likelihood found")
-
+    height, x, off = _search(problem, unselected.estimate, unselected.tau2, max_chance)
     errors, fine = _find_errors(problem, x, max_chance)
+    # Where the likelihood is flat the place is arbitrary, and the note says so.
+    if not np.isfinite(height) or (fine and off > STILL):
+        raise ValueError("the selection model did not converge: no maximum of the likelihood found")
     delta = np.exp(np.concatenate([[0.0], x[2:]]))
     edge = bool((x[2:] >= np.log(max_chance) - 1e-9).any())
     notes = [
@@ -419,8 +424,8 @@ def select_by_steps(
 
 def _search(
     problem: _Problem, estimate: float | Array, tau2: float | Array, ceiling: float
-) -> tuple[float, Array]:
-    """Return the highest of the maxima found from a grid of starts."""
+) -> tuple[float, Array, float]:
+    """Return the highest of the maxima found from a grid of starts, polished."""
     spread = float(np.var(problem.y))
     between = sorted({0.0, float(tau2), 0.25 * spread, 2 * spread})
     middle = float(estimate)
@@ -434,4 +439,4 @@ def _search(
         height, x = _climb(problem, start, ceiling)
         if np.isfinite(height) and height > best + 1e-12:
             best, place = height, x
-    return _polish(problem, place, ceiling) if np.isfinite(best) else (best, place)
+    return _polish(problem, place, ceiling) if np.isfinite(best) else (best, place, np.inf)
