@@ -341,7 +341,7 @@ def select_by_steps(
     Notes
     -----
     Vevea and Hedges (1995), equations 4 to 8. The likelihood may have several maxima: the search
-    starts from 72 points with its analytic gradient, in units of the data. Use it as a sensitivity
+    starts from up to 48 points with its analytic gradient, in units of the data. Use it as a sensitivity
     analysis; with few studies it is fragile (Hedges and Vevea 2005).
     """
     check_level(level)
@@ -432,7 +432,7 @@ def _search(
     reach = float(np.sqrt(float(tau2) + problem.v.min()))
     best, place = -np.inf, np.zeros(2 + problem.counts.size - 1)
     chances = (0.1, 1.0, 10.0)
-    centres = (middle, 0.0, middle / 2, middle + 2 * reach, middle - 2 * reach, 3 * middle)
+    centres = sorted({middle, 0.0, middle + 2 * reach, middle - 2 * reach})
     for mu, t, chance in product(centres, between, chances):
         start = np.full(place.size, np.log(min(chance, ceiling)))
         start[:2] = mu, t
