@@ -2,12 +2,16 @@
 
 A test opens a :class:`Ledger` over a part of the stored file, compares entry by entry and closes
 it. Closing fails if a difference is larger than its bound, or if a number of the file was neither
-compared nor excluded. ``pytest -s`` prints what was compared and the worst differences.
+compared nor excluded, or if README.md beside this file states other counts. ``pytest -s`` prints
+what was compared and the worst differences; with HEADWAY_LEDGER set to a file, every ledger is
+written there as a line of JSON, from which ``python -m tests.golden.write_readme`` makes the tables
+of the README.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -22,6 +26,7 @@ Key = tuple[str | int, ...]
 
 # Sections of one file that are read often; parsing 5 MB takes 0.1 s.
 FOLDER = Path("golden") / "metafor"
+README = Path(__file__).with_name("README.md")
 
 
 @cache
@@ -169,6 +174,23 @@ class Ledger:
             assert w.difference <= w.bound, f"{name} off by {w.difference:.3e}: {show(w.key)}"
         left = [show(key) for key in list(self.open)[:10]]
         assert not self.open, f"{len(self.open)} numbers neither compared nor excluded: {left}"
+        if os.environ.get("HEADWAY_LEDGER"):
+            with Path(os.environ["HEADWAY_LEDGER"]).open("a", encoding="utf-8") as lines:
+                lines.write(json.dumps(self.to_dict()) + "\n")
+        else:
+            stated = self.to_row()
+            assert stated in README.read_text(encoding="utf-8"), f"README.md does not hold {stated}"
+
+    def to_row(self) -> str:
+        """Return the row of the README's table of sections."""
+        return f"| {self.name} | {self.compared} | {self.excluded.total()} |"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what was compared as plain data."""
+        quantities = {
+            name: [w.count, w.difference, w.bound, show(w.key)] for name, w in self.worst.items()
+        }
+        return {"row": self.to_row(), "quantities": quantities, "excluded": dict(self.excluded)}
 
 
 def _to_floats(value: Any) -> np.ndarray:

@@ -59,3 +59,25 @@ def test_the_review_page_lists_every_column_and_unit(repo_root: Path) -> None:
         assert {*trials.TEXTS[kind], *trials.NUMBERS[kind]} - words == set()
     table = text[text.index("## Units") :]
     assert set(UNITS) - set(re.findall(r"[a-z_0-9]+", table)) == set()
+
+
+def test_the_engines_examples_run(repo_root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (repo_root / "docs/meta.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    assert len(blocks) >= 5
+    space: dict[str, object] = {}
+    for block in blocks:
+        exec(compile(block, "docs/meta.md", "exec"), space)
+    printed = capsys.readouterr().out
+    for words in ("Random-effects meta-analysis of 3", "We pooled 3 estimates", "Multiverse of"):
+        assert words in printed
+
+
+def test_the_engines_tables_list_every_code(repo_root: Path) -> None:
+    from headway import meta
+    from headway.meta.pooling import PREDICTIONS, TESTS
+
+    text = (repo_root / "docs/meta.md").read_text(encoding="utf-8")
+    tables = "\n".join(line for line in text.splitlines() if line.startswith("|"))
+    assert {code for code in (*meta.METHODS, *TESTS) if f"`{code}`" not in tables} == set()
+    assert {code for code in PREDICTIONS if f'"{code}"' not in text} == set()

@@ -117,19 +117,20 @@ def prepare_batch(yi: ArrayLike, vi: ArrayLike, mask: ArrayLike | None = None) -
     except ValueError:
         raise ValueError(f"yi {y.shape} and vi {v.shape} must have one shape") from None
     held = read_mask(mask, y.shape)
-    bad = held & ~np.isfinite(y)
-    if bad.any():
-        raise ValueError(f"yi must be finite: see {describe_positions(bad)}")
-    bad = held & ~(np.isfinite(v) & (v > 0))
-    if bad.any():
+    sound = np.isfinite(y) & (v > 0) & (v < np.inf)
+    whole = mask is None or bool(held.all())
+    if not (sound if whole else sound | ~held).all():
+        bad = held & ~np.isfinite(y)
+        if bad.any():
+            raise ValueError(f"yi must be finite: see {describe_positions(bad)}")
+        bad = held & ~sound
         raise ValueError(f"vi must be finite and above 0: see {describe_positions(bad)}")
     shape, studies = y.shape[:-1], y.shape[-1]
     sets = math.prod(shape)  # not -1 in reshape: there may be no studies at all
     held = np.ascontiguousarray(held.reshape(sets, studies).T)
-    k = held.sum(axis=0, dtype=np.int64)
+    k = np.full(sets, studies) if whole else held.sum(axis=0, dtype=np.int64)
     if not shape and k[0] == 0:
         raise ValueError("no studies to pool: yi is empty or the mask leaves none")
-    whole = bool(held.all())
     y = y.reshape(sets, studies).T
     v = v.reshape(sets, studies).T
     if not whole:
@@ -137,7 +138,9 @@ def prepare_batch(yi: ArrayLike, vi: ArrayLike, mask: ArrayLike | None = None) -
     # Centred where the precise studies are: one wild and imprecise effect must not cost the
     # others their digits.
     w = 1 / v
-    divisor = np.where(k > 0, w.sum(axis=0), 1.0)
+    divisor = w.sum(axis=0)
+    if not studies or not whole:
+        divisor = np.where(k > 0, divisor, 1.0)
     centre = (w * y).sum(axis=0) / divisor
     # The unit is a power of 4, so that dividing by it and by its root is exact: results in other
     # units differ by rounding of the data alone.

@@ -126,7 +126,7 @@ def _profile_likelihood(
             levels = [compute_log_likelihood(part, row, restricted) - goal for row in t]
             return sign * np.stack(levels)
 
-        number, low, high = find_falls(above, smallest, end, rows)
+        number, low, high, _ = find_falls(above, smallest, end, rows)
         part, goal = batch.take(number), threshold[number]
 
         def fall(t: Array, columns: Columns) -> tuple[Array, Array]:

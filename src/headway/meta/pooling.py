@@ -313,6 +313,8 @@ def _adjust_kenward_roger(w: Array, w1: Array) -> tuple[Array, Array]:
 
 
 def _note_sets(batch: Batch, flat: NDArray[np.bool_]) -> NDArray[np.str_]:
+    if batch.k.min(initial=3) > 2 and not flat.any():
+        return np.full(batch.k.shape, "")
     notes = np.full(batch.k.shape, "", dtype=f"<U{max(map(len, (NOTE_TWO, NOTE_EQUAL)))}")
     notes[batch.k == 2] = NOTE_TWO
     notes[flat] = NOTE_EQUAL
@@ -398,6 +400,7 @@ def pool_batch(
     if not batch.shape and single[0] and method != "EE":
         pi_method = "none: one study says nothing about the spread of true effects"
     empty = k == 0
+    some_empty = bool(empty.any())
     values: dict[str, Array] = {
         "estimate": estimate,
         "se": se,
@@ -421,7 +424,7 @@ def pool_batch(
     }
     shaped: dict[str, Any] = {}
     for name, value in values.items():
-        value = np.where(empty, np.nan, value) if empty.any() else value
+        value = np.where(empty, np.nan, value) if some_empty else value
         shaped[name] = value.reshape(batch.shape) if batch.shape else float(value[0])
     notes = _note_sets(batch, flat)
     return Fit(

@@ -31,43 +31,51 @@ RESCAN_PARTS = 8
 # Newton steps are quadratic: one of this relative length leaves an error near its square.
 STEP_TOLERANCE = 1e-9
 MAX_STEPS = 200
+# From here on only bisection: what is left of the steps shrinks any bracket to nothing.
+LAST_NEWTON = 60
 
 
 def find_roots(curve: Curve, low: Array, high: Array, start: Array, scale: Array) -> Array:
     """Solve curve(t) = 0 for many columns, each falling from + to − between `low` and `high`.
 
-    Newton steps where they stay inside the bracket, bisection where they do not: it cannot fail
-    and cannot leave the bracket. `curve` takes t and the columns it is for, and returns value and
+    Newton steps where they stay inside the bracket, bisection where they do not: it cannot leave
+    the bracket, and bisection alone would end within the number of steps (an ArithmeticError would
+    say otherwise; no number is returned that did not settle). `curve` takes t and the columns it is for, and returns value and
     slope; a step is compared with t + `scale`.
     """
     root = start.copy()
-    low, high = low.copy(), high.copy()
-    active = np.arange(root.size)
+    # What is still moving, kept together: values of a column are written back when it stops.
+    active: Columns = EVERY
+    t, lo, hi, size = start, low, high, scale
     for step in range(MAX_STEPS):
-        if active.size == 0:
-            break
-        whole = active.size == root.size
-        t = root[active]
-        value, slope = curve(t, EVERY if whole else active)
+        if t.size == 0:
+            return root
+        value, slope = curve(t, active)
         above = value > 0
-        low[active] = lo = np.where(above, t, low[active])
-        high[active] = hi = np.where(above, high[active], t)
+        lo, hi = np.where(above, t, lo), np.where(above, hi, t)
         with np.errstate(divide="ignore", invalid="ignore"):
             newton = t - value / slope
-        inside = (newton >= lo) & (newton <= hi) & (slope < 0)
         # A Newton iteration that creeps along one side is cut short by an occasional bisection.
-        inside &= step % 8 != 7
-        following = np.where(inside, newton, (lo + hi) / 2)
-        root[active] = following
-        span = STEP_TOLERANCE * (t + scale[active])
-        active = active[np.abs(following - t) > span]
+        if step % 8 == 7 or step >= LAST_NEWTON:
+            following = (lo + hi) / 2
+        else:
+            inside = (newton >= lo) & (newton <= hi) & (slope < 0)
+            following = np.where(inside, newton, (lo + hi) / 2)
+        moving = np.abs(following - t) > STEP_TOLERANCE * (t + size)
+        root[active] = t = following
+        if moving.all():
+            continue
+        active = np.flatnonzero(moving) if isinstance(active, slice) else active[moving]
+        t, lo, hi, size = t[moving], lo[moving], hi[moving], size[moving]
+    if t.size:
+        raise ArithmeticError(f"{t.size} roots were not found within {MAX_STEPS} steps")
     return root
 
 
 def find_falls(
     score: Score, smallest: Array, end: Array, rows: int
-) -> tuple[NDArray[np.int64], Array, Array]:
-    """Return column, low and high end of every cell in which a score falls through 0.
+) -> tuple[NDArray[np.int64], Array, Array, Array]:
+    """Return column, low and high end of every cell where a score falls through 0, and it at 0.
 
     `score` is scanned from 0 to `end` on a grid that is even in log(`smallest` + t), `rows` points
     at a time; cells close to 0 for their curvature are scanned again, finer.
@@ -76,7 +84,8 @@ def find_falls(
     cells = int(np.ceil(span.max(initial=0.0) / SCAN_STEP))
     if cells == 0:
         nothing = np.zeros(0)
-        return np.zeros(0, dtype=np.int64), nothing, nothing
+        at_zero = score(np.zeros((1, smallest.size)), EVERY)[0]
+        return np.zeros(0, dtype=np.int64), nothing, nothing, at_zero
     # Points of a column lie at multiples of one step whatever else is in the batch: the answer
     # for a set must not depend on its company.
     x = np.minimum(SCAN_STEP * np.arange(cells + 1)[:, None], span)
@@ -84,18 +93,20 @@ def find_falls(
     g = np.empty_like(t)
     for i in range(0, cells + 1, rows):
         g[i : i + rows] = score(t[i : i + rows], EVERY)
+    first = g[0].copy()
     g *= smallest + t
-    found = (g[:-1] > 0) & (g[1:] <= 0)
-    cell, number = np.nonzero(found)
+    above = g > 0
+    cell, number = np.nonzero(above[:-1] & ~above[1:])
     low, high = t[cell, number], t[cell + 1, number]
     # A straight line through both ends of a cell is off by at most an eighth of the second
     # difference, so only cells this close to 0 could hide two roots; four times that, for safety.
     bend = np.zeros_like(g)
-    bend[1:-1] = np.abs(g[:-2] - 2 * g[1:-1] + g[2:])
     if cells > 1:
+        bend[1:-1] = np.abs(g[:-2] - 2 * g[1:-1] + g[2:])
         bend[0], bend[-1] = bend[1], bend[-2]
-    near = np.minimum(np.abs(g[:-1]), np.abs(g[1:])) < np.maximum(bend[:-1], bend[1:]) / 2
-    hidden = near & ((g[:-1] > 0) == (g[1:] > 0)) & (t[1:] > t[:-1])
+    size = np.abs(g)
+    near = np.minimum(size[:-1], size[1:]) < np.maximum(bend[:-1], bend[1:]) / 2
+    hidden = near & (above[:-1] == above[1:]) & (t[1:] > t[:-1])
     if hidden.any():
         cell, again = np.nonzero(hidden)
         part = np.linspace(0, 1, RESCAN_PARTS + 1)[:, None]
@@ -108,7 +119,7 @@ def find_falls(
         number = np.concatenate([number, again[column]])
         low = np.concatenate([low, t[cell, column]])
         high = np.concatenate([high, t[cell + 1, column]])
-    return number.astype(np.int64), low, high
+    return number.astype(np.int64), low, high, first
 
 
 def climb(
@@ -137,14 +148,18 @@ def climb(
     rows : int
         Points of the scan evaluated at a time.
     """
-    number, low, high = find_falls(score, smallest, end, rows)
+    number, low, high, first = find_falls(score, smallest, end, rows)
     root = find_roots(at(number), low, high, (low + high) / 2, smallest[number])
-    # Zero is a (boundary) maximum where the likelihood falls from it.
-    at_zero = np.flatnonzero(score(np.zeros((1, smallest.size)), EVERY)[0] <= 0)
-    number = np.concatenate([number, at_zero])
-    root = np.concatenate([root, np.zeros(at_zero.size)])
     best = np.zeros(smallest.size)
     best[number] = root
+    # Zero is a (boundary) maximum where the likelihood falls from it.
+    falling = first <= 0
+    if falling.any():
+        at_zero = np.flatnonzero(falling)
+        number = np.concatenate([number, at_zero])
+        root = np.concatenate([root, np.zeros(at_zero.size)])
+    if number.size <= 1:
+        return best
     contested = np.bincount(number, minlength=smallest.size) > 1
     if contested.any():
         rival = contested[number]

@@ -7,6 +7,7 @@ estimators and intervals of :mod:`headway.meta.multiverse`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -31,18 +32,32 @@ def list_measures(measure: str) -> list[str]:
     return [measure, *(other for other in family if other != measure)]
 
 
-def _build(
-    arms: pd.DataFrame,
-    contrasts: pd.DataFrame,
-    review: Mapping[str, Any],
-    comparison: Mapping[str, Any],
-    measure: str,
-    r: float,
-) -> pd.DataFrame:
-    """Return the rows of a comparison that are pooled under another measure and correlation."""
-    own = {**review, "comparisons": [{**comparison, "measure": measure}]}
-    effects = build_effects(arms, contrasts, own, assumed_r=r)
-    return effects[effects["pooled"]]
+class _Builder:
+    """Effects of comparisons under other measures and correlations, each built once.
+
+    Reviews declare one comparison under several measures; their ways are the same.
+    """
+
+    def __init__(self, review: Mapping[str, Any]) -> None:
+        self._review = review
+        self._built: dict[str, pd.DataFrame] = {}
+
+    def build(
+        self,
+        rows: str,
+        frames: tuple[pd.DataFrame, pd.DataFrame],
+        comparison: Mapping[str, Any],
+        measure: str,
+        r: float,
+    ) -> pd.DataFrame:
+        """Return the rows of a comparison that are pooled under a measure and correlation."""
+        neutral = {**comparison, "id": "any", "label": "any", "measure": measure}
+        key = json.dumps([rows, neutral, r], sort_keys=True)
+        if key not in self._built:
+            own = {**self._review, "comparisons": [neutral]}
+            effects = build_effects(*frames, own, assumed_r=r)
+            self._built[key] = effects[effects["pooled"]]
+        return self._built[key]
 
 
 def list_ways(
@@ -50,12 +65,14 @@ def list_ways(
     contrasts: pd.DataFrame,
     review: Mapping[str, Any],
     comparison: Mapping[str, Any],
+    builder: _Builder | None = None,
 ) -> Iterator[tuple[str, list[str], list[Effects]]]:
     """Yield, per subgroup that stands alone, its trials and the ways to compute their effects.
 
     A comparison between arms is one set. Changes within arms are one set per subgroup where they
     are grouped by kind of arm, since treated and untreated people are not one population.
     """
+    builder = builder or _Builder(review)
     within = comparison["estimand"] != "between_arm"
     assumed = review["assumed_r"]
     sources = {PRINTED: (arms, contrasts)}
@@ -68,11 +85,13 @@ def list_ways(
     tables: dict[tuple[str, str, str], pd.DataFrame] = {}
     for measure in list_measures(comparison["measure"]):
         for rows, frames in sources.items():
-            table = _build(*frames, review, comparison, measure, assumed["value"])
+            table = builder.build(rows, frames, comparison, measure, assumed["value"])
             needed = within and table["r_from"].str.startswith("assumed", na=False).any()
             tables[measure, f"{assumed['value']:g}" if within else "not needed", rows] = table
             for r in assumed["sensitivity"] if needed else []:
-                tables[measure, f"{r:g}", rows] = _build(*frames, review, comparison, measure, r)
+                tables[measure, f"{r:g}", rows] = builder.build(
+                    rows, frames, comparison, measure, r
+                )
     alone = comparison["subgroup_by"] == "arm"
     declared = next(iter(tables.values()))
     groups = list(dict.fromkeys(declared["subgroup"])) if alone else [OVERALL]
@@ -136,8 +155,9 @@ def explore_review(
     import pandas as pd
 
     parts = []
+    builder = _Builder(review)
     for comparison in review["comparisons"]:
-        for group, studies, ways in list_ways(arms, contrasts, review, comparison):
+        for group, studies, ways in list_ways(arms, contrasts, review, comparison, builder):
             found = explore_comparison(review, studies, ways)
             if found is None:
                 continue

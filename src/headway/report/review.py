@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from headway.report import words
+from headway.report.multiverse import describe_multiverse
 from headway.report.render import render
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ def build(
     review, status
         review.json and status.json.
     tables
-        arms, contrasts, published, effects, pooled, reproduction, consistency, integrity.
+        arms, contrasts, published, effects, pooled, multiverse, reproduction, consistency,
+        integrity.
     figures
         What `headway.figures.review` drew, saved.
 
@@ -45,7 +47,7 @@ def build(
         []
         if refused
         else [
-            _comparison(c, tables, drawn.get(f"forest_{c['id']}"), review)
+            _comparison(c, tables, drawn, review)
             for c in review["comparisons"]
             if (tables["effects"]["comparison"] == c["id"]).any()
         ]
@@ -139,7 +141,7 @@ def _headline(
 def _comparison(
     comparison: Mapping[str, Any],
     tables: Mapping[str, pd.DataFrame],
-    figure: Saved | None,
+    drawn: Mapping[str, Saved],
     review: Mapping[str, Any],
 ) -> dict[str, Any]:
     effects = tables["effects"]
@@ -152,7 +154,12 @@ def _comparison(
         "label": comparison["label"],
         "note": comparison.get("note", ""),
         "estimand": comparison["estimand"],
-        "figure": figure,
+        "figure": drawn.get(f"forest_{comparison['id']}"),
+        "multiverse": describe_multiverse(
+            tables["multiverse"][tables["multiverse"]["comparison"] == comparison["id"]],
+            comparison["estimand"],
+        ),
+        "specifications": drawn.get(f"multiverse_{comparison['id']}"),
         "sentences": _sentences(comparison, own, declared),
         "heterogeneity": [
             _heterogeneity(r, comparison) for r in declared.to_dict("records") if r["k"] > 1
