@@ -341,7 +341,7 @@ def select_by_steps(
     Notes
     -----
     Vevea and Hedges (1995), equations 4 to 8. The likelihood may have several maxima: the search
-    starts from up to 48 points with its analytic gradient, in units of the data. It is a sensitivity
+    starts from up to 48 points with its analytic gradient, in units of the data. A sensitivity
     analysis; with few studies it is fragile (Hedges and Vevea 2005).
     """
     check_level(level)
