@@ -1,0 +1,90 @@
+"""Sampling covariance of effects that share people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from headway.meta.batch import describe_positions, read_numbers
+from headway.meta.multilevel import _number, _read_labels, read_covariance
+
+Array = NDArray[np.float64]
+
+
+def impute_covariance(vi: ArrayLike, clusters: Sequence[Any] | ArrayLike, rho: float) -> Array:
+    """Return a covariance matrix with one correlation between all effects of a cluster.
+
+    Parameters
+    ----------
+    vi : array_like, shape (k,)
+        Sampling variances, > 0.
+    clusters : sequence, shape (k,)
+        Label of each effect's cluster: effects measured on the same people.
+    rho : float
+        Assumed correlation, in (−1, 1); vary it, and follow with cluster-robust inference.
+
+    Raises
+    ------
+    ValueError
+        Variances that are not finite and above 0; labels missing; `rho` that gives no covariance
+        matrix.
+
+    Notes
+    -----
+    The correlated part of the working model of Pustejovsky and Tipton (2022).
+    """
+    v = read_numbers(vi, "vi")
+    if v.ndim != 1:
+        raise ValueError(f"vi must have one dimension, not {v.ndim}")
+    bad = ~(np.isfinite(v) & (v > 0))
+    if bad.any():
+        raise ValueError(f"vi must be finite and above 0: see {describe_positions(bad)}")
+    if not -1 < rho < 1:
+        raise ValueError("rho must lie between -1 and 1")
+    number, _ = _number(_read_labels(clusters, "clusters", v.size))
+    matrix = np.where(number[:, None] == number, rho, 0.0) * np.sqrt(np.outer(v, v))
+    matrix[np.diag_indices(v.size)] = v
+    try:
+        return read_covariance(matrix, v.size)
+    except ValueError:
+        raise ValueError("rho is too low for clusters of this size") from None
+
+
+def share_control(
+    vi: ArrayLike, v_control: ArrayLike, controls: Sequence[Any] | ArrayLike
+) -> Array:
+    """Return the covariance of differences that share a control arm.
+
+    Parameters
+    ----------
+    vi : array_like, shape (k,)
+        Sampling variances of the differences.
+    v_control : array_like, shape (k,)
+        The control arm's part of each: ``sd² / n`` for mean differences, ``1 / c − 1 / n`` for log
+        risk ratios, about ``1 / n`` for standardised mean differences.
+    controls : sequence, shape (k,)
+        Label of each difference's control arm; no two trials may share one.
+
+    Raises
+    ------
+    ValueError
+        A control's part that is not above 0 or not below the whole; labels missing; parts of one
+        arm that give no covariance matrix.
+
+    Notes
+    -----
+    Gleser and Olkin (2009): the covariance of two differences from one arm is that arm's variance.
+    """
+    v, part = read_numbers(vi, "vi"), read_numbers(v_control, "v_control")
+    if v.ndim != 1 or part.shape != v.shape:
+        raise ValueError("vi and v_control must be one-dimensional, of one length")
+    bad = ~((part > 0) & (part < v) & np.isfinite(v))
+    if bad.any():
+        raise ValueError(f"v_control must lie between 0 and vi: see {describe_positions(bad)}")
+    number, _ = _number(_read_labels(controls, "controls", v.size))
+    matrix = np.where(number[:, None] == number, np.sqrt(np.outer(part, part)), 0.0)
+    matrix[np.diag_indices(v.size)] = v
+    return read_covariance(matrix, v.size)
