@@ -8,13 +8,19 @@ from scipy.special import chdtrc, chdtri, fdtrc, ndtr, ndtri, stdtr, stdtrit
 
 Array = NDArray[np.float64]
 
+SMALLEST_DF = 0.01
+
 
 def find_critical(level: float, df: Array) -> Array:
     """Return the two-sided critical value; normal where `df` is NaN, else Student's t."""
     # From the upper tail downwards: 1 - tail would round for levels close to 1.
     tail = (1 - level) / 2
-    t = stdtrit(np.where(np.isnan(df), 1, df), tail)
-    return -np.asarray(np.where(np.isnan(df), ndtri(tail), t))
+    normal = np.isnan(df)
+    # Below a hundredth of a degree of freedom (Kenward-Roger with next to no information) Student's
+    # quantile is beyond any number a study has: the interval is the whole line.
+    vanishing = ~normal & (df < SMALLEST_DF)
+    t = -stdtrit(np.where(normal | vanishing, 1, df), tail)
+    return np.asarray(np.where(normal, -ndtri(tail), np.where(vanishing, np.inf, t)))
 
 
 def find_lower_tail(statistic: Array, df: Array) -> Array:

@@ -49,6 +49,7 @@ PREDICTIONS = ("default", "riley", "t")
 NOTE_ONE = "one study: not pooled"
 NOTE_NONE = "no studies"
 NOTE_TWO = "two studies: tau2, and with it both intervals, can hardly be estimated"
+NOTE_KR = "fewer than one Kenward-Roger degree of freedom: the interval says next to nothing"
 NOTE_EQUAL = "effects without spread: the Hartung-Knapp standard error is 0 (use test='adhoc')"
 
 # What one fit holds per set, in the order of a table's columns.
@@ -312,10 +313,12 @@ def _adjust_kenward_roger(w: Array, w1: Array) -> tuple[Array, Array]:
     return variance, 2 * information / (variance * w2) ** 2
 
 
-def _note_sets(batch: Batch, flat: NDArray[np.bool_]) -> NDArray[np.str_]:
-    if batch.k.min(initial=3) > 2 and not flat.any():
+def _note_sets(batch: Batch, flat: NDArray[np.bool_], vague: NDArray[np.bool_]) -> NDArray[np.str_]:
+    if batch.k.min(initial=3) > 2 and not flat.any() and not vague.any():
         return np.full(batch.k.shape, "")
-    notes = np.full(batch.k.shape, "", dtype=f"<U{max(map(len, (NOTE_TWO, NOTE_EQUAL)))}")
+    longest = max(map(len, (NOTE_TWO, NOTE_EQUAL, NOTE_KR)))
+    notes = np.full(batch.k.shape, "", dtype=f"<U{longest}")
+    notes[vague] = NOTE_KR
     notes[batch.k == 2] = NOTE_TWO
     notes[flat] = NOTE_EQUAL
     notes[batch.k == 1] = NOTE_ONE
@@ -426,7 +429,8 @@ def pool_batch(
     for name, value in values.items():
         value = np.where(empty, np.nan, value) if some_empty else value
         shaped[name] = value.reshape(batch.shape) if batch.shape else float(value[0])
-    notes = _note_sets(batch, flat)
+    vague = several & (df < 1) if test == "kr" else flat & False
+    notes = _note_sets(batch, flat, vague)
     return Fit(
         k=k.reshape(batch.shape) if batch.shape else int(k[0]),
         method=method,
