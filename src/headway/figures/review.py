@@ -9,21 +9,25 @@ import numpy as np
 
 from headway.figures import theme
 from headway.figures.forest import draw_forest
+from headway.figures.refits import draw_specifications
 from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing
 
 if TYPE_CHECKING:
     import pandas as pd
 
+# More trials than this are not listed one by one below a specification curve.
+MAX_LEVELS = 9
+
 
 def draw_review(
     tables: Mapping[str, pd.DataFrame], review: Mapping[str, Any]
 ) -> dict[str, Drawing]:
-    """Draw a forest plot per comparison, and published results with their combination.
+    """Draw a forest plot and a specification curve per comparison, and published results.
 
     Parameters
     ----------
     tables
-        effects, pooled, published, consistency.
+        effects, pooled, multiverse, published, consistency.
     review
         review.yaml with its defaults.
     """
@@ -37,6 +41,9 @@ def draw_review(
             out[f"forest_{comparison['id']}"] = draw_forest(
                 own, declared, comparison, lower_is_better=outcome.get("lower_is_better", True)
             )
+        curve = _draw_multiverse(tables["multiverse"], comparison)
+        if curve is not None:
+            out[f"multiverse_{comparison['id']}"] = curve
     published = tables["published"]
     for outcome_id in dict.fromkeys(published["outcome"]):
         label = review["outcomes"][outcome_id].get("label") or outcome_id
@@ -46,6 +53,37 @@ def draw_review(
             label,
         )
     return out
+
+
+def _draw_multiverse(multiverse: pd.DataFrame, comparison: Mapping[str, Any]) -> Drawing | None:
+    """Draw the specification curve of a difference between arms, in its declared unit."""
+    own = multiverse[
+        (multiverse["comparison"] == comparison["id"]) & (multiverse["subgroup"] == "overall")
+    ]
+    if comparison["estimand"] != "between_arm" or not len(own):
+        return None
+    unit = own["unit"].iloc[0]
+    own = own[own["unit"] == unit]
+    choices = {
+        label: own[column].tolist()
+        for label, column in (
+            ("rows", "rows_used"),
+            ("trials", "studies"),
+            ("left out", "left_out"),
+            ("τ²", "method"),
+            ("interval", "test"),
+        )
+    }
+    if own["left_out"].nunique() > MAX_LEVELS:
+        choices["left out"] = ["none" if t == "none" else "one trial" for t in own["left_out"]]
+    return draw_specifications(
+        choices,
+        own["estimate"],
+        own["ci_low"],
+        own["ci_high"],
+        title=f"Every way to analyse: {comparison['label']}",
+        y_label=unit,
+    )
 
 
 def draw_published(published: pd.DataFrame, consistency: pd.DataFrame, label: str) -> Drawing:
