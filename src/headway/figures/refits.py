@@ -256,13 +256,13 @@ def draw_specifications(
         if len(several) > 1:
             lists[factor] = several
     rows = sum(len(levels) for levels in lists.values()) + 0.8 * len(lists)
-    height = 3.1 + 0.2 * rows + 0.5
+    height = 3.4 + 0.2 * rows + 0.5
     away = (low > null) | (high < null)
     with theme.style():
         figure = theme.new_figure(8.6, height)
         figure.text(0.01, 1 - 0.1 / height, title, fontweight="bold", va="top", fontsize=10)
         left, width = 0.27, 0.70
-        curve = figure.add_axes((left, 1 - 2.75 / height, width, 2.3 / height))
+        curve = figure.add_axes((left, 1 - 3.05 / height, width, 2.3 / height))
         x = np.arange(shown.size)
         size = float(np.clip(320 / shown.size, 1.6, 5.0))
         for flag, colour, mark, label in (
@@ -297,7 +297,7 @@ def draw_specifications(
         curve.set_ylim(max(bottom, ends.min() - edge), min(top, ends.max() + edge))
         figure.legend(
             *curve.get_legend_handles_labels(), loc="upper right", ncols=3, frameon=False,
-            fontsize=8.5, bbox_to_anchor=(0.985, 1 - 0.02 / height),
+            fontsize=8.5, bbox_to_anchor=(0.985, 1 - 0.3 / height),
         )  # fmt: skip
         if lists:
             below = figure.add_axes((left, 0.42 / height, width, 0.2 * rows / height))
