@@ -89,7 +89,8 @@ def review(tmp_path_factory, repo_root) -> Path:
         **{n: f"{n}.csv" for n in ("arms", "contrasts", "published")},
     }
     made = {
-        n: f"{n}.csv" for n in ("effects", "pooled", "reproduction", "consistency", "integrity")
+        n: f"{n}.csv"
+        for n in ("effects", "pooled", "multiverse", "reproduction", "consistency", "integrity")
     }
     processed = files(base / "data" / "processed" / "trials" / raw.name, kept)
     results = files(base / "results" / "trials" / raw.name, made)
