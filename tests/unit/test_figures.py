@@ -215,5 +215,5 @@ def test_figures_are_the_same_bytes_in_another_process(tmp_path: Path, repo_root
                 for p in (tmp_path / seed).iterdir()
             }
         )
-    assert len(hashes[0]) == 6
+    assert len(hashes[0]) == 8
     assert hashes[0] == hashes[1]

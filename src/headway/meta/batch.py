@@ -116,7 +116,7 @@ def prepare_batch(yi: ArrayLike, vi: ArrayLike, mask: ArrayLike | None = None) -
         y, v = np.broadcast_arrays(y, v)
     except ValueError:
         raise ValueError(f"yi {y.shape} and vi {v.shape} must have one shape") from None
-    held = read_mask(mask, y.shape)
+    held = np.ones(y.shape, dtype=np.bool_) if mask is None else read_mask(mask, y.shape)
     sound = np.isfinite(y) & (v > 0) & (v < np.inf)
     whole = mask is None or bool(held.all())
     if not (sound if whole else sound | ~held).all():

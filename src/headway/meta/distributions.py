@@ -16,10 +16,15 @@ def find_critical(level: float, df: Array) -> Array:
     # From the upper tail downwards: 1 - tail would round for levels close to 1.
     tail = (1 - level) / 2
     normal = np.isnan(df)
+    if normal.all():
+        return np.full(np.shape(df), -float(ndtri(tail)))
     # Below a hundredth of a degree of freedom (Kenward-Roger with next to no information) Student's
     # quantile is beyond any number a study has: the interval is the whole line.
     vanishing = ~normal & (df < SMALLEST_DF)
-    t = -stdtrit(np.where(normal | vanishing, 1, df), tail)
+    special = normal | vanishing
+    if not special.any():
+        return -np.asarray(stdtrit(df, tail))
+    t = -stdtrit(np.where(special, 1, df), tail)
     return np.asarray(np.where(normal, -ndtri(tail), np.where(vanishing, np.inf, t)))
 
 

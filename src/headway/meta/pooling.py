@@ -352,9 +352,11 @@ def pool_batch(
             variance = np.where(several, adjusted, variance)
             df = np.where(several, freedom, np.nan)
         # Cochran's Q weighs by the sampling variances alone, whatever the method.
-        w0, _, mu0 = weigh(batch, np.zeros(k.shape)) if method != "EE" else (w, w1, mu)
+        none = np.zeros(k.shape)
+        w0, sum0, mu0 = weigh(batch, none) if method != "EE" else (w, w1, mu)
         q = np.where(k > 0, (w0 * (batch.y - mu0) ** 2).sum(axis=0), np.nan)
-        q_df = np.where(k > 0, k - 1, np.nan)
+        q_df = np.where(k > 0, k - 1.0, np.nan)
+        height = compute_log_likelihood(batch, spread, method == "REML", True, (w, w1, mu))
         # Effects equal to ten digits of their sampling error are equal: what is left is rounding.
         flat = several & (q < 1e-20) & (test == "knha")
         factor = np.ones(k.shape)
@@ -373,11 +375,11 @@ def pool_batch(
             h2 = np.where(several, q / degrees, 1.0)
             i2 = np.where(several & (q > degrees), 100 * (1 - degrees / q), 0.0)
         else:
-            ratio = np.where(several, tau2 / find_typical_variance(batch), 0.0)
+            typical = (k - 1) * sum0 / (sum0**2 - (w0 * w0).sum(axis=0))
+            ratio = np.where(several, tau2 / typical, 0.0)
             h2, i2 = 1 + ratio, 100 * ratio / (1 + ratio)
 
         pi_df = find_prediction_df(df, degrees, prediction)
-        height = compute_log_likelihood(batch, spread, method == "REML", whole=True)
         se_tau2 = np.full(k.shape, np.nan)
         if method != "EE":
             se_tau2 = np.where(

@@ -28,6 +28,7 @@ from headway.meta.solvers import Columns, Curve, climb, find_roots
 Array = NDArray[np.float64]
 Estimator = Callable[[Batch], Array]
 
+LOG_TWO_PI = float(np.log(2 * np.pi))
 # Numbers in flight per block: 2 MB of weights stay in a processor's second-level cache.
 BLOCK_SIZE = 1 << 17
 
@@ -186,21 +187,27 @@ def compute_score(batch: Batch, tau2: Array, restricted: bool) -> Array:
 
 
 def compute_log_likelihood(
-    batch: Batch, tau2: Array, restricted: bool, whole: bool = False
+    batch: Batch,
+    tau2: Array,
+    restricted: bool,
+    whole: bool = False,
+    weighed: tuple[Array, Array, Array] | None = None,
 ) -> Array:
     """Return the profile log-likelihood of tau2, up to a constant.
 
-    With `whole` nothing is left out, and it is that of the effects in the caller's unit.
+    With `whole` nothing is left out, and it is that of the effects in the caller's unit. `weighed`
+    is what :func:`weigh` gives at `tau2`, where it is known already.
     """
-    w, w1, mu = weigh(batch, tau2)
-    total = -np.log(np.where(batch.held, batch.v + tau2, 1.0)).sum(axis=0)
+    w, w1, mu = weighed or weigh(batch, tau2)
+    # Studies that a set does not hold have weight 0.
+    total = np.log(w, out=np.zeros_like(w), where=w > 0).sum(axis=0)
     total -= (w * (batch.y - mu) ** 2).sum(axis=0)
     if restricted:
         total -= np.log(w1)
     if whole:
         # The determinant of X'X, which is k here, is kept as R's metafor does.
         total += np.log(batch.k) if restricted else 0.0
-        total -= (batch.k - restricted) * (np.log(2 * np.pi) + np.log(batch.unit))
+        total -= (batch.k - restricted) * (LOG_TWO_PI + np.log(batch.unit))
     return np.asarray(total / 2)
 
 
