@@ -239,7 +239,7 @@ POOLED = Table(
         "subgroup": _text("Subgroup; 'overall' for all", nullable=False),
         "assumption": _text("What a sensitivity analysis assumes, such as r = 0.5", nullable=True),
         "method": _text("Estimator of tau2, metafor's code"),
-        "test": _text("z, t, knha or adhoc"),
+        "test": _text("z, t, knha, adhoc or kr"),
         "declared": _bool("Whether the review declares this model (the others are sensitivity)"),
         "level": _float("Confidence level", nullable=False),
         "k": _int("Trials pooled", low=0),

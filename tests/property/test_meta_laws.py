@@ -75,6 +75,43 @@ def test_q_profile_does_not_depend_on_the_unit(data: Any, exponent: float) -> No
 
 
 @pytest.mark.parametrize("method", METHODS)
+@given(data=studies(least=5), exponent=st.floats(-6, 6), moderator=st.floats(-4, 4))
+@reproducibly
+def test_regressions_do_not_depend_on_units(
+    method: str, data: Any, exponent: float, moderator: float
+) -> None:
+    y, v = data
+    c, m = 10**exponent, 10**moderator
+    x = np.cos(np.arange(y.size))  # any moderator will do
+    a = meta.regress(y, v, {"x": x}, method=method)
+    b = meta.regress(c * y, c**2 * v, {"x": m * x}, method=method)
+    width = a.ci_high - a.ci_low
+    back = np.array([c, c / m])
+    assert (np.abs(b.estimate / back - a.estimate) <= LAW_RTOL * width).all()
+    assert b.se / back == pytest.approx(a.se, rel=LAW_RTOL)
+    assert b.tau2 / c**2 == pytest.approx(a.tau2, rel=LAW_RTOL, abs=LAW_RTOL * v.min())
+    for name in ("qm", "qe", "i2", "p_value"):
+        expected = pytest.approx(getattr(a, name), rel=1e-7, abs=LAW_RTOL)
+        assert getattr(b, name) == expected, name
+
+
+@given(data=studies(), exponent=st.floats(-6, 6), method=st.sampled_from(["ML", "REML"]))
+@reproducibly
+def test_profile_likelihood_does_not_depend_on_the_unit(
+    data: Any, exponent: float, method: str
+) -> None:
+    y, v = data
+    c = 10**exponent
+    options: dict[str, Any] = {"method": method, "interval": "profile likelihood"}
+    a, b = meta.confint_tau2(y, v, **options), meta.confint_tau2(c * y, c**2 * v, **options)
+    for name in ("tau2_low", "tau2_high"):
+        # The limits are roots of a difference of likelihoods, good to some 1e-12 of it.
+        expected = pytest.approx(getattr(a, name), rel=1e-8, abs=1e-8 * v.min())
+        assert getattr(b, name) / c**2 == expected
+    assert a.tau2_low <= a.tau2 <= a.tau2_high
+
+
+@pytest.mark.parametrize("method", METHODS)
 @given(data=studies(), seed=st.integers(0, 1000))
 @reproducibly
 def test_results_do_not_depend_on_the_order(method: str, data: Any, seed: int) -> None:

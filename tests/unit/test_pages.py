@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from headway.disclosure import PRESETS
@@ -232,6 +233,23 @@ def test_falsiroli_says_plainly_what_is_not_public(tmp_path: Path) -> None:
 def test_ratios_are_printed_as_ratios(tmp_path: Path) -> None:
     text = read(build_review("lee_done_2004_acupoint", tmp_path)[0])
     assert "0.73 risk ratio (95 % CI 0.59 to 0.89; normal) from 16 trials, 1 826 people" in text
+
+
+def test_the_page_says_how_much_hangs_on_choices(tmp_path: Path) -> None:
+    _, tables = review("acupuncture_headache")
+    text = read(build_review("acupuncture_headache", tmp_path)[0])
+    own = tables["multiverse"].query("comparison == 'usual_care'")
+    assert f"{len(own)} ways to analyse this can be defended" in text
+    same = (np.sign(own["estimate"]) == np.sign(own["estimate"].iloc[0])).mean()
+    agree = (own["p_value"] >= 0.05).mean()  # the declared interval includes no difference
+    assert own["p_value"].iloc[0] >= 0.05
+    assert f"{100 * same:.0f} % point in the declared direction" in text
+    assert f"{100 * agree:.0f} % of the ways agree with that" in text
+    within = tables["multiverse"].query("comparison == 'within_arms'")
+    assert "interval that excludes no change" in text and within["subgroup"].nunique() == 2
+    # Where there is one trial there is no multiverse.
+    alone = read(build_review("falsiroli_maistrello_2018", tmp_path / "f")[0])
+    assert "can be defended" not in alone
 
 
 def test_changes_and_differences_stand_in_different_sections(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ _TESTS = {
     "t": "t interval",
     "knha": "Hartung–Knapp interval",
     "adhoc": "Hartung–Knapp interval with ad hoc floor",
+    "kr": "Kenward–Roger interval",
 }
 
 

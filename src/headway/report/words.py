@@ -33,6 +33,7 @@ TESTS = {
     "t": "t",
     "knha": "Hartung–Knapp",
     "adhoc": "Hartung–Knapp with ad hoc floor",
+    "kr": "Kenward–Roger",
 }
 
 # What may not be said of a clinic's own results, and the phrases in which the words are meant
