@@ -6,7 +6,7 @@ scipy.special only. docs/meta.md shows it by example.
 """
 
 from headway.meta.conversions import se_from_ci
-from headway.meta.covariance import impute_covariance, share_control
+from headway.meta.covariance import impute_covariance, share_control, share_control_smd
 from headway.meta.design import Design, build_design
 from headway.meta.excess import ExcessTest, excess_significance
 from headway.meta.gosh import Gosh, gosh
@@ -97,6 +97,7 @@ __all__ = [
     "se_from_ci",
     "select_by_steps",
     "share_control",
+    "share_control_smd",
     "shrink",
     "standardise_residuals",
     "subgroups",

@@ -113,7 +113,8 @@ def prepare_batch(yi: ArrayLike, vi: ArrayLike, mask: ArrayLike | None = None) -
     try:
         if y.shape[-1] != v.shape[-1]:
             raise ValueError
-        y, v = np.broadcast_arrays(y, v)
+        if y.shape != v.shape:
+            y, v = np.broadcast_arrays(y, v)
     except ValueError:
         raise ValueError(f"yi {y.shape} and vi {v.shape} must have one shape") from None
     held = np.ones(y.shape, dtype=np.bool_) if mask is None else read_mask(mask, y.shape)

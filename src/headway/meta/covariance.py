@@ -64,7 +64,7 @@ def share_control(
         Sampling variances of the differences.
     v_control : array_like, shape (k,)
         The control arm's part of each: ``sd² / n`` for mean differences, ``1 / c − 1 / n`` for log
-        risk ratios, about ``1 / n`` for standardised mean differences.
+        risk ratios. Standardised mean differences: see :func:`share_control_smd`.
     controls : sequence, shape (k,)
         Label of each difference's control arm; no two trials may share one.
 
@@ -88,3 +88,54 @@ def share_control(
     matrix = np.where(number[:, None] == number, np.sqrt(np.outer(part, part)), 0.0)
     matrix[np.diag_indices(v.size)] = v
     return read_covariance(matrix, v.size)
+
+
+def share_control_smd(
+    yi: ArrayLike, n: ArrayLike, n_control: ArrayLike, controls: Sequence[Any] | ArrayLike
+) -> Array:
+    """Return the covariance of standardised mean differences that share a control arm.
+
+    Parameters
+    ----------
+    yi : array_like, shape (k,)
+        Standardised mean differences.
+    n, n_control : array_like, shape (k,)
+        People in the treated arm, and in the control arm that it is compared with.
+    controls : sequence, shape (k,)
+        Label of each difference's control arm.
+
+    Returns
+    -------
+    ndarray, shape (k, k)
+        With the variances on the diagonal; the SD is pooled over all arms of a trial.
+
+    Raises
+    ------
+    ValueError
+        Groups below 2; control arms of different size under one label; labels missing.
+
+    Notes
+    -----
+    Gleser and Olkin (2009), equations 19.26 and 19.27: 1/n₀ + d_i d_j/(2N), N all people of the
+    trial.
+    """
+    d, treated = read_numbers(yi, "yi"), read_numbers(n, "n")
+    control = read_numbers(n_control, "n_control")
+    if d.ndim != 1 or treated.shape != d.shape or control.shape != d.shape:
+        raise ValueError("yi, n and n_control must be one-dimensional, of one length")
+    bad = ~(np.isfinite(d) & (treated >= 2) & (control >= 2))
+    if bad.any():
+        raise ValueError(
+            f"effects must be finite and groups at least 2: see {describe_positions(bad)}"
+        )
+    number, _ = _number(_read_labels(controls, "controls", d.size))
+    same = number[:, None] == number
+    bad = (same & (control[:, None] != control)).any(axis=1)
+    if bad.any():
+        raise ValueError(f"one control arm has one size: see {describe_positions(bad)}")
+    everyone = control + same @ treated
+    shared = np.sqrt(np.outer(1 / control, 1 / control))
+    shared = shared + np.outer(d, d) / (2 * np.sqrt(np.outer(everyone, everyone)))
+    matrix = np.where(same, shared, 0.0)
+    matrix[np.diag_indices(d.size)] += 1 / treated
+    return read_covariance(matrix, d.size)

@@ -30,8 +30,11 @@ def find_critical(level: float, df: Array) -> Array:
 
 def find_lower_tail(statistic: Array, df: Array) -> Array:
     """Return the area below `statistic`; normal where `df` is NaN, else Student's t."""
-    t = stdtr(np.where(np.isnan(df), 1, df), statistic)
-    return np.asarray(np.where(np.isnan(df), ndtr(statistic), t))
+    normal = np.isnan(df)
+    if not normal.any():
+        return np.asarray(stdtr(df, statistic))
+    t = stdtr(np.where(normal, 1, df), statistic)
+    return np.asarray(np.where(normal, ndtr(statistic), t))
 
 
 def find_p_value(statistic: Array, df: Array) -> Array:
@@ -47,7 +50,10 @@ def find_f_tail(f: Array, df1: Array, df2: Array) -> Array:
 
 def find_chi2_tail(q: Array, df: Array) -> Array:
     """Return the upper tail area of chi-squared; 1 where there are no degrees of freedom."""
-    return np.where(df > 0, chdtrc(np.where(df > 0, df, 1), q), 1.0)
+    free = df > 0
+    if free.all():
+        return np.asarray(chdtrc(df, q))
+    return np.where(free, chdtrc(np.where(free, df, 1), q), 1.0)
 
 
 def find_chi2_quantile(upper_tail: float | Array, df: Array) -> Array:

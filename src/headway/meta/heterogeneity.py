@@ -126,7 +126,7 @@ def _profile_likelihood(
             levels = [compute_log_likelihood(part, row, restricted) - goal for row in t]
             return sign * np.stack(levels)
 
-        number, low, high, _ = find_falls(above, smallest, end, rows)
+        number, low, high, guess, _ = find_falls(above, smallest, end, rows)
         part, goal = batch.take(number), threshold[number]
 
         def fall(t: Array, columns: Columns) -> tuple[Array, Array]:
@@ -134,7 +134,7 @@ def _profile_likelihood(
             value = compute_log_likelihood(some, t, restricted) - goal[columns]
             return sign * value, sign * compute_score(some, t, restricted) / 2
 
-        return number, find_roots(fall, low, high, (low + high) / 2, smallest[number])
+        return number, find_roots(fall, low, high, guess, smallest[number])
 
     upper, lower = np.zeros(tau2.shape), np.full(tau2.shape, np.inf)
     number, root = cross(1.0)

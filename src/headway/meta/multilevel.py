@@ -61,7 +61,8 @@ class Multilevel:
     outcomes : tuple
         Labels of its rows.
     i2 : dict
-        Level to share of the total variance, in percent.
+        Level to share of the total variance (levels, mean variance of the outcomes, typical
+        sampling variance), in percent.
     qe, qe_df, qe_p_value, qm, qm_df, qm_df2, qm_p_value : float
         Residual heterogeneity; omnibus test of the coefficients but the intercept.
     pi_low, pi_high : float
@@ -491,7 +492,8 @@ def _maximise(problem: _Problem) -> tuple[Array, float]:
             return 1e300, np.zeros(len(z))
         return -height, -(score @ jacobian)
 
-    best: tuple[Array, float, bool] | None = None
+    settled_best: tuple[Array, float] | None = None
+    highest = -np.inf
     for start in _list_starts(problem):
         found = minimize(
             fall,
@@ -515,11 +517,26 @@ def _maximise(problem: _Problem) -> tuple[Array, float]:
             settled = (theta, height, bool(gradient < 1e-4))
         else:
             settled = _settle(problem, theta)
-        if np.isfinite(settled[1]) and (best is None or settled[1] > best[1] + 1e-12):
-            best = settled
-    if best is None or not best[2]:
+        found_theta, height, fine = settled
+        if not np.isfinite(height):
+            continue
+        highest = max(highest, height)
+        better = settled_best is None or height > settled_best[1] + 1e-12
+        if fine and better and _is_covariance(problem, found_theta):
+            settled_best = found_theta, height
+    # A climb that did not settle and still stands higher says that the top was not reached.
+    if settled_best is None or highest > settled_best[1] + 1e-6:
         raise ArithmeticError("the likelihood has no maximum that was reached: no result")
-    return best[0], best[1]
+    return settled_best
+
+
+def _is_covariance(problem: _Problem, theta: Array) -> bool:
+    """Tell whether the parameters of the outcomes make a covariance matrix."""
+    if not problem.outcomes:
+        return True
+    matrix = _to_matrix(theta[problem.nested :], problem.structure, problem.outcomes)
+    eigen = np.linalg.eigvalsh(matrix)
+    return bool(eigen[0] >= -1e-9 * max(eigen[-1], 1.0))
 
 
 def fit_multilevel(
@@ -694,10 +711,11 @@ def _report(
     qe = float(rest @ w0 @ rest)
     sigma2 = {name: float(unit * value) for name, value in zip(units, theta, strict=False)}
     typical = (k - p) / float(np.trace(w0) - np.trace(inner0 @ (q.T @ w0 @ w0 @ q)))
-    total = sum(sigma2.values()) + typical
     covariance = None
     if outcomes:
         covariance = unit * _to_matrix(theta[len(units) :], problem.structure, len(outcomes))
+    total = sum(sigma2.values()) + typical
+    total += 0.0 if covariance is None else float(np.diag(covariance).mean())
     pi_low = pi_high = float("nan")
     if design.names == ("intercept",) and covariance is None:
         reach = float(find_critical(level, freedom)) * np.sqrt(vcov[0, 0] + sum(sigma2.values()))

@@ -337,31 +337,38 @@ def pool_batch(
     """Pool sets of studies that are in the common layout already; see :func:`pool`."""
     k = batch.k
     single, several = k == 1, k > 1
+    every = bool(several.all())
+
+    def where_several(value: Array, other: Any) -> Array:
+        return value if every else np.where(several, value, other)
+
     with np.errstate(divide="ignore", invalid="ignore"):
         if own_weights is None:
             tau2 = estimate_tau2(batch, method)
         else:
-            tau2 = np.where(several, compute_genq(batch, own_weights), np.where(single, 0, np.nan))
-        spread = np.where(k > 0, tau2, 0.0)
+            tau2 = where_several(compute_genq(batch, own_weights), np.where(single, 0, np.nan))
+        spread = tau2 if every else np.where(k > 0, tau2, 0.0)
         w, w1, mu = weigh(batch, spread)
         variance = 1 / w1
-        degrees = np.where(several, k - 1, np.nan)
+        degrees = where_several((k - 1).astype(np.float64), np.nan)
         df = degrees if test != "z" else np.full(k.shape, np.nan)
         if test == "kr":
             adjusted, freedom = _adjust_kenward_roger(w, w1)
-            variance = np.where(several, adjusted, variance)
-            df = np.where(several, freedom, np.nan)
+            variance = where_several(adjusted, variance)
+            df = where_several(freedom, np.nan)
         # Cochran's Q weighs by the sampling variances alone, whatever the method.
         none = np.zeros(k.shape)
         w0, sum0, mu0 = weigh(batch, none) if method != "EE" else (w, w1, mu)
-        q = np.where(k > 0, (w0 * (batch.y - mu0) ** 2).sum(axis=0), np.nan)
-        q_df = np.where(k > 0, k - 1.0, np.nan)
+        q = (w0 * (batch.y - mu0) ** 2).sum(axis=0)
+        q_df = (k - 1).astype(np.float64)
+        if not every:
+            q, q_df = np.where(k > 0, q, np.nan), np.where(k > 0, q_df, np.nan)
         height = compute_log_likelihood(batch, spread, method == "REML", True, (w, w1, mu))
         # Effects equal to ten digits of their sampling error are equal: what is left is rounding.
         flat = several & (q < 1e-20) & (test == "knha")
         factor = np.ones(k.shape)
         if test in ("knha", "adhoc"):
-            factor = np.where(several, (w * (batch.y - mu) ** 2).sum(axis=0) / degrees, 1.0)
+            factor = where_several((w * (batch.y - mu) ** 2).sum(axis=0) / degrees, 1.0)
             factor = np.maximum(factor, 1.0) if test == "adhoc" else np.where(flat, 0.0, factor)
         if own_weights is not None:
             # The Hartung-Knapp factor above keeps the inverse-variance weights, as in metafor.
@@ -372,19 +379,19 @@ def pool_batch(
             w, w1 = own_weights, total
         variance = factor * variance
         if method == "EE":
-            h2 = np.where(several, q / degrees, 1.0)
+            h2 = where_several(q / degrees, 1.0)
             i2 = np.where(several & (q > degrees), 100 * (1 - degrees / q), 0.0)
         else:
             typical = (k - 1) * sum0 / (sum0**2 - (w0 * w0).sum(axis=0))
-            ratio = np.where(several, tau2 / typical, 0.0)
+            ratio = where_several(tau2 / typical, 0.0)
             h2, i2 = 1 + ratio, 100 * ratio / (1 + ratio)
 
         pi_df = find_prediction_df(df, degrees, prediction)
-        se_tau2 = np.full(k.shape, np.nan)
-        if method != "EE":
-            se_tau2 = np.where(
-                several, compute_se_tau2(batch, method, tau2, own_weights) * batch.unit, np.nan
-            )
+        if method == "EE":
+            se_tau2 = np.full(k.shape, np.nan)
+        else:
+            se_tau2 = compute_se_tau2(batch, method, tau2, own_weights) * batch.unit
+            se_tau2 = where_several(se_tau2, np.nan)
 
         root_unit = np.sqrt(batch.unit)
         se = np.sqrt(variance) * root_unit
@@ -392,10 +399,11 @@ def pool_batch(
         tau2 = tau2 * batch.unit
         critical = find_critical(level, df)
         half = critical * se
-        foretold = several & (pi_df != -1) & (method != "EE")
-        pi_se = np.where(foretold, np.sqrt(tau2 + se**2), np.nan)
-        pi_df = np.where(foretold, pi_df, np.nan)
+        pi_se = np.sqrt(tau2 + se**2)
         same = prediction == "default"
+        if not (every and same and method != "EE"):
+            foretold = several & (pi_df != -1) & (method != "EE")
+            pi_se, pi_df = np.where(foretold, pi_se, np.nan), np.where(foretold, pi_df, np.nan)
         reach = (critical if same else find_critical(level, pi_df)) * pi_se
         statistic = estimate / se
         weights = 100 * w / w1
@@ -405,7 +413,7 @@ def pool_batch(
     if not batch.shape and single[0] and method != "EE":
         pi_method = "none: one study says nothing about the spread of true effects"
     empty = k == 0
-    some_empty = bool(empty.any())
+    some_empty = not every and bool(empty.any())
     values: dict[str, Array] = {
         "estimate": estimate,
         "se": se,

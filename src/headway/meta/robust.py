@@ -110,7 +110,8 @@ def robust_inference(
     if m <= p:
         raise ValueError(f"{p} coefficients need more than {p} clusters, there are {m}")
     apart = number[:, None] != number
-    if np.abs(own.covariance[apart]).max(initial=0.0) > 0:
+    between = np.abs(own.covariance[apart]).max(initial=0.0)
+    if between > 1e-10 * np.diag(own.covariance).max():
         raise ValueError("clusters depend on each other in the model: take the outermost level")
     # Columns of one size, so that the unit of a moderator costs no digits.
     scale = np.sqrt((own.x**2).sum(axis=0))

@@ -20,6 +20,8 @@ Columns = NDArray[Any] | slice
 Score = Callable[[Array, Columns], Array]
 # (t, columns) -> value and slope.
 Curve = Callable[[Array, Columns], tuple[Array, Array]]
+# The same of one function at one t.
+Single = Callable[[float], tuple[float, float]]
 
 EVERY = slice(None)
 
@@ -28,8 +30,10 @@ EVERY = slice(None)
 # cells whose curvature could hide a pair of roots are scanned again at an eighth of the spacing.
 SCAN_STEP = 0.35
 RESCAN_PARTS = 8
-# Newton steps are quadratic: one of this relative length leaves an error near its square.
-STEP_TOLERANCE = 1e-9
+# Newton steps are quadratic: one of this relative length leaves an error near its square. A bracket
+# that is halved ends at the second length.
+STEP_TOLERANCE = 1e-7
+BRACKET_TOLERANCE = 1e-13
 MAX_STEPS = 200
 # From here on only bisection: what is left of the steps shrinks any bracket to nothing.
 LAST_NEWTON = 60
@@ -47,21 +51,26 @@ def find_roots(curve: Curve, low: Array, high: Array, start: Array, scale: Array
     # What is still moving, kept together: values of a column are written back when it stops.
     active: Columns = EVERY
     t, lo, hi, size = start, low, high, scale
+    tolerance: Array | float
     for step in range(MAX_STEPS):
         if t.size == 0:
             return root
         value, slope = curve(t, active)
         above = value > 0
         lo, hi = np.where(above, t, lo), np.where(above, hi, t)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            newton = t - value / slope
         # A Newton iteration that creeps along one side is cut short by an occasional bisection.
         if step % 8 == 7 or step >= LAST_NEWTON:
-            following = (lo + hi) / 2
+            following, tolerance = (lo + hi) / 2, BRACKET_TOLERANCE
         else:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                newton = t - value / slope
             inside = (newton >= lo) & (newton <= hi) & (slope < 0)
-            following = np.where(inside, newton, (lo + hi) / 2)
-        moving = np.abs(following - t) > STEP_TOLERANCE * (t + size)
+            if inside.all():
+                following, tolerance = newton, STEP_TOLERANCE
+            else:
+                following = np.where(inside, newton, (lo + hi) / 2)
+                tolerance = np.where(inside, STEP_TOLERANCE, BRACKET_TOLERANCE)
+        moving = np.abs(following - t) > tolerance * (t + size)
         root[active] = t = following
         if moving.all():
             continue
@@ -72,10 +81,31 @@ def find_roots(curve: Curve, low: Array, high: Array, start: Array, scale: Array
     return root
 
 
+def find_root(curve: Single, low: float, high: float, start: float, scale: float) -> float:
+    """Solve curve(t) = 0 for one function, as :func:`find_roots` does for many.
+
+    A single set of studies spends its time on calls of small arrays, of which this needs few.
+    """
+    t = start
+    for step in range(MAX_STEPS):
+        value, slope = curve(t)
+        low, high = (t, high) if value > 0 else (low, t)
+        following, tolerance = (low + high) / 2, BRACKET_TOLERANCE
+        if step % 8 != 7 and step < LAST_NEWTON and slope < 0:
+            newton = t - value / slope
+            if low <= newton <= high:
+                following, tolerance = newton, STEP_TOLERANCE
+        moved = abs(following - t)
+        t = following
+        if moved <= tolerance * (t + scale):
+            return t
+    raise ArithmeticError(f"a root was not found within {MAX_STEPS} steps")
+
+
 def find_falls(
     score: Score, smallest: Array, end: Array, rows: int
-) -> tuple[NDArray[np.int64], Array, Array, Array]:
-    """Return column, low and high end of every cell where a score falls through 0, and it at 0.
+) -> tuple[NDArray[np.int64], Array, Array, Array, Array]:
+    """Return column, ends and first guess of every cell in which a score falls through 0; it at 0.
 
     `score` is scanned from 0 to `end` on a grid that is even in log(`smallest` + t), `rows` points
     at a time; cells close to 0 for their curvature are scanned again, finer.
@@ -85,7 +115,7 @@ def find_falls(
     if cells == 0:
         nothing = np.zeros(0)
         at_zero = score(np.zeros((1, smallest.size)), EVERY)[0]
-        return np.zeros(0, dtype=np.int64), nothing, nothing, at_zero
+        return np.zeros(0, dtype=np.int64), nothing, nothing, nothing, at_zero
     # Points of a column lie at multiples of one step whatever else is in the batch: the answer
     # for a set must not depend on its company.
     x = np.minimum(SCAN_STEP * np.arange(cells + 1)[:, None], span)
@@ -98,6 +128,9 @@ def find_falls(
     above = g > 0
     cell, number = np.nonzero(above[:-1] & ~above[1:])
     low, high = t[cell, number], t[cell + 1, number]
+    # Where a straight line through both ends falls through 0.
+    top, floor = g[cell, number], g[cell + 1, number]
+    guess = low + (high - low) * (top / (top - floor))
     # A straight line through both ends of a cell is off by at most an eighth of the second
     # difference, so only cells this close to 0 could hide two roots; four times that, for safety.
     bend = np.zeros_like(g)
@@ -119,7 +152,8 @@ def find_falls(
         number = np.concatenate([number, again[column]])
         low = np.concatenate([low, t[cell, column]])
         high = np.concatenate([high, t[cell + 1, column]])
-    return number.astype(np.int64), low, high, first
+        guess = np.concatenate([guess, (t[cell, column] + t[cell + 1, column]) / 2])
+    return number.astype(np.int64), low, high, guess, first
 
 
 def climb(
@@ -129,6 +163,7 @@ def climb(
     smallest: Array,
     end: Array,
     rows: int,
+    alone: Callable[[int], Single] | None = None,
 ) -> Array:
     """Return the t ≥ 0 at which each column's likelihood is highest.
 
@@ -147,9 +182,16 @@ def climb(
         `smallest` plus a t beyond which the score is negative.
     rows : int
         Points of the scan evaluated at a time.
+    alone : callable, optional
+        Takes one column and returns its curve for one t at a time: used where there is one root to
+        find.
     """
-    number, low, high, first = find_falls(score, smallest, end, rows)
-    root = find_roots(at(number), low, high, (low + high) / 2, smallest[number])
+    number, low, high, guess, first = find_falls(score, smallest, end, rows)
+    if number.size == 1 and alone is not None:
+        ends = (float(low[0]), float(high[0]), float(guess[0]), float(smallest[number[0]]))
+        root = np.array([find_root(alone(int(number[0])), *ends)])
+    else:
+        root = find_roots(at(number), low, high, guess, smallest[number])
     best = np.zeros(smallest.size)
     best[number] = root
     # Zero is a (boundary) maximum where the likelihood falls from it.
