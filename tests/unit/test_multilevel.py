@@ -181,6 +181,10 @@ def test_prints_what_a_reader_needs() -> None:
         assert words in fit.summary()
     assert list(fit.to_frame()["coefficient"]) == ["intercept"]
     assert sum(fit.i2.values()) < 100
+    text = fit.methods_text("headache days")
+    nested = "30 units of effect within 12 units of study"
+    for words in ("30 effects of headache days", nested, "restricted", "29 degrees of freedom"):
+        assert words in text
     few = meta.fit_multilevel(Y[:6], V[:6], {"s": STUDY[:6], "e": range(6)})
     assert "can hardly be estimated" in few.note
     robust = meta.robust_inference(fit, STUDY)

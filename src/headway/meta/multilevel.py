@@ -60,6 +60,8 @@ class Multilevel:
         Covariance matrix between the `outcomes` of a unit.
     outcomes : tuple
         Labels of its rows.
+    structure : str
+        Of that matrix; empty where there is none.
     i2 : dict
         Level to share of the total variance (levels, mean variance of the outcomes, typical
         sampling variance), in percent.
@@ -89,6 +91,7 @@ class Multilevel:
     units: dict[str, int]
     covariance: Array | None
     outcomes: tuple[Hashable, ...]
+    structure: str
     i2: dict[str, float]
     qe: float
     qe_df: int
@@ -115,6 +118,12 @@ class Multilevel:
         root = np.sqrt(np.diag(self.covariance))
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.asarray(self.covariance / np.outer(root, root))
+
+    def methods_text(self, outcome: str = "") -> str:
+        """Return the sentences a paper needs on how this was computed, with references."""
+        from headway.meta.words import describe_multilevel
+
+        return describe_multilevel(self, outcome)
 
     def to_frame(self) -> pd.DataFrame:
         """Return a data frame with one row per coefficient."""
@@ -747,6 +756,7 @@ def _report(
         units=units,
         covariance=covariance,
         outcomes=tuple(outcomes),
+        structure=problem.structure,
         i2={name: 100 * value / total for name, value in sigma2.items()},
         qe=qe,
         qe_df=k - p,

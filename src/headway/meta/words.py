@@ -14,6 +14,7 @@ import scipy
 from headway import __version__
 
 if TYPE_CHECKING:
+    from headway.meta.multilevel import Multilevel
     from headway.meta.pooling import Fit
     from headway.meta.regression import Regression
 
@@ -161,5 +162,32 @@ def describe_regression(fit: Regression, outcome: str = "") -> str:
             if fit.method != "EE"
             else "R² is the adjusted one of the weighted regression."
         )
+    parts.append(describe_software())
+    return " ".join(parts)
+
+
+STRUCTURES: dict[str, str] = {
+    "UN": "an unstructured covariance matrix",
+    "CS": "one variance and one correlation (compound symmetry)",
+    "DIAG": "independent variances",
+    "ID": "one variance",
+}
+
+
+def describe_multilevel(fit: Multilevel, outcome: str = "") -> str:
+    """Return the methods of a multilevel model as sentences with versions and references."""
+    what = f" of {outcome}" if outcome else ""
+    parts = [f"We fitted a multilevel meta-analysis to {fit.k} effects{what}"]
+    if fit.units:
+        nested = " within ".join(f"{n} units of {name}" for name, n in reversed(fit.units.items()))
+        parts[0] += f", with random intercepts for {nested} (Konstantopoulos 2011)"
+    if fit.structure:
+        listed = ", ".join(map(str, fit.outcomes))
+        parts[0] += f", with {STRUCTURES[fit.structure]} between {listed} (Berkey et al. 1998)"
+    full = "restricted maximum" if fit.method == "REML" else "maximum"
+    parts[0] += f"; variances were estimated by {full} likelihood."
+    parts.append(describe_interval(fit.test, fit.level, float(fit.df)))
+    if not np.isnan(fit.pi_low):
+        parts.append("The prediction interval adds the variances of all levels.")
     parts.append(describe_software())
     return " ".join(parts)
