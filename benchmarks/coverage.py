@@ -9,6 +9,7 @@ numbers. A few minutes in one process.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,10 +28,15 @@ FIGURE = ROOT / "docs" / "coverage.svg"
 START, END = "<!-- tables: begin -->", "<!-- tables: end -->"
 SEED = 20261123
 REPLICATES = 20_000
+# Spread of the sampling variances, on the log scale.
+LOG_SD = 0.8
 STUDIES = (3, 5, 10, 20)
 # tau² in units of the typical sampling variance: I² of about 0, 25 and 75 %.
 SPREADS = {"none": 0.0, "small": 1 / 3, "large": 3.0}
 TESTS = ("z", "t", "knha", "adhoc", "kr")
+CLASSIC_TESTS = ("z", "t", "knha", "adhoc")
+# Also with one degree of freedom less in the prediction interval.
+RILEY_TESTS = ("t", "adhoc")
 METHODS = tuple(code for code in meta.METHODS if code not in ("EE", "GENQ"))
 
 
@@ -48,6 +54,13 @@ class Cell:
         return SPREADS[self.spread]
 
 
+def digest_settings(replicates: int) -> str:
+    """Return a short digest of all that the numbers follow from, for the page they stand on."""
+    settings = (SEED, replicates, LOG_SD, list_cells(), TESTS, CLASSIC_TESTS, RILEY_TESTS, METHODS)
+    settings = (*settings, sorted(SPREADS.items()))
+    return hashlib.sha256(repr(settings).encode()).hexdigest()[:12]
+
+
 def list_cells() -> list[Cell]:
     """List all circumstances: unequal trials, and equal ones for the largest contrast."""
     cells = [Cell(k, spread) for k in STUDIES for spread in SPREADS]
@@ -63,7 +76,7 @@ def draw(cell: Cell, replicates: int) -> tuple[np.ndarray, np.ndarray]:
     key = [SEED, cell.k, list(SPREADS).index(cell.spread), int(cell.equal)]
     rng = np.random.default_rng(key)
     shape = (replicates, cell.k)
-    v = np.ones(shape) if cell.equal else np.exp(rng.normal(0, 0.8, shape))
+    v = np.ones(shape) if cell.equal else np.exp(rng.normal(0, LOG_SD, shape))
     w = 1 / v
     total = w.sum(axis=1)
     typical = (cell.k - 1) * total / (total**2 - (w**2).sum(axis=1))
@@ -90,9 +103,19 @@ def cover(cell: Cell, replicates: int) -> dict[str, dict[str, float]]:
             wald = high - low
         elif test == "knha":
             out[test]["narrower"] = float(np.mean(high - low < wald))
-    classic = meta.pool(y, v, method="DL", test="z")
-    hit = (np.asarray(classic.ci_low) < 0) & (np.asarray(classic.ci_high) > 0)
-    out["DL z"] = {"coverage": float(np.mean(hit))}
+        elif test == "adhoc":
+            # On the boundary the estimate is 0 itself, not a small number.
+            zero = np.asarray(fit.tau2) == 0
+            out[test]["zero"] = float(np.mean(zero))
+            out[test]["prediction at zero"] = float(np.mean(inside[zero])) if zero.any() else np.nan
+    for test in RILEY_TESTS:
+        fit = meta.pool(y, v, method="REML", test=test, prediction="riley")
+        inside = (np.asarray(fit.pi_low) < new) & (new < np.asarray(fit.pi_high))
+        out[test]["prediction k - 2"] = float(np.mean(inside))
+    for test in CLASSIC_TESTS:
+        fit = meta.pool(y, v, method="DL", test=test)
+        hit = (np.asarray(fit.ci_low) < 0) & (np.asarray(fit.ci_high) > 0)
+        out[f"DL {test}"] = {"coverage": float(np.mean(hit))}
     return out
 
 
@@ -113,17 +136,19 @@ def show(cell: Cell) -> str:
 
 def write_tables(results: dict[Cell, Any], biases: dict[Cell, Any], replicates: int) -> str:
     """Return the tables as Markdown."""
-    error = 100 * np.sqrt(0.95 * 0.05 / replicates)
+    error, wider = (100 * np.sqrt(p * (1 - p) / replicates) for p in (0.95, 0.85))
     lines = [
-        f"{replicates:,} replicates per row, seed {SEED}; Monte Carlo error of a coverage of 95 %: "
-        f"{error:.2f} points.",
+        f"{replicates:,} replicates per row, seed {SEED}, settings {digest_settings(replicates)}; "
+        f"Monte Carlo standard error of a coverage of 95 %: {error:.2f} points, of 85 %: "
+        f"{wider:.2f}; of a bias: the root of (squared error in brackets less squared bias), over "
+        f"{np.sqrt(replicates):.0f}.",
         "",
-        "### Coverage of the 95 % confidence interval, in percent (REML)",
+        "### Coverage of the 95 % confidence interval, in percent (REML; before it DL)",
         "",
-        "| k, tau² | DL, z | z | t | knha | adhoc | kr |",
-        "|---|---|---|---|---|---|---|",
+        "| k, tau² | DL, z | DL, t | DL, knha | DL, adhoc | z | t | knha | adhoc | kr |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
-    order = ("DL z", *TESTS)
+    order = (*(f"DL {test}" for test in CLASSIC_TESTS), *TESTS)
     for cell, result in results.items():
         row = " | ".join(f"{100 * result[test]['coverage']:.1f}" for test in order)
         lines.append(f"| {show(cell)} | {row} |")
@@ -143,12 +168,15 @@ def write_tables(results: dict[Cell, Any], biases: dict[Cell, Any], replicates: 
         "",
         "### Coverage of the 95 % prediction interval, in percent (REML)",
         "",
-        "| k, tau² | z | t | knha | adhoc | kr |",
-        "|---|---|---|---|---|---|",
+        "| k, tau² | z | t | knha | adhoc | kr | t, k − 2 df | adhoc, k − 2 df "
+        "| sets with REML = 0 | adhoc in these |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for cell, result in results.items():
-        row = " | ".join(f"{100 * result[test]['prediction']:.1f}" for test in TESTS)
-        lines.append(f"| {show(cell)} | {row} |")
+        shares = [result[test]["prediction"] for test in TESTS]
+        shares += [result[test]["prediction k - 2"] for test in RILEY_TESTS]
+        shares += [result["adhoc"]["zero"], result["adhoc"]["prediction at zero"]]
+        lines.append(f"| {show(cell)} | " + " | ".join(f"{100 * s:.1f}" for s in shares) + " |")
     lines += [
         "",
         "### Bias of tau² (root mean squared error), in typical sampling variances",

@@ -1,5 +1,6 @@
 # metafor's side of benchmarks/meta.py.
 #   Rscript meta.R fits   effects.csv variances.csv out.csv    answers at tight stopping rules
+#   Rscript meta.R subsets effects.csv variances.csv out.csv   the same of all subsets of a set
 #   Rscript meta.R time   what effects.csv variances.csv repeats
 # "time" prints the median of seconds per fit and how many fits did not converge; fits are warmed up,
 # and R's start is not counted.
@@ -19,6 +20,16 @@ if (arguments[1] == "fits") {
     c(fit$tau2, fit$beta, fit$se, fit$ci.lb, foretold$pi.lb, limits[2], limits[3])
   })
   write.table(do.call(rbind, rows), arguments[4], sep = ",", row.names = FALSE, col.names = FALSE)
+  quit()
+}
+
+if (arguments[1] == "subsets") {
+  y <- unname(as.matrix(read.csv(arguments[2], header = FALSE)))
+  v <- unname(as.matrix(read.csv(arguments[3], header = FALSE)))
+  all <- gosh(rma(y[1, ], v[1, ], method = "REML",
+                  control = list(threshold = 1e-12, maxiter = 10000)), progbar = FALSE)
+  write.table(cbind(all$incl * 1, all$res[, c("estimate", "tau2")]), arguments[4], sep = ",",
+              row.names = FALSE, col.names = FALSE)
   quit()
 }
 

@@ -32,6 +32,17 @@ def test_hartung_knapp_is_exact_for_equal_trials(study: Any, spread: str) -> Non
     assert found["adhoc"]["coverage"] >= found["knha"]["coverage"]
 
 
+@pytest.mark.parametrize("k", [3, 20])
+def test_the_common_effect_interval_is_exact_without_heterogeneity(study: Any, k: int) -> None:
+    from headway import meta
+
+    # Known variances, one true effect: the weighted mean is normal with variance 1/sum(w).
+    y, v = study.draw(study.Cell(k, "none"), 8000)
+    fit = meta.pool(y, v, method="EE", test="z")
+    inside = np.mean((np.asarray(fit.ci_low) < 0) & (np.asarray(fit.ci_high) > 0))
+    assert abs(inside - 0.95) < 4 * np.sqrt(0.95 * 0.05 / 8000)
+
+
 def test_drawn_trials_are_what_the_page_says(study: Any) -> None:
     y, v = study.draw(study.Cell(10, "large"), 4000)
     w = 1 / v
@@ -53,4 +64,7 @@ def test_the_page_holds_the_numbers_of_the_script(study: Any, repo_root: Path) -
     assert [row for row in rows if row not in text] == []
     # Every number that the text quotes of this row is in the table.
     assert "83.5 % with three trials" in text and "| 83.5 |" in rows[0]
+    assert "92.4 and 92.6 % with large tau²" in text and "| 92.4 | 87.3 | 92.6 |" in rows[2]
+    # Of the other rows: the page was made with the settings of the script as it is now.
+    assert f"settings {study.digest_settings(study.REPLICATES)};" in text
     assert (repo_root / "docs" / "coverage.svg").stat().st_size > 10_000
