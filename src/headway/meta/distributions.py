@@ -23,6 +23,9 @@ def find_critical(level: float, df: Array) -> Array:
     vanishing = ~normal & (df < SMALLEST_DF)
     special = normal | vanishing
     if not special.any():
+        # Sets of equally many studies share one quantile, which is dear: search for it once.
+        if np.size(df) > 1 and (df == df.flat[0]).all():
+            return np.full(np.shape(df), -float(stdtrit(df.flat[0], tail)))
         return -np.asarray(stdtrit(df, tail))
     t = -stdtrit(np.where(special, 1, df), tail)
     return np.asarray(np.where(normal, -ndtri(tail), np.where(vanishing, np.inf, t)))
