@@ -12,9 +12,8 @@ from headway.effects.shared import (
     EffectSizes,
     Measure,
     add_to_cells,
-    blank_undefined,
-    describe_addition,
     gather,
+    measure_counts,
     require,
 )
 
@@ -124,16 +123,13 @@ def measure_two_by_two(
     if measure not in MEASURES:
         raise ValueError(f"measure must be one of {list(MEASURES)}, not {measure!r}")
     added = (0.0 if measure in NOTHING_ADDED else 0.5) if add is None else add
-    formula, needed, _ = MEASURES[measure]
-    x = gather(measure, {"a": a, "b": b, "c": c, "d": d}, needed)
+    entry = MEASURES[measure]
+    x = gather(measure, {"a": a, "b": b, "c": c, "d": d}, entry.needed)
     for name, count in x.items():
         require(~(count < 0), name, "at least 0")
     has_zero = np.logical_or.reduce([count == 0 for count in x.values()])
     x = add_to_cells(x, has_zero, added, to)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        yi, vi, words = formula(x, "", False)
-    yi, vi = blank_undefined(yi, vi)
-    return EffectSizes(yi, vi, measure, "", f"{words}; {describe_addition(added, to)}")
+    return measure_counts(entry, measure, x, added, to)
 
 
 def measure_person_time(
@@ -176,9 +172,9 @@ def measure_person_time(
     """
     if measure not in RATES:
         raise ValueError(f"measure must be one of {list(RATES)}, not {measure!r}")
-    formula, needed, _ = RATES[measure]
+    entry = RATES[measure]
     given = {"events1": events1, "time1": time1, "events2": events2, "time2": time2}
-    x = gather(measure, given, needed)
+    x = gather(measure, given, entry.needed)
     for name, value in x.items():
         if name.startswith("time"):
             require(~(value <= 0), name, "above 0")
@@ -187,7 +183,4 @@ def measure_person_time(
     events = {name: x[name] for name in ("events1", "events2")}
     has_zero = (events["events1"] == 0) | (events["events2"] == 0)
     x |= add_to_cells(events, has_zero, add, to)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        yi, vi, words = formula(x, "", False)
-    yi, vi = blank_undefined(yi, vi)
-    return EffectSizes(yi, vi, measure, "", f"{words}; {describe_addition(add, to)}")
+    return measure_counts(entry, measure, x, add, to)

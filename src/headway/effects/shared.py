@@ -224,3 +224,13 @@ def describe_addition(add: float, to: str) -> str:
     if to == "none" or add == 0:
         return "no continuity correction"
     return f"{add:g} added to cells (to={to!r})"
+
+
+def measure_counts(
+    entry: Measure, measure: str, cells: Mapping[str, Array], add: float, to: str
+) -> EffectSizes:
+    """Compute one measure of counts to which `add` was added as `to` says."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        yi, vi, words = entry.formula(cells, "", False)
+    yi, vi = blank_undefined(yi, vi)
+    return EffectSizes(yi, vi, measure, "", f"{words}; {describe_addition(add, to)}")

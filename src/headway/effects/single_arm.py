@@ -13,9 +13,9 @@ from headway.effects.shared import (
     Measure,
     add_to_cells,
     blank_undefined,
-    describe_addition,
     gather,
     hedges_j,
+    measure_counts,
     measure_summaries,
     require,
 )
@@ -151,18 +151,15 @@ def measure_proportion(
     if measure not in PROPORTIONS:
         raise ValueError(f"measure must be one of {list(PROPORTIONS)}, not {measure!r}")
     added = (0.0 if measure in NOTHING_ADDED else 0.5) if add is None else add
-    formula, needed, _ = PROPORTIONS[measure]
-    x = gather(measure, {"events": events, "n": n}, needed)
+    entry = PROPORTIONS[measure]
+    x = gather(measure, {"events": events, "n": n}, entry.needed)
     require(~(x["n"] < 1), "n", "at least 1")
     require(~(x["events"] < 0), "events", "at least 0")
     require(~(x["events"] > x["n"]), "events", "at most n")
     cells = {"events": x["events"], "others": x["n"] - x["events"]}
     has_zero = (cells["events"] == 0) | (cells["others"] == 0)
     cells = add_to_cells(cells, has_zero, added, to)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        yi, vi, words = formula(cells, "", False)
-    yi, vi = blank_undefined(yi, vi)
-    return EffectSizes(yi, vi, measure, "", f"{words}; {describe_addition(added, to)}")
+    return measure_counts(entry, measure, cells, added, to)
 
 
 # ── correlations, reliability ─────────────────────────────────────────────────────────────────
