@@ -180,10 +180,13 @@ def find_sources(data_dir: Path, kind: Literal["trials", "clinics"]) -> list[Sou
             content = {}  # the source's own job reports what is wrong; the others go on
         declared = content.get("files")
         entries = declared.values() if isinstance(declared, dict) else ()
-        names = [
-            e["path"] for e in entries if isinstance(e, dict) and isinstance(e.get("path"), str)
-        ]
-        files = tuple(dict.fromkeys(path.parent / name for name in names))
+        files = tuple(
+            dict.fromkeys(
+                _find_folder(path.parent, e) / e["path"]
+                for e in entries
+                if isinstance(e, dict) and isinstance(e.get("path"), str)
+            )
+        )
         sources.append(
             Source(
                 kind=kind,
@@ -195,6 +198,12 @@ def find_sources(data_dir: Path, kind: Literal["trials", "clinics"]) -> list[Sou
             )
         )
     return sources
+
+
+def _find_folder(folder: Path, entry: Mapping[str, Any]) -> Path:
+    """Find where a declared file stands: with its source, or in the clinic that it names."""
+    clinic = entry.get("clinic")
+    return folder.parents[1] / "clinics" / clinic if isinstance(clinic, str) else folder
 
 
 def check_config(config: dict[str, Any]) -> None:

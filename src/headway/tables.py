@@ -30,6 +30,7 @@ TECHNIQUES = ("manual", "dry_needling", "wet_needling", "acupuncture", "self_car
 SETTINGS = ("in_office", "at_home")
 COMPARATORS = ("waiting_list", "no_treatment", "usual_care", "sham", "active")
 STATUSES = ("retrieved", "computed", "recalled")
+SPREAD_LABELS = ("sd", "se", "unstated")
 CHANGE_SIGNS = ("worse", "better", "unstated")
 CONTRAST_SIGNS = ("treatment_minus_control", "control_minus_treatment", "unstated")
 ESTIMANDS = ("between_arm", "within_arm", "single_arm")
@@ -136,12 +137,27 @@ ARMS = Table(
         "sd": _float("Standard deviation of `mean`'s individuals", low=0),
         "range_low": _float("Smallest value printed"),
         "range_high": _float("Largest value printed"),
+        "median": _float("Median"),
+        "q1": _float("First quartile"),
+        "q3": _float("Third quartile"),
         "baseline_n": _float("Participants at baseline", "participants", low=0),
         "baseline_mean": _float("Mean at baseline"),
         "baseline_sd": _float("Standard deviation at baseline", low=0),
         "events": _float("Participants with the event (two by two data)", "participants", low=0),
         "printed_mean": _float("Mean as printed, before sign and unit were made canonical"),
+        "printed_sd": _float("Standard deviation, or standard error, as printed"),
+        "mean_decimals": _int("Decimals of the printed mean", nullable=True, low=0),
+        "sd_decimals": _int("Decimals of the printed spread", nullable=True, low=0),
+        "step": _float("Step between possible values of one person, in the printed unit", low=0),
+        "spread_label": _text(
+            "What the source calls the number typed as sd, where that is something else",
+            allowed=SPREAD_LABELS,
+            nullable=True,
+        ),
+        "t": _float("Paired t as printed"),
+        "p": _text("p value of a change as printed", nullable=True),
         "positive_means": _text("What a positive printed change says", nullable=True),
+        "mean_from": _text("How the mean was obtained", nullable=True),
         "sd_from": _text("How the standard deviation was obtained", nullable=True),
         **_ORIGIN,
     },
@@ -169,6 +185,37 @@ CONTRASTS = Table(
         "p": _text("p value as printed", nullable=True),
         "n_total": _float("Participants in both arms or the trial", "participants", low=0),
         **_ORIGIN,
+    },
+)
+IPD = Table(
+    row="person x outcome x timepoint of a trial's individual data",
+    key=("trial", "person", "outcome", "timepoint"),
+    level="row-level",
+    columns={
+        "trial": _text("Trial, by first author and year"),
+        "person": _int("Number of the row in the raw file, 1 = first", low=1),
+        "arm": _text("Arm"),
+        "role": _text("Role in the trial", allowed=("treatment", "control")),
+        "outcome": _text("Outcome"),
+        "timepoint": _text("Timepoint"),
+        "time_days": _float("Days from start of treatment or randomisation", "days"),
+        "baseline": _float("Value before, in the outcome's unit"),
+        "value": _float("Value at the timepoint, in the outcome's unit"),
+        "covariates": _text("Declared covariates as JSON"),
+        "file": _text("Raw file"),
+    },
+)
+RISK_OF_BIAS = Table(
+    row="a judgement of risk of bias: trial x outcome x domain",
+    columns={
+        "trial": _text("Trial"),
+        "outcome": _text("Outcome it is about; empty for all", nullable=True),
+        "domain": _text("Domain of the tool, or overall"),
+        "judgement": _text("Judgement in the tool's own words"),
+        "support": _text("What it rests on", nullable=True),
+        "signed_by": _text("Who judged"),
+        "file": _text("Raw file"),
+        "line": _int("Line"),
     },
 )
 PUBLISHED = Table(
@@ -228,6 +275,7 @@ EFFECTS = Table(
         "why_not": _text("Why it does not", nullable=True),
         "status": _text("How the numbers were obtained", allowed=STATUSES),
         "source": _text("Page or table that prints them"),
+        "recovered": _text("Numbers that are not printed, and how each was found", nullable=True),
         "note": _text("Remark", nullable=True),
     },
 )
@@ -287,6 +335,72 @@ MULTIVERSE = Table(
         "unit": _text("Unit of the estimate"),
         "level": _float("Confidence level", nullable=False),
         "declared": _bool("Whether this is the specification that the review declares"),
+    },
+)
+REFITS = Table(
+    row="a set of trials pooled again: without one, or up to one",
+    key=("comparison", "subgroup", "analysis", "position"),
+    columns={
+        "comparison": _text("Identifier of the comparison in review.yaml"),
+        "subgroup": _text("Subgroup that stands alone; 'overall' for all"),
+        "analysis": _text("What is done", allowed=("leave one out", "cumulative")),
+        "position": _int("Place in the order: of the rows, or of the years", low=1),
+        "trial": _text("Trial left out, or added last"),
+        "k": _int("Trials pooled", low=0),
+        "estimate": _float("Pooled estimate (log scale for RR and OR)"),
+        "ci_low": _float("Lower limit"),
+        "ci_high": _float("Upper limit"),
+        "pi_low": _float("Lower limit of the prediction interval"),
+        "pi_high": _float("Upper limit of the prediction interval"),
+        "p_value": _float("Two-sided p value", low=0, high=1),
+        "tau2": _float("Between-trial variance", low=0),
+        "i2": _float("Share of variance between trials", "percent"),
+    },
+)
+SMALL_STUDIES = Table(
+    row="a check of whether effects go with the size of their trial",
+    key=("comparison", "subgroup", "check"),
+    columns={
+        "comparison": _text("Identifier of the comparison in review.yaml"),
+        "subgroup": _text("Subgroup that stands alone; 'overall' for all"),
+        "k": _int("Trials pooled", low=0),
+        "check": _text("Check; 'none' where there are too few trials"),
+        "statistic": _float("t of the slope, Kendall's tau, or trials filled in"),
+        "p_value": _float("Two-sided p value", low=0, high=1),
+        "estimate": _float("Pooled estimate that the check gives (log scale for RR and OR)"),
+        "ci_low": _float("Lower limit"),
+        "ci_high": _float("Upper limit"),
+        "note": _text("What it can say"),
+    },
+)
+FINDINGS = Table(
+    row="a row of the summary of findings: what is computed, and what people judged",
+    key=("comparison", "subgroup"),
+    columns={
+        "comparison": _text("Identifier of the comparison in review.yaml"),
+        "subgroup": _text("Subgroup; 'overall' for all"),
+        "outcome": _text("Outcome in words"),
+        "measure": _text("Measure, metafor's code"),
+        "unit": _text("Unit of the estimate"),
+        "k": _int("Trials pooled", low=0),
+        "n_total": _float("Participants, where every trial prints them", "participants"),
+        "estimate": _float("Pooled estimate (a ratio for RR and OR)"),
+        "ci_low": _float("Lower limit"),
+        "ci_high": _float("Upper limit"),
+        "control": _text("What people without the treatment have, and its source", nullable=True),
+        "absolute": _text("Difference in the outcome's unit, or per 1000 people", nullable=True),
+        "meaningful": _float("Smallest difference that matters"),
+        "meaningful_source": _text("Its source", nullable=True),
+        "target": _text("What the interval is rated against", nullable=True),
+        "share": _text("Patients beyond a meaningful change, treated v control", nullable=True),
+        "settings": _text("Share of settings beyond the meaningful difference", nullable=True),
+        "information_size": _float("Participants needed in all (OIS)", "participants"),
+        "imprecision": _text("Facts for judging imprecision", nullable=True),
+        "inconsistency": _text("Facts for judging inconsistency", nullable=True),
+        "judgements": _text("Judgements as typed, with their reasons", nullable=True),
+        "certainty": _text("Certainty as typed; never computed", nullable=True),
+        "signed_by": _text("Who judged", nullable=True),
+        "doubts": _text("Contradictions between judgements and certainty", nullable=True),
     },
 )
 REPRODUCTION = Table(
@@ -535,10 +649,15 @@ LINES = Table(
 TABLES: dict[str, Table] = {
     "arms": ARMS,
     "contrasts": CONTRASTS,
+    "ipd": IPD,
+    "risk_of_bias": RISK_OF_BIAS,
     "published": PUBLISHED,
     "effects": EFFECTS,
     "pooled": POOLED,
     "multiverse": MULTIVERSE,
+    "refits": REFITS,
+    "small_studies": SMALL_STUDIES,
+    "findings": FINDINGS,
     "reproduction": REPRODUCTION,
     "consistency": CONSISTENCY,
     "integrity": INTEGRITY,

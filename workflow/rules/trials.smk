@@ -9,6 +9,8 @@ rule ingest_review:
         arms=f"{PROCESSED}/trials/{{review}}/arms.csv",
         contrasts=f"{PROCESSED}/trials/{{review}}/contrasts.csv",
         published=f"{PROCESSED}/trials/{{review}}/published.csv",
+        risk_of_bias=f"{PROCESSED}/trials/{{review}}/risk_of_bias.csv",
+        ipd=f"{PROCESSED}/trials/{{review}}/ipd.csv",
         status=f"{PROCESSED}/trials/{{review}}/status.json",
     log:
         "logs/ingest_review/{review}.log",
@@ -29,6 +31,9 @@ rule analyse_review:
         effects=f"{RESULTS}/trials/{{review}}/effects.csv",
         pooled=f"{RESULTS}/trials/{{review}}/pooled.csv",
         multiverse=f"{RESULTS}/trials/{{review}}/multiverse.csv",
+        refits=f"{RESULTS}/trials/{{review}}/refits.csv",
+        small_studies=f"{RESULTS}/trials/{{review}}/small_studies.csv",
+        findings=f"{RESULTS}/trials/{{review}}/findings.csv",
         reproduction=f"{RESULTS}/trials/{{review}}/reproduction.csv",
         consistency=f"{RESULTS}/trials/{{review}}/consistency.csv",
         integrity=f"{RESULTS}/trials/{{review}}/integrity.csv",

@@ -11,7 +11,7 @@ def main(snakemake):
     """Read the processed tables and write what they say."""
     review = json.loads(Path(snakemake.input.review).read_text())
     status = json.loads(Path(snakemake.input.status).read_text())
-    names = ("arms", "contrasts", "published")
+    names = ("arms", "contrasts", "published", "risk_of_bias", "ipd")
     read = {name: tables.read_csv(name, Path(snakemake.input[name])) for name in names}
     refused = status["state"] == "refused"
     found = reviews.empty_review() if refused else reviews.analyse_review(**read, review=review)

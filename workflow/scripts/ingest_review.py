@@ -12,7 +12,10 @@ def main(snakemake):
     """Write the processed tables; a refused review gets empty ones."""
     folder = Path(snakemake.input.files[0]).parent
     review, problems = {"id": folder.name, "title": folder.name}, []
-    found = {name: tables.empty(name) for name in ("arms", "contrasts", "published")}
+    found = {
+        name: tables.empty(name)
+        for name in ("arms", "contrasts", "published", "risk_of_bias", "ipd")
+    }
     try:
         review = config.load_review(folder)
         read = trials.read_review(folder, review)

@@ -7,14 +7,14 @@ different estimands and never meet in one comparison.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from headway.effects.measures import escalc
-from headway.effects.recover import combine_arms, find_r
+from headway.effects.recover import combine_arms, find_r, sd_change, split_control
 from headway.effects.units import UNITS
 from headway.tables import conform, empty
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NAN = float("nan")
+FROM_ASSUMED_R = "from before, after and an assumed r (Handbook 6.5.2.8)"
 TWO_BY_TWO = ("RR", "OR", "RD")
 STANDARDISED = ("SMD", "SMCC", "SMCR")
 # Status of a row made of several: the least certain of them.
@@ -44,6 +45,8 @@ class Candidate:
     values: dict[str, Any] = field(default_factory=dict)
     reasons: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    recovered: list[str] = field(default_factory=list)
+    adjusted: bool = False
 
     @property
     def usable(self) -> bool:
@@ -92,7 +95,7 @@ def build_effects(
         unit = review["outcomes"][comparison["outcome"]]["unit"]
         if comparison["estimand"] == "between_arm":
             found = [
-                *_pair_arms(arms, comparison, unit),
+                *_pair_arms(arms, comparison, unit, r),
                 *_take_contrasts(contrasts, comparison, unit),
             ]
         else:
@@ -106,10 +109,17 @@ def _own(frame: pd.DataFrame, comparison: Mapping[str, Any]) -> pd.DataFrame:
     return frame[frame["outcome"] == comparison["outcome"]]
 
 
-def _pair_arms(arms: pd.DataFrame, comparison: Mapping[str, Any], unit: str) -> Iterator[Candidate]:
-    """Pair treatment and control arms of a trial; several treatment arms become one."""
+def _pair_arms(
+    arms: pd.DataFrame, comparison: Mapping[str, Any], unit: str, assumed_r: float
+) -> Iterator[Candidate]:
+    """Pair treatment and control arms of a trial.
+
+    Several treatment arms become one (Handbook 6.5.2.10), or, where the comparison says so, each
+    meets its share of the control arm (23.3.4).
+    """
     kinds = comparison.get("kinds") or default_kinds(comparison["measure"])
     own = _own(arms, comparison)
+    own = _recover_changes(own, assumed_r, derive=list(kinds) == ["change"])
     own = own[own["kind"].isin(kinds)]
     treated = own[own["role"] == "treatment"]
     controls = own[own["role"] == "control"]
@@ -129,28 +139,108 @@ def _pair_arms(arms: pd.DataFrame, comparison: Mapping[str, Any], unit: str) -> 
             side1 = side1[side1["arm"] == chosen]
         if not len(side1):
             continue
-        both = [*side1.itertuples(), *side2.itertuples()]
-        one = Candidate(
-            trial=trial,
-            arms=f"{_join(side1['arm'])} v {_join(side2['arm'])}",
-            timepoint=timepoint,
-            time_days=_first(side1["time_days"]),
-            basis="arms",
-            kind=kind,
-            status=_worst(row.status for row in both),
-            source=_join([r.source for r in both]),
-            subgroup=_subgroup(comparison, side1.iloc[0], side2.iloc[0]),
-        )
-        one.values["year"] = _first(side1["year"])
-        one.notes += list(dict.fromkeys(r.note for r in both if isinstance(r.note, str)))
-        _check_rows(one, side1, unit)
-        _check_rows(one, side2, unit)
-        if comparison["measure"] in TWO_BY_TWO:
-            _set_events(one, side1, side2)
-        else:
-            _set_means(one, side1, side2)
-        _compute(one, comparison["measure"])
-        yield one
+        split = comparison["several_arms"] == "split" and len(side1) > 1
+        parts = [side1.loc[[i]] for i in side1.index] if split else [side1]
+        for part in parts:
+            yield _pair(part, side2, comparison, unit, assumed_r, len(parts))
+
+
+def _pair(
+    side1: pd.DataFrame,
+    side2: pd.DataFrame,
+    comparison: Mapping[str, Any],
+    unit: str,
+    assumed_r: float,
+    shared_by: int,
+) -> Candidate:
+    """Compare treatment rows with control rows of one trial and timepoint."""
+    both = [*side1.itertuples(), *side2.itertuples()]
+    first = side1.iloc[0]
+    one = Candidate(
+        trial=first["trial"],
+        arms=f"{_join(side1['arm'])} v {_join(side2['arm'])}",
+        timepoint=first["timepoint"],
+        time_days=_first(side1["time_days"]),
+        basis="arms",
+        kind=first["kind"],
+        status=_worst(row.status for row in both),
+        source=_join([r.source for r in both]),
+        subgroup=_subgroup(comparison, first, side2.iloc[0]),
+    )
+    one.values["year"] = _first(side1["year"])
+    one.notes += list(dict.fromkeys(r.note for r in both if isinstance(r.note, str)))
+    _check_rows(one, side1, unit)
+    _check_rows(one, side2, unit)
+    if comparison["measure"] in TWO_BY_TWO:
+        _set_events(one, side1, side2)
+    else:
+        _set_means(one, side1, side2)
+    if any(r.sd_from == FROM_ASSUMED_R for r in both):
+        one.values |= {"r": assumed_r, "r_from": "assumed; see the sensitivity rows"}
+    if shared_by > 1:
+        _share_control(one, shared_by)
+    _note_recovered(one, both)
+    _compute(one, comparison["measure"])
+    return one
+
+
+def _recover_changes(own: pd.DataFrame, assumed_r: float, *, derive: bool) -> pd.DataFrame:
+    """Give changes the SD that before, after and r imply (Handbook 6.5.2.8).
+
+    Where the comparison takes changes only (`derive`), an arm that prints before and after but no
+    change gets it from the two.
+    """
+    import pandas as pd
+
+    key = ["trial", "arm", "timepoint", "unit"]
+    finals = own[(own["kind"] == "final") & ~own.duplicated([*key, "kind"])].set_index(key)
+    change = own["kind"].eq("change").to_numpy()
+    out = own.copy()
+    sd_post = finals["sd"].reindex(own.set_index(key).index).to_numpy()
+    found = np.asarray(sd_change(own["baseline_sd"], sd_post, assumed_r))
+    fill = change & own["sd"].isna().to_numpy() & ~np.isnan(found)
+    out["sd"] = out["sd"].mask(fill, found)
+    out["sd_from"] = out["sd_from"].mask(fill, FROM_ASSUMED_R)
+    if not derive:
+        return out
+    printed = set(map(tuple, own.loc[change, key].to_numpy()))
+    apart = [k not in printed for k in map(tuple, own[key].to_numpy())]
+    both = own["baseline_mean"].notna() & own["mean"].notna()
+    same = own["baseline_n"].isna() | own["baseline_n"].eq(own["n"])
+    new = own[own["kind"].eq("final") & np.array(apart, dtype=bool) & both & same]
+    if not len(new):
+        return out
+    new = new.assign(
+        kind="change",
+        mean=new["mean"] - new["baseline_mean"],
+        mean_from="after minus before",
+        sd=np.asarray(sd_change(new["baseline_sd"], new["sd"], assumed_r)),
+        sd_from=FROM_ASSUMED_R,
+        positive_means="worse",
+    )
+    return pd.concat([out, new], ignore_index=True)
+
+
+def _share_control(one: Candidate, parts: int) -> None:
+    """Give a comparison its share of a control arm that several treatments share."""
+    v = one.values
+    n, mean, sd = split_control(v["n2"], v.get("mean2", NAN), v.get("sd2", NAN), parts)
+    v["n2"] = float(n)
+    if "events2" in v:
+        v["events2"] /= parts
+    else:
+        v |= {"mean2": float(mean), "sd2": float(sd)}
+    one.recovered.append(f"control arm shared by {parts} comparisons, n divided (Handbook 23.3.4)")
+
+
+def _note_recovered(one: Candidate, rows: Iterable[Any]) -> None:
+    """List the numbers of a row that no paper prints, and how each was found."""
+    for row in rows:
+        for what, origin in (("mean", row.mean_from), ("SD", row.sd_from)):
+            if isinstance(origin, str) and origin not in ("", "printed"):
+                one.recovered.append(f"{what} of {row.arm} {origin}")
+        if row.unit_printed != row.unit:
+            one.recovered.append(f"converted from {UNITS[row.unit_printed].label}")
 
 
 def _set_events(one: Candidate, side1: pd.DataFrame, side2: pd.DataFrame) -> None:
@@ -166,10 +256,8 @@ def _set_means(one: Candidate, side1: pd.DataFrame, side2: pd.DataFrame) -> None
         else:
             n, mean, sd = combine_arms(side["n"], side["mean"], side["sd"])
             text = f"arms combined (Handbook 6.5.2.10): {_join(side['arm'])}"
-            one.notes.append(text)
+            one.recovered.append(text)
         one.values |= {f"n{number}": n, f"mean{number}": mean, f"sd{number}": sd}
-        if side["sd_from"].fillna("printed").ne("printed").any():
-            one.notes.append(f"SD of {_join(side['arm'])} {_join(side['sd_from'].dropna())}")
 
 
 def _take_contrasts(
@@ -194,6 +282,7 @@ def _take_contrasts(
             subgroup=_subgroup(comparison, row, row),
         )
         one.values["year"] = row.year
+        one.adjusted = row.effect_type.startswith("ANCOVA")
         one.notes += [t for t in (row.effect_type, row.note) if isinstance(t, str)]
         if row.positive_means == "unstated":
             one.reasons.append("the source does not say what a positive number means")
@@ -209,7 +298,15 @@ def _take_contrasts(
         elif row.unit == unit:
             one.values |= {"yi": row.effect, "vi": row.se**2}
             if np.isnan(row.se):
-                one.reasons.append("no interval, so no standard error")
+                one.reasons.append(
+                    "no interval, and p is only a bound, so no standard error"
+                    if isinstance(row.p, str)
+                    else "no interval, so no standard error"
+                )
+            elif isinstance(row.se_from, str) and row.se_from not in ("", "printed"):
+                one.recovered.append(f"standard error {row.se_from}")
+            if row.unit_printed != row.unit:
+                one.recovered.append(f"converted from {UNITS[row.unit_printed].label}")
         if row.status == "recalled":
             one.reasons.append("recalled, not read in the source")
         yield one
@@ -244,6 +341,7 @@ def _follow_arms(
         one.values["year"] = row["year"]
         one.notes += [row["note"]] if isinstance(row["note"], str) else []
         _check_rows(one, own.loc[[at]], unit)
+        _note_recovered(one, own.loc[[at]].itertuples())
         _set_paired(one, row, arms, assumed_r, comparison["measure"])
         _compute(one, comparison["measure"])
         yield one
@@ -360,9 +458,10 @@ def _choose(found: list[Candidate], comparison: Mapping[str, Any]) -> None:
         if why:
             one.reasons.append(why)
         if one.usable:
-            key = (
-                one.trial if comparison["estimand"] == "between_arm" else f"{one.trial} {one.arms}"
+            apart = comparison["estimand"] != "between_arm" or (
+                comparison["several_arms"] == "split" and one.basis == "arms"
             )
+            key = f"{one.trial} {one.arms}" if apart else one.trial
             by.setdefault(key, []).append(one)
     for several in by.values():
         wanted = comparison["timepoints"].get(several[0].trial)
@@ -373,6 +472,7 @@ def _choose(found: list[Candidate], comparison: Mapping[str, Any]) -> None:
             return (
                 one.timepoint != wanted,
                 np.inf if np.isnan(far) else far,
+                not one.adjusted,  # preferred where there is one (Handbook 10.5.2)
                 kinds.index(one.kind),
             )
 
@@ -439,6 +539,7 @@ def _as_row(
         "why_not": "; ".join(dict.fromkeys(one.reasons)) or None,
         "status": one.status,
         "source": one.source,
+        "recovered": "; ".join(dict.fromkeys(one.recovered)) or None,
         "note": "; ".join(dict.fromkeys(one.notes)) or None,
     }
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 RATIOS = ("RR", "OR")
+MARK = " †"  # beside a trial whose numbers are not all printed
 ROW = 0.27  # inches a line
 _TESTS = {
     "z": "normal interval",
@@ -74,7 +75,7 @@ def draw_forest(
         figure,
         title,
         _describe(effects, pooled, title, measure),
-        _caption(pooled, measure, estimand),
+        _caption(effects, pooled, estimand),
         wide=True,
     )
 
@@ -128,7 +129,7 @@ def _row(r: Mapping[str, Any], measure: str, full: bool) -> Line:
         left = ("printed difference", "")
     return Line(
         kind if not math.isnan(value) else "text",
-        str(r["trial"]),
+        f"{r['trial']}{MARK if isinstance(r['recovered'], str) else ''}",
         detail,
         left,
         right,
@@ -392,9 +393,16 @@ def _describe(effects: pd.DataFrame, pooled: pd.DataFrame, title: str, measure: 
     return " ".join(parts)
 
 
-def _caption(pooled: pd.DataFrame, measure: str, estimand: str) -> str:
+def _caption(effects: pd.DataFrame, pooled: pd.DataFrame, estimand: str) -> str:
+    found = effects["recovered"].notna().any()
+    mark = (
+        " †: not all numbers of the row are printed; the rows behind the figure say how each was "
+        "found."
+        if found
+        else ""
+    )
     if not len(pooled):
-        return "None of the rows can be pooled; each says why."
+        return f"None of the rows can be pooled; each says why.{mark}"
     row = pooled.iloc[0]
     model = "common effect" if row["method"] == "EE" else f"random effects, {row['method']}"
     what = (
@@ -404,7 +412,7 @@ def _caption(pooled: pd.DataFrame, measure: str, estimand: str) -> str:
     )
     if estimand != "between_arm":
         what += " Changes within arms are no comparison."
-    return what
+    return what + mark
 
 
 def _scale(value: Any, measure: str) -> float:

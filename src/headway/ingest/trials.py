@@ -7,6 +7,7 @@ Everything that is wrong in a review's files is reported at once, with file, lin
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,9 +16,13 @@ from typing import TYPE_CHECKING, Any
 from headway.effects import recover
 from headway.effects.units import UNITS, convert
 from headway.errors import InputError, Problem
+from headway.ingest.individual import read_individual
+from headway.ingest.reading import read_cells
+from headway.meta.certainty import RISK_TOOLS
 from headway.tables import (
     COMPARATORS,
     CONTRAST_SIGNS,
+    SPREAD_LABELS,
     STATUSES,
     TABLES,
     TECHNIQUES,
@@ -28,7 +33,7 @@ from headway.tables import (
 if TYPE_CHECKING:
     import pandas as pd
 
-_LISTED = 5  # rows listed one by one for the same rule and column
+_LISTED = 100  # rows listed one by one for the same rule and column
 KINDS = ("baseline", "final", "change", "events")
 ARM_SIGNS = ("worse", "better", "unstated")
 
@@ -47,7 +52,7 @@ _TRIAL = (
     *_ORIGIN,
 )
 TEXTS: dict[str, tuple[str, ...]] = {
-    "arms": (*_TRIAL, "arm", "role", "kind"),
+    "arms": (*_TRIAL, "arm", "role", "kind", "p", "spread_label"),
     "contrasts": (*_TRIAL, "treatment_arm", "control_arm", "effect_type", "p"),
     "pooled": (
         "outcome",
@@ -59,6 +64,7 @@ TEXTS: dict[str, tuple[str, ...]] = {
         "positive_means",
         *_ORIGIN,
     ),
+    "risk_of_bias": ("trial", "outcome", "domain", "judgement", "support", "signed_by"),
 }
 NUMBERS: dict[str, tuple[str, ...]] = {
     "arms": (
@@ -70,15 +76,30 @@ NUMBERS: dict[str, tuple[str, ...]] = {
         "se",
         "ci_low",
         "ci_high",
+        "median",
+        "q1",
+        "q3",
         "range_low",
         "range_high",
+        "t",
         "baseline_n",
         "baseline_mean",
         "baseline_sd",
         "events",
     ),
-    "contrasts": ("year", "time_days", "effect", "ci_low", "ci_high", "n_total"),
+    "contrasts": (
+        "year",
+        "time_days",
+        "effect",
+        "ci_low",
+        "ci_high",
+        "se",
+        "t",
+        "f",
+        "n_total",
+    ),
     "pooled": ("k", "effect", "ci_low", "ci_high"),
+    "risk_of_bias": (),
 }
 REQUIRED: dict[str, tuple[str, ...]] = {
     "arms": (
@@ -118,6 +139,7 @@ REQUIRED: dict[str, tuple[str, ...]] = {
         "status",
         "source",
     ),
+    "risk_of_bias": ("trial", "domain", "judgement", "signed_by"),
 }
 ALLOWED: dict[str, tuple[str, ...]] = {
     "role": ("treatment", "control"),
@@ -126,16 +148,25 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "comparator": COMPARATORS,
     "status": STATUSES,
     "unit": tuple(UNITS),
+    "spread_label": SPREAD_LABELS,
 }
+# What a spreadsheet makes of 3-4 or 5.7, and a number written with a decimal comma.
+_DATE = (
+    r"^(\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|\d{1,2}[-/. ]?[A-Za-z]{3,9}([-/. ]\d{2,4})?"
+    r"|[A-Za-z]{3,9}[-/. ]\d{1,4})$"
+)
+_COMMA = r"^[-+\u2212]?\d+,\d+$"
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """The three tables of one review, canonical and validated."""
+    """The tables of one review, canonical and validated."""
 
     arms: pd.DataFrame
     contrasts: pd.DataFrame
     published: pd.DataFrame
+    risk_of_bias: pd.DataFrame
+    ipd: pd.DataFrame
 
 
 @dataclass(slots=True)
@@ -146,11 +177,12 @@ class _File:
     name: str
     rows: pd.DataFrame
     problems: list[Problem] = field(default_factory=list)
+    absent: frozenset[str] = frozenset()  # required columns that the file does not have
 
     def report(
         self, mask: pd.Series, rule: str, message: str, column: str, remedy: str = ""
     ) -> None:
-        """Add a problem per row where `mask` holds; after the first few only their number."""
+        """Add a problem per row where `mask` holds; after the first hundred only their number."""
         lines = [int(line) for line in self.rows.loc[mask, "line"]]
         for line in lines[:_LISTED]:
             self.problems.append(Problem(self.name, rule, message, column, line, remedy))
@@ -179,8 +211,12 @@ def read_review(folder: Path, review: Mapping[str, Any]) -> Published:
     """
     files: dict[str, _File] = {}
     problems: list[Problem] = []
+    individual = empty("ipd")
     for kind, spec in review["files"].items():
         try:
+            if kind == "ipd":
+                individual = read_individual(folder, review)
+                continue
             files[kind] = _read(folder / spec["path"], kind, spec)
         except InputError as error:
             problems += error.problems or [Problem(spec["path"], "unreadable", error.message)]
@@ -194,16 +230,21 @@ def read_review(folder: Path, review: Mapping[str, Any]) -> Published:
         arms=_make_arms(files.get("arms"), review),
         contrasts=_make_contrasts(files.get("contrasts"), review),
         published=_make_published(files.get("pooled")),
+        risk_of_bias=_make_risk(files.get("risk_of_bias")),
+        ipd=individual,
     )
 
 
 def _read(path: Path, kind: str, spec: Mapping[str, Any]) -> _File:
-    """Read one file as text and map its columns to canonical ones."""
+    """Read one file as text and map its columns to canonical ones.
+
+    What is wrong with the file is collected, and the rest of it is still read, so that a user
+    learns everything at once.
+    """
     import pandas as pd
 
-    raw = _read_text(path, spec)
+    raw, problems = read_cells(path, spec)
     missing = {str(m) for m in spec["missing"]}
-    problems: list[Problem] = []
     for column, values in spec["keep_where"].items():
         if column in raw.columns:
             raw = raw[raw[column].isin([str(v) for v in values])]
@@ -233,9 +274,18 @@ def _read(path: Path, kind: str, spec: Mapping[str, Any]) -> _File:
         )
         for c in unknown
     ]
-    problems += [_no_column(path.name, c) for c in REQUIRED[kind] if c not in rows.columns]
-    if problems:
-        raise InputError("", problems)
+    absent = {c for c in REQUIRED[kind] if c not in rows.columns}
+    problems += [_no_column(path.name, c) for c in REQUIRED[kind] if c in absent]
+    if not len(raw) and not problems and not spec["may_be_empty"]:
+        problems.append(
+            Problem(
+                path.name,
+                "no_rows",
+                "has a header and no row",
+                remedy="type the trials, or declare `may_be_empty: true` for a file that waits",
+            )
+        )
+    rows = rows.drop(columns=unknown)
     for column in sorted(known - set(rows.columns)):
         rows[column] = ""
     text = rows.drop(columns="line")
@@ -243,51 +293,7 @@ def _read(path: Path, kind: str, spec: Mapping[str, Any]) -> _File:
     if spec["decimal"] == ",":
         numbers = [c for c in NUMBERS[kind] if c in rows.columns]
         rows[numbers] = rows[numbers].apply(lambda c: c.str.replace(",", ".", regex=False))
-    return _File(kind, path.name, rows.reset_index(drop=True))
-
-
-def _read_text(path: Path, spec: Mapping[str, Any]) -> pd.DataFrame:
-    """Read a delimited file as text, with the line of each row; blank lines are passed over."""
-    import csv
-
-    import pandas as pd
-
-    encoding = "utf-8-sig" if spec["encoding"] == "utf-8" else spec["encoding"]
-    lines: list[int] = []
-    cells: list[list[str]] = []
-    try:
-        with path.open(encoding=encoding, newline="") as stream:
-            reader = csv.reader(stream, delimiter=spec["delimiter"], strict=True)
-            for row in reader:
-                if any(cell.strip() for cell in row):
-                    lines.append(reader.line_num)
-                    cells.append([cell.strip() for cell in row])
-    except (UnicodeDecodeError, csv.Error):
-        text = "cannot be read with the declared encoding and delimiter"
-        raise InputError("", [Problem(path.name, "unreadable", text)]) from None
-    if not cells:
-        raise InputError("", [Problem(path.name, "empty_file", "has no header")])
-    header = cells[0]
-    problems = [
-        Problem(path.name, "duplicate_column", "stands twice in the header", name)
-        for name in sorted({c for c in header if header.count(c) > 1})
-    ]
-    problems += [
-        Problem(
-            path.name,
-            "field_count",
-            "does not have as many fields as the header",
-            line=line,
-            remedy="quote a cell that holds the delimiter",
-        )
-        for line, row in zip(lines[1:], cells[1:], strict=True)
-        if len(row) != len(header)
-    ]
-    if problems:
-        raise InputError("", problems)
-    raw = pd.DataFrame(cells[1:], columns=header, dtype=str)
-    raw.insert(0, "line", lines[1:])
-    return raw
+    return _File(kind, path.name, rows.reset_index(drop=True), problems, frozenset(absent))
 
 
 def _map_columns(
@@ -343,17 +349,20 @@ def _check(file: _File, review: Mapping[str, Any]) -> None:
         text = rows[column]
         if file.kind == "pooled" and column in ("effect", "ci_low", "ci_high"):
             rows[f"{column}_text"] = text
-        numbers = pd.to_numeric(text.where(text != "", None), errors="coerce")
-        file.report(
-            (text != "") & numbers.isna(),
-            "not_a_number",
-            "is no number",
-            column,
-            "write the number alone, with the declared decimal mark",
-        )
+        if column in ("mean", "sd", "se", "baseline_sd", "effect"):
+            rows[f"{column}_text"] = text
+        # Papers and spreadsheets print a minus sign (U+2212) that is no hyphen.
+        plain = text.str.replace("\u2212", "-", regex=False)
+        numbers = pd.to_numeric(plain.where(plain != "", None), errors="coerce")
+        numbers = numbers.where(~numbers.isin([float("inf"), float("-inf")]))
+        _report_words(file, column, text, (text != "") & numbers.isna())
         rows[column] = numbers
     for column in REQUIRED[file.kind]:
+        if column in file.absent:
+            continue  # one message for the column, none for each of its cells
         empty_cell = rows[column].isna() | (rows[column] == "")
+        if f"{column}_text" in rows.columns:
+            empty_cell = rows[f"{column}_text"] == ""
         if column == "n":  # a trial may not print it; the row is then shown and not pooled
             continue
         if column == "positive_means":
@@ -365,7 +374,10 @@ def _check(file: _File, review: Mapping[str, Any]) -> None:
                 f"one of {', '.join(CONTRAST_SIGNS)}",
             )
         else:
-            file.report(empty_cell, "required", "is empty", column)
+            file.report(empty_cell, "required", "is empty", column, "type what the source prints")
+    if file.kind == "risk_of_bias":
+        _check_risk(file, review)
+        return
     for column, words in ALLOWED.items():
         if column in rows.columns:
             bad = (rows[column] != "") & ~rows[column].isin(words)
@@ -387,6 +399,8 @@ def _check(file: _File, review: Mapping[str, Any]) -> None:
     if file.kind == "arms":
         _check_arms(file)
     else:
+        if file.kind == "contrasts":
+            _check_contrasts(file)
         signs = rows["positive_means"]
         file.report(
             (signs != "") & ~signs.isin(CONTRAST_SIGNS),
@@ -396,7 +410,9 @@ def _check(file: _File, review: Mapping[str, Any]) -> None:
             f"one of {', '.join(CONTRAST_SIGNS)}",
         )
     reversed_limits = rows["ci_low"] > rows["ci_high"]
-    file.report(reversed_limits, "limits_reversed", "is above the upper limit", "ci_low")
+    file.report(
+        reversed_limits, "limits_reversed", "is above the upper limit", "ci_low", "swap the limits"
+    )
     key = {
         "arms": ["trial", "arm", "outcome", "timepoint", "kind"],
         "contrasts": [
@@ -418,6 +434,101 @@ def _check(file: _File, review: Mapping[str, Any]) -> None:
     )
 
 
+def _check_risk(file: _File, review: Mapping[str, Any]) -> None:
+    """Rules for judgements of risk of bias: the words of the declared tool."""
+    rows, tool = file.rows, RISK_TOOLS[review["risk_of_bias"]["tool"]]
+    for column, words in (
+        ("domain", tool.domains),
+        ("judgement", tool.levels),
+        ("outcome", review["outcomes"]),
+    ):
+        file.report(
+            (rows[column] != "") & ~rows[column].isin(list(words)),
+            "unknown_word",
+            "is not in the vocabulary",
+            column,
+            f"one of {', '.join(words)}",
+        )
+    key = ["trial", "outcome", "domain"]
+    file.report(
+        rows.duplicated(key),
+        "duplicate",
+        "repeats an earlier row",
+        "domain",
+        f"one row per {' x '.join(key)}",
+    )
+
+
+def _make_risk(file: _File | None) -> pd.DataFrame:
+    """Make the table `risk_of_bias`: judgements as typed and signed."""
+    if file is None or not len(file.rows):
+        return empty("risk_of_bias")
+    out = file.rows.assign(file=file.name)
+    return conform("risk_of_bias", out[list(TABLES["risk_of_bias"].columns)])
+
+
+def _report_words(file: _File, column: str, text: pd.Series, bad: pd.Series) -> None:
+    """Say of each cell that is no number what it looks like, without repeating it."""
+    comma = bad & text.str.match(_COMMA)
+    date = bad & ~comma & text.str.match(_DATE)
+    file.report(
+        comma,
+        "decimal_comma",
+        "has a decimal comma",
+        column,
+        'write a point, or declare `decimal: ","` for the file',
+    )
+    file.report(
+        date,
+        "spreadsheet_date",
+        "is a date: a spreadsheet may have turned a number or a range into it",
+        column,
+        "type the number again in a cell formatted as text",
+    )
+    file.report(
+        bad & ~comma & ~date,
+        "not_a_number",
+        "is no number",
+        column,
+        "write the number alone, with the declared decimal mark",
+    )
+
+
+def _check_contrasts(file: _File) -> None:
+    """Rules for printed differences alone."""
+    rows = file.rows
+    known = rows[["se", "t", "f"]].notna().any(axis=1) | (rows["p"] != "")
+    known |= rows[["ci_low", "ci_high"]].notna().all(axis=1)
+    file.report(
+        ~known,
+        "no_uncertainty",
+        "an effect without an interval, a standard error, t, F or p",
+        "effect",
+        "type one of ci_low and ci_high, se, t, f, p as the source prints it; an effect without "
+        "any cannot be weighed",
+    )
+    file.report(rows["se"] < 0, "negative_se", "is negative", "se", "check the sign")
+    file.report(
+        rows["f"] < 0, "negative_f", "is negative", "f", "an F is never negative; is it a t?"
+    )
+    file.report(
+        rows["n_total"] < 2,
+        "n_too_small",
+        "is below 2",
+        "n_total",
+        "type the participants of both arms together",
+    )
+    bad_p = rows["p"].ne("") & rows["p"].map(lambda t: math.isnan(recover.p_bounds(t)[0]))
+    file.report(
+        bad_p, "p_unreadable", "is no p value", "p", "write it as printed: 0.03, < 0.001 or n.s."
+    )
+
+
+def _descends(rows: pd.DataFrame) -> pd.Series:
+    """Find rows whose printed numbers go down somewhere; gaps are passed over."""
+    return (rows.ffill(axis=1).diff(axis=1) < 0).any(axis=1)
+
+
 def _check_arms(file: _File) -> None:
     """Rules for arm rows alone."""
     rows = file.rows
@@ -437,21 +548,44 @@ def _check_arms(file: _File) -> None:
         "positive_means",
         f"one of {', '.join(ARM_SIGNS)}",
     )
-    file.report(rows["n"] < 1, "n_too_small", "is below 1", "n")
+    file.report(
+        rows["n"] < 2,
+        "n_too_small",
+        "is below 2",
+        "n",
+        "an arm needs two participants to have a spread; type the number analysed",
+    )
     for column in ("sd", "se", "baseline_sd"):
-        file.report(rows[column] < 0, "negative_sd", "is negative", column)
-    for column in ("sd", "se"):
         file.report(
-            (rows["n"] < 2) & rows[column].notna(),
-            "n_too_small",
-            "a spread needs n of at least 2",
+            rows[column] < 0,
+            "negative_sd",
+            "is negative",
             column,
+            "a spread is never negative: check the column or the sign",
         )
     file.report(
-        (rows["kind"] == "events") & rows["events"].isna(), "required", "is empty", "events"
+        (rows["kind"] == "events") & (rows["events"].isna()),
+        "required",
+        "is empty",
+        "events",
+        "type the participants with the event",
     )
-    file.report(rows["events"] > rows["n"], "events_above_n", "is above n", "events")
-    file.report(rows["events"] < 0, "negative_events", "is negative", "events")
+    file.report(
+        rows["events"] > rows["n"],
+        "events_above_n",
+        "is above n",
+        "events",
+        "type participants, not a percentage",
+    )
+    file.report(rows["events"] < 0, "negative_events", "is negative", "events", "check the column")
+    order = ["range_low", "q1", "median", "q3", "range_high"]
+    file.report(
+        _descends(rows[order]),
+        "quantiles_reversed",
+        "smallest value, quartiles, median and largest value do not ascend",
+        "median",
+        "check which number is which",
+    )
     control = rows["role"] == "control"
     file.report(
         control & (rows["comparator"] == ""),
@@ -516,44 +650,131 @@ def _factors(rows: pd.DataFrame, review: Mapping[str, Any]) -> tuple[pd.Series, 
 
 
 def _make_arms(file: _File | None, review: Mapping[str, Any]) -> pd.DataFrame:
-    """Make the table `arms`: spread recovered, signs and units canonical, baselines joined."""
+    """Make the table `arms`: mean and spread recovered, signs and units canonical, baselines."""
     import numpy as np
 
     if file is None or not len(file.rows):
         return empty("arms")
     rows = file.rows
-    n = rows["n"]
-    sd, sd_from = rows["sd"].copy(), rows["sd"].notna().map({True: "printed", False: ""})
-    ways = {
-        "from the standard error (Handbook 6.5.2.2)": recover.sd_from_se(rows["se"], n),
-        "from the confidence interval (Handbook 6.5.2.2)": recover.sd_from_ci(
-            rows["ci_low"], rows["ci_high"], n
-        ),
-    }
-    for way, found in ways.items():
-        use = sd.isna() & ~np.isnan(found)
-        sd, sd_from = sd.mask(use, found), sd_from.mask(use, way)
+    mean, mean_from = _recover_mean(rows)
+    sd, sd_from = _recover_sd(rows)
     factor, unit = _factors(rows, review)
-    better_is_low = rows["outcome"].map(
-        {k: v["lower_is_better"] for k, v in review["outcomes"].items()}
-    )
+    outcomes = review["outcomes"]
+    better_is_low = rows["outcome"].map({k: v["lower_is_better"] for k, v in outcomes.items()})
     sign = np.where(
         rows["kind"] == "change", _change_sign(rows["positive_means"], better_is_low), 1.0
     )
+    spread = ("median", "q1", "q3", "range_low", "range_high")
+    scaled = {c: rows[c] * factor for c in (*spread, "baseline_mean", "baseline_sd")}
+    # A decrease printed as positive turns over: its largest value becomes the smallest.
+    low, high = scaled["range_low"] * sign, scaled["range_high"] * sign
+    scaled |= {"range_low": np.fmin(low, high), "range_high": np.fmax(low, high)}
+    first, third = scaled["q1"] * sign, scaled["q3"] * sign
+    scaled |= {"q1": np.fmin(first, third), "q3": np.fmax(first, third)}
+    scaled["median"] = scaled["median"] * sign
+    steps = [
+        outcomes[o]["steps"].get(u) for o, u in zip(rows["outcome"], rows["unit"], strict=True)
+    ]
     out = rows.assign(
         printed_mean=rows["mean"],
-        mean=rows["mean"] * factor * sign,
+        printed_sd=rows["sd"].fillna(rows["se"]),
+        mean_decimals=_count_decimals(rows["mean_text"]),
+        sd_decimals=_count_decimals(rows["sd_text"].where(rows["sd_text"] != "", rows["se_text"])),
+        step=np.array([np.nan if step is None else step for step in steps], dtype=float),
+        mean=mean * factor * sign,
+        mean_from=mean_from,
         sd=sd * factor,
         sd_from=sd_from,
         unit_printed=rows["unit"],
         unit=unit,
         file=file.name,
-        **{
-            c: rows[c] * factor for c in ("range_low", "range_high", "baseline_mean", "baseline_sd")
-        },
+        **scaled,
     )
     out = _join_baselines(out)
     return conform("arms", out[[c for c in TABLES["arms"].columns if c in out.columns]])
+
+
+def _count_decimals(texts: pd.Series) -> pd.Series:
+    """Count the decimals of printed numbers; empty where nothing is printed."""
+    return texts.str.partition(".")[2].str.len().where(texts != "").astype("Int64")
+
+
+def _fill(
+    printed: pd.Series, ways: Iterable[tuple[str, Any]], name: str = "printed"
+) -> tuple[pd.Series, pd.Series]:
+    """Fill gaps of a printed number by the first way that gives one, and say which."""
+    import numpy as np
+
+    value, origin = printed.copy(), printed.notna().map({True: name, False: ""})
+    for way, found in ways:
+        use = value.isna() & ~np.isnan(found)
+        value, origin = value.mask(use, found), origin.mask(use, way)
+    return value, origin
+
+
+def _recover_mean(rows: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """Find each row's mean, from the median and its neighbours where it is not printed."""
+    n, five = rows["n"], [rows[c] for c in ("range_low", "q1", "median", "q3", "range_high")]
+    low, q1, median, q3, high = five
+    return _fill(
+        rows["mean"],
+        [
+            (
+                "from median, quartiles and range (Luo 2018)",
+                recover.mean_from_five(low, q1, median, q3, high, n),
+            ),
+            (
+                "from median and quartiles (Luo 2018)",
+                recover.mean_from_quartiles(q1, median, q3, n),
+            ),
+            ("from median and range (Luo 2018)", recover.mean_from_range(low, median, high, n)),
+        ],
+    )
+
+
+def _recover_sd(rows: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """Find each row's standard deviation, from the most exact thing printed."""
+    import numpy as np
+
+    n, five = rows["n"], [rows[c] for c in ("range_low", "q1", "median", "q3", "range_high")]
+    low, q1, median, q3, high = five
+    change = np.where(rows["kind"] == "change", rows["mean"], np.nan)
+    p = rows["p"].map(lambda text: _exact_p(text)).astype(float)
+    return _fill(
+        rows["sd"],
+        [
+            (
+                "from the standard error (Handbook 6.5.2.2)",
+                recover.sd_from_se(rows["se"], n),
+            ),
+            (
+                "from the confidence interval (Handbook 6.5.2.2)",
+                recover.sd_from_ci(rows["ci_low"], rows["ci_high"], n),
+            ),
+            (
+                "from the paired t (Handbook 6.5.2.2, 6.5.2.8)",
+                recover.sd_change_from_t(change, rows["t"], n),
+            ),
+            (
+                "from the paired p (Handbook 6.5.2.3, 6.5.2.8)",
+                recover.sd_change_from_p(change, p, n),
+            ),
+            (
+                "from median, quartiles and range (Shi 2020)",
+                recover.sd_from_five(low, q1, median, q3, high, n),
+            ),
+            ("from the quartiles (Wan 2014)", recover.sd_from_iqr(q1, q3, n)),
+            ("from the range (Wan 2014)", recover.sd_from_range(low, high, n)),
+        ],
+    )
+
+
+def _exact_p(text: str) -> float:
+    """Read a printed p value; NaN where it is only a bound, which implies no standard error."""
+    if not text:
+        return math.nan
+    p, relation = recover.p_bounds(text)
+    return p if relation == "=" else math.nan
 
 
 def _change_sign(positive: pd.Series, lower_is_better: pd.Series) -> pd.Series:
@@ -587,13 +808,22 @@ def _make_contrasts(file: _File | None, review: Mapping[str, Any]) -> pd.DataFra
         {"treatment_minus_control": 1.0, "control_minus_treatment": -1.0}
     )
     low, high = rows["ci_low"] * sign * factor, rows["ci_high"] * sign * factor
-    se = recover.se_of_difference(rows["ci_low"], rows["ci_high"], rows["n_total"]) * factor
     small = rows["n_total"] < recover.SMALL_SAMPLE
-    way = np.where(
-        small,
-        "from the interval, t (Handbook 6.5.2.3)",
-        "from the interval, normal (Handbook 6.5.2.3)",
-    )
+    effect, p = rows["effect"], rows["p"].map(_exact_p).astype(float)
+    law = np.where(small, "t", "normal")
+    ways = {
+        "from the interval, ": recover.se_of_difference(
+            rows["ci_low"], rows["ci_high"], rows["n_total"]
+        ),
+        "from t (Handbook 6.5.2.3)": recover.se_from_t(effect, rows["t"]),
+        "from F (Handbook 6.5.2.3)": recover.se_from_f(effect, rows["f"]),
+        "from p, ": recover.se_from_p(effect, p, rows["n_total"]),
+    }
+    se, se_from = rows["se"].copy(), rows["se"].notna().map({True: "printed", False: ""})
+    for way, found in ways.items():
+        use = se.isna() & ~np.isnan(found)
+        text = [f"{way}{x} (Handbook 6.5.2.3)" if way.endswith(", ") else way for x in law]
+        se, se_from = se.mask(use, found), se_from.mask(use, np.array(text, dtype=object))
     out = rows.assign(
         printed_effect=rows["effect"],
         printed_ci_low=rows["ci_low"],
@@ -601,8 +831,8 @@ def _make_contrasts(file: _File | None, review: Mapping[str, Any]) -> pd.DataFra
         effect=rows["effect"] * sign * factor,
         ci_low=np.minimum(low, high),
         ci_high=np.maximum(low, high),
-        se=se,
-        se_from=np.where(np.isnan(se), "", way),
+        se=se * factor,
+        se_from=se_from,
         unit_printed=rows["unit"],
         unit=unit,
         file=file.name,

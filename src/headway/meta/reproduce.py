@@ -7,12 +7,13 @@ written down. A number is `reproduced` if it differs by at most one unit of its 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from headway.effects.individual import ancova, change_unit, read_covariates, select
 from headway.effects.measures import escalc
 from headway.effects.units import UNITS, convert
 from headway.meta.conversions import se_from_ci
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 NAN = float("nan")
 RATIOS = ("RR", "OR")
 PARTS = ("estimate", "ci_low", "ci_high")
+Search = Callable[[Mapping[str, Any], Mapping[str, str]], Sequence[str]]
 
 
 def judge_number(published: str, recomputed: float, units: float = 1.0) -> dict[str, Any]:
@@ -68,8 +70,23 @@ def judge_review(
     published: pd.DataFrame,
     effects: pd.DataFrame,
     pooled: pd.DataFrame,
+    *,
+    ipd: pd.DataFrame | None = None,
+    search: Search | None = None,
 ) -> pd.DataFrame:
     """Judge every published quantity that a review declares.
+
+    Parameters
+    ----------
+    review
+        review.yaml with its defaults.
+    arms, published, effects, pooled
+        Tables of the contract.
+    ipd
+        Table `ipd`, where a review has individual data.
+    search
+        What looks for other choices that give a number that does not reproduce; each is a
+        conjecture.
 
     Returns
     -------
@@ -84,9 +101,16 @@ def judge_review(
         target = entry["recompute"]
         if "comparison" in target:
             values, how, missing = _recompute_pooled(entry, review, effects, pooled, k)
+        elif "adjust" in target:
+            values, how, missing = _recompute_adjusted(entry, review, ipd)
+        elif "arm" in target:
+            values, how, missing = _recompute_arm(entry, arms)
         else:
             values, how, missing = _recompute_trial(entry, review, arms)
         head = {"quantity": entry["id"], "label": entry["label"], "how": how, "source": source}
+        guesses = ""
+        if not missing and search is not None and not _all_close(printed, values, review):
+            guesses = _say_guesses(search(entry, printed))
         for part, text in printed.items():
             if missing:
                 rows.append(
@@ -104,10 +128,26 @@ def judge_review(
                 )
                 continue
             found = judge_number(text, values[part], review["tolerance"]["units"])
-            rows.append(
-                {**head, "part": part, **found, "explanation": _explain(found, review["tolerance"])}
-            )
+            why = _explain(found, review["tolerance"])
+            if why and guesses:
+                why = f"{why}. {guesses}"
+            rows.append({**head, "part": part, **found, "explanation": why})
     return conform("reproduction", pd.DataFrame(rows)) if rows else empty("reproduction")
+
+
+def _all_close(
+    printed: Mapping[str, str], values: Mapping[str, float], review: Mapping[str, Any]
+) -> bool:
+    units = review["tolerance"]["units"]
+    found = (judge_number(text, values[part], units) for part, text in printed.items())
+    return all(one["verdict"] == "reproduced" for one in found)
+
+
+def _say_guesses(guesses: Sequence[str]) -> str:
+    """Write down other choices that give all printed parts, as the conjectures that they are."""
+    if not guesses:
+        return "Conjecture: none of the other choices that were tried gives all printed parts"
+    return f"Conjecture: {'; or '.join(guesses)} would give all printed parts"
 
 
 def _unit_of(text: str) -> float:
@@ -130,6 +170,7 @@ def _read_printed(
     """Read the printed numbers of a quantity as text, with their precision."""
     if "from_pooled" not in entry:
         printed = {"estimate": entry["estimate"]}
+        printed |= {part: entry[part] for part in ("sd", "n") if part in entry}
         if "ci" in entry:
             printed |= {"ci_low": entry["ci"][0], "ci_high": entry["ci"][1]}
         return printed, _describe_source(entry), entry.get("k")
@@ -177,7 +218,7 @@ def _recompute_pooled(
         values = {part: float(np.exp(v)) for part, v in values.items()}
     elif comparison["measure"] == "MD" and "unit" in entry:
         values = _change_unit(values, review["outcomes"][comparison["outcome"]]["unit"], entry)
-    return _turn(values, entry), f"{how}, k = {there}", ""
+    return turn(values, entry), f"{how}, k = {there}", ""
 
 
 def _recompute_trial(
@@ -218,7 +259,49 @@ def _recompute_trial(
     ]
     note = f"; n = {a['n']:g} and {b['n']:g}"
     note += ", recalled" if recalled else ""
-    return _turn(values, entry), how + note, ""
+    return turn(values, entry), how + note, ""
+
+
+def _recompute_arm(
+    entry: Mapping[str, Any], arms: pd.DataFrame
+) -> tuple[dict[str, float], str, str]:
+    """Read mean, SD and n of one arm as they are computed from the trial's own data."""
+    target = entry["recompute"]
+    own = arms[
+        (arms["trial"] == target["trial"])
+        & (arms["outcome"] == target["outcome"])
+        & (arms["timepoint"] == target["timepoint"])
+        & (arms["arm"] == target["arm"])
+        & arms["kind"].eq("final")
+        & arms["status"].eq("computed")
+    ]
+    how = "mean, SD and n of the individual data"
+    if len(own) != 1:
+        return {}, how, entry["not_public"] or "the individual data are not here"
+    row = own.iloc[0]
+    return {"estimate": float(row["mean"]), "sd": float(row["sd"]), "n": float(row["n"])}, how, ""
+
+
+def _recompute_adjusted(
+    entry: Mapping[str, Any], review: Mapping[str, Any], ipd: pd.DataFrame | None
+) -> tuple[dict[str, float], str, str]:
+    """Recompute a difference adjusted by analysis of covariance."""
+    target = entry["recompute"]
+    how = f"ANCOVA on individual data, adjusted for {', '.join(target['adjust']) or 'nothing'}"
+    if ipd is None or not len(ipd):
+        return {}, how, entry["not_public"] or "the individual data are not here"
+    own = select(ipd, target["trial"], target["outcome"], target["timepoint"])
+    if not len(own):
+        return {}, how, "no such outcome and timepoint in the individual data"
+    found = ancova(
+        own["value"],
+        own["role"].eq("treatment"),
+        read_covariates(own, target["adjust"]),
+        level=review["level"],
+    )
+    unit = review["outcomes"][target["outcome"]]["unit"]
+    values = change_unit(found, unit, entry.get("unit", unit))
+    return turn(values, entry), f"{how}; t interval, n = {found.n}", ""
 
 
 def _change_unit(values: dict[str, float], unit: str, entry: Mapping[str, Any]) -> dict[str, float]:
@@ -228,7 +311,7 @@ def _change_unit(values: dict[str, float], unit: str, entry: Mapping[str, Any]) 
     return {part: v * factor for part, v in values.items()}
 
 
-def _turn(values: dict[str, float], entry: Mapping[str, Any]) -> dict[str, float]:
+def turn(values: dict[str, float], entry: Mapping[str, Any]) -> dict[str, float]:
     """Turn treatment - control into the published sign."""
     if entry["positive_means"] == "treatment_minus_control":
         return values

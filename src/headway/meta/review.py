@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from headway.effects.individual import summarise
 from headway.effects.integrity import check_integrity
 from headway.effects.table import build_effects
+from headway.meta.checks import check_small_studies, refit_review
+from headway.meta.findings import summarise_findings
 from headway.meta.pooling import pool
 from headway.meta.reproduce import check_consistency, judge_review
+from headway.meta.search import Searcher
 from headway.meta.specifications import explore_review
 from headway.meta.subgroup import subgroups
 from headway.tables import conform, empty
@@ -17,6 +21,17 @@ if TYPE_CHECKING:
     import pandas as pd
 
 OVERALL = "overall"
+OUTPUTS = (
+    "effects",
+    "pooled",
+    "multiverse",
+    "refits",
+    "small_studies",
+    "findings",
+    "reproduction",
+    "consistency",
+    "integrity",
+)
 NAN = float("nan")
 _NUMBERS = (
     "estimate",
@@ -41,6 +56,8 @@ def analyse_review(
     contrasts: pd.DataFrame,
     published: pd.DataFrame,
     review: Mapping[str, Any],
+    risk_of_bias: pd.DataFrame | None = None,
+    ipd: pd.DataFrame | None = None,
 ) -> dict[str, pd.DataFrame]:
     """Take a review's tables through effects, pooling, verdicts and integrity checks.
 
@@ -50,14 +67,21 @@ def analyse_review(
         Tables of the contract.
     review
         review.yaml with its defaults.
+    risk_of_bias, ipd
+        Tables of the contract, where there are any.
 
     Returns
     -------
     dict of DataFrame
-        effects, pooled, multiverse, reproduction, consistency, integrity.
+        The tables of `OUTPUTS`.
     """
     import pandas as pd
 
+    risk_of_bias = empty("risk_of_bias") if risk_of_bias is None else risk_of_bias
+    if ipd is not None and len(ipd):
+        own_arms, own_contrasts = summarise(ipd, review)
+        arms = _append("arms", arms, own_arms)
+        contrasts = _append("contrasts", contrasts, own_contrasts)
     pooled, effects = pool_review(build_effects(arms, contrasts, review), review)
     parts = [pooled]
     assumed = effects["pooled"] & effects["r_from"].str.startswith("assumed", na=False)
@@ -77,8 +101,19 @@ def analyse_review(
     return {
         "effects": effects,
         "pooled": pooled,
-        "multiverse": explore_review(arms, contrasts, review),
-        "reproduction": judge_review(review, arms, published, effects, pooled),
+        "multiverse": explore_review(arms, contrasts, review, risk_of_bias),
+        "refits": refit_review(effects, review),
+        "small_studies": check_small_studies(effects, review),
+        "findings": summarise_findings(effects, pooled, review),
+        "reproduction": judge_review(
+            review,
+            arms,
+            published,
+            effects,
+            pooled,
+            ipd=ipd,
+            search=Searcher(review, arms, contrasts, ipd),
+        ),
         "consistency": check_consistency(published, review),
         "integrity": check_integrity(arms, contrasts, published, review),
     }
@@ -86,8 +121,15 @@ def analyse_review(
 
 def empty_review() -> dict[str, pd.DataFrame]:
     """Make the tables of `analyse_review` without a row, for a review that was refused."""
-    names = ("effects", "pooled", "multiverse", "reproduction", "consistency", "integrity")
-    return {name: empty(name) for name in names}
+    return {name: empty(name) for name in OUTPUTS}
+
+
+def _append(name: str, first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+    """Put computed rows below those that were read."""
+    import pandas as pd
+
+    parts = [part for part in (first, second) if len(part)]
+    return conform(name, pd.concat(parts, ignore_index=True)) if parts else empty(name)
 
 
 def list_models(review: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -86,8 +86,9 @@ def list_ways(
     for measure in list_measures(comparison["measure"]):
         for rows, frames in sources.items():
             table = builder.build(rows, frames, comparison, measure, assumed["value"])
-            needed = within and table["r_from"].str.startswith("assumed", na=False).any()
-            tables[measure, f"{assumed['value']:g}" if within else "not needed", rows] = table
+            needed = table["r_from"].str.startswith("assumed", na=False).any()
+            label = f"{assumed['value']:g}" if within or needed else "not needed"
+            tables[measure, label, rows] = table
             for r in assumed["sensitivity"] if needed else []:
                 tables[measure, f"{r:g}", rows] = builder.build(
                     rows, frames, comparison, measure, r
@@ -101,7 +102,8 @@ def list_ways(
         parts: dict[tuple[str, str, str], pd.DataFrame] = {}
         for key, table in tables.items():
             own = table[table["subgroup"] == group] if alone else table
-            names = own["trial"] + (": " + own["arms"] if within else "")
+            several = own["trial"].duplicated(keep=False) | within
+            names = own["trial"].mask(several, own["trial"] + ": " + own["arms"])
             parts[key] = own.assign(study=names).drop_duplicates("study").set_index("study")
             studies |= dict.fromkeys(parts[key].index)
         names = list(studies)
@@ -116,8 +118,34 @@ def list_ways(
             yield group, names, ways
 
 
+def include_by_risk(
+    risk_of_bias: pd.DataFrame, comparison: Mapping[str, Any], studies: list[str]
+) -> dict[str, Any]:
+    """List the ways to choose trials by their overall risk of bias, as typed (Handbook 10.14).
+
+    A trial without an overall judgement is not at low risk, and not at high risk either.
+    """
+    import pandas as pd
+
+    own = risk_of_bias[risk_of_bias["domain"] == "overall"]
+    own = own[own["outcome"].isna() | own["outcome"].eq(comparison["outcome"])]
+    # A judgement about this outcome comes before one about all.
+    own = own.sort_values("outcome", na_position="last").drop_duplicates("trial")
+    judged = pd.Series(studies).str.split(": ").str[0].map(own.set_index("trial")["judgement"])
+    low, high = judged.eq("low").to_numpy(), judged.eq("high").to_numpy()
+    out = {}
+    if 0 < low.sum() < len(studies):
+        out["at low risk of bias"] = low
+    if 0 < high.sum() < len(studies):
+        out["without those at high risk of bias"] = ~high
+    return out
+
+
 def explore_comparison(
-    review: Mapping[str, Any], studies: list[str], ways: list[Effects]
+    review: Mapping[str, Any],
+    studies: list[str],
+    ways: list[Effects],
+    by_risk: Mapping[str, Any] | None = None,
 ) -> Multiverse | None:
     """Explore the ways to analyse one set; None where fewer than two studies are pooled."""
     y, v = np.asarray(ways[0].yi), np.asarray(ways[0].vi)
@@ -125,6 +153,7 @@ def explore_comparison(
         return None
     outliers = find_outliers(y, v)
     inclusions = {"without outliers": ~outliers} if outliers.any() else {}
+    inclusions |= by_risk or {}
     declared = (review["model"]["method"], review["model"]["test"])
     return explore_multiverse(
         ways,
@@ -136,7 +165,10 @@ def explore_comparison(
 
 
 def explore_review(
-    arms: pd.DataFrame, contrasts: pd.DataFrame, review: Mapping[str, Any]
+    arms: pd.DataFrame,
+    contrasts: pd.DataFrame,
+    review: Mapping[str, Any],
+    risk_of_bias: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Explore the multiverse of every comparison of a review.
 
@@ -146,6 +178,8 @@ def explore_review(
         Tables of the contract.
     review
         review.yaml with its defaults.
+    risk_of_bias
+        Judgements; trials at low risk alone are a way to analyse a comparison.
 
     Returns
     -------
@@ -158,7 +192,10 @@ def explore_review(
     builder = _Builder(review)
     for comparison in review["comparisons"]:
         for group, studies, ways in list_ways(arms, contrasts, review, comparison, builder):
-            found = explore_comparison(review, studies, ways)
+            by_risk = (
+                None if risk_of_bias is None else include_by_risk(risk_of_bias, comparison, studies)
+            )
+            found = explore_comparison(review, studies, ways, by_risk)
             if found is None:
                 continue
             frame = found.to_frame().rename(

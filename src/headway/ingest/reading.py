@@ -1,0 +1,103 @@
+"""Delimited text -> cells as text, with the line of each row; nothing is interpreted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from headway.errors import InputError, Problem
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def read_cells(path: Path, spec: Mapping[str, Any]) -> tuple[pd.DataFrame, list[Problem]]:
+    """Read a delimited file as text, with the line of each row; blank lines are passed over.
+
+    Raises
+    ------
+    InputError
+        Where nothing of the file can be read: wrong encoding, no header, a header with a name
+        twice.
+    """
+    import csv
+
+    import pandas as pd
+
+    encoding = "utf-8-sig" if spec["encoding"] == "utf-8" else spec["encoding"]
+    lines: list[int] = []
+    cells: list[list[str]] = []
+    try:
+        with path.open(encoding=encoding, newline="") as stream:
+            reader = csv.reader(stream, delimiter=spec["delimiter"], strict=True)
+            for row in reader:
+                if any(cell.strip() for cell in row):
+                    lines.append(reader.line_num)
+                    cells.append([cell.strip() for cell in row])
+    except UnicodeDecodeError:
+        raise InputError("", [_wrong_encoding(path, spec["encoding"])]) from None
+    except csv.Error:
+        text = "cannot be read with the declared delimiter and quotes"
+        line = lines[-1] + 1 if lines else 1
+        remedy = 'close every quote; write "" for a quote within a quoted cell'
+        raise InputError(
+            "", [Problem(path.name, "unreadable", text, line=line, remedy=remedy)]
+        ) from None
+    if not cells:
+        remedy = "write the header and the rows, or take the file out of review.yaml"
+        raise InputError("", [Problem(path.name, "empty_file", "has no header", remedy=remedy)])
+    header = cells[0]
+    twice = sorted({c for c in header if header.count(c) > 1})
+    if twice:
+        raise InputError(
+            "",
+            [
+                Problem(
+                    path.name,
+                    "duplicate_column",
+                    "stands twice in the header",
+                    name or "(no name)",
+                    line=1,
+                    remedy="give each column its own name",
+                )
+                for name in twice
+            ],
+        )
+    whole = [len(row) == len(header) for row in cells[1:]]
+    problems = [
+        Problem(
+            path.name,
+            "field_count",
+            "does not have as many fields as the header",
+            line=line,
+            remedy="quote a cell that holds the delimiter",
+        )
+        for line, fits in zip(lines[1:], whole, strict=True)
+        if not fits
+    ]
+    kept = [row for row, fits in zip(cells[1:], whole, strict=True) if fits]
+    raw = pd.DataFrame(kept, columns=header, dtype=str)
+    raw.insert(0, "line", [n for n, fits in zip(lines[1:], whole, strict=True) if fits])
+    return raw, problems
+
+
+def _wrong_encoding(path: Path, declared: str) -> Problem:
+    """Name the line where the declared encoding breaks, and what to declare instead."""
+    data = path.read_bytes()
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in data[:200]:
+        return Problem(
+            path.name, "unreadable", "is UTF-16 text", line=1, remedy="save it as CSV UTF-8"
+        )
+    line = 1
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+    return Problem(
+        path.name,
+        "unreadable",
+        f"is not {declared} text",
+        line=line,
+        remedy="save it as UTF-8, or declare `encoding: latin-1` for the file",
+    )

@@ -1,0 +1,151 @@
+"""A review's sensitivity to single trials and its small-study checks, as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from headway.meta.influence import cumulate, leave_one_out
+from headway.meta.small_study import rank_test, regression_test
+from headway.meta.trim_fill import trim_and_fill
+from headway.tables import conform, empty
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ENOUGH = 10  # trials below which funnels and their tests are not shown (Handbook 13.3.5.4)
+STANDARDISED = ("SMD", "SMCC", "SMCR", "OR", "RR")
+_NUMBERS = ("estimate", "ci_low", "ci_high", "pi_low", "pi_high", "p_value", "tau2", "i2")
+
+
+def list_sets(
+    effects: pd.DataFrame, review: Mapping[str, Any]
+) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Yield comparison, subgroup and rows of every set of trials that is pooled as one."""
+    for comparison in review["comparisons"]:
+        own = effects[(effects["comparison"] == comparison["id"]) & effects["pooled"]]
+        if comparison["subgroup_by"] == "arm":
+            for subgroup, part in own.groupby("subgroup", sort=False):
+                yield comparison["id"], str(subgroup), part
+        elif len(own):
+            yield comparison["id"], "overall", own
+
+
+def refit_review(effects: pd.DataFrame, review: Mapping[str, Any]) -> pd.DataFrame:
+    """Pool each set without each of its trials, and trial by trial in order of their years.
+
+    Returns
+    -------
+    DataFrame
+        Table `refits`; sets of fewer than three trials have no row.
+    """
+    import pandas as pd
+
+    model = review["model"]
+    settings: dict[str, Any] = {
+        "method": model["method"],
+        "test": model["test"],
+        "level": review["level"],
+    }
+    parts = []
+    for comparison, subgroup, own in list_sets(effects, review):
+        if len(own) < 3:
+            continue
+        ordered = own.sort_values("year", kind="stable", na_position="last")
+        for analysis, rows in (("leave one out", own), ("cumulative", ordered)):
+            y, v = rows["yi"].to_numpy(), rows["vi"].to_numpy()
+            run = leave_one_out if analysis == "leave one out" else cumulate
+            fit = run(y, v, **settings)
+            several = rows["trial"].duplicated(keep=False)
+            names = rows["trial"].mask(several, rows["trial"] + ": " + rows["arms"])
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "comparison": comparison,
+                        "subgroup": subgroup,
+                        "analysis": analysis,
+                        "position": np.arange(1, len(rows) + 1),
+                        "trial": names.to_numpy(),
+                        "k": len(rows) - 1
+                        if analysis == "leave one out"
+                        else np.arange(1, len(rows) + 1),
+                        **{name: np.asarray(getattr(fit, name)) for name in _NUMBERS},
+                    }
+                )
+            )
+    return conform("refits", pd.concat(parts, ignore_index=True)) if parts else empty("refits")
+
+
+def check_small_studies(effects: pd.DataFrame, review: Mapping[str, Any]) -> pd.DataFrame:
+    """Test funnel asymmetry where at least ten trials are pooled (Handbook 13.3.5.4).
+
+    Returns
+    -------
+    DataFrame
+        Table `small_studies`; with fewer trials one row says that nothing was tested.
+    """
+    import pandas as pd
+
+    rows: list[dict[str, Any]] = []
+    model = review["model"]
+    for comparison, subgroup, own in list_sets(effects, review):
+        head = {"comparison": comparison, "subgroup": subgroup, "k": len(own)}
+        if len(own) < ENOUGH:
+            rows.append(
+                {
+                    **head,
+                    "check": "none",
+                    "note": f"fewer than {ENOUGH} trials: a funnel cannot be judged",
+                }
+            )
+            continue
+        y, v = own["yi"].to_numpy(), own["vi"].to_numpy()
+        egger = regression_test(y, v, model="lm", level=review["level"])
+        rows.append(
+            {
+                **head,
+                "check": "Egger's regression",
+                "statistic": egger.statistic,
+                "p_value": egger.p_value,
+                "estimate": egger.limit,
+                "ci_low": egger.ci_low,
+                "ci_high": egger.ci_high,
+                "note": "estimate is of an infinitely large trial; with this measure the error "
+                "goes with the effect itself, which can look like asymmetry"
+                if own["measure"].iloc[0] in STANDARDISED
+                else "estimate is of an infinitely large trial",
+            }
+        )
+        rank = rank_test(y, v)
+        rows.append(
+            {
+                **head,
+                "check": "rank correlation",
+                "statistic": rank.tau,
+                "p_value": rank.p_value,
+                "note": "Begg and Mazumdar; little power",
+            }
+        )
+        filled = trim_and_fill(
+            y, v, method=model["method"], test=_plain(model["test"]), level=review["level"]
+        )
+        rows.append(
+            {
+                **head,
+                "check": "trim and fill",
+                "statistic": float(filled.k0),
+                "estimate": float(filled.fit.estimate),
+                "ci_low": float(filled.fit.ci_low),
+                "ci_high": float(filled.fit.ci_high),
+                "note": f"{filled.k0} trials filled in on the {filled.side}; a sensitivity "
+                "analysis, never a correction",
+            }
+        )
+    return conform("small_studies", pd.DataFrame(rows)) if rows else empty("small_studies")
+
+
+def _plain(test: str) -> str:
+    """Trim and fill has no Kenward-Roger interval; Hartung-Knapp with its floor stands in."""
+    return "adhoc" if test == "kr" else test
