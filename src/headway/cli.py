@@ -1,4 +1,4 @@
-"""The command line: `headway check | simulate | audit`."""
+"""The command line: `headway check | new-review | simulate | audit`."""
 
 from __future__ import annotations
 
@@ -70,6 +70,16 @@ def audit(data_dir: Path, results_dir: Path, clinic: str, cores: str) -> int:
     return done.returncode
 
 
+def new_review(name: str, data_dir: Path) -> int:
+    """Write a commented template of a review below `data_dir`/raw/trials."""
+    from headway.ingest.template import write_template
+
+    for path in write_template(data_dir / "raw" / "trials" / name):
+        print(path)
+    print("type the trials, then: headway check, make. Git ignores the folder until you add it -f")
+    return 0
+
+
 def parser() -> argparse.ArgumentParser:
     """Describe the commands."""
     top = argparse.ArgumentParser(prog="headway", description=headway.__doc__)
@@ -87,6 +97,9 @@ def parser() -> argparse.ArgumentParser:
     three.add_argument("--data", type=Path, default=Path("data"), help="folder with raw/")
     three.add_argument("--results", type=Path, default=Path("results"))
     three.add_argument("--cores", default="all")
+    four = commands.add_parser("new-review", help="write a commented template of a review")
+    four.add_argument("name", help="small letters, digits and underscores")
+    four.add_argument("--data", type=Path, default=Path("data"), help="folder with raw/")
     return top
 
 
@@ -98,6 +111,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return check(options.folder)
         if options.command == "simulate":
             return simulate(options.folder, options.patients, options.seed, options.scenario)
+        if options.command == "new-review":
+            return new_review(options.name, options.data)
         return audit(options.data, options.results, options.clinic, options.cores)
     except UserError as error:
         print(f"headway: {error}", file=sys.stderr)

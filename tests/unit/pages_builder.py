@@ -46,10 +46,14 @@ def review(name: str) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
     """Take a shipped review through its whole path."""
     document = config.load_review(RAW / "trials" / name)
     read = trials.read_review(RAW / "trials" / name, document)
-    found = analyse_review(read.arms, read.contrasts, read.published, document)
+    found = analyse_review(
+        read.arms, read.contrasts, read.published, document, read.risk_of_bias, read.ipd
+    )
     return document, {
         **found,
         "arms": read.arms,
         "contrasts": read.contrasts,
         "published": read.published,
+        "risk_of_bias": read.risk_of_bias,
+        "ipd": read.ipd,
     }

@@ -41,7 +41,7 @@ def test_every_shipped_yaml_keeps_to_its_schema(repo_root: Path) -> None:
         sorted(raw.glob("trials/*/review.yaml")),
         sorted(raw.glob("clinics/*/clinic.yaml")),
     )
-    assert len(reviews) == 6
+    assert len(reviews) == 7
     assert len(clinics) == 3
     for path in reviews:
         assert config.load_review(path.parent)["id"] == path.parent.name
@@ -53,7 +53,7 @@ def test_every_shipped_yaml_keeps_to_its_schema(repo_root: Path) -> None:
 
 def test_the_review_page_lists_every_column_and_unit(repo_root: Path) -> None:
     text = (repo_root / "docs/review.yaml.md").read_text(encoding="utf-8")
-    for kind in ("arms", "contrasts", "pooled"):
+    for kind in ("arms", "contrasts", "pooled", "risk_of_bias"):
         line = next(row for row in text.splitlines() if row.startswith(f"| {kind} |"))
         words = set(re.findall(r"[a-z_0-9]+", line))
         assert {*trials.TEXTS[kind], *trials.NUMBERS[kind]} - words == set()

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import nbformat
 import pytest
 
+from headway.meta.review import OUTPUTS
 from tests.conftest import ROOT
 
 SCRIPTS = ROOT / "workflow" / "scripts"
@@ -86,12 +87,9 @@ def review(tmp_path_factory, repo_root) -> Path:
     kept = {
         "review": "review.json",
         "status": "status.json",
-        **{n: f"{n}.csv" for n in ("arms", "contrasts", "published")},
+        **{n: f"{n}.csv" for n in ("arms", "contrasts", "published", "risk_of_bias", "ipd")},
     }
-    made = {
-        n: f"{n}.csv"
-        for n in ("effects", "pooled", "multiverse", "reproduction", "consistency", "integrity")
-    }
+    made = {n: f"{n}.csv" for n in OUTPUTS}
     processed = files(base / "data" / "processed" / "trials" / raw.name, kept)
     results = files(base / "results" / "trials" / raw.name, made)
     source = Named(files=[str(raw / "review.yaml")])

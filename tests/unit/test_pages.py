@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from headway import config
 from headway.disclosure import PRESETS
 from headway.figures import clinic as clinic_figures
 from headway.figures import review as review_figures
@@ -23,7 +24,7 @@ from headway.report.render import TEMPLATES
 from tests.unit.pages_builder import RAW, READY, released, review
 
 REVIEWS = sorted(
-    p.parent.name for p in RAW.glob("trials/*/review.yaml") if "haeuser" not in p.parent.name
+    source.name for source in config.find_sources(RAW.parent, "trials") if source.ready
 )
 REFUSED = {
     "name": "leaky",

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headway import config
-from headway.effects import integrity
+from headway.effects import integrity_arms, integrity_contrasts
 from headway.ingest import trials
 from headway.meta.reproduce import judge_number
 from headway.meta.review import analyse_review
@@ -178,17 +178,17 @@ def arm(**numbers: float) -> pd.DataFrame:
 
 def test_an_sd_beyond_its_range_is_impossible() -> None:
     """Moshkani Farahani 2014: 15 values from 102 to 493 with mean 454.8 and SD 263.6."""
-    found = list(integrity.check_ranges(arm(sd=263.627, range_low=102, range_high=493)))
+    found = list(integrity_arms.check_ranges(arm(sd=263.627, range_low=102, range_high=493)))
     assert [f["severity"] for f in found] == ["impossible"]
-    assert not list(integrity.check_ranges(arm(sd=100, range_low=102, range_high=493)))
+    assert not list(integrity_arms.check_ranges(arm(sd=100, range_low=102, range_high=493)))
 
 
 def test_the_largest_possible_sd_is_reached_by_values_on_the_limits() -> None:
     values = np.array([0.0] * 5 + [10.0] * 10)
     numbers = {"n": 15.0, "mean": values.mean(), "range_low": 0.0, "range_high": 10.0}
     sd = values.std(ddof=1)
-    assert not list(integrity.check_ranges(arm(sd=sd, **numbers)))
-    assert list(integrity.check_ranges(arm(sd=sd * 1.001, **numbers)))
+    assert not list(integrity_arms.check_ranges(arm(sd=sd, **numbers)))
+    assert list(integrity_arms.check_ranges(arm(sd=sd * 1.001, **numbers)))
 
 
 @given(st.lists(st.integers(0, 28), min_size=2, max_size=40))
@@ -201,7 +201,7 @@ def test_no_real_sample_is_ever_called_impossible(days: list[int]) -> None:
         "range_low": x.min(),
         "range_high": x.max(),
     }
-    assert not list(integrity.check_ranges(arm(**numbers)))
+    assert not list(integrity_arms.check_ranges(arm(**numbers)))
 
 
 def contrast(value: float, low: float, high: float) -> pd.DataFrame:
@@ -213,6 +213,7 @@ def contrast(value: float, low: float, high: float) -> pd.DataFrame:
                 "treatment_arm": "m",
                 "control_arm": "c",
                 "timepoint": "t",
+                "effect_type": "difference",
                 "printed_effect": value,
                 "printed_ci_low": low,
                 "printed_ci_high": high,
@@ -224,7 +225,17 @@ def contrast(value: float, low: float, high: float) -> pd.DataFrame:
 
 
 NONE = pd.DataFrame(
-    columns=["subgroup", "outcome", "timepoint", "effect", "ci_low", "ci_high", "file", "line"]
+    columns=[
+        "subgroup",
+        "outcome",
+        "timepoint",
+        "measure",
+        "effect",
+        "ci_low",
+        "ci_high",
+        "file",
+        "line",
+    ]
 )
 
 
@@ -245,14 +256,14 @@ NONE = pd.DataFrame(
 def test_printed_intervals_of_real_papers(
     value: float, low: float, high: float, severity: list[str]
 ) -> None:
-    found = list(integrity.check_centres(contrast(value, low, high), NONE))
+    found = list(integrity_contrasts.check_centres(contrast(value, low, high), NONE))
     assert [f["severity"] for f in found] == severity
 
 
 @given(st.floats(-20, 20), st.floats(0.01, 10), st.integers(0, 3))
 def test_rounding_alone_never_raises_a_doubt(mean: float, se: float, decimals: int) -> None:
     value, low, high = (round(x, decimals) for x in (mean, mean - 1.96 * se, mean + 1.96 * se))
-    assert not list(integrity.check_centres(contrast(value, low, high), NONE))
+    assert not list(integrity_contrasts.check_centres(contrast(value, low, high), NONE))
 
 
 def test_reviews_use_the_builder_as_it_is_declared() -> None:

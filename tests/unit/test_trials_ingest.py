@@ -71,10 +71,13 @@ def test_a_contrast_without_a_declared_sign_is_refused(tmp_path: Path) -> None:
     ("old", "new", "expected"),
     [
         (",20,8,4,", ",20,8,-4,", ("negative_sd", "sd", 2)),
-        (",20,8,4,", ",1,8,4,", ("n_too_small", "sd", 2)),
+        (",20,8,4,", ",1,8,4,", ("n_too_small", "n", 2)),
         (",20,8,4,", ",0,8,4,", ("n_too_small", "n", 2)),
-        (",20,8,4,", ',20,"8,5",4,', ("not_a_number", "mean", 2)),
-        (",20,8,4,", ",20,8-Apr,4,", ("not_a_number", "mean", 2)),
+        (",20,8,4,", ',20,"8,5",4,', ("decimal_comma", "mean", 2)),
+        (",20,8,4,", ",20,8-Apr,4,", ("spreadsheet_date", "mean", 2)),
+        (",20,8,4,", ",20,04/08/2018,4,", ("spreadsheet_date", "mean", 2)),
+        (",20,8,4,", ",20,about 8,4,", ("not_a_number", "mean", 2)),
+        (",20,8,4,", ",20,inf,4,", ("not_a_number", "mean", 2)),
         (",20,8,4,", ",20,,4,", None),
         (
             "massage,treatment,manual,,frequency,days_per_28,3 months,84,final",
@@ -125,12 +128,12 @@ def test_many_rows_with_one_fault_do_not_drown_the_others(tmp_path: Path) -> Non
     rows = "".join(
         f"T{i},2001,massage,treatment,manual,,frequency,days_per_28,3 months,84,final,20,8,-4,,"
         "retrieved,T1\n"
-        for i in range(40)
+        for i in range(140)
     )
     with pytest.raises(InputError) as caught:
         read(write_review(tmp_path / "r", {"arms.csv": ARMS_HEADER + rows}))
-    assert len(caught.value.problems) == 6
-    assert caught.value.problems[-1].count == 35
+    assert len(caught.value.problems) == 101
+    assert caught.value.problems[-1].count == 40
 
 
 def test_the_same_arm_twice_is_a_problem(tmp_path: Path) -> None:
@@ -185,8 +188,14 @@ def test_semicolons_decimal_commas_and_latin_1_are_declared(tmp_path: Path) -> N
     assert found["arm"].iloc[1] == "Üblich"
 
 
-def test_a_header_without_rows_is_an_empty_table(tmp_path: Path) -> None:
-    assert len(read(write_review(tmp_path / "r", {"arms.csv": ARMS_HEADER})).arms) == 0
+def test_a_header_without_rows_is_refused_unless_the_file_is_declared_to_wait(
+    tmp_path: Path,
+) -> None:
+    folder = write_review(tmp_path / "r", {"arms.csv": ARMS_HEADER})
+    assert problems(folder) == [("no_rows", "", None)]
+    spec = {"path": "arms.csv", "may_be_empty": True}
+    folder = write_review(tmp_path / "s", {"arms.csv": ARMS_HEADER}, mapped={"arms": spec})
+    assert len(read(folder).arms) == 0
 
 
 def test_wide_rows_become_two_arms_with_codes_and_joined_columns(tmp_path: Path) -> None:

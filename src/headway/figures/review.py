@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from headway.figures import theme
+from headway.figures.flow import draw_flow
 from headway.figures.forest import draw_forest
-from headway.figures.refits import draw_specifications
+from headway.figures.judgements import draw_risk_summary, draw_traffic_light
+from headway.figures.refits import draw_refits, draw_specifications
+from headway.figures.studies import draw_funnel
 from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing
 
 if TYPE_CHECKING:
@@ -17,22 +21,30 @@ if TYPE_CHECKING:
 
 # More trials than this are not listed one by one below a specification curve.
 MAX_LEVELS = 9
+RATIOS = ("RR", "OR")
 
 
 def draw_review(
     tables: Mapping[str, pd.DataFrame], review: Mapping[str, Any]
 ) -> dict[str, Drawing]:
-    """Draw a forest plot and a specification curve per comparison, and published results.
+    """Draw all figures of a review: flow, risk of bias, and those of each comparison.
 
     Parameters
     ----------
     tables
-        effects, pooled, multiverse, published, consistency.
+        effects, pooled, multiverse, refits, small_studies, published, consistency, risk_of_bias.
     review
         review.yaml with its defaults.
     """
     out: dict[str, Drawing] = {}
     effects, pooled = tables["effects"], tables["pooled"]
+    if review["flow"]:
+        out["flow"] = draw_flow(review["flow"])
+    judged, tool = tables["risk_of_bias"], review["risk_of_bias"]["tool"]
+    if len(judged):
+        trials = effects.loc[effects["pooled"], "trial"].drop_duplicates()
+        out["risk_of_bias"] = draw_traffic_light(judged, tool)
+        out["risk_of_bias_summary"] = draw_risk_summary(judged, tool, trials=list(trials))
     for comparison in review["comparisons"]:
         own = effects[effects["comparison"] == comparison["id"]]
         if own["yi"].notna().any():
@@ -41,6 +53,7 @@ def draw_review(
             out[f"forest_{comparison['id']}"] = draw_forest(
                 own, declared, comparison, lower_is_better=outcome.get("lower_is_better", True)
             )
+        out |= _draw_checks(tables, comparison)
         curve = _draw_multiverse(tables["multiverse"], comparison)
         if curve is not None:
             out[f"multiverse_{comparison['id']}"] = curve
@@ -51,6 +64,51 @@ def draw_review(
             published[published["outcome"] == outcome_id],
             tables["consistency"][tables["consistency"]["outcome"] == outcome_id],
             label,
+        )
+    return out
+
+
+def _draw_checks(
+    tables: Mapping[str, pd.DataFrame], comparison: Mapping[str, Any]
+) -> dict[str, Drawing]:
+    """Draw the leave-one-out and cumulative results, and a funnel of ten trials or more."""
+    out: dict[str, Drawing] = {}
+    measure, name = comparison["measure"], comparison["id"]
+    scale = np.exp if measure in RATIOS else np.asarray
+    effects, pooled, refits = tables["effects"], tables["pooled"], tables["refits"]
+    whole = pooled[
+        (pooled["comparison"] == name) & pooled["declared"] & (pooled["subgroup"] == "overall")
+    ]
+    own = refits[(refits["comparison"] == name) & (refits["subgroup"] == "overall")]
+    if not len(whole):
+        return out
+    row = whole.iloc[0]
+    ends = tuple(float(scale(row[c])) for c in ("estimate", "ci_low", "ci_high"))
+    for analysis, word, title in (
+        ("leave one out", "without", "Without each trial in turn"),
+        ("cumulative", "and", "Trial by trial, in order of years"),
+    ):
+        part = own[own["analysis"] == analysis]
+        if len(part):
+            out[f"{analysis.replace(' ', '_')}_{name}"] = draw_refits(
+                [f"{word} {trial}" for trial in part["trial"]],
+                scale(part["estimate"]),
+                scale(part["ci_low"]),
+                scale(part["ci_high"]),
+                (ends[0], ends[1], ends[2]),
+                title=f"{title}: {comparison['label']}",
+                x_label=f"{measure}, {row['unit']}" if measure not in RATIOS else measure,
+                null=1.0 if measure in RATIOS else 0.0,
+            )
+    checks = tables["small_studies"]
+    if (checks["comparison"].eq(name) & checks["check"].ne("none")).any():
+        used = effects[(effects["comparison"] == name) & effects["pooled"]]
+        out[f"funnel_{name}"] = draw_funnel(
+            used["yi"],
+            used["vi"],
+            float(row["estimate"]),
+            title=f"Funnel: {comparison['label']}",
+            x_label=f"log {measure}" if measure in RATIOS else f"{measure}, {row['unit']}",
         )
     return out
 
@@ -89,7 +147,13 @@ def _draw_multiverse(multiverse: pd.DataFrame, comparison: Mapping[str, Any]) ->
 def draw_published(published: pd.DataFrame, consistency: pd.DataFrame, label: str) -> Drawing:
     """Draw published results and, apart from them, what they combine to."""
     rows = [
-        (f"{r['subgroup']} (k {r['k']})", r["effect"], r["ci_low"], r["ci_high"], True)
+        (
+            textwrap.fill(f"{r['subgroup']} (k {r['k']})", 38),
+            r["effect"],
+            r["ci_low"],
+            r["ci_high"],
+            True,
+        )
         for r in published.to_dict("records")
     ]
     unit = ""

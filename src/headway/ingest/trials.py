@@ -151,9 +151,10 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "spread_label": SPREAD_LABELS,
 }
 # What a spreadsheet makes of 3-4 or 5.7, and a number written with a decimal comma.
+_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|m\u00e4r|mai|okt|dez)[a-z]{0,6}\.?"
 _DATE = (
-    r"^(\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|\d{1,2}[-/. ]?[A-Za-z]{3,9}([-/. ]\d{2,4})?"
-    r"|[A-Za-z]{3,9}[-/. ]\d{1,4})$"
+    r"(?i)^(?:\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?: \d{1,2}:\d\d.*)?"
+    rf"|\d{{1,2}}[-/. ]?{_MONTH}(?:[-/. ]\d{{2,4}})?|{_MONTH}[-/. ]\d{{1,4}})$"
 )
 _COMMA = r"^[-+\u2212]?\d+,\d+$"
 
@@ -321,7 +322,12 @@ def _map_columns(
             bad = ~cells.isin(codes)
             problems += [
                 Problem(
-                    file, "unknown_code", "is not among the declared codes", names[0], int(line)
+                    file,
+                    "unknown_code",
+                    "is not among the declared codes",
+                    names[0],
+                    int(line),
+                    "declare the code in review.yaml, or mend the cell",
                 )
                 for line in raw.loc[bad, "line"]
             ]
@@ -518,7 +524,9 @@ def _check_contrasts(file: _File) -> None:
         "n_total",
         "type the participants of both arms together",
     )
-    bad_p = rows["p"].ne("") & rows["p"].map(lambda t: math.isnan(recover.p_bounds(t)[0]))
+    bad_p = rows["p"].ne("") & rows["p"].map(
+        lambda text: math.isnan(recover.p_bounds(text)[0])
+    ).astype(bool)
     file.report(
         bad_p, "p_unreadable", "is no p value", "p", "write it as printed: 0.03, < 0.001 or n.s."
     )

@@ -59,7 +59,7 @@ RISK_TOOLS: dict[str, RiskTool] = {
         },
     ),
     "rob1": RiskTool(
-        "Risk of bias tool of 2011",
+        "Cochrane tool of 2011",
         {
             "sequence": "Random sequence generation",
             "concealment": "Allocation concealment",

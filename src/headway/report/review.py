@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from headway.report import words
+from headway.report import checks, judgements, words
 from headway.report.multiverse import describe_multiverse
 from headway.report.render import render
 
@@ -31,8 +31,7 @@ def build(
     review, status
         review.json and status.json.
     tables
-        arms, contrasts, published, effects, pooled, multiverse, reproduction, consistency,
-        integrity.
+        Those of the workflow: as printed, computed, and judged.
     figures
         What `headway.figures.review` drew, saved.
 
@@ -70,6 +69,15 @@ def build(
             "doi": "",
             **review,
         },
+        "flow": drawn.get("flow"),
+        "flow_doubts": [] if refused else judgements.describe_flow(review),
+        "risk_figures": [
+            drawn[name] for name in ("risk_of_bias", "risk_of_bias_summary") if name in drawn
+        ],
+        "risk_rows": judgements.list_judgements(tables["risk_of_bias"], review),
+        "risk_text": judgements.describe_risk(tables["risk_of_bias"], tables["effects"], review),
+        "findings": judgements.list_findings(tables["findings"], review),
+        "gaps": [] if refused else judgements.list_gaps(tables, review),
         "question": [(k.capitalize(), v) for k, v in review.get("question", {}).items() if v],
         "between": between,
         "within": within,
@@ -160,6 +168,14 @@ def _comparison(
             comparison["estimand"],
         ),
         "specifications": drawn.get(f"multiverse_{comparison['id']}"),
+        "checks": checks.describe_checks(
+            comparison, tables["refits"], tables["small_studies"], declared
+        ),
+        "check_figures": [
+            drawn[f"{name}_{comparison['id']}"]
+            for name in ("leave_one_out", "cumulative", "funnel")
+            if f"{name}_{comparison['id']}" in drawn
+        ],
         "sentences": _sentences(comparison, own, declared),
         "heterogeneity": [
             _heterogeneity(r, comparison) for r in declared.to_dict("records") if r["k"] > 1
@@ -247,7 +263,7 @@ def _trials(own: pd.DataFrame, measure: str) -> dict[str, Any]:
             {
                 "kind": "" if r["pooled"] else "off",
                 "cells": [
-                    r["trial"],
+                    r["trial"] if words.missing(r["recovered"]) else f"{r['trial']} †",
                     r["arms"],
                     r["timepoint"],
                     numbers or words.MISSING,
@@ -261,6 +277,9 @@ def _trials(own: pd.DataFrame, measure: str) -> dict[str, Any]:
                             r["r_from"]
                             and not words.missing(r["r_from"])
                             and f"r = {words.number(r['r'])}, {r['r_from']}",
+                            r["recovered"]
+                            and not words.missing(r["recovered"])
+                            and f"not printed: {r['recovered']}",
                             r["note"],
                             r["source"],
                         )

@@ -1,0 +1,117 @@
+"""A new review's folder: a commented review.yaml, and a file with the header of each table."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from headway.errors import ConfigError, Problem
+from headway.ingest.trials import NUMBERS, TEXTS
+
+TEMPLATE = Path(__file__).with_name("template_review.yaml")
+NAME = re.compile(r"[a-z0-9_]+")
+# Columns in the order in which a paper is read; the rest stand in docs/review.yaml.md.
+HEADERS: dict[str, tuple[str, ...]] = {
+    "arms": (
+        "trial",
+        "year",
+        "condition",
+        "arm",
+        "role",
+        "technique",
+        "comparator",
+        "outcome",
+        "unit",
+        "timepoint",
+        "time_days",
+        "kind",
+        "n",
+        "mean",
+        "sd",
+        "se",
+        "ci_low",
+        "ci_high",
+        "median",
+        "q1",
+        "q3",
+        "range_low",
+        "range_high",
+        "baseline_n",
+        "baseline_mean",
+        "baseline_sd",
+        "events",
+        "positive_means",
+        "status",
+        "source",
+        "note",
+    ),
+    "contrasts": (
+        "trial",
+        "year",
+        "condition",
+        "treatment_arm",
+        "control_arm",
+        "technique",
+        "comparator",
+        "outcome",
+        "unit",
+        "timepoint",
+        "time_days",
+        "effect_type",
+        "effect",
+        "ci_low",
+        "ci_high",
+        "se",
+        "p",
+        "n_total",
+        "positive_means",
+        "status",
+        "source",
+        "note",
+    ),
+    "risk_of_bias": ("trial", "outcome", "domain", "judgement", "support", "signed_by"),
+}
+
+
+def write_template(folder: Path) -> list[Path]:
+    """Write a new review's folder.
+
+    Parameters
+    ----------
+    folder
+        The folder to make; its name becomes the review's.
+
+    Returns
+    -------
+    list of Path
+        The files written.
+
+    Raises
+    ------
+    ConfigError
+        If the name is not of small letters, digits and underscores, or the folder is there
+        already: nothing is ever written over.
+    """
+    name = folder.name
+    if not NAME.fullmatch(name):
+        remedy = "small letters, digits and underscores only"
+        raise ConfigError(
+            "this name cannot be a review's", [Problem("NAME", "name", "is no name", remedy=remedy)]
+        )
+    if folder.exists():
+        raise ConfigError(f"{name}/ is there already; nothing was written")
+    for kind, header in HEADERS.items():
+        unknown = set(header) - {*TEXTS[kind], *NUMBERS[kind]}
+        assert not unknown, unknown
+    folder.mkdir(parents=True)
+    text = TEMPLATE.read_text(encoding="utf-8").replace("{{name}}", name)
+    written = [folder / "review.yaml", folder / "README.md"]
+    written[0].write_text(text, encoding="utf-8")
+    written[1].write_text(
+        f"# {name}\n\nWhere the numbers come from, and under which licence.\n", encoding="utf-8"
+    )
+    for kind, header in HEADERS.items():
+        path = folder / f"{kind}.csv"
+        path.write_text(",".join(header) + "\n", encoding="utf-8")
+        written.append(path)
+    return written
