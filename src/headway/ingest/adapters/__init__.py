@@ -94,6 +94,9 @@ CONTRASTS = (
     "note",
 )
 
+_ARM_KEY = ("trial", "arm", "outcome", "timepoint", "kind")
+_CONTRAST_KEY = ("trial", "treatment_arm", "control_arm", "outcome", "timepoint", "effect_type")
+
 
 @dataclass(frozen=True, slots=True)
 class ImportedRows:
@@ -315,7 +318,7 @@ class Basket:
     problems: list[Problem] = field(default_factory=list)
     kept: int = 0
     reported: int = 0
-    seen: set[tuple[str, ...]] = field(default_factory=set)
+    seen: dict[tuple[str, ...], dict[str, str]] = field(default_factory=dict)
 
     def keep(
         self, row: Row, arms: Iterable[dict[str, str]], contrasts: Iterable[dict[str, str]] = ()
@@ -323,14 +326,16 @@ class Basket:
         """Take the rows made of one foreign row, or report it; tell whether it was taken."""
         made = [self._complete(one, ARMS) for one in arms]
         drawn = [self._complete(one, CONTRASTS) for one in contrasts]
-        names: tuple[str, ...] = ("trial", "arm", "outcome", "timepoint", "kind")
-        keys = {tuple(one[name] for name in names) for one in made}
-        names = ("trial", "treatment_arm", "control_arm", "outcome", "timepoint", "effect_type")
-        keys |= {tuple(one[name] for name in names) for one in drawn}
+        keyed = [(tuple(one[name] for name in _ARM_KEY), one) for one in made]
+        keyed += [(tuple(one[name] for name in _CONTRAST_KEY), one) for one in drawn]
         if not row.problems:
             for one in made:
                 check_arm(row, one)
-            if keys & self.seen:
+            # One line may repeat what another needed too, such as a mean beside its change.
+            known = [key for key, one in keyed if _is_same(one, self.seen.get(key))]
+            if any(key in self.seen and key not in known for key, _ in keyed) or (
+                keyed and len(known) == len(keyed)
+            ):
                 row.report(
                     "duplicate", "repeats an earlier row", remedy="give one of them another name"
                 )
@@ -338,9 +343,9 @@ class Basket:
             self.problems += row.problems
             self.reported += 1
             return False
-        self.seen |= keys
-        self.arms += made
-        self.contrasts += drawn
+        self.arms += [one for key, one in keyed if len(key) == 5 and key not in self.seen]
+        self.contrasts += [one for key, one in keyed if len(key) == 6]
+        self.seen |= {key: one for key, one in keyed if key not in self.seen}
         self.kept += 1
         return True
 
@@ -374,6 +379,16 @@ class Basket:
         """List the columns that a person must still fill in."""
         names = ("unit", "timepoint", "condition", "technique", "comparator")
         return tuple(n for n in names if self.given[n] == DEFAULTS[n])
+
+
+def _is_same(one: Mapping[str, str], other: Mapping[str, str] | None) -> bool:
+    """Tell whether two arms hold the same numbers, but for rounding."""
+    if other is None or "arm" not in one:
+        return False
+    pairs = [(to_float(one[name]), to_float(other[name])) for name in ("n", "mean", "sd", "events")]
+    return all(math.isnan(a) == math.isnan(b) for a, b in pairs) and all(
+        math.isclose(a, b, rel_tol=1e-12, abs_tol=1e-12) for a, b in pairs if not math.isnan(a)
+    )
 
 
 def check_arm(row: Row, arm: Mapping[str, str]) -> None:

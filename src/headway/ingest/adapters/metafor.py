@@ -270,7 +270,7 @@ def _read_row(
     elif kind == "means":
         arms = _read_means(row, v, sides, arm_kind or given["kind"])
     elif kind == "paired":
-        arms = _read_paired(row, v, row.text("arms") or "experimental", measure)
+        arms = _read_paired(row, v, row.text("arms") or "experimental", measure, arm_kind)
     else:
         contrasts = [_read_effect(row, v, sides, measure)]
     if arm_kind or kind == "paired":
@@ -341,8 +341,13 @@ def _read_means(
     return arms
 
 
-def _read_paired(row: Row, v: Mapping[str, str], arm: str, measure: str) -> list[dict[str, str]]:
-    """Read one arm measured twice."""
+def _read_paired(
+    row: Row, v: Mapping[str, str], arm: str, measure: str, arm_kind: str
+) -> list[dict[str, str]]:
+    """Read one arm measured twice.
+
+    `arm_kind` is `final` where Headway itself assumed the correlation, and will again.
+    """
     shared = {"arm": arm, "role": "treatment", "n": v["ni"]}
     second, r = to_float(v["sd2i"]), to_float(v["ri"])
     if to_float(v["m2i"]) == 0 and second == 0 and r == 0:
@@ -352,7 +357,7 @@ def _read_paired(row: Row, v: Mapping[str, str], arm: str, measure: str) -> list
     final = shared | before | {"kind": "final", "mean": v["m1i"], "sd": v[post]}
     if abs(r) > 1:
         row.report("not_a_correlation", "is outside -1 to 1", "ri")
-    if math.isnan(r) or not (v["sd1i"] and v["sd2i"]):
+    if arm_kind == "final" or math.isnan(r) or not (v["sd1i"] and v["sd2i"]):
         return [final]
     first = to_float(v["sd1i"])
     spread = math.sqrt(max(first**2 + second**2 - 2 * r * first * second, 0.0))

@@ -387,7 +387,8 @@ def _take(
 ) -> None:
     """Turn the studies of an analysis into rows, or report them."""
     given = basket.given
-    several = Counter(study.trial for study in analysis.studies)
+    pairs = {(study.trial, study.subgroup) for study in analysis.studies}
+    several = Counter(trial for trial, _ in pairs)
     for study in analysis.studies:
         row = study.row
         if not study.trial:
@@ -685,7 +686,13 @@ def write_revman(effects: pd.DataFrame, path: Path) -> tuple[Problem, ...]:
             left.append(Problem("effects", "not_pooled", text, "pooled", place))
     for number, (id, part) in enumerate(effects.groupby("comparison", sort=False), 1):
         used = part[part["pooled"] & part["yi"].notna()]
-        rows += [_as_data_row(number, str(id), row, _by_arms(used)) for row in used.itertuples()]
+        # A study stands once in an analysis; here each arm of a trial may be followed.
+        twice = used.duplicated("trial", keep=False)
+        names = used["trial"].mask(twice, used["trial"] + " (" + used["arms"] + ")")
+        rows += [
+            _as_data_row(number, str(id), row, _by_arms(used))
+            for row in used.assign(trial=names).itertuples()
+        ]
     write_rows(path, DATA_ROWS, rows)
     return tuple(left)
 
