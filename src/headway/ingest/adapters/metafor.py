@@ -484,7 +484,7 @@ refit <- function(title, rows, method, test) {{
     return(invisible())
   }}
   # metafor stops its search early by default; this asks for as many digits as Headway gives.
-  tight <- 1e-11 * var(rows$yi)
+  tight <- 1e-11 * max(var(rows$yi), 1e-3 * mean(rows$vi))
   fit <- rma(yi, vi, data = rows, method = method, test = test, level = {level}, slab = slab,
              control = list(threshold = tight, tol = tight, maxiter = 10000))
   cat(sprintf("  %s, %s: k = %d, estimate = %.10g, se = %.10g, interval %.10g to %.10g\\n",
