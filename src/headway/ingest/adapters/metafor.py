@@ -1,0 +1,554 @@
+"""R's metafor: effects -> a CSV and a script that refits them; a user's CSV -> a review's rows.
+
+The columns are metafor's own argument names, so that ``escalc()`` on the raw ones and ``rma(yi,
+vi)`` on the others give what Headway gives.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from headway.effects.units import UNITS
+from headway.ingest.adapters import (
+    Basket,
+    ImportedRows,
+    Row,
+    Sheet,
+    as_text,
+    check_defaults,
+    guard,
+    make_contrast,
+    missing_columns,
+    read_sheet,
+    to_float,
+    write_number,
+    write_rows,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = (
+    "comparison",
+    "label",
+    "study",
+    "year",
+    "subgroup",
+    "arms",
+    "timepoint",
+    "unit",
+    "basis",
+    "measure",
+    "n1i",
+    "m1i",
+    "sd1i",
+    "n2i",
+    "m2i",
+    "sd2i",
+    "ai",
+    "bi",
+    "ci",
+    "di",
+    "ni",
+    "ri",
+    "yi",
+    "vi",
+    "pooled",
+    "slab",
+    "why_not",
+)
+_NUMBERS = (*COLUMNS[10:24], "sei")
+TWO_BY_TWO = ("RR", "OR", "RD")
+PAIRED = ("MC", "SMCC", "SMCR")
+_KINDS = {"means": ("MD", "SMD"), "events": ("RR", "OR", "RD"), "paired": PAIRED}
+_KINDS["effects"] = ("MD",)
+_LABELS = {unit.label: code for code, unit in UNITS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class MetaforRows(ImportedRows):
+    """Rows of a CSV in metafor's columns."""
+
+
+def write_metafor(effects: pd.DataFrame, path: Path) -> None:
+    """Write every row of the table `effects` in metafor's columns.
+
+    Raw numbers stand where ``escalc()`` of the row's `measure` takes them: ``n1i m1i sd1i n2i m2i
+    sd2i``, or ``ai bi ci di``, or ``m1i m2i sd1i sd2i ni ri`` (for SMCR `sd1i` is the SD before
+    treatment). Where a paper prints the SD of the change itself, `m1i` and `sd1i` are the change
+    and its SD, and ``m2i = sd2i = ri = 0``. Numbers have as many digits as give back the same
+    number; missing ones are ``NA``, missing text is empty, `pooled` is TRUE or FALSE.
+
+    Parameters
+    ----------
+    effects
+        Table `effects` of one review.
+    path
+        File to write. ``read.csv(path)`` reads it.
+    """
+    effects = effects.assign(year=effects["year"].astype("float64"))
+    alike = effects.duplicated(["comparison", "trial"], keep=False)
+    rows = []
+    for row, twice in zip(effects.itertuples(), alike, strict=True):
+        label = f"{row.trial}: {row.arms}, {row.timepoint}" if twice else row.trial
+        texts = {
+            "comparison": row.comparison,
+            "label": row.label,
+            "study": row.trial,
+            "subgroup": row.subgroup,
+            "arms": row.arms,
+            "timepoint": row.timepoint,
+            "unit": row.unit,
+            "basis": row.basis,
+            "measure": row.measure,
+            "slab": label,
+            "why_not": row.why_not,
+        }
+        cells = {name: guard(as_text(value)) for name, value in texts.items()}
+        numbers = {"year": row.year, "yi": row.yi, "vi": row.vi, **_as_raw(row)}
+        cells |= {name: write_number(value, "NA") for name, value in numbers.items()}
+        cells["pooled"] = "TRUE" if row.pooled else "FALSE"
+        rows.append([cells.get(name, "NA") for name in COLUMNS])
+    write_rows(path, COLUMNS, rows)
+
+
+def _as_raw(row: Any) -> dict[str, float]:
+    """Put the summaries of one row where escalc() takes them."""
+    if row.basis != "arms":
+        return {}
+    if row.measure in TWO_BY_TWO:
+        return {
+            "n1i": row.n1,
+            "n2i": row.n2,
+            "ai": row.events1,
+            "bi": row.n1 - row.events1,
+            "ci": row.events2,
+            "di": row.n2 - row.events2,
+        }
+    if row.measure not in PAIRED:
+        return {
+            "n1i": row.n1,
+            "m1i": row.mean1,
+            "sd1i": row.sd1,
+            "n2i": row.n2,
+            "m2i": row.mean2,
+            "sd2i": row.sd2,
+        }
+    if row.measure == "MC" and math.isnan(row.r) and not math.isnan(row.vi):
+        sd = math.sqrt(row.vi * row.n1)
+        return {"ni": row.n1, "m1i": row.yi, "m2i": 0.0, "sd1i": sd, "sd2i": 0.0, "ri": 0.0}
+    first, second = (row.sd2, row.sd1) if row.measure == "SMCR" else (row.sd1, row.sd2)
+    return {
+        "ni": row.n1,
+        "m1i": row.mean1,
+        "m2i": row.mean2,
+        "sd1i": first,
+        "sd2i": second,
+        "ri": row.r,
+    }
+
+
+@dataclass(slots=True)
+class _Comparison:
+    """The rows of one comparison of a file, of one estimand."""
+
+    id: str
+    label: str
+    kinds: set[str] = field(default_factory=set)
+    measures: set[str] = field(default_factory=set)
+    units: set[str] = field(default_factory=set)
+    arm_kinds: set[str] = field(default_factory=set)
+    subgroups: set[str] = field(default_factory=set)
+    pooled: set[str] = field(default_factory=set)
+    left: dict[str, str] = field(default_factory=dict)
+
+
+def read_metafor(path: Path, defaults: Mapping[str, str] | None = None) -> MetaforRows:
+    """Read a CSV in metafor's columns: one that `write_metafor` wrote, or a user's own.
+
+    Each row needs a name (``study``, ``trial``, ``author`` or ``slab``; the year is added to an
+    author, and to a study whose name stands for several years) and one of ``ai bi ci di``, ``ai
+    n1i ci n2i``, ``n1i m1i sd1i n2i m2i sd2i``, ``ni m1i m2i sd1i sd2i ri``, or ``yi`` with ``vi``
+    or ``sei``. The first of these that a row has numbers in is taken. Empty cells and NA are
+    missing.
+
+    Parameters
+    ----------
+    path
+        The file; delimiter and spelling of the header as for `read_revman`.
+    defaults
+        As for `read_revman`: what metafor's columns do not hold.
+
+    Returns
+    -------
+    MetaforRows
+        One outcome and one comparison per `comparison` of the file (``imported`` without one).
+        A correlation `ri` is kept as the SD of the change it implies, in a row of kind `change`
+        beside the final one; Headway finds it there where `time_days` is given.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, or lacks the columns; `defaults` cannot be used.
+    """
+    given = check_defaults(defaults)
+    sheet = read_sheet(path)
+    has = sheet.headers.__contains__
+    if not any(map(has, ("study", "trial", "author", "slab"))):
+        raise missing_columns(sheet, ["study"], "name the studies in `study`, `author` or `slab`")
+    sets = (("ai", "ci"), ("m1i", "m2i"), ("yi", "vi"), ("yi", "sei"))
+    if not any(all(map(has, names)) for names in sets):
+        remedy = "or `vi`; or `ai bi ci di`; or `n1i m1i sd1i n2i m2i sd2i`"
+        raise missing_columns(sheet, ["yi", "sei"], remedy)
+    basket = Basket(given)
+    basket.problems += sheet.broken
+    basket.reported += len(sheet.broken)
+    comparisons: dict[tuple[str, bool], _Comparison] = {}
+    years: dict[str, set[str]] = {}
+    for row in sheet.rows:
+        years.setdefault(_name_study(row), set()).add(row.text("year"))
+    alike = {name for name, several in years.items() if len(several) > 1}
+    for row in sheet.rows:
+        _read_row(row, basket, comparisons, alike)
+    return _finish(sheet, basket, list(comparisons.values()))
+
+
+def _read_row(
+    row: Row,
+    basket: Basket,
+    comparisons: dict[tuple[str, bool], _Comparison],
+    alike: set[str],
+) -> None:
+    """Turn one row into arms or a contrast, or report it."""
+    given = basket.given
+    v = {name: row.number(name) for name in _NUMBERS if name != "ci"}
+    # Where there are no counts, a column `ci` is an interval in words.
+    v["ci"] = row.number("ci") if row.text("ai") else ""
+    trial = _name_study(row)
+    year = row.text("year").removesuffix(".0")
+    dated = year.isascii() and year.isdigit()
+    if trial and dated and year not in trial and (trial in alike or not row.text("study", "trial")):
+        trial = f"{trial} {year}"
+    if not trial:
+        row.report("required", "does not name its study", "study")
+    kind = _find_kind(v, row)
+    if not kind and not row.problems:
+        row.report("no_numbers", "holds no numbers that a measure can be computed from")
+    name = row.text("comparison")
+    key = (name, kind == "paired")
+    if key not in comparisons:
+        id = _name(name or "imported", {c.id for c in comparisons.values()})
+        comparisons[key] = _Comparison(id, row.text("label") or name or "Imported rows")
+    comparison = comparisons[key]
+    subgroup = row.text("subgroup")
+    timepoint, arm_kind = _split_timepoint(row.text("timepoint") or given["timepoint"])
+    unit = _LABELS.get(row.text("unit"), given["unit"])
+    measure = row.text("measure").upper()
+    one, _, two = row.text("arms").partition(" v ")
+    shared = {
+        "trial": trial,
+        "year": year if dated else "",
+        "condition": given["condition"] or subgroup,
+        "outcome": comparison.id,
+        "unit": unit,
+        "timepoint": timepoint,
+        "source": given["source"] or row.file,
+        "note": f"subgroup: {subgroup}" if subgroup else "",
+    }
+    sides = (one or "experimental", two or "control")
+    arms: list[dict[str, str]] = []
+    contrasts = []
+    if row.problems:
+        pass
+    elif kind == "events":
+        arms = _read_counts(row, v, sides)
+    elif kind == "means":
+        arms = _read_means(row, v, sides, arm_kind or given["kind"])
+    elif kind == "paired":
+        arms = _read_paired(row, v, row.text("arms") or "experimental", measure, arm_kind)
+    else:
+        contrasts = [_read_effect(row, v, sides, measure)]
+    if arm_kind or kind == "paired":
+        # post - pre, as Headway and metafor's MC have it.
+        for arm in arms:
+            arm |= {"positive_means": "worse"} if arm["kind"] == "change" else {}
+    if not basket.keep(row, [shared | arm for arm in arms], [shared | c for c in contrasts]):
+        return
+    comparison.kinds.add(kind)
+    comparison.measures.add(measure)
+    comparison.units.add("participants" if kind == "events" else unit)
+    comparison.arm_kinds |= {arm["kind"] for arm in arms}
+    comparison.subgroups |= {subgroup} - {""}
+    if row.text("pooled").upper() in ("FALSE", "F", "0"):
+        comparison.left[trial] = row.text("whynot") or "not pooled in the file it comes from"
+    else:
+        comparison.pooled.add(trial)
+
+
+def _name_study(row: Row) -> str:
+    return row.text("study", "trial", "author", "slab")
+
+
+def _find_kind(v: Mapping[str, str], row: Row) -> str:
+    """Find what a row can be computed from."""
+    if v["ai"] and v["ci"]:
+        return "events"
+    if v["ni"] and v["m1i"] and v["m2i"] and not v["n1i"]:
+        return "paired"
+    if v["m1i"] and v["m2i"]:
+        return "means"
+    return "effects" if v["yi"] else ""
+
+
+def _read_counts(row: Row, v: Mapping[str, str], sides: tuple[str, str]) -> list[dict[str, str]]:
+    """Read a two by two table; totals may stand in place of the non-events."""
+    arms = []
+    for number, (yes, no, role) in enumerate(
+        (("ai", "bi", "treatment"), ("ci", "di", "control")), 1
+    ):
+        n = v[f"n{number}i"]
+        if v[no]:
+            total = to_float(v[yes]) + to_float(v[no])
+            if n and float(n) != total:
+                row.report(
+                    "counts_disagree", "is not the sum of events and non-events", f"n{number}i"
+                )
+            n = n or write_number(total)
+        elif not n:
+            row.report("required", "lacks the participants of an arm", f"n{number}i")
+        one = {"arm": sides[number - 1], "role": role, "kind": "events"}
+        arms.append(one | {"n": n, "events": v[yes]})
+    return arms
+
+
+def _read_means(
+    row: Row, v: Mapping[str, str], sides: tuple[str, str], kind: str
+) -> list[dict[str, str]]:
+    """Read means and SDs of two arms."""
+    arms = []
+    for number, role in ((1, "treatment"), (2, "control")):
+        one = {"arm": sides[number - 1], "role": role, "kind": kind}
+        one |= {
+            name: v[f"{short}{number}i"]
+            for name, short in (("n", "n"), ("mean", "m"), ("sd", "sd"))
+        }
+        arms.append(one)
+    return arms
+
+
+def _read_paired(
+    row: Row, v: Mapping[str, str], arm: str, measure: str, arm_kind: str
+) -> list[dict[str, str]]:
+    """Read one arm measured twice.
+
+    `arm_kind` is `final` where Headway itself assumed the correlation, and will again.
+    """
+    shared = {"arm": arm, "role": "treatment", "n": v["ni"]}
+    second, r = to_float(v["sd2i"]), to_float(v["ri"])
+    if to_float(v["m2i"]) == 0 and second == 0 and r == 0:
+        return [shared | {"kind": "change", "mean": v["m1i"], "sd": v["sd1i"]}]
+    post, pre = ("sd2i", "sd1i") if measure == "SMCR" else ("sd1i", "sd2i")
+    before = {"baseline_n": v["ni"], "baseline_mean": v["m2i"], "baseline_sd": v[pre]}
+    final = shared | before | {"kind": "final", "mean": v["m1i"], "sd": v[post]}
+    if abs(r) > 1:
+        row.report("not_a_correlation", "is outside -1 to 1", "ri")
+    if arm_kind == "final" or math.isnan(r) or not (v["sd1i"] and v["sd2i"]):
+        return [final]
+    first = to_float(v["sd1i"])
+    spread = math.sqrt(max(first**2 + second**2 - 2 * r * first * second, 0.0))
+    change = {
+        "kind": "change",
+        "mean": write_number(to_float(v["m1i"]) - to_float(v["m2i"])),
+        "sd": write_number(spread),
+        "status": "computed",
+    }
+    return [final, shared | before | change]
+
+
+def _read_effect(
+    row: Row, v: Mapping[str, str], sides: tuple[str, str], measure: str
+) -> dict[str, str]:
+    """Read an effect with its variance or standard error."""
+    vi, sei = to_float(v["vi"]), to_float(v["sei"])
+    se = math.sqrt(vi) if vi > 0 else sei
+    one = {"treatment_arm": sides[0], "control_arm": sides[1]}
+    one["effect_type"] = f"effect as given ({measure})" if measure else "effect as given"
+    if not se > 0:
+        row.report(
+            "no_standard_error",
+            "has no variance or standard error above 0",
+            "vi" if v["vi"] else "sei",
+        )
+        return one
+    return one | make_contrast(v["yi"], repr(se))
+
+
+def _split_timepoint(text: str) -> tuple[str, str]:
+    """Split the kind of values from a time point, as the table `effects` joins them."""
+    for kind in ("change", "final"):
+        if text.endswith(f", {kind}"):
+            return text.removesuffix(f", {kind}"), kind
+    return text, ""
+
+
+def _name(text: str, taken: set[str]) -> str:
+    """Make an identifier of review.yaml that is not taken."""
+    words = re.sub(r"[^a-z0-9]+", "_", text.casefold()).strip("_")
+    name = words if words[:1].isalpha() else f"comparison_{words}".rstrip("_")
+    number = 2
+    found = name
+    while found in taken:
+        found, number = f"{name}_{number}", number + 1
+    return found
+
+
+def _finish(sheet: Sheet, basket: Basket, found: list[_Comparison]) -> MetaforRows:
+    """Put the result together, with what review.yaml needs to know of it."""
+    outcomes: dict[str, dict[str, Any]] = {}
+    comparisons = []
+    for one in found:
+        if not one.kinds:
+            continue
+        # Arms before effects: a comparison of arms may hold printed differences too.
+        kind = next(k for k in ("paired", "means", "events", "effects") if k in one.kinds)
+        known = [m for m in _KINDS[kind] if m in one.measures]
+        comparison: dict[str, Any] = {
+            "id": one.id,
+            "label": one.label,
+            "outcome": one.id,
+            "estimand": "within_arm" if kind == "paired" else "between_arm",
+            "measure": known[0] if known else _KINDS[kind][0],
+        }
+        if comparison["measure"] == "SMD":
+            comparison["kinds"] = sorted(one.arm_kinds, reverse=True)
+        if one.subgroups and not basket.given["condition"]:
+            comparison["subgroup_by"] = "condition"
+        left = {trial: why for trial, why in one.left.items() if trial not in one.pooled}
+        if left:
+            comparison["leave_out"] = left
+        comparisons.append(comparison)
+        unit = one.units.pop() if len(one.units) == 1 else basket.given["unit"]
+        outcomes[one.id] = {"label": one.label, "unit": unit, "lower_is_better": True}
+    arms, contrasts = basket.frames()
+    return MetaforRows(
+        arms=arms,
+        contrasts=contrasts,
+        outcomes=outcomes,
+        comparisons=comparisons,
+        problems=tuple(sorted(basket.problems, key=lambda p: p.line or 0)),
+        rows_in=len(sheet.rows) + len(sheet.broken),
+        rows_kept=basket.kept,
+        rows_reported=basket.reported,
+        headings=0,
+        undecided=basket.undecided(),
+    )
+
+
+_HEAD = """\
+# Refits with R's metafor what Headway pooled, from the CSV that Headway wrote beside this script:
+#   Rscript reproduce.R
+# Another copy of the CSV can be named: Rscript reproduce.R file.csv
+suppressPackageStartupMessages(library(metafor))
+arguments <- commandArgs(trailingOnly = TRUE)
+d <- read.csv(if (length(arguments)) arguments[1] else {file}, encoding = "UTF-8")
+
+# Effects from the raw numbers again: the largest difference from yi and vi in the file.
+check <- function(rows) {{
+  for (m in unique(rows$measure)) {{
+    raw <- rows[rows$measure == m & rows$basis == "arms" & !is.na(rows$yi), ]
+    if (nrow(raw) == 0) next
+    e <- if (m %in% c("RR", "OR", "RD")) {{
+      escalc(m, ai = ai, bi = bi, ci = ci, di = di, data = raw, var.names = c("y", "v"))
+    }} else if (m %in% c("MD", "SMD")) {{
+      escalc(m, n1i = n1i, m1i = m1i, sd1i = sd1i, n2i = n2i, m2i = m2i, sd2i = sd2i, data = raw,
+             var.names = c("y", "v"))
+    }} else {{
+      escalc(m, ni = ni, m1i = m1i, m2i = m2i, sd1i = sd1i, sd2i = sd2i, ri = ri, data = raw,
+             var.names = c("y", "v"))
+    }}
+    cat(sprintf("  escalc(%s), %d rows: yi differ by %.1e, vi by %.1e at most\\n", m, nrow(raw),
+                max(abs(e$y - raw$yi)), max(abs(e$v - raw$vi))))
+  }}
+}}
+
+refit <- function(title, rows, method, test) {{
+  cat("\\n", title, "\\n", sep = "")
+  check(rows)
+  if (nrow(rows) < 2) {{
+    cat("  fewer than two studies: nothing to pool\\n")
+    return(invisible())
+  }}
+  # metafor stops its search early by default; this asks for as many digits as Headway gives.
+  tight <- 1e-11 * max(var(rows$yi), 1e-3 * mean(rows$vi))
+  fit <- rma(yi, vi, data = rows, method = method, test = test, level = {level}, slab = slab,
+             control = list(threshold = tight, tol = tight, maxiter = 10000))
+  cat(sprintf("  %s, %s: k = %d, estimate = %.10g, se = %.10g, interval %.10g to %.10g\\n",
+              method, test, fit$k, fit$beta[1], fit$se, fit$ci.lb, fit$ci.ub))
+  cat(sprintf("  tau2 = %.10g, I2 = %.6g %%, Q = %.10g, p = %.6g\\n",
+              fit$tau2, fit$I2, fit$QE, fit$QEp))
+  if (all(rows$measure %in% c("RR", "OR"))) {{
+    cat(sprintf("  as a ratio: %.6g, %.6g to %.6g\\n", exp(fit$beta[1]), exp(fit$ci.lb),
+                exp(fit$ci.ub)))
+  }}
+  invisible(fit)
+}}
+"""
+
+
+def write_script(review: Mapping[str, Any], csv: str = "metafor.csv") -> str:
+    """Write an R script that refits a review's comparisons under its declared model.
+
+    Parameters
+    ----------
+    review
+        review.yaml with its defaults.
+    csv
+        Name of the file that `write_metafor` wrote, as seen from where the script is run.
+
+    Returns
+    -------
+    str
+        The script. It prints, per comparison and subgroup, how far ``escalc()`` on the raw numbers
+        is from the effects in the file, and what ``rma()`` makes of these. metafor's ``rma()`` has
+        no Kenward-Roger test; ``knha`` stands in its place, and the script says so.
+    """
+    method, test = review["model"]["method"], review["model"]["test"]
+    percent = write_number(round(100 * review["level"], 10))
+    lines = [_HEAD.format(file=_quote(csv), level=percent)]
+    if test == "kr":
+        test = "knha"
+        lines.append('cat("rma() has no Kenward-Roger test: Hartung-Knapp is shown instead\\n")')
+    model = f"{_quote(method)}, {_quote(test)}"
+    for comparison in review["comparisons"]:
+        rows = f"subset(d, comparison == {_quote(comparison['id'])} & pooled)"
+        title = _quote(comparison["label"])
+        if comparison["subgroup_by"] == "none":
+            lines.append(f"refit({title}, {rows}, {model})")
+            continue
+        lines.append(f"rows <- {rows}")
+        # Treated and untreated arms are not one population: no overall estimate by arm.
+        if comparison["subgroup_by"] != "arm":
+            lines.append(f"refit({title}, rows, {model})")
+        lines.append("for (g in unique(rows$subgroup)) {")
+        lines.append(f'  refit(paste0({title}, ": ", g), rows[rows$subgroup == g, ], {model})')
+        lines.append("}")
+    return "\n".join(lines) + "\n"
+
+
+def _quote(text: str) -> str:
+    """Write text as a string of R, in ASCII: R may run in any locale."""
+    out = []
+    for letter in text:
+        code = ord(letter)
+        if letter in '"\\':
+            out.append(f"\\{letter}")
+        elif 32 <= code < 127:
+            out.append(letter)
+        else:
+            out.append(f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}")
+    return '"' + "".join(out) + '"'
