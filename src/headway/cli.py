@@ -1,4 +1,4 @@
-"""The command line: `headway check | new-review | simulate | audit`."""
+"""The command line: `headway check | new-review | import | simulate | audit`."""
 
 from __future__ import annotations
 
@@ -72,11 +72,34 @@ def audit(data_dir: Path, results_dir: Path, clinic: str, cores: str) -> int:
 
 def new_review(name: str, data_dir: Path) -> int:
     """Write a commented template of a review below `data_dir`/raw/trials."""
-    from headway.ingest.template import write_template
+    from headway.ingest.template import check_name, write_template
 
+    check_name(name)
     for path in write_template(data_dir / "raw" / "trials" / name):
         print(path)
     print("type the trials, then: headway check, make. Git ignores the folder until you add it -f")
+    return 0
+
+
+def import_rows(file: Path, name: str, program: str, given: Sequence[str], data_dir: Path) -> int:
+    """Make a review's folder from another program's rows; a bad row is named and ends in 12."""
+    from headway.ingest.adapters import folder, metafor, revman
+    from headway.ingest.template import check_name
+
+    check_name(name)
+    pairs = [text.partition("=") for text in given]
+    if any(not mark for _, mark, _ in pairs):
+        raise InputError("--set takes column=value, such as --set unit=days_per_28")
+    defaults = {key: value for key, _, value in pairs}
+    read = revman.read_revman if program == "revman" else metafor.read_metafor
+    rows = read(file, defaults)
+    for path in folder.write_folder(rows, data_dir / "raw" / "trials" / name, source=file.name):
+        print(path)
+    print(f"{rows.rows_in} rows: {rows.rows_kept} kept, {rows.rows_reported} reported")
+    if rows.undecided:
+        print(f"still to decide, with --set or by hand: {', '.join(rows.undecided)}")
+    if rows.problems:
+        raise InputError("these rows were not taken", rows.problems)
     return 0
 
 
@@ -100,6 +123,12 @@ def parser() -> argparse.ArgumentParser:
     four = commands.add_parser("new-review", help="write a commented template of a review")
     four.add_argument("name", help="small letters, digits and underscores")
     four.add_argument("--data", type=Path, default=Path("data"), help="folder with raw/")
+    five = commands.add_parser("import", help="make a review from another program's rows")
+    five.add_argument("file", type=Path, help="CSV of RevMan (5 or Web) or in metafor's columns")
+    five.add_argument("name", help="name of the new review")
+    five.add_argument("--from", dest="program", choices=("revman", "metafor"), required=True)
+    five.add_argument("--set", action="append", default=[], metavar="COLUMN=VALUE")
+    five.add_argument("--data", type=Path, default=Path("data"), help="folder with raw/")
     return top
 
 
@@ -111,6 +140,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return check(options.folder)
         if options.command == "simulate":
             return simulate(options.folder, options.patients, options.seed, options.scenario)
+        if options.command == "import":
+            return import_rows(
+                options.file, options.name, options.program, options.set, options.data
+            )
         if options.command == "new-review":
             return new_review(options.name, options.data)
         return audit(options.data, options.results, options.clinic, options.cores)

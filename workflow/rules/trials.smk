@@ -37,6 +37,9 @@ rule analyse_review:
         reproduction=f"{RESULTS}/trials/{{review}}/reproduction.csv",
         consistency=f"{RESULTS}/trials/{{review}}/consistency.csv",
         integrity=f"{RESULTS}/trials/{{review}}/integrity.csv",
+        metafor=f"{RESULTS}/trials/{{review}}/metafor.csv",
+        revman=f"{RESULTS}/trials/{{review}}/revman.csv",
+        r_script=f"{RESULTS}/trials/{{review}}/reproduce.R",
     log:
         "logs/analyse_review/{review}.log",
     conda:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from headway import tables
+from headway.ingest.adapters import metafor, revman
 from headway.meta import review as reviews
 
 
@@ -17,6 +18,11 @@ def main(snakemake):
     found = reviews.empty_review() if refused else reviews.analyse_review(**read, review=review)
     for name, table in found.items():
         tables.write_csv(table, Path(snakemake.output[name]))
+    metafor.write_metafor(found["effects"], Path(snakemake.output.metafor))
+    for problem in revman.write_revman(found["effects"], Path(snakemake.output.revman)):
+        print(problem)  # rows that RevMan cannot hold
+    text = "" if refused else metafor.write_script(review)
+    Path(snakemake.output.r_script).write_text(text, encoding="utf-8")
 
 
 if "snakemake" in globals():

@@ -13,7 +13,7 @@ def main(snakemake):
     """Draw and write what the tables say."""
     review = json.loads(Path(snakemake.input.review).read_text())
     status = json.loads(Path(snakemake.input.status).read_text())
-    names = [n for n in snakemake.input.keys() if n not in ("review", "status")]  # noqa: SIM118
+    names = [n for n in snakemake.input.keys() if n in tables.TABLES]  # noqa: SIM118
     read = {name: tables.read_csv(name, Path(snakemake.input[name])) for name in names}
     ready = status["state"] == "ready"
     drawn = figures.draw_review(read, review) if ready else {}

@@ -73,6 +73,21 @@ HEADERS: dict[str, tuple[str, ...]] = {
 }
 
 
+def check_name(name: str) -> None:
+    """Refuse a name that cannot be a review's, such as a path.
+
+    Raises
+    ------
+    ConfigError
+        Unless it is of small letters, digits and underscores.
+    """
+    if not NAME.fullmatch(name):
+        remedy = "small letters, digits and underscores only"
+        raise ConfigError(
+            "this name cannot be a review's", [Problem("NAME", "name", "is no name", remedy=remedy)]
+        )
+
+
 def write_template(folder: Path) -> list[Path]:
     """Write a new review's folder.
 
@@ -93,11 +108,7 @@ def write_template(folder: Path) -> list[Path]:
         already: nothing is ever written over.
     """
     name = folder.name
-    if not NAME.fullmatch(name):
-        remedy = "small letters, digits and underscores only"
-        raise ConfigError(
-            "this name cannot be a review's", [Problem("NAME", "name", "is no name", remedy=remedy)]
-        )
+    check_name(name)
     if folder.exists():
         raise ConfigError(f"{name}/ is there already; nothing was written")
     for kind, header in HEADERS.items():

@@ -69,7 +69,7 @@ def list_findings(table: pd.DataFrame, review: Mapping[str, Any]) -> dict[str, A
     if not len(table):
         return None
     labels = {c["id"]: c["label"] for c in review["comparisons"]}
-    rows = []
+    rows, facts = [], []
     for r in table.to_dict("records"):
         estimate = words.number(r["estimate"])
         if not words.missing(r["estimate"]):
@@ -86,6 +86,9 @@ def list_findings(table: pd.DataFrame, review: Mapping[str, Any]) -> dict[str, A
             meaningful = (
                 f"{words.number(r['meaningful'])} ({words.as_text(r['meaningful_source'])})"
             )
+        doubts = words.as_text(r["doubts"])
+        settings = words.as_text(r["settings"])
+        share = [words.as_text(r["share"]), settings and f"settings beyond it: {settings}"]
         rows.append(
             {
                 "kind": "",
@@ -95,27 +98,20 @@ def list_findings(table: pd.DataFrame, review: Mapping[str, Any]) -> dict[str, A
                     words.as_text(r["control"]),
                     f"{r['measure']} {estimate}",
                     words.as_text(r["absolute"]),
+                    shown + (f". Doubt: {doubts}" if doubts else ""),
+                ],
+            }
+        )
+        facts.append(
+            {
+                "kind": "",
+                "cells": [
+                    name,
                     meaningful,
-                    "; ".join(
-                        t
-                        for t in (
-                            words.as_text(r["share"]),
-                            words.as_text(r["settings"])
-                            and f"settings beyond it: {words.as_text(r['settings'])}",
-                        )
-                        if t
-                    ),
+                    "; ".join(t for t in share if t),
                     words.as_text(r["imprecision"]),
                     words.as_text(r["inconsistency"]),
-                    shown,
-                    "; ".join(
-                        t
-                        for t in (
-                            words.as_text(r["judgements"]),
-                            words.as_text(r["doubts"]) and f"Doubt: {words.as_text(r['doubts'])}",
-                        )
-                        if t
-                    ),
+                    words.as_text(r["judgements"]),
                 ],
             }
         )
@@ -125,15 +121,21 @@ def list_findings(table: pd.DataFrame, review: Mapping[str, Any]) -> dict[str, A
             "Trials; people",
             "Without the treatment",
             "Effect (95 % CI)",
-            "In the outcome’s unit",
-            "Meaningful difference",
-            "Share beyond it",
-            "For judging imprecision",
-            "For judging inconsistency",
+            "In the outcome’s unit, or per 1000",
             "Certainty, as typed",
-            "Judgements, as typed",
         ],
         "rows": rows,
+        "facts": {
+            "heads": [
+                "Comparison",
+                "Meaningful difference",
+                "Share beyond it",
+                "Computed, for imprecision",
+                "Computed, for inconsistency",
+                "Judgements, as typed",
+            ],
+            "rows": facts,
+        },
     }
 
 

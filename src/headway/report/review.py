@@ -78,7 +78,11 @@ def build(
         "risk_text": judgements.describe_risk(tables["risk_of_bias"], tables["effects"], review),
         "findings": judgements.list_findings(tables["findings"], review),
         "gaps": [] if refused else judgements.list_gaps(tables, review),
-        "question": [(k.capitalize(), v) for k, v in review.get("question", {}).items() if v],
+        "question": [
+            (part.capitalize(), review["question"][part])
+            for part in ("population", "intervention", "comparator", "outcome")
+            if review.get("question", {}).get(part)
+        ],
         "between": between,
         "within": within,
         "groups": [

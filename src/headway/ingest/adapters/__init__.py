@@ -395,10 +395,8 @@ def check_arm(row: Row, arm: Mapping[str, str]) -> None:
     """Hold one arm against the rules that a review's arms.csv is held against."""
     which = "the treatment arm" if arm["role"] == "treatment" else "the control arm"
     n, sd = to_float(arm["n"]), to_float(arm["sd"])
-    if n < 1:
-        row.report("n_too_small", f"has fewer than 1 participant in {which}")
-    elif n < 2 and not math.isnan(sd):
-        row.report("n_too_small", f"a spread needs 2 participants in {which}")
+    if n < 2:
+        row.report("n_too_small", f"has fewer than 2 participants in {which}")
     if sd < 0 or to_float(arm["baseline_sd"]) < 0:
         row.report("negative_sd", f"has a negative standard deviation in {which}")
     if sd == 0:

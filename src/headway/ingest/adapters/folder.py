@@ -1,0 +1,70 @@
+"""Imported rows -> the folder of a new review."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from headway.errors import ConfigError
+from headway.ingest.adapters import ImportedRows
+from headway.ingest.template import check_name
+
+
+def write_folder(rows: ImportedRows, folder: Path, *, source: str) -> list[Path]:
+    """Write a new review's folder from imported rows.
+
+    Parameters
+    ----------
+    rows
+        What an adapter read.
+    folder
+        The folder to make; its name becomes the review's.
+    source
+        Where the rows come from.
+
+    Returns
+    -------
+    list of Path
+        The files written. Judgements of risk of bias stand in a file of their own that the review
+        does not read: their domains and their judge must be typed by a person.
+
+    Raises
+    ------
+    ConfigError
+        If the name is not of small letters, digits and underscores, if the folder is there
+        already, or if no row can be used.
+    """
+    import yaml
+
+    check_name(folder.name)
+    if folder.exists():
+        raise ConfigError(f"{folder.name}/ is there already; nothing was written")
+    tables = {"arms": rows.arms, "contrasts": rows.contrasts}
+    used = {kind: table for kind, table in tables.items() if len(table)}
+    if not used:
+        raise ConfigError("no row of the file can be used; nothing was written", rows.problems)
+    document: dict[str, Any] = {
+        "schema_version": 1,
+        "id": folder.name,
+        "title": folder.name,
+        "source": source,
+        "licence": "to be stated",
+        "limitations": ["Rows were imported; units, times and kinds of arms are as given then."],
+        "outcomes": rows.outcomes,
+        "files": {kind: {"path": f"{kind}.csv"} for kind in used},
+        "comparisons": rows.comparisons,
+    }
+    folder.mkdir(parents=True)
+    written = [folder / "review.yaml", folder / "README.md"]
+    written[0].write_text(
+        yaml.safe_dump(document, sort_keys=False, allow_unicode=True), encoding="utf-8"
+    )
+    written[1].write_text(f"# {folder.name}\n\nImported from {source}.\n", encoding="utf-8")
+    for kind, table in used.items():
+        written.append(folder / f"{kind}.csv")
+        table.to_csv(written[-1], index=False, lineterminator="\n")
+    judgements = getattr(rows, "rob", None)
+    if judgements is not None and len(judgements):
+        written.append(folder / "imported_risk_of_bias.csv")
+        judgements.to_csv(written[-1], index=False, lineterminator="\n")
+    return written
