@@ -422,6 +422,25 @@ def test_one_problem_of_each_kind_and_no_row_lost(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(found.arms, plain.arms)
 
 
+def test_a_study_is_never_taken_for_a_heading(tmp_path: Path) -> None:
+    study = ",,,,,12,0,0,20,6,0,0,21,0,0,2.1,0.38,0.9,4.4,50,,,,2001"
+    flat = [
+        f"1,{o},{g},{name},DICH{study}"
+        for o, g, name in ((1, 0, "A"), (1, 2, "B"), (1, 2, "C"), (2, 0, "D"))
+    ]
+    found = read_revman(put(tmp_path, OLD_HEADER + "\n".join(flat) + "\n"), DECIDED)
+    assert rules(found) == [
+        (2, "no_studies"),
+        (3, "no_studies"),
+        (4, "heading_twice"),
+        (5, "no_studies"),
+    ]
+    assert (found.rows_in, found.rows_kept, found.headings) == (4, 0, 0)
+    with pytest.raises(InputError) as caught:
+        read_revman(put(tmp_path, OLD.replace("Data Type", "Other")))
+    assert [p.column for p in caught.value.problems] == ["Data Type"]
+
+
 def test_faults_of_data_rows(tmp_path: Path) -> None:
     def line(**cells: str) -> str:
         values = {"Analysis group": "1", "Analysis number": "1", "Study": "X", **cells}

@@ -153,6 +153,8 @@ class _Analysis:
     arms: tuple[str, str] = ("experimental", "control")
     subgroups: dict[str, str] = field(default_factory=dict)
     studies: list[_Study] = field(default_factory=list)
+    # Headings by subgroup number ("" above all) that no study has been found below yet.
+    bare: dict[str, Row] = field(default_factory=dict)
 
     def name_subgroup(self, number: str) -> str:
         """Return a subgroup's name; its number where the file has no heading for it."""
@@ -205,7 +207,8 @@ def read_revman(path: Path, defaults: Mapping[str, str] | None = None) -> RevMan
     sheet = read_sheet(path)
     if "comparisonnumber" in sheet.headers:
         need = {"comparisonnumber": "Comparison Number", "outcomenumber": "Outcome Number"}
-        need |= {"subgroupnumber": "Subgroup Number"}
+        # Without the type of data a heading cannot be told from a study.
+        need |= {"subgroupnumber": "Subgroup Number", "datatype": "Data Type"}
         columns = _OLD
     else:
         need = {"analysisgroup": "Analysis group", "analysisnumber": "Analysis number"}
@@ -239,44 +242,50 @@ def _walk_old(sheet: Sheet, analyses: dict[str, _Analysis], basket: Basket) -> i
     """Sort the rows of RevMan 5's export into analyses; return the number of headings."""
     names: dict[str, str] = {}
     headings = 0
-    typed = "datatype" in sheet.headers
     for row in sheet.rows:
         one, two, three = (
             row.text(key).removesuffix(".0")
             for key in ("comparisonnumber", "outcomenumber", "subgroupnumber")
         )
-        name = row.text(*_OLD["study"])
+        name, type_ = row.text(*_OLD["study"]), _name_type(row.text("datatype"))
+        three = "" if three == "0" else three
         if not _number_all(row, (one, two or "0", three or "0")):
             basket.keep(row, [])
-        elif two in ("", "0"):
+            continue
+        id = _name_analysis(one, two or "0")
+        if two in ("", "0"):
             names[one] = name
             headings += 1
-        elif (id := _name_analysis(one, two)) not in analyses:
-            declared = _name_type(row.text("datatype"))
-            if typed and not declared:
-                row.report("no_heading", "stands above the heading of its analysis", "datatype")
-                basket.keep(row, [])
-                continue
+        elif id not in analyses and type_:
             label = ": ".join(text for text in (names.get(one, ""), name) if text)
-            analyses[id] = _describe_old(row, id, f"{one}.{two} {label}".strip(), declared)
+            analyses[id] = _describe_old(row, id, f"{one}.{two} {label}".strip(), type_)
+            analyses[id].bare[""] = row
             headings += 1
-        elif row.text("datatype") or not typed:
-            analysis = analyses[id]
-            if three not in ("", "0") and three not in analysis.subgroups:
-                analysis.subgroups[three] = name
-                headings += 1
-            elif typed:
-                row.report(
-                    "heading_twice",
-                    "repeats the heading of its analysis",
-                    "datatype",
-                    "only headings have a data type",
-                )
-                basket.keep(row, [])
-            else:
-                _add(analysis, row, name, analysis.name_subgroup(three), _OLD)
+        elif id not in analyses:
+            row.report("no_heading", "stands above the heading of its analysis", "datatype")
+            basket.keep(row, [])
+        elif type_ and three and three not in analyses[id].subgroups:
+            analyses[id].subgroups[three] = name
+            analyses[id].bare[three] = row
+            headings += 1
+        elif type_:
+            row.report(
+                "heading_twice",
+                "repeats the heading of its analysis",
+                "datatype",
+                "only headings have a data type",
+            )
+            basket.keep(row, [])
         else:
+            for number in ("", three):
+                analyses[id].bare.pop(number, None)
             _add(analyses[id], row, name, analyses[id].name_subgroup(three), _OLD)
+    # In a file without headings a study would pass for one.
+    for analysis in analyses.values():
+        for row in analysis.bare.values():
+            row.report("no_studies", "has a data type, as a heading, and no study stands below it")
+            basket.keep(row, [])
+            headings -= 1
     return headings
 
 
@@ -356,27 +365,24 @@ def _add(
     del row.problems[seen:]
     study = _Study(row, name, subgroup, values)
     study.year = row.text(*columns["year"]).removesuffix(".0")
-    study.kind = analysis.declared or _find_kind(values, columns is _OLD)
+    study.kind = analysis.declared or _find_kind(values)
     analysis.studies.append(study)
     return study
 
 
-def _find_kind(values: Mapping[str, str], zeros: bool) -> str:
-    """Find what a row holds, where the file does not say; RevMan 5 writes 0 for what is absent."""
+def _find_kind(values: Mapping[str, str]) -> str:
+    """Find what a data row holds: it does not say."""
 
     def holds(*names: str) -> bool:
-        cells = [values[name] for name in names]
-        return any(cell and not (zeros and float(cell) == 0) for cell in cells)
+        return any(values[name] for name in names)
 
-    if not zeros and holds("effect", "se"):
+    if holds("effect", "se"):
         return "giv"
     if holds("expected"):
         return "other"
     if holds("mean1", "sd1", "mean2", "sd2"):
         return "means"
-    if holds("events1", "events2") or (values["events1"] and holds("n1", "n2")):
-        return "events"
-    return "giv" if holds("effect", "se") else ""
+    return "events" if holds("events1", "events2") else ""
 
 
 def _take(
