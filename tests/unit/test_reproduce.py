@@ -217,6 +217,9 @@ def contrast(value: float, low: float, high: float) -> pd.DataFrame:
                 "printed_effect": value,
                 "printed_ci_low": low,
                 "printed_ci_high": high,
+                "effect_decimals": None,
+                "ci_low_decimals": None,
+                "ci_high_decimals": None,
                 "file": "c.csv",
                 "line": 2,
             }

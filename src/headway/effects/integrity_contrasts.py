@@ -66,8 +66,26 @@ def decimals(value: float) -> int:
     return len(f"{value:.10g}".partition(".")[2])
 
 
-def _unit(value: float) -> float:
-    return float(10.0 ** -decimals(value))
+def _unit(value: float, digits: float = np.nan) -> float:
+    """One unit of a printed number's last digit; a float has lost the zeros at its end."""
+    return float(10.0 ** -(decimals(value) if np.isnan(digits) else digits))
+
+
+def _units(row: Any) -> tuple[float, float, float]:
+    """One unit of the last digit of a difference and of its limits."""
+    names = ("effect", "ci_low", "ci_high")
+    found = (
+        _unit(getattr(row, f"printed_{n}"), _digits(getattr(row, f"{n}_decimals"))) for n in names
+    )
+    first, low, high = found
+    return first, low, high
+
+
+def _digits(value: Any) -> float:
+    try:
+        return float(value)
+    except TypeError:  # pandas' own missing value
+        return float("nan")
 
 
 def check_centres(contrasts: pd.DataFrame, published: pd.DataFrame) -> Iterator[Doubt]:
@@ -78,12 +96,14 @@ def check_centres(contrasts: pd.DataFrame, published: pd.DataFrame) -> Iterator[
     """
     for row in contrasts.itertuples():
         numbers = (row.printed_effect, row.printed_ci_low, row.printed_ci_high)
-        found = _judge_centre(numbers, bool(_RATIO.search(row.effect_type)))
+        found = _judge_centre(numbers, _units(row), bool(_RATIO.search(row.effect_type)))
         if found:
             yield _doubt(row, *found)
     for row in published.itertuples():
         ratio = isinstance(row.measure, str) and bool(_RATIO.search(row.measure))
-        found = _judge_centre((row.effect, row.ci_low, row.ci_high), ratio)
+        numbers = (row.effect, row.ci_low, row.ci_high)
+        units = (_unit(row.effect), _unit(row.ci_low), _unit(row.ci_high))
+        found = _judge_centre(numbers, units, ratio)
         if found:
             check, printed, expected, severity, explanation = found
             yield {
@@ -101,12 +121,12 @@ def check_centres(contrasts: pd.DataFrame, published: pd.DataFrame) -> Iterator[
 
 
 def _judge_centre(
-    numbers: tuple[float, float, float], ratio: bool
+    numbers: tuple[float, float, float], units: tuple[float, float, float], ratio: bool
 ) -> tuple[str, str, str, str, str] | None:
     value, low, high = numbers
     if np.isnan(numbers).any():
         return None
-    unit, unit_low, unit_high = (_unit(x) for x in numbers)
+    unit, unit_low, unit_high = units
     if ratio:
         if min(numbers) <= 0:
             return (
@@ -169,7 +189,7 @@ def check_differences(arms: pd.DataFrame, contrasts: pd.DataFrame) -> Iterator[D
         difference = float(pair[0].mean - pair[1].mean)
         sign = -1.0 if row.positive_means == "control_minus_treatment" else 1.0
         scale = abs(row.effect / row.printed_effect) if row.printed_effect else 1.0
-        room = THREE_ROUNDED * _unit(row.printed_effect) * scale
+        room = THREE_ROUNDED * _units(row)[0] * scale
         if _ADJUSTED.search(row.effect_type) and not np.isnan(row.se):
             room = max(room, 2 * row.se)
         if abs(difference - row.effect) > room + 1e-9:
@@ -255,8 +275,8 @@ def _room_of_limits(row: Any) -> float:
     if np.isnan([row.printed_ci_low, row.printed_ci_high]).any():
         return 0.0
     factor = convert(row.unit_printed, row.unit) or 1.0
-    units = _unit(row.printed_ci_low) + _unit(row.printed_ci_high)
-    return float(units / 2 / 3.92 * factor)
+    _, low, high = _units(row)
+    return float((low + high) / 2 / 3.92 * factor)
 
 
 def check_p_values(contrasts: pd.DataFrame, level: float = 0.95) -> Iterator[Doubt]:
@@ -278,10 +298,10 @@ def check_p_values(contrasts: pd.DataFrame, level: float = 0.95) -> Iterator[Dou
             if min(numbers) <= 0:
                 continue
             value, low, high = (float(np.log(x)) for x in numbers)
-            slack = [_unit(x) / 2 / x for x in numbers]
+            slack = [u / 2 / x for u, x in zip(_units(row), numbers, strict=True)]
         else:
             value, low, high = numbers
-            slack = [_unit(x) / 2 for x in numbers]
+            slack = [u / 2 for u in _units(row)]
         half = (high - low) / 2
         shake = (slack[1] + slack[2]) / 2
         if half <= 0:

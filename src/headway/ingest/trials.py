@@ -353,10 +353,8 @@ def _check(file: _File, review: Mapping[str, Any]) -> None:
     rows = file.rows
     for column in NUMBERS[file.kind]:
         text = rows[column]
-        if file.kind == "pooled" and column in ("effect", "ci_low", "ci_high"):
-            rows[f"{column}_text"] = text
-        if column in ("mean", "sd", "se", "baseline_sd", "effect"):
-            rows[f"{column}_text"] = text
+        if column in ("mean", "sd", "se", "effect", "ci_low", "ci_high"):
+            rows[f"{column}_text"] = text  # its last digit is the precision
         # Papers and spreadsheets print a minus sign (U+2212) that is no hyphen.
         plain = text.str.replace("\u2212", "-", regex=False)
         numbers = pd.to_numeric(plain.where(plain != "", None), errors="coerce")
@@ -836,6 +834,10 @@ def _make_contrasts(file: _File | None, review: Mapping[str, Any]) -> pd.DataFra
         printed_effect=rows["effect"],
         printed_ci_low=rows["ci_low"],
         printed_ci_high=rows["ci_high"],
+        **{
+            f"{name}_decimals": _count_decimals(rows[f"{name}_text"])
+            for name in ("effect", "ci_low", "ci_high")
+        },
         effect=rows["effect"] * sign * factor,
         ci_low=np.minimum(low, high),
         ci_high=np.maximum(low, high),
