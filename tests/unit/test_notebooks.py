@@ -89,7 +89,8 @@ def review(tmp_path_factory, repo_root) -> Path:
         "status": "status.json",
         **{n: f"{n}.csv" for n in ("arms", "contrasts", "published", "risk_of_bias", "ipd")},
     }
-    made = {n: f"{n}.csv" for n in OUTPUTS}
+    made = {n: f"{n}.csv" for n in (*OUTPUTS, "metafor", "revman")}
+    made["r_script"] = "reproduce.R"
     processed = files(base / "data" / "processed" / "trials" / raw.name, kept)
     results = files(base / "results" / "trials" / raw.name, made)
     source = Named(files=[str(raw / "review.yaml")])

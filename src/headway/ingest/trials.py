@@ -705,13 +705,11 @@ def _count_decimals(texts: pd.Series) -> pd.Series:
     return texts.str.partition(".")[2].str.len().where(texts != "").astype("Int64")
 
 
-def _fill(
-    printed: pd.Series, ways: Iterable[tuple[str, Any]], name: str = "printed"
-) -> tuple[pd.Series, pd.Series]:
+def _fill(printed: pd.Series, ways: Iterable[tuple[Any, Any]]) -> tuple[pd.Series, pd.Series]:
     """Fill gaps of a printed number by the first way that gives one, and say which."""
     import numpy as np
 
-    value, origin = printed.copy(), printed.notna().map({True: name, False: ""})
+    value, origin = printed.copy(), printed.notna().map({True: "printed", False: ""})
     for way, found in ways:
         use = value.isna() & ~np.isnan(found)
         value, origin = value.mask(use, found), origin.mask(use, way)
@@ -816,20 +814,21 @@ def _make_contrasts(file: _File | None, review: Mapping[str, Any]) -> pd.DataFra
     low, high = rows["ci_low"] * sign * factor, rows["ci_high"] * sign * factor
     small = rows["n_total"] < recover.SMALL_SAMPLE
     effect, p = rows["effect"], rows["p"].map(_exact_p).astype(float)
-    law = np.where(small, "t", "normal")
-    ways = {
-        "from the interval, ": recover.se_of_difference(
-            rows["ci_low"], rows["ci_high"], rows["n_total"]
+    ways = [
+        (
+            np.where(small, "from the interval, t", "from the interval, normal"),
+            recover.se_of_difference(rows["ci_low"], rows["ci_high"], rows["n_total"]),
         ),
-        "from t (Handbook 6.5.2.3)": recover.se_from_t(effect, rows["t"]),
-        "from F (Handbook 6.5.2.3)": recover.se_from_f(effect, rows["f"]),
-        "from p, ": recover.se_from_p(effect, p, rows["n_total"]),
-    }
-    se, se_from = rows["se"].copy(), rows["se"].notna().map({True: "printed", False: ""})
-    for way, found in ways.items():
-        use = se.isna() & ~np.isnan(found)
-        text = [f"{way}{x} (Handbook 6.5.2.3)" if way.endswith(", ") else way for x in law]
-        se, se_from = se.mask(use, found), se_from.mask(use, np.array(text, dtype=object))
+        ("from t", recover.se_from_t(effect, rows["t"])),
+        ("from F", recover.se_from_f(effect, rows["f"])),
+        (
+            np.where(rows["n_total"].isna(), "from p, normal", "from p, t"),
+            recover.se_from_p(effect, p, rows["n_total"]),
+        ),
+    ]
+    se, se_from = _fill(rows["se"], ways)
+    found = ~se_from.isin(["", "printed"])
+    se_from = se_from.mask(found, se_from + " (Handbook 6.5.2.3)")
     out = rows.assign(
         printed_effect=rows["effect"],
         printed_ci_low=rows["ci_low"],
