@@ -36,7 +36,16 @@ INHERITED = re.compile(r"VIRTUAL_ENV|PYTHON(PATH|HOME)|PYTEST_\w+|COV_\w+|MAKE(F
 WAITING = {
     "haeuser_2009_fibromyalgia": ("trials", "haeuser2009/haeuser2009.csv"),
     "vickers2004": ("clinics", "vickers2004/vickers2004_acupuncture_headache_raw.csv"),
+    "vickers_2004": ("trials", ""),  # reads the clinic's file
 }
+TYPED = """\
+Miller 2012,2012,TTH,pressure,treatment,manual,,frequency,days_per_28,12 weeks,84,final,40,9.1,5.2
+Miller 2012,2012,TTH,care,control,,usual_care,frequency,days_per_28,12 weeks,84,final,41,12.0,5.6
+Okafor 2016,2016,TTH,pressure,treatment,manual,,frequency,days_per_28,12 weeks,84,final,25,8.0,5.9
+Okafor 2016,2016,TTH,care,control,,usual_care,frequency,days_per_28,12 weeks,84,final,24,10.4,6.1
+Silva 2019,2019,TTH,pressure,treatment,manual,,frequency,days_per_28,12 weeks,84,final,30,8.8,5.2
+Silva 2019,2019,TTH,care,control,,usual_care,frequency,days_per_28,12 weeks,84,final,30,12.4,5.6
+"""
 NOTEBOOKS = ("reproduce_a_meta_analysis", "audit_a_clinic")
 LEAKY = """\
 schema_version: 1
@@ -230,11 +239,16 @@ def test_two_clean_runs_give_the_same_bytes(clone: Clone) -> None:
 
 def test_dropped_files_are_run_and_git_does_not_see_them(clone: Clone, shared: Path) -> None:
     for name, (kind, source) in WAITING.items():
-        shutil.copy(shared / "data" / source, clone.folder / "data" / "raw" / kind / name)
+        if source:
+            shutil.copy(shared / "data" / source, clone.folder / "data" / "raw" / kind / name)
+    type_a_review(clone.folder)
     done = clone.make("CORES=2")
     assert done.code == 0, done.text
     assert clone.pages(*WAITING) <= clone.hashes().keys()
-    assert {job.partition("/")[2] for job in done.jobs} == {*WAITING, ""}  # "": index and the end
+    ran = {job.partition("/")[2] for job in done.jobs}
+    assert ran == {*WAITING, "typed_here", ""}  # "": index and the end
+    page = clone.folder / "results/trials/typed_here/index.html"
+    assert "from 3 trials, 190 people" in page.read_text(encoding="utf-8")
     path = clone.folder / "results/trials/haeuser_2009_fibromyalgia/reproduction.csv"
     with path.open(newline="", encoding="utf-8") as stream:
         verdicts = [row["verdict"] for row in csv.DictReader(stream)]
@@ -242,7 +256,24 @@ def test_dropped_files_are_run_and_git_does_not_see_them(clone: Clone, shared: P
     assert clone.git("status", "--porcelain") == ""
 
 
+def type_a_review(folder: Path) -> None:
+    """Make a review from the template and type three trials into it."""
+    command = [str(folder / ".venv" / "bin" / "python"), "-m", "headway.cli", "new-review"]
+    subprocess.run([*command, "typed_here"], cwd=folder, check=True, capture_output=True)
+    path = folder / "data/raw/trials/typed_here/arms.csv"
+    header = path.read_text(encoding="utf-8").strip().split(",")
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, header, lineterminator="\n")
+        writer.writeheader()
+        for row in csv.reader(TYPED.splitlines()):
+            cells = dict(zip(header, row, strict=False))
+            writer.writerow({**cells, "status": "retrieved", "source": "Table 2"})
+
+
 def test_a_clinic_with_identifiers_is_refused_and_the_others_stand(clone: Clone) -> None:
+    # A review with a bad row is refused in the same run, and nothing of it is computed.
+    arms = clone.folder / "data/raw/trials/typed_here/arms.csv"
+    arms.write_text(arms.read_text(encoding="utf-8").replace(",40,9.1,", ",1,qzvx,"), "utf-8")
     folder = clone.folder / "data" / "raw" / "clinics" / "leaky"
     folder.mkdir()
     (folder / "clinic.yaml").write_text(LEAKY, encoding="utf-8")
@@ -261,6 +292,11 @@ def test_a_clinic_with_identifiers_is_refused_and_the_others_stand(clone: Clone)
     refused = index.partition('id="refused"')[2].partition("</section>")[0]
     assert "leaky" in refused
     assert "email" in refused
+    assert "typed_here" in refused
+    assert "n_too_small" in refused
+    assert "not_a_number" in refused
+    effects = clone.folder / "results/trials/typed_here/effects.csv"
+    assert len(effects.read_text(encoding="utf-8").splitlines()) == 1
     assert "qzvx" not in done.text
     for place in ("results", "data/processed", "logs", ".snakemake"):
         for path in (clone.folder / place).rglob("*"):
@@ -270,6 +306,7 @@ def test_a_clinic_with_identifiers_is_refused_and_the_others_stand(clone: Clone)
 
 def test_a_deleted_page_is_made_again(clone: Clone) -> None:
     shutil.rmtree(clone.folder / "data" / "raw" / "clinics" / "leaky")
+    shutil.rmtree(clone.folder / "data" / "raw" / "trials" / "typed_here")
     page = clone.folder / "results/clinics/kostecki_dillon_1999/audit.html"
     page.unlink()
     done = clone.make("CORES=2")
