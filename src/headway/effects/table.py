@@ -70,6 +70,7 @@ def build_effects(
     review: Mapping[str, Any],
     *,
     assumed_r: float | None = None,
+    check: bool = True,
 ) -> pd.DataFrame:
     """Compute the effect of every row that a review's comparisons concern.
 
@@ -81,6 +82,8 @@ def build_effects(
         review.yaml with its defaults.
     assumed_r
         Correlation of before and after where the data do not give it; `review` declares it.
+    check
+        Hold the table against its contract; left out where many are tried.
 
     Returns
     -------
@@ -102,7 +105,7 @@ def build_effects(
             found = list(_follow_arms(arms, comparison, unit, r))
         _choose(found, comparison)
         rows += [_as_row(c, comparison, unit, review["level"]) for c in found]
-    return conform("effects", pd.DataFrame(rows)) if rows else empty("effects")
+    return conform("effects", pd.DataFrame(rows), check=check) if rows else empty("effects")
 
 
 def _own(frame: pd.DataFrame, comparison: Mapping[str, Any]) -> pd.DataFrame:
@@ -154,7 +157,8 @@ def _pair(
     shared_by: int,
 ) -> Candidate:
     """Compare treatment rows with control rows of one trial and timepoint."""
-    both = [*side1.itertuples(), *side2.itertuples()]
+    first_side, second_side = list(side1.itertuples()), list(side2.itertuples())
+    both = [*first_side, *second_side]
     first = side1.iloc[0]
     one = Candidate(
         trial=first["trial"],
@@ -169,8 +173,8 @@ def _pair(
     )
     one.values["year"] = _first(side1["year"])
     one.notes += list(dict.fromkeys(r.note for r in both if isinstance(r.note, str)))
-    _check_rows(one, side1, unit)
-    _check_rows(one, side2, unit)
+    _check_rows(one, first_side, unit)
+    _check_rows(one, second_side, unit)
     if comparison["measure"] in TWO_BY_TWO:
         _set_events(one, side1, side2)
     else:
@@ -325,7 +329,8 @@ def _follow_arms(
     others = own["role"].eq("control") & (
         own["comparator"].isin(comparison["comparators"]) if comparison["comparators"] else True
     )
-    for at in own.index[wanted | others]:
+    followed = own[wanted | others]
+    for at, cells in zip(followed.index, followed.itertuples(), strict=True):
         row = own.loc[at]
         one = Candidate(
             trial=row["trial"],
@@ -340,8 +345,8 @@ def _follow_arms(
         )
         one.values["year"] = row["year"]
         one.notes += [row["note"]] if isinstance(row["note"], str) else []
-        _check_rows(one, own.loc[[at]], unit)
-        _note_recovered(one, own.loc[[at]].itertuples())
+        _check_rows(one, [cells], unit)
+        _note_recovered(one, [cells])
         _set_paired(one, row, arms, assumed_r, comparison["measure"])
         _compute(one, comparison["measure"])
         yield one
@@ -390,9 +395,9 @@ def _set_paired(
     }
 
 
-def _check_rows(one: Candidate, rows: pd.DataFrame, unit: str) -> None:
+def _check_rows(one: Candidate, rows: Iterable[Any], unit: str) -> None:
     """Collect what keeps arm rows from being pooled."""
-    for row in rows.itertuples():
+    for row in rows:
         reasons = []
         if row.unit != unit:
             reasons.append(_unit_reason(row.unit, unit))

@@ -85,7 +85,7 @@ class Searcher:
         comparison = next(c for c in review["comparisons"] if c["id"] == target["comparison"])
         for changes, departures, frames, label in self._list_rows(comparison):
             other = {**comparison, **changes}
-            effects = build_effects(*frames, {**review, "comparisons": [other]})
+            effects = build_effects(*frames, {**review, "comparisons": [other]}, check=False)
             own = effects[effects["pooled"]]
             if target["subgroup"] != "overall":
                 own = own[own["subgroup"] == target["subgroup"]]

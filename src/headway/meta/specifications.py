@@ -55,7 +55,7 @@ class _Builder:
         key = json.dumps([rows, neutral, r], sort_keys=True)
         if key not in self._built:
             own = {**self._review, "comparisons": [neutral]}
-            effects = build_effects(*frames, own, assumed_r=r)
+            effects = build_effects(*frames, own, assumed_r=r, check=False)
             self._built[key] = effects[effects["pooled"]]
         return self._built[key]
 
