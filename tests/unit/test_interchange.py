@@ -259,7 +259,7 @@ def test_revman_5_rows_become_arms_and_contrasts(tmp_path: Path) -> None:
     assert counts["n"].tolist() == ["20", "21", "2040", "41"]
     assert counts["events"].tolist() == ["12", "6", "1013", "9"]
     assert set(counts["unit"]) == {"participants"}
-    assert found.contrasts["unit"].tolist() == ["unknown", "days_per_28"]
+    assert found.contrasts["unit"].tolist() == ["log_ratio", "days_per_28"]
     assert list(found.outcomes) == ["analysis_1_1", "analysis_1_2", "analysis_1_3", "analysis_1_4"]
     assert [c["measure"] for c in found.comparisons] == ["MD", "RR", "MD", "MD"]
     assert found.comparisons[0]["subgroup_by"] == "condition"
@@ -310,7 +310,7 @@ def test_data_rows_of_revman_web_become_arms_and_contrasts(tmp_path: Path) -> No
     # The measure is the one whose effects the file shows: an odds ratio of 3.75.
     assert [c["measure"] for c in found.comparisons] == ["MD", "OR", "MD", "MD"]
     assert found.contrasts["effect"].tolist() == ["-0.22314355", "-3.25"]
-    assert found.contrasts["unit"].tolist() == ["unknown", "days_per_28"]
+    assert found.contrasts["unit"].tolist() == ["log_ratio", "days_per_28"]
     assert (
         found.contrasts["note"][0]
         == "30 and 31 participants; 95 % limits made from the printed standard error"

@@ -153,6 +153,18 @@ def test_units_are_converted_with_a_trace(tmp_path: Path) -> None:
     assert one["recovered"] == "converted from headache days per week"
 
 
+def test_a_unit_that_nobody_states_is_never_pooled_even_with_its_like(tmp_path: Path) -> None:
+    rows = row(unit="unknown") + row(**CARE, unit="unknown")
+    text = ",".join(COLUMNS) + "\n" + rows
+    outcomes = {"frequency": {"unit": "unknown"}}
+    folder = write_review(tmp_path / "r", {"arms.csv": text}, outcomes=outcomes)
+    review = config.load_review(folder)
+    read = trials.read_review(folder, review)
+    found = build_effects(read.arms, read.contrasts, review)
+    assert not found["pooled"].any()
+    assert found["why_not"].str.contains("does not state it").all()
+
+
 def test_printed_rows_carry_no_mark(tmp_path: Path) -> None:
     one = effects(tmp_path / "r", row() + row(**CARE)).iloc[0]
     assert pd.isna(one["recovered"])

@@ -214,6 +214,7 @@ def contrast(value: float, low: float, high: float) -> pd.DataFrame:
                 "control_arm": "c",
                 "timepoint": "t",
                 "effect_type": "difference",
+                "unit": "days_per_28",
                 "printed_effect": value,
                 "printed_ci_low": low,
                 "printed_ci_high": high,

@@ -61,6 +61,12 @@ def _doubt(
     }
 
 
+def _is_ratio(row: Any) -> bool:
+    """Whether a difference is a ratio on its own scale; a logarithm of one is not."""
+    logged = row.unit == "log_ratio" or "log" in row.effect_type.lower()
+    return bool(_RATIO.search(row.effect_type)) and not logged
+
+
 def decimals(value: float) -> int:
     """Count the decimals of a printed number."""
     return len(f"{value:.10g}".partition(".")[2])
@@ -96,7 +102,7 @@ def check_centres(contrasts: pd.DataFrame, published: pd.DataFrame) -> Iterator[
     """
     for row in contrasts.itertuples():
         numbers = (row.printed_effect, row.printed_ci_low, row.printed_ci_high)
-        found = _judge_centre(numbers, _units(row), bool(_RATIO.search(row.effect_type)))
+        found = _judge_centre(numbers, _units(row), _is_ratio(row))
         if found:
             yield _doubt(row, *found)
     for row in published.itertuples():
@@ -213,7 +219,7 @@ def check_widths(arms: pd.DataFrame, contrasts: pd.DataFrame) -> Iterator[Doubt]
     imply an SD, which is held against the scale and the literature.
     """
     for row in contrasts.itertuples():
-        if np.isnan(row.se) or row.se <= 0 or _RATIO.search(row.effect_type):
+        if np.isnan(row.se) or row.se <= 0 or _is_ratio(row):
             continue
         room = _room_of_limits(row)
         pair = _find_arms(arms, row)
@@ -294,7 +300,7 @@ def check_p_values(contrasts: pd.DataFrame, level: float = 0.95) -> Iterator[Dou
         p, relation = recover.p_bounds(row.p)
         if np.isnan([*numbers, p]).any():
             continue
-        if _RATIO.search(row.effect_type):
+        if _is_ratio(row):
             if min(numbers) <= 0:
                 continue
             value, low, high = (float(np.log(x)) for x in numbers)
@@ -367,7 +373,7 @@ def check_totals(arms: pd.DataFrame, contrasts: pd.DataFrame) -> Iterator[Doubt]
 def check_sizes(contrasts: pd.DataFrame) -> Iterator[Doubt]:
     """Find differences of many standard deviations, from their own interval and n."""
     for row in contrasts[contrasts["n_total"].ge(4) & contrasts["se"].gt(0)].itertuples():
-        if _RATIO.search(row.effect_type):
+        if _is_ratio(row):
             continue
         d = abs(row.printed_effect) / (row.se / (convert(row.unit_printed, row.unit) or 1.0))
         d *= 2 / float(np.sqrt(row.n_total))

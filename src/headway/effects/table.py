@@ -290,7 +290,7 @@ def _take_contrasts(
         one.notes += [t for t in (row.effect_type, row.note) if isinstance(t, str)]
         if row.positive_means == "unstated":
             one.reasons.append("the source does not say what a positive number means")
-        if row.unit != unit:
+        if row.unit != unit or row.unit == "unknown":
             one.reasons.append(_unit_reason(row.unit, unit))
         chosen = comparison["choose"].get(row.trial)
         if chosen is not None and row.treatment_arm != chosen:
@@ -399,7 +399,7 @@ def _check_rows(one: Candidate, rows: Iterable[Any], unit: str) -> None:
     """Collect what keeps arm rows from being pooled."""
     for row in rows:
         reasons = []
-        if row.unit != unit:
+        if row.unit != unit or row.unit == "unknown":
             reasons.append(_unit_reason(row.unit, unit))
         if row.kind == "change" and row.positive_means == "unstated":
             reasons.append("the source does not say what a positive change means")

@@ -49,6 +49,7 @@ UNITS: dict[str, Unit] = {
     "score": Unit("score", 1.0, "points"),
     "points": Unit("points", 1.0, "points"),
     "participants": Unit("participants", 1.0, "participants"),
+    "log_ratio": Unit("logarithm of a ratio", 1.0, "logarithm of a ratio"),
     "unknown": Unit("unknown", float("nan"), "unit not stated"),
 }
 

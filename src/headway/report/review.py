@@ -69,6 +69,7 @@ def build(
             "doi": "",
             **review,
         },
+        "trials": _list_trials(tables["arms"], tables["contrasts"], tables["effects"]),
         "flow": drawn.get("flow"),
         "flow_doubts": [] if refused else judgements.describe_flow(review),
         "risk_figures": [
@@ -479,6 +480,44 @@ def _integrity(table: pd.DataFrame) -> dict[str, Any] | None:
         ],
         "rows": rows,
     }
+
+
+def _list_trials(
+    arms: pd.DataFrame, contrasts: pd.DataFrame, effects: pd.DataFrame
+) -> dict[str, Any] | None:
+    """List each trial: condition, arms with their people, outcomes, and where it is pooled."""
+    import pandas as pd
+
+    names = pd.concat([arms["trial"], contrasts["trial"], effects["trial"]]).drop_duplicates()
+    rows = []
+    for name in names:
+        own, drawn = arms[arms["trial"] == name], contrasts[contrasts["trial"] == name]
+        facts = pd.concat([own, drawn])
+        used = effects[(effects["trial"] == name) & effects["pooled"]]
+        people = own.groupby("arm", sort=False)["n"].max()
+        groups = [
+            arm if words.missing(n) else f"{arm} ({words.integer(n)})" for arm, n in people.items()
+        ]
+        if not groups:
+            pairs = drawn["treatment_arm"] + " v " + drawn["control_arm"]
+            groups = list((pairs if len(pairs) else used["arms"]).drop_duplicates())
+        rows.append(
+            {
+                "kind": "",
+                "cells": [
+                    name,
+                    "; ".join(facts["condition"].dropna().drop_duplicates()) or words.MISSING,
+                    "; ".join(groups) or words.MISSING,
+                    ", ".join(facts["outcome"].dropna().drop_duplicates()) or words.MISSING,
+                    ", ".join(facts["status"].dropna().drop_duplicates()) or "computed",
+                    ", ".join(used["comparison"].drop_duplicates()) or "none",
+                ],
+            }
+        )
+    if not rows:
+        return None
+    heads = ["Trial", "Condition", "Arms (largest n)", "Outcomes", "Numbers", "Pooled in"]
+    return {"heads": heads, "rows": rows}
 
 
 def _as_printed(caption: str, table: pd.DataFrame) -> dict[str, Any]:

@@ -418,7 +418,7 @@ def _take(
         }
         if study.kind == "giv":
             found = _read_generic(study, analysis, notes)
-            unit = {"unit": "unknown"} if study.log else {}
+            unit = {"unit": "log_ratio"} if study.log else {}
             arms = {"treatment_arm": analysis.arms[0], "control_arm": analysis.arms[1]}
             note = {"note": "; ".join(text for text in notes if text)}
             study.taken = basket.keep(row, [], [shared | arms | unit | found | note])
@@ -621,7 +621,7 @@ def _suggest(
     unit = "participants" if kinds == {"events"} else given["unit"]
     logged = any(study.log for study in taken)
     if logged:
-        unit = "unknown"
+        unit = "log_ratio"
     if "means" in kinds:
         comparison["kinds"] = [given["kind"]]
     if any(study.subgroup for study in taken) and not given["condition"]:
