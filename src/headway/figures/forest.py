@@ -126,7 +126,8 @@ def _row(r: Mapping[str, Any], measure: str, full: bool) -> Line:
     kind = "row" if r["pooled"] else "open"
     left = tuple(_arm(r, i) for i in (1, 2))
     if r["basis"] == "contrast":
-        left = ("printed difference", "")
+        adjusted = str(r["note"]).startswith("ANCOVA")
+        left = ("adjusted difference" if adjusted else "printed difference", "")
     return Line(
         kind if not math.isnan(value) else "text",
         f"{r['trial']}{MARK if isinstance(r['recovered'], str) else ''}",
