@@ -112,6 +112,14 @@ def test_a_file_without_use_is_one_problem(tmp_path: Path, content: bytes, rule:
     assert caught.value.problems[0].remedy
 
 
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    folder = write_review(tmp_path / "r", {"other.csv": ""})
+    with pytest.raises(InputError) as caught:
+        trials.read_review(folder, config.load_review(folder))
+    (problem,) = caught.value.problems
+    assert (problem.file, problem.rule) == ("arms.csv", "missing_file")
+
+
 def test_missing_columns_do_not_hide_bad_cells(tmp_path: Path) -> None:
     text = ARMS_HEADER.replace(",source", "") + (
         "A,2001,m,treatment,manual,,frequency,days_per_28,end,84,final,20,8,-4,,retrieved\n"

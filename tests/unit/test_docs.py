@@ -100,3 +100,18 @@ def test_the_table_of_measures_is_that_of_the_code(repo_root: Path) -> None:
         expected |= {(code, vtype if several else "") for vtype in entry.vtypes}
     assert listed == expected
     assert len(rows) == len(listed)
+
+
+def test_every_integrity_check_is_explained(repo_root: Path) -> None:
+    text = (repo_root / "docs/published_data.md").read_text(encoding="utf-8")
+    explained = set(re.findall(r"^\| ([^|]+?) \|", text, flags=re.MULTILINE))
+    effects = repo_root / "src/headway/effects"
+    code = "".join(
+        (effects / f"integrity_{part}.py").read_text(encoding="utf-8")
+        for part in ("arms", "contrasts")
+    )
+    # The check is the second argument of every doubt, or the first of a found tuple.
+    named = set(re.findall(r'oubt\(\s*row,\s*"([^"]+)"', code))
+    named |= set(re.findall(r'return \(\s*"([^"]+)"', code))
+    assert len(named) >= 18
+    assert named - explained == set()

@@ -18,8 +18,8 @@ def read_cells(path: Path, spec: Mapping[str, Any]) -> tuple[pd.DataFrame, list[
     Raises
     ------
     InputError
-        Where nothing of the file can be read: wrong encoding, no header, a header with a name
-        twice.
+        Where nothing of the file can be read: it is not there, its encoding is another, it has no
+        header, or a name stands twice in it.
     """
     import csv
 
@@ -35,6 +35,11 @@ def read_cells(path: Path, spec: Mapping[str, Any]) -> tuple[pd.DataFrame, list[
                 if any(cell.strip() for cell in row):
                     lines.append(reader.line_num)
                     cells.append([cell.strip() for cell in row])
+    except FileNotFoundError:
+        remedy = "put the file there (`obtain:` may say where it comes from), or correct `path:`"
+        raise InputError(
+            "", [Problem(path.name, "missing_file", "is not in the folder", remedy=remedy)]
+        ) from None
     except UnicodeDecodeError:
         raise InputError("", [_wrong_encoding(path, spec["encoding"])]) from None
     except csv.Error:
