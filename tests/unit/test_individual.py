@@ -126,8 +126,8 @@ def test_small_arms_of_restricted_data_are_withheld(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("spec", "change", "expected"),
     [
-        ({"covariates": ["weight"]}, None, {("weight", "missing_column")}),
-        ({"covariates": ["email"]}, ("age", "email"), {("email", "email")}),
+        ({"covariates": ["weight"], "adjust": []}, None, {("weight", "missing_column")}),
+        ({"covariates": ["email"], "adjust": []}, ("age", "email"), {("email", "email")}),
         ({}, ("cell", "after"), {("after", "not_a_number")}),
         ({}, ("cell", "group"), {("group", "unknown_arm")}),
     ],

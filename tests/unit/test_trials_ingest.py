@@ -283,6 +283,29 @@ def test_names_that_point_at_nothing_are_found(tmp_path: Path) -> None:
     assert rules == ["unknown_outcome", "unknown_comparison", "published"]
 
 
+def test_findings_and_targets_that_point_at_nothing_are_found(tmp_path: Path) -> None:
+    folder = write_review(
+        tmp_path / "r",
+        findings=[{"comparison": "none"}],
+        published=[
+            {"id": "x", "label": "x", "estimate": "1", "recompute": {"trial": "A 2001"}},
+            {
+                "id": "y",
+                "label": "y",
+                "estimate": "1",
+                "recompute": {
+                    "trial": "A 2001",
+                    "outcome": "frequency",
+                    "timepoint": "end",
+                    "adjust": ["age"],
+                },
+            },
+        ],
+    )
+    rules = [p[0] for p in problems(folder)]
+    assert rules == ["unknown_comparison", "recompute", "unknown_covariate"]
+
+
 def test_a_published_number_without_quotes_is_refused_with_the_reason(tmp_path: Path) -> None:
     """0.30 without quotes would lose its last digit, and with it the precision."""
     folder = write_review(

@@ -625,11 +625,27 @@ def _check_review(review: Mapping[str, Any]) -> list[Problem]:
             review["outcomes"],
             f"comparisons.{comparison['id']}.outcome",
         )
+    for finding in review["findings"]:
+        name = finding["comparison"]
+        point("comparison", name, comparisons, "findings")
+    individual = review["files"].get("ipd", {})
+    covariates = [*individual.get("covariates", []), *individual.get("factors", [])]
+    for name in individual.get("adjust", []):
+        point("covariate", name, covariates, "files.ipd.adjust")
+    for one in individual.get("outcomes", []):
+        point("outcome", one["outcome"], review["outcomes"], "files.ipd.outcomes")
+        point("unit", one["unit"], UNITS, "files.ipd.outcomes.unit")
     for entry in review["published"]:
         place = f"published.{entry['id']}"
         target = entry["recompute"]
         if "comparison" in target:
             point("comparison", target["comparison"], comparisons, f"{place}.recompute")
+        else:
+            problems += _check_target(target, place)
+            if "outcome" in target:
+                point("outcome", target["outcome"], review["outcomes"], f"{place}.recompute")
+        for name in target.get("adjust", []):
+            point("covariate", name, ["baseline", *covariates], f"{place}.recompute.adjust")
         if ("estimate" in entry) == ("from_pooled" in entry):
             problems.append(
                 Problem(
@@ -642,6 +658,24 @@ def _check_review(review: Mapping[str, Any]) -> list[Problem]:
         for outcome in check["outcomes"]:
             point("outcome", outcome, review["outcomes"], f"consistency.{check['id']}.outcomes")
     return problems
+
+
+def _check_target(target: Mapping[str, Any], place: str) -> list[Problem]:
+    """Find what is not said about a number that is recomputed within one trial."""
+    need = ["trial", "outcome", "timepoint"]
+    if "arm" not in target and "adjust" not in target:
+        need += ["treatment_arm", "control_arm"]
+    absent = [key for key in need if key not in target]
+    if not absent:
+        return []
+    return [
+        Problem(
+            "review.yaml",
+            "recompute",
+            f"'{place}.recompute' does not say {', '.join(absent)}",
+            remedy="a comparison; or trial, outcome and timepoint with two arms, one arm or adjust",
+        )
+    ]
 
 
 def _factors(rows: pd.DataFrame, review: Mapping[str, Any]) -> tuple[pd.Series, pd.Series]:

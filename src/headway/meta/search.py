@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST = 3  # candidates listed for one quantity
+MOST_TRIALS = 40  # beyond it single trials are not left out: too many tries to mean anything
 METHODS = ("EE", "DL", "REML", "ML", "PM", "HE", "HS", "SJ", "EB")
 TESTS = ("z", "knha", "adhoc", "t")
 LEVELS = (0.95, 0.9, 0.99)
@@ -89,7 +90,7 @@ class Searcher:
             own = effects[effects["pooled"]]
             if target["subgroup"] != "overall":
                 own = own[own["subgroup"] == target["subgroup"]]
-            for dropped in [None, *(own.index if len(own) > 2 else [])]:
+            for dropped in [None, *(own.index if 2 < len(own) <= MOST_TRIALS else [])]:
                 used = own if dropped is None else own.drop(index=dropped)
                 if not len(used):
                     continue
