@@ -14,40 +14,11 @@ from headway.effects import recover
 from headway.effects.table import build_effects
 from headway.figures.forest import draw_forest
 from headway.ingest import trials
+from headway.ingest.template import HEADERS
 from headway.meta.review import analyse_review, pool_review
 from tests.unit.review_builder import REVIEW, write_review
 
-COLUMNS = (
-    "trial",
-    "arm",
-    "role",
-    "technique",
-    "comparator",
-    "outcome",
-    "unit",
-    "timepoint",
-    "time_days",
-    "kind",
-    "n",
-    "mean",
-    "sd",
-    "se",
-    "ci_low",
-    "ci_high",
-    "median",
-    "q1",
-    "q3",
-    "range_low",
-    "range_high",
-    "t",
-    "p",
-    "baseline_n",
-    "baseline_mean",
-    "baseline_sd",
-    "positive_means",
-    "status",
-    "source",
-)
+COLUMNS = (*HEADERS["arms"], "t", "p")
 CARE = {"arm": "care", "role": "control", "technique": "", "comparator": "usual_care"}
 
 

@@ -46,13 +46,20 @@ def check_arms(arms: pd.DataFrame, outcomes: Mapping[str, Any]) -> Iterator[Doub
 
 
 def doubt(
-    row: Any, check: str, printed: str, expected: str, severity: str, explanation: str
+    row: Any,
+    check: str,
+    printed: str,
+    expected: str,
+    severity: str,
+    explanation: str,
+    *,
+    where: str = "",
 ) -> Doubt:
-    """Write one doubt about an arm row."""
+    """Write one doubt about a row; about an arm unless `where` says otherwise."""
     return {
         "trial": row.trial,
         "outcome": row.outcome,
-        "where": f"{row.arm}, {row.timepoint}",
+        "where": where or f"{row.arm}, {row.timepoint}",
         "check": check,
         "printed": printed,
         "expected": expected,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headway.effects import recover
-from headway.effects.integrity_arms import THREE_ROUNDED, Doubt
+from headway.effects.integrity_arms import THREE_ROUNDED, Doubt, doubt
 from headway.effects.literature import place_sd
 from headway.effects.units import UNITS, convert
 
@@ -47,18 +47,9 @@ def check_contrasts(
 def _doubt(
     row: Any, check: str, printed: str, expected: str, severity: str, explanation: str
 ) -> Doubt:
-    return {
-        "trial": row.trial,
-        "outcome": row.outcome,
-        "where": f"{row.treatment_arm} v {row.control_arm}, {row.timepoint}",
-        "check": check,
-        "printed": printed,
-        "expected": expected,
-        "severity": severity,
-        "explanation": explanation,
-        "file": row.file,
-        "line": row.line,
-    }
+    """Write one doubt about a difference."""
+    where = f"{row.treatment_arm} v {row.control_arm}, {row.timepoint}"
+    return doubt(row, check, printed, expected, severity, explanation, where=where)
 
 
 def _is_ratio(row: Any) -> bool:
