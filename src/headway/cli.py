@@ -12,10 +12,28 @@ import headway
 from headway.errors import InputError, UserError
 
 
-def check(folder: Path) -> int:
+def find_folder(named: Path, data_dir: Path) -> Path:
+    """Take a folder as it is, or find the clinic or review of that name below `data_dir`/raw.
+
+    Raises
+    ------
+    InputError
+        If there is neither.
+    """
+    if named.is_dir():
+        return named
+    for kind in ("clinics", "trials"):
+        folder = data_dir / "raw" / kind / named
+        if folder.is_dir():
+            return folder
+    raise InputError(f"there is no folder, clinic or review called '{named}'")
+
+
+def check(named: Path, data_dir: Path) -> int:
     """Hold a clinic's or a review's folder against its schema; run the gate on a clinic."""
     from headway import config
 
+    folder = find_folder(named, data_dir)
     if (folder / "review.yaml").is_file():
         from headway.ingest import trials
 
@@ -26,7 +44,14 @@ def check(folder: Path) -> int:
     from headway.ingest import clinics
 
     clinic = config.load_clinic(folder)
-    clinics.check_clinic(folder, clinic)
+    found = clinics.check_clinic(folder, clinic)
+    for name, rows, columns in found.files:
+        print(f"{name}: {rows} rows, {columns} columns")
+    if found.k is not None:
+        print(
+            f"patients: at least {found.k} people alike in {', '.join(found.quasi_identifiers)} "
+            f"(k-anonymity; the gate asks for {clinics.required_k(clinic)})"
+        )
     print(
         f"{folder.name}: clinic.yaml keeps to its schema; the gate found no identifier "
         "(which is no certificate)"
@@ -109,7 +134,8 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"headway {headway.__version__}")
     commands = top.add_subparsers(dest="command", required=True)
     one = commands.add_parser("check", help="schema and de-identification gate, nothing else")
-    one.add_argument("folder", type=Path, help="folder with clinic.yaml or review.yaml")
+    one.add_argument("folder", type=Path, help="a clinic or review: its folder, or its name")
+    one.add_argument("--data", type=Path, default=Path("data"), help="folder with raw/")
     two = commands.add_parser("simulate", help="write a synthetic clinic")
     two.add_argument("folder", type=Path)
     two.add_argument("--patients", type=int, default=120)
@@ -137,7 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         if options.command == "check":
-            return check(options.folder)
+            return check(options.folder, options.data)
         if options.command == "simulate":
             return simulate(options.folder, options.patients, options.seed, options.scenario)
         if options.command == "import":

@@ -134,8 +134,19 @@ def load_document(path: Path, schema: SchemaName) -> dict[str, Any]:
     problems = check_document(document, schema, path.name)
     if problems:
         raise ConfigError(f"{path.parent.name}/{path.name} does not keep to its schema", problems)
+    if schema == "clinic":
+        document["files"] = {k: list_files(v) for k, v in document["files"].items()}
     fill_defaults(document, _schema(schema), _schema(schema))
     return document
+
+
+def list_files(entry: Any) -> list[dict[str, Any]]:
+    """Write an entry of a clinic's `files:` as a list with one path each."""
+    out = []
+    for one in entry if isinstance(entry, list) else [entry]:
+        paths = one["path"] if isinstance(one["path"], list) else [one["path"]]
+        out += [{**copy.deepcopy(one), "path": path} for path in paths]
+    return out
 
 
 def load_review(folder: Path) -> dict[str, Any]:
@@ -182,9 +193,11 @@ def find_sources(data_dir: Path, kind: Literal["trials", "clinics"]) -> list[Sou
         entries = declared.values() if isinstance(declared, dict) else ()
         files = tuple(
             dict.fromkeys(
-                _find_folder(path.parent, e) / e["path"]
-                for e in entries
-                if isinstance(e, dict) and isinstance(e.get("path"), str)
+                _find_folder(path.parent, one) / name
+                for entry in entries
+                for one in (entry if isinstance(entry, list) else [entry])
+                if isinstance(one, dict)
+                for name in _file_names(one)
             )
         )
         sources.append(
@@ -198,6 +211,16 @@ def find_sources(data_dir: Path, kind: Literal["trials", "clinics"]) -> list[Sou
             )
         )
     return sources
+
+
+def _file_names(entry: Mapping[str, Any]) -> list[str]:
+    """List the files that an entry names: its rows, and REDCap's dictionary."""
+    path = entry.get("path")
+    names = path if isinstance(path, list) else [path]
+    redcap = entry.get("redcap")
+    if isinstance(redcap, dict):
+        names = [*names, redcap.get("dictionary")]
+    return [name for name in names if isinstance(name, str)]
 
 
 def _find_folder(folder: Path, entry: Mapping[str, Any]) -> Path:

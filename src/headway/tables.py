@@ -470,6 +470,9 @@ PATIENTS = Table(
         "sex": _text("female, male or other", allowed=("female", "male", "other"), nullable=True),
         "condition": _text("ICHD-3 code or a name", nullable=True),
         "chronicity_years": _float("Years with the condition", "years", low=0, high=89),
+        "start_year": _int(
+            "Calendar year of the first session", nullable=True, low=1900, high=2100
+        ),
     },
 )
 SESSIONS = Table(
@@ -519,7 +522,6 @@ DAYS = Table(
         "duration_hours": _float("Hours with headache", "hours", low=0, high=24),
         "attacks": _float("Attacks", low=0),
         "acute_medication": _float("Doses of acute medication", low=0),
-        "line": _int("Line in the raw file", low=1),
     },
 )
 QUESTIONNAIRES = Table(
@@ -577,7 +579,7 @@ FLOW = Table(
     row="a step in the account of rows or people",
     key=("account", "item", "step"),
     columns={
-        "account": _text("What is counted", allowed=("rows", "cells", "people")),
+        "account": _text("What is counted", allowed=("rows", "cells", "gate", "people")),
         "item": _text("File, or outcome and comparison"),
         "step": _text("Step"),
         "n": _float("Count"),
@@ -813,3 +815,12 @@ def read_parquet(path: Path) -> pd.DataFrame:
 
     with duckdb.connect() as connection:
         return connection.execute("SELECT * FROM read_parquet(?)", [str(path)]).df()
+
+
+def count_rows(path: Path) -> int:
+    """Count the rows of a row-level table without reading them."""
+    import duckdb
+
+    with duckdb.connect() as connection:
+        row = connection.execute("SELECT count(*) FROM read_parquet(?)", [str(path)]).fetchone()
+    return int(row[0]) if row else 0

@@ -46,7 +46,7 @@ def write_clinic(
 def ingest(folder: Path) -> tuple[dict[str, RowAccount], pd.DataFrame, Path]:
     """Ingest a clinic; returns the account per file, the quarantine and the processed folder."""
     out = folder.parent / f"{folder.name}_processed"
-    accounts = clinics.ingest_clinic(folder, config.load_clinic(folder), out)
+    accounts = clinics.ingest_clinic(folder, config.load_clinic(folder), out).accounts
     quarantine = pd.read_csv(out / "quarantine.csv", dtype={"line": "Int64"})
     return {a.file: a for a in accounts}, quarantine, out
 

@@ -23,9 +23,9 @@ def analysed(name: str) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
     """Take a shipped clinic through gate, windows and cohort, before disclosure control."""
     folder, out = RAW / "clinics" / name, Path(mkdtemp())
     clinic = config.load_clinic(folder)
-    account = clinics.ingest_clinic(folder, clinic, out)
+    flow = clinics.ingest_clinic(folder, clinic, out).as_flow()
     found = cohort.analyse_clinic(out, clinic)
-    rows = tables.conform("flow", pd.DataFrame([r for a in account for r in a.as_flow()]))
+    rows = tables.conform("flow", pd.DataFrame(flow))
     found["flow"] = cohort.join_flow(rows, found["flow"])
     return clinic, found
 

@@ -58,7 +58,7 @@ def test_each_broken_row_is_quarantined_with_its_line_and_rule(tmp_path: Path) -
     account = accounts["diary.csv"]
     assert (account.rows_in, account.kept, account.quarantined) == (13, 6, 7)
     days = read_parquet(out / "days.parquet").set_index("day")
-    assert sorted(days["line"]) == [2, 4, 7, 8, 9, 14]
+    assert sorted(days.index) == [1, 2, 4, 5, 6, 9]
     assert days.loc[4, ["intensity"]].isna().all()
     assert days["headache"].isna().to_dict()[5]
 
@@ -181,7 +181,9 @@ def test_every_problem_of_the_yaml_is_reported_at_once_with_a_suggestion(tmp_pat
 
 def test_a_header_that_does_not_match_is_refused_with_all_its_problems(tmp_path: Path) -> None:
     folder = write_clinic(
-        tmp_path / "c", {"diary.csv": "code;day;headache\nP1;1;1\n"}, {"diary": DIARY}
+        tmp_path / "c",
+        {"diary.csv": "code;day;headache\nP1;1;1\n"},
+        {"diary": {**DIARY, "delimiter": ","}},
     )
     with pytest.raises(InputError) as caught:
         ingest(folder)
@@ -211,6 +213,14 @@ def test_a_file_that_is_not_text_is_an_error_without_its_content(tmp_path: Path)
         tmp_path / "c",
         {"diary.csv": b"code,day,headache\nP1,1,1\n\xff\xfe\x00secret,2,1\n"},
         {"diary": DIARY},
+    )
+    with pytest.raises(InputError, match="NUL bytes") as caught:
+        ingest(folder)
+    assert "secret" not in str(caught.value)
+    folder = write_clinic(
+        tmp_path / "d",
+        {"diary.csv": b"code,day,headache\nP1,1,1\n\xff\xfesecret,2,1\n"},
+        {"diary": {**DIARY, "encoding": "utf-8"}},
     )
     with pytest.raises(InputError, match="not in the declared encoding") as caught:
         ingest(folder)

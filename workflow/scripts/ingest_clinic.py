@@ -14,10 +14,10 @@ def main(snakemake):
 
     folder = Path(snakemake.input.files[0]).parent
     out = Path(snakemake.output.status).parent
-    clinic, account, problems = {"id": folder.name, "title": folder.name}, [], []
+    clinic, rows, problems = {"id": folder.name, "title": folder.name}, [], []
     try:
         clinic = config.load_clinic(folder)
-        account = clinics.ingest_clinic(folder, clinic, out, threads=snakemake.threads)
+        rows = clinics.ingest_clinic(folder, clinic, out, threads=snakemake.threads).as_flow()
     except UserError as error:
         # A refusal is a result: the other clinics go on, and the end of the run reports it.
         problems = error.as_problems()
@@ -27,7 +27,6 @@ def main(snakemake):
     Path(snakemake.output.clinic).write_text(json.dumps(clinic, indent=1, sort_keys=True) + "\n")
     status = {"name": folder.name, "state": state, "problems": problems}
     Path(snakemake.output.status).write_text(json.dumps(status, indent=1) + "\n")
-    rows = [row for file in account for row in file.as_flow()]
     flow = tables.conform("flow", pd.DataFrame(rows)) if rows else tables.empty("flow")
     tables.write_csv(flow, Path(snakemake.output.account))
 

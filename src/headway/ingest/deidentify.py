@@ -12,9 +12,12 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from headway.errors import Problem
+from headway.ingest.cells import ident, literal
 
 if TYPE_CHECKING:
     import duckdb
+
+    from headway.ingest.staging import Stage
 
 # Lists of codes, held against a pattern when they are read.
 LISTS = ("trigger_points", "referral_zone")
@@ -122,7 +125,25 @@ _NAMES: dict[str, tuple[str, ...]] = {
         "device serial",
     ),
     "network": ("ip", "ip address", "url", "website"),
-    "biometric": ("photo", "photograph", "fingerprint", "foto"),
+    "biometric": ("photo", "photograph", "fingerprint", "foto", "voice print", "retina scan"),
+}
+# Words that say it wherever they stand in a name: contact_email_2, Telefon privat.
+_TELLING: dict[str, str] = {
+    word: rule
+    for rule, words in {
+        "name": "surname lastname firstname nachname vorname apellido apellidos familienname",
+        "birth_date": "dob birthdate birthday geburtsdatum geburtstag geburtsjahrgang nacimiento",
+        "phone": "phone telephone telefon telefono telefoon fax handynummer",
+        "email": "email correo",
+        "address": "street strasse anschrift direccion indirizzo",
+        "record_number": (
+            "mrn ssn nhs passport dni nif versichertennummer krankenversichertennummer imei vin "
+            "certificate licence license plate serial beneficiary"
+        ),
+        "network": "ip url homepage",
+        "biometric": "fingerprint biometric photograph",
+    }.items()
+    for word in words.split()
 }
 _AGE = {"age", "alter", "edad", "leeftijd", "eta", "idade", "age years", "patient age"}
 _POSTCODE = {
@@ -138,12 +159,28 @@ _POSTCODE = {
 }
 
 _MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mai|okt|dez|ene|abr|ago|dic"
+# Given names that are no other word in the languages above; two words of which the first is one
+# of them are taken for a person. A list finds some names and certifies nothing.
+_GIVEN = (
+    "Adam|Ahmed|Alejandro|Alessandro|Alexander|Alice|Amanda|Ana|Andrea|Andreas|Andrew|Anna|Anne|"
+    "Antonio|Barbara|Bernd|Brian|Carlos|Carmen|Carol|Catherine|Charles|Charlotte|Christian|"
+    "Christine|Christopher|Claudia|Daniel|David|Deborah|Dennis|Diego|Dietmar|Donald|Edward|"
+    "Elena|Elizabeth|Emily|Emma|Eric|Esther|Fatima|Fernando|Francesca|Francisco|Frank|Gabriel|"
+    "George|Gerhard|Giovanni|Giulia|Hannah|Heike|Helen|Helga|Henry|Ingrid|Isabel|Jacob|James|Jan|"
+    "Jane|Janet|Javier|Jennifer|Jessica|Joan|Johannes|John|Jonathan|Jorge|Joseph|Juan|Judith|"
+    "Julia|Karen|Karl|Katharina|Kathleen|Kevin|Klaus|Laura|Lisa|Lucia|Luis|Manuel|Marco|Margaret|"
+    "Maria|Marie|Martha|Martin|Mary|Matthew|Matthias|Michael|Michelle|Miguel|Mohammed|Monika|"
+    "Nancy|Nicholas|Nicole|Olivia|Pablo|Patricia|Patrick|Paul|Pedro|Peter|Petra|Philip|Pierre|"
+    "Rachel|Rebecca|Richard|Robert|Ronald|Ruth|Samuel|Sandra|Sarah|Sergio|Sharon|Sofia|Sophie|"
+    "Stefan|Stephanie|Stephen|Steven|Susan|Teresa|Thomas|Timothy|Ursula|Victoria|Walter|William|"
+    "Wolfgang"
+)
 # RE2 expressions (DuckDB); matched anywhere in a cell unless anchored.
 _CONTENT: dict[str, str] = {
     "email": r"[^@\s]+@[^@\s]+\.[A-Za-z]{2,}",
     "url": r"(?i)(https?://|www\.)",
     "ssn": r"\b\d{3}-\d{2}-\d{4}\b",
-    "ip": r"\b(\d{1,3}\.){3}\d{1,3}\b",
+    "ip": r"\b(\d{1,3}\.){3}\d{1,3}\b|(?i)\b([0-9a-f]{1,4}:){4,7}[0-9a-f]{1,4}\b",
     "full_date": (
         r"(?i)\b(19|20)\d{2}[-/.]\d{1,2}[-/.]\d{1,2}(\b|T)"
         r"|\b\d{1,2}[-/.]\d{1,2}[-/.]((19|20)\d{2}|\d{2})\b"
@@ -151,20 +188,48 @@ _CONTENT: dict[str, str] = {
         rf"|\b({_MONTHS})[a-z]*[. -]+\d{{1,2}},? +(19|20)\d{{2}}\b"
     ),
     "phone": r"^\s*(\+\d{1,3}[ /-]?)?(\(\d{1,5}\)|\d{2,5})[ /-]\d{2,5}([ /-]\d{2,5}){1,3}\s*$"
-    r"|^\s*\+\d{9,14}\s*$",
+    r"|^\s*\+\d{9,14}\s*$"
+    r"|(?i)\b(tel|phone|fax|mobile|cell|handy)\b[.:]? *\+?[\d ()/-]{6,}",
     "person_name": (
         r"\b(Mr|Mrs|Ms|Miss|Dr|Prof|Herr|Frau|Sr|Sra|Mme|M)\.? +[A-Z\x{00C0}-\x{00DE}]"
         r"[a-z\x{00DF}-\x{00FF}]+"
+        rf"|\b({_GIVEN})( [A-Z]\.)? +[A-Z\x{{00C0}}-\x{{00DE}}][a-z\x{{00DF}}-\x{{00FF}}]+"
+        rf"|^[A-Z\x{{00C0}}-\x{{00DE}}][a-z\x{{00DF}}-\x{{00FF}}-]+, *({_GIVEN})\b"
     ),
+    # A number behind the words for it; a German insurance, a British insurance number.
+    "record_number": (
+        r"(?i)\b(mrn|medical record|record|patient|chart|case|policy|account|insurance|passport)"
+        r"[ _-]*(no|nr|num|number|id)?[ .:#_-]*\d{5,}\b"
+        r"|^[A-Z]\d{9}$|^[A-CEGHJ-PR-TW-Z]{2} ?\d{2} ?\d{2} ?\d{2} ?[A-D]$"
+    ),
+    "postcode": (
+        r"\b\d{5}-\d{4}\b|^[A-Z]{1,2}\d[A-Z0-9]? \d[A-Z]{2}$"
+        r"|(?i)\b(zip|plz|postcode)[ :]*\d{4,}"
+    ),
+    "age_over_89": r"(?i)\b(9\d|1[0-2]\d)[ -]?(years?|yrs?|y/?o|jahre|anos|ans|anni)\b",
 }
+# Anchored or loose forms that a plain number or a day such as 12-28 would not match are left to
+# the tests of numbers below.
 _REMEDY: dict[str, str] = {
     "full_date": (
         "give days since the first session instead; for dates that were shifted, declare "
         "`offset_from:` in clinic.yaml; else list the column under `drop:`"
     ),
-    "age_over_89": "write 90 and over as a band of their own (`age_band`), without the age",
+    "age_over_89": (
+        "let clinic.yaml make bands of the ages (`band:`, which puts 90 and over into one), or "
+        "list the column under `drop:`"
+    ),
     "postcode": "keep at most the first three digits, or list the column under `drop:`",
+    "free_text": "list the column under `drop:`; remarks are never read",
 }
+# Numbers below it are neither an age over 89 nor anyone's number.
+_SMALLEST_NUMBER = 89.0
+# Integers of as many digits in a column that nobody declared are taken for numbers of records.
+_LONG_NUMBER = 100_000
+# A text that is different in nearly every row points at one person.
+_NEAR_UNIQUE, _NEAR_UNIQUE_ROWS = 0.9, 20
+# One random number of ten digits in eleven passes the check of an NHS number.
+_NHS_SHARE = 0.3
 
 
 def _words(name: str) -> str:
@@ -179,41 +244,45 @@ def check_names(file: str, columns: Sequence[str]) -> list[Problem]:
     problems = []
     for column in columns:
         words = _words(column)
-        for rule, names in _NAMES.items():
-            if words in names or any(words == f"patient {n}" for n in names):
-                problems.append(
-                    Problem(
-                        file,
-                        rule,
-                        f"the name says that the column holds: {rule}",
-                        column=column,
-                        remedy=DROP,
-                    )
+        found = next(
+            (r for r, names in _NAMES.items() if words.removeprefix("patient ") in names), None
+        )
+        found = found or next((_TELLING[w] for w in words.split() if w in _TELLING), None)
+        if found:
+            problems.append(
+                Problem(
+                    file,
+                    found,
+                    f"the name says that the column holds: {found.replace('_', ' ')}",
+                    column=column,
+                    remedy=DROP,
                 )
-                break
+            )
     return problems
 
 
 def check_content(
     connection: duckdb.DuckDBPyConnection,
-    relation: str,
-    file: str,
-    columns: Sequence[str],
+    stage: Stage,
     *,
     mapped: Mapping[str, str],
+    banded: Collection[str] = (),
     shifted_dates: Collection[str] = (),
     free_text_characters: int = 60,
 ) -> list[Problem]:
-    """Find columns whose cells look like identifiers, in one pass over the file.
+    """Find columns whose cells look like identifiers.
+
+    Every column that clinic.yaml does not drop is looked at, whether it is used or not; each
+    different text once.
 
     Parameters
     ----------
-    connection, relation
-        A DuckDB connection and a FROM clause that yields every column as text.
-    columns
-        Columns to look at: all of the file but those under `drop:`.
+    connection, stage
+        DuckDB and the staged file.
     mapped
         Own column -> canonical column, for those that clinic.yaml maps.
+    banded
+        Columns of ages that become bands before anything is written.
     shifted_dates
         Columns of dates that clinic.yaml declares shifted.
     free_text_characters
@@ -224,82 +293,149 @@ def check_content(
     list of Problem
         File, column, rule and count; never a value.
     """
-    if not columns:
-        return []
-
-    def cell(column: str) -> str:
-        return '"' + column.replace('"', '""') + '"'
-
-    # Patterns are tried on columns that hold something other than numbers; most hold numbers.
-    texts = _counts(
-        connection,
-        relation,
-        {
-            (c, "text"): f"{cell(c)} IS NOT NULL AND TRY_CAST({cell(c)} AS DOUBLE) IS NULL"
-            for c in columns
-        },
-    )
-    conditions: dict[tuple[str, str], str] = {}
-    for column in columns:
-        own, words = cell(column), _words(column)
-        if words in _AGE or mapped.get(column) == "age":
-            conditions[column, "age_over_89"] = f"TRY_CAST({own} AS DOUBLE) > 89"
-        if words in _POSTCODE:
-            conditions[column, "postcode"] = f"length(regexp_replace({own}, '\\W', '', 'g')) > 3"
-        hits = {rule: f"regexp_matches({own}, '{pattern}')" for rule, pattern in _CONTENT.items()}
-        conditions[column, "phone"] = hits["phone"]
-        if not texts[column, "text"]:
+    problems = []
+    for own in stage.columns:
+        cell, words, canonical = stage.cell(own), _words(own), mapped.get(own)
+        number, text = cell.number, cell.text
+        # Every different text, and every number that is large enough to be an age over 89.
+        sources = []
+        for part in stage.parts:
+            known = stage.cell(own, part)
+            if not known.plain:
+                sources.append(f"SELECT {text} AS v FROM {part.relation} WHERE {text} IS NOT NULL")
+            if not known.plain or not known.highest < _SMALLEST_NUMBER:
+                sources.append(
+                    f"SELECT CAST(CAST({number} AS HUGEINT) AS VARCHAR) AS v FROM {part.relation} "
+                    f"WHERE {number} >= {_SMALLEST_NUMBER} AND {number} < 1e18 "
+                    f"AND {number} = floor({number})"
+                )
+        if not sources:
             continue
-        hits["phone"] += f" AND NOT {hits['full_date']}"
-        if column in shifted_dates:
-            del hits["full_date"]
-        conditions |= {(column, rule): hit for rule, hit in hits.items()}
-        if mapped.get(column) not in LISTS:
-            conditions[column, "free_text"] = f"length({own}) > {free_text_characters}"
-    counts = _counts(connection, relation, conditions)
-    # A text that is different in nearly every row points at one person.
-    loose = [c for c in columns if c not in mapped and texts[c, "text"] >= 20]
-    if loose:
-        shares = connection.execute(
-            "SELECT "
-            + ", ".join(f"count(DISTINCT {cell(c)}) / nullif(count({cell(c)}), 0)" for c in loose)
-            + f" FROM {relation}"
+        connection.execute(
+            "CREATE OR REPLACE TEMP TABLE gate_cells AS SELECT v, count(*) AS n FROM "
+            f"({' UNION ALL '.join(sources)}) GROUP BY v"
+        )
+        plain = "TRY_CAST(v AS DOUBLE)"
+        conditions = {
+            rule: f"{plain} IS NULL AND regexp_matches(v, {literal(pattern)})"
+            for rule, pattern in _CONTENT.items()
+        }
+        conditions["phone"] = (
+            f"regexp_matches(v, {literal(_CONTENT['phone'])}) "
+            f"AND NOT regexp_matches(v, {literal(_CONTENT['full_date'])})"
+        )
+        if own in shifted_dates:
+            del conditions["full_date"]
+        if words in _AGE or canonical in ("age", "age_band"):
+            conditions["age_over_89"] += f" OR {plain} > 89"
+        if own in banded:
+            del conditions["age_over_89"]
+        if words in _POSTCODE:
+            conditions["postcode"] = r"length(regexp_replace(v, '\W', '', 'g')) > 3"
+        if canonical not in LISTS:
+            conditions["free_text"] = f"length(v) > {free_text_characters}"
+        else:
+            # Names of muscles and sides; the pattern of the list is held when it is read.
+            del conditions["person_name"]
+        digits = r"regexp_replace(v, '[ -]', '', 'g')"
+        ten = f"regexp_matches({digits}, '^\\d{{10}}$')"
+        conditions |= {"ten_digits": ten, "nhs_number": f"{ten} AND {_nhs_sql(digits)}"}
+        conditions["long_number"] = f"{plain} = floor({plain}) AND {plain} >= {_LONG_NUMBER}"
+        filters = ", ".join(f"sum(n) FILTER (WHERE {c})" for c in conditions.values())
+        row: Any = connection.execute(
+            f"SELECT {filters}, count(*) FILTER (WHERE {plain} IS NULL), "
+            f"sum(n) FILTER (WHERE {plain} IS NULL), "
+            f"count(*) FILTER (WHERE {conditions['long_number']}) FROM gate_cells"
         ).fetchone()
-        for column, share in zip(loose, shares or (), strict=True):
-            if share is not None and share > 0.9:
-                counts[column, "near_unique"] = texts[column, "text"]
+        *hits, texts, cells, long_numbers = (int(x or 0) for x in row)
+        counts = dict(zip(conditions, hits, strict=True))
+        ten_digits, long_cells = counts.pop("ten_digits"), counts.pop("long_number")
+        if counts["nhs_number"] < _NHS_SHARE * ten_digits:
+            counts["nhs_number"] = 0
+        if canonical is None and not any(counts.values()):
+            if cells >= _NEAR_UNIQUE_ROWS and texts > _NEAR_UNIQUE * cells:
+                counts["near_unique"] = cells
+            if long_cells >= _NEAR_UNIQUE_ROWS and long_numbers > _NEAR_UNIQUE * long_cells:
+                counts["record_number"] = long_cells
+        problems += [
+            Problem(
+                stage.source.name,
+                rule,
+                f"{count} cell(s) look like: {rule.replace('_', ' ')}",
+                column=own,
+                remedy=_REMEDY.get(rule, DROP),
+                count=count,
+            )
+            for rule, count in counts.items()
+            if count
+        ]
+    return problems
+
+
+def _nhs_sql(digits: str) -> str:
+    """Write SQL for the check digit of an NHS number (modulus 11; NHS Data Dictionary)."""
+    total = " + ".join(
+        f"{11 - i} * TRY_CAST(substr({digits}, {i}, 1) AS INT)" for i in range(1, 10)
+    )
+    check = f"(11 - ({total}) % 11) % 11"
+    return f"{check} = TRY_CAST(substr({digits}, 10, 1) AS INT)"
+
+
+def measure_k(
+    connection: duckdb.DuckDBPyConnection, relation: str, columns: Sequence[str], k: int
+) -> tuple[int, int]:
+    """Measure k-anonymity: the size of the smallest group alike in all quasi-identifiers.
+
+    Sweeney 2002. An empty cell is a value of its own.
+
+    Returns
+    -------
+    tuple of int
+        The size of the smallest group, and how many people are in groups smaller than `k`.
+    """
+    names = ", ".join(ident(c) for c in columns)
+    row: Any = connection.execute(
+        f"SELECT min(n), sum(n) FILTER (WHERE n < {int(k)}) FROM "
+        f"(SELECT count(*) AS n FROM {relation} GROUP BY {names})"
+    ).fetchone()
+    return int(row[0] or 0), int(row[1] or 0)
+
+
+def check_file_name(file: str, what: str = "file") -> list[Problem]:
+    """Find an identifier in the name of a file or of a sheet."""
+    name = re.sub(r"\.[A-Za-z]{2,7}(\.gz)?$", "", file)
+    texts = (name, re.sub(r"[_-]+", " ", name), name.replace("_", "-"))
+    rules = ("email", "full_date", "ssn", "phone", "person_name", "record_number")
+    hit = [r for r in rules if any(re.search(_python(_CONTENT[r]), t) for t in texts)]
+    # The name is what is wrong with the file, so the message does not repeat it.
+    return [
+        Problem(
+            f"(a {what})",
+            rule,
+            f"the name of a {what} holds: {rule.replace('_', ' ')}",
+            remedy=f"rename the {what}",
+        )
+        for rule in hit
+    ]
+
+
+def check_header_cells(file: str, header: Sequence[str]) -> list[Problem]:
+    """Find column names that are themselves a date, an address or a name, by their position."""
+    rules = ("email", "full_date", "ssn", "phone", "person_name", "url")
     return [
         Problem(
             file,
             rule,
-            f"{count} cell(s) look like: {rule.replace('_', ' ')}",
-            column=column,
-            remedy=_REMEDY.get(rule, DROP),
-            count=count,
+            f"the name of column number {i} looks like: {rule.replace('_', ' ')}",
+            remedy="rename the column, or export without it",
         )
-        for (column, rule), count in counts.items()
-        if count
+        for i, column in enumerate(header, start=1)
+        for rule in rules
+        if re.search(_python(_CONTENT[rule]), column)
     ]
 
 
-def _counts(
-    connection: duckdb.DuckDBPyConnection,
-    relation: str,
-    conditions: Mapping[tuple[str, str], str],
-) -> dict[tuple[str, str], int]:
-    """Count the rows that meet each condition, in one pass over the file."""
-    if not conditions:
-        return {}
-    filters = ", ".join(f"count(*) FILTER (WHERE {c})" for c in conditions.values())
-    row: Any = connection.execute(f"SELECT {filters} FROM {relation}").fetchone()
-    return {key: int(count) for key, count in zip(conditions, row, strict=True)}
-
-
-def check_file_name(file: str) -> list[Problem]:
-    """Find a date or an e-mail address in a file's own name."""
-    hit = [r for r in ("email", "full_date") if re.search(_CONTENT[r], file.replace("_", " "))]
-    # The name is what is wrong with the file, so the message does not repeat it.
-    return [
-        Problem("(a file)", r, "the file's name holds an identifier", remedy="rename the file")
-        for r in hit
-    ]
+def _python(pattern: str) -> str:
+    """Write an RE2 expression for Python: flags go to the front, code points as escapes."""
+    plain = re.sub(r"\\x\{([0-9A-F]{4})\}", r"\\u\1", pattern)
+    return f"(?i:{plain.replace('(?i)', '')})" if "(?i)" in plain else plain

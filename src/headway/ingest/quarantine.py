@@ -18,6 +18,7 @@ class RowAccount:
     not_selected: int
     cells_quarantined: int
     zeros_declared_missing: int = 0
+    note: str = ""
 
     def check(self) -> None:
         """Assert that no row was lost or counted twice.
@@ -37,7 +38,7 @@ class RowAccount:
     def as_flow(self) -> list[dict[str, object]]:
         """Write the account as rows of the table `flow`."""
         steps = [
-            ("in the file", self.rows_in, None),
+            ("in the file", self.rows_in, self.note or None),
             ("kept", self.kept, None),
             ("quarantined", self.quarantined, "see quarantine: line, column and rule"),
             ("not selected", self.not_selected, "another arm, by keep_where in clinic.yaml"),

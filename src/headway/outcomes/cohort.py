@@ -17,7 +17,7 @@ from headway.outcomes.missingness import (
     measure_completeness,
 )
 from headway.outcomes.windows import Comparison, pair_windows
-from headway.tables import conform, empty, read_parquet
+from headway.tables import conform, count_rows, empty, read_parquet
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,17 +44,26 @@ class Cohort:
     flow: pd.DataFrame
 
 
-def find_starters(
-    patients: pd.DataFrame, sessions: pd.DataFrame, days: pd.DataFrame, given: pd.DataFrame
-) -> pd.Index:
-    """List who started: people with a session; without session records, everyone on record."""
+def find_starters(folder: Path) -> pd.Index:
+    """List who started: people with a session; without session records, everyone on record.
+
+    `folder` holds the processed tables.
+    """
+    import duckdb
     import pandas as pd
 
-    if len(sessions):
-        ids = sessions["patient_id"]
-    else:
-        ids = pd.concat([f["patient_id"] for f in (patients, days, given)])
-    return pd.Index(sorted(ids.unique()), name="patient_id")
+    def people(connection: duckdb.DuckDBPyConnection, *names: str) -> list[str]:
+        parts = " UNION ".join(
+            f"SELECT patient_id FROM '{str(folder / name).replace(chr(39), chr(39) * 2)}.parquet'"
+            for name in names
+        )
+        rows = connection.execute(f"SELECT DISTINCT patient_id FROM ({parts}) ORDER BY 1")
+        return [str(row[0]) for row in rows.fetchall()]
+
+    with duckdb.connect() as connection:
+        ids = people(connection, "sessions")
+        ids = ids or people(connection, "patients", "days", "given_windows")
+    return pd.Index(ids, name="patient_id", dtype="str")
 
 
 def label_groups(
@@ -437,16 +446,18 @@ def analyse_clinic(
     """
     import pandas as pd
 
-    patients, sessions, days, questionnaires, given = (
+    patients, sessions, questionnaires, given = (
         read_parquet(folder / f"{name}.parquet")
-        for name in ("patients", "sessions", "days", "questionnaires", "given_windows")
+        for name in ("patients", "sessions", "questionnaires", "given_windows")
     )
+    days = folder / "days.parquet"
     parts, sources, notes = [], set(), []
-    if len(days):
+    courses = None
+    if len(sessions):
+        courses = windows_of.find_courses(sessions, clinic["course"]["gap_weeks"])
+    if count_rows(days):
         if has_headache_free_days(days):
-            parts.append(
-                windows_of.build_diary_windows(folder / "days.parquet", clinic, threads=threads)
-            )
+            parts.append(windows_of.build_diary_windows(days, clinic, courses, threads=threads))
             sources.add("diary")
         else:
             notes.append(
@@ -466,7 +477,7 @@ def analyse_clinic(
         parts.append(windows_of.build_questionnaire_windows(questionnaires, clinic))
         sources.add("visit")
     windows = pd.concat(parts, ignore_index=True) if parts else empty("windows")
-    starters = find_starters(patients, sessions, days, given)
+    starters = find_starters(folder)
     groups = label_groups(sessions, patients, windows, starters)
     comparisons = windows_of.list_comparisons(clinic, sources)
     result = build_cohort(windows, starters, groups, comparisons, clinic)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headway.outcomes.windows import DAYS_PER_WINDOW, Comparison, window_length
@@ -104,6 +105,12 @@ def measure_completeness(
     return out
 
 
-def has_headache_free_days(days: pd.DataFrame) -> bool:
+def has_headache_free_days(days: Path) -> bool:
     """Whether a diary records headache-free days; a log of attacks alone has no frequency."""
-    return bool((days["headache"] == 0).any())
+    import duckdb
+
+    with duckdb.connect() as connection:
+        row = connection.execute(
+            "SELECT bool_or(headache = 0) FROM read_parquet(?)", [str(days)]
+        ).fetchone()
+    return bool(row and row[0])

@@ -10,12 +10,13 @@ both numbers counts with the mean of the person's others in the window.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headway.tables import OUTCOMES, conform, empty
+from headway.tables import conform, empty
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,15 +48,177 @@ def window_length(window: Mapping[str, Any]) -> int | None:
     return int(window["to"]) - int(window["from"]) + 1
 
 
-def build_diary_windows(days: Path, clinic: Mapping[str, Any], *, threads: int = 2) -> pd.DataFrame:
+def find_courses(sessions: pd.DataFrame, gap_weeks: int) -> pd.DataFrame:
+    """Tell courses of treatment apart: a pause of more than `gap_weeks` starts a new one.
+
+    Returns
+    -------
+    DataFrame
+        patient_id, last_day (of the first course, the one that is analysed), next_start (first
+        day of a second course, else NaN), courses, sessions (of the first course).
+    """
+    import pandas as pd
+
+    # Visits before day 0 assess and do not treat.
+    treated = sessions.loc[sessions["day"] >= 0, ["patient_id", "day"]]
+    treated = treated.sort_values(["patient_id", "day"], kind="stable")
+    gap = treated.groupby("patient_id")["day"].diff() > 7 * gap_weeks
+    treated = treated.assign(course=gap.groupby(treated["patient_id"]).cumsum())
+    first = treated[treated["course"] == 0].groupby("patient_id")["day"]
+    second = treated[treated["course"] == 1].groupby("patient_id")["day"].min()
+    out = pd.DataFrame({"last_day": first.max(), "sessions": first.size()})
+    out["next_start"] = second.reindex(out.index).astype("float64")
+    out["courses"] = treated.groupby("patient_id")["course"].max() + 1
+    return out.reset_index()
+
+
+def _disjoint(named: Mapping[str, Any]) -> list[list[str]]:
+    """Sort windows into sets that do not overlap, so that one pass over the days serves a set."""
+    sets: list[list[str]] = []
+    for name, window in named.items():
+        for members in sets:
+            if not any(_overlap(window, named[m]) for m in members):
+                members.append(name)
+                break
+        else:
+            sets.append([name])
+    return sets
+
+
+def _overlap(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+    if a["anchor"] != b["anchor"]:
+        return True  # where one lies beside the other differs from person to person
+    lows = [-math.inf if w["from"] is None else w["from"] for w in (a, b)]
+    highs = [math.inf if w["to"] is None else w["to"] for w in (a, b)]
+    return bool(lows[0] <= highs[1] and lows[1] <= highs[0])
+
+
+def diary_windows_sql(days: str, clinic: Mapping[str, Any], courses: str | None = None) -> str:
+    """Write SQL that aggregates diary days into the declared windows, as the table `windows`.
+
+    Sums are made of whole billionths, so that neither the order of the rows nor the number of
+    threads can move a last digit.
+
+    Parameters
+    ----------
+    days
+        FROM clause of the table `days`.
+    clinic
+        clinic.yaml with its defaults.
+    courses
+        FROM clause of the courses (`find_courses`); windows that count from the last session
+        need it.
+    """
+    named = {
+        name: window
+        for name, window in clinic["windows"]["named"].items()
+        if courses is not None or window["anchor"] == "start"
+    }
+    # A short untreated headache does not make a headache day; unknown length is taken as enough.
+    hd = (
+        "CASE WHEN headache = 1 AND duration_hours < "
+        f"{float(clinic['min_duration_h'])!r} AND coalesce(acute_medication, 0) = 0 "
+        "THEN 0 ELSE headache END"
+    )
+    join = "" if courses is None else f" LEFT JOIN {courses} USING (patient_id)"
+    more = "" if courses is None else ", last_day, next_start"
+    number = {name: i for i, name in enumerate(named)}
+    parts = []
+    for members in _disjoint(named):
+        whens = " ".join(f"WHEN {_within(named[m])} THEN {number[m]}" for m in members)
+        parts.append(
+            "SELECT patient_id, k, count(hd) AS days_observed, CAST(sum(hd) AS DOUBLE) AS hits, "
+            f"{', '.join(_mean(v) for v in ('intensity', 'duration', 'area'))}, "
+            f"{'max(next_start)' if courses else 'NULL'} AS next_start, "
+            f"{'max(last_day)' if courses else 'NULL'} AS last_day "
+            f"FROM (SELECT *, CASE {whens} END AS k FROM d) "
+            "WHERE k IS NOT NULL GROUP BY patient_id, k HAVING count(hd) > 0"
+        )
+    rules = ", ".join(
+        f"({number[name]}, '{name}', {window_length(w) or 'NULL'}, "
+        f"{w.get('min_days', clinic['windows']['min_days'])}, "
+        f"{'NULL' if w['to'] is None else w['to']}, {w['anchor'] == 'last_session'})"
+        for name, w in named.items()
+    )
+    if not parts:
+        return "SELECT NULL AS patient_id WHERE false"
+    # A later window that reaches into a second course is not follow-up of the first.
+    reaches = (
+        "coalesce(w.next_start <= r.last + CASE WHEN r.moving THEN w.last_day ELSE 0 END, false)"
+    )
+    common = (
+        "w.patient_id, r.name AS \"window\", 'diary' AS source, w.days_observed, "
+        "r.possible AS days_possible, "
+        f"(w.days_observed >= r.min_days AND NOT {reaches}) AS complete"
+    )
+    joined = "FROM w JOIN rules r ON w.k = r.k"
+    scale = f"({float(DAYS_PER_WINDOW)!r} / w.days_observed)"
+    outcomes = {
+        "frequency": (f"{scale} * hits", "hits", "true"),
+        "intensity": ("intensity", "intensity_n", "intensity_n > 0"),
+        "duration": ("duration", "duration_n", "duration_n > 0"),
+        # Not recorded is not an index of 0; a window without headache is.
+        "headache_index": (
+            f"CASE WHEN hits = 0 THEN 0 ELSE {scale} * hits * area END",
+            "hits",
+            "(area_n > 0 OR hits = 0) AND (SELECT max(area_n) FROM w) > 0",
+        ),
+    }
+    selects = [
+        f"SELECT {common}, '{outcome}' AS outcome, CAST({value} AS DOUBLE) AS value, "
+        f'CAST({count} AS DOUBLE) AS "count" {joined} WHERE {where}'
+        for outcome, (value, count, where) in outcomes.items()
+    ]
+    values = {
+        "intensity": "intensity",
+        "duration": "duration_hours",
+        "area": "intensity * duration_hours",
+    }
+    # Whole billionths: sums of them are exact in double precision, in whatever order they are made.
+    exact = ", ".join(
+        f"CASE WHEN {hd} = 1 THEN round(({value}) * 1e9) END AS {name}"
+        for name, value in values.items()
+    )
+    return (
+        f"WITH d AS (SELECT patient_id, day, {hd} AS hd, {exact}{more} FROM {days}{join}), "
+        f"w AS MATERIALIZED ({' UNION ALL '.join(parts)}), "
+        f'rules(k, name, possible, min_days, "last", moving) AS (VALUES {rules}) '
+        f"{' UNION ALL '.join(selects)}"
+    )
+
+
+def _within(window: Mapping[str, Any]) -> str:
+    day = "day - last_day" if window["anchor"] == "last_session" else "day"
+    tests = []
+    if window["from"] is not None:
+        tests.append(f"{day} >= {int(window['from'])}")
+    if window["to"] is not None:
+        tests.append(f"{day} <= {int(window['to'])}")
+    return " AND ".join(tests) or "true"
+
+
+def _mean(name: str) -> str:
+    """Write SQL for a mean over headache days from whole billionths, and its number of days."""
+    return f"sum({name}) / 1e9 / nullif(count({name}), 0) AS {name}, count({name}) AS {name}_n"
+
+
+def build_diary_windows(
+    days: Path,
+    clinic: Mapping[str, Any],
+    courses: pd.DataFrame | None = None,
+    *,
+    threads: int = 2,
+) -> pd.DataFrame:
     """Aggregate diary days into the declared windows.
 
     Parameters
     ----------
     days
-        Processed table `days` (parquet).
+        Processed table `days` (parquet), counted from each person's start.
     clinic
         clinic.yaml with its defaults.
+    courses
+        `find_courses`, where there are sessions.
 
     Returns
     -------
@@ -64,75 +227,53 @@ def build_diary_windows(days: Path, clinic: Mapping[str, Any], *, threads: int =
         one day has an entry.
     """
     import duckdb
-    import pandas as pd
 
-    start = clinic["course"]["start"]
-    selects = []
-    for name, window in clinic["windows"]["named"].items():
-        length = window_length(window)
-        bounds = []
-        if window["from"] is not None:
-            bounds.append(f"day - {start} >= {int(window['from'])}")
-        if window["to"] is not None:
-            bounds.append(f"day - {start} <= {int(window['to'])}")
-        min_days = window.get("min_days", clinic["windows"]["min_days"])
-        selects.append(
-            f"SELECT patient_id, '{name}' AS \"window\", {length or 'NULL'} AS days_possible, "
-            f"{min_days} AS min_days, count(hd) AS days_observed, sum(hd) AS count, "
-            "avg(intensity) FILTER (WHERE hd = 1) AS intensity, "
-            "avg(duration_hours) FILTER (WHERE hd = 1) AS duration, "
-            "count(*) FILTER (WHERE hd = 1 AND intensity IS NOT NULL) AS n_intensity, "
-            "count(*) FILTER (WHERE hd = 1 AND duration_hours IS NOT NULL) AS n_duration, "
-            "CASE WHEN sum(hd) = 0 THEN 0 ELSE "
-            "sum(hd) * avg(intensity * duration_hours) FILTER (WHERE hd = 1) END AS area "
-            f"FROM d WHERE {' AND '.join(bounds) or 'true'} "
-            "GROUP BY patient_id HAVING count(hd) > 0"
-        )
-    # A short untreated headache does not make a headache day; unknown length is taken as enough.
-    hd = (
-        "CASE WHEN headache = 1 AND duration_hours < "
-        f"{float(clinic['min_duration_h'])!r} AND coalesce(acute_medication, 0) = 0 "
-        "THEN 0 ELSE headache END"
-    )
     with duckdb.connect() as connection:
         connection.execute(f"SET threads = {int(threads)}")
-        wide = connection.execute(
-            f"WITH d AS (SELECT patient_id, day, {hd} AS hd, intensity, duration_hours "
-            f"FROM read_parquet({_quote(days)})) {' UNION ALL '.join(selects)} "
-            'ORDER BY patient_id, "window"'
-        ).df()
-    wide["complete"] = wide["days_observed"] >= wide["min_days"]
-    scale = DAYS_PER_WINDOW / wide["days_observed"]
-    parts = []
-    for outcome in OUTCOMES:
-        if outcome == "headache_index" and not (wide["n_intensity"] * wide["n_duration"]).any():
-            continue  # not recorded, which is not an index of 0
-        part = wide[["patient_id", "window", "days_observed", "days_possible", "complete"]].copy()
-        part["source"], part["outcome"] = "diary", outcome
-        part["count"] = wide["count"]
-        if outcome == "frequency":
-            part["value"] = scale * wide["count"]
-        elif outcome == "headache_index":
-            part["value"] = scale * wide["area"]
-        else:
-            part["value"] = wide[outcome]
-            part["count"] = wide[f"n_{outcome}"]
-        parts.append(part[part["value"].notna()])
-    out = pd.concat(parts, ignore_index=True)
-    return conform("windows", out.sort_values(["patient_id", "window", "outcome"]))
+        if courses is not None:
+            connection.register("courses", courses[["patient_id", "last_day", "next_start"]])
+        sql = diary_windows_sql(
+            f"read_parquet({_quote(days)})", clinic, None if courses is None else "courses"
+        )
+        out = connection.execute(f'{sql} ORDER BY patient_id, "window", outcome').df()
+    return conform("windows", out)
+
+
+def _nearest(
+    answers: pd.DataFrame, column: str, low: float, high: float, target: float
+) -> pd.DataFrame:
+    """Take each person's answer nearest to a day within a range; the earlier of two as near."""
+    near = answers[answers["day"].between(low, high)].copy()
+    near["distance"] = (near["day"] - target).abs()
+    near = near.sort_values(["patient_id", "distance", "day"], kind="stable")
+    part = near.drop_duplicates("patient_id")[["patient_id", column]]
+    return part.rename(columns={column: "value"})
+
+
+def _recall_ranges(clinic: Mapping[str, Any]) -> tuple[tuple[str, float, float, float], ...]:
+    """List the windows of answers about the last 28 days: name, first and last day, target.
+
+    An answer about 28 days that reaches back before treatment overlaps with the intake answer,
+    so the last visit counts from day 28 on.
+    """
+    rule = clinic["windows"]["visit_recall"]
+    (first, intake), (low, high) = rule["intake_days"], rule["within_days"]
+    return (
+        ("baseline", first, intake, intake),
+        ("post", low, high, rule["target_day"]),
+        ("last_visit", intake + DAYS_PER_WINDOW, math.inf, math.inf),
+    )
 
 
 def build_visit_windows(sessions: pd.DataFrame, clinic: Mapping[str, Any]) -> pd.DataFrame:
-    """Take the intake answer and the answer nearest the target day from session records.
+    """Take the intake answer and later answers to "days in the last 28" from session records.
 
-    The question asked at visits is "days in the last 28". The intake answer is the first within
-    `intake_days`; the later one is the nearest to `target_day` within `within_days` (the earlier
-    of two equally near ones). The last visit is not used: how long a course lasts depends on how
-    it went.
+    The intake answer is the one nearest to the start within `intake_days`; the primary later one
+    is the nearest to `target_day` within `within_days` (the earlier of two as near). The last
+    visit is secondary: how long a course lasts depends on how it went.
     """
     import pandas as pd
 
-    rule = clinic["windows"]["visit_recall"]
     columns = {
         "frequency": "headache_days_28",
         "intensity": "usual_intensity",
@@ -141,15 +282,9 @@ def build_visit_windows(sessions: pd.DataFrame, clinic: Mapping[str, Any]) -> pd
     parts = []
     for outcome, column in columns.items():
         asked = sessions.loc[sessions[column].notna(), ["patient_id", "day", column]]
-        for window, (low, high), target in (
-            ("baseline", rule["intake_days"], rule["intake_days"][0]),
-            ("post", rule["within_days"], rule["target_day"]),
-        ):
-            near = asked[asked["day"].between(low, high)].copy()
-            near["distance"] = (near["day"] - target).abs()
-            near = near.sort_values(["patient_id", "distance", "day"], kind="stable")
-            part = near.drop_duplicates("patient_id")[["patient_id", column]]
-            part = part.rename(columns={column: "value"})
+        for window, low, high, target in _recall_ranges(clinic):
+            reach = asked["day"].max() if target == math.inf and len(asked) else target
+            part = _nearest(asked, column, low, high, reach)
             parts.append(part.assign(window=window, outcome=outcome))
     out = pd.concat(parts, ignore_index=True)
     out = out.assign(
@@ -181,19 +316,16 @@ def build_questionnaire_windows(
     """Take each instrument's intake score and the score nearest the target day (as for visits)."""
     import pandas as pd
 
-    rule = clinic["windows"]["visit_recall"]
     parts = [empty("windows")]
+    (_, intake), (low, high) = (
+        clinic["windows"]["visit_recall"][k] for k in ("intake_days", "within_days")
+    )
+    target = clinic["windows"]["visit_recall"]["target_day"]
+    ranges = (("baseline", -DAYS_PER_WINDOW, intake, 0), ("post", low, high, target))
     for instrument, scores in questionnaires.groupby("instrument", sort=True):
-        for window, (low, high), target in (
-            ("baseline", (-28, rule["intake_days"][1]), 0),
-            ("post", rule["within_days"], rule["target_day"]),
-        ):
-            near = scores[scores["day"].between(low, high)].copy()
-            near["distance"] = (near["day"] - target).abs()
-            near = near.sort_values(["patient_id", "distance", "day"], kind="stable")
-            part = near.drop_duplicates("patient_id")[["patient_id", "score"]]
+        for window, first, last, nearest in ranges:
             parts.append(
-                part.rename(columns={"score": "value"}).assign(
+                _nearest(scores, "score", first, last, nearest).assign(
                     window=window,
                     outcome=str(instrument),
                     source="visit",
@@ -247,17 +379,10 @@ def list_comparisons(clinic: Mapping[str, Any], sources: set[str]) -> list[Compa
             )
     if "visit" in sources:
         low, high = clinic["windows"]["visit_recall"]["within_days"]
-        out.append(
-            Comparison(
-                "visit_recall",
-                f"asked at intake v asked at a visit on days {low} to {high}",
-                "baseline",
-                "post",
-                "visit",
-                not out,
-                False,
-            )
-        )
+        label = f"asked at intake v asked at a visit on days {low} to {high}"
+        out.append(Comparison("visit_recall", label, "baseline", "post", "visit", not out, False))
+        label = "asked at intake v asked at the last visit"
+        out.append(Comparison("last_visit", label, "baseline", "last_visit", "visit", False, False))
     return sorted(out, key=lambda c: not c.primary)
 
 

@@ -1,0 +1,338 @@
+"""A plain text file -> a staged table in DuckDB: every row with its line, every cell as it stands.
+
+Numbers are read by the engine, in one pass over the file and with every core. The few rows that
+it cannot read so are taken from its list of rejects and staged as text, so that one bad cell costs
+one cell. Files with blank lines, line ends within cells or stray quotes take a slower way to the
+same table.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from headway.errors import InputError, Problem
+from headway.ingest.cells import Staged, literal
+from headway.ingest.sources import MAX_LINE, Source, count_lines, normalise
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import duckdb
+
+# More rejected rows than this share, and the columns they fail in are read as text from the start.
+_MAX_REJECTED = 0.05
+_STRUCTURE = {"MISSING COLUMNS": "missing_columns", "TOO MANY COLUMNS": "too_many_columns"}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Rows of a staged file: a relation with `line`, and the facts of its plain columns."""
+
+    relation: str
+    plain: Mapping[str, tuple[float, float, bool]]  # own column -> lowest, highest, whole
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A staged file: `relation` with `line` and the columns `n<i>`, `t<i>` of its header.
+
+    `parts` are the same rows again: those that the engine read as declared, and the rest.
+    """
+
+    source: Source
+    relation: str
+    parts: tuple[Part, ...]
+    columns: tuple[str, ...]
+    rows: int
+    malformed: tuple[tuple[int, str], ...]
+
+    @property
+    def rows_in(self) -> int:
+        """Every data row, the malformed ones included."""
+        return self.rows + len(self.malformed)
+
+    def cell(self, own: str, part: Part | None = None) -> Staged:
+        """Return a column by the clinic's own name, with what a part knows of it."""
+        i = self.columns.index(own)
+        if part is not None and own in part.plain:
+            return Staged(f"n{i}", f"t{i}", True, *part.plain[own])
+        return Staged(f"n{i}", f"t{i}")
+
+
+@contextmanager
+def reading(source: Source) -> Iterator[None]:
+    """Turn an engine error into one of ours: the engine's message repeats the line it met."""
+    import duckdb
+
+    try:
+        yield
+    except duckdb.Error:
+        source.check_unchanged()
+        raise InputError(
+            "a file cannot be read",
+            [
+                Problem(
+                    source.name,
+                    "unreadable",
+                    "is not text in the declared delimiter and encoding",
+                    remedy="check `delimiter:` and `encoding:` in clinic.yaml",
+                )
+            ],
+        ) from None
+
+
+def stage(
+    connection: duckdb.DuckDBPyConnection,
+    source: Source,
+    numbers: Collection[str],
+    scratch: Path,
+) -> Stage:
+    """Stage one file.
+
+    Parameters
+    ----------
+    connection
+        DuckDB, with `preserve_insertion_order`.
+    source
+        The file, as plain text.
+    numbers
+        Own columns that hold plain numbers.
+    scratch
+        Folder for the staged file.
+
+    Returns
+    -------
+    Stage
+        `line` is the line in the clinic's own file. Columns under `drop:` are not staged.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read as text, or changed while it was read.
+    """
+    dropped = set(source.spec["drop"])
+    kept = tuple(c for c in source.header if c not in dropped)
+    with reading(source):
+        plain = _stage_plain(connection, source, kept, set(numbers), scratch)
+        staged = plain or _stage_slowly(connection, source, kept, scratch)
+    source.check_unchanged()
+    return staged
+
+
+def _scan(source: Source, path: Path, numbers: Collection[str], line: bool = False) -> str:
+    """FROM clause over a text file; numbers as numbers, the rest as text."""
+    columns = {"line": "BIGINT"} if line else {}
+    columns |= {
+        f"c{i}": "DOUBLE" if c in numbers else "VARCHAR" for i, c in enumerate(source.header)
+    }
+    typed = ", ".join(f"{literal(c)}: '{t}'" for c, t in columns.items())
+    marks = ", ".join(literal(m) for m in ["", *map(str, source.spec["missing"])])
+    delimiter = "," if line else source.delimiter
+    # Long lines need long buffers, which cost speed; a file with one takes the slower way.
+    longest = f"max_line_size = {MAX_LINE}, " if line else ""
+    return (
+        f"read_csv({literal(path)}, header = {'false' if line else 'true'}, auto_detect = false, "
+        f"delim = {literal(delimiter)}, quote = '\"', escape = '\"', encoding = 'utf-8', "
+        f"columns = {{{typed}}}, nullstr = [{marks}], {longest}"
+        f"store_rejects = true, rejects_limit = 0, rejects_scan = 'scan_of_file', "
+        f"rejects_table = 'rejects_of_file')"
+    )
+
+
+def _forget_rejects(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("DROP TABLE IF EXISTS rejects_of_file")
+    connection.execute("DROP TABLE IF EXISTS scan_of_file")
+
+
+def _copy(
+    connection: duckdb.DuckDBPyConnection,
+    source: Source,
+    kept: Sequence[str],
+    numbers: Collection[str],
+    target: Path,
+) -> int:
+    """Read the file in one pass into a scratch file; return the number of rows."""
+    _forget_rejects(connection)
+    at = {c: i for i, c in enumerate(source.header)}
+    selects = ", ".join(f"c{at[c]} AS c{i}" for i, c in enumerate(kept)) or "1 AS c0"
+    row = connection.execute(
+        f"COPY (SELECT {selects} FROM {_scan(source, source.path, numbers)}) TO {literal(target)} "
+        "(FORMAT parquet, COMPRESSION uncompressed)"
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _stage_plain(
+    connection: duckdb.DuckDBPyConnection,
+    source: Source,
+    kept: Sequence[str],
+    numbers: set[str],
+    scratch: Path,
+) -> Stage | None:
+    """Stage a file in which a line is a row; None if it is not such a file."""
+    target = scratch / f"{source.id}.parquet"
+    rows = _copy(connection, source, kept, numbers, target)
+    rejects = _read_rejects(connection)
+    if rejects is None:
+        return None
+    by_line, malformed, failed = rejects
+    if len(by_line) > _MAX_REJECTED * (rows + len(by_line)):
+        # A column of durations or notes: no numbers for the engine. Read it as text.
+        numbers = numbers - {source.header[i] for i in failed}
+        rows = _copy(connection, source, kept, numbers, target)
+        rejects = _read_rejects(connection)
+        if rejects is None:
+            return None
+        by_line, malformed, _ = rejects
+    if count_lines(source.path) != 1 + rows + len(by_line) + len(malformed):
+        return None
+    rest = _parse_rejects(source, by_line)
+    if rest is None:
+        return None
+    _store_rest(connection, source, kept, rest)
+    # The i-th row that was read stands behind all rejected data rows q_j (sorted, counted from 1)
+    # with q_j - j + 1 <= i.
+    gone = sorted({line - 1 for line in by_line} | {line - 1 for line, _ in malformed})
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE gap_{source.id} (threshold BIGINT, shift BIGINT)"
+    )
+    steps = {q - j + 1: j for j, q in enumerate(gone, start=1)}
+    if steps:
+        connection.executemany(f"INSERT INTO gap_{source.id} VALUES (?, ?)", list(steps.items()))
+    number = "file_row_number + 1"
+    line = f"{number} + 1 + {source.line_offset}"
+    scan = f"read_parquet({literal(target)}, file_row_number = true)"
+    if steps:
+        line += " + coalesce(g.shift, 0)"
+        scan = f"{scan} r ASOF LEFT JOIN gap_{source.id} g ON r.file_row_number + 1 >= g.threshold"
+    parts = []
+    for i, own in enumerate(kept):
+        if own in numbers:
+            parts.append(f"c{i} AS n{i}, CAST(NULL AS VARCHAR) AS t{i}")
+        else:
+            parts.append(f"CAST(NULL AS DOUBLE) AS n{i}, c{i} AS t{i}")
+    main, relation = f"main_{source.id}", f"staged_{source.id}"
+    connection.execute(
+        f"CREATE OR REPLACE TEMP VIEW {main} AS SELECT CAST({line} AS BIGINT) AS line"
+        f"{''.join(', ' + p for p in parts)} FROM {scan}"
+    )
+    found = [Part(main, _facts(connection, target, kept, numbers))]
+    union = ""
+    if rest:
+        found.append(Part(f"rest_{source.id}", {}))
+        union = f" UNION ALL SELECT * FROM rest_{source.id}"
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW {relation} AS SELECT * FROM {main}{union}")
+    offset = source.line_offset
+    return Stage(
+        source,
+        relation,
+        tuple(found),
+        tuple(kept),
+        rows + len(rest),
+        tuple((line + offset, rule) for line, rule in malformed),
+    )
+
+
+def _facts(
+    connection: duckdb.DuckDBPyConnection, target: Path, kept: Sequence[str], numbers: set[str]
+) -> dict[str, tuple[float, float, bool]]:
+    """Find the lowest and highest value of each plain column, and whether all are whole."""
+    plain = [(own, f"c{i}") for i, own in enumerate(kept) if own in numbers]
+    if not plain:
+        return {}
+    selects = ", ".join(f"min({c}), max({c}), bool_and({c} = floor({c}))" for _, c in plain)
+    row: Any = connection.execute(f"SELECT {selects} FROM {literal(target)}").fetchone()
+    facts = {}
+    for i, (own, _) in enumerate(plain):
+        low, high, whole = row[3 * i : 3 * i + 3]
+        missing = low is None
+        facts[own] = (math.nan, math.nan, True) if missing else (low, high, bool(whole))
+    return facts
+
+
+def _read_rejects(
+    connection: duckdb.DuckDBPyConnection,
+) -> tuple[dict[int, str], list[tuple[int, str]], set[int]] | None:
+    """Sort the engine's rejects: rows with an unreadable cell, malformed rows, failing columns.
+
+    None where there is another kind of reject: then a line is not a row.
+    """
+    found = connection.execute(
+        "SELECT line, error_type::VARCHAR, csv_line, column_idx FROM rejects_of_file ORDER BY line"
+    ).fetchall()
+    malformed = {int(n): _STRUCTURE[kind] for n, kind, _, _ in found if kind in _STRUCTURE}
+    if any(kind != "CAST" and kind not in _STRUCTURE for _, kind, _, _ in found):
+        return None
+    cast = [r for r in found if r[1] == "CAST" and int(r[0]) not in malformed]
+    return (
+        {int(n): str(text) for n, _, text, _ in cast},
+        sorted(malformed.items()),
+        {int(r[3]) - 1 for r in cast},
+    )
+
+
+def _parse_rejects(source: Source, by_line: dict[int, str]) -> list[tuple[int, list[str]]] | None:
+    """Split rejected rows into their cells; None where one does not split as a row."""
+    rows = []
+    for line, text in by_line.items():
+        cells = next(csv.reader(io.StringIO(text.strip("\r\n")), delimiter=source.delimiter), [])
+        if len(cells) != len(source.header) or "\n" in text.strip("\r\n"):
+            return None
+        rows.append((line, cells))
+    return rows
+
+
+def _store_rest(
+    connection: duckdb.DuckDBPyConnection,
+    source: Source,
+    kept: Sequence[str],
+    rest: list[tuple[int, list[str]]],
+) -> None:
+    """Stage rejected rows as text."""
+    columns = "".join(f", n{i} DOUBLE, t{i} VARCHAR" for i in range(len(kept)))
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE rest_{source.id} (line BIGINT{columns})")
+    at = {c: i for i, c in enumerate(source.header)}
+    marks = {"", *(str(m) for m in source.spec["missing"])}
+    values: list[list[Any]] = []
+    for line, cells in rest:
+        row: list[Any] = [line + source.line_offset]
+        for own in kept:
+            cell = cells[at[own]]
+            row += [None, None if cell in marks else cell]
+        values.append(row)
+    if values:
+        places = ", ".join("?" * len(values[0]))
+        connection.executemany(f"INSERT INTO rest_{source.id} VALUES ({places})", values)
+
+
+def _stage_slowly(
+    connection: duckdb.DuckDBPyConnection, source: Source, kept: Sequence[str], scratch: Path
+) -> Stage:
+    """Stage a file whose rows are not lines, through a copy in which they are."""
+    copy = scratch / f"{source.id}.lines.csv"
+    malformed = normalise(source, copy)
+    _forget_rejects(connection)
+    at = {c: i for i, c in enumerate(source.header)}
+    parts = [f"CAST(NULL AS DOUBLE) AS n{i}, c{at[c]} AS t{i}" for i, c in enumerate(kept)]
+    relation = f"staged_{source.id}"
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {relation} AS SELECT line + {source.line_offset} AS line"
+        f"{''.join(', ' + p for p in parts)} FROM {_scan(source, copy, (), line=True)}"
+    )
+    row: Any = connection.execute(f"SELECT count(*) FROM {relation}").fetchone()
+    offset = source.line_offset
+    return Stage(
+        source,
+        relation,
+        (Part(relation, {}),),
+        tuple(kept),
+        int(row[0]),
+        tuple((line + offset, rule) for line, rule in malformed),
+    )
