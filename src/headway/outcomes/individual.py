@@ -269,10 +269,12 @@ def summarise_individual(
         label = f"recovered: reliably improved, from {border:g} or more to below {border:g}"
         kinds.insert(1, ("recovered", label, ("recovered",), ""))
     for id, label, members, note in kinds:
-        out.append(_share(f"reliable_{id}", label, int(np.isin(classes, members).sum()), n, note))
+        out.append(
+            count_share(f"reliable_{id}", label, int(np.isin(classes, members).sum()), n, note)
+        )
     room = np.round(start - best, _DECIMALS)
     out.append(
-        _share(
+        count_share(
             "reliable_cannot_reach",
             f"start so low that even {best:g} would be no reliable improvement",
             int((room < limit).sum()),
@@ -282,7 +284,7 @@ def summarise_individual(
     if worst is not None:
         room = np.round(worst - start, _DECIMALS)
         out.append(
-            _share(
+            count_share(
                 "reliable_cannot_worsen",
                 f"start so high that even {worst:g} would be no reliable deterioration",
                 int((room < limit).sum()),
@@ -313,7 +315,8 @@ def _threshold(sem: float, windows: Array, n: int, unit: str) -> Statistic:
     )
 
 
-def _share(id: str, label: str, count: int, n: int, note: str = "") -> Statistic:
+def count_share(id: str, label: str, count: int, n: int, note: str = "") -> Statistic:
+    """State how many of n people have a property: percent, Wilson interval, count."""
     low, high = wilson(count, n)
     return Statistic(
         id,
