@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
-from headway.outcomes import individual
+from headway.outcomes import individual, lost
 
 FILE = "vickers2004_acupuncture_headache_raw.csv"
 
@@ -61,3 +62,24 @@ def test_classes_of_the_acupuncture_arm_by_counting(trial: pd.DataFrame) -> None
     assert table["of"].eq(161).all() and min(counts.values()) > 0
     # 30.4 % of 161 in the known answers.
     assert table.loc[table["response"] == "at least 50 % better", "n"].sum() == 49
+
+
+def test_the_lost_started_worse(trial: pd.DataFrame) -> None:
+    """The notes have 17.1 v 15.9 headache days and a score of 29.3 v 25.6 points."""
+    columns = ["f1", "pk1", "age", "sex", "migraine"]
+    table = lost.compare_lost(
+        trial[columns], trial.index[trial["f5"].notna()], trial.index, categorical=["sex"]
+    ).set_index("characteristic")
+    assert (table["of_analysed"] == 301).all() and (table["of_lost"] == 100).all()
+    days, score = table.loc["f1"], table.loc["pk1"]
+    assert (f"{days['value_lost']:.1f}", f"{days['value_analysed']:.1f}") == ("17.1", "15.9")
+    assert (f"{score['value_lost']:.1f}", f"{score['value_analysed']:.1f}") == ("29.3", "25.6")
+    known = stats.ttest_ind(
+        trial.loc[trial["pk5"].isna(), "pk1"],
+        trial.loc[trial["pk5"].notna(), "pk1"],
+        equal_var=False,
+    ).confidence_interval(0.95)
+    assert (score["ci_low"], score["ci_high"]) == pytest.approx((known.low, known.high))
+    women = table[table["level"] == "1"].iloc[0]
+    counted = trial[trial["pk5"].isna()]["sex"].value_counts()
+    assert (women["count_lost"], women["n_lost"]) == (counted[1], 100)
