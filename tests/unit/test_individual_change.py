@@ -125,10 +125,10 @@ def test_binary_fractions_do_not_move_a_limit() -> None:
     assert individual.classify([0.3], [0.1], sem, border=0.3).tolist() == ["recovered"]
     assert individual.classify([0.1], [0.3], sem).tolist() == ["deteriorated"]
     assert individual.classify([0.5], [0.1 + 0.2], sem, border=0.3).tolist() == ["improved"]
-    # 28 x 15 / 28 through a division is the border all the same.
-    value = 28 * ((15 / 22) / (28 / 22))
-    assert individual.classify([value], [0], SEM).tolist() == ["recovered"]
-    assert individual.classify([28], [value], SEM).tolist() == ["improved"]
+    # A hair below the border is the border, before and after; a hair above it too.
+    for value in np.nextafter(15, [0, 28]):
+        assert individual.classify([value], [0], SEM).tolist() == ["recovered"]
+        assert individual.classify([28], [value], SEM).tolist() == ["improved"]
 
 
 def test_a_missing_value_has_no_class_and_is_in_no_denominator() -> None:

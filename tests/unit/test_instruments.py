@@ -114,6 +114,13 @@ def test_shares_by_hand_with_the_intervals_of_statsmodels() -> None:
         assert (s.ci_low, s.ci_high) == pytest.approx((100 * low, 100 * high))
 
 
+def test_a_threshold_is_not_missed_by_a_binary_fraction() -> None:
+    assert 64.1 - 61.6 < 2.5
+    found = by_id(instruments.summarise_scores("HIT-6", [64.1, 61.6], [61.6, 64.1]))
+    assert found["hit6_smelt_2014_mean_better"].count == 1
+    assert found["hit6_smelt_2014_mean_worse"].count == 1
+
+
 def test_notes_name_source_population_and_doubt() -> None:
     hit6 = by_id(instruments.summarise_scores("HIT-6", [60], [50]))
     note = hit6["hit6_castien_2012_better"].note
@@ -212,6 +219,7 @@ def broken(change: Callable[[dict[str, Any]], object], tmp_path: Path) -> str:
         (lambda d: d["HIT-6"]["thresholds"][0].update(doi="doi.org/x"), ("doi",)),
         (lambda d: d["HIT-6"]["thresholds"][0].update(id="houts_2020"), ("used twice",)),
         (lambda d: d["HIT-6"]["grades"]["steps"][1].__setitem__(0, 49), ("HIT-6", "overlap")),
+        (lambda d: d["HIT-6"]["grades"]["steps"][1].__setitem__(0, 51), ("HIT-6", "gap")),
         (lambda d: d["MIDAS"]["grades"]["steps"].pop(), ("MIDAS", "cover the range")),
         (lambda d: d["PGIC"]["steps"].pop(), ("PGIC", "one answer per step")),
         (lambda d: d["PGIC"].pop("importance"), ("PGIC", "needs a source")),

@@ -198,6 +198,22 @@ def test_the_rule_of_the_flag(gap: float, share: float, flag: bool) -> None:
     assert np.isnan(found.correlation)  # all were observed alike
 
 
+def test_a_mean_share_of_90_percent_is_not_missed_by_a_binary_fraction() -> None:
+    share = pd.Series([0.9] * 9)
+    assert share.to_numpy().mean() < 0.9
+    said = pd.Series(np.arange(9.0))
+    found = lost.compare_sources(said + 2 + said / 100, said, share)
+    assert found.ci_low > 0 and found.flag is False
+
+
+def test_three_people_have_a_correlation_and_two_have_none() -> None:
+    diary, said, share = (pd.Series(v) for v in ([9.0, 9, 12], [8.0, 6, 6], [0.9, 0.8, 0.4]))
+    found = lost.compare_sources(diary, said, share)
+    # Differences 1, 3, 6 against shares: deviations have products -1.3 and squares 38/3 and 0.14.
+    assert found.correlation == pytest.approx(-1.3 / np.sqrt(38 / 3 * 0.14))
+    assert np.isnan(lost.compare_sources(diary[:2], said[:2], share[:2]).correlation)
+
+
 def test_too_few_people_are_never_flagged() -> None:
     for n in (0, 1):
         found = lost.compare_sources(*(pd.Series(v[:n]) for v in ([20.0], [2.0], [0.5])))

@@ -78,8 +78,7 @@ def test_retest(first: ArrayLike, second: ArrayLike) -> Retest:
         return Retest(n, nan, nan, nan, nan)
     r = float(np.corrcoef(a, b)[0, 1])
     sd = float(np.std(a, ddof=1))
-    # r of a perfect repetition may exceed 1 by rounding.
-    sem = sd * float(np.sqrt(max(0.0, 1 - r)))
+    sem = sd * float(np.sqrt(1 - r))
     return Retest(n, r, sd, sem, float(reliable_threshold(sem, 1)))
 
 
