@@ -236,7 +236,11 @@ def test_thresholds_of_a_mixed_clinic_are_all_stated() -> None:
     s = found["reliable_threshold"]
     assert s.estimate == pytest.approx(9.2857, abs=1e-4)
     assert "9.29 with 1 window before, 8.04 with 2 windows before" in s.note
-    alone = by_id(individual.summarise_individual([20, 20], [10, 10], 3.35, 2))
+    assert s.note.startswith("SEM 3.35 from untreated people; ")
+    alone = by_id(
+        individual.summarise_individual([20, 20], [10, 10], 3.35, 2, source="usual care (A 2004)")
+    )
+    assert alone["reliable_threshold"].note.startswith("SEM 3.35 from usual care (A 2004); ")
     assert alone["reliable_threshold"].estimate == pytest.approx(8.0416, abs=1e-4)
 
 

@@ -227,6 +227,7 @@ def summarise_individual(
     best: float = 0.0,
     worst: float | None = None,
     unit: str = "",
+    source: str = "untreated people",
 ) -> list[Statistic]:
     """Summarise reliable change in the order of display.
 
@@ -242,6 +243,8 @@ def summarise_individual(
         is added: the share of people whom no course could class as deteriorated.
     unit
         Unit of the outcome.
+    source
+        Whom the standard error of measurement comes from, for the note.
 
     Returns
     -------
@@ -258,7 +261,7 @@ def summarise_individual(
     limit = np.round(reliable_threshold(sem, windows), _DECIMALS)
     start = np.round(before[known], _DECIMALS)
 
-    out = [_threshold(sem, windows, n, unit)]
+    out = [_threshold(sem, windows, n, unit, source)]
     kinds = [
         ("improved", "reliably improved, the recovered among them", ("improved", "recovered"), ""),
         ("unchanged", "no reliable change", ("unchanged",), "not the same as no change"),
@@ -293,11 +296,11 @@ def summarise_individual(
     return out
 
 
-def _threshold(sem: float, windows: Array, n: int, unit: str) -> Statistic:
+def _threshold(sem: float, windows: Array, n: int, unit: str, source: str) -> Statistic:
     """State the threshold of people with the fewest windows, and the others' in the note."""
     used = np.unique(windows) if n else np.array([1.0])
     limits = reliable_threshold(sem, used)
-    note = f"SEM {sem:.3g} from untreated people"
+    note = f"SEM {sem:.3g} from {source}"
     if len(used) > 1 or used[0] > 1:
         each = (
             f"{limit:.2f} with {w:g} window{'s' if w > 1 else ''} before"
