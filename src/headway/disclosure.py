@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from headway.outcomes.change import wilson
+from headway.outcomes.lost import newcombe_interval
 from headway.tables import conform
 
 if TYPE_CHECKING:
@@ -79,7 +80,24 @@ PRESETS: dict[str, Preset] = {
 }
 
 # Statistics that count days or shares of days over everyone who started, not people.
-_SHARES = ("responders_", "worsened_")
+_LADDER = ("responders_30", "responders_50", "responders_75")
+# Statistics whose counts add up to n: where one is hidden, another goes with it.
+_PARTITIONS: tuple[tuple[str, ...], ...] = (
+    ("reliable_improved", "reliable_unchanged", "reliable_deteriorated"),
+    (
+        "pgic_very_much_improved",
+        "pgic_much_improved",
+        "pgic_minimally_improved",
+        "pgic_no_change",
+        "pgic_worse",
+    ),
+)
+# The first is part of the second: the people in between must not be few either.
+_NESTED = (
+    *pairwise(reversed(_LADDER)),
+    ("reliable_recovered", "reliable_improved"),
+    ("pgic_very_much_improved", "pgic_at_least_much_improved"),
+)
 _NUMBERS = ["estimate", "ci_low", "ci_high", "count"]
 
 
@@ -98,19 +116,12 @@ def release(tables: Mapping[str, pd.DataFrame], preset: Preset) -> dict[str, pd.
         The same tables, fit to be written to `results/`. Any other table is an error: a table
         without a rule does not pass.
     """
-    rules = {
-        "cohort": release_cohort,
-        "flow": release_flow,
-        "window_means": release_window_means,
-        "change_histogram": release_histogram,
-        "change_lines": release_lines,
-    }
-    unknown = sorted(set(tables) - set(rules))
+    unknown = sorted(set(tables) - set(RULES))
     if unknown:
         raise KeyError(f"no disclosure rule for the table(s): {', '.join(unknown)}")
     out = {}
     for name, frame in tables.items():
-        released = frame.copy() if preset.open else rules[name](frame.copy(), preset)
+        released = frame.copy() if preset.open else RULES[name](frame.copy(), preset)
         out[name] = conform(name, released)
     return out
 
@@ -119,11 +130,12 @@ def release_cohort(frame: pd.DataFrame, preset: Preset) -> pd.DataFrame:
     """Redact statistics on few people; compute shares again from rounded counts."""
     hidden = frame["n"].map(preset.hides) | frame["of"].map(preset.hides)
     hidden |= _second_group(frame, hidden, preset)
-    share = frame["statistic"].str.startswith(_SHARES)
+    share = frame["unit"].eq("percent") & frame["count"].notna()
     rest = frame["n"] - frame["count"]
     small_part = share & (frame["count"].map(preset.hides) | rest.map(preset.hides))
-    # One person fewer in a step of the ladder (>= 30, 50, 75 %) must not show by subtraction.
+    # One person fewer in a step of a ladder (>= 30, 50, 75 %) must not show by subtraction.
     small_part |= share & _small_steps(frame, preset)
+    small_part |= share & _second_part(frame, small_part)
     n = frame["n"].map(preset.round)
     count = frame["count"].map(preset.round).clip(upper=n)
     recount = share & ~hidden & ~small_part & frame["count"].notna()
@@ -140,15 +152,35 @@ def release_cohort(frame: pd.DataFrame, preset: Preset) -> pd.DataFrame:
 
 
 def _small_steps(frame: pd.DataFrame, preset: Preset) -> pd.Series:
-    """Mark responder counts that differ from the next one by a small number of people."""
-    ladder = ["responders_30", "responders_50", "responders_75"]
+    """Mark counts that are part of another count and differ from it by a small number of people.
+
+    Rounding to 5 blurs such a difference; counts that are not rounded need it.
+    """
     marked = frame["count"].isna() & False
+    if preset.round_to > 1:
+        return marked
     keys = ["outcome", "comparison", "group"]
-    for _, part in frame[frame["statistic"].isin(ladder)].groupby(keys, sort=False):
-        steps = part.set_index("statistic")["count"]
-        for upper, lower in pairwise(ladder):
-            if preset.round_to == 1 and preset.hides(steps[upper] - steps[lower]):
-                marked |= frame.index.isin(part.index[part["statistic"] == lower])
+    for _, part in frame[frame["count"].notna()].groupby(keys, sort=False):
+        count = part.drop_duplicates("statistic").set_index("statistic")["count"]
+        for inner, outer in _NESTED:
+            if inner in count and outer in count and preset.hides(count[outer] - count[inner]):
+                marked |= frame.index.isin(part.index[part["statistic"] == inner])
+    return marked
+
+
+def _second_part(frame: pd.DataFrame, small: pd.Series) -> pd.Series:
+    """Mark the smallest other count where exactly one of counts that add up to n is hidden."""
+    marked = small & False
+    keys = ["outcome", "comparison", "group"]
+    for _, part in frame[frame["count"].notna()].groupby(keys, sort=False):
+        grades = part["statistic"].str.extract(r"^(.*_grade)_\d+_(before|after)$")
+        sets = [part[part["statistic"].isin(p)] for p in _PARTITIONS]
+        sets += [part.loc[rows.index] for _, rows in grades.dropna().groupby([0, 1])]
+        for members in sets:
+            gone = small[members.index]
+            left = members.loc[~gone & (members["count"] > 0), "count"]
+            if gone.sum() == 1 and len(left):
+                marked[left.idxmin()] = True
     return marked
 
 
@@ -241,6 +273,58 @@ def _collapse_tails(part: pd.DataFrame, preset: Preset) -> pd.DataFrame:
     return out
 
 
+def release_individual(frame: pd.DataFrame, preset: Preset) -> pd.DataFrame:
+    """Redact and round the cells of the cross-table.
+
+    Its margins stand in `cohort`; where counts are not rounded, one small cell would follow from
+    them, so then the whole table goes.
+    """
+    hidden = frame["n"].map(preset.hides) | frame["of"].map(preset.hides)
+    if preset.round_to == 1 and hidden.any():
+        hidden |= True
+    frame["n"] = frame["n"].map(preset.round).mask(hidden)
+    frame["of"] = frame["of"].mask(frame["of"].map(preset.hides)).map(preset.round)
+    frame["redacted"] = hidden
+    return frame
+
+
+def release_lost(frame: pd.DataFrame, preset: Preset) -> pd.DataFrame:
+    """Redact a characteristic where either side is small; shares again from rounded counts."""
+    sides = ("analysed", "lost")
+    hidden = frame["n_lost"].isna() & False
+    for side in sides:
+        for column in (f"n_{side}", f"of_{side}", f"count_{side}"):
+            hidden |= frame[column].map(preset.hides)
+        hidden |= (frame[f"n_{side}"] - frame[f"count_{side}"]).map(preset.hides)
+    share = frame["measure"].eq("percent")
+    # Levels of one characteristic add up: a single hidden one would follow from the others.
+    for _, part in frame[share].groupby("characteristic", sort=False):
+        gone = hidden[part.index]
+        left = part.loc[~gone, "n_lost"]
+        if gone.sum() == 1 and len(left):
+            counts = part.loc[left.index, ["count_lost", "count_analysed"]].min(axis=1)
+            hidden[counts.idxmin()] = True
+    numbers = [c for c in frame.columns if frame[c].dtype == "float64"]
+    for side in sides:
+        for column in ("n", "of", "count"):
+            frame[f"{column}_{side}"] = frame[f"{column}_{side}"].map(preset.round)
+        again = share & ~hidden
+        frame.loc[again, f"value_{side}"] = (
+            100 * frame.loc[again, f"count_{side}"] / frame.loc[again, f"n_{side}"]
+        )
+    again = share & ~hidden
+    if preset.round_to > 1 and again.any():
+        low, high = newcombe_interval(
+            *(frame.loc[again, c] for c in ("count_lost", "n_lost", "count_analysed", "n_analysed"))
+        )
+        frame.loc[again, "difference"] = frame["value_lost"] - frame["value_analysed"]
+        frame.loc[again, "ci_low"], frame.loc[again, "ci_high"] = 100 * low, 100 * high
+        frame.loc[again, "standardised_difference"] = NAN
+    frame.loc[hidden, numbers] = NAN
+    frame["redacted"] = hidden
+    return frame
+
+
 def release_lines(frame: pd.DataFrame, preset: Preset) -> pd.DataFrame:
     """Release no single person's line (the open presets do not come here)."""
     return frame.iloc[:0]
@@ -248,3 +332,14 @@ def release_lines(frame: pd.DataFrame, preset: Preset) -> pd.DataFrame:
 
 def _few(preset: Preset) -> str:
     return f"1 to {preset.redact_up_to}"
+
+
+RULES = {
+    "cohort": release_cohort,
+    "flow": release_flow,
+    "individual": release_individual,
+    "lost": release_lost,
+    "window_means": release_window_means,
+    "change_histogram": release_histogram,
+    "change_lines": release_lines,
+}

@@ -611,6 +611,42 @@ COHORT = Table(
         "note": _text("Remark", nullable=True),
     },
 )
+INDIVIDUAL = Table(
+    row="a class of reliable change x a class of relative change, primary comparison",
+    key=("outcome", "comparison", "class", "response"),
+    columns={
+        "outcome": _text("Outcome"),
+        "comparison": _text("Identifier of the pair of windows and the rule"),
+        "class": _text("recovered, improved, unchanged or deteriorated (Jacobson & Truax 1991)"),
+        "response": _text("Relative change"),
+        "n": _float("People"),
+        "of": _float("People with a class"),
+        "redacted": _bool("Whether disclosure control withheld the count"),
+    },
+)
+LOST = Table(
+    row="one characteristic before treatment, of the analysed and of the lost",
+    key=("characteristic", "level"),
+    columns={
+        "characteristic": _text("What is compared"),
+        "level": _text("Level, for a share", nullable=True),
+        "measure": _text("mean or percent"),
+        "n_analysed": _float("Analysed people with a value"),
+        "of_analysed": _float("Analysed people"),
+        "count_analysed": _float("Analysed people at the level"),
+        "value_analysed": _float("Mean or percent of the analysed"),
+        "n_lost": _float("Lost people with a value"),
+        "of_lost": _float("Lost people"),
+        "count_lost": _float("Lost people at the level"),
+        "value_lost": _float("Mean or percent of the lost"),
+        "difference": _float("Lost - analysed"),
+        "ci_low": _float("Lower limit"),
+        "ci_high": _float("Upper limit"),
+        "interval": _text("Method of the interval", nullable=True),
+        "standardised_difference": _float("Difference in standard deviations (Austin 2009)"),
+        "redacted": _bool("Whether disclosure control withheld numbers"),
+    },
+)
 COURSE_OF_WINDOWS = Table(
     row="mean of one outcome in one window",
     key=("outcome", "comparison", "window"),
@@ -675,6 +711,8 @@ TABLES: dict[str, Table] = {
     "quarantine": QUARANTINE,
     "flow": FLOW,
     "cohort": COHORT,
+    "individual": INDIVIDUAL,
+    "lost": LOST,
     "window_means": COURSE_OF_WINDOWS,
     "change_histogram": HISTOGRAM,
     "change_lines": LINES,

@@ -34,8 +34,7 @@ def released(name: str, preset: str = "") -> tuple[dict[str, Any], dict[str, pd.
     """Release a shipped clinic's tables under its own or another preset."""
     clinic, found = analysed(name)
     rules = disclosure.PRESETS[preset or clinic["disclosure"]]
-    names = ("cohort", "flow", "window_means", "change_histogram", "change_lines")
-    out = disclosure.release({n: found[n] for n in names}, rules)
+    out = disclosure.release({n: found[n] for n in disclosure.RULES}, rules)
     if preset:
         clinic = {**clinic, "disclosure": preset, "synthetic": False}
     return clinic, out, rules

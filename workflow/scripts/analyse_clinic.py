@@ -20,7 +20,7 @@ def main(snakemake):
     for name in ("windows", "change"):
         tables.write_parquet(result[name], Path(snakemake.output[name]))
     result["flow"] = cohort.join_flow(account, result["flow"])
-    for name in ("cohort", "flow", "window_means", "change_histogram", "change_lines"):
+    for name in cohort.RELEASED:
         tables.write_csv(result[name], Path(snakemake.output[name]))
 
 

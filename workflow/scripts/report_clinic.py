@@ -13,7 +13,7 @@ def main(snakemake):
     """Release the tables, then draw and write from nothing but what was released."""
     clinic = json.loads(Path(snakemake.input.clinic).read_text())
     status = json.loads(Path(snakemake.input.status).read_text())
-    names = ("cohort", "flow", "window_means", "change_histogram", "change_lines")
+    names = disclosure.RULES
     preset = disclosure.PRESETS[clinic.get("disclosure", "opensafely")]
     released = disclosure.release(
         {name: tables.read_csv(name, Path(snakemake.input[name])) for name in names}, preset

@@ -72,7 +72,9 @@ def find_zero_coded(connection: duckdb.DuckDBPyConnection, stage: Stage) -> list
         for i, other in enumerate(others):
             at_zero, elsewhere, seen = row[2 + 3 * i : 5 + 3 * i]
             together = at_zero >= MIN_SHARE_ZEROS * zeros and elsewhere <= MAX_SHARE_OTHERS * rest
-            if (together or _filled(at_zero, elsewhere, zeros - at_zero, seen)) and at_zero > coincide:
+            if (
+                together or _filled(at_zero, elsewhere, zeros - at_zero, seen)
+            ) and at_zero > coincide:
                 best, coincide = other, at_zero
         if best:
             problems.append(

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from headway.outcomes import individual, instruments
 from headway.outcomes import windows as windows_of
 from headway.outcomes.change import Statistic, summarise_change, t_interval
+from headway.outcomes.lost import compare_lost, compare_sources
 from headway.outcomes.missingness import (
     bound_change,
     has_headache_free_days,
@@ -29,6 +31,16 @@ UNITS = {
     "headache_index": "intensity x hours per 28 days",
 }
 CHRONIC_FROM = 15  # headache days per 28: chronic from 15 a month on (ICHD-3)
+# Tables that go on to disclosure control; the others are row-level and stay behind.
+RELEASED = (
+    "cohort",
+    "flow",
+    "individual",
+    "lost",
+    "window_means",
+    "change_histogram",
+    "change_lines",
+)
 _BIN_WIDTH = {"frequency": 4.0, "intensity": 1.0, "duration": 2.0}
 
 
@@ -38,6 +50,8 @@ class Cohort:
 
     change: pd.DataFrame
     cohort: pd.DataFrame
+    individual: pd.DataFrame
+    lost: pd.DataFrame
     window_means: pd.DataFrame
     change_histogram: pd.DataFrame
     change_lines: pd.DataFrame
@@ -69,11 +83,12 @@ def find_starters(folder: Path) -> pd.Index:
 def label_groups(
     sessions: pd.DataFrame, patients: pd.DataFrame, windows: pd.DataFrame, starters: pd.Index
 ) -> dict[str, pd.Series]:
-    """Label each person with technique, setting and baseline frequency group.
+    """Label each person with technique, setting, therapist, condition, year and baseline group.
 
     technique: the one used in most of the person's sessions in the office (`mixed` on a tie, or
     the most used one at home for people never seen in the office); setting: `in_office`,
-    `at_home` or `both`; baseline: episodic (< 15 headache days per 28) or chronic.
+    `at_home` or `both`; therapist: who gave most of the person's sessions (`several` on a tie);
+    year: of the first session; baseline: episodic (< 15 headache days per 28) or chronic.
     """
     import pandas as pd
 
@@ -82,15 +97,8 @@ def label_groups(
         used = sessions[sessions["technique"].notna()]
         office = used[used["setting"] != "at_home"]
         never = used[~used["patient_id"].isin(office["patient_id"])]
-        counts = (
-            pd.concat([office, never])
-            .groupby(["patient_id", "technique"])
-            .size()
-            .unstack(fill_value=0)
-        )
-        top = counts.max(axis=1)
-        tie = counts.eq(top, axis=0).sum(axis=1) > 1
-        out["technique"] = counts.idxmax(axis=1).where(~tie, "mixed").reindex(starters)
+        used = pd.concat([office, never])
+        out["technique"] = _most_frequent(used, "technique", "mixed").reindex(starters)
     if sessions["setting"].notna().any():
         kinds = (
             sessions[sessions["setting"].notna()]
@@ -98,8 +106,14 @@ def label_groups(
             .agg(lambda s: s.iloc[0] if s.nunique() == 1 else "both")
         )
         out["setting"] = kinds.reindex(starters)
+    known = sessions[sessions["therapist"].notna()]
+    if known["therapist"].nunique() > 1:
+        out["therapist"] = _most_frequent(known, "therapist", "several").reindex(starters)
     if patients["condition"].notna().any():
         out["condition"] = patients.set_index("patient_id")["condition"].reindex(starters)
+    if patients["start_year"].notna().any():
+        year = patients.set_index("patient_id")["start_year"].astype("Int64").reindex(starters)
+        out["year"] = year.astype("str").where(year.notna())
     base = windows[
         (windows["window"] == "baseline")
         & (windows["outcome"] == "frequency")
@@ -117,12 +131,21 @@ def label_groups(
     return out
 
 
+def _most_frequent(sessions: pd.DataFrame, column: str, tie: str) -> pd.Series:
+    """Take each person's most frequent value of a column; `tie` where two are as frequent."""
+    counts = sessions.groupby(["patient_id", column]).size().unstack(fill_value=0)
+    top = counts.max(axis=1)
+    several = counts.eq(top, axis=0).sum(axis=1) > 1
+    return counts.idxmax(axis=1).where(~several, tie)
+
+
 def build_cohort(
     windows: pd.DataFrame,
     starters: pd.Index,
     groups: Mapping[str, pd.Series],
     comparisons: list[Comparison],
     clinic: Mapping[str, Any],
+    characteristics: pd.DataFrame,
 ) -> Cohort:
     """Summarise every comparison and outcome; groups for the primary outcome and comparison.
 
@@ -134,9 +157,12 @@ def build_cohort(
         Everyone who started; every denominator `of` counts them.
     groups
         Family -> label per person (`label_groups`).
+    characteristics
+        What was known of each person before treatment (`describe_people`).
     """
     import pandas as pd
 
+    crossed, lost = empty("individual"), empty("lost")
     rows: list[dict[str, object]] = []
     means: list[dict[str, object]] = []
     bins: list[dict[str, object]] = []
@@ -174,26 +200,38 @@ def build_cohort(
             )
             if outcome == "frequency":
                 statistics += _frequency_only(windows, part, starters, comparison, clinic, unit)
+                statistics += _individual(part, clinic, unit)
+            elif comparison.source == "visit" and instruments.canonical(outcome):
+                statistics += instruments.summarise_scores(outcome, pre, post)
             add(statistics, "all", len(starters))
             if primary:
+                if outcome == "frequency":
+                    crossed = _cross(part, clinic, comparison)
+                lost = conform(
+                    "lost",
+                    compare_lost(characteristics, part["patient_id"], starters).assign(
+                        redacted=False
+                    ),
+                )
                 for family, labels in groups.items():
                     for label in sorted(labels.dropna().unique()):
                         members = labels.index[labels == label]
                         own = part[part["patient_id"].isin(members)]
-                        add(
-                            summarise_change(
-                                own["pre"].to_numpy(),
-                                own["post"].to_numpy(),
-                                unit=unit,
-                                replicates=boot["replicates"],
-                                seed=boot["seed"],
-                            ),
-                            f"{family}: {label}",
-                            len(members),
+                        of_group = summarise_change(
+                            own["pre"].to_numpy(),
+                            own["post"].to_numpy(),
+                            unit=unit,
+                            replicates=boot["replicates"],
+                            seed=boot["seed"],
                         )
+                        if outcome == "frequency":
+                            of_group += _individual(own, clinic, unit)
+                        add(of_group, f"{family}: {label}", len(members))
             flow += _people_flow(windows, starters, comparison, outcome, part)
             means += _window_means(windows, part, comparison, outcome, clinic)
             bins += _histogram(part["change"].to_numpy(), outcome, comparison)
+    rows += _pgic_rows(windows, starters, comparisons)
+    rows += _entry_checks(windows, starters, clinic)
     change = pd.concat(changes, ignore_index=True) if changes else empty("change")
     columns = ["patient_id", "comparison", "outcome", "pre", "post", "change"]
     change = conform("change", change[columns])
@@ -207,6 +245,8 @@ def build_cohort(
     return Cohort(
         change=change,
         cohort=table("cohort", rows),
+        individual=crossed,
+        lost=lost,
         window_means=table("window_means", means),
         change_histogram=table("change_histogram", bins),
         change_lines=conform("change_lines", lines),
@@ -302,6 +342,17 @@ def _frequency_only(
             ),
         ]
     completeness = measure_completeness(windows, starters, comparison, clinic)
+    if completeness:
+        out.append(
+            Statistic(
+                "completeness_difference",
+                "days with an entry, after − before",
+                completeness["completeness_post"] - completeness["completeness_pre"],
+                len(starters),
+                unit="percentage points",
+                note="a diary kept less well afterwards can look like a change",
+            )
+        )
     for id, share in (completeness or {}).items():
         side = "before" if id.endswith("pre") else "after"
         out.append(
@@ -314,6 +365,149 @@ def _frequency_only(
             )
         )
     return out
+
+
+def _individual(pairs: pd.DataFrame, clinic: Mapping[str, Any], unit: str) -> list[Statistic]:
+    rule = clinic["individual"]
+    return individual.summarise_individual(
+        pairs["pre"].to_numpy(),
+        pairs["post"].to_numpy(),
+        rule["sem"],
+        pairs["n_pre"].to_numpy(),
+        border=rule["border"],
+        worst=float(windows_of.DAYS_PER_WINDOW),
+        unit=unit,
+        source=rule["source"],
+    )
+
+
+def _cross(pairs: pd.DataFrame, clinic: Mapping[str, Any], comparison: Comparison) -> pd.DataFrame:
+    rule = clinic["individual"]
+    table = individual.cross_tabulate(
+        pairs["pre"].to_numpy(),
+        pairs["post"].to_numpy(),
+        rule["sem"],
+        pairs["n_pre"].to_numpy(),
+        rule["border"],
+    )
+    return conform(
+        "individual",
+        table.assign(outcome="frequency", comparison=comparison.id, redacted=False),
+    )
+
+
+def _pgic_rows(
+    windows: pd.DataFrame, starters: pd.Index, comparisons: list[Comparison]
+) -> list[dict[str, object]]:
+    """Count what people say about their change; asked once, afterwards."""
+    comparison = next((c for c in comparisons if c.id == "visit_recall"), None)
+    said = windows[
+        (windows["outcome"] == "PGIC")
+        & (windows["window"] == "post")
+        & windows["patient_id"].isin(starters)
+    ]
+    if comparison is None or not len(said):
+        return []
+    asked = Comparison(
+        comparison.id, "asked at a later visit", "", comparison.post, "visit", False, False
+    )
+    return [
+        _cohort_row(s, "PGIC", asked, "all", False, len(starters), "")
+        for s in instruments.summarise_pgic(said["value"])
+    ]
+
+
+def describe_people(
+    patients: pd.DataFrame,
+    windows: pd.DataFrame,
+    groups: Mapping[str, pd.Series],
+    comparisons: list[Comparison],
+    starters: pd.Index,
+) -> pd.DataFrame:
+    """Collect what was known of each person before treatment, for who was lost.
+
+    Outcomes in the primary comparison's window before, age, sex, years with the condition,
+    condition and technique, as far as they are recorded.
+    """
+    import pandas as pd
+
+    out = pd.DataFrame(index=starters)
+    if comparisons:
+        first = comparisons[0]
+        before = windows[
+            (windows["source"] == first.source)
+            & (windows["window"] == first.pre)
+            & windows["complete"]
+        ]
+        for outcome in [o for o in UNITS if (before["outcome"] == o).any()] + sorted(
+            set(before["outcome"]) - set(UNITS)
+        ):
+            own = before[before["outcome"] == outcome].set_index("patient_id")["value"]
+            out[f"{outcome} before"] = own.reindex(starters)
+    known = patients.set_index("patient_id").reindex(starters)
+    for column, label in (
+        ("age", "age"),
+        ("age_band", "age band"),
+        ("chronicity_years", "years with the condition"),
+        ("sex", "sex"),
+        ("condition", "condition"),
+    ):
+        if known[column].notna().any():
+            out[label] = known[column]
+    if "technique" in groups:
+        out["technique"] = groups["technique"]
+    return out
+
+
+def _entry_checks(
+    windows: pd.DataFrame, starters: pd.Index, clinic: Mapping[str, Any]
+) -> list[dict[str, object]]:
+    """Compare the diary with what people recall of about the same 28 days, where both exist."""
+    rows = []
+    for window, label in (("baseline", "before"), ("post", "after")):
+        length = windows_of.window_length(
+            clinic["windows"]["named"].get(window, {"from": None, "to": None})
+        )
+        own = windows[
+            (windows["outcome"] == "frequency")
+            & (windows["window"] == window)
+            & windows["patient_id"].isin(starters)
+        ]
+        diary = own[own["source"] == "diary"].set_index("patient_id")
+        recalled = own[own["source"] == "visit"].set_index("patient_id")["value"]
+        if not len(diary) or not len(recalled) or length is None:
+            continue
+        found = compare_sources(diary["value"], recalled, diary["days_observed"] / length)
+        note = (
+            f"days observed {100 * found.share_observed:.0f} %; "
+            + (
+                "FLAG: entries look more likely on headache days, or recall is too low"
+                if found.flag
+                else "no sign that entries were more likely on headache days"
+            )
+            if found.n
+            else "nobody has both"
+        )
+        statistic = Statistic(
+            "diary_minus_recall",
+            "diary (scaled) - asked at a visit, same people",
+            found.difference,
+            found.n,
+            found.ci_low,
+            found.ci_high,
+            "95 %, t",
+            unit=UNITS["frequency"],
+            note=note,
+        )
+        compared = Comparison(
+            f"diary_v_recall_{label}", f"diary v recall, {label}", window, window, "", False, False
+        )
+        rows.append(
+            _cohort_row(
+                statistic, "frequency", compared, "all", False, len(starters), UNITS["frequency"]
+            )
+        )
+    return rows
 
 
 def _people_flow(
@@ -480,12 +674,17 @@ def analyse_clinic(
     starters = find_starters(folder)
     groups = label_groups(sessions, patients, windows, starters)
     comparisons = windows_of.list_comparisons(clinic, sources)
-    result = build_cohort(windows, starters, groups, comparisons, clinic)
+    people = describe_people(patients, windows, groups, comparisons, starters)
+    result = build_cohort(windows, starters, groups, comparisons, clinic, people)
+    if courses is not None:
+        notes.append(_courses_note(courses, starters, clinic))
     flow = conform("flow", pd.concat([result.flow, *notes])) if notes else result.flow
     return {
         "windows": windows,
         "change": result.change,
         "cohort": result.cohort,
+        "individual": result.individual,
+        "lost": result.lost,
         "window_means": result.window_means,
         "change_histogram": result.change_histogram,
         "change_lines": result.change_lines,
@@ -499,6 +698,8 @@ def empty_cohort() -> dict[str, pd.DataFrame]:
         "windows",
         "change",
         "cohort",
+        "individual",
+        "lost",
         "window_means",
         "change_histogram",
         "change_lines",
@@ -513,6 +714,22 @@ def join_flow(account: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:
 
     parts = [p for p in (account, people) if len(p)]
     return conform("flow", pd.concat(parts, ignore_index=True)) if parts else empty("flow")
+
+
+def _courses_note(
+    courses: pd.DataFrame, starters: pd.Index, clinic: Mapping[str, Any]
+) -> pd.DataFrame:
+    weeks = clinic["course"]["gap_weeks"]
+    note = _flow_note(
+        "courses",
+        f"a pause of more than {weeks} weeks starts a new course; the first one is analysed, and "
+        "a later window that reaches into the next is not complete",
+    )
+    return note.assign(
+        step="came back for a second course",
+        n=float((courses["courses"] > 1).sum()),
+        of=float(len(starters)),
+    )
 
 
 def _flow_note(item: str, note: str) -> pd.DataFrame:

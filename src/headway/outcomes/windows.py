@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from headway.outcomes import instruments
 from headway.tables import conform, empty
 
 if TYPE_CHECKING:
@@ -313,7 +314,11 @@ def build_given_windows(given: pd.DataFrame) -> pd.DataFrame:
 def build_questionnaire_windows(
     questionnaires: pd.DataFrame, clinic: Mapping[str, Any]
 ) -> pd.DataFrame:
-    """Take each instrument's intake score and the score nearest the target day (as for visits)."""
+    """Take each instrument's intake score and the score nearest the target day (as for visits).
+
+    The outcome is the instrument's canonical name; a score that the instrument cannot give is
+    unknown (`headway.outcomes.instruments`).
+    """
     import pandas as pd
 
     parts = [empty("windows")]
@@ -322,7 +327,11 @@ def build_questionnaire_windows(
     )
     target = clinic["windows"]["visit_recall"]["target_day"]
     ranges = (("baseline", -DAYS_PER_WINDOW, intake, 0), ("post", low, high, target))
-    for instrument, scores in questionnaires.groupby("instrument", sort=True):
+    names = questionnaires["instrument"].map(lambda n: instruments.canonical(n) or n)
+    for instrument, scores in questionnaires.groupby(names, sort=True):
+        if instruments.canonical(str(instrument)):
+            wrong = instruments.out_of_range(str(instrument), scores["score"])
+            scores = scores[~wrong]
         for window, first, last, nearest in ranges:
             parts.append(
                 _nearest(scores, "score", first, last, nearest).assign(
@@ -403,9 +412,9 @@ def pair_windows(windows: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        patient_id, outcome, pre, post, change, pre_count, post_count; people with a complete
-        value on both sides only. With `mean_of_two_baselines` the value before is the mean of
-        `earlier` and `baseline` where both are complete.
+        patient_id, outcome, pre, post, change, pre_count, post_count, n_pre (windows before);
+        people with a complete value on both sides only. With `mean_of_two_baselines` the value
+        before is the mean of `earlier` and `baseline` where both are complete.
     """
     keys = ["patient_id", "outcome"]
     usable = windows[(windows["source"] == comparison.source) & windows["complete"]]
@@ -415,9 +424,14 @@ def pair_windows(windows: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:
         return rows.set_index(keys)
 
     pre, post = side(comparison.pre), side(comparison.post)
+    pre["n_pre"] = 1
     if comparison.mean_of_two_baselines:
         earlier = side("earlier").reindex(pre.index)
-        pre = pre.where(earlier["value"].isna(), (pre + earlier) / 2)
+        both_known = earlier["value"].notna()
+        for column in ("value", "count"):
+            mean = (pre[column] + earlier[column]) / 2
+            pre[column] = pre[column].where(~both_known, mean)
+        pre["n_pre"] = 1 + both_known.astype("int64")
     pre = pre.rename(columns={"value": "pre", "count": "pre_count"})
     post = post.rename(columns={"value": "post", "count": "post_count"})
     both = pre.join(post, how="inner")

@@ -38,12 +38,21 @@ CHANGE = (
     "smcc",
 )
 RESPONDERS = ("responders_30", "responders_50", "responders_75", "worsened_30")
+RELIABLE = (
+    "reliable_improved",
+    "reliable_recovered",
+    "reliable_unchanged",
+    "reliable_deteriorated",
+    "reliable_cannot_reach",
+    "reliable_cannot_worsen",
+)
 MISSING_DAYS = (
     "change_count_only",
     "bound_low",
     "bound_high",
     "completeness_pre",
     "completeness_post",
+    "completeness_difference",
 )
 
 
@@ -61,7 +70,7 @@ def build(
     clinic, status
         clinic.json and status.json.
     released
-        cohort, flow, window_means, change_histogram, change_lines after disclosure control.
+        The tables of `disclosure.RULES` after disclosure control.
     figures
         What `headway.figures.clinic` drew, saved.
     preset
@@ -148,6 +157,11 @@ def _body(
             main, CHANGE, f"{_name(outcome).capitalize()}: {label}", preset
         ),
         "responders": _responders(main, preset),
+        "reliable": _reliable(main, preset),
+        "crossed": _crossed(released["individual"], preset),
+        "lost": _lost(released["lost"], preset),
+        "entries": _entries(cohort, preset),
+        "scores": _scores(cohort, preset),
         "missing": _statistics(
             main, MISSING_DAYS, "Count-only change, bounds and completeness", preset
         ),
@@ -306,34 +320,138 @@ def _statistics(
 
 
 def _responders(main: pd.DataFrame, preset: Preset) -> dict[str, Any]:
-    rows = []
-    for name in RESPONDERS:
-        r = _statistic(main, name)
-        if r is None:
-            continue
-        share = words.HIDDEN
-        if not r["redacted"]:
-            ends = words.limits(r["ci_low"], r["ci_high"], 1)
-            share = f"{words.percent(r['estimate'], 1)} (95 % CI {ends}; Wilson)"
-        if words.missing(r["estimate"]) and not r["redacted"]:
-            share = words.MISSING
-        rows.append(
-            {
-                "kind": "",
-                "cells": [
-                    r["label"],
-                    _count(r["count"], r["redacted"], preset),
-                    _count(r["n"], r["redacted"], preset),
-                    share,
-                    words.as_text(r["note"]),
-                ],
-            }
-        )
+    rows = [_share_row(r, preset) for name in RESPONDERS if (r := _statistic(main, name))]
     return {
         "caption": "People who improved and people who got worse",
         "heads": ["", "People", "Of", "Share", "Remark"],
         "rows": rows,
     }
+
+
+def _share_row(r: Mapping[str, Any], preset: Preset, label: str = "") -> dict[str, Any]:
+    """One line for a share: people, of, share with its interval, remark."""
+    share = words.HIDDEN
+    if not r["redacted"]:
+        ends = words.limits(r["ci_low"], r["ci_high"], 1)
+        share = f"{words.percent(r['estimate'], 1)} (95 % CI {ends}; Wilson)"
+    if words.missing(r["estimate"]) and not r["redacted"]:
+        share = words.MISSING
+    cells = [
+        label or r["label"],
+        _count(r["count"], r["redacted"], preset),
+        _count(r["n"], r["redacted"], preset),
+        share,
+        words.as_text(r["note"]),
+    ]
+    return {"kind": "", "cells": cells}
+
+
+def _reliable(main: pd.DataFrame, preset: Preset) -> dict[str, Any] | None:
+    """Who changed by more than two windows of an untreated person differ."""
+    limit = _statistic(main, "reliable_threshold")
+    if limit is None:
+        return None
+    size = "a certain size"
+    if not words.missing(limit["estimate"]):
+        size = f"{words.number(limit['estimate'], 1)} days"
+    return {
+        "caption": "People whose change is larger than the noise of the measurement",
+        "text": "Two windows of one untreated person differ, in 19 of 20 people by less than "
+        f"{size} ({words.as_text(limit['note'])}; Jacobson and Truax 1991). Only a larger change "
+        "of one person is called reliable.",
+        "heads": ["", "People", "Of", "Share", "Remark"],
+        "rows": [_share_row(r, preset) for name in RELIABLE if (r := _statistic(main, name))],
+    }
+
+
+def _crossed(table: pd.DataFrame, preset: Preset) -> dict[str, Any] | None:
+    """Reliable change by relative change, in numbers of people."""
+    if not len(table):
+        return None
+    responses = list(dict.fromkeys(table["response"]))
+    rows = []
+    for kind, part in table.groupby("class", sort=False):
+        by = {r["response"]: r for r in part.to_dict("records")}
+        counts = [_count(by[r]["n"], by[r]["redacted"], preset) for r in responses]
+        rows.append({"kind": "", "cells": [str(kind), *counts]})
+    return {
+        "caption": "Reliable change (rows) by relative change (columns), number of people",
+        "heads": ["", *responses],
+        "rows": rows,
+        "numeric": list(range(1, len(responses) + 1)),
+    }
+
+
+def _lost(table: pd.DataFrame, preset: Preset) -> dict[str, Any] | None:
+    """Compare, before treatment, those who were lost with those who were analysed."""
+    if not len(table):
+        return None
+    rows = []
+    for r in table.to_dict("records"):
+        percent = r["measure"] == "percent"
+        characteristic = str(r["characteristic"])
+        name = _name(characteristic.removesuffix(" before")).capitalize()
+        name += " before" if characteristic.endswith(" before") else ""
+        if percent:
+            name += f": {words.as_text(r['level']).replace('_', ' ')}"
+        values = []
+        for side in ("analysed", "lost"):
+            n, value = _count(r[f"n_{side}"], r["redacted"], preset), r[f"value_{side}"]
+            shown = words.percent(value, 0) if percent else words.number(value, 1)
+            values.append(words.HIDDEN if r["redacted"] else f"{shown} (n {n})")
+        difference = words.HIDDEN
+        if not r["redacted"]:
+            difference = words.interval({**r, "estimate": r["difference"]}, 1)
+        rows.append({"kind": "", "cells": [name, *values, difference]})
+    return {
+        "caption": "Before treatment: those who were lost beside those who were analysed",
+        "heads": [
+            "",
+            "Analysed: mean or share",
+            "Lost: mean or share",
+            "Lost − analysed (95 % CI; its method)",
+        ],
+        "rows": rows,
+    }
+
+
+def _entries(cohort: pd.DataFrame, preset: Preset) -> dict[str, Any] | None:
+    """Compare the diary with what the same people recall."""
+    rows = [
+        {
+            "kind": "",
+            "cells": [
+                r["comparison_label"],
+                words.interval(r),
+                _count(r["n"], r["redacted"], preset),
+                words.as_text(r["note"]),
+            ],
+        }
+        for r in cohort[cohort["statistic"] == "diary_minus_recall"].to_dict("records")
+    ]
+    heads = ["", "Diary − recall, days per 28 (95 % CI; its method)", "n", "Remark"]
+    caption = "The diary beside what the same people recall of 28 days"
+    return {"caption": caption, "heads": heads, "rows": rows} if rows else None
+
+
+def _scores(cohort: pd.DataFrame, preset: Preset) -> dict[str, Any] | None:
+    """Questionnaires: people beyond each published threshold, either way, and what they say."""
+    threshold = cohort["statistic"].str.match(r".*_(better|worse)$")
+    own = cohort[
+        (cohort["group"] == "all")
+        & (cohort["comparison"] == "visit_recall")
+        & (threshold | (cohort["outcome"] == "PGIC"))
+        & cohort["unit"].eq("percent")
+    ]
+    rows = [
+        _share_row(r, preset, f"PGIC, {r['label']}" if r["outcome"] == "PGIC" else "")
+        for r in own.to_dict("records")
+    ]
+    caption = (
+        "People beyond each published threshold, asked at intake and again near the primary time"
+    )
+    heads = ["", "People", "Of", "Share", "Source and remark"]
+    return {"caption": caption, "heads": heads, "rows": rows} if rows else None
 
 
 def _others(cohort: pd.DataFrame, preset: Preset) -> dict[str, Any] | None:
