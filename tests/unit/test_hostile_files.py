@@ -61,7 +61,9 @@ def row(line: int, rule: str) -> frozenset[tuple[int, str, str]]:
 
 
 def cut_gzip() -> bytes:
-    whole = gzip.compress((HEAD + "".join(f"P{i},{i},1,{i % 11},{i % 7}\n" for i in range(9000))).encode())
+    whole = gzip.compress(
+        (HEAD + "".join(f"P{i},{i},1,{i % 11},{i % 7}\n" for i in range(9000))).encode()
+    )
     return whole[: len(whole) // 2]
 
 
@@ -70,59 +72,115 @@ WHEN = {
     "offset_from": {"column": "when", "shifted": True, "format": "%d/%m/%Y"},
 }
 CASES: dict[str, Case] = {
-    "merged header": Case(f"{TOKEN},,,Pain,\ncode,day,headache,worst,hours\nP1,1,1,5,2\n", ("missing_column",) * 5 + ("merged_header",)),
+    "merged header": Case(
+        f"{TOKEN},,,Pain,\ncode,day,headache,worst,hours\nP1,1,1,5,2\n",
+        ("missing_column",) * 5 + ("merged_header",),
+    ),
     "title line above the header": Case(f"Export {TOKEN}\n{GOOD}", ("missing_column",) * 5),
-    "no header": Case(f"{TOKEN},1,1,5,2\nP1,2,0,,\n", ("missing_column",) * 5 + ("duplicate_column",)),
-    "a column twice": Case(f"code,day,headache,worst,hours,day\nP1,1,1,5,2,{TOKEN}\n", ("duplicate_column",)),
+    "no header": Case(
+        f"{TOKEN},1,1,5,2\nP1,2,0,,\n", ("missing_column",) * 5 + ("duplicate_column",)
+    ),
+    "a column twice": Case(
+        f"code,day,headache,worst,hours,day\nP1,1,1,5,2,{TOKEN}\n", ("duplicate_column",)
+    ),
     "dd/mm and mm/dd mixed": Case(
         f"code,when,headache\nP1,17/03/2024,1\nP1,03/18/2024,1\nP1,05/04/2024,0\n{TOKEN},06/04/2024,0\n",
-        ("mixed_dates",), spec=WHEN,
+        ("mixed_dates",),
+        spec=WHEN,
     ),
     "5-7 turned into a date": Case(rows(f"P1,3,1,2024-07-05,{TOKEN}"), ("full_date",)),
     "5-7": Case(rows("P1,3,1,5-7,2"), found=cell(4, "not_a_number"), kept=3),
     "less than one": Case(rows("P1,3,1,<1,2"), found=cell(4, "not_a_number"), kept=3),
     "eight of ten": Case(rows("P1,3,1,8/10,2"), found=cell(4, "not_a_number"), kept=3),
     "a unit in the cell": Case(rows(f"P1,3,1,5 {TOKEN},2"), found=cell(4, "not_a_number"), kept=3),
-    "trailing notes": Case(rows("", f"Exported by {TOKEN}", "Total: 2"), found=frozenset({(5, "missing_columns", "row"), (6, "missing_columns", "row")})),
+    "trailing notes": Case(
+        rows("", f"Exported by {TOKEN}", "Total: 2"),
+        found=frozenset({(5, "missing_columns", "row"), (6, "missing_columns", "row")}),
+    ),
     "a total line": Case(rows(f",{TOKEN},2,,"), found=row(4, "missing_key")),
     "duplicate visits": Case(rows("P1,-1,0,,"), found=row(4, "duplicate_row")),
-    "a day twice with different answers": Case(rows("P1,-1,1,7,3"), found=frozenset({(3, "conflicting_duplicate", "row"), (4, "conflicting_duplicate", "row")}), kept=1),
+    "a day twice with different answers": Case(
+        rows("P1,-1,1,7,3"),
+        found=frozenset({(3, "conflicting_duplicate", "row"), (4, "conflicting_duplicate", "row")}),
+        kept=1,
+    ),
     "negative duration": Case(rows("P1,3,1,5,-2"), found=cell(4, "out_of_range"), kept=3),
     "intensity 12": Case(rows("P1,3,1,12,2"), found=cell(4, "out_of_range"), kept=3),
     "thirty hours a day": Case(rows("P1,3,1,5,30"), found=cell(4, "out_of_range"), kept=3),
     "a day and a half": Case(rows("P1,3.5,1,5,2"), found=row(4, "not_a_number")),
     "yes and no without codes": Case(rows("P1,3,yes,5,2"), found=cell(4, "not_a_number"), kept=3),
-    "infinity": Case(rows("P1,3,1,inf,2", "P1,4,1,nan,2"), found=frozenset({(4, "not_a_number", "cell"), (5, "not_a_number", "cell")}), kept=4),
-    "decimal commas undeclared": Case(rows('P1,3,1,"5,5",2'), found=cell(4, "not_a_number"), kept=3),
-    "an e-mail in a comment": Case(f"code,day,headache,worst,hours,note\nP1,1,1,5,2,ask {TOKEN.lower()}@example.org\n", ("email",)),
-    "a person in a comment": Case(f"code,day,headache,worst,hours,note\nP1,1,1,5,2,told Maria Lopez of {TOKEN}\n", ("person_name",)),
-    "an NHS number for a code": Case(GOOD + "".join(f"{n},1,1,5,2\n" for n in (9434765919, 9434765870)), ("nhs_number",)),
+    "infinity": Case(
+        rows("P1,3,1,inf,2", "P1,4,1,nan,2"),
+        found=frozenset({(4, "not_a_number", "cell"), (5, "not_a_number", "cell")}),
+        kept=4,
+    ),
+    "decimal commas undeclared": Case(
+        rows('P1,3,1,"5,5",2'), found=cell(4, "not_a_number"), kept=3
+    ),
+    "an e-mail in a comment": Case(
+        f"code,day,headache,worst,hours,note\nP1,1,1,5,2,ask {TOKEN.lower()}@example.org\n",
+        ("email",),
+    ),
+    "a person in a comment": Case(
+        f"code,day,headache,worst,hours,note\nP1,1,1,5,2,told Maria Lopez of {TOKEN}\n",
+        ("person_name",),
+    ),
+    "an NHS number for a code": Case(
+        GOOD + "".join(f"{n},1,1,5,2\n" for n in (9434765919, 9434765870)), ("nhs_number",)
+    ),
     "BOM and CRLF": Case(b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n").encode()),
     "UTF-16": Case(GOOD.encode("utf-16")),
-    "Windows-1252": Case(GOOD.replace("worst", "Stärke").encode("cp1252"), spec={"columns": {**COLUMNS, "intensity": "Stärke"}}),
+    "Windows-1252": Case(
+        GOOD.replace("worst", "Stärke").encode("cp1252"),
+        spec={"columns": {**COLUMNS, "intensity": "Stärke"}},
+    ),
     "semicolons": Case(GOOD.replace(",", ";")),
     "tabs": Case(GOOD.replace(",", "\t")),
     "NUL bytes": Case(f"{GOOD}P1,3,1,\0{TOKEN},2\n", ("not_text",)),
     "a binary file": Case(bytes(range(256)) * 40, ("not_text",)),
-    "a 10 MB cell": Case(f"code,day,headache,worst,hours,note\nP1,1,1,5,2,ok\nP1,2,1,5,2,{TOKEN}{'x' * 10_000_000}\n", ("free_text",)),
+    "a 10 MB cell": Case(
+        f"code,day,headache,worst,hours,note\nP1,1,1,5,2,\nP1,2,1,5,2,{TOKEN}{'x' * 10_000_000}\n",
+        ("free_text",),
+    ),
     "a 10 MB number": Case(rows(f"P1,3,1,5,{'1' * 10_000_000}"), ("free_text",)),
     "a quote that stays open": Case(rows(f'P1,3,1,5,"{TOKEN}', "P1,4,1,5,2"), ("open_quote",)),
-    "a stray quote": Case(rows(f'P1,3,1,5,"2"{TOKEN}', "P1,4,1,5,2"), found=row(4, "unquoted_value"), kept=3),
-    "line ends within a cell": Case('code,day,headache,worst,hours,what\nP1,1,1,5,2,"a\nb"\n,2,1,5,2,a\nP1,3,1,5,2,a\n', found=row(4, "missing_key")),
-    "blank lines": Case("code,day,headache,worst,hours\n\nP1,1,1,5,2\n\n\nP1,x,1,5,2\nP1,3,1,5,2\n", found=row(6, "not_a_number")),
-    "rows of blanks": Case(rows(",,,,", " , ,,,"), found=frozenset({(4, "blank_row", "row"), (5, "missing_key", "row")})),
-    "ragged rows": Case(rows(f"P1,3,1,{TOKEN}", f"P1,3,1,5,2,{TOKEN}"), found=frozenset({(4, "missing_columns", "row"), (5, "too_many_columns", "row")})),
+    "a stray quote": Case(
+        rows(f'P1,3,1,5,"2"{TOKEN}', "P1,4,1,5,2"), found=row(4, "unquoted_value"), kept=3
+    ),
+    "line ends within a cell": Case(
+        'code,day,headache,worst,hours,what\nP1,1,1,5,2,"a\nb"\n,2,1,5,2,a\nP1,3,1,5,2,a\n',
+        found=row(4, "missing_key"),
+    ),
+    "blank lines": Case(
+        "code,day,headache,worst,hours\n\nP1,1,1,5,2\n\n\nP1,x,1,5,2\nP1,3,1,5,2\n",
+        found=row(6, "not_a_number"),
+    ),
+    "rows of blanks": Case(
+        rows(",,,,", " , ,,,"),
+        found=frozenset({(4, "blank_row", "row"), (5, "missing_key", "row")}),
+    ),
+    "ragged rows": Case(
+        rows(f"P1,3,1,{TOKEN}", f"P1,3,1,5,2,{TOKEN}"),
+        found=frozenset({(4, "missing_columns", "row"), (5, "too_many_columns", "row")}),
+    ),
     "a truncated gzip": Case(cut_gzip(), ("damaged_gzip",), name="diary.csv.gz"),
     "text called gzip": Case(GOOD, ("damaged_gzip",), name="diary.csv.gz"),
     "gzip": Case(gzip.compress(GOOD.encode()), name="diary.csv.gz"),
     "a formula cell": Case(rows("P1,3,1,=A1+1,2"), found=cell(4, "not_a_number"), kept=3),
-    "an error of a spreadsheet": Case(rows("P1,3,1,#REF!,#DIV/0!"), found=frozenset({(4, "not_a_number", "cell")}), kept=3),
+    "an error of a spreadsheet": Case(
+        rows("P1,3,1,#REF!,#DIV/0!"), found=frozenset({(4, "not_a_number", "cell")}), kept=3
+    ),
     "an empty file": Case("", ("empty_file",)),
     "text called Parquet": Case(GOOD, ("damaged_parquet",), name="diary.parquet"),
-    "an old workbook": Case(b"\xd0\xcf\x11\xe0" + TOKEN.encode(), ("old_workbook",), name="diary.xls"),
+    "an old workbook": Case(
+        b"\xd0\xcf\x11\xe0" + TOKEN.encode(), ("old_workbook",), name="diary.xls"
+    ),
     "a name in the name of the file": Case(GOOD, ("full_date",), name="2024-03-17 diary.csv"),
-    "a day with an exponent": Case(rows("P1,1e400,1,5,2", "P1,1e12,1,5,2"), found=frozenset({(4, "not_a_number", "row"), (5, "out_of_range", "row")})),
-}  # fmt: skip
+    "a day with an exponent": Case(
+        rows("P1,1e400,1,5,2", "P1,1e12,1,5,2"),
+        found=frozenset({(4, "not_a_number", "row"), (5, "out_of_range", "row")}),
+    ),
+}
 
 
 @pytest.mark.parametrize("name", sorted(CASES))
@@ -139,7 +197,9 @@ def test_a_hostile_file_is_refused_or_balanced(
         assert sorted(p.rule for p in caught.value.problems) == sorted(case.refused)
         assert all(p.message for p in caught.value.problems)
         assert not (tmp_path / "c_processed").exists()
-        assert cli.main(["check", str(folder)]) == caught.value.exit_code or name.startswith("dd/mm")
+        assert cli.main(["check", str(folder)]) == caught.value.exit_code or name.startswith(
+            "dd/mm"
+        )
         shown = str(caught.value) + "".join(capfd.readouterr())
         assert "Traceback" not in shown
     else:

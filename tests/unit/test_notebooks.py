@@ -15,6 +15,7 @@ import nbformat
 import pytest
 
 from headway.meta.review import OUTPUTS
+from headway.outcomes import cohort
 from tests.conftest import ROOT
 
 SCRIPTS = ROOT / "workflow" / "scripts"
@@ -22,7 +23,6 @@ BOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 AUDIT = ROOT / "notebooks" / "audit_a_clinic.ipynb"
 # Words that a clinic's own, uncontrolled results never bear.
 CAUSAL = re.compile(r"\b(effect of|effects of|caused|works|proven|averted)\b", re.IGNORECASE)
-CLINIC_TABLES = ("cohort", "flow", "window_means", "change_histogram", "change_lines")
 
 
 def script(name: str):
@@ -58,7 +58,7 @@ def demo(tmp_path_factory, repo_root) -> Path:
         "status": "status.json",
         "account": "account.csv",
         **{n: f"{n}.parquet" for n in ("windows", "change")},
-        **{n: f"{n}.csv" for n in CLINIC_TABLES},
+        **{n: f"{n}.csv" for n in cohort.RELEASED},
     }
     out = files(folder, names)
     source = Named(files=[str(raw / "demo" / "clinic.yaml")])
@@ -72,7 +72,7 @@ def release(demo: Path, base: Path, preset: str) -> Path:
     from headway import disclosure, tables
 
     folder = demo / "data" / "processed" / "clinics" / "demo"
-    read = {name: tables.read_csv(name, folder / f"{name}.csv") for name in CLINIC_TABLES}
+    read = {name: tables.read_csv(name, folder / f"{name}.csv") for name in cohort.RELEASED}
     for name, table in disclosure.release(read, disclosure.PRESETS[preset]).items():
         tables.write_csv(table, base / "results" / "clinics" / "demo" / f"{name}.csv")
     (base / "data").symlink_to(demo / "data")
