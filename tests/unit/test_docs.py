@@ -115,3 +115,14 @@ def test_every_integrity_check_is_explained(repo_root: Path) -> None:
     named |= set(re.findall(r'return \(\s*"([^"]+)"', code))
     assert len(named) >= 18
     assert named - explained == set()
+
+
+def test_every_rule_that_meets_a_clinics_row_is_explained(repo_root: Path) -> None:
+    from headway.ingest import deidentify
+    from tests.unit.test_hostile_files import CASES
+
+    text = (repo_root / "docs/clinic.yaml.md").read_text(encoding="utf-8")
+    rules = {rule for case in CASES.values() for _, rule, _ in case.found}
+    rules |= {*deidentify._CONTENT, *deidentify._NAMES, "near_unique", "free_text", "k_anonymity"}
+    rules |= {"unknown_patient", "shared_code", "after_end", "diary_not_open", "not_a_date"}
+    assert {rule for rule in rules if f"`{rule}`" not in text} == set()
