@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import headway
-from headway.errors import InputError, UserError
+from headway.errors import ConfigError, InputError, UserError
 
 
 def find_folder(named: Path, data_dir: Path) -> Path:
@@ -17,7 +17,7 @@ def find_folder(named: Path, data_dir: Path) -> Path:
 
     Raises
     ------
-    InputError
+    ConfigError
         If there is neither.
     """
     if named.is_dir():
@@ -26,7 +26,7 @@ def find_folder(named: Path, data_dir: Path) -> Path:
         folder = data_dir / "raw" / kind / named
         if folder.is_dir():
             return folder
-    raise InputError(f"there is no folder, clinic or review called '{named}'")
+    raise ConfigError(f"there is no folder, clinic or review called '{named}'")
 
 
 def check(named: Path, data_dir: Path) -> int:

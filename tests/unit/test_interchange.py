@@ -20,7 +20,14 @@ from headway import config
 from headway.effects.table import build_effects
 from headway.errors import InputError
 from headway.ingest import trials
-from headway.ingest.adapters import ARMS, CONTRASTS, ImportedRows, guard, unguard, write_number
+from headway.ingest.adapters.exchange import (
+    ARMS,
+    CONTRASTS,
+    ImportedRows,
+    guard,
+    unguard,
+    write_number,
+)
 from headway.ingest.adapters.metafor import COLUMNS, read_metafor, write_metafor, write_script
 from headway.ingest.adapters.revman import DATA_ROWS, read_revman, write_revman
 from headway.meta.review import pool_review

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from headway.errors import ConfigError
-from headway.ingest.adapters import ImportedRows
+from headway.ingest.adapters.exchange import ImportedRows
 from headway.ingest.template import check_name
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headway.effects.units import UNITS
-from headway.ingest.adapters import (
+from headway.ingest.adapters.exchange import (
     Basket,
     ImportedRows,
     Row,

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from headway.effects.measures import escalc
 from headway.errors import Problem
-from headway.ingest.adapters import (
+from headway.ingest.adapters.exchange import (
     Z95,
     Basket,
     ImportedRows,

@@ -1,0 +1,468 @@
+"""Rows of other programs -> the raw columns of a review's files, and back.
+
+One module per program; here stands what they share: how a foreign CSV is read, what a row must
+hold to become arms or a contrast, and how numbers and text are written. Nothing is dropped in
+silence: a row becomes rows of `arms` or `contrasts`, or a problem with its line and rule.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any
+
+from headway.effects.units import UNITS
+from headway.errors import InputError, Problem
+from headway.ingest.trials import ALLOWED, ARM_SIGNS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Z95 = NormalDist().inv_cdf(0.975)
+_MISSING = ("", "na", "nan", "n/a", "#n/a", "null")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
+_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
+# What a spreadsheet would run as a formula.
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+_GUARDED = re.compile(r"'+[=+\-@\t\r]")
+
+# What the other programs do not hold, and the value a column gets unless the caller gives one.
+DEFAULTS: dict[str, str] = {
+    "unit": "unknown",
+    "timepoint": "unknown",
+    "time_days": "",
+    "source": "",
+    "status": "retrieved",
+    "condition": "",
+    "technique": "",
+    "comparator": "",
+    "kind": "final",
+    "positive_means": "",
+}
+ARMS = (
+    "trial",
+    "year",
+    "condition",
+    "arm",
+    "role",
+    "technique",
+    "comparator",
+    "outcome",
+    "unit",
+    "timepoint",
+    "time_days",
+    "kind",
+    "n",
+    "mean",
+    "sd",
+    "baseline_n",
+    "baseline_mean",
+    "baseline_sd",
+    "events",
+    "positive_means",
+    "status",
+    "source",
+    "note",
+)
+CONTRASTS = (
+    "trial",
+    "year",
+    "condition",
+    "treatment_arm",
+    "control_arm",
+    "technique",
+    "comparator",
+    "outcome",
+    "unit",
+    "timepoint",
+    "time_days",
+    "effect_type",
+    "effect",
+    "ci_low",
+    "ci_high",
+    "n_total",
+    "positive_means",
+    "status",
+    "source",
+    "note",
+)
+
+_ARM_KEY = ("trial", "arm", "outcome", "timepoint", "kind")
+_CONTRAST_KEY = ("trial", "treatment_arm", "control_arm", "outcome", "timepoint", "effect_type")
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedRows:
+    """What a file of another program gives a review.
+
+    Attributes
+    ----------
+    arms, contrasts : DataFrame
+        Raw columns of `arms.csv` and `contrasts.csv`, every cell text; numbers as printed.
+    outcomes, comparisons : dict, list
+        What to put under these keys of review.yaml.
+    problems : tuple of Problem
+        One or more per row that could not be used.
+    rows_in, rows_kept, rows_reported : int
+        Rows of studies; ``rows_in == rows_kept + rows_reported``.
+    headings : int
+        Lines that only name what stands below them.
+    undecided : tuple of str
+        Columns that the file does not hold and the caller did not give: a person must.
+    """
+
+    arms: pd.DataFrame
+    contrasts: pd.DataFrame
+    outcomes: dict[str, dict[str, Any]]
+    comparisons: list[dict[str, Any]]
+    problems: tuple[Problem, ...]
+    rows_in: int
+    rows_kept: int
+    rows_reported: int
+    headings: int
+    undecided: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Row:
+    """A row being read: its cells by compared name, and what is wrong with them."""
+
+    file: str
+    line: int
+    cells: dict[str, str]
+    headers: Mapping[str, str]
+    decimal: str
+    problems: list[Problem] = field(default_factory=list)
+
+    def report(self, rule: str, message: str, name: str = "", remedy: str = "") -> None:
+        """Add a problem, with the column as the file prints it."""
+        column = self.headers.get(name, name)
+        self.problems.append(Problem(self.file, rule, message, column, self.line, remedy))
+
+    def text(self, *names: str) -> str:
+        """Return the first cell of these names that is not empty."""
+        found = (self.cells.get(name, "") for name in names)
+        return next((cell for cell in found if cell.casefold() not in _MISSING), "")
+
+    def number(self, name: str) -> str:
+        """Return a number as printed, with a decimal point; empty where missing or no number."""
+        cell = self.text(name).replace("\N{MINUS SIGN}", "-")
+        if self.decimal == "," and _DECIMAL_COMMA.fullmatch(cell):
+            cell = cell.replace(",", ".")
+        elif self.decimal == "." and _THOUSANDS.fullmatch(cell):
+            cell = cell.replace(",", "")
+        # 1e999 is written as a number and is none.
+        if cell and not (_NUMBER.fullmatch(cell) and math.isfinite(float(cell))):
+            self.report("not_a_number", "is no number", name, "write the number alone")
+            return ""
+        return cell
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A CSV file as text: header as printed by compared name, rows, and lines that do not fit."""
+
+    file: str
+    headers: dict[str, str]
+    rows: list[Row]
+    broken: list[Problem]
+
+
+def same_name(text: str) -> str:
+    """Reduce a name to what is compared: letters and digits, without case, spaces or dots."""
+    return re.sub(r"[\W_]+", "", text.casefold())
+
+
+def read_sheet(path: Path) -> Sheet:
+    """Read a CSV file whose delimiter is not known.
+
+    The delimiter (comma, semicolon or tab) is the one the header holds most of. Where it is a
+    semicolon, numbers may have a decimal comma; else commas between groups of three digits are
+    taken for thousands.
+
+    Raises
+    ------
+    InputError
+        Not UTF-8, no header, or a column that stands twice.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InputError(
+            f"{path.name} cannot be read",
+            [Problem(path.name, "unreadable", error.strerror or "cannot be opened")],
+        ) from None
+    except UnicodeDecodeError:
+        raise InputError(
+            f"{path.name} cannot be read",
+            [
+                Problem(
+                    path.name,
+                    "unreadable",
+                    "is not encoded as UTF-8",
+                    remedy="save it as CSV UTF-8",
+                )
+            ],
+        ) from None
+    head = re.sub(r'"[^"]*"', "", text.lstrip().partition("\n")[0])
+    delimiter = max(",;\t", key=head.count)
+    lines: list[tuple[int, list[str]]] = []
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                lines.append((reader.line_num, [cell.strip() for cell in cells]))
+    except csv.Error:
+        raise InputError(
+            f"{path.name} cannot be read",
+            [
+                Problem(
+                    path.name,
+                    "unreadable",
+                    "has a quotation mark that does not close",
+                    line=reader.line_num,
+                )
+            ],
+        ) from None
+    if not lines:
+        raise InputError(
+            f"{path.name} cannot be read", [Problem(path.name, "empty_file", "has no header")]
+        )
+    header = lines[0][1]
+    keys = [same_name(name) for name in header]
+    twice = sorted({n for n, k in zip(header, keys, strict=True) if k and keys.count(k) > 1})
+    if twice:
+        raise InputError(
+            f"{path.name} cannot be read",
+            [
+                Problem(path.name, "duplicate_column", "stands twice in the header", n)
+                for n in twice
+            ],
+        )
+    headers = {key: name for key, name in zip(keys, header, strict=True) if key}
+    rows, broken = [], []
+    for line, cells in lines[1:]:
+        if len(cells) < len(header) or any(cells[len(header) :]):
+            broken.append(
+                Problem(
+                    path.name,
+                    "field_count",
+                    "does not have as many fields as the header",
+                    line=line,
+                    remedy="quote a cell that holds the delimiter; export without the field "
+                    "'Risk of bias tables'",
+                )
+            )
+            continue
+        named = zip(keys, cells, strict=False)
+        values = {key: unguard(cell) for key, cell in named if key}
+        rows.append(Row(path.name, line, values, headers, "," if delimiter == ";" else "."))
+    return Sheet(path.name, headers, rows, broken)
+
+
+def missing_columns(sheet: Sheet, names: Iterable[str], remedy: str) -> InputError:
+    """Make the error for a file that lacks columns."""
+    problems = [
+        Problem(sheet.file, "missing_column", "is missing", name, remedy=remedy) for name in names
+    ]
+    return InputError(f"{sheet.file} is not a file of the expected kind", problems)
+
+
+def check_defaults(defaults: Mapping[str, str] | None) -> dict[str, str]:
+    """Complete what the caller gives for columns that the other program does not hold.
+
+    Raises
+    ------
+    InputError
+        A name that is none of `DEFAULTS`, a word outside the vocabulary, or a `time_days` that
+        is no number.
+    """
+    given = {name: str(value) for name, value in (defaults or {}).items()}
+    words = {**ALLOWED, "unit": tuple(UNITS), "kind": ("final", "change")}
+    words |= {"positive_means": ARM_SIGNS}
+    problems = []
+    for name, value in given.items():
+        if name not in DEFAULTS:
+            remedy = f"one of {', '.join(DEFAULTS)}"
+            problems.append(
+                Problem("defaults", "unknown_column", "is not known", name, None, remedy)
+            )
+        elif name in words and value and value not in words[name]:
+            remedy = f"one of {', '.join(words[name])}"
+            text = "is not in the vocabulary"
+            problems.append(Problem("defaults", "unknown_word", text, name, None, remedy))
+        elif name == "time_days" and value and not _NUMBER.fullmatch(value):
+            problems.append(Problem("defaults", "not_a_number", "is no number", name))
+    if problems:
+        raise InputError("the values given for missing columns cannot be used", problems)
+    return DEFAULTS | {name: value for name, value in given.items() if value}
+
+
+@dataclass(slots=True)
+class Basket:
+    """Collects rows of arms and contrasts, and refuses those that a review could not use.
+
+    A row whose `problems` is not empty is reported; `keep` is called once for every row.
+    """
+
+    given: Mapping[str, str]
+    arms: list[dict[str, str]] = field(default_factory=list)
+    contrasts: list[dict[str, str]] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    kept: int = 0
+    reported: int = 0
+    seen: dict[tuple[str, ...], dict[str, str]] = field(default_factory=dict)
+
+    def keep(
+        self, row: Row, arms: Iterable[dict[str, str]], contrasts: Iterable[dict[str, str]] = ()
+    ) -> bool:
+        """Take the rows made of one foreign row, or report it; tell whether it was taken."""
+        made = [self._complete(one, ARMS) for one in arms]
+        drawn = [self._complete(one, CONTRASTS) for one in contrasts]
+        keyed = [(tuple(one[name] for name in _ARM_KEY), one) for one in made]
+        keyed += [(tuple(one[name] for name in _CONTRAST_KEY), one) for one in drawn]
+        if not row.problems:
+            for one in made:
+                check_arm(row, one)
+            # One line may repeat what another needed too, such as a mean beside its change.
+            known = [key for key, one in keyed if _is_same(one, self.seen.get(key))]
+            if any(key in self.seen and key not in known for key, _ in keyed) or (
+                keyed and len(known) == len(keyed)
+            ):
+                row.report(
+                    "duplicate", "repeats an earlier row", remedy="give one of them another name"
+                )
+        if row.problems:
+            self.problems += row.problems
+            self.reported += 1
+            return False
+        self.arms += [one for key, one in keyed if len(key) == 5 and key not in self.seen]
+        self.contrasts += [one for key, one in keyed if len(key) == 6]
+        self.seen |= {key: one for key, one in keyed if key not in self.seen}
+        self.kept += 1
+        return True
+
+    def _complete(self, one: dict[str, str], columns: tuple[str, ...]) -> dict[str, str]:
+        values = {c: self.given.get(c, "") for c in columns} | one
+        if columns is ARMS:
+            if values["role"] == "treatment":
+                values["comparator"] = ""
+            else:
+                values["technique"] = ""
+            if values["kind"] == "events":
+                values["unit"] = "participants"
+            if values["kind"] != "change":
+                values["positive_means"] = ""
+            elif not values["positive_means"]:
+                values["positive_means"] = "unstated"
+        else:
+            values["positive_means"] = "treatment_minus_control"
+        return {column: values[column] for column in columns}
+
+    def frames(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Return the arms and the contrasts."""
+        import pandas as pd
+
+        return (
+            pd.DataFrame(self.arms, columns=list(ARMS), dtype=str),
+            pd.DataFrame(self.contrasts, columns=list(CONTRASTS), dtype=str),
+        )
+
+    def undecided(self) -> tuple[str, ...]:
+        """List the columns that a person must still fill in."""
+        names = ("unit", "timepoint", "condition", "technique", "comparator")
+        return tuple(n for n in names if self.given[n] == DEFAULTS[n])
+
+
+def _is_same(one: Mapping[str, str], other: Mapping[str, str] | None) -> bool:
+    """Tell whether two arms hold the same numbers, but for rounding."""
+    if other is None or "arm" not in one:
+        return False
+    pairs = [(to_float(one[name]), to_float(other[name])) for name in ("n", "mean", "sd", "events")]
+    return all(math.isnan(a) == math.isnan(b) for a, b in pairs) and all(
+        math.isclose(a, b, rel_tol=1e-12, abs_tol=1e-12) for a, b in pairs if not math.isnan(a)
+    )
+
+
+def check_arm(row: Row, arm: Mapping[str, str]) -> None:
+    """Hold one arm against the rules that a review's arms.csv is held against."""
+    which = "the treatment arm" if arm["role"] == "treatment" else "the control arm"
+    n, sd = to_float(arm["n"]), to_float(arm["sd"])
+    if n < 2:
+        row.report("n_too_small", f"has fewer than 2 participants in {which}")
+    if sd < 0 or to_float(arm["baseline_sd"]) < 0:
+        row.report("negative_sd", f"has a negative standard deviation in {which}")
+    if sd == 0:
+        row.report(
+            "sd_zero",
+            f"has a standard deviation of 0 in {which}, from which no weight can be found",
+            remedy="leave it empty where it is not reported",
+        )
+    if arm["kind"] != "events":
+        return
+    events = to_float(arm["events"])
+    if events < 0:
+        row.report("negative_events", f"has a negative count in {which}")
+    if events > n:
+        row.report("events_above_n", f"has more events than participants in {which}")
+
+
+def make_contrast(effect: str, se: str) -> dict[str, str]:
+    """Turn an effect and its standard error into an effect with 95 % limits.
+
+    `contrasts.csv` holds limits; normal ones, without a number of people beside them, give back
+    the standard error.
+    """
+    middle, half = float(effect), Z95 * float(se)
+    return {
+        "effect": effect,
+        "ci_low": write_number(middle - half),
+        "ci_high": write_number(middle + half),
+    }
+
+
+def to_float(text: str) -> float:
+    """Return a number, NaN for an empty cell."""
+    return float(text) if text else math.nan
+
+
+def write_number(value: Any, missing: str = "") -> str:
+    """Write a number with as many digits as give back the same number, 17 at most."""
+    number = math.nan if value is None else float(value)
+    if math.isnan(number):
+        return missing
+    if number.is_integer() and abs(number) < 1e15:
+        # Minus zero is a number of its own.
+        return repr(number).removesuffix(".0")
+    return repr(number)
+
+
+def guard(text: str) -> str:
+    """Put an apostrophe before text that a spreadsheet would run as a formula."""
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def unguard(text: str) -> str:
+    """Take the apostrophe of `guard` away again."""
+    return text[1:] if _GUARDED.match(text) else text
+
+
+def write_rows(path: Path, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
+    """Write a CSV file: UTF-8, LF, quotation marks where they are needed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(rows)
+
+
+def as_text(value: Any) -> str:
+    """Return a text cell of a table; missing ones are empty."""
+    return value if isinstance(value, str) else ""
