@@ -17,7 +17,8 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.clinic_builder import analyse as analyse_folder
+from headway.config import load_clinic
+from headway.outcomes.cohort import analyse_clinic
 from tests.unit.clinic_builder import ingest, write_clinic
 
 DIARY = {
@@ -107,8 +108,9 @@ def run(data: Records, parts: int = 1) -> tuple[dict[str, pd.DataFrame], dict[st
         files["sessions.csv"] = text("sessions", data.sessions)
         spec = {"diary": {**DIARY, "path": names if parts > 1 else names[0]}, "sessions": SESSIONS}
         clinic = write_clinic(folder / "c", files, spec, windows=WINDOWS, comparisons=COMPARISONS)
-        accounts, quarantine, _ = ingest(clinic)
-        return analyse_folder(clinic), {"accounts": accounts, "quarantine": quarantine}
+        accounts, quarantine, out = ingest(clinic)
+        found = analyse_clinic(out, load_clinic(clinic))
+        return found, {"accounts": accounts, "quarantine": quarantine}
     finally:
         shutil.rmtree(folder)
 
@@ -129,7 +131,7 @@ def check(data: Records, change: Callable[[Records], Records], parts: int = 1) -
     same(run(data)[0], run(change(data), parts)[0])
 
 
-few = settings(max_examples=12, deadline=None)
+few = settings(max_examples=8, deadline=None)
 
 
 @few
@@ -200,7 +202,7 @@ def test_a_quarantined_row_changes_nothing(
     assert lost == len(broken)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(records())
 def test_no_row_is_lost(data: Records) -> None:
     _, found = run(data)
@@ -214,7 +216,7 @@ def test_no_row_is_lost(data: Records) -> None:
         assert len(own) == account.quarantined
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.text(st.sampled_from('ab1,;"\n\r \t.-é'), max_size=12), min_size=1, max_size=12))
 def test_rows_in_are_kept_plus_quarantined_whatever_the_text(lines: list[str]) -> None:
     """Any text below a good header is refused clearly, or every row of it has its account."""
