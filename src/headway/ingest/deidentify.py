@@ -123,6 +123,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
         "vehicle",
         "license plate",
         "device serial",
+        "redcap survey identifier",
     ),
     "network": ("ip", "ip address", "url", "website"),
     "biometric": ("photo", "photograph", "fingerprint", "foto", "voice print", "retina scan"),
