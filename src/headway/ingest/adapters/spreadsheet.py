@@ -310,7 +310,8 @@ def _copy_sheet(raw: Path, book: Any, number: int, target: Path) -> SheetCopy:
     facts = _scan(raw, book, book[name])
     path = target / f"sheet_{number}.csv"
     header: tuple[str, ...] = ()
-    at = last = wide = data = uncalculated = 0
+    at = last = wide = data = uncalculated = before = 0
+    margin_used = False
     with path.open("w", encoding="utf-8", newline="") as copy:
         writer = csv.writer(copy, lineterminator="\n")
         for line, texts in enumerate(_texts(raw, book, number, facts.formulas), start=1):
@@ -322,6 +323,7 @@ def _copy_sheet(raw: Path, book: Any, number: int, target: Path) -> SheetCopy:
             if not header:
                 header = tuple(" ".join(t.split()) for t in texts[:width])
                 at = last = line
+                before = next(i for i, name in enumerate(header) if name)
                 _check_merged(raw, number, facts, at)
                 writer.writerow(header)
                 continue
@@ -330,7 +332,8 @@ def _copy_sheet(raw: Path, book: Any, number: int, target: Path) -> SheetCopy:
             data += 1
             wide += width > len(header)
             uncalculated += sum(t == UNCALCULATED for t in texts[:width])
-            cells = texts[: max(width, len(header))]
+            cells = [t.strip() for t in texts[:before]] + texts[before : max(width, len(header))]
+            margin_used = margin_used or any(cells[:before])
             writer.writerow(cells + [""] * (len(header) - len(cells)))
     if not header:
         raise _problem(
@@ -339,6 +342,9 @@ def _copy_sheet(raw: Path, book: Any, number: int, target: Path) -> SheetCopy:
             f"sheet {number} is empty",
             "take the empty sheet out, or name the sheets to read under `sheet:`",
         )
+    if before and not margin_used:
+        header = header[before:]
+        _cut_margin(path, before)
     if wide * 2 > data:
         # A few rows with a remark beside the table are quarantined; this is another header.
         raise _problem(
@@ -359,6 +365,19 @@ def _copy_sheet(raw: Path, book: Any, number: int, target: Path) -> SheetCopy:
     if book[name].sheet_state != "visible":
         notes.append("the sheet is hidden")
     return SheetCopy(path, name, number, header, at + 1, tuple(notes))
+
+
+def _cut_margin(path: Path, columns: int) -> None:
+    """Take empty columns before a table out of its copy, in which each is a comma."""
+    wide = path.with_suffix(".wide")
+    path.replace(wide)
+    with (
+        wide.open(encoding="utf-8", newline="\n") as source,
+        path.open("w", encoding="utf-8", newline="") as copy,
+    ):
+        for line in source:
+            copy.write(line[columns:] if line != "\n" else line)
+    wide.unlink()
 
 
 def _check_merged(raw: Path, number: int, facts: _Facts, header_row: int) -> None:
