@@ -1,5 +1,6 @@
 """Workbooks: what a sheet shows becomes the text a clinic would have typed, or a clear refusal."""
 
+# ruff: noqa: E501  (rows of a table)
 from __future__ import annotations
 
 import datetime as dt

@@ -16,7 +16,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -273,7 +273,21 @@ def open_files(folder: Path, clinic: Mapping[str, Any], scratch: Path) -> list[S
         ]
     if problems:
         raise InputError("the files do not match clinic.yaml", problems)
-    return sources
+    return _tell_apart(sources)
+
+
+def _tell_apart(sources: Sequence[Source]) -> list[Source]:
+    """Name what each reading of a file is for, where it is read more than once (REDCap)."""
+    told = []
+    for source in sources:
+        same = [s for s in sources if s.name == source.name]
+        if len(same) > 1:
+            alike = [s for s in same if s.kind == source.kind]
+            which = f" {alike.index(source) + 1}" if len(alike) > 1 else ""
+            told.append(replace(source, name=f"{source.name} ({source.kind}{which})"))
+        else:
+            told.append(source)
+    return told
 
 
 def _plain_numbers(source: Source) -> set[str]:
