@@ -221,7 +221,7 @@ def test_answers_are_columns_by_link_however_deep(tmp_path: Path) -> None:
         {"linkId": "skipped"},
         {"linkId": "patient", "answer": [{"valueDecimal": 1.5}]},
     ]
-    rows, made = flat(tmp_path, response(items), "QuestionnaireResponse")
+    rows, _ = flat(tmp_path, response(items), "QuestionnaireResponse")
     assert rows == [
         {
             "patient": "P1",
