@@ -236,6 +236,33 @@ def test_an_error_in_a_patients_code_makes_no_patient(tmp_path: Path) -> None:
     assert accounts["d.xlsx"].quarantined == 3
 
 
+def test_an_error_of_a_spreadsheet_is_found_in_its_csv_too(tmp_path: Path) -> None:
+    text = "code,day,headache,who\nP1,1,1,#N/A\n#REF!,1,1,a\nP2,x,1,a\n#P3,1,1,a\n#N/A,1,1,x\n"
+    columns = {"patient_id": "code", "day": "day", "therapist": "who"}
+    spec = {"path": "s.csv", "columns": columns, "missing": ["", "#N/A"]}
+    folder = write_clinic(tmp_path / "c", {"s.csv": text}, {"sessions": spec})
+    _, quarantine, out = ingest(folder)
+    assert quarantine[["line", "rule", "scope"]].values.tolist() == [
+        [3, "spreadsheet_error", "row"],
+        [4, "not_a_number", "row"],
+        [6, "missing_key", "row"],  # declared missing
+    ]
+    found = read_parquet(out / "sessions.parquet")
+    assert sorted(found["patient_id"]) == ["#P3", "P1"]
+    assert int(found["therapist"].isna().sum()) == 1
+
+
+def test_numbers_stand_beside_texts_with_a_decimal_comma(tmp_path: Path) -> None:
+    rows = [HEAD, ["P1", 1, 1, "4,5", "1.234,5"], ["P1", 2, 1, 4.5, 2.25], ["P1", 3, 1, 5, "0,5"]]
+    spec = {"path": "d.xlsx", "columns": COLUMNS, "decimal": ","}
+    folder = write_clinic(tmp_path / "c", {"d.xlsx": book(("s", rows))}, {"diary": spec})
+    _, quarantine, out = ingest(folder)
+    assert quarantine[["line", "rule"]].values.tolist() == [[2, "out_of_range"]]
+    days = read_parquet(out / "days.parquet")
+    assert days["intensity"].tolist() == [4.5, 4.5, 5]
+    assert days["duration_hours"].tolist()[1:] == [2.25, 0.5]
+
+
 def test_what_is_hidden_is_read_and_noted(tmp_path: Path) -> None:
     def hide(made: Any) -> None:
         sheet = made.worksheets[0]

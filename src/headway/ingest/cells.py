@@ -139,6 +139,7 @@ class Staged:
     lowest: float = math.nan
     highest: float = math.nan
     whole: bool = False
+    errors: bool = True  # whether a text may be the error of a spreadsheet
 
 
 def clean_text(text: str, missing: list[Any]) -> str:
@@ -299,6 +300,11 @@ def _text_sql(
         value = f"(CASE {text} {whens} END)"
         unknown = f"({text} IS NOT NULL AND {value} IS NULL)"
     unknown = f"({unknown} OR {_breaks(value, rule)})"
+    if not staged.errors or (codes and not between):
+        return (
+            f"(CASE WHEN NOT coalesce({unknown}, false) THEN {value} END)",
+            f"CASE WHEN {unknown} THEN 'not_a_code' END",
+        )
     # A code that a spreadsheet could not work out would make one patient of many.
     errors = ", ".join(literal(e) for e in SPREADSHEET_ERRORS)
     failed = f"(CASE WHEN starts_with({text}, '#') THEN {text} IN ({errors}) ELSE false END)"

@@ -280,7 +280,7 @@ def _open_workbook(
 ) -> list[Source]:
     from headway.ingest.adapters.spreadsheet import read_workbook
 
-    copies = read_workbook(raw, spec.get("sheet"), target)
+    copies = read_workbook(raw, spec.get("sheet"), target, decimal=spec["decimal"])
     return [
         Source(
             kind,

@@ -62,7 +62,11 @@ class _Facts:
 
 
 def read_workbook(
-    raw: Path, sheet_spec: str | Sequence[str] | None, target: Path
+    raw: Path,
+    sheet_spec: str | Sequence[str] | None,
+    target: Path,
+    *,
+    decimal: str = ".",
 ) -> list[SheetCopy]:
     """Write the declared sheets of a workbook as CSV files into the folder `target`.
 
@@ -79,6 +83,8 @@ def read_workbook(
         Name of a sheet, a list of names, `"*"` for all, or None for the first.
     target
         Folder for the copies.
+    decimal
+        How numbers are written, so that they stand beside texts such as `2,5` in one column.
 
     Returns
     -------
@@ -99,7 +105,7 @@ def read_workbook(
         book = _load(raw, data_only=True)
         try:
             return [
-                _copy_sheet(raw, book, number, target)
+                _copy_sheet(raw, book, number, target, decimal)
                 for number in _choose_sheets(raw, book, sheet_spec)
             ]
         finally:
@@ -245,12 +251,12 @@ def _rows(raw: Path, sheet: Any) -> Iterator[Any]:
         yield row
 
 
-def _texts(raw: Path, book: Any, number: int, formulas: bool) -> Iterator[list[str]]:
+def _texts(raw: Path, book: Any, number: int, formulas: bool, decimal: str) -> Iterator[list[str]]:
     """Yield the rows of a sheet as texts; with the formulas beside them, where it has any."""
     name = book.sheetnames[number - 1]
     if not formulas:
         for row in _rows(raw, book[name]):
-            yield [_text(cell.value) for cell in row]
+            yield [_text(cell.value, decimal) for cell in row]
         return
     other = _load(raw, data_only=False)
     try:
@@ -260,21 +266,22 @@ def _texts(raw: Path, book: Any, number: int, formulas: bool) -> Iterator[list[s
                 # A text that was calculated to be empty is blank, and says its type.
                 UNCALCULATED
                 if cell.value is None and asked.data_type == "f" and cell.data_type != "str"
-                else _text(cell.value)
+                else _text(cell.value, decimal)
                 for cell, asked in zip(row, twin, strict=True)
             ]
     finally:
         other.close()
 
 
-def _text(value: object) -> str:
+def _text(value: object, decimal: str) -> str:
     """Write a cell as text."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return "1" if value else "0"
     if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+        whole = value.is_integer() and abs(value) < 1e15
+        return str(int(value)) if whole else repr(value).replace(".", decimal)
     if isinstance(value, datetime):
         midnight = value.time() == time()
         return value.date().isoformat() if midnight else value.isoformat(" ", "seconds")
@@ -305,7 +312,7 @@ def _clock(length: timedelta) -> str:
     return f"{text}:{rest % 60:02d}" if rest % 60 else text
 
 
-def _copy_sheet(raw: Path, book: Any, number: int, target: Path) -> SheetCopy:
+def _copy_sheet(raw: Path, book: Any, number: int, target: Path, decimal: str) -> SheetCopy:
     name = book.sheetnames[number - 1]
     facts = _scan(raw, book, book[name])
     path = target / f"sheet_{number}.csv"
@@ -314,7 +321,7 @@ def _copy_sheet(raw: Path, book: Any, number: int, target: Path) -> SheetCopy:
     margin_used = False
     with path.open("w", encoding="utf-8", newline="") as copy:
         writer = csv.writer(copy, lineterminator="\n")
-        for line, texts in enumerate(_texts(raw, book, number, facts.formulas), start=1):
+        for line, texts in enumerate(_texts(raw, book, number, facts.formulas, decimal), start=1):
             width = len(texts)
             while width and not texts[width - 1].strip():
                 width -= 1
