@@ -6,6 +6,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -419,3 +420,26 @@ def test_dates_that_nobody_declared_shifted_are_refused(tmp_path: Path) -> None:
     )
     _, _, out = ingest(folder)
     assert len(read_parquet(out / "sessions.parquet")) == 1
+
+
+def test_odd_parts_anywhere_end_in_rows_or_a_refusal(tmp_path: Path) -> None:
+    draw = random.Random(5)
+    part = {"code": {"coding": [{"code": "x"}]}, "valueQuantity": {"value": 1, "code": "h"}}
+    items = [{"linkId": "1", "item": [{"linkId": "2", "answer": [{"valueInteger": 1}]}]}]
+    whole = bundle(observation(component=[part]), response(items), observation(valueInteger=1))
+
+    def spoil(node: Any) -> Any:
+        if draw.random() < 0.06:
+            return draw.choice([None, 5, True, "x", [], {}, [1], {"a": 1}, [None]])
+        if isinstance(node, dict):
+            return {key: spoil(value) for key, value in node.items()}
+        return [spoil(value) for value in node] if isinstance(node, list) else node
+
+    ends = {"rows": 0, "empty_file": 0, "not_fhir": 0}
+    for i in range(300):
+        try:
+            flat(tmp_path, spoil(whole), ("Observation", "QuestionnaireResponse")[i % 2])
+            ends["rows"] += 1
+        except InputError as error:
+            ends[error.problems[0].rule] += 1
+    assert min(ends.values()) > 0

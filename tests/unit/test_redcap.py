@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from headway import config
 from headway.errors import InputError, RefusedError
 from headway.ingest.adapters.redcap import find_boxes, gate, read_dictionary
+from headway.outcomes import cohort
 from headway.tables import read_parquet
-from tests.unit.clinic_builder import analyse, ingest, statistic, write_clinic
+from tests.unit.clinic_builder import ingest, statistic, write_clinic
 
 PAGES = (
     "Variable / Field Name,Form Name,Section Header,Field Type,Field Label,"
@@ -65,7 +67,14 @@ def test_a_dictionary_that_a_spreadsheet_saved_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "code,day\nQ7ZK,1\n", "field_name,field_label\nQ7ZK,x\n", "\0"]
+    "text",
+    [
+        "",
+        "code,day\nQ7ZK,1\n",
+        "field_name,field_label\nQ7ZK,x\n",
+        "\0",
+        f'{PAGES}\na,"Q7ZK\n{FIELDS}',
+    ],
 )
 def test_what_is_no_dictionary_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "d.csv"
@@ -232,7 +241,8 @@ def test_a_project_from_its_flat_export_to_its_cohort(tmp_path: Path, labels: bo
     assert found["days"]["day"].min() == -30
     assert int(found["days"]["intensity"].isna().sum()) == 3
     assert found["questionnaires"]["score"].tolist() == [61, 62, 63]
-    change = statistic(analyse(folder), "primary", "change_mean")
+    result = cohort.analyse_clinic(out, config.load_clinic(folder))
+    change = statistic(result, "primary", "change_mean")
     # Before: every second day, 14 of 28. After (days 86 to 113 of the export): every third day.
     after = [sum((day + n) % 3 == 0 for day in range(86, 114)) for n in (1, 2, 3)]
     assert change["estimate"] == pytest.approx(sum(after) / 3 - 14)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import io
+import random
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -316,10 +317,6 @@ def merge(cells: str) -> Edit:
     return lambda made: made.worksheets[0].merge_cells(cells)
 
 
-def huge(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spreadsheet, "MAX_UNPACKED", 1000)
-
-
 DAY = dt.date(2024, 7, 5)
 REFUSED: dict[str, tuple[bytes, tuple[str, ...], dict[str, Any]]] = {
     "a merged header": (book(("s", [[TOKEN, None, "x", "y", "z"], *GOOD[1:]]), edit=merge("A1:B1")), ("merged_header",), {}),
@@ -377,15 +374,19 @@ def test_an_empty_sheet_is_named_by_its_number(tmp_path: Path) -> None:
         read_workbook(raw, "*", tmp_path / "o")
 
 
-def test_a_workbook_that_unpacks_to_an_absurd_size_is_refused(tmp_path: Path) -> None:
+def test_a_workbook_that_unpacks_to_an_absurd_size_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert spreadsheet.MAX_UNPACKED == 2 * 1024**3
+    monkeypatch.setattr(spreadsheet, "MAX_UNPACKED", 64 * 1024**2)
     raw = tmp_path / "bomb.xlsx"
     with zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         archive.writestr("[Content_Types].xml", b"<a/>")
         with archive.open("xl/worksheets/sheet1.xml", "w", force_zip64=True) as part:
             block = bytes(16 * 1024 * 1024)
-            for _ in range(129):
+            for _ in range(5):
                 part.write(block)
-    assert raw.stat().st_size < 20 * 1024 * 1024
+    assert raw.stat().st_size < 1024 * 1024
     with pytest.raises(InputError) as caught:
         read_workbook(raw, None, tmp_path / "o")
     assert [p.rule for p in caught.value.problems] == ["oversized_workbook"]
@@ -455,3 +456,24 @@ def test_times_of_a_sheet_are_lengths_of_time(tmp_path: Path) -> None:
     _, quarantine, out = ingest(folder)
     assert quarantine.empty
     assert read_parquet(out / "days.parquet")["duration_hours"].tolist() == [4.25, 1.5]
+
+
+def test_spoilt_bytes_anywhere_end_in_a_copy_or_a_refusal(tmp_path: Path) -> None:
+    draw = random.Random(5)
+    source = zipfile.ZipFile(io.BytesIO(book(("a", GOOD), ("b", GOOD))))
+    parts = {name: source.read(name) for name in source.namelist()}
+    raw, ends = tmp_path / "b.xlsx", {"copies": 0, "damaged_workbook": 0}
+    for i in range(120):
+        name = list(parts)[i % len(parts)]
+        data = bytearray(parts[name])
+        at = draw.randrange(len(data))
+        data[at : at + draw.randrange(30)] = bytes(draw.randrange(256) for _ in range(i % 3))
+        with zipfile.ZipFile(raw, "w") as archive:
+            for other, content in parts.items():
+                archive.writestr(other, bytes(data) if other == name else content)
+        try:
+            read_workbook(raw, "*", tmp_path / "o")
+            ends["copies"] += 1
+        except InputError as error:
+            ends[error.problems[0].rule] += 1
+    assert min(ends.values()) > 0

@@ -73,7 +73,8 @@ def read_dictionary(path: Path) -> dict[str, Field]:
     except UnicodeDecodeError:
         text = data.decode("cp1252", errors="replace")  # saved by a spreadsheet program
     for delimiter in (",", ";", "\t"):
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        # Strict: a quote that stays open would swallow the fields behind it.
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
         try:
             header = [" ".join(cell.split()).lower() for cell in next(reader, [])]
             at = {
