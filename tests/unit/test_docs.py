@@ -26,13 +26,26 @@ def test_the_data_dictionary_is_the_one_in_the_code(repo_root: Path) -> None:
 def test_the_annotated_example_keeps_to_its_schema(repo_root: Path, kind: str) -> None:
     text = (repo_root / f"docs/{kind}.yaml.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```yaml\n(.*?)```", text, flags=re.DOTALL)
-    assert len(blocks) == 1
+    assert blocks
     document = yaml.safe_load(blocks[0])
     assert document["schema_version"] == 1
     assert config.check_document(document, kind, f"{kind}.yaml") == []  # type: ignore[arg-type]
     # An example that leaves a top-level key out teaches half the contract.
     schema = config.load_yaml(config.SCHEMA_DIR / f"{kind}.schema.yaml")
     assert set(schema["properties"]) - set(document) == set()
+
+
+def test_the_example_of_each_adapter_keeps_to_the_schema(repo_root: Path) -> None:
+    text = (repo_root / "docs/clinic.yaml.md").read_text(encoding="utf-8")
+    first, *parts = re.findall(r"```yaml\n(.*?)```", text, flags=re.DOTALL)
+    head = {k: v for k, v in yaml.safe_load(first).items() if k != "files"}
+    told = set()
+    for part in map(yaml.safe_load, parts):
+        assert part.keys() == {"files"}
+        assert config.check_document({**head, **part}, "clinic", "clinic.yaml") == []
+        for entry in part["files"].values():
+            told |= entry.keys() & {"sheet", "fhir", "redcap"}
+    assert told == {"sheet", "fhir", "redcap"}
 
 
 def test_every_shipped_yaml_keeps_to_its_schema(repo_root: Path) -> None:

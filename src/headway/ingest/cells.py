@@ -30,6 +30,20 @@ SCALE: dict[str, float] = {
 # Canonical columns that hold a length of time: `4h 15m` and `4:15` are read there.
 _IN_HOURS = ("duration_hours", "usual_duration_hours", "duration")
 _IN_MINUTES = ("minutes", "retention_minutes")
+# What stands in a cell that a spreadsheet could not work out; `#FORMULA!` is ours, for a formula
+# that was never calculated.
+SPREADSHEET_ERRORS = (
+    "#REF!",
+    "#DIV/0!",
+    "#VALUE!",
+    "#NAME?",
+    "#NUM!",
+    "#NULL!",
+    "#N/A",
+    "#SPILL!",
+    "#CALC!",
+    "#FORMULA!",
+)
 # A whole number that a spreadsheet would still hold exactly, far above any day or count.
 _MAX_INT = 1e9
 
@@ -74,6 +88,36 @@ def ticked_sql(boxes: Mapping[str, Staged], codes: Mapping[str, Any]) -> str:
     return f"(CASE WHEN {' OR '.join(asked)} THEN nullif(array_to_string({listed}, ';'), '') END)"
 
 
+def check_ticked(ticked: str, rule: tables.Column) -> tuple[str, str]:
+    """Write SQL for what is ticked as a column of the contract: its value, the rule it breaks."""
+    if rule.kind == "text":
+        unknown = _breaks(ticked, rule)
+        return (
+            f"(CASE WHEN NOT coalesce({unknown}, false) THEN {ticked} END)",
+            f"CASE WHEN {unknown} THEN 'not_a_code' END",
+        )
+    number = f"TRY_CAST({ticked} AS DOUBLE)"
+    limits = [f"{number} < {rule.low!r}"] if rule.low is not None else []
+    limits += [f"{number} > {rule.high!r}"] if rule.high is not None else []
+    outside = " OR ".join(limits) or "false"
+    return (
+        f"(CASE WHEN NOT ({outside}) THEN {number} END)",
+        f"CASE WHEN {ticked} IS NOT NULL AND {number} IS NULL THEN 'not_a_number' "
+        f"WHEN {outside} THEN 'out_of_range' END",
+    )
+
+
+def _breaks(value: str, rule: tables.Column) -> str:
+    """Write SQL for whether a text is none that its column may hold."""
+    unknown = []
+    if rule.allowed:
+        allowed = ", ".join(literal(a) for a in rule.allowed)
+        unknown.append(f"{value} NOT IN ({allowed})")
+    if rule.pattern:
+        unknown.append(f"NOT regexp_matches({value}, {literal(rule.pattern)})")
+    return f"({' OR '.join(unknown)})" if unknown else "false"
+
+
 def is_plain_number(spec: Mapping[str, Any], entry: Any, rule: tables.Column) -> bool:
     """Whether the engine itself may read a column as numbers."""
     if rule.kind == "text" or spec["decimal"] != ".":
@@ -95,6 +139,7 @@ class Staged:
     lowest: float = math.nan
     highest: float = math.nan
     whole: bool = False
+    errors: bool = True  # whether a text may be the error of a spreadsheet
 
 
 def clean_text(text: str, missing: list[Any]) -> str:
@@ -110,7 +155,7 @@ def parse_duration(text: str, per_hour: float) -> str:
     hours = f"TRY_CAST(regexp_extract({text}, '^(?i)(\\d+(?:\\.\\d+)?) *h', 1) AS DOUBLE)"
     tail = "(?i)(?:^|h[a-z.]*|\\s) *(\\d+) *m[a-z.]*$"
     minutes = f"TRY_CAST(regexp_extract({text}, '{tail}', 1) AS DOUBLE)"
-    clock = "^(\\d{1,2}):([0-5]\\d)(?::00)?$"
+    clock = "^(\\d{1,3}):([0-5]\\d)(?::00)?$"
     words = "^(?i)(\\d+(\\.\\d+)? *h(ours?|rs?|\\.)?)?( *and)? *(\\d+ *m(in(ute)?s?|\\.)?)?$"
     return (
         f"(CASE WHEN regexp_matches({text}, '{clock}') THEN "
@@ -254,14 +299,18 @@ def _text_sql(
         whens = " ".join(f"WHEN {literal(k)} THEN {literal(v)}" for k, v in codes.items())
         value = f"(CASE {text} {whens} END)"
         unknown = f"({text} IS NOT NULL AND {value} IS NULL)"
-    if rule.allowed:
-        allowed = ", ".join(literal(a) for a in rule.allowed)
-        unknown = f"({unknown} OR {value} NOT IN ({allowed}))"
-    if rule.pattern:
-        unknown = f"({unknown} OR NOT regexp_matches({value}, {literal(rule.pattern)}))"
+    unknown = f"({unknown} OR {_breaks(value, rule)})"
+    if not staged.errors or (codes and not between):
+        return (
+            f"(CASE WHEN NOT coalesce({unknown}, false) THEN {value} END)",
+            f"CASE WHEN {unknown} THEN 'not_a_code' END",
+        )
+    # A code that a spreadsheet could not work out would make one patient of many.
+    errors = ", ".join(literal(e) for e in SPREADSHEET_ERRORS)
+    failed = f"(CASE WHEN starts_with({text}, '#') THEN {text} IN ({errors}) ELSE false END)"
     return (
-        f"(CASE WHEN NOT coalesce({unknown}, false) THEN {value} END)",
-        f"CASE WHEN {unknown} THEN 'not_a_code' END",
+        f"(CASE WHEN NOT coalesce({unknown} OR {failed}, false) THEN {value} END)",
+        f"CASE WHEN {failed} THEN 'spreadsheet_error' WHEN {unknown} THEN 'not_a_code' END",
     )
 
 

@@ -16,17 +16,19 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headway import tables
 from headway.errors import InputError, Problem, RefusedError
 from headway.ingest import deidentify, zero_coded
+from headway.ingest.adapters import redcap
 from headway.ingest.cells import (
     SQL_TYPE,
     band_sql,
     cell_sql,
+    check_ticked,
     clean_text,
     has_boxes,
     ident,
@@ -160,6 +162,7 @@ def _check_header(source: Source) -> list[Problem]:
         for column in wanted
         if column not in header
     ]
+    problems += _check_redcap(source)
     known_columns = _rules(kind)
     for canonical in [*spec["columns"], *spec["constants"]]:
         if canonical not in known_columns:
@@ -191,6 +194,48 @@ def _check_header(source: Source) -> list[Problem]:
             for entry in spec["wide"]
             if "window" not in entry and "window_from" not in spec
         ]
+    return problems
+
+
+def _check_redcap(source: Source) -> list[Problem]:
+    """Hold a flat export of REDCap against what clinic.yaml says of its forms."""
+    name, spec, header = source.name, source.spec, source.header
+    problems = [
+        Problem(
+            name,
+            "missing_column",
+            "is a question with checkboxes in clinic.yaml, and the file has no column of it",
+            column=entry["checkboxes"],
+            remedy="its columns are called field___code, or `Question (choice=Label)`",
+        )
+        for entry in spec["columns"].values()
+        if has_boxes(entry) and not redcap.find_boxes(entry["checkboxes"], header)
+    ]
+    for key, names in (("events", redcap.EVENT), ("instrument", redcap.INSTRUMENT)):
+        there = any(column in header and column not in spec["drop"] for column in names)
+        if key in spec.get("redcap", {}) and not there:
+            # Taking every row instead would mix the forms.
+            problems.append(
+                Problem(
+                    name,
+                    "missing_column",
+                    f"`redcap: {key}` is in clinic.yaml, and the file does not say it of its rows",
+                    column=names[0],
+                    remedy="export the records with it, or take it out of `redcap:`",
+                )
+            )
+        chosen = {*spec["keep_where"], *spec["drop"]}
+        if key == "instrument" and there and "redcap" not in spec and not chosen & set(names):
+            problems.append(
+                Problem(
+                    name,
+                    "redcap_undeclared",
+                    "the rows belong to several forms of REDCap",
+                    column=next(column for column in names if column in header),
+                    remedy="write `redcap: {instrument: ...}`, or `redcap: {}` for the rows that "
+                    "do not repeat",
+                )
+            )
     return problems
 
 
@@ -228,7 +273,21 @@ def open_files(folder: Path, clinic: Mapping[str, Any], scratch: Path) -> list[S
         ]
     if problems:
         raise InputError("the files do not match clinic.yaml", problems)
-    return sources
+    return _tell_apart(sources)
+
+
+def _tell_apart(sources: Sequence[Source]) -> list[Source]:
+    """Name what each reading of a file is for, where it is read more than once (REDCap)."""
+    told = []
+    for source in sources:
+        same = [s for s in sources if s.name == source.name]
+        if len(same) > 1:
+            alike = [s for s in same if s.kind == source.kind]
+            which = f" {alike.index(source) + 1}" if len(alike) > 1 else ""
+            told.append(replace(source, name=f"{source.name} ({source.kind}{which})"))
+        else:
+            told.append(source)
+    return told
 
 
 def _plain_numbers(source: Source) -> set[str]:
@@ -275,8 +334,6 @@ def check_gate(
         problems += deidentify.check_header_cells(name, unnamed)
         problems += deidentify.check_names(name, staged.columns)
         if "dictionary" in spec.get("redcap", {}):
-            from headway.ingest.adapters import redcap
-
             dictionary = redcap.read_dictionary(folder / spec["redcap"]["dictionary"])
             problems += redcap.gate(dictionary, staged.columns, spec["drop"], name)
         problems += deidentify.check_content(
@@ -405,18 +462,18 @@ def _selected_sql(staged: Stage) -> str:
         cell = staged.cell(column)
         accepted = ", ".join(literal(v) for v in values)
         tests.append(f"coalesce(trim({cell.text}) IN ({accepted}), false)")
-    redcap = spec.get("redcap", {})
-    for column, key in (
-        ("redcap_event_name", "events"),
-        ("redcap_repeat_instrument", "instrument"),
-    ):
-        if column not in staged.columns:
+    if "redcap" not in spec:
+        return " AND ".join(tests) or "true"
+    forms = spec["redcap"]
+    for names, key in ((redcap.EVENT, "events"), (redcap.INSTRUMENT, "instrument")):
+        column = next((c for c in names if c in staged.columns), None)
+        if column is None:
             continue
         text = f"coalesce(trim({staged.cell(column).text}), '')"
-        if key in redcap:
-            wanted = redcap[key] if isinstance(redcap[key], list) else [redcap[key]]
+        if key in forms:
+            wanted = forms[key] if isinstance(forms[key], list) else [forms[key]]
             tests.append(f"{text} IN ({', '.join(literal(v) for v in wanted)})")
-        elif column == "redcap_repeat_instrument" and redcap:
+        elif key == "instrument":
             # Without an instrument the file's own, not repeating, rows are meant.
             tests.append(f"{text} = ''")
     return " AND ".join(tests) or "true"
@@ -432,12 +489,16 @@ def _file_values(staged: Stage, part: Part) -> tuple[dict[str, tuple[str, str]],
         rule = rules[canonical]
         if has_boxes(entry):
             name = entry["checkboxes"]
+            # REDCap adds a box for each of its codes for missing data: that one is no answer.
+            missing = {redcap.as_box(m) for m in spec["missing"]}
             boxes = {
-                c.split("___", 1)[1]: staged.cell(c)
-                for c in staged.columns
-                if c.startswith(f"{name}___")
+                code: staged.cell(c)
+                for code, c in redcap.find_boxes(name, staged.columns).items()
+                if redcap.as_box(code) not in missing
             }
-            values[canonical] = (ticked_sql(boxes, entry.get("codes", {})), "NULL")
+            meant = {redcap.as_box(k): v for k, v in entry.get("codes", {}).items()}
+            codes = {c: meant[redcap.as_box(c)] for c in boxes if redcap.as_box(c) in meant}
+            values[canonical] = check_ticked(ticked_sql(boxes, codes), rule)
         else:
             name = own_column(entry)
             cell = staged.cell(name, part)

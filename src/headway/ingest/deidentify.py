@@ -123,6 +123,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
         "vehicle",
         "license plate",
         "device serial",
+        "redcap survey identifier",
     ),
     "network": ("ip", "ip address", "url", "website"),
     "biometric": ("photo", "photograph", "fingerprint", "foto", "voice print", "retina scan"),
@@ -352,7 +353,8 @@ def check_content(
         ten_digits, long_cells = counts.pop("ten_digits"), counts.pop("long_number")
         if counts["nhs_number"] < _NHS_SHARE * ten_digits:
             counts["nhs_number"] = 0
-        if canonical is None and not any(counts.values()):
+        # Shifted dates differ from row to row of one patient, and become days at once.
+        if canonical is None and own not in shifted_dates and not any(counts.values()):
             if cells >= _NEAR_UNIQUE_ROWS and texts > _NEAR_UNIQUE * cells:
                 counts["near_unique"] = cells
             if long_cells >= _NEAR_UNIQUE_ROWS and long_numbers > _NEAR_UNIQUE * long_cells:

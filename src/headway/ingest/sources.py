@@ -130,8 +130,9 @@ def open_source(
         return [_open_fhir(raw, kind, index, spec, before, target)]
     if form == ".parquet":
         return [_open_parquet(raw, kind, index, spec, before, target)]
-    if form == ".xls":
-        raise _cannot_read(raw, "old_workbook", "is an old workbook", "save it as .xlsx or CSV")
+    if form in (".xls", ".xlsb", ".ods"):
+        what = "is an old workbook" if form == ".xls" else "is another kind of workbook"
+        raise _cannot_read(raw, "old_workbook", what, "save it as .xlsx or CSV")
     path = _unpack(raw, target.with_suffix(".unpacked")) if packed else raw
     path = _as_utf8(path, raw.name, spec["encoding"], target.with_suffix(".utf8"))
     delimiter, header = _read_header(path, raw.name, spec["delimiter"], wanted)
@@ -279,12 +280,12 @@ def _open_workbook(
 ) -> list[Source]:
     from headway.ingest.adapters.spreadsheet import read_workbook
 
-    copies = read_workbook(raw, spec.get("sheet"), target)
+    copies = read_workbook(raw, spec.get("sheet"), target, decimal=spec["decimal"])
     return [
         Source(
             kind,
             index * 1000 + i,
-            raw.name if len(copies) == 1 else f"{raw.name} (sheet {i + 1})",
+            raw.name if len(copies) == 1 else f"{raw.name} (sheet {copy.number})",
             copy.path,
             spec,
             copy.header,
@@ -309,11 +310,47 @@ def _open_fhir(
 ) -> Source:
     from headway.ingest.adapters.fhir import flatten
 
+    if "fhir" not in spec:
+        raise InputError(
+            "a file cannot be read",
+            [
+                Problem(
+                    "clinic.yaml",
+                    "fhir_undeclared",
+                    f"files.{kind}: a file of JSON needs `fhir:`",
+                    remedy="write `fhir: {resource: Observation}` or QuestionnaireResponse",
+                )
+            ],
+        )
     flat = flatten(raw, target.with_suffix(".csv"), resource=spec["fhir"]["resource"])
-    ignored = sum(flat.resources_ignored.values())
-    notes = (f"{flat.resources_read} resources, {ignored} not of this kind or without data",)
+    kept = spec["keep_where"]
+    problems = [
+        Problem(
+            raw.name,
+            "mixed_units",
+            "one code comes in several units",
+            column=column,
+            remedy="make an entry for each unit, with `keep_where:` on this column",
+        )
+        for column, code in flat.mixed_units
+        if column not in kept and (column != "unit" or code in map(str, kept.get("code", [code])))
+    ]
+    if problems:
+        raise InputError("a file cannot be read", problems)
+    ignored = ", ".join(f"{n} {reason}" for reason, n in sorted(flat.resources_ignored.items()))
+    notes = (f"{flat.resources_read} resources, ignored: {ignored or 'none'}", *flat.notes)
     return Source(
-        kind, index, raw.name, flat.path, spec, flat.header, ",", raw, before, notes=notes
+        kind,
+        index,
+        raw.name,
+        flat.path,
+        spec,
+        flat.header,
+        ",",
+        raw,
+        before,
+        line_offset=flat.line_offset,
+        notes=notes,
     )
 
 

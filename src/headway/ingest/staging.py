@@ -33,10 +33,15 @@ _STRUCTURE = {"MISSING COLUMNS": "missing_columns", "TOO MANY COLUMNS": "too_man
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Rows of a staged file: a relation with `line`, and the facts of its plain columns."""
+    """Rows of a staged file: a relation with `line`, and the facts of its plain columns.
+
+    `errors` are the columns in which a text starts as the errors of a spreadsheet do; None if
+    nobody looked.
+    """
 
     relation: str
     plain: Mapping[str, tuple[float, float, bool]]  # own column -> lowest, highest, whole
+    errors: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,8 @@ class Stage:
         i = self.columns.index(own)
         if part is not None and own in part.plain:
             return Staged(f"n{i}", f"t{i}", True, *part.plain[own])
-        return Staged(f"n{i}", f"t{i}")
+        free = part is not None and part.errors is not None and own not in part.errors
+        return Staged(f"n{i}", f"t{i}", errors=not free)
 
 
 @contextmanager
@@ -223,7 +229,8 @@ def _stage_plain(
         f"CREATE OR REPLACE TEMP VIEW {main} AS SELECT CAST({line} AS BIGINT) AS line"
         f"{''.join(', ' + p for p in parts)} FROM {scan}"
     )
-    found = [Part(main, _facts(connection, target, kept, numbers))]
+    facts = _facts(connection, target, kept, numbers)
+    found = [Part(main, facts, _find_errors(connection, target, kept, numbers))]
     union = ""
     if rest:
         found.append(Part(f"rest_{source.id}", {}))
@@ -255,6 +262,23 @@ def _facts(
         missing = low is None
         facts[own] = (math.nan, math.nan, True) if missing else (low, high, bool(whole))
     return facts
+
+
+def _find_errors(
+    connection: duckdb.DuckDBPyConnection, target: Path, kept: Sequence[str], numbers: set[str]
+) -> frozenset[str]:
+    """Find the columns of text in which a cell starts with `#`.
+
+    As a range, which the lowest and highest text of each block of the scratch file settle.
+    """
+    return frozenset(
+        own
+        for i, own in enumerate(kept)
+        if own not in numbers
+        and connection.execute(
+            f"SELECT 1 FROM {literal(target)} WHERE c{i} >= '#' AND c{i} < '$' LIMIT 1"
+        ).fetchone()
+    )
 
 
 def _read_rejects(

@@ -1,0 +1,193 @@
+"""REDCap: its data dictionary, which marks identifiers, and the names of its flat export.
+
+The dictionary is the CSV of 18 columns that REDCap exports, with the headings of its pages
+(`Variable / Field Name`, `Identifier?`) or of its API (`field_name`, `identifier`). The records
+themselves are a plain CSV; `headway.ingest.clinics` picks rows by event and repeating instrument.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from headway.errors import InputError, Problem
+
+# The columns that say which form a row of a flat export belongs to: as raw names, as labels.
+EVENT = ("redcap_event_name", "Event Name")
+INSTRUMENT = ("redcap_repeat_instrument", "Repeat Instrument")
+# What is read of a dictionary, by both kinds of headings.
+_HEADINGS = {
+    "name": ("variable / field name", "field_name"),
+    "label": ("field label", "field_label"),
+    "validation": (
+        "text validation type or show slider number",
+        "text_validation_type_or_show_slider_number",
+    ),
+    "identifier": ("identifier?", "identifier"),
+}
+_REQUIRED = ("name", "identifier")
+_YES = ("y", "yes", "1", "true")
+# Validations of a text field that say that it identifies, whatever its mark says.
+_TELLING = ("email", "phone", "ssn", "mrn", "zipcode", "postalcode", "vmrn")
+_CHOICE = re.compile(r"^(.*) \(choice=(.*)\)$", flags=re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a data dictionary; `validation` is the kind of text it admits."""
+
+    name: str
+    label: str
+    validation: str
+    identifier: bool
+
+
+def read_dictionary(path: Path) -> dict[str, Field]:
+    """Read a data dictionary; returns its fields by name.
+
+    Raises
+    ------
+    InputError
+        `missing_file`, or `not_a_dictionary` if it lacks the names of fields or `Identifier?`.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError:
+        raise InputError(
+            "a data dictionary is missing",
+            [
+                Problem(
+                    path.name,
+                    "missing_file",
+                    "is not there",
+                    remedy="export the project's data dictionary, or take out `dictionary:`",
+                )
+            ],
+        ) from None
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = data.decode("cp1252", errors="replace")  # saved by a spreadsheet program
+    for delimiter in (",", ";", "\t"):
+        # Strict: a quote that stays open would swallow the fields behind it.
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        try:
+            header = [" ".join(cell.split()).lower() for cell in next(reader, [])]
+            at = {
+                key: next(i for i, cell in enumerate(header) if cell in names)
+                for key, names in _HEADINGS.items()
+                if any(cell in names for cell in header)
+            }
+            if set(_REQUIRED) <= at.keys():
+                fields = [_read_field(row, at) for row in reader if any(row)]
+                return {field.name: field for field in fields if field.name}
+        except csv.Error:
+            continue
+    raise InputError(
+        "a data dictionary cannot be read",
+        [
+            Problem(
+                path.name,
+                "not_a_dictionary",
+                "has no columns `Variable / Field Name` and `Identifier?` (or `field_name` and "
+                "`identifier`)",
+                remedy="export the data dictionary of the project again, with all of its columns",
+            )
+        ],
+    )
+
+
+def _read_field(row: Sequence[str], at: Mapping[str, int]) -> Field:
+    cells = {key: row[i].strip() if i < len(row) else "" for key, i in at.items()}
+    return Field(
+        cells["name"].lower(),
+        _plain(cells.get("label", "")),
+        cells.get("validation", "").lower(),
+        cells["identifier"].lower() in _YES,
+    )
+
+
+def _plain(label: str) -> str:
+    """Write a label as an export's header has it: without markup, blanks and case."""
+    return " ".join(re.sub(r"<[^>]*>", " ", label).split()).casefold()
+
+
+def find_boxes(question: str, columns: Sequence[str]) -> dict[str, str]:
+    """Find the columns of a question with checkboxes: code (or label) of each box -> column.
+
+    Raw headers are `field___code`, where REDCap writes a code such as -1 as `_1`; the headers of
+    labels are `Question (choice=Label)`.
+    """
+    boxes = {c.split("___", 1)[1]: c for c in columns if c.startswith(f"{question}___")}
+    for column in columns:
+        found = _CHOICE.match(column)
+        if found and found[1].strip() == question:
+            boxes[found[2]] = column
+    return boxes
+
+
+def as_box(code: object) -> str:
+    """Write a code as it stands behind `field___`: lower case, `_` for a minus."""
+    return str(code).strip().lower().replace("-", "_")
+
+
+def gate(
+    dictionary: Mapping[str, Field],
+    staged_columns: Sequence[str],
+    drop: Collection[str],
+    file_name: str,
+) -> list[Problem]:
+    """List the columns of an export that the data dictionary says identify a person.
+
+    Parameters
+    ----------
+    dictionary
+        Fields by name.
+    staged_columns
+        The export's own columns: names of fields, `field___code`, or labels.
+    drop
+        Columns that are never read.
+    file_name
+        What messages call the export.
+
+    Returns
+    -------
+    list of Problem
+        Rule `redcap_identifier`: marked `Identifier?`, or text of a kind that identifies.
+    """
+    problems = []
+    for column in staged_columns:
+        if column in drop:
+            continue
+        for field in _fields_of(dictionary, column):
+            if field.identifier:
+                said = "the data dictionary marks it as an identifier"
+            elif field.validation.startswith(_TELLING):
+                said = "the data dictionary says that it holds an e-mail, phone or other number"
+            else:
+                continue
+            problems.append(
+                Problem(
+                    file_name,
+                    "redcap_identifier",
+                    said,
+                    column=column,
+                    remedy="export it without identifiers, or list it under `drop:`",
+                )
+            )
+            break
+    return problems
+
+
+def _fields_of(dictionary: Mapping[str, Field], column: str) -> list[Field]:
+    """Find the fields that a column may be: by name, or every one with that label."""
+    name = column.split("___", 1)[0].lower()
+    if name in dictionary:
+        return [dictionary[name]]
+    found = _CHOICE.match(column)
+    label = _plain(found[1] if found else column)
+    return [field for field in dictionary.values() if field.label and field.label == label]
