@@ -234,3 +234,33 @@ def test_nothing_is_written_when_the_gate_refuses(tmp_path: Path) -> None:
     with pytest.raises(Exception, match="refuses"):
         clinics.ingest_clinic(folder, config.load_clinic(folder), tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_lines_are_right_among_many_rejected_rows(tmp_path: Path) -> None:
+    """Rows that the engine rejects stand in blocks, in rows and alone; every line must hold."""
+    import random
+
+    rng = random.Random(7)
+    lines, expected = ["code,day,headache,worst,hours"], set()
+    for day in range(6000):
+        line = len(lines) + 1
+        kind = "bad" if 2048 <= day < 2060 else rng.choices(("bad", "cell", "ok"), (1, 1, 60))[0]
+        if kind == "bad":
+            lines.append(f"P1,{day},1")
+            expected.add((line, "missing_columns"))
+        elif kind == "cell":
+            lines.append(f"P1,{day},1,<1,2")
+            expected.add((line, "not_a_number"))
+        elif day % 500 == 0:
+            lines.append(f"P1,{day},1,55,2")
+            expected.add((line, "out_of_range"))
+        elif day % 777 == 0:
+            lines += [f"P1,{day},1,5,2", f"P1,{day},1,5,2"]
+            expected.add((line + 1, "duplicate_row"))
+        else:
+            lines.append(f"P1,{day},1,5,2")
+    folder = write_clinic(tmp_path / "c", {"diary.csv": "\n".join(lines) + "\n"}, {"diary": FULL})
+    accounts, quarantine, _ = ingest(folder)
+    assert {(int(r.line), r.rule) for r in quarantine.itertuples()} == expected
+    assert accounts["diary.csv"].rows_in == len(lines) - 1
+    assert len({rule for _, rule in expected}) == 4

@@ -139,15 +139,20 @@ class Staged:
     lowest: float = math.nan
     highest: float = math.nan
     whole: bool = False
-    errors: bool = True  # whether a text may be the error of a spreadsheet
+    clean: bool = False  # every text may be used as it stands
+
+
+def trimmed(text: str) -> str:
+    """Write SQL for a text without blanks around it."""
+    # Non-breaking and zero-width blanks come with what is pasted from a browser.
+    return f"trim({text}, ' \t\u00a0\u200b\ufeff')"
 
 
 def clean_text(text: str, missing: list[Any]) -> str:
     """Write SQL for a text without blanks around it; NULL if empty or a missing marker."""
-    # Non-breaking and zero-width blanks come with what is pasted from a browser.
-    trimmed = f"nullif(trim({text}, ' \t\u00a0\u200b\ufeff'), '')"
+    cell = f"nullif({trimmed(text)}, '')"
     marks = ", ".join(literal(m) for m in missing if str(m) != "")
-    return f"CASE WHEN {trimmed} IN ({marks}) THEN NULL ELSE {trimmed} END" if marks else trimmed
+    return f"CASE WHEN {cell} IN ({marks}) THEN NULL ELSE {cell} END" if marks else cell
 
 
 def parse_duration(text: str, per_hour: float) -> str:
@@ -290,7 +295,7 @@ def _text_sql(
     rule: tables.Column,
     codes: Mapping[str, Any],
 ) -> tuple[str, str]:
-    text = f"({clean_text(staged.text, spec['missing'])})"
+    text = staged.text if staged.clean else f"({clean_text(staged.text, spec['missing'])})"
     between = None if isinstance(entry, str) else entry.get("list")
     value, unknown = text, "false"
     if between:
@@ -300,7 +305,9 @@ def _text_sql(
         value = f"(CASE {text} {whens} END)"
         unknown = f"({text} IS NOT NULL AND {value} IS NULL)"
     unknown = f"({unknown} OR {_breaks(value, rule)})"
-    if not staged.errors or (codes and not between):
+    if staged.clean and unknown == "(false OR false)":
+        return value, "NULL"
+    if staged.clean or (codes and not between):
         return (
             f"(CASE WHEN NOT coalesce({unknown}, false) THEN {value} END)",
             f"CASE WHEN {unknown} THEN 'not_a_code' END",

@@ -84,6 +84,10 @@ _EXTRA: dict[str, dict[str, tables.Column]] = {
     },
     "windows": {"patient_id": tables.Column("text", "The clinic's random code")},
 }
+# More than the rows of a file.
+_ROWS = 1 << 40
+# Above any day's size (`cells` lets none through beyond a milliard), so that sums are positive.
+_FROM_DAY = 1 << 31
 # Memory that the engine may take before it goes to the scratch folder.
 _MEMORY = "2GB"
 
@@ -101,6 +105,15 @@ class _Cast:
     @property
     def relation(self) -> str:
         return f"cast_{self.kind}"
+
+    @property
+    def line(self) -> str:
+        """SQL from `file` and `row` to the line in the clinic's own file."""
+        lines = [
+            f"WHEN {i} THEN {staged.line_sql(f'(row - {i * _ROWS})')}"
+            for i, staged in enumerate(self.stages)
+        ]
+        return f"CASE file {' '.join(lines)} END"
 
     @property
     def columns(self) -> list[str]:
@@ -408,9 +421,9 @@ def check_clinic(folder: Path, clinic: Mapping[str, Any], *, threads: int = 2) -
 
 
 def _cast(connection: duckdb.DuckDBPyConnection, kind: str, stages: list[Stage]) -> _Cast:
-    """Cast the files of one kind into one view: file, line, row, selected, blank, v_, q_, z_.
+    """Cast the files of one kind into one view: file, row, selected, blank, v_, q_, z_.
 
-    `row` tells the rows of all files of the kind apart, in one number.
+    `row` tells the rows of all files of the kind apart, in one number (`_Cast.line`).
     """
     cast = _Cast(kind, stages)
     read = []
@@ -434,7 +447,7 @@ def _cast(connection: duckdb.DuckDBPyConnection, kind: str, stages: list[Stage])
             cells.append(f"coalesce({values.get(f'zero {i}', ('false', ''))[0]}, false) AS z_{i}")
         blank = " AND ".join(f"n{i} IS NULL AND t{i} IS NULL" for i in range(len(staged.columns)))
         parts.append(
-            f"SELECT {number} AS file, line, {number << 40} + line AS row, "
+            f"SELECT {number} AS file, {number * _ROWS} + pos AS row, "
             f"{_selected_sql(staged)} AS selected, "
             f"({blank or 'true'}) AS blank{''.join(', ' + c for c in cells)} "
             f"FROM {part.relation}"
@@ -612,7 +625,8 @@ def _judge(connection: duckdb.DuckDBPyConnection, cast: _Cast, known: str | None
     # One pass finds the few rows in which anything is wrong; what it is, is told from those.
     wrong = [*(f"v_{c} IS NULL" for c in needed), *(f"q_{c} IS NOT NULL" for c in cast.columns)]
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE flagged_{kind} AS SELECT file, line, row, blank, "
+        f"CREATE OR REPLACE TEMP TABLE flagged_{kind} AS SELECT file, {cast.line} AS line, row, "
+        f"blank, "
         f"{', '.join(f'v_{c}' for c in needed)}, {', '.join(f'q_{c}' for c in cast.columns)} "
         f"FROM {relation} WHERE selected AND ({' OR '.join(wrong)})"
     )
@@ -623,11 +637,11 @@ def _judge(connection: duckdb.DuckDBPyConnection, cast: _Cast, known: str | None
     usable = f"{relation} WHERE selected AND {_not_in(connection, verdict)}"
     if known is not None:
         connection.execute(
-            f"INSERT INTO {verdict} SELECT file, line, row, 'unknown_patient', 'patient_id' "
+            f"INSERT INTO {verdict} SELECT file, {cast.line}, row, 'unknown_patient', 'patient_id' "
             f"FROM {usable} AND v_patient_id NOT IN (SELECT patient_id FROM {known})"
         )
         connection.execute(
-            f"INSERT INTO {verdict} SELECT file, line, row, 'shared_code', 'patient_id' "
+            f"INSERT INTO {verdict} SELECT file, {cast.line}, row, 'shared_code', 'patient_id' "
             f"FROM {usable} AND v_patient_id IN (SELECT patient_id FROM doubtful)"
         )
     if kind == "attacks":
@@ -655,12 +669,11 @@ def _judge_copies(connection: duckdb.DuckDBPyConnection, cast: _Cast, usable: st
     where = "true"
     if kind == "diary":
         # Who has a day twice: fewer different days than rows, counted with a bit per day in blocks
-        # of 126, so that millions of days cost little; only those people are looked at by row.
-        low = _one(connection, f"SELECT min(v_day) FROM {usable}")
+        # of 62, so that millions of days cost little; only those people are looked at by row.
         connection.execute(
             "CREATE OR REPLACE TEMP TABLE twice AS SELECT DISTINCT v_patient_id FROM ("
-            f"SELECT v_patient_id, (v_day - {low}) // 126 AS block, count(*) AS n, bit_count("
-            f"bit_or(1::HUGEINT << ((v_day - {low}) % 126)::TINYINT)) AS different FROM {usable} "
+            f"SELECT v_patient_id, (v_day + {_FROM_DAY}) // 62 AS block, count(*) AS n, bit_count("
+            f"bit_or(1::BIGINT << ((v_day + {_FROM_DAY}) % 62))) AS different FROM {usable} "
             "GROUP BY ALL HAVING different < n)"
         )
         if not _one(connection, "SELECT count(*) FROM twice"):
@@ -668,11 +681,14 @@ def _judge_copies(connection: duckdb.DuckDBPyConnection, cast: _Cast, usable: st
         where = "v_patient_id IN (SELECT v_patient_id FROM twice)"
     names = [c for c in _KEYS.get(kind, ("patient_id",)) if c in cast.columns]
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE copies AS "
+        # The few rows first, then their lines.
+        f"CREATE OR REPLACE TEMP TABLE copies AS WITH few AS MATERIALIZED "
+        f"(SELECT * FROM (SELECT * FROM {usable}) WHERE {where}), "
+        f"told AS MATERIALIZED (SELECT *, {cast.line} AS line FROM few) "
         f"SELECT file, line, row, v_patient_id, "
         f"row_number() OVER (PARTITION BY {by} ORDER BY file, line) AS copy, "
         f"count(*) OVER (PARTITION BY {by}) AS alike, count(*) OVER (PARTITION BY {keys}) AS n "
-        f"FROM (SELECT * FROM {usable}) WHERE {where} QUALIFY n > 1"
+        f"FROM told QUALIFY n > 1"
     )
     connection.execute(
         f"INSERT INTO verdict_{kind} "
@@ -764,6 +780,8 @@ def _find_starts(
     """Find day 0 of each patient, into `starts`: patient_id, start (in the files' own days)."""
     declared = clinic["course"]["start"]
     connection.execute("CREATE TEMP TABLE starts (patient_id VARCHAR, start BIGINT)")
+    if declared == 0:
+        return  # days are offsets already; a person without a start counts from 0
     if declared is not None:
         connection.execute(
             "INSERT INTO starts SELECT DISTINCT v_patient_id, "
@@ -826,14 +844,14 @@ def _judge_days(
         usable = f"(SELECT * FROM {cast.relation} WHERE {_kept(connection, cast)})"
         if end is not None:
             connection.execute(
-                f"INSERT INTO verdict_{kind} SELECT file, line, row, 'after_end', 'day' "
+                f"INSERT INTO verdict_{kind} SELECT file, {cast.line}, row, 'after_end', 'day' "
                 f"FROM {usable} LEFT JOIN starts s ON v_patient_id = s.patient_id "
                 f"WHERE v_day - coalesce(s.start, 0) > {int(end)}"
             )
         if kind in ("diary", "attacks") and span:
             connection.execute(
-                f"INSERT INTO verdict_{kind} SELECT file, line, row, 'diary_not_open', 'day' "
-                f"FROM {usable} JOIN spans ON v_patient_id = spans.patient_id "
+                f"INSERT INTO verdict_{kind} "
+                f"SELECT file, {cast.line}, row, 'diary_not_open', 'day' FROM {usable} JOIN spans ON v_patient_id = spans.patient_id "
                 "WHERE v_day < low OR v_day > high"
             )
 
@@ -862,7 +880,7 @@ def _kept_sql(connection: duckdb.DuckDBPyConnection, cast: _Cast) -> str:
     selects = []
     for column, rule in spec.items():
         if column == "line":
-            selects.append("line")
+            selects.append(f"{cast.line} AS line")
         elif column == "day":
             selects.append(f"CAST({day} AS BIGINT) AS day")
         elif column == "headache" and "diary_complete" in cast.columns:
@@ -874,7 +892,8 @@ def _kept_sql(connection: duckdb.DuckDBPyConnection, cast: _Cast) -> str:
             selects.append(f"v_{column} AS {ident(column)}")
         else:
             selects.append(f"CAST(NULL AS {SQL_TYPE[rule.kind]}) AS {ident(column)}")
-    order = {"patients": "patient_id", "diary": ""}.get(kind, "patient_id, day, file, line")
+    by_line = f"patient_id, day, file, {cast.line}"
+    order = {"patients": "patient_id", "diary": ""}.get(kind, by_line)
     sql = f"SELECT {', '.join(selects)} FROM {cast.relation}{join} WHERE {where}"
     return f"{sql} ORDER BY {order}" if order else sql
 
@@ -886,7 +905,8 @@ def _windows_sql(cast: _Cast, where: str) -> str:
             window = literal(entry["window"]) if "window" in entry else "v_window"
             parts.append(
                 f'SELECT v_patient_id AS patient_id, {window} AS "window", '
-                f'{literal(entry["outcome"])} AS outcome, v_wide_{i} AS "value", line, file '
+                f'{literal(entry["outcome"])} AS outcome, v_wide_{i} AS "value", '
+                f"{cast.line} AS line, file "
                 f"FROM {cast.relation} WHERE file = {number} AND {where}"
             )
     return (
@@ -994,9 +1014,7 @@ def ingest_clinic(
         like missing values (`headway.ingest.zero_coded`).
     """
     with judged(folder, clinic, destination.parent, threads=threads) as found:
-        accounts = tuple(
-            a for cast in found.casts.values() for a in _accounts(found.connection, cast)
-        )
+        accounts = found.accounts()
         for account in accounts:
             account.check()
         destination.mkdir(parents=True, exist_ok=True)
@@ -1051,6 +1069,10 @@ class Judged:
     casts: dict[str, _Cast]
     k: int | None
     quasi_identifiers: tuple[str, ...]
+
+    def accounts(self) -> tuple[RowAccount, ...]:
+        """Make the account of every file."""
+        return tuple(a for cast in self.casts.values() for a in _accounts(self.connection, cast))
 
     def select(self, table: str) -> str:
         """SELECT that yields a processed table from nothing but usable rows."""

@@ -302,18 +302,24 @@ def check_content(
         sources = []
         for part in stage.parts:
             known = stage.cell(own, part)
+            if own in part.texts:
+                sources.append(f"SELECT v, n FROM {part.texts[own]}")
+                continue  # no number stands in a column of text
             if not known.plain:
-                sources.append(f"SELECT {text} AS v FROM {part.relation} WHERE {text} IS NOT NULL")
+                sources.append(
+                    f"SELECT {text} AS v, 1 AS n FROM {part.relation} WHERE {text} IS NOT NULL"
+                )
             if not known.plain or not known.highest < _SMALLEST_NUMBER:
                 sources.append(
-                    f"SELECT CAST(CAST({number} AS HUGEINT) AS VARCHAR) AS v FROM {part.relation} "
+                    f"SELECT CAST(CAST({number} AS HUGEINT) AS VARCHAR) AS v, 1 AS n "
+                    f"FROM {part.relation} "
                     f"WHERE {number} >= {_SMALLEST_NUMBER} AND {number} < 1e18 "
                     f"AND {number} = floor({number})"
                 )
         if not sources:
             continue
         connection.execute(
-            "CREATE OR REPLACE TEMP TABLE gate_cells AS SELECT v, count(*) AS n FROM "
+            "CREATE OR REPLACE TEMP TABLE gate_cells AS SELECT v, sum(n) AS n FROM "
             f"({' UNION ALL '.join(sources)}) GROUP BY v"
         )
         plain = "TRY_CAST(v AS DOUBLE)"

@@ -11,13 +11,14 @@ from __future__ import annotations
 import csv
 import io
 import math
+from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from headway.errors import InputError, Problem
-from headway.ingest.cells import Staged, literal
+from headway.ingest.cells import Staged, literal, trimmed
 from headway.ingest.sources import MAX_LINE, Source, count_lines, normalise
 
 if TYPE_CHECKING:
@@ -28,27 +29,35 @@ if TYPE_CHECKING:
 
 # More rejected rows than this share, and the columns they fail in are read as text from the start.
 _MAX_REJECTED = 0.05
+# Rows of a block in which gaps before a row are looked for.
+_GAP_BLOCK = 1024
+# Rejected rows stand behind all others where rows are told apart.
+_REST = 1 << 39
 _STRUCTURE = {"MISSING COLUMNS": "missing_columns", "TOO MANY COLUMNS": "too_many_columns"}
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Rows of a staged file: a relation with `line`, and the facts of its plain columns.
+    """Rows of a staged file: a relation with `pos` and what is known of its columns.
 
-    `errors` are the columns in which a text starts as the errors of a spreadsheet do; None if
-    nobody looked.
+    `texts` names, for columns of text, a table of every different text and how often it stands
+    there (v, n); in the columns `clean` every text may be used as it stands: no blanks around it,
+    and not the error of a spreadsheet.
     """
 
     relation: str
     plain: Mapping[str, tuple[float, float, bool]]  # own column -> lowest, highest, whole
-    errors: frozenset[str] | None = None
+    texts: Mapping[str, str] = field(default_factory=dict)
+    clean: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A staged file: `relation` with `line` and the columns `n<i>`, `t<i>` of its header.
+    """A staged file: `relation` with `pos` and the columns `n<i>`, `t<i>` of its header.
 
-    `parts` are the same rows again: those that the engine read as declared, and the rest.
+    `pos` tells rows apart; the line in the clinic's file is worked out from it where it is asked
+    for (`line_sql`). `parts` are the same rows again: those that the engine read as declared, and
+    the rest.
     """
 
     source: Source
@@ -57,6 +66,16 @@ class Stage:
     columns: tuple[str, ...]
     rows: int
     malformed: tuple[tuple[int, str], ...]
+    # Of rows that were read in one pass: SQL from `{pos}` to the line.
+    counted: str = ""
+
+    def line_sql(self, pos: str) -> str:
+        """Write SQL for the line of a row in the clinic's own file."""
+        offset = self.source.line_offset
+        if not self.counted:
+            return f"({pos} + {offset})"
+        read = self.counted.replace("{pos}", pos)
+        return f"(CASE WHEN {pos} >= {_REST} THEN {pos} - {_REST} ELSE {read} END + {offset})"
 
     @property
     def rows_in(self) -> int:
@@ -68,8 +87,7 @@ class Stage:
         i = self.columns.index(own)
         if part is not None and own in part.plain:
             return Staged(f"n{i}", f"t{i}", True, *part.plain[own])
-        free = part is not None and part.errors is not None and own not in part.errors
-        return Staged(f"n{i}", f"t{i}", errors=not free)
+        return Staged(f"n{i}", f"t{i}", clean=part is not None and own in part.clean)
 
 
 @contextmanager
@@ -206,18 +224,8 @@ def _stage_plain(
     # The i-th row that was read stands behind all rejected data rows q_j (sorted, counted from 1)
     # with q_j - j + 1 <= i.
     gone = sorted({line - 1 for line in by_line} | {line - 1 for line, _ in malformed})
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE gap_{source.id} (threshold BIGINT, shift BIGINT)"
-    )
-    steps = {q - j + 1: j for j, q in enumerate(gone, start=1)}
-    if steps:
-        connection.executemany(f"INSERT INTO gap_{source.id} VALUES (?, ?)", list(steps.items()))
-    number = "file_row_number + 1"
-    line = f"{number} + 1 + {source.line_offset}"
+    counted = _store_gaps(connection, source, [q - j for j, q in enumerate(gone)], rows)
     scan = f"read_parquet({literal(target)}, file_row_number = true)"
-    if steps:
-        line += " + coalesce(g.shift, 0)"
-        scan = f"{scan} r ASOF LEFT JOIN gap_{source.id} g ON r.file_row_number + 1 >= g.threshold"
     parts = []
     for i, own in enumerate(kept):
         if own in numbers:
@@ -226,11 +234,11 @@ def _stage_plain(
             parts.append(f"CAST(NULL AS DOUBLE) AS n{i}, c{i} AS t{i}")
     main, relation = f"main_{source.id}", f"staged_{source.id}"
     connection.execute(
-        f"CREATE OR REPLACE TEMP VIEW {main} AS SELECT CAST({line} AS BIGINT) AS line"
-        f"{''.join(', ' + p for p in parts)} FROM {scan}"
+        f"CREATE OR REPLACE TEMP VIEW {main} AS SELECT "
+        f"file_row_number AS pos{''.join(', ' + p for p in parts)} FROM {scan}"
     )
     facts = _facts(connection, target, kept, numbers)
-    found = [Part(main, facts, _find_errors(connection, target, kept, numbers))]
+    found = [Part(main, facts, *_count_texts(connection, source, target, kept, numbers))]
     union = ""
     if rest:
         found.append(Part(f"rest_{source.id}", {}))
@@ -244,7 +252,28 @@ def _stage_plain(
         tuple(kept),
         rows + len(rest),
         tuple((line + offset, rule) for line, rule in malformed),
+        counted,
     )
+
+
+def _store_gaps(
+    connection: duckdb.DuckDBPyConnection, source: Source, thresholds: Sequence[int], rows: int
+) -> str:
+    """Write SQL for the line of a row: its number, and how many `thresholds` it has reached.
+
+    The sorted thresholds lie in a variable of the engine and are found by the block of the number.
+    """
+    number = "({pos} + 1)"
+    if not thresholds:
+        return f"{number} + 1"
+    starts = [bisect_left(thresholds, b * _GAP_BLOCK) for b in range(rows // _GAP_BLOCK + 3)]
+    connection.execute(f"SET VARIABLE gaps_{source.id} = ?", [list(thresholds)])
+    connection.execute(f"SET VARIABLE starts_{source.id} = ?", [starts])
+    gaps, start = f"getvariable('gaps_{source.id}')", f"getvariable('starts_{source.id}')"
+    block = f"{number} // {_GAP_BLOCK}"
+    near = f"{gaps}[{start}[{block} + 1] + 1:{start}[{block} + 2]]"
+    near = f"len(list_filter({near}, lambda g: g <= {number}))"
+    return f"CAST({number} + 1 + {start}[{block} + 1] + {near} AS BIGINT)"
 
 
 def _facts(
@@ -264,21 +293,29 @@ def _facts(
     return facts
 
 
-def _find_errors(
-    connection: duckdb.DuckDBPyConnection, target: Path, kept: Sequence[str], numbers: set[str]
-) -> frozenset[str]:
-    """Find the columns of text in which a cell starts with `#`.
-
-    As a range, which the lowest and highest text of each block of the scratch file settle.
-    """
-    return frozenset(
-        own
-        for i, own in enumerate(kept)
-        if own not in numbers
-        and connection.execute(
-            f"SELECT 1 FROM {literal(target)} WHERE c{i} >= '#' AND c{i} < '$' LIMIT 1"
+def _count_texts(
+    connection: duckdb.DuckDBPyConnection,
+    source: Source,
+    target: Path,
+    kept: Sequence[str],
+    numbers: set[str],
+) -> tuple[dict[str, str], frozenset[str]]:
+    """Count every different text once, so that the gate and the casts need not look at each row."""
+    texts, clean = {}, set()
+    for i, own in enumerate(kept):
+        if own in numbers:
+            continue
+        texts[own] = f"texts_{source.id}_{i}"
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE {texts[own]} AS SELECT c{i} AS v, count(*) AS n "
+            f"FROM {literal(target)} WHERE c{i} IS NOT NULL GROUP BY ALL"
+        )
+        row = connection.execute(
+            f"SELECT bool_and(v = {trimmed('v')} AND NOT starts_with(v, '#')) FROM {texts[own]}"
         ).fetchone()
-    )
+        if row and row[0] is not False:
+            clean.add(own)
+    return texts, frozenset(clean)
 
 
 def _read_rejects(
@@ -321,12 +358,12 @@ def _store_rest(
 ) -> None:
     """Stage rejected rows as text."""
     columns = "".join(f", n{i} DOUBLE, t{i} VARCHAR" for i in range(len(kept)))
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE rest_{source.id} (line BIGINT{columns})")
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE rest_{source.id} (pos BIGINT{columns})")
     at = {c: i for i, c in enumerate(source.header)}
     marks = {"", *(str(m) for m in source.spec["missing"])}
     values: list[list[Any]] = []
     for line, cells in rest:
-        row: list[Any] = [line + source.line_offset]
+        row: list[Any] = [_REST + line]
         for own in kept:
             cell = cells[at[own]]
             row += [None, None if cell in marks else cell]
@@ -347,7 +384,7 @@ def _stage_slowly(
     parts = [f"CAST(NULL AS DOUBLE) AS n{i}, c{at[c]} AS t{i}" for i, c in enumerate(kept)]
     relation = f"staged_{source.id}"
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE {relation} AS SELECT line + {source.line_offset} AS line"
+        f"CREATE OR REPLACE TEMP TABLE {relation} AS SELECT line AS pos"
         f"{''.join(', ' + p for p in parts)} FROM {_scan(source, copy, (), line=True)}"
     )
     row: Any = connection.execute(f"SELECT count(*) FROM {relation}").fetchone()
