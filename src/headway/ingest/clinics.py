@@ -850,8 +850,9 @@ def _judge_days(
             )
         if kind in ("diary", "attacks") and span:
             connection.execute(
-                f"INSERT INTO verdict_{kind} "
-                f"SELECT file, {cast.line}, row, 'diary_not_open', 'day' FROM {usable} JOIN spans ON v_patient_id = spans.patient_id "
+                f"INSERT INTO verdict_{kind} SELECT file, {cast.line}, row, "
+                f"'diary_not_open', 'day' FROM {usable} "
+                "JOIN spans ON v_patient_id = spans.patient_id "
                 "WHERE v_day < low OR v_day > high"
             )
 
