@@ -14,7 +14,8 @@ status : `retrieved` (read in the text), `computed` (from a retrieved file), `re
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -811,10 +812,25 @@ def validate(name: str, frame: pd.DataFrame) -> None:
         raise ContractError(text, problems) from None
 
 
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Write a file beside its place and move it there whole, so that no half of it is ever read."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    yield part
+    part.replace(path)
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write a text file: UTF-8, whole or not at all."""
+    with replacing(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
     """Write a table byte for byte the same on every run: UTF-8, LF, 12 digits, empty = missing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    frame.to_csv(path, index=False, float_format="%.12g", lineterminator="\n", encoding="utf-8")
+    with replacing(path) as part:
+        frame.to_csv(part, index=False, float_format="%.12g", lineterminator="\n", encoding="utf-8")
 
 
 def read_csv(name: str, path: Path) -> pd.DataFrame:
@@ -839,9 +855,8 @@ def write_parquet(frame: pd.DataFrame, path: Path) -> None:
     """Write a row-level table as parquet, in the order of its rows."""
     import duckdb
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    target = str(path).replace("'", "''")
-    with duckdb.connect() as connection:
+    with replacing(path) as part, duckdb.connect() as connection:
+        target = str(part).replace("'", "''")
         connection.execute("SET threads = 1")  # one row group after the other: the same bytes
         connection.register("frame", frame)
         connection.execute(f"COPY frame TO '{target}' (FORMAT parquet, COMPRESSION zstd)")

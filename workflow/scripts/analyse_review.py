@@ -22,7 +22,7 @@ def main(snakemake):
     for problem in revman.write_revman(found["effects"], Path(snakemake.output.revman)):
         print(problem)  # rows that RevMan cannot hold
     text = "" if refused else metafor.write_script(review)
-    Path(snakemake.output.r_script).write_text(text, encoding="utf-8")
+    tables.write_text(text, Path(snakemake.output.r_script))
 
 
 if "snakemake" in globals():

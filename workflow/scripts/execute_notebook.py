@@ -5,6 +5,7 @@ import tempfile
 from html import escape
 from pathlib import Path
 
+from headway import tables
 from headway.errors import UserError
 
 SECONDS_PER_CELL = 600
@@ -131,7 +132,7 @@ def main(snakemake):
             }
         )
         execute(notebook, path.as_posix(), environment, scratch)
-    Path(snakemake.output.page).write_text(convert(notebook, heading), encoding="utf-8")
+    tables.write_text(convert(notebook, heading), Path(snakemake.output.page))
 
 
 if "snakemake" in globals():

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from headway import tables
 from headway.report import index, provenance
 
 
@@ -19,11 +20,11 @@ def main(snakemake):
         snakemake.params.config,
         Path(snakemake.input.environment),
     )
-    Path(snakemake.output.provenance).write_text(json.dumps(record, indent=1) + "\n")
+    tables.write_text(json.dumps(record, indent=1) + "\n", Path(snakemake.output.provenance))
     page = index.build(
         cards["trials"], cards["clinics"], snakemake.params.skipped, notebooks, record
     )
-    Path(snakemake.output.page).write_text(page, encoding="utf-8")
+    tables.write_text(page, Path(snakemake.output.page))
 
 
 if "snakemake" in globals():

@@ -24,9 +24,11 @@ def main(snakemake):
         clinics.write_empty(out)
         print(f"headway: {error}")
     state = "refused" if problems else "ready"
-    Path(snakemake.output.clinic).write_text(json.dumps(clinic, indent=1, sort_keys=True) + "\n")
+    tables.write_text(
+        json.dumps(clinic, indent=1, sort_keys=True) + "\n", Path(snakemake.output.clinic)
+    )
     status = {"name": folder.name, "state": state, "problems": problems}
-    Path(snakemake.output.status).write_text(json.dumps(status, indent=1) + "\n")
+    tables.write_text(json.dumps(status, indent=1) + "\n", Path(snakemake.output.status))
     flow = tables.conform("flow", pd.DataFrame(rows)) if rows else tables.empty("flow")
     tables.write_csv(flow, Path(snakemake.output.account))
 

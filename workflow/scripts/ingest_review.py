@@ -28,8 +28,10 @@ def main(snakemake):
         tables.write_csv(table, Path(snakemake.output[name]))
     state = "refused" if problems else "ready"
     status = {"name": folder.name, "state": state, "problems": problems}
-    Path(snakemake.output.review).write_text(json.dumps(review, indent=1, sort_keys=True) + "\n")
-    Path(snakemake.output.status).write_text(json.dumps(status, indent=1) + "\n")
+    tables.write_text(
+        json.dumps(review, indent=1, sort_keys=True) + "\n", Path(snakemake.output.review)
+    )
+    tables.write_text(json.dumps(status, indent=1) + "\n", Path(snakemake.output.status))
 
 
 if "snakemake" in globals():

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from headway import tables
 from headway.errors import RefusedError
 
 
@@ -18,7 +19,7 @@ def main(snakemake):
         raise RefusedError(
             "everything else was built, but these sources were refused:\n" + "\n".join(refused)
         )
-    Path(snakemake.output[0]).write_text("no source was refused\n")
+    tables.write_text("no source was refused\n", Path(snakemake.output[0]))
 
 
 if "snakemake" in globals():

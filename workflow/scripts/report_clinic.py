@@ -23,8 +23,8 @@ def main(snakemake):
     drawn = figures.draw_clinic(released, clinic) if status["state"] == "ready" else {}
     saved = theme.save(drawn, Path(snakemake.output.figures))
     page, card = report.build(clinic, status, released, saved, preset)
-    Path(snakemake.output.page).write_text(page, encoding="utf-8")
-    Path(snakemake.output.card).write_text(json.dumps(card, indent=1) + "\n")
+    tables.write_text(page, Path(snakemake.output.page))
+    tables.write_text(json.dumps(card, indent=1) + "\n", Path(snakemake.output.card))
 
 
 if "snakemake" in globals():

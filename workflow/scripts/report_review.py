@@ -19,8 +19,8 @@ def main(snakemake):
     drawn = figures.draw_review(read, review) if ready else {}
     saved = theme.save(drawn, Path(snakemake.output.figures))
     page, card = report.build(review, status, read, saved)
-    Path(snakemake.output.page).write_text(page, encoding="utf-8")
-    Path(snakemake.output.card).write_text(json.dumps(card, indent=1) + "\n")
+    tables.write_text(page, Path(snakemake.output.page))
+    tables.write_text(json.dumps(card, indent=1) + "\n", Path(snakemake.output.card))
 
 
 if "snakemake" in globals():

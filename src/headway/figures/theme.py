@@ -10,6 +10,8 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from headway.tables import replacing, write_text
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -111,9 +113,10 @@ def save(drawings: Mapping[str, Drawing], folder: Path) -> list[Saved]:
         with style():
             stream = io.StringIO()
             drawing.figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
-            drawing.figure.savefig(folder / f"{name}.png", dpi=PNG_DPI, metadata={"Software": None})
+            with replacing(folder / f"{name}.png") as part:
+                drawing.figure.savefig(part, format="png", dpi=PNG_DPI, metadata={"Software": None})
         svg = _prepare(stream.getvalue(), name, drawing)
-        (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
+        write_text(svg, folder / f"{name}.svg")
         saved.append(Saved(name, drawing.title, drawing.alt, drawing.caption, svg, drawing.wide))
     return saved
 

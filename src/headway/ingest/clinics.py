@@ -1029,9 +1029,8 @@ def ingest_clinic(
 
 
 def _write(connection: duckdb.DuckDBPyConnection, sql: str, path: Path) -> None:
-    part = path.with_name(f".{path.name}.part")
-    connection.execute(f"COPY ({sql}) TO {literal(part)} (FORMAT parquet, COMPRESSION zstd)")
-    part.replace(path)
+    with tables.replacing(path) as part:
+        connection.execute(f"COPY ({sql}) TO {literal(part)} (FORMAT parquet, COMPRESSION zstd)")
 
 
 @dataclass(frozen=True, slots=True)
