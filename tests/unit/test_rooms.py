@@ -9,6 +9,7 @@ ORDER = (
     "errors",  # before all rooms: what every room raises
     "tables",
     "config",
+    "messages",
     "effects",
     "meta",
     "ingest",

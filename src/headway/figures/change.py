@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from headway.figures import theme
 from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing
+from headway.messages import decimal, say, t
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +47,7 @@ def draw_change(
         _draw_slope(left, means, lines, str(change["unit"]))
         _draw_histogram(right, histogram, str(change["unit"]))
         theme.stamp(figure, stamp)
-    title = f"Change in {name}"
+    title = t("Change in {outcome}", outcome=name)
     return Drawing(
         figure,
         title,
@@ -76,7 +77,7 @@ def _draw_slope(axes: Axes, means: pd.DataFrame, lines: pd.DataFrame, unit: str)
         )
         for x, r in enumerate(rows):
             axes.annotate(
-                f"{r['mean']:.1f}",
+                decimal(f"{r['mean']:.1f}"),
                 (x, r["mean"]),
                 xytext=(-10 if x == 0 else 10, 0),
                 textcoords="offset points",
@@ -87,31 +88,31 @@ def _draw_slope(axes: Axes, means: pd.DataFrame, lines: pd.DataFrame, unit: str)
                 zorder=5,
             )
     else:
-        axes.text(0.5, 0.5, "hidden", transform=axes.transAxes, ha="center")
+        axes.text(0.5, 0.5, t("hidden"), transform=axes.transAxes, ha="center")
     axes.set_xlim(-0.45, 1.45)
     axes.margins(y=0.08)
     axes.set_ylim(bottom=min(0, axes.get_ylim()[0]))
     axes.set_xticks(range(len(rows)), [_tick(r) for r in rows])
-    axes.set_ylabel(unit)
-    axes.set_title("Means before and after")
+    axes.set_ylabel(say(unit))
+    axes.set_title(t("Means before and after"))
     axes.grid(axis="y", color=FAINT, linewidth=0.5)
     axes.set_axisbelow(True)
 
 
 def _tick(r: dict[str, Any]) -> str:
-    n = "n hidden" if math.isnan(r["n"]) else f"n {r['n']:.0f}"
-    return "\n".join([*textwrap.wrap(str(r["label"]), 20), n])
+    n = t("n hidden") if math.isnan(r["n"]) else f"n {r['n']:.0f}"
+    return "\n".join([*textwrap.wrap(say(str(r["label"])), 20), n])
 
 
 def _draw_histogram(axes: Axes, histogram: pd.DataFrame, unit: str) -> None:
     from matplotlib.ticker import MaxNLocator
 
     rows = histogram.to_dict("records")
-    axes.set_title("How many changed by how much")
+    axes.set_title(t("How many changed by how much"))
     if not rows:
         theme.quiet(axes)
         axes.set_axis_off()
-        axes.text(0.5, 0.5, "hidden: too few people", transform=axes.transAxes, ha="center")
+        axes.text(0.5, 0.5, t("hidden: too few people"), transform=axes.transAxes, ha="center")
         return
     top = max((r["n"] for r in rows if not r["redacted"]), default=1.0)
     labels = []
@@ -127,7 +128,7 @@ def _draw_histogram(axes: Axes, histogram: pd.DataFrame, unit: str) -> None:
                 hatch="////",
                 linewidth=0.8,
             )
-            axes.text(x, 0.14 * top, "hidden", ha="center", va="bottom", fontsize=7, rotation=90)
+            axes.text(x, 0.14 * top, t("hidden"), ha="center", va="bottom", fontsize=7, rotation=90)
         else:
             colour = BLUE if better else ORANGE if worse else GREY
             axes.bar(
@@ -154,17 +155,19 @@ def _draw_histogram(axes: Axes, histogram: pd.DataFrame, unit: str) -> None:
     )
     axes.set_ylim(0, top * 1.18)
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_ylabel("people")
-    axes.set_xlabel(f"change in {unit}", fontsize=8)
+    axes.set_ylabel(t("people"))
+    axes.set_xlabel(t("change in {unit}", unit=say(unit)), fontsize=8)
 
 
 def _bin(r: dict[str, Any]) -> str:
-    low, high = r["bin_low"], r["bin_high"]
-    if math.isinf(low):
-        return f"< {high:g}".replace("-", "−")
-    if math.isinf(high):
-        return f"≥ {low:g}".replace("-", "−")
-    return f"{low:g} to {high:g}".replace("-", "−")
+    low, high = (f"{r[end]:g}" for end in ("bin_low", "bin_high"))
+    if math.isinf(r["bin_low"]):
+        text = f"< {high}"
+    elif math.isinf(r["bin_high"]):
+        text = f"≥ {low}"
+    else:
+        text = t("{low} to {high}", low=low, high=high)
+    return decimal(text.replace("-", "−"))
 
 
 def _describe(
@@ -172,25 +175,37 @@ def _describe(
 ) -> str:
     parts = [f"{stamp}. " if stamp else "", f"{title}."]
     for r in means.sort_values("order").to_dict("records"):
-        value = (
-            "hidden"
-            if r["redacted"] or math.isnan(r["mean"])
-            else (
-                f"{r['mean']:.1f}, 95 % CI {r['ci_low']:.1f} to {r['ci_high']:.1f}, n {r['n']:.0f}"
+        label = say(str(r["label"]))
+        if r["redacted"] or math.isnan(r["mean"]):
+            parts.append(" " + t("Mean {label}: hidden.", label=label))
+            continue
+        parts.append(
+            " "
+            + t(
+                "Mean {label}: {mean}, 95 % CI {low} to {high}, n {n}.",
+                label=label,
+                mean=decimal(f"{r['mean']:.1f}"),
+                low=decimal(f"{r['ci_low']:.1f}"),
+                high=decimal(f"{r['ci_high']:.1f}"),
+                n=f"{r['n']:.0f}",
             )
         )
-        parts.append(f" Mean {r['label']}: {value}.")
     if not change["redacted"] and not math.isnan(change["estimate"]):
         parts.append(
-            f" Mean change {change['estimate']:.2f}, 95 % CI {change['ci_low']:.2f} to "
-            f"{change['ci_high']:.2f}."
+            " "
+            + t(
+                "Mean change {change}, 95 % CI {low} to {high}.",
+                change=decimal(f"{change['estimate']:.2f}"),
+                low=decimal(f"{change['ci_low']:.2f}"),
+                high=decimal(f"{change['ci_high']:.2f}"),
+            )
         )
     if len(histogram):
         counts = [
-            f"{_bin(r)}: {'hidden' if r['redacted'] else format(r['n'], '.0f')}"
+            f"{_bin(r)}: {t('hidden') if r['redacted'] else format(r['n'], '.0f')}"
             for r in histogram.to_dict("records")
         ]
-        parts.append(f" People by change: {'; '.join(counts)}.")
+        parts.append(" " + t("People by change: {counts}.", counts="; ".join(counts)))
     return "".join(parts).replace(" -", " −")
 
 
@@ -198,14 +213,16 @@ def _caption(
     means: pd.DataFrame, histogram: pd.DataFrame, lines: pd.DataFrame, change: dict[str, Any]
 ) -> str:
     def count(value: float) -> str:
-        return "a hidden number" if math.isnan(value) else f"{value:.0f}"
+        return t("a hidden number") if math.isnan(value) else f"{value:.0f}"
 
-    text = (
-        f"{change['comparison_label']}: {count(change['n'])} of {count(change['of'])} people "
-        "who started. Left: means with 95 % CI (t)"
+    text = t(
+        "{comparison}: {n} of {of} people who started. Left: means with 95 % CI (t)",
+        comparison=say(str(change["comparison_label"])),
+        n=count(change["n"]),
+        of=count(change["of"]),
     )
-    text += "; thin lines are people. " if len(lines) else ". "
-    text += "Right: people by their change (after − before; left of the line is fewer or less)."
+    text += t("; thin lines are people. ") if len(lines) else ". "
+    text += t("Right: people by their change (after − before; left of the line is fewer or less).")
     if len(histogram) and histogram["redacted"].any():
-        text += " Hatched: hidden small numbers."
+        text += " " + t("Hatched: hidden small numbers.")
     return text[0].upper() + text[1:]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from headway.figures.change import draw_change
 from headway.figures.responders import ORDER, draw_responders
 from headway.figures.theme import Drawing
+from headway.messages import speaking, t
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,21 +36,26 @@ def draw_clinic(
     clinic
         clinic.yaml with its defaults.
     """
+    with speaking(clinic.get("language", "en")):
+        return _draw(tables, clinic)
+
+
+def _draw(tables: Mapping[str, pd.DataFrame], clinic: Mapping[str, Any]) -> dict[str, Drawing]:
     cohort = tables["cohort"]
     primary = cohort[cohort["primary"]]
     if not len(primary):
         return {}
     comparison, main = primary["comparison"].iloc[0], primary["outcome"].iloc[0]
     mark = (
-        "SYNTHETIC"
+        t("SYNTHETIC")
         if clinic.get("synthetic")
-        else ("INTERNAL, not for release" if clinic.get("disclosure") == "internal" else "")
+        else (t("INTERNAL, not for release") if clinic.get("disclosure") == "internal" else "")
     )
     own = cohort[(cohort["comparison"] == comparison) & (cohort["group"] == "all")]
     outcomes = sorted(dict.fromkeys(own["outcome"]), key=lambda o: o != main)[:_MOST]
     out: dict[str, Drawing] = {}
     for outcome in outcomes:
-        name = NAMES.get(outcome, str(outcome).replace("_", " "))
+        name = t(NAMES[outcome]) if outcome in NAMES else str(outcome).replace("_", " ")
         rows = own[own["outcome"] == outcome]
         change = rows[rows["statistic"] == "change_mean"].iloc[0].to_dict()
 

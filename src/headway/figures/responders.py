@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 from headway.figures import theme
 from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing
+from headway.messages import say, t
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,37 +67,41 @@ def draw_responders(rows: pd.DataFrame, name: str, *, stamp: str = "") -> Drawin
                 textcoords="offset points",
                 va="center",
             )
-        axes.set_yticks(range(len(bars)), [_wrap(str(r["label"])) for r in bars])
+        axes.set_yticks(range(len(bars)), [_wrap(say(str(r["label"]))) for r in bars])
         axes.set_ylim(len(bars) - 0.4, -0.6)
         axes.set_xlim(0, 100)
-        axes.set_xlabel("percent of people, 95 % CI (Wilson)")
+        axes.set_xlabel(t("percent of people, 95 % CI (Wilson)"))
         axes.grid(axis="x", color=FAINT, linewidth=0.5)
         axes.set_axisbelow(True)
         axes.tick_params(axis="y", length=0)
         theme.stamp(figure, stamp)
-    title = f"Who improved and who got worse: {name}"
+    title = t("Who improved and who got worse: {outcome}", outcome=name)
     alt = (
         (f"{stamp}. " if stamp else "")
         + f"{title}. "
-        + " ".join(f"{r['label']}: {text}." for r, text in zip(bars, texts, strict=True))
+        + " ".join(f"{say(str(r['label']))}: {text}." for r, text in zip(bars, texts, strict=True))
     )
-    caption = (
-        "Relative change of each person from before to after; people with 0 before have "
-        "none and are left out of the denominator. Hatched: worsened, or hidden."
+    caption = t(
+        "Relative change of each person from before to after; people with 0 before have none and "
+        "are left out of the denominator. Hatched: worsened, or hidden."
     )
     return Drawing(figure, title, alt, caption, wide=True)
 
 
 def _wrap(label: str) -> str:
-    return label.replace(" by at least ", "\nby at least ")
+    return "\n".join(textwrap.wrap(label, 22))
 
 
 def _text(r: dict[str, Any]) -> str:
     if r["redacted"]:
-        return "hidden"
+        return t("hidden")
     if math.isnan(r["estimate"]):
-        return "no one to count"
-    return (
-        f"{r['estimate']:.0f} %, {r['count']:.0f} of {r['n']:.0f} "
-        f"({r['ci_low']:.0f} to {r['ci_high']:.0f})"
+        return t("no one to count")
+    return t(
+        "{share} %, {count} of {n} ({low} to {high})",
+        share=f"{r['estimate']:.0f}",
+        count=f"{r['count']:.0f}",
+        n=f"{r['n']:.0f}",
+        low=f"{r['ci_low']:.0f}",
+        high=f"{r['ci_high']:.0f}",
     )

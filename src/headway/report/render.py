@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import headway
+from headway.messages import say, t
 from headway.report import words
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.globals["words"] = words
+    environment.globals["t"] = t
+    environment.globals["say"] = say
     environment.globals["version"] = headway.__version__
     return environment
 

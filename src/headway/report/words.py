@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from headway.messages import decimal, say, t
+
 MISSING = "–"
 HIDDEN = "hidden"
 RATIOS = {"RR": "risk ratio", "OR": "odds ratio"}
@@ -78,7 +80,7 @@ def number(value: Any, digits: int = 2) -> str:
     if 1e-6 < abs(value) < 0.5 * 10**-digits:  # small but not zero; below that it is rounding
         digits = min(6, 1 - math.floor(math.log10(abs(value))))
     text = f"{abs(value):.{digits}f}"
-    return f"−{text}" if value < 0 and float(text) else text
+    return decimal(f"−{text}" if value < 0 and float(text) else text)
 
 
 def integer(value: Any) -> str:
@@ -97,7 +99,7 @@ def limits(low: Any, high: Any, digits: int = 2) -> str:
     """Write two limits."""
     if missing(low) or missing(high):
         return MISSING
-    return f"{number(low, digits)} to {number(high, digits)}"
+    return t("{low} to {high}", low=number(low, digits), high=number(high, digits))
 
 
 def percent(value: Any, digits: int = 0) -> str:
@@ -108,12 +110,17 @@ def percent(value: Any, digits: int = 0) -> str:
 def interval(row: Mapping[str, Any], digits: int = 2) -> str:
     """Write an estimate with its interval and the interval's method, from a row of `cohort`."""
     if row.get("redacted"):
-        return HIDDEN
+        return t(HIDDEN)
     text = number(row["estimate"], digits)
     if missing(row["ci_low"]):
         return text
     method = str(row["interval"]).replace("95 %, ", "")
-    return f"{text} (95 % CI {limits(row['ci_low'], row['ci_high'], digits)}; {method})"
+    return t(
+        "{value} (95 % CI {limits}; {method})",
+        value=text,
+        limits=limits(row["ci_low"], row["ci_high"], digits),
+        method=say(method),
+    )
 
 
 def scale(value: Any, measure: str) -> float:
@@ -133,10 +140,10 @@ def as_text(value: Any) -> str:
     if missing(value) or value == "":
         return MISSING
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return t("yes") if value else t("no")
     if isinstance(value, float):
-        return f"{value:.6g}".replace("-", "−")
-    return str(value)
+        return decimal(f"{value:.6g}".replace("-", "−"))
+    return say(str(value))
 
 
 def plural(count: int, one: str, many: str = "") -> str:
