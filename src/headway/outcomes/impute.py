@@ -17,11 +17,14 @@ from scipy.special import ndtri, stdtrit
 
 if TYPE_CHECKING:
     import pandas as pd
+    from headway.outcomes.windows import Comparison
     from numpy.typing import NDArray
 
     Array = NDArray[np.float64]
 
 LEVEL = 0.95
+# Ends of the scales: days per 28, 0 to 10, hours a day. An index has no upper end.
+SCALES = {"frequency": (0.0, 28.0), "intensity": (0.0, 10.0), "duration": (0.0, 24.0)}
 DONORS = 5  # Morris, White & Royston 2014: 3 to 10; mice takes 5
 CYCLES = 10
 MIN_PAIRS = 10  # people with both values; below, no regression is trusted with the others
@@ -153,8 +156,8 @@ def complete_sets(
 ) -> Array:
     """Fill a table of numbers by chained equations with predictive mean matching.
 
-    `statsmodels.imputation.mice.MICEData` runs the chains: the starting values, the order of the
-    columns and the book-keeping are its own. A column's step is that of R's mice: parameters
+    `statsmodels.imputation.mice.MICEData` runs the chains, all at once: the starting values, the
+    order of the columns and who has a gap are its own. A column's step is that of R's mice: parameters
     drawn from their posterior (Rubin 1987, p. 167), people observed placed by the estimated and
     people missing by the drawn coefficients, one of the five nearest taken (type 1 matching, van
     Buuren 2018, section 3.4). With drawn coefficients on both sides, as in statsmodels, a single
@@ -177,29 +180,31 @@ def complete_sets(
     """
     from statsmodels.imputation.mice import MICEData
 
-    class Chain(MICEData):  # type: ignore[misc]  # statsmodels has no types
+    class Chains(MICEData):  # type: ignore[misc]  # statsmodels has no types
+        """As many chains as imputations, side by side along the first axis of `filled`."""
+
+        def start(self) -> Array:
+            """Take the starting values out of the DataFrame, which is slow to write to."""
+            self.filled = np.repeat(self.data.to_numpy()[None], imputations, axis=0)
+            self.place = {name: i for i, name in enumerate(self.data.columns)}
+            return np.asarray(self.filled)
+
         def update(self, vname: str) -> None:
-            """Draw the parameters of one column and fill its gaps."""
-            seen, gaps = self.ix_obs[vname], self.ix_miss[vname]
-            x = self.data.drop(columns=vname).to_numpy()
-            y = self.data[vname].to_numpy()[seen]
-            drawn = _match(x[seen], y, x[gaps], self.rng)
-            self._store_changes(vname, drawn)
+            """Draw the parameters of one column and fill its gaps, in every chain."""
+            seen, gaps, j = self.ix_obs[vname], self.ix_miss[vname], self.place[vname]
+            x, y = np.delete(self.filled, j, axis=2), self.filled[0, seen, j]
+            self.filled[:, gaps, j] = _match(x[:, seen], y, x[:, gaps], self.rng)
 
     ordered = sort_by_content(table)
     # MICEData drops people of whom nothing is known, but they started too; the column of ones
     # keeps them and is the intercept.
     ordered = ordered.assign(intercept=1.0)
-    shape = (imputations, len(ordered), table.shape[1])
     if not ordered.isna().to_numpy().any():
-        return np.broadcast_to(ordered.to_numpy()[:, :-1], shape).copy()
-    out = np.empty(shape)
-    rngs = np.random.default_rng(seed).spawn(imputations)
-    for i, rng in enumerate(rngs):
-        chain = Chain(ordered, rng=rng)
-        chain.update_all(cycles)
-        out[i] = chain.data.to_numpy()[:, :-1]
-    return out
+        return np.repeat(ordered.to_numpy()[None, :, :-1], imputations, axis=0)
+    chains = Chains(ordered, rng=np.random.default_rng(seed))
+    filled = chains.start()
+    chains.update_all(cycles)
+    return filled[:, :, :-1]
 
 
 def sort_by_content(table: pd.DataFrame) -> pd.DataFrame:
@@ -209,24 +214,49 @@ def sort_by_content(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _match(x: Array, y: Array, x_gaps: Array, rng: np.random.Generator) -> Array:
-    """Draw a donor's value for every gap: Bayesian regression and type 1 matching."""
-    n, p = x.shape
-    gram = x.T @ x
-    gram[np.diag_indices(p)] *= 1 + _RIDGE
-    # Sums of squares of very different size (age beside an intercept) are brought to one first.
-    scale = 1 / np.sqrt(np.maximum(gram.diagonal(), 1e-300))
-    root = np.linalg.cholesky(gram * np.outer(scale, scale) + 1e-12 * np.eye(p))
-    half = np.linalg.solve(root, scale * (x.T @ y))
-    fitted = scale * np.linalg.solve(root.T, half)
-    residual = float(np.sum((y - x @ fitted) ** 2))
-    sigma = np.sqrt(residual / rng.chisquare(max(n - p, 1)))
-    drawn = fitted + sigma * scale * np.linalg.solve(root.T, rng.standard_normal(p))
-    # Rounded, so that a last digit cannot decide between two donors.
-    place, wanted = np.round(x @ fitted, 8), np.round(x_gaps @ drawn, 8)
+    """Draw a donor's value for every gap: Bayesian regression and type 1 matching.
+
+    Parameters
+    ----------
+    x : ndarray, shape (chains, n, p)
+        Predictors of the people observed, as they stand in each chain.
+    y : ndarray, shape (n,)
+    x_gaps : ndarray, shape (chains, gaps, p)
+
+    Returns
+    -------
+    ndarray, shape (chains, gaps)
+    """
+    m, n, p = x.shape
+    turned = np.swapaxes(x, 1, 2)
+    gram = turned @ x
+    # Columns of very different size (years beside an intercept) are brought to one first.
+    scale = 1 / np.sqrt(np.maximum(np.diagonal(gram, axis1=1, axis2=2), 1e-300))
+    scaled = gram * scale[:, :, None] * scale[:, None, :]
+    scaled[:, np.arange(p), np.arange(p)] = 1 + _RIDGE
+    root = np.linalg.inv(np.linalg.cholesky(scaled))  # scaled^-1 = root' root
+    back = scale[:, :, None] * np.swapaxes(root, 1, 2)
+    fitted = back @ (root @ (scale * (turned @ y))[:, :, None])
+    residual = ((y - (x @ fitted)[:, :, 0]) ** 2).sum(axis=1)
+    sigma = np.sqrt(residual / rng.chisquare(max(n - p, 1), m))
+    drawn = fitted + sigma[:, None, None] * (back @ rng.standard_normal((m, p, 1)))
+    # Donors that are placed alike come in random order: rows are sorted by value, so that the
+    # first ones would be those with the lowest. Rounded, so that a last digit decides nothing.
+    shuffled = rng.permuted(np.tile(np.arange(n), (m, 1)), axis=1)
+    place = np.take_along_axis(np.round((x @ fitted)[:, :, 0], 8), shuffled, axis=1)
+    order = np.argsort(place, axis=1, kind="stable")
+    place = np.take_along_axis(place, order, axis=1)
+    wanted = np.round((x_gaps @ drawn)[:, :, 0], 8)
     k = min(DONORS, n)
-    distance = np.abs(wanted[:, None] - place[None, :])
-    near = np.argsort(distance, axis=1, kind="stable")[:, :k]
-    return np.asarray(y[near[np.arange(len(wanted)), rng.integers(0, k, len(wanted))]])
+    at = np.stack([np.searchsorted(a, b) for a, b in zip(place, wanted, strict=True)])
+    around = at[:, :, None] + np.arange(-k, k)
+    inside = np.clip(around, 0, n - 1)
+    distance = np.abs(wanted[:, :, None] - place[np.arange(m)[:, None, None], inside])
+    distance[around != inside] = np.inf
+    near = np.argsort(distance, axis=2, kind="stable")[:, :, :k]
+    nth = rng.integers(0, k, wanted.shape)[:, :, None]
+    donor = np.take_along_axis(around, np.take_along_axis(near, nth, axis=2), axis=2)[:, :, 0]
+    return np.asarray(y[np.take_along_axis(shuffled, np.take_along_axis(order, donor, 1), 1)])
 
 
 def impute_change(
@@ -342,6 +372,83 @@ def _first_crossing(value: Callable[[float], float], span: float, steps: int = 5
             return float(brentq(value, at, float(step), xtol=1e-10))
         at = float(step)
     return float("nan")
+
+
+def before_and_after(
+    windows: pd.DataFrame,
+    starters: pd.Index,
+    comparison: Comparison,
+    outcome: str,
+    column: str = "value",
+) -> pd.DataFrame:
+    """Set everyone's value before beside the value after, NaN where the window is not complete.
+
+    The people with both are those of `pair_windows`, with the same values.
+
+    Parameters
+    ----------
+    windows
+        Table `windows`.
+    starters
+        Everyone who started.
+    column
+        `value` (scaled) or `count` (as counted).
+
+    Returns
+    -------
+    DataFrame
+        `pre` and `post`, indexed by `starters`.
+    """
+    import pandas as pd
+
+    own = windows[
+        (windows["source"] == comparison.source)
+        & (windows["outcome"] == outcome)
+        & windows["complete"]
+    ]
+
+    def side(window: str) -> pd.Series:
+        rows = own[own["window"] == window]
+        return rows.set_index("patient_id")[column].reindex(starters).astype("float64")
+
+    pre, post = side(comparison.pre), side(comparison.post)
+    if comparison.mean_of_two_baselines:
+        pre = ((pre + side("earlier")) / 2).fillna(pre)
+    return pd.DataFrame({"pre": pre, "post": post})
+
+
+def add_auxiliaries(
+    sides: pd.DataFrame,
+    windows: pd.DataFrame,
+    comparison: Comparison,
+    outcome: str,
+    characteristics: pd.DataFrame,
+) -> pd.DataFrame:
+    """Put beside the values before and after what may tell of the missing ones.
+
+    In order of preference: the outcome in the other windows, other outcomes before, then age,
+    years with the condition and whatever other number was known before treatment.
+
+    Parameters
+    ----------
+    sides
+        From `before_and_after`.
+    characteristics
+        `headway.outcomes.cohort.describe_people`.
+    """
+    out = sides.copy()
+    own = windows[
+        (windows["source"] == comparison.source)
+        & (windows["outcome"] == outcome)
+        & windows["complete"]
+        & ~windows["window"].isin([comparison.pre, comparison.post])
+    ]
+    for window, rows in own.groupby("window", sort=True):
+        out[f"window {window}"] = rows.set_index("patient_id")["value"].reindex(out.index)
+    for name in characteristics.columns:
+        if name != f"{outcome} before" and characteristics[name].dtype.kind in "fiu":
+            out[str(name)] = characteristics[name].reindex(out.index)
+    return out.astype("float64")
 
 
 def carry_forward(pre: Any, post: Any) -> Array:

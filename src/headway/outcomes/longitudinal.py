@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 Family = Literal["binomial", "poisson"]
 MIN_CLUSTERS = 10  # therapists; DESIGN, section 4
+BEFORE, AFTER = "before", "after"
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +221,7 @@ def stack_windows(
     Returns
     -------
     DataFrame
-        patient_id, level (`pre`, `post` or the window's name), value, count, days (observed; 28
+        patient_id, person (a number), level (`before`, `after` or `window` and its name), value, count, days (observed; 28
         where the value was asked or given), complete.
     """
     named = clinic["windows"]["named"]
@@ -247,9 +248,11 @@ def stack_windows(
     )
     # Enough days and yet not complete: it reaches into another course.
     other_course = (days >= least) & ~own["complete"]
-    level = own["window"].replace({comparison.pre: "pre", comparison.post: "post"})
+    # A clinic may have a window of its own that is called `post`.
+    sides = {comparison.pre: BEFORE, comparison.post: AFTER}
     if comparison.mean_of_two_baselines:
-        level = level.replace({"earlier": "pre"})
+        sides["earlier"] = BEFORE
+    level = own["window"].map(lambda w: sides.get(w, f"window {w}"))
     out = own[["patient_id", "value", "complete"]].assign(level=level, count=count, days=days)
     out = out[~other_course & (days > 0)]
     # Sorted by what was recorded, so that codes of people cannot move a last digit.
@@ -266,17 +269,17 @@ def _order_people(rows: pd.DataFrame) -> pd.DataFrame:
     return out.sort_values("person", kind="stable", ignore_index=True)
 
 
-def _level_design(level: pd.Series) -> tuple[Array, list[str]]:
+def _design(level: pd.Series) -> Array:
     """Intercept (before) and a column per other level, after first."""
-    others = sorted(set(level) - {"pre", "post"})
-    names = ["post", *others]
+    others = sorted(set(level) - {BEFORE, AFTER})
+    names = [AFTER, *others]
     columns = [np.ones(len(level)), *((level == name).to_numpy(float) for name in names)]
-    return np.column_stack(columns), names
+    return np.column_stack(columns)
 
 
 def _enough(rows: pd.DataFrame) -> bool:
     people = rows.groupby("level")["patient_id"].nunique()
-    return bool(people.get("pre", 0) >= 2 and people.get("post", 0) >= 2)
+    return bool(people.get(BEFORE, 0) >= 2 and people.get(AFTER, 0) >= 2)
 
 
 def estimate_change(rows: pd.DataFrame, family: Family, level: float = LEVEL) -> Change | None:
@@ -298,7 +301,7 @@ def estimate_change(rows: pd.DataFrame, family: Family, level: float = LEVEL) ->
     """
     if not _enough(rows):
         return None
-    design, _ = _level_design(rows["level"])
+    design = _design(rows["level"])
     try:
         fit = fit_gee(rows["count"], rows["days"], design, rows["person"], family)
     except ValueError:
@@ -366,7 +369,7 @@ def fit_mixed(rows: pd.DataFrame, level: float = LEVEL) -> Mixed | None:
     own = rows[rows["complete"]]
     if not _enough(own):
         return None
-    design, _ = _level_design(own["level"])
+    design = _design(own["level"])
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         model = sm.MixedLM(own["value"].to_numpy(), design, groups=own["person"].to_numpy())
