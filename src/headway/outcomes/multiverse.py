@@ -148,12 +148,17 @@ def build_specifications(
         befores.append(not comparison.mean_of_two_baselines)
     rows: list[dict[str, object]] = []
     for post in _posts(own, comparison, clinic):
+        extremes = {
+            hours: _extremes(
+                table, starters, dataclasses.replace(comparison, post=post), clinic, outcome
+            )
+            for hours, table in tables.items()
+        }
         for least in _completeness(clinic, comparison, post, varied is not None):
             for hours, table in tables.items():
                 known = _complete(table, clinic, least) if varied else table
                 for two in befores:
                     pair = dataclasses.replace(comparison, post=post, mean_of_two_baselines=two)
-                    extremes = _extremes(table, starters, pair, clinic, outcome)
                     for value in _values(clinic, pair, varied is not None):
                         sides = impute.before_and_after(
                             known, starters, pair, outcome, "value" if value == SCALED else "count"
@@ -176,7 +181,7 @@ def build_specifications(
                             people = impute.add_auxiliaries(
                                 sides, windows, pair, outcome, characteristics
                             )
-                        for lost, result in _handle(sides, people, extremes, clinic):
+                        for lost, result in _handle(sides, people, extremes[hours], clinic):
                             rows.append({**choice, "lost": lost, **result})
     out = pd.DataFrame(rows).assign(of=float(len(starters)), redacted=False)
     out["unit"] = "headache days per 28" if outcome == "frequency" else "points"
