@@ -196,7 +196,8 @@ def fit_gee(
             raise ValueError("the estimating equations have no solution") from None
     params = np.asarray(fit.params, float)
     robust = np.asarray(fit.cov_robust, float)
-    if not (np.isfinite(params).all() and np.isfinite(robust).all()):
+    sound = np.isfinite(params).all() and np.isfinite(robust).all() and (np.diag(robust) > 0).all()
+    if not sound or not abs(float(fit.model.cov_struct.dep_params)) < 1:
         raise ValueError("the estimating equations have no finite solution")
     return Gee(
         params=params,
@@ -278,8 +279,16 @@ def _design(level: pd.Series) -> Array:
 
 
 def _enough(rows: pd.DataFrame) -> bool:
-    people = rows.groupby("level")["patient_id"].nunique()
-    return bool(people.get(BEFORE, 0) >= 2 and people.get(AFTER, 0) >= 2)
+    """Whether two people have a value before and two after, and the values differ at all."""
+    people = rows.groupby("level")["person"].nunique()
+    two = people.get(BEFORE, 0) >= 2 and people.get(AFTER, 0) >= 2
+    return bool(two and rows["value"].nunique() > 1)
+
+
+def _has_odds(rows: pd.DataFrame) -> bool:
+    """Whether every level has a day with and a day without headache."""
+    sums = rows.groupby("level")[["count", "days"]].sum()
+    return bool((sums["count"] > 0).all() and (sums["count"] < sums["days"]).all())
 
 
 def estimate_change(rows: pd.DataFrame, family: Family, level: float = LEVEL) -> Change | None:
@@ -297,9 +306,10 @@ def estimate_change(rows: pd.DataFrame, family: Family, level: float = LEVEL) ->
     Returns
     -------
     Change or None
-        None with fewer than two people before or after, no spread, or no solution.
+        None with fewer than two people before or after, a window without a day with or without
+        headache, no spread, or no solution.
     """
-    if not _enough(rows):
+    if not _enough(rows) or not _has_odds(rows):
         return None
     design = _design(rows["level"])
     try:
