@@ -1,4 +1,4 @@
-"""All windows at once: closed forms, an independent small-sample correction, which windows enter."""
+"""All windows at once: closed forms, the small-sample correction, which windows enter."""
 
 from __future__ import annotations
 
@@ -213,3 +213,14 @@ def test_people_of_one_therapist_are_taken_as_alike() -> None:
     nine = number < 9
     assert longitudinal.cluster_change(change[nine], therapist[nine]) is None
     assert longitudinal.cluster_change([], []) is None
+
+
+def test_a_window_of_nobody_else_does_not_stop_the_model() -> None:
+    rows, change = make_pairs()
+    odd = rows.iloc[[0]].assign(level="window late")
+    free = rows.iloc[:6].assign(level="window free", count=0.0, value=0.0)
+    more = pd.concat([rows, odd, free], ignore_index=True)
+    found = longitudinal.estimate_change(more, "binomial")
+    assert found is not None
+    assert np.isclose(found.days, change.mean(), atol=1e-9)
+    assert found.rows == 80

@@ -17,8 +17,9 @@ from scipy.special import ndtri, stdtrit
 
 if TYPE_CHECKING:
     import pandas as pd
-    from headway.outcomes.windows import Comparison
     from numpy.typing import NDArray
+
+    from headway.outcomes.windows import Comparison
 
     Array = NDArray[np.float64]
 
@@ -146,9 +147,7 @@ def combine(
     r = between / within if within > 0 else np.inf
     fmi = 1.0 if np.isinf(r) else (r + 2 / (df + 3)) / (r + 1)
     half = float(stdtrit(df, 0.5 + level / 2)) * float(np.sqrt(total))
-    return Pooled(
-        mean, mean - half, mean + half, float(np.sqrt(total)), float(df), float(fmi), m
-    )
+    return Pooled(mean, mean - half, mean + half, float(np.sqrt(total)), float(df), float(fmi), m)
 
 
 def complete_sets(
@@ -157,10 +156,10 @@ def complete_sets(
     """Fill a table of numbers by chained equations with predictive mean matching.
 
     `statsmodels.imputation.mice.MICEData` runs the chains, all at once: the starting values, the
-    order of the columns and who has a gap are its own. A column's step is that of R's mice: parameters
-    drawn from their posterior (Rubin 1987, p. 167), people observed placed by the estimated and
-    people missing by the drawn coefficients, one of the five nearest taken (type 1 matching, van
-    Buuren 2018, section 3.4). With drawn coefficients on both sides, as in statsmodels, a single
+    order of the columns and who has a gap are its own. A column's step is that of R's mice:
+    parameters drawn from their posterior (Rubin 1987, p. 167), people observed placed by the
+    estimated and people missing by the drawn coefficients, one of the five nearest taken (type 1
+    matching, van Buuren 2018, section 3.4). With drawn coefficients on both sides, as in statsmodels, a single
     predictor would lead to the same donors whatever was drawn.
 
     Rows are sorted by their values and columns by name before anything is drawn, so that neither

@@ -172,9 +172,7 @@ def fit_gee(
             if pairs > free:
                 self.dep_params = products / (pairs - free) / (squares / (rows - free))
 
-        def covariance_matrix_solve(
-            self, expval: Array, index: int, stdev: Array, rhs: Any
-        ) -> Any:
+        def covariance_matrix_solve(self, expval: Array, index: int, stdev: Array, rhs: Any) -> Any:
             return super().covariance_matrix_solve(expval, index, stdev / self.root[index], rhs)
 
     y, n = np.asarray(count, float), np.asarray(days, float)
@@ -222,12 +220,14 @@ def stack_windows(
     Returns
     -------
     DataFrame
-        patient_id, person (a number), level (`before`, `after` or `window` and its name), value, count, days (observed; 28
-        where the value was asked or given), complete.
+        patient_id, person (a number), level (`before`, `after` or `window` and its name), value,
+        count, days (observed; 28 where the value was asked or given), complete.
     """
     named = clinic["windows"]["named"]
     own = windows[(windows["source"] == comparison.source) & (windows["outcome"] == outcome)]
-    present = [w for w in dict.fromkeys([*named, *sorted(own["window"])]) if w in set(own["window"])]
+    present = [
+        w for w in dict.fromkeys([*named, *sorted(own["window"])]) if w in set(own["window"])
+    ]
     taken = [w for w in (comparison.pre, comparison.post) if w in present]
     for window in present:
         if window in taken:
@@ -278,17 +278,20 @@ def _design(level: pd.Series) -> Array:
     return np.column_stack(columns)
 
 
-def _enough(rows: pd.DataFrame) -> bool:
-    """Whether two people have a value before and two after, and the values differ at all."""
-    people = rows.groupby("level")["person"].nunique()
-    two = people.get(BEFORE, 0) >= 2 and people.get(AFTER, 0) >= 2
-    return bool(two and rows["value"].nunique() > 1)
+def _usable(rows: pd.DataFrame, *, odds: bool) -> pd.DataFrame | None:
+    """Leave out other windows that fewer than two people have, or that have no odds.
 
-
-def _has_odds(rows: pd.DataFrame) -> bool:
-    """Whether every level has a day with and a day without headache."""
-    sums = rows.groupby("level")[["count", "days"]].sum()
-    return bool((sums["count"] > 0).all() and (sums["count"] < sums["days"]).all())
+    None where that holds for the window before or after, or nothing varies.
+    """
+    levels = rows.groupby("level")
+    good = levels["person"].nunique() >= 2
+    if odds:  # a day with and a day without headache
+        sums = levels[["count", "days"]].sum()
+        good &= (sums["count"] > 0) & (sums["count"] < sums["days"])
+    if not (good.get(BEFORE, False) and good.get(AFTER, False)):
+        return None
+    kept = rows[rows["level"].map(good)]
+    return kept if kept["value"].nunique() > 1 else None
 
 
 def estimate_change(rows: pd.DataFrame, family: Family, level: float = LEVEL) -> Change | None:
@@ -309,11 +312,12 @@ def estimate_change(rows: pd.DataFrame, family: Family, level: float = LEVEL) ->
         None with fewer than two people before or after, a window without a day with or without
         headache, no spread, or no solution.
     """
-    if not _enough(rows) or not _has_odds(rows):
+    usable = _usable(rows, odds=True)
+    if usable is None:
         return None
-    design = _design(rows["level"])
+    design = _design(usable["level"])
     try:
-        fit = fit_gee(rows["count"], rows["days"], design, rows["person"], family)
+        fit = fit_gee(usable["count"], usable["days"], design, usable["person"], family)
     except ValueError:
         return None
     if not fit.converged:
@@ -376,8 +380,8 @@ def fit_mixed(rows: pd.DataFrame, level: float = LEVEL) -> Mixed | None:
 
     import statsmodels.api as sm
 
-    own = rows[rows["complete"]]
-    if not _enough(own):
+    own = _usable(rows[rows["complete"]], odds=False)
+    if own is None:
         return None
     design = _design(own["level"])
     with warnings.catch_warnings(), np.errstate(all="ignore"):

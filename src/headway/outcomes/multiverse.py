@@ -169,7 +169,7 @@ def build_specifications(
                             comparison.mean_of_two_baselines,
                         )
                         choice = {
-                            "window": _name(clinic, post),
+                            "window": _name(clinic, comparison, post),
                             "value": value if varied else AS_RECORDED,
                             "completeness": _say_rule(clinic, least) if varied else AS_RECORDED,
                             "headache_day": f"from {hours:g} hours on" if varied else AS_RECORDED,
@@ -241,9 +241,10 @@ def _say_rule(clinic: Mapping[str, Any], least: int | None) -> str:
     return f"at least {days} days"
 
 
-def _name(clinic: Mapping[str, Any], window: str) -> str:
-    if window == "last_visit":
-        return "asked at the last visit"
+def _name(clinic: Mapping[str, Any], comparison: Comparison, window: str) -> str:
+    if comparison.source == "visit":
+        day = clinic["windows"]["visit_recall"]["target_day"]
+        return {"last_visit": "asked at the last visit"}.get(window, f"asked near day {day}")
     return str(clinic["windows"]["named"].get(window, {}).get("label", window))
 
 

@@ -201,9 +201,7 @@ def _imputed(
             note = (
                 f"impossible: even with {end:g} for each of the {lost} lost the mean change would "
                 f"be {tipping.farthest:.1f}"
-                + (
-                    " and its interval exclude 0" if id == "tipping_ci" else ""
-                )
+                + (" and its interval exclude 0" if id == "tipping_ci" else "")
             )
         elif value == 0:
             note = f"{target} as it is, without any shift"
