@@ -159,8 +159,8 @@ def complete_sets(
     order of the columns and who has a gap are its own. A column's step is that of R's mice:
     parameters drawn from their posterior (Rubin 1987, p. 167), people observed placed by the
     estimated and people missing by the drawn coefficients, one of the five nearest taken (type 1
-    matching, van Buuren 2018, section 3.4). With drawn coefficients on both sides, as in statsmodels, a single
-    predictor would lead to the same donors whatever was drawn.
+    matching, van Buuren 2018, section 3.4). With drawn coefficients on both sides, as in
+    statsmodels, a single predictor would lead to the same donors whatever was drawn.
 
     Rows are sorted by their values and columns by name before anything is drawn, so that neither
     the order of the rows nor the people's codes can move a result.
