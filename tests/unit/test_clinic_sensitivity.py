@@ -147,6 +147,7 @@ def test_what_cannot_be_done_is_said(demo: Clinic) -> None:
     table = demo.sensitivity(spec)
     assert "more than 100 people" in row(table, "models")["note"]
     assert "multiple_imputation" not in set(table["id"])
+    assert len(demo.specifications(spec)) == 0
     spec = copy.deepcopy(demo.spec) | {"primary_outcome": "intensity"}
     note = row(demo.sensitivity(spec), "multiple_imputation")["note"]
     assert note.startswith("not done: intensity does not exist")
@@ -309,3 +310,21 @@ def test_neither_order_nor_codes_move_a_result(
     )
     for one, other in ((before, after), (curve, again)):
         pd.testing.assert_frame_equal(one, other, rtol=1e-9, atol=1e-9)
+
+
+def test_windows_with_an_open_end_are_as_declared(tmp_path: Path) -> None:
+    """Kostecki-Dillon: all days before v all days after, one day is enough."""
+    folder = shutil.copytree(DEMO.parent / "kostecki_dillon_1999", tmp_path / "k")
+    clinic = Clinic(folder)
+    days = clinic.processed / "days.parquet"
+    varied = multiverse.vary_diary(days, clinic.spec, None, clinic.primary)
+    found = clinic.specifications(varied=varied)
+    assert set(found["completeness"]) == {"at least 1 day"}
+    assert len(found) == 4
+    declared = statistic(clinic.result, "all_days", "change_mean")
+    assert np.isclose(found["estimate"].iloc[0], declared["estimate"], rtol=1e-12)
+    table = clinic.sensitivity()
+    assert "bound_low" not in set(table["id"])
+    assert "nobody was lost after" in row(table, "tipping_mean")["note"]
+    # All days before and after are two windows; those within them are no further ones.
+    assert "188 windows" in row(table, "gee_binomial")["note"]

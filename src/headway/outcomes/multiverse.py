@@ -131,7 +131,8 @@ def build_specifications(
     Returns
     -------
     DataFrame
-        Table `specifications`: the declared one first, then axis by axis.
+        Table `specifications`: the declared one first, then axis by axis. Empty with more people
+        than `sensitivity.max_people`; the table `sensitivity` says so.
     """
     import pandas as pd
 
@@ -140,9 +141,8 @@ def build_specifications(
     if outcome != "frequency" or comparison.source != "diary":
         varied = None
     tables = dict(varied) if varied else {float(clinic["min_duration_h"]): own}
-    if not len(own):
+    if not len(own) or len(starters) > clinic["sensitivity"]["max_people"]:
         return empty("specifications")
-    few = len(starters) <= clinic["sensitivity"]["max_people"]
     befores = [comparison.mean_of_two_baselines]
     if (own["window"] == "earlier").any() and comparison.pre == "baseline":
         befores.append(not comparison.mean_of_two_baselines)
@@ -171,12 +171,14 @@ def build_specifications(
                         choice = {
                             "window": _name(clinic, comparison, post),
                             "value": value if varied else AS_RECORDED,
-                            "completeness": _say_rule(clinic, least) if varied else AS_RECORDED,
+                            "completeness": _say_rule(clinic, pair, least)
+                            if varied
+                            else AS_RECORDED,
                             "headache_day": f"from {hours:g} hours on" if varied else AS_RECORDED,
                             "before": TWO if two else ONE,
                         }
                         people = None
-                        if plain and few:
+                        if plain:
                             # What else is known comes from the declared windows.
                             people = impute.add_auxiliaries(
                                 sides, windows, pair, outcome, characteristics
@@ -236,9 +238,15 @@ def _values(clinic: Mapping[str, Any], comparison: Comparison, diary: bool) -> l
     return [SCALED, COUNTED] if whole else [SCALED]
 
 
-def _say_rule(clinic: Mapping[str, Any], least: int | None) -> str:
-    days = clinic["windows"]["min_days"] if least is None else least
-    return f"at least {days} days"
+def _say_rule(clinic: Mapping[str, Any], comparison: Comparison, least: int | None) -> str:
+    named, usual = clinic["windows"]["named"], clinic["windows"]["min_days"]
+    days = {least}
+    if least is None:
+        days = {named[w].get("min_days", usual) for w in (comparison.pre, comparison.post)}
+    if len(days) > 1:
+        return "each window's own rule"
+    (one,) = days
+    return f"at least {one} day{'' if one == 1 else 's'}"
 
 
 def _name(clinic: Mapping[str, Any], comparison: Comparison, window: str) -> str:

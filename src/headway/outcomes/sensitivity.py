@@ -83,7 +83,7 @@ def build_sensitivity(
     limit = clinic["sensitivity"]["max_people"]
     if len(starters) > limit:
         why = f"not done: more than {limit} people (sensitivity.max_people)"
-        rows += [_Row("models", "multiple imputation, tipping point and models", note=why)]
+        rows += [_Row("models", "imputation, tipping point, models, other ways to count", note=why)]
     else:
         people = impute.add_auxiliaries(sides, windows, comparison, outcome, characteristics)
         rows += _imputed(people, outcome, comparison, clinic, unit)
