@@ -32,6 +32,7 @@ class Clinic:
         _, _, self.processed = ingest(folder)
         self.spec: dict[str, Any] = config.load_clinic(folder)
         self.spec["bootstrap"]["replicates"] = 200
+        self.spec["sensitivity"] |= {"imputations": 5, "cycles": 4}
         self.result = cohort.analyse_clinic(self.processed, self.spec)
         sessions, patients = (
             read_parquet(self.processed / f"{name}.parquet") for name in ("sessions", "patients")
@@ -68,6 +69,11 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Clinic:
 
 
 @pytest.fixture(scope="module")
+def table(demo: Clinic) -> pd.DataFrame:
+    return demo.sensitivity()
+
+
+@pytest.fixture(scope="module")
 def varied(demo: Clinic) -> dict[float, pd.DataFrame]:
     days = demo.processed / "days.parquet"
     return multiverse.vary_diary(days, demo.spec, demo.courses, demo.primary)
@@ -82,8 +88,7 @@ def row(table: pd.DataFrame, id: str) -> pd.Series:
     return table.set_index("id").loc[id]
 
 
-def test_the_first_rows_are_what_the_cohort_says(demo: Clinic) -> None:
-    table = demo.sensitivity()
+def test_the_first_rows_are_what_the_cohort_says(demo: Clinic, table: pd.DataFrame) -> None:
     declared = statistic(demo.result, "primary", "change_mean")
     pairs = row(table, "complete_pairs")
     for name in ("estimate", "ci_low", "ci_high", "n", "of"):
@@ -96,8 +101,10 @@ def test_the_first_rows_are_what_the_cohort_says(demo: Clinic) -> None:
     assert not table["redacted"].any()
 
 
-def test_the_baseline_carried_forward_counts_who_it_cannot_hold(demo: Clinic) -> None:
-    carried = row(demo.sensitivity(), "baseline_carried_forward")
+def test_the_baseline_carried_forward_counts_who_it_cannot_hold(
+    demo: Clinic, table: pd.DataFrame
+) -> None:
+    carried = row(table, "baseline_carried_forward")
     own = demo.windows[(demo.windows["source"] == "diary") & demo.windows["complete"]]
     own = own[(own["outcome"] == "frequency") & own["patient_id"].isin(demo.starters)]
     before = set(own.loc[own["window"] == "baseline", "patient_id"])
@@ -109,8 +116,7 @@ def test_the_baseline_carried_forward_counts_who_it_cannot_hold(demo: Clinic) ->
     assert f"{unknown} without one are not in it" in carried["note"]
 
 
-def test_imputation_and_models_stand_on_everyone(demo: Clinic) -> None:
-    table = demo.sensitivity()
+def test_imputation_and_models_stand_on_everyone(demo: Clinic, table: pd.DataFrame) -> None:
     imputed = row(table, "multiple_imputation")
     assert imputed["n"] == len(demo.starters)
     assert imputed["ci_low"] < imputed["estimate"] < imputed["ci_high"]
@@ -125,8 +131,8 @@ def test_imputation_and_models_stand_on_everyone(demo: Clinic) -> None:
     assert (ratio["unit"], ratio["estimate"] < 1) == ("odds ratio", robust["estimate"] < 0)
 
 
-def test_therapists_count_from_ten_on(demo: Clinic) -> None:
-    few = row(demo.sensitivity(), "clustered_by_therapist")
+def test_therapists_count_from_ten_on(demo: Clinic, table: pd.DataFrame) -> None:
+    few = row(table, "clustered_by_therapist")
     assert np.isnan(few["estimate"])
     assert "fewer than 10" in few["note"]
     none = row(demo.sensitivity(therapists=None), "clustered_by_therapist")
@@ -137,7 +143,7 @@ def test_therapists_count_from_ten_on(demo: Clinic) -> None:
     found = row(demo.sensitivity(therapists=many), "clustered_by_therapist")
     assert np.isfinite(found["ci_low"])
     assert found["note"].startswith("12 therapists; ")
-    pairs = row(demo.sensitivity(), "complete_pairs")["n"]
+    pairs = row(table, "complete_pairs")["n"]
     assert found["n"] + int(found["note"].split("; ")[1].split()[0]) == pairs
 
 
@@ -159,14 +165,14 @@ def test_what_cannot_be_done_is_said(demo: Clinic) -> None:
 
 
 def test_the_declared_specification_is_the_declared_analysis(
-    demo: Clinic, curve: pd.DataFrame
+    demo: Clinic, table: pd.DataFrame, curve: pd.DataFrame
 ) -> None:
     declared = curve[curve["declared"]]
     assert declared.index.tolist() == [0]
     main = statistic(demo.result, "primary", "change_mean")
     for name in ("estimate", "ci_low", "ci_high", "n", "of"):
         assert np.isclose(declared[name].iloc[0], main[name], rtol=1e-12), name
-    imputed = row(demo.sensitivity(), "multiple_imputation")
+    imputed = row(table, "multiple_imputation")
     same = curve[(curve[AXES[:5]] == declared[AXES[:5]].iloc[0]).all(axis=1)]
     twin = same[same["lost"] == multiverse.IMPUTED].iloc[0]
     assert (twin["estimate"], twin["ci_low"]) == (imputed["estimate"], imputed["ci_low"])
