@@ -13,7 +13,7 @@ import pytest
 
 from headway import config, tables
 from headway.figures import theme
-from headway.figures.sensitivity import draw_clinic_specifications
+from headway.figures.sensitivity import draw_clinic_specifications, draw_sensitivity
 from headway.outcomes import cohort, multiverse, sensitivity
 from headway.outcomes import windows as windows_of
 from headway.outcomes.change import t_interval
@@ -334,3 +334,20 @@ def test_windows_with_an_open_end_are_as_declared(tmp_path: Path) -> None:
     assert "nobody was lost after" in row(table, "tipping_mean")["note"]
     # All days before and after are two windows; those within them are no further ones.
     assert "188 windows" in row(table, "gee_binomial")["note"]
+
+
+def test_the_other_assumptions_are_drawn_with_their_numbers(
+    table: pd.DataFrame, tmp_path: Path
+) -> None:
+    drawing = draw_sensitivity(table, "headache days", stamp="SYNTHETIC")
+    assert drawing is not None
+    for id in ("complete_pairs", "multiple_imputation", "mixed_model"):
+        assert f"{row(table, id)['estimate']:.1f} (95 % CI" in drawing.alt
+    assert f"{row(table, 'bound_high')['estimate']:.1f}." in drawing.alt
+    assert "one therapist" not in drawing.alt  # five of them: not done
+    assert "effect" not in drawing.alt + drawing.caption + drawing.title
+    theme.save({"assumptions": drawing}, tmp_path)
+    withheld = table.copy()
+    withheld.loc[withheld["id"] == "complete_pairs", ["estimate", "ci_low", "ci_high"]] = np.nan
+    assert draw_sensitivity(withheld, "headache days") is None
+    assert draw_sensitivity(tables.empty("sensitivity"), "headache days") is None
