@@ -217,6 +217,7 @@ def draw_specifications(
     x_label: str = "specifications, sorted by estimate",
     y_label: str = "effect",
     null: float = 0.0,
+    null_name: str = "no effect",
 ) -> Drawing:
     """Draw all specifications of a multiverse, sorted, over what each of them chooses.
 
@@ -230,8 +231,8 @@ def draw_specifications(
         Number of the declared specification.
     title, x_label, y_label
         Texts.
-    null : float
-        No effect.
+    null, null_name : float, str
+        No effect, and its name (a clinic's own change is never called an effect).
 
     Notes
     -----
@@ -266,7 +267,7 @@ def draw_specifications(
         x = np.arange(shown.size)
         size = float(np.clip(320 / shown.size, 1.6, 5.0))
         for flag, colour, mark, label in (
-            (True, INK, "s", "interval excludes no effect"),
+            (True, INK, "s", f"interval excludes {null_name}"),
             (False, GREY, "o", "interval includes it"),
         ):
             some = away[shown] == flag
@@ -325,7 +326,7 @@ def draw_specifications(
     alt = (
         f"{title}: {n} specifications, estimates from {value.min():.2f} to {value.max():.2f}, "
         f"declared {value[declared]:.2f} ({low[declared]:.2f} to {high[declared]:.2f}). "
-        f"{100 * same.mean():.0f} % lie on the declared side of no effect, "
+        f"{100 * same.mean():.0f} % lie on the declared side of {null_name}, "
         f"{100 * (same & away).mean():.0f} % with an interval that excludes it."
     )
     caption = (

@@ -78,7 +78,7 @@ def _disjoint(named: Mapping[str, Any]) -> list[list[str]]:
     sets: list[list[str]] = []
     for name, window in named.items():
         for members in sets:
-            if not any(_overlap(window, named[m]) for m in members):
+            if not any(windows_overlap(window, named[m]) for m in members):
                 members.append(name)
                 break
         else:
@@ -86,7 +86,8 @@ def _disjoint(named: Mapping[str, Any]) -> list[list[str]]:
     return sets
 
 
-def _overlap(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+def windows_overlap(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+    """Whether two declared windows can share a day for somebody."""
     if a["anchor"] != b["anchor"]:
         return True  # where one lies beside the other differs from person to person
     lows = [-math.inf if w["from"] is None else w["from"] for w in (a, b)]

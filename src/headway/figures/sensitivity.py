@@ -1,0 +1,172 @@
+"""A clinic's change under other assumptions: a row per analysis, and the specification curve.
+
+Both from released tables only (`sensitivity`, `specifications`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from headway.figures import theme
+from headway.figures.refits import draw_specifications
+from headway.figures.theme import BLUE, GREY, INK, Drawing
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+AXES = {
+    "window": "window after",
+    "value": "days",
+    "completeness": "complete window",
+    "headache_day": "headache day",
+    "before": "before",
+    "lost": "the lost",
+}
+
+
+# One row per question; the others stand in the table.
+ROWS = {
+    "complete_pairs": "people with both windows (declared)",
+    "baseline_carried_forward": "the lost counted with no change",
+    "multiple_imputation": "the lost imputed",
+    "gee_binomial_corrected": "all windows, binomial model",
+    "gee_poisson_corrected": "all windows, Poisson model",
+    "mixed_model": "all windows, linear mixed model",
+    "clustered_by_therapist": "people of one therapist taken as alike",
+}
+BOUNDS = "whatever the unknown days were"
+
+
+def draw_sensitivity(sensitivity: pd.DataFrame, name: str, *, stamp: str = "") -> Drawing | None:
+    """Draw the primary change under each way to treat what is missing.
+
+    Parameters
+    ----------
+    sensitivity
+        Table `sensitivity`, as disclosure control released it.
+    name
+        The outcome in words.
+    stamp
+        Text for the corner, such as SYNTHETIC.
+
+    Returns
+    -------
+    Drawing or None
+        None where the declared analysis has no interval to show.
+    """
+    known = sensitivity.set_index("id")
+    shown: list[tuple[str, float, float, float, float]] = []
+    for id, label in ROWS.items():
+        if id in known.index and known.loc[id, ["estimate", "ci_low", "ci_high"]].notna().all():
+            middle, low, high, n = (
+                float(known.loc[id, c]) for c in ("estimate", "ci_low", "ci_high", "n")
+            )
+            shown.append((label, middle, low, high, n))
+    if not shown or shown[0][0] != ROWS["complete_pairs"]:
+        return None
+    limits = [
+        float(known.loc[id, "estimate"])
+        for id in ("bound_low", "bound_high")
+        if id in known.index and known["estimate"].notna()[id]
+    ]
+    bounds = limits if len(limits) == 2 else []
+    unit, count = str(known.loc["complete_pairs", "unit"]), len(shown) + bool(bounds)
+    height = 0.34 * count + 1.25
+    with theme.style():
+        figure = theme.new_figure(8.6, height)
+        axes = figure.add_axes((0.34, 0.62 / height, 0.40, 1 - 1.12 / height))
+        axes.axvline(0.0, color=GREY, linewidth=0.9)
+        axes.axvline(shown[0][1], color=BLUE, linestyle="--", linewidth=1.0)
+        for i, (label, estimate, low, high, n) in enumerate(shown):
+            axes.plot([low, high], [i, i], color=INK, linewidth=1.3)
+            away = low > 0 or high < 0
+            axes.plot(
+                [estimate], [i], "s" if away else "o", color=INK if away else "white",
+                markeredgecolor=INK, markersize=6,
+            )  # fmt: skip
+            numbers = f"{estimate:.1f} [{low:.1f}, {high:.1f}]".replace("-", "−")
+            people = "" if n != n else f"   n = {n:.0f}"
+            _label(axes, i, label, numbers + people)
+        if bounds:
+            axes.plot(bounds, [count - 1] * 2, color=GREY, linewidth=5, solid_capstyle="butt")
+            numbers = f"{bounds[0]:.1f} to {bounds[1]:.1f}".replace("-", "−")
+            _label(axes, count - 1, BOUNDS, numbers)
+        axes.set_ylim(count - 0.4, -0.6)
+        axes.set_yticks([])
+        axes.spines["left"].set_visible(False)
+        axes.set_xlabel(f"mean change, {unit}")
+        title = f"Change in {name} under other assumptions"
+        figure.text(0.01, 1 - 0.1 / height, title, fontweight="bold", va="top", fontsize=10)
+        theme.stamp(figure, stamp)
+    alt = f"{title}. " + "; ".join(
+        f"{label}: {estimate:.1f} (95 % CI {low:.1f} to {high:.1f})"
+        for label, estimate, low, high, _ in shown
+    )
+    if bounds:
+        alt += f"; {BOUNDS}: {bounds[0]:.1f} to {bounds[1]:.1f}"
+    caption = (
+        "Broken line: the declared analysis. A filled square is an interval that excludes no "
+        "change, an open circle one that includes it."
+        + (" Thick: every value that the records allow." if bounds else "")
+        + " Negative: fewer than before."
+    )
+    return Drawing(figure, title, alt + "." + (f" {stamp}." if stamp else ""), caption, wide=True)
+
+
+def _label(axes: Axes, y: float, left: str, right: str) -> None:
+    for side, text, align, shift in ((0, left, "right", -10), (1, right, "left", 10)):
+        axes.annotate(
+            text, (side, y), xycoords=("axes fraction", "data"), xytext=(shift, 0),
+            textcoords="offset points", ha=align, va="center", fontsize=8.5,
+            annotation_clip=False,
+        )  # fmt: skip
+
+
+def draw_clinic_specifications(
+    specifications: pd.DataFrame, name: str, *, stamp: str = ""
+) -> Drawing | None:
+    """Draw every specification of the primary change, sorted, over what each of them chooses.
+
+    Parameters
+    ----------
+    specifications
+        Table `specifications`, as disclosure control released it.
+    name
+        The outcome in words.
+    stamp
+        Text for the corner, such as SYNTHETIC.
+
+    Returns
+    -------
+    Drawing or None
+        None where there are fewer than two specifications to show, or the declared one is not
+        among them (too few people, or withheld).
+    """
+    shown = specifications[
+        specifications[["estimate", "ci_low", "ci_high"]].notna().all(axis=1)
+    ].reset_index(drop=True)
+    if len(shown) < 2 or not shown["declared"].any():
+        return None
+    unit = str(shown["unit"].iloc[0])
+    drawing = draw_specifications(
+        {label: shown[column].astype(str).tolist() for column, label in AXES.items()},
+        shown["estimate"],
+        shown["ci_low"],
+        shown["ci_high"],
+        declared=int(shown.index[shown["declared"]][0]),
+        title=f"Change in {name}: every way to count it",
+        y_label=f"mean change, {unit}",
+        null_name="no change",
+    )
+    with theme.style():
+        theme.stamp(drawing.figure, stamp)
+    left = len(specifications) - len(shown)
+    caption = drawing.caption + (
+        " A filled square is an interval that excludes no change, an open circle one that "
+        "includes it, the diamond the declared way. Negative: fewer than before."
+    )
+    if left:
+        caption += f" {left} ways with too few people or withheld are not drawn."
+    alt = drawing.alt + (f" {stamp}." if stamp else "")
+    return Drawing(drawing.figure, drawing.title, alt, caption, wide=True)
