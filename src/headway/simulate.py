@@ -359,13 +359,13 @@ def describe_clinic(simulated: SimulatedClinic, name: str) -> dict[str, Any]:
         "files": files,
     }
     if "windows" in simulated.tables:
-        own = _MORE["windows"]
+        wide = _MORE["windows"]
         files["windows"] = {
             "path": "windows.csv",
-            "columns": {"patient_id": own["patient_id"]},
+            "columns": {"patient_id": wide["patient_id"]},
             "wide": [
                 {
-                    "column": own[f"{outcome}_{side}"],
+                    "column": wide[f"{outcome}_{side}"],
                     "window": window,
                     "outcome": "frequency" if outcome == "frequency" else "headache_score",
                     "unit": "days_per_28" if outcome == "frequency" else "score",
@@ -651,7 +651,7 @@ def _diary(
     rng: np.random.Generator, people: _People, headache: Bools, exposure: Floats, p: Parameters
 ) -> pd.DataFrame:
     """Write the diary: what each day was like, and on which days there is an entry."""
-    n, t = headache.shape
+    n, t = len(headache), len(DAYS)
     reaches = (people.diary_from[:, None] <= DAYS) & (people.last_recorded[:, None] >= DAYS)
     since = DAYS - people.diary_from[:, None]
     weekday = (DAYS + rng.integers(0, 7, n)[:, None]) % 7

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array = NDArray[np.float64]
+    Bools = NDArray[np.bool_]
 
 NAN = float("nan")
 MIN_PEOPLE = 5  # fewer people with a sign are typing errors, not a way of recording
@@ -132,7 +133,7 @@ def find_zero_answers(
     """
     said = answers.dropna()
     zero = (said == 0).to_numpy()
-    signs: list[tuple[str, Array]] = []
+    signs: list[tuple[str, Bools]] = []
     if visited is not None:
         signs.append(("a visit", visited.reindex(said.index).fillna(False).to_numpy(dtype=bool)))
     if len(observed):

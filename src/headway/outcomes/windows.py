@@ -332,9 +332,9 @@ def build_questionnaire_windows(
         if instruments.canonical(str(instrument)):
             wrong = instruments.out_of_range(str(instrument), scores["score"])
             scores = scores[~wrong]
-        for window, first, last, nearest in ranges:
+        for window, first, last, wanted in ranges:
             parts.append(
-                nearest(scores, "score", first, last, nearest).assign(
+                nearest(scores, "score", first, last, wanted).assign(
                     window=window,
                     outcome=str(instrument),
                     source="visit",
