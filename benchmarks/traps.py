@@ -113,6 +113,15 @@ def look(folder: Path, clinic: Mapping[str, Any], *, asked: bool = True) -> pd.D
     return traps.build_traps(folder, clinic, windows, starters, comparisons)
 
 
+def look_at(
+    folder: Path, clinic: sim.SimulatedClinic, *, asked: bool = True, per_ten: float = 1.0
+) -> pd.DataFrame:
+    """Look for traps in a simulated clinic, without its files."""
+    settings = write_settings(folder, clinic)
+    process(clinic, folder, per_ten=per_ten)
+    return look(folder, settings, asked=asked)
+
+
 @dataclass
 class Tally:
     """How often each finding came up in how many clinics."""
@@ -184,19 +193,21 @@ def run(name: str, seeds: Iterable[int], patients: int, scratch: Path) -> Tally:
                     tally.add(f"refused by the gate: {kind}", bool(rules))
             if scenario in ("zero_coded_missing", "identifier_leak") or variant == "(more files)":
                 continue
-            settings = write_settings(folder, clinic)
-            hundred = variant == "(declared 0-100)"
-            if hundred:
-                settings["files"]["diary"][0]["columns"]["intensity"]["unit"] = "vas_0_100"
-            process(clinic, folder, per_ten=0.1 if hundred else 1.0)
             if scenario == "small_cells":
+                settings = write_settings(folder, clinic)
+                process(clinic, folder)
                 found = cohort.analyse_clinic(folder, settings, threads=1)
                 for preset in PRESETS:
                     small, shown = leaks_of(found, preset)
                     tally.add(f"has small cells ({preset})", small > 0)
                     tally.add(f"all suppressed ({preset})", shown == 0)
                 continue
-            table = look(folder, settings, asked=variant != "(no answers)").set_index("id")
+            table = look_at(
+                folder,
+                clinic,
+                asked=variant != "(no answers)",
+                per_ten=0.1 if variant == "(declared 0-100)" else 1.0,
+            ).set_index("id")
             for id, row in table.iterrows():
                 tally.add(str(id), row["flagged"])
                 tally.add(f"{id} seen", not np.isnan(row["n"]))

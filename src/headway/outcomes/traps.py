@@ -5,8 +5,8 @@ function that returns a `Trap`; `build_traps` collects them. Records can look li
 being one, so a flag is a doubt and never a verdict; and where a second source is needed and there
 is none, the table says that the trap cannot be seen.
 
-A flag on a clinic without the trap is to be rare: a rule that rests on a test is held at 2.5 %
-(benchmarks/traps.py counts it).
+A flag on a clinic without the trap is to be rare: a rule that rests on a test is set to 1 % and
+must stay below 2.5 % (benchmarks/traps.py counts both kinds of error).
 """
 
 from __future__ import annotations
@@ -59,8 +59,9 @@ MIN_SCORES = 5
 SHARE_ON_OTHER_SCALE = 0.05
 OUTSIDE = 0.5  # of somebody's scores
 TENTH = 1.0  # highest score of somebody on 0 to 10 whose scores were divided by ten
-# Two looks at the diary, before and after, share 2.5 %: 97.5 % intervals.
-LEVEL_OF_TWO = 0.975
+# One-sided, 1 % in all: two looks at the diary, before and after, share it.
+LEVEL = 0.98
+LEVEL_OF_TWO = 0.99
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,8 +329,8 @@ def find_unit_mix(scores: pd.DataFrame, outside: int) -> Trap:
 def find_chosen_days(windows: pd.DataFrame, clinic: Mapping[str, Any], starters: pd.Index) -> Trap:
     """Look for a diary that is opened rather on headache days, before or after.
 
-    `headway.outcomes.lost.compare_sources` in the windows `baseline` and `post`, each with a 97.5 %
-    interval, so that a clinic whose diary is kept on any day is flagged in at most 2.5 %.
+    `headway.outcomes.lost.compare_sources` in the windows `baseline` and `post`, each with a 99 %
+    interval, so that a clinic whose diary is kept on any day is flagged in about 1 %.
     """
     id = "mnar_diary"
     found: list[tuple[str, float, float, float, float, int]] = []
@@ -371,7 +372,7 @@ def find_chosen_days(windows: pd.DataFrame, clinic: Mapping[str, Any], starters:
     )
     n = found[flags.index(True)][5] if any(flags) else max(f[5] for f in found)
     note = (
-        "rule: the 97.5 % t interval of diary - asked, same people, lies above 0 before or after, "
+        "rule: the 99 % t interval of diary - asked, same people, lies above 0 before or after, "
         "with less than 90 % of days observed; recall that is too low looks the same"
     )
     return Trap(id, any(flags), float(n), float(len(starters)), detail, note)
@@ -391,7 +392,9 @@ class LeftBehind:
     ci_high: float
 
 
-def compare_last_answers(answers: pd.DataFrame, lost: Iterable[object]) -> LeftBehind:
+def compare_last_answers(
+    answers: pd.DataFrame, lost: Iterable[object], level: float = LEVEL
+) -> LeftBehind:
     """Compare what the lost said last with what the analysed said at about that time.
 
     Of the lost the last later answer counts; of the analysed the one nearest to the median day of
@@ -406,6 +409,8 @@ def compare_last_answers(answers: pd.DataFrame, lost: Iterable[object]) -> LeftB
         at least 28 days only.
     lost
         Who did not enter the analysis.
+    level
+        Of the interval; 98 % errs in 1 % of clinics upwards.
 
     Returns
     -------
@@ -438,7 +443,7 @@ def compare_last_answers(answers: pd.DataFrame, lost: Iterable[object]) -> LeftB
         return LeftBehind(n, m, NAN if rank < design.shape[1] else difference, NAN, NAN)
     residual = y - design @ beta
     variance = float(residual @ residual) / df * np.linalg.inv(design.T @ design)[1, 1]
-    half = float(stdtrit(df, 0.975) * np.sqrt(variance))
+    half = float(stdtrit(df, 0.5 + level / 2) * np.sqrt(variance))
     return LeftBehind(n, m, difference, difference - half, difference + half)
 
 
@@ -452,7 +457,7 @@ def find_dropout(
     """Look for people who left because they were not better.
 
     Flagged where the lost had more headache days at their last answer than the analysed at about
-    that time: the 95 % interval of `compare_last_answers` lies above 0. The lost are those who
+    that time: the 98 % interval of `compare_last_answers` lies above 0. The lost are those who
     started and have no complete value on both sides of the primary comparison.
     """
     import pandas as pd
@@ -495,7 +500,7 @@ def find_dropout(
         f"{found.difference:+.1f} days ({found.ci_low:.1f} to {found.ci_high:.1f})"
     )
     note = (
-        "rule: the 95 % t interval (analysis of covariance) lies above 0; says nothing of the lost "
+        "rule: the 98 % t interval (analysis of covariance) lies above 0; says nothing of the lost "
         "without an answer"
     )
     return Trap(id, found.ci_low > 0, float(found.n), float(len(lost)), detail, note)
