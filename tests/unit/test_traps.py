@@ -168,7 +168,8 @@ def answers_of(rng: np.random.Generator, n: int, lost: int, worse: float) -> pd.
     rows = []
     for i in range(n):
         before = rng.normal(16 + 3 * (i < lost), 5)
-        for day in (30, 44) if i < lost else (50, 84):
+        for planned in (30, 44) if i < lost else (42, 84):
+            day = planned + int(rng.integers(0, 6))
             value = 0.6 * before + 5 - 0.04 * day + worse * (i < lost) + rng.normal(0, 4)
             rows.append((i, float(day), value, before))
     return pd.DataFrame(rows, columns=["patient_id", "day", "value", "before"])
@@ -205,8 +206,10 @@ def test_the_lost_are_rarely_doubted_where_they_did_as_well_and_mostly_where_not
     assert np.mean(real) > 0.9
 
 
-def test_too_few_answers_have_no_interval() -> None:
+def test_too_few_answers_or_no_common_time_have_no_interval() -> None:
     table = answers_of(np.random.default_rng(6), 12, 3, 0.0)
+    apart = table.assign(day=np.where(table["patient_id"] < 3, 30.0, 84.0))
+    assert np.isnan(traps.compare_last_answers(apart, range(3)).ci_low)
     for lost in ([], [0], list(range(12))):
         assert np.isnan(traps.compare_last_answers(table, lost).ci_low)
 
