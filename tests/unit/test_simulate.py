@@ -31,8 +31,8 @@ NO_ERRORS = {
     f"errors.{kind}": 0
     for kind in ("duplicate_diary_rows", "intensity_twelve", "negative_minutes", "unknown_patient")
 }
-# golden/clinic.json, calibrated_null_generator.simulated (the tests of the golden values hold the
-# file itself; these six are repeated so that this file runs without the shared folder).
+# golden/clinic.json, calibrated_null_generator.simulated: repeated so that this file runs without
+# the shared folder, and held against it where it is there.
 PUBLISHED = {
     "baseline_mean": 16.46,
     "baseline_sd": 6.70,
@@ -82,6 +82,24 @@ def real_clinic() -> simulate.SimulatedClinic:
 @pytest.fixture(scope="module")
 def demo() -> simulate.SimulatedClinic:
     return simulate_clinic(n_patients=120, seed=20260101, scenario="real_effect")
+
+
+def test_the_published_block_is_the_golden_one(shared: Path) -> None:
+    golden = json.loads((shared / "golden" / "clinic.json").read_text(encoding="utf-8"))
+    block = golden["calibrated_null_generator"]
+    found = block["simulated"]
+    assert {
+        "baseline_mean": found["baseline_mean"],
+        "baseline_sd": found["baseline_sd"],
+        "r": found["r"],
+        "change_mean": found["change_3m_mean"],
+        "change_sd": found["change_3m_sd"],
+        "responders_50": pytest.approx(found["responders50_percent"] / 100),
+    } == PUBLISHED
+    own = load_parameters("null_rtm")
+    for name, value in block["parameters"].items():
+        key = "entry.min_days" if name == "entry_min_days" else f"natural_course.{name}"
+        assert own[key] == value
 
 
 # --- the natural course ---------------------------------------------------------------------

@@ -16,8 +16,11 @@ from scipy import stats
 from headway import config
 from headway import simulate as sim
 from headway.errors import InputError, Problem
+from headway.ingest import clinics
 from headway.outcomes import traps
-from headway.tables import conform
+from headway.outcomes.cohort import find_starters
+from headway.outcomes.windows import build_diary_windows, list_comparisons
+from headway.tables import conform, empty
 from tests.unit.clinic_builder import analyse, ingest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -130,24 +133,22 @@ def windows_of(gap: np.ndarray, days: float, *, window: str = "post") -> pd.Data
     return conform("windows", frame)
 
 
-def settings(tmp_path: Path) -> dict[str, object]:
+def settings() -> dict[str, object]:
     return config.load_clinic(ROOT / "data" / "raw" / "clinics" / "demo")
 
 
-def test_the_interval_of_two_looks_is_that_of_scipy(tmp_path: Path) -> None:
+def test_the_interval_of_two_looks_is_that_of_scipy() -> None:
     gap = np.random.default_rng(2).normal(0.6, 2.0, 40)
     found = traps.find_chosen_days(
-        windows_of(gap, 20), settings(tmp_path), pd.Index([f"P{i}" for i in range(50)])
+        windows_of(gap, 20), settings(), pd.Index([f"P{i}" for i in range(50)])
     )
     low, high = stats.t.interval(0.99, 39, gap.mean(), stats.sem(gap))
     assert f"{gap.mean():+.1f} days ({low:.1f} to {high:.1f}) with 71 %" in found.detail
     assert (found.flagged, found.n, found.of) == (bool(low > 0), 40, 50)
 
 
-def test_a_diary_is_doubted_before_and_after_and_not_where_nearly_complete(
-    tmp_path: Path,
-) -> None:
-    clinic = settings(tmp_path)
+def test_a_diary_is_doubted_before_and_after_and_not_where_nearly_complete() -> None:
+    clinic = settings()
     gap = np.tile([1.9, 2.1], 10)
     people = pd.Index([f"P{i}" for i in range(20)])
     for window in ("baseline", "post"):
@@ -265,6 +266,28 @@ def test_without_answers_two_traps_cannot_be_seen(bench: ModuleType, tmp_path: P
         assert found.loc[id, "note"].startswith("cannot be seen")
 
 
+def test_nothing_is_seen_in_a_clinic_without_records(tmp_path: Path) -> None:
+    clinics.write_empty(tmp_path)
+    nobody = pd.Index([], dtype="str")
+    found = traps.build_traps(tmp_path, settings(), empty("windows"), nobody, [])
+    assert list(found["id"]) == IDS and not found["flagged"].any()
+    assert found["n"].isna().all() and found["note"].str.startswith("cannot be seen").all()
+
+
+def test_a_published_diary_alone_shows_no_filling_and_hides_the_rest(tmp_path: Path) -> None:
+    folder = ROOT / "data" / "raw" / "clinics" / "kostecki_dillon_1999"
+    clinic = config.load_clinic(folder)
+    clinics.ingest_clinic(folder, clinic, tmp_path)
+    windows = build_diary_windows(tmp_path / "days.parquet", clinic)
+    starters = find_starters(tmp_path)
+    comparisons = list_comparisons(clinic, {"diary"})
+    found = traps.build_traps(tmp_path, clinic, windows, starters, comparisons).set_index("id")
+    assert not found["flagged"].any()
+    # One of the 133 people has no headache day on record.
+    assert found.loc["zero_coded_missing", ["n", "of"]].tolist() == [0, 132]
+    assert found.drop(index="zero_coded_missing")["n"].isna().all()
+
+
 def test_a_refusal_for_zeros_is_a_flag(tmp_path: Path) -> None:
     clinic = sim.simulate_clinic(n_patients=150, seed=2, scenario="zero_coded_missing")
     sim.write_clinic(clinic, tmp_path / "c")
@@ -286,8 +309,17 @@ def test_the_benchmark_counts_and_writes(bench: ModuleType, tmp_path: Path) -> N
     ):
         tally = bench.run(name, range(5, 6), 150, tmp_path)
         assert (tally.hits[finding], tally.of[finding]) == (rate, 1)
-        table = bench.write_table({name: tally}, 150, range(5, 6))
+        table = "\n".join(bench.write_rows(name, tally))
         assert f"| {name} | {finding} | {int(rate)} of 1 | {100 * rate:.1f} |" in table
+
+
+def test_rows_of_the_page_are_replaced_in_their_order(bench: ModuleType) -> None:
+    page = f"a\n{bench.START}\n{bench.END}\nb\n"
+    for name, row in (("unit_mix", "1"), ("zero_coded_missing", "2"), ("unit_mix", "3")):
+        page = bench.update_page(page, name, [f"| {name} | {row} |"], 150)
+    rows = [line for line in page.splitlines() if line.startswith(("| unit", "| zero"))]
+    assert rows == ["| zero_coded_missing | 2 |", "| unit_mix | 3 |"]
+    assert page.startswith("a\n") and page.endswith("\nb\n")
 
 
 def test_the_page_holds_a_full_run(bench: ModuleType) -> None:
