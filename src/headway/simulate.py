@@ -1388,8 +1388,8 @@ def _as_text(values: pd.Series[Any], codes: Mapping[str, str] | None) -> pd.Seri
 def write_clinic(simulated: SimulatedClinic, folder: Path | str, *, truth: bool = False) -> None:
     """Write a synthetic clinic as its own files, byte for byte the same every time.
 
-    `patients.csv`, `sessions.csv`, `diary.csv` and `questionnaires.csv`, and `windows.csv` where the
-    scenario has it, carry the clinic's own column names and codes (`COLUMNS`, `CODES`,
+    `patients.csv`, `sessions.csv`, `diary.csv` and `questionnaires.csv`, and `windows.csv` where
+    the scenario has it, carry the clinic's own column names and codes (`COLUMNS`, `CODES`,
     `clinic_files`; for the pipeline `describe_clinic`). An empty cell does not apply (the
     intensity of a day without headache); `NA` is not known.
 
