@@ -19,9 +19,13 @@ from headway.errors import InputError, Problem
 from headway.ingest import clinics
 from headway.outcomes import traps
 from headway.outcomes.cohort import find_starters
-from headway.outcomes.windows import build_diary_windows, list_comparisons
-from headway.tables import conform, empty
-from tests.unit.clinic_builder import analyse, ingest
+from headway.outcomes.windows import (
+    build_diary_windows,
+    build_given_windows,
+    list_comparisons,
+)
+from headway.tables import conform, empty, read_parquet
+from tests.unit.clinic_builder import analyse, ingest, write_clinic
 
 ROOT = Path(__file__).resolve().parents[2]
 IDS = ["zero_coded_missing", "unit_mix", "mnar_diary", "dropout_if_not_better"]
@@ -286,6 +290,28 @@ def test_a_published_diary_alone_shows_no_filling_and_hides_the_rest(tmp_path: P
     # One of the 133 people has no headache day on record.
     assert found.loc["zero_coded_missing", ["n", "of"]].tolist() == [0, 132]
     assert found.drop(index="zero_coded_missing")["n"].isna().all()
+
+
+def test_given_windows_have_passed_the_check_when_they_were_read(tmp_path: Path) -> None:
+    rows = "".join(f"P{i},12,{0 if i < 3 else 9}\n" for i in range(10))
+    wide = [
+        {"column": c, "window": w, "outcome": "frequency", "unit": "days_per_28"}
+        for c, w in (("before", "baseline"), ("after", "post"))
+    ]
+    folder = write_clinic(
+        tmp_path / "c",
+        {"windows.csv": f"code,before,after\n{rows}"},
+        {"windows": {"path": "windows.csv", "columns": {"patient_id": "code"}, "wide": wide}},
+    )
+    _, _, out = ingest(folder)
+    windows = build_given_windows(read_parquet(out / "given_windows.parquet"))
+    clinic = config.load_clinic(folder)
+    comparisons = list_comparisons(clinic, {"given"})
+    found = traps.build_traps(out, clinic, windows, find_starters(out), comparisons)
+    zeros = found.set_index("id").loc["zero_coded_missing"]
+    assert (zeros["flagged"], zeros["n"], zeros["of"]) == (False, 3, 10)
+    lost = found.set_index("id").loc["dropout_if_not_better"]
+    assert (lost["n"], lost["of"], lost["detail"]) == (0, 0, "nobody was lost")
 
 
 def test_a_refusal_for_zeros_is_a_flag(tmp_path: Path) -> None:

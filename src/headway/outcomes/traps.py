@@ -223,10 +223,22 @@ def find_zero_coded(
     said = own[own["source"] == "visit"].set_index("patient_id")["value"]
     diary = own[own["source"] == "diary"].set_index("patient_id")["days_observed"]
     if not len(said) and not len(runs):
-        return _unseen(
+        given = windows[
+            (windows["source"] == "given")
+            & (windows["outcome"] == "frequency")
+            & ~windows["window"].isin(["earlier", "baseline"])
+        ]
+        if not len(given):
+            return _unseen(id, "nothing is recorded after treatment started")
+        zeros = given.loc[given["value"] == 0, "patient_id"].nunique()
+        return Trap(
             id,
-            "files of windows are checked when they are read; later answers or a diary would show "
-            "it here",
+            False,
+            float(zeros),
+            float(given["patient_id"].nunique()),
+            "the zeros of later columns do not stand where other columns are blank",
+            "rule: held when the file was read, which is refused otherwise; zeros that clinic.yaml "
+            "declares missing are none",
         )
     note = (
         "rules: later answers of 0 without a visit or a diary entry beside them (Fisher's exact "
