@@ -60,14 +60,25 @@ def check(named: Path, data_dir: Path) -> int:
 
 
 def simulate(folder: Path, patients: int, seed: int, scenario: str) -> int:
-    """Write a synthetic clinic's files and the truth behind them."""
-    from headway.simulate import simulate_clinic, write_clinic
+    """Write a synthetic clinic's files, its clinic.yaml and the truth behind them."""
+    from headway.simulate import simulate_clinic, write_clinic, write_settings
 
     if patients < 1:
         raise InputError("--patients must be at least 1")
     simulated = simulate_clinic(n_patients=patients, seed=seed, scenario=scenario)
     write_clinic(simulated, folder, truth=True)
+    if not write_settings(simulated, folder):
+        print(f"{folder}: clinic.yaml was there and stays as it is")
     print(f"{folder}: {patients} people, scenario {scenario}, seed {seed}")
+    return 0
+
+
+def list_scenarios() -> int:
+    """Print the scenarios of the simulator."""
+    from headway.simulate import scenarios
+
+    for name, description in scenarios().items():
+        print(f"{name}: {description}")
     return 0
 
 
@@ -137,10 +148,10 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("folder", type=Path, help="a clinic or review: its folder, or its name")
     one.add_argument("--data", type=Path, default=Path("data"), help="folder with raw/")
     two = commands.add_parser("simulate", help="write a synthetic clinic")
-    two.add_argument("folder", type=Path)
+    two.add_argument("folder", type=Path, nargs="?", help="folder to write; without it: the list")
     two.add_argument("--patients", type=int, default=120)
     two.add_argument("--seed", type=int, default=20260101)
-    two.add_argument("--scenario", default="real_effect")
+    two.add_argument("--scenario", default="real_effect", help="without a folder they are listed")
     three = commands.add_parser("audit", help="run the workflow for one clinic")
     three.add_argument("clinic", help="name of the folder below raw/clinics")
     three.add_argument("--data", type=Path, default=Path("data"), help="folder with raw/")
@@ -164,6 +175,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.command == "check":
             return check(options.folder, options.data)
+        if options.command == "simulate" and options.folder is None:
+            return list_scenarios()
         if options.command == "simulate":
             return simulate(options.folder, options.patients, options.seed, options.scenario)
         if options.command == "import":

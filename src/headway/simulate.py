@@ -6,7 +6,9 @@ are treated, some stop coming, and the diary has gaps. What happened (`truth`) i
 was recorded (`tables`), with the days that the same people would have had without treatment.
 
 Every number stands in `simulate.yaml` with its source or the word `assumption`. All draws are made
-whatever the scenario, so that two scenarios with one seed hold the same people.
+whatever the scenario, so that two scenarios with one seed hold the same people. What only some
+scenarios do (zeros for missing values, a second unit, people who leave because they are not better,
+...) draws from generators of its own and leaves the others untouched.
 
 Examples
 --------
@@ -21,8 +23,9 @@ from __future__ import annotations
 import copy
 import difflib
 import json
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -133,6 +136,44 @@ CODES: dict[str, dict[str, dict[str, str]]] = {
 }
 """File -> canonical column -> the synthetic clinic's own code -> the canonical value."""
 
+# What only some scenarios write: a fifth file, and a column of the sessions.
+_MORE: dict[str, dict[str, str]] = {
+    "windows": {
+        "patient_id": "code",
+        "frequency_before": "days_before",
+        "score_before": "score_before",
+        "frequency_after": "days_after",
+        "score_after": "score_after",
+    },
+    "sessions": {"remark": "remarks"},
+}
+# Canonical columns that `headway.tables` calls otherwise; None where it has none.
+_PIPELINE: dict[str, str | None] = {
+    "retention_min": "retention_minutes",
+    "soreness_how": "soreness_reported",
+    "assessments": None,
+    "rotation_deg": None,
+}
+_UNITS = {
+    "intensity": "nrs_0_10",
+    "usual_intensity": "nrs_0_10",
+    "duration_hours": "hours",
+    "usual_duration_hours": "hours",
+    "age": "years",
+    "chronicity_years": "years",
+}
+_YES_NO = ("insured", "homework_given", "homework_done")
+# Mechanism -> place of its generator; a new one goes to the end.
+_GENERATORS = (
+    "dropout",
+    "therapist",
+    "unit",
+    "windows_file",
+    "zeros",
+    "remarks",
+    "groups",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class SimulatedClinic:
@@ -145,8 +186,9 @@ class SimulatedClinic:
         (typing errors included), under the canonical names and values of `headway.tables`.
     truth
         `scenario`, `seed`, `n_patients`, `parameters`; `estimands`, over all who started and with
-        every day known; `people`, column -> list in the order of `patients`; `dirty_rows`, the
-        file, line (1 = header), column and kind of every typing error.
+        every day known; `people`, column -> list in the order of `patients`; `planted`, how many
+        people or cells each mechanism of the scenario touched; `dirty_rows`, the file, line
+        (1 = header), column and kind of every typing error.
     """
 
     tables: dict[str, pd.DataFrame]
@@ -267,6 +309,84 @@ def clinic_files() -> dict[str, Any]:
             mapped[canonical] = {"column": own, "codes": dict(codes)} if codes else own
         files[name] = {"path": f"{name}.csv", "missing": ["", "NA"], "columns": mapped}
     return files
+
+
+def describe_clinic(simulated: SimulatedClinic, name: str) -> dict[str, Any]:
+    """Describe a synthetic clinic's files as a `clinic.yaml` that the pipeline reads.
+
+    Parameters
+    ----------
+    simulated
+        Of `simulate_clinic`.
+    name
+        The clinic's `id`: small letters, digits and underscores.
+
+    Returns
+    -------
+    dict
+        The document; `disclosure` is the scenario's (`clinic.disclosure`).
+    """
+    truth = simulated.truth
+    scenario, seed, n = truth["scenario"], truth["seed"], truth["n_patients"]
+    files: dict[str, Any] = {}
+    for file, columns in COLUMNS.items():
+        mapped: dict[str, Any] = {}
+        for own_name, own in columns.items():
+            canonical = _PIPELINE.get(own_name, own_name)
+            if canonical is None:
+                continue
+            codes = CODES.get(file, {}).get(own_name)
+            if own_name in _YES_NO:
+                mapped[canonical] = {"column": own, "codes": {"yes": 1, "no": 0}}
+            elif codes:
+                mapped[canonical] = {"column": own, "codes": dict(codes)}
+            elif own_name in _UNITS:
+                mapped[canonical] = {"column": own, "unit": _UNITS[own_name]}
+            else:
+                mapped[canonical] = own
+        files[file] = {"path": f"{file}.csv", "columns": mapped}
+    files["sessions"]["constants"] = {"currency": "USD"}
+    document = {
+        "schema_version": 1,
+        "id": name,
+        "title": f"Synthetic clinic, scenario {scenario}",
+        "description": f"Made up: nobody in it exists. {scenarios()[scenario]}",
+        "source": f"headway simulate --patients {n} --seed {seed} --scenario {scenario}",
+        "licence": "MIT (generated by this project)",
+        "condition": "migraine and tension-type headache",
+        "synthetic": True,
+        "disclosure": truth["parameters"]["clinic.disclosure"],
+        "files": files,
+    }
+    if "windows" in simulated.tables:
+        wide = _MORE["windows"]
+        files["windows"] = {
+            "path": "windows.csv",
+            "columns": {"patient_id": wide["patient_id"]},
+            "wide": [
+                {
+                    "column": wide[f"{outcome}_{side}"],
+                    "window": window,
+                    "outcome": "frequency" if outcome == "frequency" else "headache_score",
+                    "unit": "days_per_28" if outcome == "frequency" else "score",
+                }
+                for side, window in (("before", "baseline"), ("after", "post"))
+                for outcome in ("frequency", "score")
+            ],
+        }
+    if document["disclosure"] not in ("internal", "public"):
+        # Exact ages of 150 people are no groups of five; a clinic that wants such rules makes bands
+        # and leaves out what it does not need.
+        patients = files["patients"]
+        patients["drop"] = [patients["columns"].pop(c)["column"] for c in ("age", "sex")]
+        patients["drop"].append(patients["columns"].pop("condition"))
+    return document
+
+
+def _generator(seed: int, mechanism: str) -> np.random.Generator:
+    """Make the generator of a mechanism, whose draws move no other draw."""
+    key = (_GENERATORS.index(mechanism),)
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)))
 
 
 def _expit(x: Floats) -> Floats:
@@ -539,6 +659,7 @@ def _diary(
         _logit(p["diary.entry"])
         + rng.normal(0.0, p["diary.entry_person_sd"], n)[:, None]
         + np.log(p["diary.odds_ratio_headache_day"]) * headache
+        + np.log(p["diary.odds_ratio_free_day_after"]) * (~headache & (DAYS >= 0))
         + np.log(p["diary.odds_ratio_first_two_weeks"]) * (since < 14)
         + np.log(p["diary.odds_ratio_weekend"]) * (weekday >= 5)
         + np.log(p["diary.odds_ratio_per_window"]) * (since / WINDOW)
@@ -882,6 +1003,213 @@ def _estimands(counts: Ints, without: Ints, lost: Bools) -> dict[str, float | No
     }
 
 
+def _treat(course: Course, effect: Floats, exposure: Floats, shift: Floats, p: Parameters) -> Bools:
+    """Live the course again from day 0 on, under treatment, from the same draws."""
+    start = -FIRST_DAY
+    treated = _chain(
+        _expit(course.logit[:, start:] + effect[:, None] * exposure[:, start:] + shift[:, None]),
+        course.uniform[:, start:],
+        p["natural_course.day_lag1"],
+        course.headache[:, start - 1],
+    )
+    return np.concatenate([course.headache[:, :start], treated], axis=1)
+
+
+def _regroup(
+    rng: np.random.Generator, people: _People, p: Parameters
+) -> tuple[_People, dict[str, Any]]:
+    """Leave 1 to `groups.few` people in self-care, and with the one who does wet needling."""
+    few = int(p["groups.few"])
+    sizes = rng.integers(1, max(few, 1) + 1, 2)
+    order = rng.permutation(len(people.code))
+    if not few:
+        return people, {}
+    technique, therapist = people.technique.copy(), people.therapist.copy()
+    planted = {}
+    wet, alone = TECHNIQUES.index("wet_needling"), THERAPISTS.index("T4")
+    for size, name in zip(sizes, ("self_care", "wet_needling"), strict=True):
+        own = TECHNIQUES.index(name)
+        of_others = order[(technique[order] != own) & (technique[order] != wet)]
+        members = np.concatenate([order[technique[order] == own], of_others])
+        technique[members[size:][technique[members[size:]] == own]] = TECHNIQUES.index("manual")
+        technique[members[:size]] = own
+        planted[f"people_{name}"] = int(size)
+    others = (technique != wet) & (therapist == alone)
+    therapist[others] = THERAPISTS.index("T1")
+    therapist[technique == wet] = alone
+    return replace(people, technique=technique, therapist=therapist), planted
+
+
+def _fill_outlier(rng: np.random.Generator, people: _People, p: Parameters) -> _People:
+    """Give the outlying therapist his number of people, none of whom is lost by day 84."""
+    order = rng.permutation(len(people.code))
+    if not p["therapists.outlier_days"]:
+        return people
+    outlier = THERAPISTS.index(p["therapists.outlier"])
+    therapist = people.therapist.copy()
+    # Those whom he treats anyway come first; the others go to the first therapist.
+    order = order[np.argsort(therapist[order] != outlier, kind="stable")]
+    chosen = order[~people.lost[order]][: int(p["therapists.outlier_people"])]
+    therapist[therapist == outlier] = THERAPISTS.index("T1")
+    therapist[chosen] = outlier
+    return replace(people, therapist=therapist)
+
+
+def _shift_outlier(
+    people: _People, course: Course, effect: Floats, exposure: Floats, p: Parameters
+) -> Floats:
+    """Find the shift of the logit that adds `therapists.outlier_days` in the post window.
+
+    One shift for all of the therapist's people, by bisection on the days to be expected, so that
+    their mean moves by that number although nobody can have more than 28 days.
+    """
+    shift = np.zeros(len(people.code))
+    days = float(p["therapists.outlier_days"])
+    if not days:
+        return shift
+    own = people.therapist == THERAPISTS.index(p["therapists.outlier"])
+    post = (DAYS >= 2 * WINDOW) & (DAYS < 3 * WINDOW)
+    logit = course.logit[own][:, post] + effect[own, None] * exposure[own][:, post]
+    wanted = _expit(logit).mean() + days / WINDOW
+    if not own.any() or wanted >= 1:
+        raise ConfigError("nobody can have so many more headache days; lower the outlier's")
+    low, high = 0.0, 20.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _expit(logit + middle).mean() < wanted else (low, middle)
+    shift[own] = low
+    return shift
+
+
+def _leave(rng: np.random.Generator, headache: Bools, visits: _Visits, p: Parameters) -> Ints:
+    """Day on which each person leaves for not having got better; -1 for who stays.
+
+    Judged at the last visit between `decides_from_day` and `decides_to_day`, by the headache days
+    of the 28 days before it against the 28 days before day 0.
+    """
+    uniform = rng.random(len(headache))
+    reached = (
+        visits.attended
+        & (visits.day >= p["loss.decides_from_day"])
+        & (visits.day <= p["loss.decides_to_day"])
+    )
+    day = np.where(reached, visits.day, -1).max(axis=1)
+    total = np.concatenate([np.zeros((len(day), 1), np.int64), headache.cumsum(axis=1)], axis=1)
+    at = np.maximum(day, 0) - FIRST_DAY
+    person = np.arange(len(day))
+    recent = total[person, at] - total[person, at - WINDOW]
+    before = total[:, -FIRST_DAY] - total[:, -FIRST_DAY - WINDOW]
+    worse_off = before - recent < p["loss.better_by_days"]
+    return np.where((day >= 0) & worse_off & (uniform < p["loss.if_not_better"]), day, -1)
+
+
+def _cut(people: _People, visits: _Visits, leaves: Ints) -> tuple[_People, _Visits]:
+    """End the visits and the records of those who leave."""
+    gone = leaves >= 0
+    attended = visits.attended & (~gone[:, None] | (visits.day <= leaves[:, None]))
+    last = np.where(attended, visits.day, 0).max(axis=1)
+    return (
+        replace(
+            people,
+            lost=people.lost | gone,
+            stopped=people.stopped & ~gone,
+            last_recorded=np.where(
+                gone, np.minimum(people.last_recorded, leaves), people.last_recorded
+            ),
+        ),
+        replace(visits, attended=attended, last_day=last),
+    )
+
+
+def _empty_check_ups(seed: int, people: _People, p: Parameters) -> pd.DataFrame:
+    """Rows of check-ups that did not take place, with 0 for the answer that nobody gave."""
+    first, last = p["recall.zero_coded_days"]
+    day = _generator(seed, "zeros").integers(first, last + 1, len(people.code))
+    lost = np.flatnonzero(people.lost)
+    return pd.DataFrame(
+        {"person": lost, "day": day[lost], "setting": "in_office", "headache_days_28": 0.0}
+    ).assign(patient_id=people.code[lost])
+
+
+def _fill_diary(diary: pd.DataFrame, people: _People, p: Parameters) -> pd.DataFrame:
+    """Fill the diaries of the lost with headache-free days up to the end."""
+    end = int(p["diary.zero_filled_until"])
+    parts = [diary]
+    for i in np.flatnonzero(people.lost):
+        days = np.arange(people.last_recorded[i] + 1, end + 1)
+        free = {"headache": 0, "attacks": 0.0, "acute_medication": 0.0}
+        parts.append(pd.DataFrame({"patient_id": people.code[i], "day": days, **free}))
+    filled = pd.concat(parts, ignore_index=True)
+    return filled.sort_values(["patient_id", "day"], kind="stable", ignore_index=True)
+
+
+def _change_unit(
+    rng: np.random.Generator, diary: pd.DataFrame, people: _People, p: Parameters
+) -> Bools:
+    """Write the intensities of some people on a scale of 0 to 100, in place; who they are."""
+    n, share = len(people.code), float(p["diary.on_0_100"])
+    on_0_100 = np.zeros(n, dtype=bool)
+    on_0_100[rng.permutation(n)[: round(share * n)]] = True
+    away = int(p["diary.off_ten"])
+    if share:
+        noise = rng.integers(-away, away + 1, len(diary))
+        rows = diary["patient_id"].isin(people.code[on_0_100])
+        hundred = (10 * diary["intensity"] + noise).clip(1, 100)
+        diary["intensity"] = diary["intensity"].where(~rows, hundred)
+    return on_0_100
+
+
+def _windows_file(
+    rng: np.random.Generator, people: _People, counts: Ints, p: Parameters
+) -> pd.DataFrame:
+    """Write a row per person: days and score before and after; after is blank for the lost."""
+    n = len(people.code)
+    points = p["windows_file.score_points"] * np.exp(
+        rng.normal(0.0, p["windows_file.score_person_sd"], n)
+    )
+    before, after = counts[:, 1].astype(float), counts[:, 4].astype(float)
+    unknown = 0.0 if p["windows_file.zero_coded"] else np.nan
+    table = pd.DataFrame(
+        {
+            "patient_id": people.code,
+            "frequency_before": before,
+            "score_before": np.round(points * before),
+            "frequency_after": np.where(people.lost, unknown, after),
+            "score_after": np.where(people.lost, np.nan, np.round(points * after)),
+        }
+    )
+    return table.sort_values("patient_id", ignore_index=True)
+
+
+def _remarks(
+    rng: np.random.Generator, sessions: pd.DataFrame, p: Parameters
+) -> tuple[NDArray[np.object_], str | None]:
+    """Write remarks beside sessions; one row holds an identifier if the scenario says so."""
+    rows = len(sessions)
+    office = (sessions["setting"] == "in_office").to_numpy()
+    written = office & (rng.random(rows) < p["remarks.per_session"])
+    harmless = np.array(p["remarks.harmless"])[rng.integers(len(p["remarks.harmless"]), size=rows)]
+    remarks = _keep_where(written, harmless)
+    kinds = p["remarks.identifiers"]
+    if not kinds:
+        return remarks, None
+    kind = str(kinds[rng.integers(len(kinds))])
+    given, surname, form = (
+        str(values[rng.integers(len(values))])
+        for values in (
+            p["remarks.given_names"],
+            p["remarks.surnames"],
+            p[f"remarks.forms.{kind}"],
+        )
+    )
+    number = f"{rng.integers(100):02d}"
+    if kind == "email":
+        given, surname = given.lower(), surname.lower()
+    row = rng.choice(np.flatnonzero(office))
+    remarks[row] = form.format(given=given, surname=surname, number=number)
+    return remarks, kind
+
+
 def simulate_clinic(
     *,
     n_patients: int = 120,
@@ -896,9 +1224,10 @@ def simulate_clinic(
     n_patients
         People who start treatment. About 70 MB of memory for each 1000 of them.
     seed
-        Of the one generator behind everything (PCG64).
+        Of the generator behind the people and their records (PCG64), and of its children, one for
+        each mechanism that only some scenarios have.
     scenario
-        `null_rtm` (no treatment effect) or `real_effect`; see `scenarios`.
+        `null_rtm` (no treatment effect), `real_effect` or one with a trap; see `scenarios`.
     parameters
         Dotted name -> value, in place of the values in `simulate.yaml`.
 
@@ -914,37 +1243,50 @@ def simulate_clinic(
     without treatment come from the same uniform draws, so that `truth` can tell both.
 
     Entries are missing at random given person, weekday and time, with gaps of several days;
-    a day without an entry has no row. People who are lost start out a little worse, and neither
-    loss nor gaps depend on how the treatment went.
+    a day without an entry has no row. People who are lost start out a little worse. Neither loss
+    nor gaps depend on how the treatment went, unless the scenario says so.
     """
     if n_patients < 1:
         raise ConfigError("a clinic needs at least one patient")
     p = load_parameters(scenario, parameters)
     rng = np.random.Generator(np.random.PCG64(seed))
     course = natural_course(rng, n_patients, p)
-    people = _draw_people(rng, course, p)
-    visits = _draw_visits(rng, people, p)
+    people, planted = _regroup(_generator(seed, "groups"), _draw_people(rng, course, p), p)
+    people = _fill_outlier(_generator(seed, "therapist"), people, p)
+    planned = _draw_visits(rng, people, p)
+    visits = planned
 
     exposure = _exposure(people, visits, p)
     odds_ratio = np.array([p[f"treatment.odds_ratio.{t}"] for t in TECHNIQUES])
     by_therapist = rng.normal(0.0, p["treatment.therapist_sd"], len(THERAPISTS))
     effect = np.log(odds_ratio)[people.technique] + by_therapist[people.therapist]
     effect += rng.normal(0.0, p["treatment.person_sd"], n_patients)
-    start = -FIRST_DAY
-    treated = _chain(
-        _expit(course.logit[:, start:] + effect[:, None] * exposure[:, start:]),
-        course.uniform[:, start:],
-        p["natural_course.day_lag1"],
-        course.headache[:, start - 1],
-    )
-    headache = np.concatenate([course.headache[:, :start], treated], axis=1)
+    shift = _shift_outlier(people, course, effect, exposure, p)
+    headache = _treat(course, effect, exposure, shift, p)
+    leaves = _leave(_generator(seed, "dropout"), headache, visits, p)
+    if (leaves >= 0).any():
+        people, visits = _cut(people, visits, leaves)
+        exposure = _exposure(people, visits, p)
+        headache = _treat(course, effect, exposure, shift, p)
+    planted |= {"left_not_better": int((leaves >= 0).sum())}
     counts, without = _count(headache), _count(course.headache)
 
     patients = _patients(rng, people, counts[:, :2].mean(axis=1), p)
     points = _draw_points(rng, n_patients, p)
-    office = _office_sessions(rng, people, visits, points, headache, exposure, p)
-    home = _home_sessions(rng, people, visits, points, p)
+    # Rows are drawn for all planned visits and then cut, so that the draws are the same.
+    drawn = replace(planned, last_day=visits.last_day)
+    office = _office_sessions(rng, people, drawn, points, headache, exposure, p)
+    home = _home_sessions(rng, people, planned, points, p)
     sessions = pd.concat([office, home], ignore_index=True)
+    gone = (leaves >= 0) & (visits.last_day < planned.last_day)
+    stays = (
+        sessions["day"].to_numpy()
+        <= np.where(gone, visits.last_day, LAST_DAY)[sessions["person"].to_numpy()]
+    )
+    sessions = sessions[stays]
+    if p["recall.zero_coded"]:
+        sessions = pd.concat([sessions, _empty_check_ups(seed, people, p)], ignore_index=True)
+        planted["zero_coded_answers"] = int(people.lost.sum())
     sessions["patient_id"] = people.code[sessions.pop("person")]
     tables = {
         "patients": patients,
@@ -956,6 +1298,19 @@ def simulate_clinic(
         keys = [c for c in ("patient_id", "day") if c in table.columns]
         table = table.sort_values(keys, kind="stable", ignore_index=True)
         tables[name] = table[list(COLUMNS[name])]
+    if p["diary.zero_filled"]:
+        tables["diary"] = _fill_diary(tables["diary"], people, p)
+        planted["zero_filled_diaries"] = int(people.lost.sum())
+    on_0_100 = _change_unit(_generator(seed, "unit"), tables["diary"], people, p)
+    planted["people_on_0_100"] = int(on_0_100.sum())
+    if p["windows_file.kept"]:
+        generator = _generator(seed, "windows_file")
+        tables["windows"] = _windows_file(generator, people, counts, p)
+        planted["zero_coded_windows"] = int(people.lost.sum()) * int(p["windows_file.zero_coded"])
+    if p["remarks.kept"]:
+        remarks, kind = _remarks(_generator(seed, "remarks"), tables["sessions"], p)
+        tables["sessions"]["remark"] = remarks
+        planted["identifier"] = kind
     dirty = _add_errors(rng, tables, p)
 
     order = np.argsort(people.code)
@@ -966,6 +1321,8 @@ def simulate_clinic(
         "therapist": np.array(THERAPISTS)[people.therapist],
         "effect_log_odds": (p["treatment.enabled"] * effect).round(6) + 0.0,
         "homework_adherent": people.adherent,
+        "intensity_on_0_100": on_0_100,
+        "left_not_better": leaves >= 0,
         "lost": people.lost,
         "stopped_visits": people.stopped,
         "last_recorded_day": people.last_recorded,
@@ -983,6 +1340,7 @@ def simulate_clinic(
             for j, t in enumerate(THERAPISTS)
         },
         "estimands": _estimands(counts, without, people.lost),
+        "planted": planted,
         "dirty_rows": dirty,
         "people": {name: value[order].tolist() for name, value in per_person.items()},
     }
@@ -1030,8 +1388,9 @@ def _as_text(values: pd.Series[Any], codes: Mapping[str, str] | None) -> pd.Seri
 def write_clinic(simulated: SimulatedClinic, folder: Path | str, *, truth: bool = False) -> None:
     """Write a synthetic clinic as its own files, byte for byte the same every time.
 
-    `patients.csv`, `sessions.csv`, `diary.csv` and `questionnaires.csv` carry the clinic's own
-    column names and codes (`COLUMNS`, `CODES`, `clinic_files`). An empty cell does not apply (the
+    `patients.csv`, `sessions.csv`, `diary.csv` and `questionnaires.csv`, and `windows.csv` where
+    the scenario has it, carry the clinic's own column names and codes (`COLUMNS`, `CODES`,
+    `clinic_files`; for the pipeline `describe_clinic`). An empty cell does not apply (the
     intensity of a day without headache); `NA` is not known.
 
     Parameters
@@ -1047,10 +1406,12 @@ def write_clinic(simulated: SimulatedClinic, folder: Path | str, *, truth: bool 
     folder.mkdir(parents=True, exist_ok=True)
     for name, table in simulated.tables.items():
         written = {}
-        for canonical, own in COLUMNS[name].items():
+        for canonical, own in {**COLUMNS.get(name, {}), **_MORE.get(name, {})}.items():
+            if canonical not in table.columns:
+                continue
             cells = _as_text(table[canonical], CODES.get(name, {}).get(canonical))
             cells = cells.where(table[canonical].notna(), "")
-            if canonical in _UNKNOWN[name]:
+            if canonical in _UNKNOWN.get(name, {}):
                 unknown = table[canonical].isna() & _UNKNOWN[name][canonical](table)
                 cells = cells.where(~unknown, "NA")
             written[own] = cells
@@ -1059,3 +1420,22 @@ def write_clinic(simulated: SimulatedClinic, folder: Path | str, *, truth: bool 
     if truth:
         text = json.dumps(simulated.truth, indent=1, sort_keys=True) + "\n"
         (folder / "truth.json").write_bytes(text.encode("utf-8"))
+
+
+def write_settings(simulated: SimulatedClinic, folder: Path | str) -> bool:
+    """Write the `clinic.yaml` of a synthetic clinic, unless the folder has one.
+
+    Returns
+    -------
+    bool
+        Whether it was written.
+    """
+    import yaml
+
+    path = Path(folder).resolve() / "clinic.yaml"
+    if path.exists():
+        return False
+    name = re.sub(r"[^a-z0-9_]+", "_", path.parent.name.lower()) or "synthetic"
+    text = yaml.safe_dump(describe_clinic(simulated, name), sort_keys=False, allow_unicode=True)
+    path.write_bytes(text.encode("utf-8"))
+    return True

@@ -727,6 +727,20 @@ LINES = Table(
         "post": _float("Value after"),
     },
 )
+TRAPS = Table(
+    row="a trap that records can hold, and whether these look like it",
+    key=("id",),
+    columns={
+        "id": _text("Identifier of the trap"),
+        "label": _text("The trap in words"),
+        "flagged": _bool("Whether the records look like it; False too where it cannot be seen"),
+        "n": _float("People the finding stands on; empty where the trap cannot be seen"),
+        "of": _float("Out of"),
+        "detail": _text("What was found, without counts of people", nullable=True),
+        "note": _text("The rule, or what would be needed to see the trap", nullable=True),
+        "redacted": _bool("Whether disclosure control withheld numbers"),
+    },
+)
 
 TABLES: dict[str, Table] = {
     "arms": ARMS,
@@ -759,6 +773,7 @@ TABLES: dict[str, Table] = {
     "window_means": COURSE_OF_WINDOWS,
     "change_histogram": HISTOGRAM,
     "change_lines": LINES,
+    "traps": TRAPS,
 }
 
 _DTYPES = {"text": "str", "int": "Int64", "float": "float64", "bool": "bool"}

@@ -80,6 +80,33 @@ def test_a_column_is_refused_by_its_name(tmp_path: Path, column: str, rule: str)
     assert [(p.rule, p.column) for p in caught.value.problems] == [(rule, column)]
 
 
+@pytest.mark.parametrize(
+    "remark",
+    [
+        "call (212) 555-0142",
+        "212-555-0142 after six",
+        "ring 212.555.0142.",
+        "1-212-555-0142",
+        "her son: +44 20 7946 0018 (evenings)",
+        "+1 212 555 0142",
+    ],
+)
+def test_a_telephone_number_is_found_within_a_remark(tmp_path: Path, remark: str) -> None:
+    # numbers that the regulators reserve for fiction
+    with pytest.raises(RefusedError, match="phone") as caught:
+        ingest(folder_with(tmp_path, "remark", remark))
+    assert "555" not in str(caught.value) and "7946" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "harmless",
+    ["0.123.456.7890", "day 12-28, 100 150 mg", "-212-555", "+2 to +3 points"],
+)
+def test_numbers_that_are_no_telephone_number_pass(tmp_path: Path, harmless: str) -> None:
+    accounts, _, _ = ingest(folder_with(tmp_path, "remark", f'"{harmless}"'))
+    assert accounts["diary.csv"].kept == 4
+
+
 @pytest.mark.parametrize("harmless", ["1.5", "12/28", "-0.66666", "5-7", "4h 15m", "2024", "v1.2"])
 def test_ordinary_cells_pass(tmp_path: Path, harmless: str) -> None:
     accounts, _, _ = ingest(folder_with(tmp_path, "remark", harmless))

@@ -21,6 +21,7 @@ from headway.simulate import (
     scenarios,
     simulate_clinic,
     write_clinic,
+    write_settings,
 )
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,8 +31,8 @@ NO_ERRORS = {
     f"errors.{kind}": 0
     for kind in ("duplicate_diary_rows", "intensity_twelve", "negative_minutes", "unknown_patient")
 }
-# golden/clinic.json, calibrated_null_generator.simulated (the tests of the golden values hold the
-# file itself; these six are repeated so that this file runs without the shared folder).
+# golden/clinic.json, calibrated_null_generator.simulated: repeated so that this file runs without
+# the shared folder, and held against it where it is there.
 PUBLISHED = {
     "baseline_mean": 16.46,
     "baseline_sd": 6.70,
@@ -81,6 +82,24 @@ def real_clinic() -> simulate.SimulatedClinic:
 @pytest.fixture(scope="module")
 def demo() -> simulate.SimulatedClinic:
     return simulate_clinic(n_patients=120, seed=20260101, scenario="real_effect")
+
+
+def test_the_published_block_is_the_golden_one(shared: Path) -> None:
+    golden = json.loads((shared / "golden" / "clinic.json").read_text(encoding="utf-8"))
+    block = golden["calibrated_null_generator"]
+    found = block["simulated"]
+    assert {
+        "baseline_mean": found["baseline_mean"],
+        "baseline_sd": found["baseline_sd"],
+        "r": found["r"],
+        "change_mean": found["change_3m_mean"],
+        "change_sd": found["change_3m_sd"],
+        "responders_50": pytest.approx(found["responders50_percent"] / 100),
+    } == PUBLISHED
+    own = load_parameters("null_rtm")
+    for name, value in block["parameters"].items():
+        key = "entry.min_days" if name == "entry_min_days" else f"natural_course.{name}"
+        assert own[key] == value
 
 
 # --- the natural course ---------------------------------------------------------------------
@@ -414,3 +433,242 @@ def test_every_typing_error_is_declared_at_its_line_and_there_are_no_others(
     declared = {tuple(item.values()) for item in clinic.truth["dirty_rows"]}
     assert declared == {(f, n, own.get((f, c)), kind) for f, n, c, kind in found}
     assert len(found) == 5 * times
+
+
+# --- traps -----------------------------------------------------------------------------------
+
+TRAPS = (
+    "zero_coded_missing",
+    "zero_coded_sessions",
+    "zero_coded_diary",
+    "mnar_diary",
+    "dropout_if_not_better",
+    "therapist_outlier",
+    "unit_mix",
+    "identifier_leak",
+    "small_cells",
+)
+
+
+def of_scenario(
+    scenario: str, n: int = 150, seed: int = 12, **more: object
+) -> simulate.SimulatedClinic:
+    return simulate_clinic(
+        n_patients=n, seed=seed, scenario=scenario, parameters={**NO_ERRORS, **more}
+    )
+
+
+@pytest.mark.parametrize("scenario", TRAPS)
+def test_a_scenario_with_a_trap_holds_the_same_people(scenario: str) -> None:
+    clean, trap = of_scenario("real_effect"), of_scenario(scenario)
+    for column in ("patient_id", "log_odds", "days_earlier", "days_baseline"):
+        assert trap.truth["people"][column] == clean.truth["people"][column]
+    same = [f"days_{w}_without_treatment" for w in ("post", "followup_3")]
+    assert all(trap.truth["people"][c] == clean.truth["people"][c] for c in same)
+    # What the trap does not touch is the same to the last row.
+    untouched = {
+        "zero_coded_missing": (),  # loses a person or two more
+        "zero_coded_sessions": (),
+        "zero_coded_diary": (),
+        "mnar_diary": ("patients", "sessions", "questionnaires"),
+        "unit_mix": ("patients", "sessions", "questionnaires"),
+        "identifier_leak": ("patients", "diary", "questionnaires"),
+        "therapist_outlier": ("patients",),
+        "dropout_if_not_better": ("patients",),
+        "small_cells": ("patients",),
+    }[scenario]
+    for name in untouched:
+        pd.testing.assert_frame_equal(trap.tables[name], clean.tables[name])
+    assert json.dumps(trap.truth)  # plain values only
+
+
+def test_mechanisms_are_off_unless_a_scenario_sets_them() -> None:
+    clinic = of_scenario("real_effect")
+    assert not any(clinic.truth["planted"].values())
+    assert set(clinic.tables) == {"patients", "sessions", "diary", "questionnaires"}
+    assert list(clinic.tables["sessions"].columns) == list(COLUMNS["sessions"])
+
+
+def test_zeros_stand_for_all_of_the_lost() -> None:
+    wide = of_scenario("zero_coded_missing")
+    people = pd.DataFrame(wide.truth["people"])
+    table = wide.tables["windows"].merge(people, on="patient_id")
+    assert wide.truth["planted"]["zero_coded_windows"] == table["lost"].sum()
+    assert 0.1 < table["lost"].mean() < 0.3
+    lost, others = table[table["lost"]], table[~table["lost"]]
+    assert (lost["frequency_after"] == 0).all() and lost["score_after"].isna().all()
+    assert (others["frequency_after"] == others["days_post"]).all()
+    assert others["score_after"].notna().all()
+
+    said = of_scenario("zero_coded_sessions")
+    people = pd.DataFrame(said.truth["people"])
+    sessions = said.tables["sessions"]
+    rows = sessions[sessions["technique"].isna()]
+    assert set(rows["patient_id"]) == set(people.loc[people["lost"], "patient_id"])
+    assert (rows["headache_days_28"] == 0).all() and rows["day"].between(80, 91).all()
+
+    filled = of_scenario("zero_coded_diary")
+    people = pd.DataFrame(filled.truth["people"]).set_index("patient_id")
+    diary = filled.tables["diary"]
+    after = diary[diary["day"] > people.loc[diary["patient_id"], "last_recorded_day"].to_numpy()]
+    assert set(after["patient_id"]) == set(people.index[people["lost"]])
+    assert not after["headache"].any() and not diary.duplicated(["patient_id", "day"]).any()
+
+
+def test_entries_are_chosen_after_treatment_only() -> None:
+    n = 1500
+    clinic = of_scenario("mnar_diary", n, **{"diary.entry_person_sd": 0.0})
+    clean = of_scenario("real_effect", n, **{"diary.entry_person_sd": 0.0})
+    for side, kept in (("before", False), ("after", True)):
+        rows, full = (
+            c.tables["diary"].query("day >= 0" if kept else "day < 0") for c in (clinic, clean)
+        )
+        # Of the entries that there would have been, on free and on headache days.
+        left = rows.groupby("headache").size() / full.groupby("headache").size()
+        assert left[1] == 1, side
+        if not kept:
+            assert left[0] == 1
+        else:
+            # .95 -> .70 for the person in the middle on weekdays, less at weekends and later
+            assert 0.55 < left[0] < 0.75
+
+
+def test_who_leaves_was_not_better() -> None:
+    clinic = of_scenario("dropout_if_not_better", 1500)
+    people = pd.DataFrame(clinic.truth["people"])
+    gone = people["left_not_better"]
+    assert clinic.truth["planted"]["left_not_better"] == gone.sum() > 100
+    assert people.loc[gone, "lost"].all()
+    assert people.loc[gone, "last_session_day"].between(28, 63).all()
+    assert (people.loc[gone, "last_recorded_day"] <= people.loc[gone, "last_session_day"]).all()
+    last = clinic.tables["sessions"].groupby("patient_id")["day"].max()
+    known = last.reindex(people.loc[gone, "patient_id"]).to_numpy()
+    assert (known <= people.loc[gone, "last_session_day"]).all()
+    change = people["days_weeks_5_8"] - people["days_baseline"]
+    assert change[gone].mean() > change[~gone].mean() + 3
+    # Those who stay make the clinic look better than it is.
+    all_of_them = (people["days_post"] - people["days_baseline"]).mean()
+    stayed = people[~people["lost"]]
+    assert (stayed["days_post"] - stayed["days_baseline"]).mean() < all_of_them - 0.5
+
+
+def test_one_therapists_people_have_five_days_more() -> None:
+    gaps = []
+    for seed in range(12):
+        clinic = of_scenario("therapist_outlier", seed=seed)
+        without = of_scenario("therapist_outlier", seed=seed, **{"therapists.outlier_days": 1e-9})
+        people, other = (pd.DataFrame(c.truth["people"]) for c in (clinic, without))
+        own = people["therapist"] == "T2"
+        assert own.sum() == 30 and not people.loc[own, "lost"].any()
+        assert (people["days_post"] == other["days_post"])[~own].all()
+        gaps.append((people["days_post"] - other["days_post"])[own].mean())
+        # Most of their sessions are his.
+        office = clinic.tables["sessions"].dropna(subset=["therapist"])
+        his = office[office["patient_id"].isin(people.loc[own, "patient_id"])]
+        assert (his["therapist"] == "T2").mean() > 0.75
+    # Five days are the expectation; a clinic's mean scatters about it by some 0.6.
+    assert np.mean(gaps) == pytest.approx(5, abs=3 * np.std(gaps, ddof=1) / math.sqrt(12))
+
+
+def test_half_of_the_people_write_another_scale() -> None:
+    clean, clinic = of_scenario("real_effect"), of_scenario("unit_mix")
+    people = pd.DataFrame(clinic.truth["people"]).set_index("patient_id")
+    assert people["intensity_on_0_100"].sum() == 75
+    diary = clinic.tables["diary"]
+    other = people.loc[diary["patient_id"], "intensity_on_0_100"].to_numpy()
+    before = clean.tables["diary"]["intensity"]
+    assert diary["intensity"][~other].equals(before[~other])
+    away = (diary["intensity"] - 10 * before)[other].dropna()
+    assert away.abs().max() <= 5 and diary["intensity"].max() <= 100
+
+
+def test_one_row_holds_an_identifier() -> None:
+    kinds = set()
+    for seed in range(20):
+        clinic = of_scenario("identifier_leak", 30, seed)
+        harmless = set(load_parameters()["remarks.harmless"])
+        remarks = clinic.tables["sessions"]["remark"].dropna()
+        assert (~remarks.isin(harmless)).sum() == 1
+        kinds.add(clinic.truth["planted"]["identifier"])
+    assert kinds == {"email", "phone", "name"}
+
+
+def test_small_groups_have_one_to_seven_people() -> None:
+    sizes = set()
+    for seed in range(12):
+        clinic = of_scenario("small_cells", seed=seed)
+        people = pd.DataFrame(clinic.truth["people"])
+        for technique in ("self_care", "wet_needling"):
+            size = int((people["technique"] == technique).sum())
+            assert size == clinic.truth["planted"][f"people_{technique}"]
+            assert 1 <= size <= 7
+            sizes.add(size)
+        assert ((people["technique"] == "wet_needling") == (people["therapist"] == "T4")).all()
+    assert len(sizes) > 3
+
+
+def plain(entry: str | dict[str, object]) -> dict[str, object]:
+    """Write a column's entry in full; codes that change nothing are left out."""
+    out = {"column": entry} if isinstance(entry, str) else dict(entry)
+    codes = out.get("codes", {})
+    if isinstance(codes, dict) and all(k == v for k, v in codes.items()):
+        out.pop("codes", None)
+    return out
+
+
+def test_the_description_of_a_clinic_is_that_of_the_demo(
+    demo: simulate.SimulatedClinic, tmp_path: Path
+) -> None:
+    from headway import config
+
+    write_clinic(demo, tmp_path / "demo")
+    assert write_settings(demo, tmp_path / "demo")
+    assert not write_settings(demo, tmp_path / "demo")  # never over somebody's own
+    found, shipped = config.load_clinic(tmp_path / "demo"), config.load_clinic(DEMO)
+    for key in set(shipped) - {"title", "description", "source"}:
+        if key != "files":
+            assert found[key] == shipped[key], key
+    for kind in shipped["files"]:
+        own, theirs = (
+            {c: plain(e) for c, e in document["files"][kind][0]["columns"].items()}
+            for document in (found, shipped)
+        )
+        assert own == theirs, kind
+
+
+@pytest.mark.parametrize(
+    ("scenario", "code"),
+    [
+        ("zero_coded_missing", 12),
+        ("identifier_leak", 13),
+        ("unit_mix", 0),
+        ("small_cells", 0),
+        ("therapist_outlier", 0),
+    ],
+)
+def test_what_the_command_writes_goes_through_the_pipeline(
+    tmp_path: Path, scenario: str, code: int
+) -> None:
+    from headway.cli import main
+    from headway.errors import UserError
+    from tests.unit.clinic_builder import ingest
+
+    folder = tmp_path / "Clinic 1"
+    done = main(["simulate", str(folder), "--patients", "80", "--scenario", scenario])
+    assert done == 0
+    truth = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
+    assert (truth["scenario"], truth["n_patients"]) == (scenario, 80)
+    if code:
+        with pytest.raises(UserError) as caught:
+            ingest(folder)
+        assert caught.value.exit_code == code
+    else:
+        assert ingest(folder)[0]["diary.csv"].kept > 1000
+
+
+def test_the_command_lists_the_scenarios(capsys: pytest.CaptureFixture[str]) -> None:
+    from headway.cli import main
+
+    assert main(["simulate"]) == 0
+    said = capsys.readouterr().out
+    assert all(f"{name}: " in said for name in ("null_rtm", "real_effect", *TRAPS))

@@ -164,17 +164,17 @@ _MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mai|okt|dez|ene|abr|a
 # of them are taken for a person. A list finds some names and certifies nothing.
 _GIVEN = (
     "Adam|Ahmed|Alejandro|Alessandro|Alexander|Alice|Amanda|Ana|Andrea|Andreas|Andrew|Anna|Anne|"
-    "Antonio|Barbara|Bernd|Brian|Carlos|Carmen|Carol|Catherine|Charles|Charlotte|Christian|"
-    "Christine|Christopher|Claudia|Daniel|David|Deborah|Dennis|Diego|Dietmar|Donald|Edward|"
-    "Elena|Elizabeth|Emily|Emma|Eric|Esther|Fatima|Fernando|Francesca|Francisco|Frank|Gabriel|"
-    "George|Gerhard|Giovanni|Giulia|Hannah|Heike|Helen|Helga|Henry|Ingrid|Isabel|Jacob|James|Jan|"
-    "Jane|Janet|Javier|Jennifer|Jessica|Joan|Johannes|John|Jonathan|Jorge|Joseph|Juan|Judith|"
-    "Julia|Karen|Karl|Katharina|Kathleen|Kevin|Klaus|Laura|Lisa|Lucia|Luis|Manuel|Marco|Margaret|"
-    "Maria|Marie|Martha|Martin|Mary|Matthew|Matthias|Michael|Michelle|Miguel|Mohammed|Monika|"
-    "Nancy|Nicholas|Nicole|Olivia|Pablo|Patricia|Patrick|Paul|Pedro|Peter|Petra|Philip|Pierre|"
-    "Rachel|Rebecca|Richard|Robert|Ronald|Ruth|Samuel|Sandra|Sarah|Sergio|Sharon|Sofia|Sophie|"
-    "Stefan|Stephanie|Stephen|Steven|Susan|Teresa|Thomas|Timothy|Ursula|Victoria|Walter|William|"
-    "Wolfgang"
+    "Anthony|Antonio|Ashley|Barbara|Bernd|Betty|Brian|Carlos|Carmen|Carol|Catherine|Charles|"
+    "Charlotte|Christian|Christine|Christopher|Claudia|Daniel|David|Deborah|Dennis|Diego|Dietmar|"
+    "Donald|Donna|Edward|Elena|Elizabeth|Emily|Emma|Eric|Esther|Fatima|Fernando|Francesca|"
+    "Francisco|Frank|Gabriel|George|Gerhard|Giovanni|Giulia|Hannah|Heike|Helen|Helga|Henry|Ingrid|"
+    "Isabel|Jacob|James|Jan|Jane|Janet|Javier|Jennifer|Jessica|Joan|Johannes|John|Jonathan|Jorge|"
+    "Joseph|Joshua|Juan|Judith|Julia|Karen|Karl|Katharina|Kathleen|Kevin|Kimberly|Klaus|Laura|"
+    "Linda|Lisa|Lucia|Luis|Manuel|Marco|Margaret|Maria|Marie|Martha|Martin|Mary|Matthew|Matthias|"
+    "Michael|Michelle|Miguel|Mohammed|Monika|Nancy|Nicholas|Nicole|Olivia|Pablo|Patricia|Patrick|"
+    "Paul|Pedro|Peter|Petra|Philip|Pierre|Rachel|Rebecca|Richard|Robert|Ronald|Ruth|Samuel|Sandra|"
+    "Sarah|Sergio|Sharon|Sofia|Sophie|Stefan|Stephanie|Stephen|Steven|Susan|Teresa|Thomas|Timothy|"
+    "Ursula|Victoria|Walter|William|Wolfgang"
 )
 # RE2 expressions (DuckDB); matched anywhere in a cell unless anchored.
 _CONTENT: dict[str, str] = {
@@ -190,6 +190,9 @@ _CONTENT: dict[str, str] = {
     ),
     "phone": r"^\s*(\+\d{1,3}[ /-]?)?(\(\d{1,5}\)|\d{2,5})[ /-]\d{2,5}([ /-]\d{2,5}){1,3}\s*$"
     r"|^\s*\+\d{9,14}\s*$"
+    # Within a remark: ten digits as North America groups them, or a country code behind a plus.
+    r"|(^|[^\d.-])(1[ .-])?(\(\d{3}\) ?|\d{3}[ .-])\d{3}[ .-]\d{4}([^\d.-]|[.-]?$|[.-]\s)"
+    r"|\+\d{1,3}[ .(/-]+\d[\d .()/-]{5,}\d"
     r"|(?i)\b(tel|phone|fax|mobile|cell|handy)\b[.:]? *\+?[\d ()/-]{6,}",
     "person_name": (
         r"\b(Mr|Mrs|Ms|Miss|Dr|Prof|Herr|Frau|Sr|Sra|Mme|M)\.? +[A-Z\x{00C0}-\x{00DE}]"

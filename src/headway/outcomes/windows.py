@@ -241,7 +241,7 @@ def build_diary_windows(
     return conform("windows", out)
 
 
-def _nearest(
+def nearest(
     answers: pd.DataFrame, column: str, low: float, high: float, target: float
 ) -> pd.DataFrame:
     """Take each person's answer nearest to a day within a range; the earlier of two as near."""
@@ -286,7 +286,7 @@ def build_visit_windows(sessions: pd.DataFrame, clinic: Mapping[str, Any]) -> pd
         asked = sessions.loc[sessions[column].notna(), ["patient_id", "day", column]]
         for window, low, high, target in _recall_ranges(clinic):
             reach = asked["day"].max() if target == math.inf and len(asked) else target
-            part = _nearest(asked, column, low, high, reach)
+            part = nearest(asked, column, low, high, reach)
             parts.append(part.assign(window=window, outcome=outcome))
     out = pd.concat(parts, ignore_index=True)
     out = out.assign(
@@ -333,9 +333,9 @@ def build_questionnaire_windows(
         if instruments.canonical(str(instrument)):
             wrong = instruments.out_of_range(str(instrument), scores["score"])
             scores = scores[~wrong]
-        for window, first, last, nearest in ranges:
+        for window, first, last, wanted in ranges:
             parts.append(
-                _nearest(scores, "score", first, last, nearest).assign(
+                nearest(scores, "score", first, last, wanted).assign(
                     window=window,
                     outcome=str(instrument),
                     source="visit",
