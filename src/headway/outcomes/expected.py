@@ -469,7 +469,13 @@ def compare_arms(baseline: ArrayLike, post: ArrayLike, arms: pd.DataFrame) -> li
     change, own = float(d.mean()), float(d.var(ddof=1) / n)
 
     def row(
-        source: str, label: str, expected: float, variance: float, df: float, decides: bool, note: str
+        source: str,
+        label: str,
+        expected: float,
+        variance: float,
+        df: float,
+        decides: bool,
+        note: str,
     ) -> Source:
         limits = float(stdtrit(df, 0.5 + LEVEL / 2)) * np.sqrt(variance)
         total = own + variance
@@ -843,9 +849,7 @@ def build_expected(
     time_days = _time_of(comparison, clinic)
     if arms is not None and time_days is not None:
         own = [clinic.get("doi") or "", *rule["leave_out"]]
-        chosen = select_arms(
-            arms, time_days=time_days, leave_out=own, retest=float(rule["retest"])
-        )
+        chosen = select_arms(arms, time_days=time_days, leave_out=own, retest=float(rule["retest"]))
     values = collect_values(windows, comparison)
     sources = list_sources(values["earlier"], values["baseline"], values["post"], rule, chosen)
     if not sources:
