@@ -741,6 +741,43 @@ TRAPS = Table(
         "redacted": _bool("Whether disclosure control withheld numbers"),
     },
 )
+EXPECTED = Table(
+    row="one answer to what change would be expected without treatment",
+    key=("outcome", "comparison", "source", "label"),
+    columns={
+        "outcome": _text("Outcome"),
+        "comparison": _text("Identifier of the pair of windows and the rule"),
+        "source": _text(
+            "Where the expectation comes from",
+            allowed=(
+                "both_windows",
+                "both_windows_mu",
+                "earlier",
+                "mee_chua",
+                "cutoff",
+                "arm",
+                "arms_pooled",
+                "arms_new",
+            ),
+        ),
+        "label": _text("The source in words"),
+        "mu": _float("Assumed mean of the population that people come from", "days"),
+        "change": _float("The clinic's change from the last window before, among n", "days"),
+        "expected": _float("Expected change without treatment", "days"),
+        "ci_low": _float("Lower limit of the expected change, where it has one", "days"),
+        "ci_high": _float("Upper limit of the expected change", "days"),
+        "difference": _float("change - expected", "days"),
+        "diff_ci_low": _float("Lower limit of the difference", "days"),
+        "diff_ci_high": _float("Upper limit of the difference", "days"),
+        "interval": _text("Method of the interval of the difference", nullable=True),
+        "n": _float("People of the clinic it stands on"),
+        "beyond": _bool("Whether the interval of the difference lies below 0"),
+        "decides": _bool("Whether the row counts for the verdict"),
+        "note": _text("Remark", nullable=True),
+        "redacted": _bool("Whether disclosure control withheld numbers"),
+    },
+)
+
 
 TABLES: dict[str, Table] = {
     "arms": ARMS,
@@ -770,6 +807,7 @@ TABLES: dict[str, Table] = {
     "lost": LOST,
     "sensitivity": SENSITIVITY,
     "specifications": SPECIFICATIONS,
+    "expected": EXPECTED,
     "window_means": COURSE_OF_WINDOWS,
     "change_histogram": HISTOGRAM,
     "change_lines": LINES,

@@ -1,0 +1,153 @@
+"""What would be expected without treatment, on Vickers' people, against printed numbers."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from headway import config, tables
+from headway.ingest import trials
+from headway.outcomes import expected
+from headway.outcomes.windows import Comparison, build_given_windows
+
+FILE = "vickers2004_acupuncture_headache_raw.csv"
+PHRASE = "beyond what would be expected"
+COMPARISONS = {
+    post: Comparison(f"to_{post}", "", "baseline", post, "given", True, False)
+    for post in ("post", "followup_1")
+}
+
+
+@pytest.fixture(scope="module")
+def golden(shared: Path) -> dict[str, Any]:
+    return json.loads((shared / "golden" / "clinic.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def people(shared: Path) -> pd.DataFrame:
+    """Headache days per 28 at 0, 3 and 12 months; 0 beside a blank score is no diary."""
+    with (shared / "data" / "vickers2004" / FILE).open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+
+    def days(column: str, score: str) -> list[float]:
+        return [float(r[column]) if r[score].strip() not in ("", "NA") else np.nan for r in rows]
+
+    return pd.DataFrame(
+        {
+            "patient_id": [r["id"] for r in rows],
+            "arm": [r["group"] for r in rows],
+            "baseline": days("f1", "pk1"),
+            "post": days("f2", "pk2"),
+            "followup_1": days("f5", "pk5"),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def clinic(repo_root: Path) -> dict[str, Any]:
+    return config.load_clinic(repo_root / "data" / "raw" / "clinics" / "vickers2004")
+
+
+@pytest.fixture(scope="module")
+def arms(repo_root: Path) -> pd.DataFrame:
+    folders = sorted((repo_root / "data" / "raw" / "trials").glob("*/arms.csv"))
+    read = [trials.read_review(f.parent, config.load_review(f.parent)).arms for f in folders]
+    return pd.concat(read, ignore_index=True)
+
+
+def build(
+    people: pd.DataFrame, arm: str, post: str, clinic: dict[str, Any], arms: pd.DataFrame
+) -> pd.DataFrame:
+    long = people[people["arm"] == arm].melt(
+        "patient_id", ["baseline", "post", "followup_1"], "window", "value"
+    )
+    windows = build_given_windows(long.assign(outcome="frequency"))
+    return expected.build_expected(windows, COMPARISONS[post], clinic, arms)
+
+
+def test_cutoff_formula(golden: dict[str, Any]) -> None:
+    for known in golden["regression_to_mean_cutoff_barnett2005"]:
+        found = expected.regression_to_mean_cutoff(
+            known["mu"], known["s"], known["rho"], known["cutoff"], known["m"]
+        )
+        assert abs(float(found) - known["rtm_days"]) <= 0.0051  # printed with two decimals
+
+
+def test_mee_chua_scan(golden: dict[str, Any], people: pd.DataFrame) -> None:
+    own = people[people["arm"] == "0"].dropna(subset=["followup_1"])
+    for known in golden["mee_chua_usual_care_12m"]:
+        found = expected.mee_chua(own["baseline"], own["followup_1"], known["mu"])
+        assert abs(found.effect[0] - known["effect"]) <= 0.0051
+        if "ci95" in known:
+            ends = [found.ci_low[0], found.ci_high[0]]
+            assert np.allclose(ends, known["ci95"], atol=0.0051, rtol=0)
+
+
+def test_retest_of_untreated_people(
+    golden: dict[str, Any], people: pd.DataFrame, clinic: dict[str, Any]
+) -> None:
+    own = people[people["arm"] == "0"]
+    pair = own[["baseline", "post"]].dropna()
+    rule = clinic["expected"]
+    assert len(pair) == rule["retest_n"]
+    assert abs(pair.corr().iloc[0, 1] - rule["retest"]) <= 0.00051
+    assert rule["retest"] == golden["untreated_test_retest_3m"]["r"]
+    # One correlation whatever the distance, as `compare_before` assumes: 3, 9 and 12 months apart.
+    whole = own[["baseline", "post", "followup_1"]].dropna().corr().to_numpy()
+    apart = whole[np.triu_indices(3, 1)]
+    assert np.ptp(apart) < 0.02
+
+
+@pytest.mark.parametrize("post", ["post", "followup_1"])
+def test_usual_care_as_the_clinic_cannot_be_told_from_the_expected(
+    post: str, people: pd.DataFrame, clinic: dict[str, Any], arms: pd.DataFrame
+) -> None:
+    table = build(people, "0", post, clinic, arms)
+    tables.validate("expected", table)
+    assert set(table["source"]) == {"mee_chua"}  # its own trial is left out, and nothing is like it
+    verdict = expected.judge(expected.read_sources(table))
+    assert verdict.kind == "not_told_apart" and not verdict.beyond
+    assert "cannot be told from the expected" in verdict.sentence
+    assert PHRASE not in verdict.sentence
+    assert len(verdict.missing) == 2
+
+
+def test_the_acupuncture_arm_goes_further_for_one_source_by_less_than_its_change(
+    people: pd.DataFrame, clinic: dict[str, Any], arms: pd.DataFrame
+) -> None:
+    table = build(people, "1", "followup_1", clinic, arms).set_index("mu")
+    # The notes to the golden file: -2.18 (-3.67, -0.69) at 6, -3.04 at 10.
+    row = table.loc[6.0]
+    found = row[["difference", "diff_ci_low", "diff_ci_high"]].astype(float)
+    assert np.allclose(found, [-2.18, -3.67, -0.69], atol=0.0051, rtol=0)
+    assert abs(table.loc[10.0, "difference"] + 3.04) <= 0.0051
+    assert table["beyond"].all()
+    verdict = expected.judge(expected.read_sources(table.reset_index()))
+    assert verdict.kind == "not_recorded" and not verdict.beyond
+    assert PHRASE not in verdict.sentence
+    assert "by −2.2 to −3.0 instead of −4.3" in verdict.sentence
+    assert verdict.missing == (
+        "a window before the baseline",
+        "published untreated arms like this clinic",
+    )
+
+
+def test_beside_its_own_usual_care_the_acupuncture_arm_goes_further(
+    people: pd.DataFrame, clinic: dict[str, Any], arms: pd.DataFrame
+) -> None:
+    """Not left out, the trial's own other arm is a benchmark: what the randomised trial found."""
+    table = build(people, "1", "followup_1", clinic | {"doi": ""}, arms)
+    arm = table[table["source"] == "arm"]
+    assert len(arm) == 1 and arm["beyond"].all()
+    # -4.256 and -2.545 with their standard deviations (golden blocks), Welch.
+    se = np.sqrt(5.571911**2 / 161 + 5.001374**2 / 140)
+    row = arm.iloc[0]
+    assert abs(row["difference"] - (-4.256335 + 2.545286)) < 1e-5
+    width = (row["diff_ci_high"] - row["diff_ci_low"]) / 2 / se
+    assert 1.96 < width < 1.98  # t on about 299 df
