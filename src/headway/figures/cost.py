@@ -72,15 +72,15 @@ def draw_cost_plane(
         axes.grid(color=FAINT, linewidth=0.5)
         axes.set_axisbelow(True)
         shares = [found.loc[s, "estimate"] for s in ("plane_fewer", "plane_more")]
-        texts = [f"{_percent(shares[0])} with fewer days", f"{_percent(shares[1])} without"]
+        texts = [f"fewer days: {_percent(shares[0])}", f"as many or more: {_percent(shares[1])}"]
         for x, text, side in ((0, texts[0], "left"), (1, texts[1], "right")):
             axes.text(x, 1.015, text, transform=axes.transAxes, ha=side, va="bottom", color=INK)
-        figure.text(0.13, 0.935, title.replace(": ", "\n", 1), fontweight="bold", fontsize=10)
+        figure.text(0.13, 0.915, title.replace(": ", "\n", 1), fontweight="bold", fontsize=10)
     alt = (
         f"{stamped}{title}. {found.loc['mean_total', 'n']:.0f} people; mean fees "
         f"{point[1]:.0f} {currency}, {point[0]:+.0f} headache days a year. "
-        f"{_percent(shares[0])} of bootstrap replicates have fewer headache days, "
-        f"{_percent(shares[1])} as many or more."
+        f"Bootstrap replicates with fewer headache days: {_percent(shares[0])}; "
+        f"with as many or more: {_percent(shares[1])}."
     )
     return Drawing(figure, title, alt, caption)
 

@@ -112,20 +112,18 @@ def cost_per_day(
         differences[start:stop] = d[draw].mean(axis=1) - shift
     differences += error * rng.standard_normal(replicates)
     mean_cost, difference = float(c.mean()), float(d.mean()) - shift
-    low, high = (limit - shift for limit in t_interval(d))
-    if error > 0:
-        # Two independent errors: half-widths add as squares.
-        half = np.hypot((high - low) / 2, float(ndtri(0.975)) * error)
-        low, high = difference - half, difference + half
+    low, high = t_interval(d)
+    if expected is not None:
+        _, low, high = less_expected(float(d.mean()), low, high, expected)
     days = -WINDOWS_PER_YEAR * difference
     ratio, limits, note = NAN, (NAN, NAN), ""
     boot_high = float(np.quantile(differences, 0.975))
     if difference >= 0:
         note = "no fewer headache days: no cost per day"
     elif high < 0 and boot_high < 0:
-        averted = -WINDOWS_PER_YEAR * differences
+        fewer = -WINDOWS_PER_YEAR * differences
         # A replicate without fewer days has no finite price.
-        price = np.where(averted > 0, costs / np.where(averted > 0, averted, 1.0), np.inf)
+        price = np.where(fewer > 0, costs / np.where(fewer > 0, fewer, 1.0), np.inf)
         found = np.quantile(price, [0.025, 0.975], method="inverted_cdf")
         ratio, limits = mean_cost / days, (float(found[0]), float(found[1]))
     else:
@@ -149,6 +147,25 @@ def cost_per_day(
         differences=differences,
         note=note,
     )
+
+
+def less_expected(
+    change: float, low: float, high: float, expected: Expected
+) -> tuple[float, float, float]:
+    """Subtract an expected change from a mean change with a symmetric interval.
+
+    The errors are independent, so that the half-widths add as squares; an expected change without
+    a standard error is taken as known.
+
+    Returns
+    -------
+    tuple of float
+        Difference (negative = fewer headache days than expected) and its limits.
+    """
+    error = 0.0 if np.isnan(expected.se) else expected.se
+    half = float(np.hypot((high - low) / 2, float(ndtri(0.975)) * error))
+    difference = change - expected.change
+    return difference, difference - half, difference + half
 
 
 def office_visits(sessions: pd.DataFrame) -> pd.DataFrame:

@@ -105,6 +105,8 @@ def build_safety(sessions: pd.DataFrame) -> pd.DataFrame:
     if not len(sessions):
         return empty("safety")
     rows: list[dict[str, object]] = []
+    # Numbers for codes: they are grouped many times over.
+    who = pd.Series(pd.factorize(sessions["patient_id"])[0], index=sessions.index)
     technique = _column(sessions, "technique")
     groups = {"all": pd.Series(True, index=sessions.index)}
     groups |= {f"technique: {t}": technique == t for t in TECHNIQUES if (technique == t).any()}
@@ -126,7 +128,7 @@ def build_safety(sessions: pd.DataFrame) -> pd.DataFrame:
             base = ~asked & (told | ~at_home) if reported == "volunteered" else members
             happened = harm.happened.where(members, 0.0)
             for group, mask in groups.items():
-                rows += _rows(harm, reported, group, base & mask, mask, happened, sessions)
+                rows += _rows(harm, reported, group, base & mask, mask, happened, who)
     return conform("safety", pd.DataFrame(rows)) if rows else empty("safety")
 
 
@@ -137,9 +139,8 @@ def _rows(
     base: pd.Series,
     mask: pd.Series,
     happened: pd.Series,
-    sessions: pd.DataFrame,
+    patients: pd.Series,
 ) -> list[dict[str, object]]:
-    patients = sessions["patient_id"]
     values, who = happened[base], patients[base]
     what = _WORDS[harm.name] if harm.event == "any" else harm.event
     note = _FLOOR if reported == "volunteered" else ""
