@@ -102,10 +102,6 @@ def _int(
     return Column("int", description, unit, nullable, low=low, high=high)
 
 
-_YES_NO: dict[str, float] = {"low": 0, "high": 1}
-_NRS: dict[str, float] = {"low": 0, "high": 10}
-
-
 def _list(description: str) -> Column:
     return Column("text", description, nullable=True, pattern=ZONES)
 
@@ -518,7 +514,9 @@ SESSIONS = Table(
         "lethargy_reported": _text(
             "Whether lethargy was asked for", allowed=REPORTED, nullable=True
         ),
-        "compress_used": _int("1 if a hot compress was used afterwards", nullable=True, **_YES_NO),
+        "compress_used": _int(
+            "1 if a hot compress was used afterwards", nullable=True, low=0, high=1
+        ),
         "adverse_event": _text("Adverse event, as a code; none = none", nullable=True),
         "adverse_event_reported": _text(
             "Whether adverse events were asked for", allowed=REPORTED, nullable=True
@@ -530,10 +528,10 @@ SESSIONS = Table(
         "sleeping_position": _text("Usual sleeping position, as a code", nullable=True),
         "pain_sites": _list("Where it hurts, separated by ;"),
         "vertigo": _float(
-            "Vertigo, asked; 1 = yes and 0 = no where that was asked", "0-10", **_NRS
+            "Vertigo, asked; 1 = yes and 0 = no where that was asked", "0-10", low=0, high=10
         ),
-        "tinnitus": _float("Tinnitus, asked as vertigo", "0-10", **_NRS),
-        "digestion": _float("Trouble with digestion, asked as vertigo", "0-10", **_NRS),
+        "tinnitus": _float("Tinnitus, asked as vertigo", "0-10", low=0, high=10),
+        "digestion": _float("Trouble with digestion, asked as vertigo", "0-10", low=0, high=10),
         "other_complaints": Column(
             "text", "complaint:rating 0-10, separated by ;", nullable=True, pattern=RATINGS
         ),

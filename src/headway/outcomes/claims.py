@@ -439,19 +439,22 @@ def _statistic(r: Records, outcome: str, statistic: str, group: str = "all") -> 
     return None
 
 
-def _from_cohort(part: str, row: Any, group: str = "") -> Finding:
-    note = str(row["comparison_label"])
-    interval = row["interval"] if isinstance(row["interval"], str) else ""
-    unit = row["unit"] if isinstance(row["unit"], str) else ""
-    found = Estimate(
-        float(row["estimate"]),
-        float(row["ci_low"]),
-        float(row["ci_high"]),
-        interval,
-        int(row["n"]),
-        float(row["count"]),
-        int(row["n"]),
+def _estimate(row: Any, patients: int = 0) -> Estimate:
+    """Take an estimate with its interval out of a row of a table."""
+    return Estimate(
+        estimate=float(row["estimate"]),
+        ci_low=float(row["ci_low"]),
+        ci_high=float(row["ci_high"]),
+        interval=row["interval"] if isinstance(row["interval"], str) else "",
+        n=int(row["n"]),
+        count=float(row["count"]),
+        patients=patients,
     )
+
+
+def _from_cohort(part: str, row: Any, group: str = "") -> Finding:
+    unit = row["unit"] if isinstance(row["unit"], str) else ""
+    found, note = _estimate(row, int(row["n"])), str(row["comparison_label"])
     return Finding(part, found, unit, float(row["of"]), group, note=note)
 
 
@@ -478,14 +481,12 @@ def _relief(r: Records, claims: Claims) -> list[Finding]:
         return out
     for expected in r.expected:
         base = _from_cohort(part, row, expected.source)
-        values = less_expected(base.found.estimate, base.found.ci_low, base.found.ci_high, expected)
-        out.append(
-            replace(base, found=replace(base.found, **dict(zip(_LIMITS, values, strict=True))))
+        estimate, low, high = less_expected(
+            base.found.estimate, base.found.ci_low, base.found.ci_high, expected
         )
+        found = replace(base.found, estimate=estimate, ci_low=low, ci_high=high)
+        out.append(replace(base, found=found))
     return out
-
-
-_LIMITS = ("estimate", "ci_low", "ci_high")
 
 
 def _conditions(r: Records) -> pd.Series:
@@ -692,14 +693,7 @@ def _from_safety(r: Records, harm: str, statistic: str, part: str) -> Finding:
     if not len(rows):
         return _missing(part, f"nobody was recorded as asked about {harm}")
     row = rows.iloc[0]
-    found = Estimate(
-        *(float(row[c]) for c in _LIMITS),
-        row["interval"] if isinstance(row["interval"], str) else "",
-        int(row["n"]),
-        float(row["count"]),
-        int(row["patients"]),
-    )
-    return Finding(part, found, of=float(row["of"]))
+    return Finding(part, _estimate(row, int(row["patients"])), of=float(row["of"]))
 
 
 def _aftermath(r: Records, claims: Claims) -> list[Finding]:
@@ -883,14 +877,7 @@ def _from_cost(r: Records, topic: str, visit: str, statistic: str) -> list[tuple
         & (r.cost["statistic"] == statistic)
         & (r.cost["n"] > 0)
     ]
-    out = []
-    for _, row in rows.iterrows():
-        interval = row["interval"] if isinstance(row["interval"], str) else ""
-        found = Estimate(
-            *(float(row[c]) for c in _LIMITS), interval, int(row["n"]), float(row["count"])
-        )
-        out.append((row, found))
-    return out
+    return [(row, _estimate(row)) for _, row in rows.iterrows()]
 
 
 def _minutes(r: Records, claims: Claims) -> list[Finding]:
@@ -1141,7 +1128,7 @@ def _row(part: Part, finding: Finding, p_adjusted: float, tested: int) -> dict[s
     verdict: Verdict = "not recorded"
     reason = finding.missing
     if not finding.missing:
-        verdict, reason = judge(rule, part.causal, *(getattr(found, c) for c in _LIMITS))
+        verdict, reason = judge(rule, part.causal, found.estimate, found.ci_low, found.ci_high)
         if found.n == 0:
             verdict, reason = "not recorded", "nobody has a value before and after"
         elif rule.kind == "description" and finding.rule is not None:

@@ -68,8 +68,8 @@ def rule_of_three(n: ArrayLike, level: float = LEVEL) -> Array:
 def _totals(values: ArrayLike, patients: ArrayLike) -> tuple[Array, Array]:
     """Add up values and their number per patient, patients in the order of their codes."""
     _, code = np.unique(np.asarray(patients), return_inverse=True)
-    y = np.asarray(values, float)
-    return np.bincount(code, weights=y), np.bincount(code).astype(float)
+    sums = np.bincount(code, weights=np.asarray(values, float))
+    return sums.astype(np.float64), np.bincount(code).astype(np.float64)
 
 
 def share(values: ArrayLike, patients: ArrayLike, level: float = LEVEL) -> Estimate:

@@ -12,7 +12,7 @@ the cost plane is all that can be shown (Briggs 1998 on ratios whose denominator
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,20 +57,20 @@ class CostPerDay:
     """
 
     n: int
-    cost: float
-    cost_low: float
-    cost_high: float
-    difference: float
-    difference_low: float
-    difference_high: float
-    days_a_year: float
-    ratio: float
-    ratio_low: float
-    ratio_high: float
-    fewer: float
-    more: float
-    costs: Array
-    differences: Array
+    cost: float = NAN
+    cost_low: float = NAN
+    cost_high: float = NAN
+    difference: float = NAN
+    difference_low: float = NAN
+    difference_high: float = NAN
+    days_a_year: float = NAN
+    ratio: float = NAN
+    ratio_low: float = NAN
+    ratio_high: float = NAN
+    fewer: float = NAN
+    more: float = NAN
+    costs: Array = field(default_factory=lambda: np.empty(0))
+    differences: Array = field(default_factory=lambda: np.empty(0))
     note: str = ""
 
 
@@ -100,8 +100,7 @@ def cost_per_day(
     shift = 0.0 if expected is None else expected.change
     error = 0.0 if expected is None or np.isnan(expected.se) else expected.se
     if n == 0:
-        nothing = np.empty(0)
-        return CostPerDay(0, *[NAN] * 11, nothing, nothing, "nobody has both fees and a change")
+        return CostPerDay(0, note="nobody has both fees and a change")
     rng = np.random.default_rng(seed)
     costs, differences = np.empty(replicates), np.empty(replicates)
     step = max(1, _DRAWS_AT_ONCE // n)
