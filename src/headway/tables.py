@@ -122,6 +122,20 @@ _PLACE: dict[str, Column] = {
     "time_days": _float("Days from start of treatment or randomisation", "days"),
 }
 
+CLAIM_VERDICTS = ("supported", "not supported", "cannot tell", "not recorded")
+
+REPORTED = ("asked", "volunteered")
+
+RATINGS = (
+    r"^[a-zA-Z][a-zA-Z_ -]{0,29}:(10|[0-9](\.[0-9]+)?)"
+    r"(;[a-zA-Z][a-zA-Z_ -]{0,29}:(10|[0-9](\.[0-9]+)?))*$"
+)
+
+
+def _list(description: str) -> Column:
+    return Column("text", description, nullable=True, pattern=ZONES)
+
+
 ARMS = Table(
     row="trial x arm x outcome x timepoint",
     key=("trial", "arm", "outcome", "timepoint", "kind"),
@@ -499,12 +513,40 @@ SESSIONS = Table(
         "drug": _text("Drug of a wet needling, with its dose", nullable=True),
         "soreness_days": _float("Days of soreness afterwards", "days", low=0),
         "soreness_reported": _text(
-            "Whether soreness was asked for", allowed=("asked", "volunteered"), nullable=True
+            "Whether soreness was asked for", allowed=REPORTED, nullable=True
         ),
-        "adverse_event": _text("Adverse event, as a code", nullable=True),
+        "lethargy_days": _float("Days of lethargy afterwards", "days", low=0),
+        "lethargy_reported": _text(
+            "Whether lethargy was asked for", allowed=REPORTED, nullable=True
+        ),
+        "compress_used": _int(
+            "1 if a hot compress was used afterwards", nullable=True, low=0, high=1
+        ),
+        "adverse_event": _text("Adverse event, as a code; none = none", nullable=True),
+        "adverse_event_reported": _text(
+            "Whether adverse events were asked for", allowed=REPORTED, nullable=True
+        ),
         "water_cups": _float("Cups of water before the session", "cups", low=0),
         "homework_given": _int("1 if given", nullable=True, low=0, high=1),
         "homework_done": _int("1 if done", nullable=True, low=0, high=1),
+        "home_tools": _list("Tools used at home, separated by ; (none = none)"),
+        "sleeping_position": _text("Usual sleeping position, as a code", nullable=True),
+        "pain_sites": _list("Where it hurts, separated by ;"),
+        "vertigo": _float(
+            "Vertigo, asked; 1 = yes and 0 = no where that was asked", "0-10", low=0, high=10
+        ),
+        "tinnitus": _float("Tinnitus, asked as vertigo", "0-10", low=0, high=10),
+        "digestion": _float("Trouble with digestion, asked as vertigo", "0-10", low=0, high=10),
+        "other_complaints": Column(
+            "text", "complaint:rating 0-10, separated by ;", nullable=True, pattern=RATINGS
+        ),
+        "assessments": _list("Examined at the visit, separated by ;"),
+        "range_of_motion_degrees": _float(
+            "Range of motion, one movement in all visits", "degrees", low=0, high=360
+        ),
+        "leg_length_difference_mm": _float("Difference in leg length", "mm", low=0),
+        "response_sought": _text("Response sought (STRICTA 2010), as a code", nullable=True),
+        "needle_diameter_mm": _float("Diameter of the needle (STRICTA 2010)", "mm", low=0),
         "headache_days_28": _float("Headache days in the last 28, asked", "days", low=0, high=28),
         "usual_intensity": _float("Usual intensity, asked", "0-10", low=0, high=10),
         "usual_duration_hours": _float("Usual duration, asked", "hours", low=0, high=24),
@@ -777,6 +819,108 @@ EXPECTED = Table(
         "redacted": _bool("Whether disclosure control withheld numbers"),
     },
 )
+SAFETY = Table(
+    row="one statistic of one kind of harm, technique and way of learning of it",
+    key=("harm", "event", "group", "reported", "per", "statistic"),
+    columns={
+        "harm": _text("Kind of harm", allowed=("soreness", "lethargy", "adverse_event")),
+        "event": _text("any, or the code of the adverse event"),
+        "group": _text("all, or a technique as 'technique: manual'"),
+        "reported": _text("How it became known", allowed=(*REPORTED, "unstated")),
+        "per": _text("What is counted", allowed=("session", "patient")),
+        "statistic": _text(
+            "Identifier of the statistic",
+            allowed=("share", "zero_upper_sessions", "median_days", "share_within_2_days"),
+        ),
+        "label": _text("The statistic in words"),
+        "unit": _text("Unit", nullable=True),
+        "estimate": _float("Estimate"),
+        "ci_low": _float("Lower limit"),
+        "ci_high": _float("Upper limit"),
+        "interval": _text("Method of the interval", nullable=True),
+        "n": _float("Sessions or patients with an answer"),
+        "of": _float("Sessions or patients in all"),
+        "count": _float("Of n, those with the harm (or within 2 days)"),
+        "patients": _float("Patients that n comes from"),
+        "redacted": _bool("Whether disclosure control withheld numbers"),
+        "note": _text("Remark", nullable=True),
+    },
+)
+
+COST = Table(
+    row="one statistic of time, fees or cost",
+    key=("topic", "visit", "currency", "basis", "statistic"),
+    columns={
+        "topic": _text("What it is about", allowed=("minutes", "fee", "insured", "cost")),
+        "visit": _text("Visits it is about", allowed=("first", "later", "all")),
+        "currency": _text("Currency; empty for time", nullable=True),
+        "basis": _text(
+            "records; uncontrolled; or the change less one that would be expected, with its source"
+        ),
+        "statistic": _text("Identifier of the statistic"),
+        "label": _text("The statistic in words"),
+        "unit": _text("Unit", nullable=True),
+        "estimate": _float("Estimate"),
+        "ci_low": _float("Lower limit"),
+        "ci_high": _float("Upper limit"),
+        "interval": _text("Method of the interval", nullable=True),
+        "p25": _float("Lower quartile"),
+        "p75": _float("Upper quartile"),
+        "n": _float("Patients it stands on"),
+        "of": _float("Patients who started"),
+        "count": _float("Patients with the property, for shares"),
+        "redacted": _bool("Whether disclosure control withheld numbers"),
+        "note": _text("Remark", nullable=True),
+    },
+)
+
+COST_PLANE = Table(
+    row="a cell of the cost plane: share of bootstrap replicates in it",
+    key=("currency", "basis", "difference_low", "cost_low"),
+    columns={
+        "currency": _text("Currency"),
+        "basis": _text("uncontrolled, or less an expected change, with its source"),
+        "difference_low": _float("Headache days a year of difference, from", nullable=False),
+        "difference_high": _float("Headache days a year of difference, to", nullable=False),
+        "cost_low": _float("Mean fees per patient, from", nullable=False),
+        "cost_high": _float("Mean fees per patient, to", nullable=False),
+        "share": _float("Replicates in the cell", "percent", low=0, high=100),
+        "n": _float("Patients it stands on"),
+        "redacted": _bool("Whether disclosure control withheld numbers"),
+    },
+)
+
+CLAIMS = Table(
+    row="a part of one claim that patients are told, against this clinic's records",
+    key=("row", "part"),
+    columns={
+        "row": _int("Number of the claim", low=1),
+        "part": _text("Part of the claim"),
+        "claim": _text("The claim, paraphrased"),
+        "label": _text("What is computed"),
+        "causal": _bool("Whether the part says what treatment does"),
+        "unit": _text("Unit; empty for a pure number", nullable=True),
+        "estimate": _float("This clinic"),
+        "ci_low": _float("Lower limit"),
+        "ci_high": _float("Upper limit"),
+        "interval": _text("Method of the interval", nullable=True),
+        "n": _float("Patients, sessions or points it stands on"),
+        "of": _float("Patients, sessions or points in all"),
+        "count": _float("Of n, those with the property, for shares"),
+        "patients": _float("Patients that n comes from, where n counts something else"),
+        "p_value": _float("p value, where several parts are tested", low=0, high=1),
+        "p_adjusted": _float("p value after Holm 1979", low=0, high=1),
+        "anchor": _text("Published figure, in words", nullable=True),
+        "anchor_value": _float("Published figure, in the unit of the estimate"),
+        "anchor_source": _text("Source of the published figure", nullable=True),
+        "anchor_status": _text("How it was obtained", allowed=STATUSES, nullable=True),
+        "rule": _text("Rule of the verdict, in words"),
+        "verdict": _text("Verdict", allowed=CLAIM_VERDICTS),
+        "reason": _text("Why"),
+        "redacted": _bool("Whether disclosure control withheld numbers"),
+        "note": _text("Remark", nullable=True),
+    },
+)
 
 
 TABLES: dict[str, Table] = {
@@ -808,6 +952,10 @@ TABLES: dict[str, Table] = {
     "sensitivity": SENSITIVITY,
     "specifications": SPECIFICATIONS,
     "expected": EXPECTED,
+    "safety": SAFETY,
+    "cost": COST,
+    "cost_plane": COST_PLANE,
+    "claims": CLAIMS,
     "window_means": COURSE_OF_WINDOWS,
     "change_histogram": HISTOGRAM,
     "change_lines": LINES,

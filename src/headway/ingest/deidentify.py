@@ -20,7 +20,14 @@ if TYPE_CHECKING:
     from headway.ingest.staging import Stage
 
 # Lists of codes, held against a pattern when they are read.
-LISTS = ("trigger_points", "referral_zone")
+LISTS = (
+    "trigger_points",
+    "referral_zone",
+    "pain_sites",
+    "home_tools",
+    "assessments",
+    "other_complaints",
+)
 
 DROP = "remove the column before export, or list it under `drop:` in clinic.yaml"
 

@@ -1,0 +1,94 @@
+"""The cost plane: where the bootstrap replicates of fees and difference in headache days lie."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from headway.figures import theme
+from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def draw_cost_plane(
+    plane: pd.DataFrame, cost: pd.DataFrame, currency: str, basis: str, *, stamp: str = ""
+) -> Drawing:
+    """Draw the plane of one currency and basis.
+
+    Parameters
+    ----------
+    plane, cost
+        Tables `cost_plane` and `cost`.
+    currency, basis
+        Which of them.
+    stamp
+        Text for the corner, such as SYNTHETIC.
+    """
+    cells = plane[(plane["currency"] == currency) & (plane["basis"] == basis)]
+    rows = cost[(cost["currency"] == currency) & (cost["basis"] == basis)]
+    found = rows.set_index("statistic")
+    hidden = bool(cells["redacted"].any()) or bool(found["redacted"].any())
+    title = f"Fees and difference in headache days: {basis}"
+    stamped = f"{stamp}. " if stamp else ""
+    caption = (
+        "Each square is a set of bootstrap replicates over pairs of one patient's fees and "
+        "change; darker holds more of them. Left of the line there are fewer headache days a "
+        "year. That a difference lasts a year is an assumption."
+    )
+    with theme.style():
+        figure = theme.new_figure(7.0, 4.4)
+        axes = figure.add_axes((0.13, 0.14, 0.83, 0.70))
+        theme.stamp(figure, stamp)
+        if hidden or not len(cells):
+            theme.quiet(axes)
+            axes.text(0.5, 0.5, "hidden", ha="center", va="center", color=GREY)
+            return Drawing(figure, title, f"{stamped}{title}. Hidden.", caption)
+        most = cells["share"].max()
+        for cell in cells.itertuples():
+            fewer = cell.difference_high <= 0
+            axes.bar(
+                cell.difference_low,
+                cell.cost_high - cell.cost_low,
+                width=cell.difference_high - cell.difference_low,
+                bottom=cell.cost_low,
+                align="edge",
+                facecolor=BLUE if fewer else ORANGE,
+                alpha=0.15 + 0.85 * cell.share / most,
+                hatch="" if fewer else "....",
+                edgecolor="white" if fewer else INK,
+                linewidth=0.4,
+            )
+        axes.axvline(0, color=INK, linewidth=1.2)
+        point = (-found.loc["days_a_year", "estimate"], found.loc["mean_total", "estimate"])
+        axes.plot(*point, marker="D", markersize=7, color=INK, markerfacecolor="white")
+        low, high = cells["difference_low"].min(), cells["difference_high"].max()
+        pad = 0.06 * (max(high, 0) - min(low, 0))
+        axes.set_xlim(min(low, 0) - pad, max(high, 0) + pad)
+        bottom, top = cells["cost_low"].min(), cells["cost_high"].max()
+        axes.set_ylim(bottom - 0.06 * (top - bottom), top + 0.2 * (top - bottom))
+        axes.set_xlabel("headache days a year of difference (negative = fewer)")
+        axes.set_ylabel(f"mean fees per patient, {currency}")
+        axes.grid(color=FAINT, linewidth=0.5)
+        axes.set_axisbelow(True)
+        shares = [found.loc[s, "estimate"] for s in ("plane_fewer", "plane_more")]
+        texts = [f"fewer days: {_percent(shares[0])}", f"as many or more: {_percent(shares[1])}"]
+        for x, text, side in ((0, texts[0], "left"), (1, texts[1], "right")):
+            axes.text(x, 1.015, text, transform=axes.transAxes, ha=side, va="bottom", color=INK)
+        figure.text(0.13, 0.915, title.replace(": ", "\n", 1), fontweight="bold", fontsize=10)
+    alt = (
+        f"{stamped}{title}. {found.loc['mean_total', 'n']:.0f} people; mean fees "
+        f"{point[1]:.0f} {currency}, {point[0]:+.0f} headache days a year. "
+        f"Bootstrap replicates with fewer headache days: {_percent(shares[0])}; "
+        f"with as many or more: {_percent(shares[1])}."
+    )
+    return Drawing(figure, title, alt, caption)
+
+
+def _percent(share: float) -> str:
+    """Write a share so that neither almost all nor almost none reads as all or none."""
+    if 0 < share < 0.1:
+        return "below 0.1 %"
+    if 99.9 < share < 100:
+        return "above 99.9 %"
+    return f"{share:.1f} %"
