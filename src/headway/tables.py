@@ -923,6 +923,24 @@ CLAIMS = Table(
 )
 
 
+# Tables of a clinic that go on to disclosure control and, with it, to `results/`.
+RELEASED = (
+    "cohort",
+    "flow",
+    "individual",
+    "lost",
+    "expected",
+    "sensitivity",
+    "specifications",
+    "traps",
+    "safety",
+    "cost",
+    "cost_plane",
+    "claims",
+    "window_means",
+    "change_histogram",
+    "change_lines",
+)
 TABLES: dict[str, Table] = {
     "arms": ARMS,
     "contrasts": CONTRASTS,

@@ -14,8 +14,8 @@ from types import SimpleNamespace
 import nbformat
 import pytest
 
+from headway import tables
 from headway.meta.review import OUTPUTS
-from headway.outcomes import cohort
 from tests.conftest import ROOT
 
 SCRIPTS = ROOT / "workflow" / "scripts"
@@ -58,7 +58,7 @@ def demo(tmp_path_factory, repo_root) -> Path:
         "status": "status.json",
         "account": "account.csv",
         **{n: f"{n}.parquet" for n in ("windows", "change")},
-        **{n: f"{n}.csv" for n in cohort.RELEASED},
+        **{n: f"{n}.csv" for n in tables.RELEASED},
     }
     out = files(folder, names)
     source = Named(files=[str(raw / "demo" / "clinic.yaml")])
@@ -72,7 +72,7 @@ def release(demo: Path, base: Path, preset: str) -> Path:
     from headway import disclosure, tables
 
     folder = demo / "data" / "processed" / "clinics" / "demo"
-    read = {name: tables.read_csv(name, folder / f"{name}.csv") for name in cohort.RELEASED}
+    read = {name: tables.read_csv(name, folder / f"{name}.csv") for name in tables.RELEASED}
     for name, table in disclosure.release(read, disclosure.PRESETS[preset]).items():
         tables.write_csv(table, base / "results" / "clinics" / "demo" / f"{name}.csv")
     (base / "data").symlink_to(demo / "data")

@@ -1,5 +1,7 @@
 # Clinics: gate and account of rows -> windows and change -> disclosure control -> page.
 
+from headway.tables import RELEASED
+
 
 rule ingest_clinic:
     input:
@@ -29,17 +31,13 @@ rule ingest_clinic:
 
 rule analyse_clinic:
     input:
-        **{k: v for k, v in rules.ingest_clinic.output.items() if k != "quarantine"},
+        **rules.ingest_clinic.output,
+        # Untreated arms of published trials, beside which a clinic's change is read.
+        arms=of_each("trials", f"{PROCESSED}/trials/{{name}}/arms.csv"),
     output:
         windows=f"{PROCESSED}/clinics/{{clinic}}/windows.parquet",
         change=f"{PROCESSED}/clinics/{{clinic}}/change.parquet",
-        cohort=f"{PROCESSED}/clinics/{{clinic}}/cohort.csv",
-        flow=f"{PROCESSED}/clinics/{{clinic}}/flow.csv",
-        individual=f"{PROCESSED}/clinics/{{clinic}}/individual.csv",
-        lost=f"{PROCESSED}/clinics/{{clinic}}/lost.csv",
-        window_means=f"{PROCESSED}/clinics/{{clinic}}/window_means.csv",
-        change_histogram=f"{PROCESSED}/clinics/{{clinic}}/change_histogram.csv",
-        change_lines=f"{PROCESSED}/clinics/{{clinic}}/change_lines.csv",
+        **{t: f"{PROCESSED}/clinics/{{clinic}}/{t}.csv" for t in RELEASED},
     log:
         "logs/analyse_clinic/{clinic}.log",
     conda:
@@ -57,23 +55,11 @@ rule report_clinic:
     input:
         clinic=rules.ingest_clinic.output.clinic,
         status=rules.ingest_clinic.output.status,
-        cohort=rules.analyse_clinic.output.cohort,
-        flow=rules.analyse_clinic.output.flow,
-        individual=rules.analyse_clinic.output.individual,
-        lost=rules.analyse_clinic.output.lost,
-        window_means=rules.analyse_clinic.output.window_means,
-        change_histogram=rules.analyse_clinic.output.change_histogram,
-        change_lines=rules.analyse_clinic.output.change_lines,
+        **{t: rules.analyse_clinic.output[t] for t in RELEASED},
     output:
         page=f"{RESULTS}/clinics/{{clinic}}/audit.html",
         figures=directory(f"{RESULTS}/clinics/{{clinic}}/figures"),
-        cohort=f"{RESULTS}/clinics/{{clinic}}/cohort.csv",
-        flow=f"{RESULTS}/clinics/{{clinic}}/flow.csv",
-        individual=f"{RESULTS}/clinics/{{clinic}}/individual.csv",
-        lost=f"{RESULTS}/clinics/{{clinic}}/lost.csv",
-        window_means=f"{RESULTS}/clinics/{{clinic}}/window_means.csv",
-        change_histogram=f"{RESULTS}/clinics/{{clinic}}/change_histogram.csv",
-        change_lines=f"{RESULTS}/clinics/{{clinic}}/change_lines.csv",
+        **{t: f"{RESULTS}/clinics/{{clinic}}/{t}.csv" for t in RELEASED},
         card=f"{PROCESSED}/clinics/{{clinic}}/card.json",
     log:
         "logs/report_clinic/{clinic}.log",

@@ -4,23 +4,31 @@ import json
 from pathlib import Path
 
 from headway import tables
-from headway.outcomes import cohort
+from headway.outcomes import audit, cohort
 
 
 def main(snakemake):
     """Read the processed tables and write what they say."""
+    import pandas as pd
+
     folder = Path(snakemake.input.clinic).parent
     clinic = json.loads(Path(snakemake.input.clinic).read_text())
     status = json.loads(Path(snakemake.input.status).read_text())
     if status["state"] == "ready":
-        result = cohort.analyse_clinic(folder, clinic, threads=snakemake.threads)
+        arms = pd.concat(
+            [
+                tables.empty("arms"),
+                *(tables.read_csv("arms", Path(p)) for p in snakemake.input.arms),
+            ]
+        )
+        result = audit.audit_clinic(folder, clinic, arms, threads=snakemake.threads)
     else:
-        result = cohort.empty_cohort()
+        result = audit.empty_audit()
     account = tables.read_csv("flow", Path(snakemake.input.account))
     for name in ("windows", "change"):
         tables.write_parquet(result[name], Path(snakemake.output[name]))
     result["flow"] = cohort.join_flow(account, result["flow"])
-    for name in cohort.RELEASED:
+    for name in tables.RELEASED:
         tables.write_csv(result[name], Path(snakemake.output[name]))
 
 

@@ -31,16 +31,6 @@ UNITS = {
     "headache_index": "intensity x hours per 28 days",
 }
 CHRONIC_FROM = 15  # headache days per 28: chronic from 15 a month on (ICHD-3)
-# Tables that go on to disclosure control; the others are row-level and stay behind.
-RELEASED = (
-    "cohort",
-    "flow",
-    "individual",
-    "lost",
-    "window_means",
-    "change_histogram",
-    "change_lines",
-)
 _BIN_WIDTH = {"frequency": 4.0, "intensity": 1.0, "duration": 2.0}
 
 
@@ -620,10 +610,45 @@ def _histogram(change: np.ndarray, outcome: str, comparison: Comparison) -> list
     ]
 
 
-def analyse_clinic(
-    folder: Path, clinic: Mapping[str, Any], *, threads: int = 2
-) -> dict[str, pd.DataFrame]:
-    """Take a clinic's processed tables through windows and change to the cohort.
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A clinic's people and windows, from which every analysis starts.
+
+    Attributes
+    ----------
+    patients, sessions, questionnaires
+        Processed tables.
+    days
+        Path of the processed diary.
+    courses
+        `windows.find_courses`; None without sessions.
+    windows
+        Table `windows`, all sources together.
+    starters
+        Everyone who started.
+    groups, people
+        `label_groups`, `describe_people`.
+    comparisons
+        `windows.list_comparisons`, the primary one first.
+    notes
+        Rows of `flow` about records that cannot be used.
+    """
+
+    patients: pd.DataFrame
+    sessions: pd.DataFrame
+    questionnaires: pd.DataFrame
+    days: Path
+    courses: pd.DataFrame | None
+    windows: pd.DataFrame
+    starters: pd.Index
+    groups: dict[str, pd.Series]
+    people: pd.DataFrame
+    comparisons: list[Comparison]
+    notes: list[pd.DataFrame]
+
+
+def prepare_clinic(folder: Path, clinic: Mapping[str, Any], *, threads: int = 2) -> Prepared:
+    """Read a clinic's processed tables and make its windows.
 
     Parameters
     ----------
@@ -631,12 +656,6 @@ def analyse_clinic(
         Folder of the processed tables (patients, sessions, days, questionnaires, given_windows).
     clinic
         clinic.yaml with its defaults.
-
-    Returns
-    -------
-    dict of DataFrame
-        windows, change (row-level) and cohort, window_means, change_histogram, change_lines,
-        flow, before disclosure control.
     """
     import pandas as pd
 
@@ -675,12 +694,58 @@ def analyse_clinic(
     groups = label_groups(sessions, patients, windows, starters)
     comparisons = windows_of.list_comparisons(clinic, sources)
     people = describe_people(patients, windows, groups, comparisons, starters)
-    result = build_cohort(windows, starters, groups, comparisons, clinic, people)
     if courses is not None:
         notes.append(_courses_note(courses, starters, clinic))
+    return Prepared(
+        patients,
+        sessions,
+        questionnaires,
+        days,
+        courses,
+        windows,
+        starters,
+        groups,
+        people,
+        comparisons,
+        notes,
+    )
+
+
+def analyse_clinic(
+    folder: Path, clinic: Mapping[str, Any], *, threads: int = 2
+) -> dict[str, pd.DataFrame]:
+    """Take a clinic's processed tables through windows and change to the cohort.
+
+    Parameters
+    ----------
+    folder, clinic
+        As for `prepare_clinic`.
+
+    Returns
+    -------
+    dict of DataFrame
+        windows, change (row-level) and cohort, window_means, change_histogram, change_lines,
+        flow, before disclosure control.
+    """
+    return analyse_prepared(prepare_clinic(folder, clinic, threads=threads), clinic)
+
+
+def analyse_prepared(prepared: Prepared, clinic: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
+    """Summarise a prepared clinic (`analyse_clinic`)."""
+    import pandas as pd
+
+    result = build_cohort(
+        prepared.windows,
+        prepared.starters,
+        prepared.groups,
+        prepared.comparisons,
+        clinic,
+        prepared.people,
+    )
+    notes = prepared.notes
     flow = conform("flow", pd.concat([result.flow, *notes])) if notes else result.flow
     return {
-        "windows": windows,
+        "windows": prepared.windows,
         "change": result.change,
         "cohort": result.cohort,
         "individual": result.individual,
@@ -690,22 +755,6 @@ def analyse_clinic(
         "change_lines": result.change_lines,
         "flow": flow,
     }
-
-
-def empty_cohort() -> dict[str, pd.DataFrame]:
-    """Make the tables of `analyse_clinic` without a row, for a clinic that was refused."""
-    names = (
-        "windows",
-        "change",
-        "cohort",
-        "individual",
-        "lost",
-        "window_means",
-        "change_histogram",
-        "change_lines",
-        "flow",
-    )
-    return {name: empty(name) for name in names}
 
 
 def join_flow(account: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,137 @@
+"""Everything that is said about one clinic: its change, and what that change can mean.
+
+`cohort` describes the change. Here the other analyses join it: what would be expected without
+treatment, what missing values and choices do, traps, safety, cost, and the claims.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any
+
+from headway.outcomes import cohort
+from headway.outcomes.expected import build_expected
+from headway.outcomes.windows import Comparison
+from headway.tables import RELEASED, empty
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def audit_clinic(
+    folder: Path,
+    clinic: Mapping[str, Any],
+    arms: pd.DataFrame | None = None,
+    *,
+    threads: int = 2,
+) -> dict[str, pd.DataFrame]:
+    """Take a clinic's processed tables through every analysis.
+
+    Parameters
+    ----------
+    folder
+        Folder of the processed tables and of quarantine.csv.
+    clinic
+        clinic.yaml with its defaults.
+    arms
+        Table `arms` of published trials, of all reviews together.
+
+    Returns
+    -------
+    dict of DataFrame
+        `windows` and `change` (row-level), and the tables of `headway.tables.RELEASED` before
+        disclosure control.
+    """
+    from headway.outcomes.claims import Records, build_claims
+    from headway.outcomes.cost import Expected, build_cost
+    from headway.outcomes.multiverse import build_specifications, vary_diary
+    from headway.outcomes.safety import build_safety
+    from headway.outcomes.sensitivity import build_sensitivity
+    from headway.outcomes.traps import build_traps
+
+    found = cohort.prepare_clinic(folder, clinic, threads=threads)
+    out = empty_audit() | cohort.analyse_prepared(found, clinic)
+    out["traps"] = build_traps(folder, clinic, found.windows, found.starters, found.comparisons)
+    out["safety"] = build_safety(found.sessions)
+    if not found.comparisons:
+        return out
+    primary = found.comparisons[0]
+    out["expected"] = build_expected(found.windows, primary, clinic, arms)
+    out["sensitivity"] = build_sensitivity(
+        found.windows,
+        found.starters,
+        primary,
+        clinic,
+        found.people,
+        found.groups.get("therapist"),
+    )
+    if len(found.starters) <= clinic["sensitivity"]["max_people"]:
+        varied = None
+        if primary.source == "diary":
+            varied = vary_diary(found.days, clinic, found.courses, primary, threads=threads)
+        out["specifications"] = build_specifications(
+            found.windows, found.starters, primary, clinic, found.people, varied
+        )
+    without = [Expected(*row) for row in _deciding(out["expected"], out["cohort"])]
+    out["cost"], out["cost_plane"] = build_cost(
+        found.sessions,
+        out["change"],
+        found.starters,
+        clinic,
+        primary.id,
+        until=_last_day(primary, clinic),
+        expected=without,
+    )
+    out["claims"] = build_claims(
+        Records(
+            clinic=clinic,
+            starters=found.starters,
+            patients=found.patients,
+            sessions=found.sessions,
+            questionnaires=found.questionnaires,
+            windows=found.windows,
+            change=out["change"],
+            cohort=out["cohort"],
+            safety=out["safety"],
+            cost=out["cost"],
+            comparisons=found.comparisons,
+            expected=without,
+        )
+    )
+    return out
+
+
+def empty_audit() -> dict[str, pd.DataFrame]:
+    """Make the tables of `audit_clinic` without a row, for a clinic that was refused."""
+    return {name: empty(name) for name in ("windows", "change", *RELEASED)}
+
+
+def _deciding(expected: pd.DataFrame, summary: pd.DataFrame) -> list[tuple[str, float, float]]:
+    """Take the expected changes that decide: label, change, standard error.
+
+    A source compares its own windows and people (the last window before, those with an earlier
+    one). What carries over to the primary change is therefore the difference that it found, and
+    its error beyond the error of the primary change.
+    """
+    main = summary[summary["primary"] & (summary["statistic"] == "change_mean")]
+    if not len(main) or main["outcome"].iloc[0] != "frequency":
+        return []
+    change, low, high = main.iloc[0][["estimate", "ci_low", "ci_high"]].astype("float64")
+    out = []
+    for row in expected[expected["decides"]].to_dict("records"):
+        own, half = (row["diff_ci_high"] - row["diff_ci_low"]) / 2, (high - low) / 2
+        se = math.sqrt(max(0.0, own**2 - half**2)) / NormalDist().inv_cdf(0.975)
+        if not math.isnan(row["difference"] + change):
+            out.append((str(row["label"]), change - row["difference"], se))
+    return out
+
+
+def _last_day(comparison: Comparison, clinic: Mapping[str, Any]) -> float | None:
+    """Last day of the window after, up to which fees count; None where that differs."""
+    window = clinic["windows"]["named"].get(comparison.post)
+    if comparison.source == "visit" or window is None or window["anchor"] != "start":
+        return None
+    return None if window["to"] is None else float(window["to"])
