@@ -1,0 +1,229 @@
+"""What a clinic's change can mean, as tables of text: expected change, sensitivity, traps, harms,
+cost and claims, from released rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from headway.disclosure import write_count
+from headway.messages import say, t
+from headway.report import words
+from headway.report.clinic_tables import Table, make_table, show_count
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from headway.disclosure import Preset
+
+
+def list_expected(table: pd.DataFrame, preset: Preset) -> Table | None:
+    """One line per source: the clinic's change among its people, what was expected, the rest."""
+    if not len(table):
+        return None
+    rows = []
+    for r in table.to_dict("records"):
+        shown = {**r, "estimate": r["expected"]}
+        rest = {
+            **r,
+            "estimate": r["difference"],
+            "ci_low": r["diff_ci_low"],
+            "ci_high": r["diff_ci_high"],
+        }
+        hidden = t(words.HIDDEN)
+        verdict = t("shown only") if not r["decides"] else t("yes") if r["beyond"] else t("no")
+        rows.append(
+            [
+                say(r["label"]),
+                hidden if r["redacted"] else words.number(r["change"], 1),
+                hidden
+                if r["redacted"]
+                else _ends(shown["expected"], shown["ci_low"], shown["ci_high"]),
+                words.interval(rest, 1),
+                show_count(r["n"], r["redacted"], preset),
+                hidden if r["redacted"] else verdict,
+            ]
+        )
+    heads = [
+        "Source",
+        "This clinic's change",
+        "Expected without treatment",
+        "Clinic − expected (95 % CI; its method)",
+        "n",
+        "Further than expected",
+    ]
+    caption = t("Headache days per 28: the change beside what would be expected without treatment")
+    return make_table(caption, heads, rows, numeric=[1, 2, 3, 4])
+
+
+def _ends(value: Any, low: Any, high: Any) -> str:
+    if words.missing(low):
+        return words.number(value, 1)
+    return f"{words.number(value, 1)} ({words.limits(low, high, 1)})"
+
+
+def list_sensitivity(table: pd.DataFrame, preset: Preset) -> Table | None:
+    """One line per way to treat what is missing."""
+    if not len(table):
+        return None
+    rows = [
+        [
+            say(r["label"]),
+            words.interval(r),
+            show_count(r["n"], r["redacted"], preset),
+            show_count(r["of"], r["redacted"], preset),
+            words.as_text(r["unit"]),
+            words.as_text(r["note"]),
+        ]
+        for r in table.to_dict("records")
+    ]
+    heads = ["Analysis", "Value (95 % CI; its method)", "n", "Of who started", "Unit", "Remark"]
+    return make_table(
+        t("The primary change under other ways to count"), heads, rows, numeric=[2, 3]
+    )
+
+
+def describe_specifications(table: pd.DataFrame) -> str:
+    """Say how many ways of analysing agree; empty without any."""
+    known = table[table["estimate"].notna()]
+    if not len(known):
+        return ""
+    below = int((known["ci_high"] < 0).sum())
+    return t(
+        "Of {all} ways to analyse the primary change (window, completeness, what makes a headache "
+        "day, one or two windows before, how the lost count), {fewer} show fewer headache days "
+        "afterwards, {below} with an interval below 0. The mean change ranges from {low} to "
+        "{high}. The list is in specifications.csv.",
+        all=len(known),
+        fewer=int((known["estimate"] < 0).sum()),
+        below=below,
+        low=words.number(known["estimate"].min(), 1),
+        high=words.number(known["estimate"].max(), 1),
+    )
+
+
+def list_traps(table: pd.DataFrame, preset: Preset) -> Table | None:
+    """One line per trap that records can hold."""
+    if not len(table):
+        return None
+    rows = []
+    for r in table.to_dict("records"):
+        seen = not words.missing(r["n"]) or r["redacted"] or r["flagged"]
+        sign = t("WARNING") if r["flagged"] else t("no sign of it") if seen else t("cannot be seen")
+        rows.append(
+            [
+                say(r["label"]),
+                sign,
+                words.as_text(r["detail"]),
+                show_count(r["n"], r["redacted"], preset),
+                words.as_text(r["note"]),
+            ]
+        )
+    heads = ["", "In these records", "What was found", "n", "Rule, or what would be needed"]
+    return make_table(t("Traps that records like these can hold"), heads, rows, numeric=[3])
+
+
+def list_safety(table: pd.DataFrame, preset: Preset) -> Table | None:
+    """Harms by technique, asked and volunteered apart, per session and per person."""
+    if not len(table):
+        return None
+    rows = []
+    for r in table.to_dict("records"):
+        who = str(r["group"]).replace("_", " ")
+        count = write_count(r["count"], r["redacted"], r["note"], preset)
+        event = "" if r["event"] == "any" else f", {str(r['event']).replace('_', ' ')}"
+        rows.append(
+            [
+                f"{say(str(r['harm']).replace('_', ' '))}{event}",
+                say(who),
+                say(r["reported"]),
+                say(r["label"]),
+                count if not words.missing(r["count"]) or r["redacted"] else words.MISSING,
+                show_count(r["n"], r["redacted"], preset),
+                _value(r),
+            ]
+        )
+    heads = [
+        "Harm",
+        "Technique",
+        "How it became known",
+        "",
+        "Count",
+        "Of",
+        "Value (95 % CI; its method)",
+    ]
+    return make_table(
+        t("Soreness, lethargy and adverse events"), heads, rows, numeric=[4, 5, 6]
+    )
+
+
+def _value(r: Mapping[str, Any], digits: int = 1) -> str:
+    text = words.interval(r, digits)
+    if r["redacted"] or words.missing(r["estimate"]):
+        return text
+    unit = words.as_text(r["unit"])
+    return text if unit == words.MISSING else f"{text} {unit}"
+
+
+def list_cost(table: pd.DataFrame, preset: Preset) -> Table | None:
+    """Time, fees, and fees per headache day of difference."""
+    if not len(table):
+        return None
+    rows = []
+    for r in table.to_dict("records"):
+        value = _value(r)
+        if not r["redacted"] and not words.missing(r["p25"]):
+            value += t("; quartiles {ends}", ends=words.limits(r["p25"], r["p75"], 0))
+        basis = "" if r["basis"] == "records" else f" ({say(r['basis'])})"
+        rows.append(
+            [
+                f"{say(r['label'])}{basis}",
+                say({"all": "all visits", "first": "first visit", "later": "later visits"}[r["visit"]]),
+                value,
+                show_count(r["n"], r["redacted"], preset),
+                show_count(r["of"], r["redacted"], preset),
+                words.as_text(r["note"]),
+            ]
+        )
+    heads = ["", "Visits", "Value (95 % CI; its method)", "n", "Of who started", "Remark"]
+    return make_table(t("Time, fees and cost"), heads, rows, numeric=[2, 3, 4])
+
+
+def list_claims(table: pd.DataFrame, preset: Preset) -> Table | None:
+    """What patients are told, against these records."""
+    if not len(table):
+        return None
+    rows, last = [], None
+    for r in table.to_dict("records"):
+        claim = f"{r['row']}. {say(r['claim'])}" if r["row"] != last else ""
+        last = r["row"]
+        anchor = words.as_text(r["anchor"])
+        if not words.missing(r["anchor_source"]):
+            anchor += f" ({r['anchor_source']})"
+        rows.append(
+            [
+                claim,
+                say(r["label"]),
+                _value(r) if r["verdict"] != "not recorded" else words.MISSING,
+                show_count(r["n"], r["redacted"], preset),
+                anchor,
+                say(r["verdict"]),
+                words.as_text(r["reason"]),
+            ]
+        )
+    heads = [
+        "Claim",
+        "What is computed",
+        "This clinic (95 % CI; its method)",
+        "n",
+        "Published figure",
+        "Verdict",
+        "Why",
+    ]
+    return make_table(
+        t("What patients are told about trigger point treatment, against these records"),
+        heads,
+        rows,
+        numeric=[2, 3],
+    )
