@@ -264,3 +264,21 @@ def test_lines_are_right_among_many_rejected_rows(tmp_path: Path) -> None:
     assert {(int(r.line), r.rule) for r in quarantine.itertuples()} == expected
     assert accounts["diary.csv"].rows_in == len(lines) - 1
     assert len({rule for _, rule in expected}) == 4
+
+
+def test_clinics_that_are_read_at_the_same_time_leave_each_other_alone(tmp_path: Path) -> None:
+    spec = {"diary": DIARY}
+    text = "code,day,headache\nP1,1,1\n"
+    folders = [write_clinic(tmp_path / n, {"diary.csv": text}, spec) for n in ("one", "two")]
+    settings = [config.load_clinic(f) for f in folders]
+    root = tmp_path / "scratch"
+    left = root / ".staging-one-killed"
+    left.mkdir(parents=True)
+    with clinics.judged(folders[0], settings[0], root) as first:
+        assert not left.exists()
+        with clinics.judged(folders[1], settings[1], root) as second:
+            assert len(list(root.glob(".staging-*"))) == 2
+            for found in (first, second):
+                sql = found.select("days")
+                assert found.connection.execute(f"SELECT count(*) FROM ({sql})").fetchone() == (1,)
+    assert list(root.iterdir()) == []

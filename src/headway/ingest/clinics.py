@@ -368,11 +368,13 @@ def _opened(
     """Open and stage every file in a scratch folder that is gone afterwards."""
     import duckdb
 
+    # Other clinics may be read at the same time, in the same root.
+    prefix = f".staging-{folder.name}-"
     if scratch_root is not None:
         scratch_root.mkdir(parents=True, exist_ok=True)
-        for left in scratch_root.glob(".staging-*"):
+        for left in scratch_root.glob(f"{prefix}*"):
             shutil.rmtree(left, ignore_errors=True)  # of a run that was killed
-    scratch = Path(tempfile.mkdtemp(prefix=".staging-", dir=scratch_root))
+    scratch = Path(tempfile.mkdtemp(prefix=prefix, dir=scratch_root))
     connection = duckdb.connect()
     try:
         connection.execute(f"SET threads = {int(threads)}")
