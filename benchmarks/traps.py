@@ -140,7 +140,7 @@ def refused(folder: Path, clinic: sim.SimulatedClinic, file: str) -> tuple[set[s
     settings = write_settings(folder, clinic, file)
     sim.write_clinic(clinic, folder)
     try:
-        with clinics.judged(folder, settings, None, threads=1):
+        with clinics.judged(folder, settings, folder / "scratch", threads=1):
             return set(), 0
     except (InputError, RefusedError) as error:
         found = error.problems
