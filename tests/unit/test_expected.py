@@ -549,3 +549,17 @@ def test_the_study_uses_the_defaults_and_the_page_its_settings(
         assert rates[name] <= 2.5, name
     for cell in [c for c in study.CELLS if c.effect and c.patients == study.PATIENTS][:2]:
         assert rates[cell.name] >= 85.0, cell.name
+
+
+def test_the_quick_way_of_the_study_is_the_simulator(study: Any) -> None:
+    """Clinics by parts and whole clinics have the same distribution: means within four errors."""
+    cell = next(c for c in study.CELLS if c.effect)
+    quick = [study.draw_clinic(cell, seed) for seed in range(40)]
+    whole = [study.make_clinic(cell, seed) for seed in range(1000, 1040)]
+    for number in (1, 2):
+        one, other = (np.array([c[number] for c in made]) for made in (quick, whole))
+        assert abs(one.mean() - other.mean()) < 4 * np.sqrt(one.var() / 39 + other.var() / 39)
+    for value in (np.nanmean, np.nanstd, lambda w, axis: np.isnan(w).mean(axis=axis)):
+        one, other = (np.array([value(c[0], axis=0) for c in made]) for made in (quick, whole))
+        se = np.sqrt(one.var(axis=0) / 39 + other.var(axis=0) / 39)
+        assert (np.abs(one.mean(axis=0) - other.mean(axis=0)) < 4 * se).all()

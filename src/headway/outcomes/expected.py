@@ -697,8 +697,8 @@ def judge(sources: Sequence[Source]) -> Verdict:
     elif "both_windows" in kinds:
         kind = "beyond"
         text = (
-            f"{start}: the change is beyond what would be expected by every source that is "
-            f"available ({_join(further)}){_aside(sources)}{lack}."
+            f"{start}: the change is beyond what would be expected by every source that "
+            f"counts here ({_join(further)}){_aside(sources)}{lack}."
         )
     else:
         kind = "not_recorded"
