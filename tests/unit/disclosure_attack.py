@@ -54,10 +54,10 @@ class Attack:
             low = high = printed
             if base > 1 and printed > 0:
                 low, high = max(printed - base // 2, limit + 1), printed + base // 2
-        elif 0 < true <= limit:  # an oracle says which are small themselves
+        elif 0 < true <= limit:  # an oracle says which are small
             low, high = (1.0 if zeros else 0.0), float(limit)
         elif true > limit:
-            low, high = limit + 1.0, MOST
+            low, high = 1.0, MOST
         else:
             low, high = 0.0, MOST
         self.low[name], self.high[name] = (

@@ -447,25 +447,11 @@ def _marks(names: Names, ledger: Ledger, table: str, column: str) -> np.ndarray:
     return np.array([n is not None and n in ledger.hidden for n in names[table, column]], bool)
 
 
-def _small(names: Names, ledger: Ledger, table: str, *columns: str) -> np.ndarray:
-    """Which rows stand on a number that is small itself, or leave a small number of others."""
-    out = np.zeros(len(names[table, columns[0]]), bool)
-    for column in columns:
-        for i, name in enumerate(names[table, column]):
-            if name is None:
-                continue
-            out[i] |= ledger.preset.hides(ledger.values[name])
-    return out
-
-
 def release_cohort(frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.DataFrame:
     """Hide statistics on few people; compute shares again; print estimates no finer than safe."""
     preset = ledger.preset
     hidden, of = (_marks(names, ledger, "cohort", c) for c in ("n", "of"))
     part = _marks(names, ledger, "cohort", "count")
-    small = _small(names, ledger, "cohort", "n", "count")
-    left = frame["n"] - frame["count"]
-    small |= part & left.map(preset.hides).to_numpy(dtype=bool)
     exact = frame["n"].copy()
     n = exact.map(preset.round)
     count = frame["count"].map(preset.round).clip(upper=n)
@@ -480,14 +466,13 @@ def release_cohort(frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.Data
     frame.loc[hidden | part, _NUMBERS] = NAN
     frame.loc[hidden, "n"] = NAN
     frame.loc[of, "of"] = NAN
-    _redact(frame, hidden | part, small, preset)
+    _redact(frame, hidden | part, preset)
     return frame
 
 
-def _redact(frame: pd.DataFrame, hidden: np.ndarray, small: np.ndarray, preset: Preset) -> None:
+def _redact(frame: pd.DataFrame, hidden: np.ndarray, preset: Preset) -> None:
     frame["redacted"] = hidden
-    frame.loc[hidden & small, "note"] = explain(True, preset)
-    frame.loc[hidden & ~small, "note"] = explain(False, preset)
+    frame.loc[hidden, "note"] = explain(preset)
 
 
 def _without_counts(note: Any) -> Any:
@@ -537,7 +522,6 @@ def release_flow(frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.DataFr
     """Hide and round counts of rows and people; a total is the sum of its printed parts."""
     preset = ledger.preset
     hidden, of = (_marks(names, ledger, "flow", c) for c in ("n", "of"))
-    small = _small(names, ledger, "flow", "n")
     frame["n"] = frame["n"].map(preset.round).mask(hidden)
     frame["of"] = frame["of"].map(preset.round).mask(of)
     for item, part in frame[frame["account"] == "rows"].groupby("item", sort=False):
@@ -545,7 +529,7 @@ def release_flow(frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.DataFr
         value = float(part["n"].drop(total).fillna(0).sum())
         frame.loc[total, "n"] = value
         frame.loc[frame["item"].eq(item) & frame["account"].eq("rows"), "of"] = value
-    _redact(frame, hidden, small, preset)
+    _redact(frame, hidden, preset)
     return frame
 
 

@@ -6,7 +6,7 @@ sum of parts, and nothing else is needed: people who are part of others are a sp
 that is not printed.
 
 The adversary of `Ledger.protect` knows the rules, all splits, what every printed count is rounded
-from, and of every hidden count whether it is small itself or is hidden for another's sake. What
+from, and which of the hidden counts are small; of the others only that they are not 0. What
 follows for a count is found by narrowing ranges through the splits until nothing moves (bounds
 propagation). A test takes the same tables apart with integer programmes, which miss nothing.
 """
@@ -38,6 +38,8 @@ class Ledger:
     hidden: set[Hashable] = field(default_factory=set)
     # Hidden together with everything beside them, zeros included, so that each may be zero.
     blank: set[Hashable] = field(default_factory=set)
+    # Where a reader is told of a hidden count whether it is small itself.
+    told: set[Hashable] = field(default_factory=set)
     splits: list[tuple[Hashable, tuple[Hashable, ...]]] = field(default_factory=list)
     ranges: dict[Hashable, tuple[float, float]] = field(default_factory=dict)
 
@@ -133,7 +135,7 @@ class Ledger:
         elif self.preset.hides(value):
             low, high = 1.0, float(limit)
         else:
-            low, high = float(min(value, limit + 1)), _WITHOUT_LIMIT
+            low, high = float(min(value, limit + 1 if name in self.told else 1)), _WITHOUT_LIMIT
         also = self.ranges.get(name, (0.0, _WITHOUT_LIMIT))
         return max(low, also[0]), min(high, also[1])
 

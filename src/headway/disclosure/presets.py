@@ -73,11 +73,14 @@ def few(preset: Preset) -> str:
     return f"1 to {preset.redact_up_to}"
 
 
-def explain(small: bool, preset: Preset) -> str:
-    """Say why a row is hidden: it is small itself, or a small number would follow from it."""
-    if small:
-        return f"hidden: rests on {few(preset)} people"
-    return f"hidden: with it, a number of {few(preset)} elsewhere could be worked out"
+def explain(preset: Preset) -> str:
+    """Say that a row is hidden, without saying which of the two reasons it has."""
+    return f"hidden: {few(preset)} people, or a number from which such a one would follow"
+
+
+def explain_small(preset: Preset) -> str:
+    """Say that a count is small itself, where a reader has to know."""
+    return f"hidden: {few(preset)}"
 
 
 def write_count(value: float, redacted: bool, note: str | None, preset: Preset) -> str:
@@ -98,4 +101,4 @@ def write_count(value: float, redacted: bool, note: str | None, preset: Preset) 
         return f"{round(value):,}".replace(",", " ")
     if not redacted:
         return "–"
-    return f"≤ {preset.redact_up_to}" if note == explain(True, preset) else "hidden"
+    return f"≤ {preset.redact_up_to}" if note == explain_small(preset) else "hidden"

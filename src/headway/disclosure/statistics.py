@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from headway.disclosure.counts import Ledger
-from headway.disclosure.presets import explain
+from headway.disclosure.presets import explain, explain_small
 from headway.outcomes.change import wilson
 
 if TYPE_CHECKING:
@@ -106,6 +106,7 @@ def enter_statistics(
                 ledger.split(whole, members.values())
     for column, own in kept.items():
         names[table, column] = own
+        ledger.told |= {name for name in own if name is not None and name[0] == table}
 
 
 def _name_people(
@@ -171,6 +172,6 @@ def release_statistics(
     if shape.of:
         frame[shape.of] = frame[shape.of].map(preset.round).mask(gone("of"))
     frame["redacted"] = hidden
-    frame.loc[hidden & few, "note"] = explain(True, preset)
-    frame.loc[hidden & ~few, "note"] = explain(False, preset)
+    frame.loc[hidden & few, "note"] = explain_small(preset)
+    frame.loc[hidden & ~few, "note"] = explain(preset)
     return frame

@@ -185,7 +185,7 @@ def release_survival(
             part[[curve.time, *numbers]] = NAN
             part["redacted"] = True
             if "note" in part:
-                part["note"] = explain(preset.hides(ledger.values[name]), preset)
+                part["note"] = explain(preset)
             parts.append(part)
             continue
         values = round_curve(part[curve.at_risk], part[curve.events], preset.block)
