@@ -79,8 +79,6 @@ class Attack:
         own = tuple(parts)
         if more or left:
             own = (*own, self.count(("left", total, own), left))
-            if left and not more:  # the number without a label, say: nothing tells it
-                pass
         self.ties.append((total, own))
         hidden = [p for p in own if p not in self.shown]
         if len(hidden) > 1 and self.preset.round_to == 1:
@@ -100,8 +98,10 @@ class Attack:
             if 0 < v <= limit and (not isinstance(n, tuple) or n[0] != "together" or n in self.unions)
         ]
 
-    def run(self, seed: int = 0, tries: int = 12) -> dict[Hashable, tuple[float, float]]:
-        """Recover counts: name -> the only value left."""
+    def run(
+        self, seed: int = 0, tries: int = 12, enough: int = 1000
+    ) -> dict[Hashable, tuple[float, float]]:
+        """Recover counts: name -> the only value left; stop when `enough` are found."""
         names = list(self.truth)
         at = {n: i for i, n in enumerate(names)}
         true = np.array([self.truth[n] for n in names], float)
@@ -137,6 +137,8 @@ class Attack:
             least, most = solve(cost)[k], solve(-cost)[k]
             if least == most:
                 out[names[k]] = (least, most)
+                if len(out) == enough:
+                    break
         return out
 
 
@@ -215,7 +217,7 @@ def _tie_cohort(a: Attack, true: pd.DataFrame) -> None:
         ):
             if inner in by and outer in by:
                 a.add_up(by[outer], [by[inner]], more=True)
-        if "worsened_30" in by:
+        if {"responders_30", "worsened_30"} <= set(by):
             a.add_up(
                 ("positive", *key), [by["responders_30"], by["worsened_30"]], more=True
             )

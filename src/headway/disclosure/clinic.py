@@ -68,6 +68,8 @@ _WHOLE = (
 )
 # Nobody is in two of these.
 _APART = (("responders_30", "worsened_30"),)
+# The number of people in a remark on responders.
+_LEFT_OUT = r"\b\d+ (?=with 0 before left out)"
 _NUMBERS = ["estimate", "ci_low", "ci_high", "count"]
 # Statistics of everyone who started.
 _OF_STARTED = ("bound_", "completeness_")
@@ -462,7 +464,7 @@ def release_cohort(frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.Data
     frame.loc[again, "ci_low"], frame.loc[again, "ci_high"] = 100 * low, 100 * high
     _coarsen(frame, ~share, ["estimate", "ci_low", "ci_high"], exact, preset)
     frame["n"], frame["of"], frame["count"] = n, frame["of"].map(preset.round), count
-    frame["note"] = frame["note"].map(_without_counts)
+    frame["note"] = frame["note"].str.replace(_LEFT_OUT, "people ", regex=True)
     frame.loc[hidden | part, _NUMBERS] = NAN
     frame.loc[hidden, "n"] = NAN
     frame.loc[of, "of"] = NAN
@@ -473,13 +475,6 @@ def release_cohort(frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.Data
 def _redact(frame: pd.DataFrame, hidden: np.ndarray, preset: Preset) -> None:
     frame["redacted"] = hidden
     frame.loc[hidden, "note"] = explain(preset)
-
-
-def _without_counts(note: Any) -> Any:
-    """Take the number of people out of a remark on a statistic."""
-    if not isinstance(note, str):
-        return note
-    return re.sub(r"\b\d+ (?=with 0 before left out)", "people ", note)
 
 
 def _coarsen(
