@@ -3,56 +3,24 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from functools import cache
-from pathlib import Path
-from tempfile import mkdtemp
 
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 from scipy import stats
 
-from headway import config, disclosure, simulate, tables
+from headway import disclosure, tables
 from headway.disclosure import PRESETS, release
 from headway.disclosure.counts import Ledger
-from headway.ingest import clinics
 from headway.outcomes import cohort
 from headway.outcomes.change import summarise_change
 from tests.unit.disclosure_attack import Attack, attack
+from tests.unit.simulated_clinic import simulated
 
 NAN = float("nan")
 STRICT = ("opensafely", "cms", "nhs")
 # People and seed; technique, setting, therapist, condition and baseline are families of groups.
 CLINICS = ((16, 2), (60, 6))
-
-
-@cache
-def simulated(people: int, seed: int) -> dict[str, pd.DataFrame]:
-    """Take a simulated clinic through its real path, up to disclosure control."""
-    folder = Path(mkdtemp()) / "clinic"
-    made = simulate.simulate_clinic(n_patients=people, seed=seed, scenario="real_effect")
-    simulate.write_clinic(made, folder)
-    files = simulate.clinic_files()
-    sessions = files["sessions"]["columns"]
-    own = [k for k in sessions if k not in tables.TABLES["sessions"].columns]
-    files["sessions"]["drop"] = [sessions.pop(k) for k in own]
-    document = {
-        "schema_version": 1,
-        "id": "clinic",
-        "title": "Test",
-        "source": "simulated",
-        "licence": "none",
-        "disclosure": "internal",
-        "files": files,
-        "bootstrap": {"replicates": 200, "seed": 1},
-    }
-    (folder / "clinic.yaml").write_text(yaml.safe_dump(document))
-    clinic = config.load_clinic(folder)
-    flow = clinics.ingest_clinic(folder, clinic, folder.parent / "out").as_flow()
-    found = cohort.analyse_clinic(folder.parent / "out", clinic)
-    found["flow"] = cohort.join_flow(tables.conform("flow", pd.DataFrame(flow)), found["flow"])
-    return {name: found[name] for name in cohort.RELEASED}
 
 
 def primary_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,14 +31,14 @@ def primary_only(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("preset", ["opensafely", "cms"])  # nhs has the numbers of opensafely
 @pytest.mark.parametrize(("people", "seed"), CLINICS)
 def test_no_suppressed_count_is_recovered(people: int, seed: int, preset: str) -> None:
-    found, rules = simulated(people, seed), PRESETS[preset]
+    found, rules = simulated(people, seed)[1], PRESETS[preset]
     adversary = attack(release(found, rules), found, rules)
     assert len(adversary.targets()) > 100
     assert adversary.run() == {}
 
 
 def test_the_attack_recovers_counts_where_only_small_ones_are_hidden(monkeypatch) -> None:
-    found, rules = simulated(60, 6), PRESETS["cms"]
+    found, rules = simulated(60, 6)[1], PRESETS["cms"]
     primary_only(monkeypatch)
     adversary = attack(release(found, rules), found, rules)
     assert len(adversary.run(tries=3, enough=5)) == 5
@@ -79,7 +47,7 @@ def test_the_attack_recovers_counts_where_only_small_ones_are_hidden(monkeypatch
 def test_what_is_left_is_worth_reading() -> None:
     """Protection by hiding everything would pass every attack."""
     for preset, least in (("opensafely", 0.6), ("cms", 0.6)):
-        out = release(simulated(60, 6), PRESETS[preset])["cohort"]
+        out = release(simulated(60, 6)[1], PRESETS[preset])["cohort"]
         main = out[out["primary"]]
         assert (~main["redacted"]).mean() > least, preset
         assert not main.loc[main["statistic"] == "change_mean", "redacted"].any()
@@ -203,7 +171,6 @@ CASES = {
         "cms",
         made(shares(60, 80, responders_75=20, responders_50=28, responders_30=30)),
     ),
-    "few without the property": ("cms", made(shares(60, 80, worsened_30=57))),
     "two comparisons": (
         "cms",
         made(
@@ -237,8 +204,8 @@ def test_the_worst_cases_hold(case: str, monkeypatch: pytest.MonkeyPatch) -> Non
     assert attack(release(found, rules), found, rules).run() != {}
 
 
-@pytest.mark.parametrize("preset", STRICT)
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("preset", ["opensafely", "cms"])
+@pytest.mark.parametrize("seed", range(6))
 def test_random_two_way_tables_hold(preset: str, seed: int) -> None:
     """Groups by share, with margins: the shape of the hardest suppression problems."""
     rng = np.random.default_rng(seed)
@@ -282,6 +249,14 @@ def test_an_account_of_rows_does_not_tell_a_single_row() -> None:
         assert np.isnan(out.loc["quarantined", "n"])
         assert out.loc["in the file", "n"] == out.loc["kept", "n"]
         assert (out["of"] == out.loc["kept", "n"]).all()
+
+
+@pytest.mark.parametrize("preset", STRICT)
+def test_a_share_is_hidden_where_few_are_without_the_property(preset: str) -> None:
+    out = release(made(shares(60, 80, worsened_30=57)), PRESETS[preset])["cohort"]
+    assert out["redacted"].tolist() == [False, True]
+    assert out.loc[1, ["estimate", "ci_low", "ci_high", "count"]].isna().all()
+    assert out.loc[1, "n"] == 60
 
 
 # What estimates tell of counts
@@ -346,11 +321,10 @@ def test_share_of_days_fits_several_numbers_of_people() -> None:
 
 def test_the_adversary_believes_nothing_false() -> None:
     """Every tie of the attack holds in the true counts; a false one would hide a leak."""
-    found = simulated(60, 6)
-    for preset in ("opensafely", "cms"):
-        adversary: Attack = attack(release(found, PRESETS[preset]), found, PRESETS[preset])
-        for total, parts in adversary.ties:
-            assert adversary.truth[total] == sum(adversary.truth[p] for p in parts)
+    found = simulated(60, 6)[1]
+    adversary: Attack = attack(release(found, PRESETS["cms"]), found, PRESETS["cms"])
+    for total, parts in adversary.ties:
+        assert adversary.truth[total] == sum(adversary.truth[p] for p in parts)
 
 
 def test_every_table_that_goes_on_has_a_rule() -> None:

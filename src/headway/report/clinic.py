@@ -189,6 +189,13 @@ def _count(value: Any, redacted: bool, preset: Preset) -> str:
     return words.integer(value)
 
 
+def _of(value: Any, preset: Preset) -> str:
+    """Write how many started; hidden where people who were lost would follow from it."""
+    if words.missing(value) and not preset.open:
+        return words.HIDDEN
+    return words.integer(value)
+
+
 def _statistic(main: pd.DataFrame, name: str) -> dict[str, Any] | None:
     rows = main[main["statistic"] == name]
     return rows.iloc[0].to_dict() if len(rows) else None
@@ -203,9 +210,11 @@ def _answer(main: pd.DataFrame, clinic: Mapping[str, Any], preset: Preset) -> li
             "be said about change."
         ]
     pre, post = _statistic(main, "pre_mean"), _statistic(main, "post_mean")
+    started = _of(change["of"], preset)
+    if started == words.HIDDEN:
+        started = "a hidden number of"
     who = (
-        f"{_count(change['n'], change['redacted'], preset)} of "
-        f"{_count(change['of'], change['redacted'], preset)} people who started"
+        f"{_count(change['n'], change['redacted'], preset)} of {started} people who started"
     )
     name, unit = _name(str(change["outcome"])), str(change["unit"])
     if change["redacted"] or pre is None or post is None:
@@ -274,7 +283,7 @@ def _people(part: pd.DataFrame, caption: str, preset: Preset) -> dict[str, Any]:
             "cells": [
                 r["step"],
                 _count(r["n"], r["redacted"], preset),
-                words.integer(r["of"]),
+                _of(r["of"], preset),
                 words.as_text(r["note"]),
             ],
         }
@@ -299,7 +308,7 @@ def _statistics(
                     r["label"],
                     words.interval(r, digits),
                     _count(r["n"], r["redacted"], preset),
-                    _count(r["of"], r["redacted"], preset),
+                    _of(r["of"], preset),
                     words.as_text(r["unit"]),
                     words.as_text(r["note"]),
                 ],
@@ -466,7 +475,7 @@ def _others(cohort: pd.DataFrame, preset: Preset) -> dict[str, Any] | None:
                 r["comparison_label"],
                 words.interval(r),
                 _count(r["n"], r["redacted"], preset),
-                _count(r["of"], r["redacted"], preset),
+                _of(r["of"], preset),
                 words.as_text(r["unit"]),
             ],
         }
@@ -501,7 +510,7 @@ def _groups(cohort: pd.DataFrame, outcome: str, preset: Preset) -> dict[str, Any
                     words.interval(change),
                     share,
                     _count(change["n"], change["redacted"], preset),
-                    _count(change["of"], change["redacted"], preset),
+                    _of(change["of"], preset),
                 ],
             }
         )
