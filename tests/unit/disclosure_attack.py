@@ -95,7 +95,8 @@ class Attack:
         return [
             n
             for n, v in self.truth.items()
-            if 0 < v <= limit and (not isinstance(n, tuple) or n[0] != "together" or n in self.unions)
+            if 0 < v <= limit
+            and (not isinstance(n, tuple) or n[0] != "together" or n in self.unions)
         ]
 
     def run(
@@ -218,9 +219,7 @@ def _tie_cohort(a: Attack, true: pd.DataFrame) -> None:
             if inner in by and outer in by:
                 a.add_up(by[outer], [by[inner]], more=True)
         if {"responders_30", "worsened_30"} <= set(by):
-            a.add_up(
-                ("positive", *key), [by["responders_30"], by["worsened_30"]], more=True
-            )
+            a.add_up(("positive", *key), [by["responders_30"], by["worsened_30"]], more=True)
         if "reliable_improved" in by:
             a.add_up(n, [by[f"reliable_{k}"] for k in ("improved", "unchanged", "deteriorated")])
         if "pgic_worse" in by:
@@ -252,16 +251,15 @@ def _tie_cohort(a: Attack, true: pd.DataFrame) -> None:
             kinds = ("n", "positive", "lost")
             for kind in kinds:
                 a.add_up(
-                    (kind, outcome, comparison, "all"), [(kind, outcome, comparison, g) for g in own]
+                    (kind, outcome, comparison, "all"),
+                    [(kind, outcome, comparison, g) for g in own],
                 )
             for s in part.loc[(part["group"] == "all") & part["count"].notna(), "statistic"]:
                 at = ("count", outcome, comparison)
                 a.add_up((*at, "all", s), [(*at, g, s) for g in own if (*at, g, s) in a.truth])
 
 
-def _flow(
-    a: Attack, released: pd.DataFrame, true: pd.DataFrame, cohort: pd.DataFrame
-) -> None:
+def _flow(a: Attack, released: pd.DataFrame, true: pd.DataFrame, cohort: pd.DataFrame) -> None:
     items = {
         f"{o}: {label}": (o, c)
         for o, c, label in zip(
@@ -309,8 +307,7 @@ def _flow(
             only = [a.truth[s] - a.truth[n] for s in sides]
             if min(only) >= 0:
                 parts = [
-                    a.count(("left", s, (n,)), value)
-                    for s, value in zip(sides, only, strict=True)
+                    a.count(("left", s, (n,)), value) for s, value in zip(sides, only, strict=True)
                 ]
                 a.add_up("N", [n, *parts], more=True)
 
@@ -327,9 +324,7 @@ def _individual(a: Attack, released: pd.DataFrame, true: pd.DataFrame) -> None:
         same = (true["class"] == at[0]) | (true["response"] == at[1])
         cells[at] = a.see(("cell", *at), t["n"], r["n"], zeros=not gone[same].any())
     margins = {
-        kind: [c for at, c in cells.items() if kind in at]
-        for at in list(cells)
-        for kind in at
+        kind: [c for at, c in cells.items() if kind in at] for at in list(cells) for kind in at
     }
     a.add_up(n, list(cells.values()))
     for statistic, kinds in {
@@ -357,9 +352,11 @@ def _histogram(a: Attack, released: pd.DataFrame, true: pd.DataFrame) -> None:
         threshold = [-12.0, 12.0]  # beyond it a change in frequency is reliable for everyone
         if key[0] == "frequency":
             for end, statistic in (("bin_high", "improved"), ("bin_low", "deteriorated")):
-                far = part[part[end] <= threshold[0]] if end == "bin_high" else part[
-                    part[end] >= threshold[1]
-                ]
+                far = (
+                    part[part[end] <= threshold[0]]
+                    if end == "bin_high"
+                    else part[part[end] >= threshold[1]]
+                )
                 a.add_up(
                     ("count", *key, "all", f"reliable_{statistic}"),
                     [("bin", *key, b) for b in far["bin_low"]],

@@ -313,9 +313,7 @@ def test_share_of_days_fits_several_numbers_of_people() -> None:
         share = 100 * (19 * n + 3) / (28 * n)
         found = made([row("completeness_pre", n, n, estimate=share, unit="percent of days")])
         mean = release(found, PRESETS["opensafely"])["cohort"]["estimate"].iloc[0]
-        fits = [
-            abs(np.round(mean * 0.28 * m) / (0.28 * m) - mean) <= 0.5 for m in range(8, 13)
-        ]
+        fits = [abs(np.round(mean * 0.28 * m) / (0.28 * m) - mean) <= 0.5 for m in range(8, 13)]
         assert all(fits)
 
 

@@ -375,7 +375,9 @@ def _enter_individual(ledger: Ledger, frame: pd.DataFrame, names: Names) -> None
         ):
             if share(statistic) in ledger.values and all(k in rows for k in kinds):
                 ledger.split(share(statistic), [rows[k] for k in kinds])
-                ledger.split(share(statistic), [c for at, c in cells.items() if set(at) & set(kinds)])
+                ledger.split(
+                    share(statistic), [c for at, c in cells.items() if set(at) & set(kinds)]
+                )
         positive = [
             name
             for name in ledger.values

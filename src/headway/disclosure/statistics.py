@@ -151,18 +151,17 @@ def release_statistics(
     n = frame[shape.n].map(preset.round)
     share = np.zeros(len(frame), bool)
     if shape.count:
-        left = (frame[shape.n] - frame[shape.count]).map(preset.hides).to_numpy(dtype=bool)
-        few |= part & left
         count = frame[shape.count].map(preset.round).clip(upper=n)
         share = (count.notna() & (n > 0)).to_numpy(dtype=bool)
-        share &= frame["unit"].eq("percent").to_numpy() if "unit" in frame else True
+        if "unit" in frame:
+            share = share & frame["unit"].eq("percent").to_numpy(dtype=bool)
         again = share & ~hidden
         frame.loc[again, estimate] = 100 * count[again] / n[again]
         if "interval" in frame:
             score = again & frame["interval"].str.contains("Wilson", na=False).to_numpy(dtype=bool)
             bounds = wilson(count[score], n[score])
             frame.loc[score, low], frame.loc[score, high] = 100 * bounds[0], 100 * bounds[1]
-            again &= ~score
+            again = again & ~score
         frame.loc[again, [low, high]] = frame.loc[again, [low, high]].round(0)
         frame[shape.count] = count.mask(hidden)
     own = list(shape.numbers)

@@ -213,9 +213,7 @@ def _answer(main: pd.DataFrame, clinic: Mapping[str, Any], preset: Preset) -> li
     started = _of(change["of"], preset)
     if started == words.HIDDEN:
         started = "a hidden number of"
-    who = (
-        f"{_count(change['n'], change['redacted'], preset)} of {started} people who started"
-    )
+    who = f"{_count(change['n'], change['redacted'], preset)} of {started} people who started"
     name, unit = _name(str(change["outcome"])), str(change["unit"])
     if change["redacted"] or pre is None or post is None:
         first = f"The change in {name} rests on too few people to be shown ({who})."
