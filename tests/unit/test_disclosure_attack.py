@@ -216,9 +216,8 @@ def test_random_two_way_tables_hold(preset: str, seed: int) -> None:
     parts = {}
     for g in labels:
         split = rng.multinomial(n[g], rng.dirichlet([1, 1, 1]))
-        parts[g] = dict(
-            zip(("reliable_improved", "reliable_unchanged", "reliable_deteriorated"), split)
-        )
+        kinds = ("reliable_improved", "reliable_unchanged", "reliable_deteriorated")
+        parts[g] = dict(zip(kinds, split, strict=True))
     for s in next(iter(parts.values())):
         rows.append(row(s, total, total, float(sum(p[s] for p in parts.values()))))
     for g in labels:

@@ -205,9 +205,9 @@ def _enter_shares(
             ledger.split(base[parts[0]], [by[p] for p in parts])
     if all(s in by for s in _WHOLE[1][:2]) and "pgic_at_least_much_improved" in by:
         ledger.split(by["pgic_at_least_much_improved"], [by[s] for s in _WHOLE[1][:2]])
-    for parts in _APART:
-        if all(p in by for p in parts):
-            ledger.split(base[parts[0]], [by[p] for p in parts], nested=True)
+    for pair in _APART:
+        if all(p in by for p in pair):
+            ledger.split(base[pair[0]], [by[p] for p in pair], nested=True)
     grades: dict[str, list[str]] = {}
     sides: dict[str, list[str]] = {}
     for statistic in by:
@@ -325,9 +325,9 @@ def _enter_outcomes(ledger: Ledger, table: str, frame: pd.DataFrame, names: Name
         if table == "change_histogram":
             bins = []
             for row in part.itertuples():
-                name = ("bin", outcome, comparison, row.bin_low)
-                out[row.Index] = ledger.add(name, row.n, _CELL)
-                bins.append(name)
+                cell = ("bin", outcome, comparison, row.bin_low)
+                out[row.Index] = ledger.add(cell, row.n, _CELL)
+                bins.append(cell)
             ledger.split(ledger.add(whole, part["n"].sum()), bins)
             continue
         for row in part.itertuples():

@@ -75,7 +75,7 @@ def few(preset: Preset) -> str:
 
 def explain(preset: Preset) -> str:
     """Say that a row is hidden, without saying which of the two reasons it has."""
-    return f"hidden: {few(preset)} people, or a number from which such a one would follow"
+    return f"hidden: {few(preset)}, or a number from which such a one would follow"
 
 
 def explain_small(preset: Preset) -> str:

@@ -106,7 +106,7 @@ def enter_statistics(
                 ledger.split(whole, members.values())
     for column, own in kept.items():
         names[table, column] = own
-        ledger.told |= {name for name in own if name is not None and name[0] == table}
+        ledger.told |= {m for m in own if isinstance(m, tuple) and m[0] == table}
 
 
 def _name_people(

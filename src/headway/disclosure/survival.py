@@ -112,7 +112,8 @@ def round_curve(
         half = ndtri(0.5 + level / 2) * np.sqrt(variance)
         low, high = survival ** np.exp(half), survival ** np.exp(-half)
     known = (survival > 0) & (survival < 1) & np.isfinite(half)
-    return risk, rounded_events, survival, np.where(known, low, NAN), np.where(known, high, NAN)
+    limits = [np.asarray(np.where(known, v, NAN), float) for v in (low, high)]
+    return risk, rounded_events, np.asarray(survival, float), limits[0], limits[1]
 
 
 def enter_curve(
