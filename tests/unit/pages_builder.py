@@ -12,10 +12,18 @@ import pandas as pd
 from headway import config, disclosure, tables
 from headway.ingest import clinics, trials
 from headway.meta.review import analyse_review
-from headway.outcomes import cohort
+from headway.outcomes import audit, cohort
 
 RAW = Path(__file__).resolve().parents[2] / "data" / "raw"
 READY = {"name": "x", "state": "ready", "problems": []}
+
+
+@cache
+def published_arms() -> pd.DataFrame:
+    """Read the arms of every review whose files are there."""
+    ready = [s for s in config.find_sources(RAW.parent, "trials") if s.ready]
+    read = [trials.read_review(s.folder, config.load_review(s.folder)).arms for s in ready]
+    return pd.concat([a for a in read if len(a)], ignore_index=True)
 
 
 @cache
@@ -24,7 +32,7 @@ def analysed(name: str) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
     folder, out = RAW / "clinics" / name, Path(mkdtemp())
     clinic = config.load_clinic(folder)
     flow = clinics.ingest_clinic(folder, clinic, out).as_flow()
-    found = cohort.analyse_clinic(out, clinic)
+    found = audit.audit_clinic(out, clinic, published_arms())
     rows = tables.conform("flow", pd.DataFrame(flow))
     found["flow"] = cohort.join_flow(rows, found["flow"])
     return clinic, found

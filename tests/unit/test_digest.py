@@ -346,7 +346,7 @@ CLINIC_RULES = {"ingest_clinic", "analyse_clinic", "report_clinic"}
     [
         (["ingest/deidentify.py"], CLINIC_RULES),
         (["outcomes/change.py"], {"analyse_clinic", "report_clinic"}),
-        (["report/clinic.py", "figures/clinic.py", "disclosure.py"], {"report_clinic"}),
+        (["report/clinic.py", "figures/clinic.py", "disclosure/clinic.py"], {"report_clinic"}),
         (["report/**/*.html*"], {"report_clinic"}),
         (["simulate.py", "simulate.yaml", "cli.py", "ingest/trials.py"], set()),
     ],

@@ -6,9 +6,18 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from headway.messages import current, say, speaking, t
+from headway.outcomes.expected import judge, read_sources
 from headway.report import clinic_methods, words
+from headway.report import clinic_more as more
 from headway.report import clinic_tables as tables_of
-from headway.report.clinic_tables import MISSING_DAYS, name_outcome, per_unit, pick, show_count
+from headway.report.clinic_tables import (
+    MISSING_DAYS,
+    name_outcome,
+    per_unit,
+    pick,
+    show_count,
+    show_of,
+)
 from headway.report.render import render
 
 if TYPE_CHECKING:
@@ -64,7 +73,13 @@ def build(
             "language": current(),
         }
         if not refused:
-            context |= _body(clinic, released, figures, preset, _answer(main, preset))
+            context |= _body(
+                clinic,
+                released,
+                figures,
+                preset,
+                _answer(main, released["expected"], preset),
+            )
         page = render("clinic.html", **context)
     card = {
         "kind": "clinics",
@@ -75,7 +90,7 @@ def build(
         "stamp": _stamp(clinic, preset)[1],
         "problems": refused,
         "verdicts": "",
-        "headline": [] if refused else _answer(main, preset)[:1],
+        "headline": [] if refused else _answer(main, released["expected"], preset)[:1],
     }
     return page, card
 
@@ -106,6 +121,11 @@ def _body(
     heading = tables_of.name_item(item)
     return {
         "answer": answer,
+        "caution": t(
+            "This is a change, not an effect of treatment: people come when they are at their worst "
+            "and then return to their usual level, headaches come and go, and there is no "
+            "comparison group."
+        ),
         "main_figures": [drawn[first]] if first in drawn else [],
         "responder_figures": [drawn[responders]] if responders in drawn else [],
         "other_figures": [f for name, f in drawn.items() if name not in (first, responders)],
@@ -133,6 +153,13 @@ def _body(
         "has_bounds": main["statistic"].isin(MISSING_DAYS).any(),
         "others": tables_of.list_others(cohort, preset),
         "groups": tables_of.list_groups(cohort, outcome, preset),
+        "expected": more.list_expected(released["expected"], preset),
+        "sensitivity": more.list_sensitivity(released["sensitivity"], preset),
+        "ways": more.describe_specifications(released["specifications"]),
+        "traps": more.list_traps(released["traps"], preset),
+        "safety": more.list_safety(released["safety"], preset),
+        "cost": more.list_cost(released["cost"], preset),
+        "claims": more.list_claims(released["claims"], preset),
         "reading": clinic_methods.list_reading(cohort, clinic),
         "definitions": clinic_methods.list_definitions(clinic, preset),
         "checklist": clinic_methods.list_checklist(),
@@ -148,8 +175,18 @@ def _gate(flow: pd.DataFrame) -> list[str]:
     ]
 
 
-def _answer(main: pd.DataFrame, preset: Preset) -> list[str]:
-    """Say in three sentences what changed, what it cannot say, and what the lost could do."""
+def _expected_sentence(expected: pd.DataFrame) -> str:
+    """Say whether the change goes beyond what would be expected without treatment."""
+    if not len(expected):
+        return t(
+            "Nothing in these records says how far people would have changed without treatment, so "
+            "no part of the change can be put down to it."
+        )
+    return say(judge(read_sources(expected)).sentence)
+
+
+def _answer(main: pd.DataFrame, expected: pd.DataFrame, preset: Preset) -> list[str]:
+    """Say in three sentences what changed, what was expected anyway, and what is not known."""
     change = pick(main, "change_mean")
     if change is None:
         return [
@@ -159,10 +196,11 @@ def _answer(main: pd.DataFrame, preset: Preset) -> list[str]:
             )
         ]
     pre, post = pick(main, "pre_mean"), pick(main, "post_mean")
+    started = show_of(change["of"], preset)
     who = t(
         "{n} of {of} people who started",
         n=show_count(change["n"], change["redacted"], preset),
-        of=show_count(change["of"], change["redacted"], preset),
+        of=t("a hidden number of") if started == t(words.HIDDEN) else started,
     )
     name, unit = name_outcome(str(change["outcome"])), str(change["unit"])
     if change["redacted"] or pre is None or post is None:
@@ -192,11 +230,7 @@ def _answer(main: pd.DataFrame, preset: Preset) -> list[str]:
         )
         if change["ci_low"] <= 0 <= change["ci_high"]:
             first += " " + t("The interval includes no change.")
-    second = t(
-        "This is a change, not an effect of treatment: people come when they are at their worst "
-        "and then return to their usual level, headaches come and go, and there is no comparison "
-        "group."
-    )
+    second = _expected_sentence(expected)
     low, high = pick(main, "bound_low"), pick(main, "bound_high")
     if low and high and not words.missing(low["estimate"]):
         third = t(

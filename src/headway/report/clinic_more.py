@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from headway.disclosure import write_count
 from headway.messages import say, t
 from headway.report import words
-from headway.report.clinic_tables import Table, make_table, show_count
+from headway.report.clinic_tables import Table, make_table, show_count, show_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +72,7 @@ def list_sensitivity(table: pd.DataFrame, preset: Preset) -> Table | None:
             say(r["label"]),
             words.interval(r),
             show_count(r["n"], r["redacted"], preset),
-            show_count(r["of"], r["redacted"], preset),
+            show_of(r["of"], preset),
             words.as_text(r["unit"]),
             words.as_text(r["note"]),
         ]
@@ -153,9 +153,7 @@ def list_safety(table: pd.DataFrame, preset: Preset) -> Table | None:
         "Of",
         "Value (95 % CI; its method)",
     ]
-    return make_table(
-        t("Soreness, lethargy and adverse events"), heads, rows, numeric=[4, 5, 6]
-    )
+    return make_table(t("Soreness, lethargy and adverse events"), heads, rows, numeric=[4, 5, 6])
 
 
 def _value(r: Mapping[str, Any], digits: int = 1) -> str:
@@ -179,10 +177,14 @@ def list_cost(table: pd.DataFrame, preset: Preset) -> Table | None:
         rows.append(
             [
                 f"{say(r['label'])}{basis}",
-                say({"all": "all visits", "first": "first visit", "later": "later visits"}[r["visit"]]),
+                say(
+                    {"all": "all visits", "first": "first visit", "later": "later visits"}[
+                        r["visit"]
+                    ]
+                ),
                 value,
                 show_count(r["n"], r["redacted"], preset),
-                show_count(r["of"], r["redacted"], preset),
+                show_of(r["of"], preset),
                 words.as_text(r["note"]),
             ]
         )

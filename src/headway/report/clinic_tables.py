@@ -86,6 +86,13 @@ def show_count(value: Any, redacted: bool, preset: Preset) -> str:
     return words.integer(value)
 
 
+def show_of(value: Any, preset: Preset) -> str:
+    """Write how many started; hidden where people who were lost would follow from it."""
+    if words.missing(value) and not preset.open:
+        return t(words.HIDDEN)
+    return words.integer(value)
+
+
 def pick(main: pd.DataFrame, statistic: str) -> dict[str, Any] | None:
     """Pick one statistic from rows of `cohort`; None where it is not there."""
     rows = main[main["statistic"] == statistic]
@@ -144,7 +151,7 @@ def list_people(part: pd.DataFrame, preset: Preset) -> Table:
         [
             say(r["step"]),
             show_count(r["n"], r["redacted"], preset),
-            words.integer(r["of"]),
+            show_of(r["of"], preset),
             words.as_text(r["note"]),
         ]
         for r in part.to_dict("records")
@@ -170,7 +177,7 @@ def list_statistics(
                 say(r["label"]),
                 words.interval(r, digits),
                 show_count(r["n"], r["redacted"], preset),
-                show_count(r["of"], r["redacted"], preset),
+                show_of(r["of"], preset),
                 words.as_text(r["unit"]),
                 words.as_text(r["note"]),
             ]
@@ -349,7 +356,7 @@ def list_others(cohort: pd.DataFrame, preset: Preset) -> Table | None:
             say(r["comparison_label"]),
             words.interval(r),
             show_count(r["n"], r["redacted"], preset),
-            show_count(r["of"], r["redacted"], preset),
+            show_of(r["of"], preset),
             words.as_text(r["unit"]),
         ]
         for r in own.to_dict("records")
@@ -385,7 +392,7 @@ def list_groups(cohort: pd.DataFrame, outcome: str, preset: Preset) -> Table | N
                 words.interval(change),
                 share,
                 show_count(change["n"], change["redacted"], preset),
-                show_count(change["of"], change["redacted"], preset),
+                show_of(change["of"], preset),
             ]
         )
     if not rows:

@@ -1,0 +1,238 @@
+"""Which counts must be hidden so that none of the small ones follows from the others.
+
+All counts that a clinic publishes enter one ledger, each under a name; a count that is printed in
+two tables has one name and is hidden in both or in neither. Between names stand splits, total =
+sum of parts, and nothing else is needed: people who are part of others are a split with a part
+that is not printed.
+
+The adversary of `Ledger.protect` knows the rules, all splits, what every printed count is rounded
+from, and which of the hidden counts are small; of the others only that they are not 0. What
+follows for a count is found by narrowing ranges through the splits until nothing moves (bounds
+propagation). A test takes the same tables apart with integer programmes, which miss nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headway.disclosure.presets import Preset
+
+Floats = NDArray[np.float64]
+# A small count stays hidden while at least this many values remain possible for it.
+POSSIBLE = 3
+_WITHOUT_LIMIT = 1e9
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Named counts of one clinic, and the splits between them."""
+
+    preset: Preset
+    values: dict[Hashable, int] = field(default_factory=dict)
+    # What a printed count is worth to the reader: cheap ones are hidden first. Absent: not printed.
+    worth: dict[Hashable, int] = field(default_factory=dict)
+    hidden: set[Hashable] = field(default_factory=set)
+    # Hidden together with everything beside them, zeros included, so that each may be zero.
+    blank: set[Hashable] = field(default_factory=set)
+    # Where a reader is told of a hidden count whether it is small itself.
+    told: set[Hashable] = field(default_factory=set)
+    splits: list[tuple[Hashable, tuple[Hashable, ...]]] = field(default_factory=list)
+    ranges: dict[Hashable, tuple[float, float]] = field(default_factory=dict)
+
+    def add(self, name: Hashable, value: float, worth: int | None = None) -> Hashable:
+        """Enter a count; without a `worth` it is not printed and can only be reckoned.
+
+        Raises
+        ------
+        ValueError
+            If the name stands for another number already.
+        """
+        number = int(value)
+        if self.values.setdefault(name, number) != number:
+            raise ValueError(f"two counts of the name {name!r}")
+        if worth is not None:
+            self.worth[name] = max(worth, self.worth.get(name, worth))
+            if self.preset.hides(number):
+                self.hidden.add(name)
+        return name
+
+    def narrow(self, name: Hashable, low: float, high: float) -> None:
+        """Tell the ledger that a count is also published in another way, as a range."""
+        old = self.ranges.get(name, (0.0, _WITHOUT_LIMIT))
+        self.ranges[name] = (max(old[0], low), min(old[1], high))
+
+    def split(
+        self, total: Hashable, parts: Iterable[Hashable], *, nested: bool = False
+    ) -> Hashable | None:
+        """State that a count is the sum of others.
+
+        What is left over is a part of its own that is not printed. `nested` says that there may
+        be such people, so that their number is not known to be 0 when it is.
+
+        Returns
+        -------
+        name of the part that is left over, or None
+        """
+        own = tuple(dict.fromkeys(parts))
+        left = self.values[total] - sum(self.values[p] for p in own)
+        if left < 0 or not own:  # not a sum of these people: nothing follows
+            return None
+        rest = None
+        if left or nested:
+            rest = ("rest", total, own)
+            self.add(rest, left)
+            own = (*own, rest)
+        if (total, own) not in self.splits:
+            self.splits.append((total, own))
+        return rest
+
+    def protect(self) -> set[Hashable]:
+        """Hide further counts until no small one follows; returns all that are hidden.
+
+        Parts of a hidden small total go with it, zeros included. Otherwise the cheapest, then
+        nearest, then smallest printed count that bears on an exposed one is hidden, and in the
+        end each that turned out to be unnecessary is printed again.
+        """
+        self._blank_parts()
+        net = _Net(self)
+        extra: list[Hashable] = []
+        while (exposed := net.find_exposed()) is not None:
+            name = net.choose(exposed)
+            if name is None:
+                break
+            self.hidden.add(name)
+            extra.append(name)
+        for name in reversed(extra):
+            self.hidden.discard(name)
+            if net.find_exposed() is not None:
+                self.hidden.add(name)
+        return self.hidden
+
+    def _blank_parts(self) -> None:
+        moved = True
+        while moved:
+            moved = False
+            for total, parts in self.splits:
+                if self.preset.hides(self.values[total]):
+                    new = {p for p in parts if p in self.worth} - self.blank
+                    moved |= bool(new)
+                    self.blank |= new
+                    self.hidden |= new
+
+    def range_of(self, name: Hashable) -> tuple[float, float]:
+        """Range that an adversary starts from for one count."""
+        value, limit = self.values[name], self.preset.redact_up_to
+        if name not in self.worth:
+            low, high = 0.0, _WITHOUT_LIMIT
+        elif name not in self.hidden:
+            low, high = self.preset.range_of(value)
+        elif name in self.blank:
+            low, high = 0.0, float(limit)
+        elif self.preset.hides(value):
+            low, high = 1.0, float(limit)
+        else:
+            low, high = float(min(value, limit + 1 if name in self.told else 1)), _WITHOUT_LIMIT
+        also = self.ranges.get(name, (0.0, _WITHOUT_LIMIT))
+        return max(low, also[0]), min(high, also[1])
+
+
+class _Net:
+    """The splits of a ledger as arrays."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self.names = list(ledger.values)
+        at = {name: i for i, name in enumerate(self.names)}
+        self.total = np.array([at[t] for t, _ in ledger.splits], int)
+        self.part = np.array([at[p] for _, parts in ledger.splits for p in parts], int)
+        self.split = np.array([i for i, (_, ps) in enumerate(ledger.splits) for _ in ps], int)
+        self.value = np.array([ledger.values[n] for n in self.names], float)
+        self.small = np.array([ledger.preset.hides(v) for v in self.value], bool)
+        self.near: dict[int, list[int]] = {}  # splits of each count
+        for i, (t, parts) in enumerate(ledger.splits):
+            for name in (t, *parts):
+                self.near.setdefault(at[name], []).append(i)
+        self.members = [[at[t], *(at[p] for p in parts)] for t, parts in ledger.splits]
+
+    def bounds(self) -> tuple[Floats, Floats]:
+        """Narrow the range of every count until nothing moves."""
+        ranges = np.array([self.ledger.range_of(n) for n in self.names], float).reshape(-1, 2)
+        low, high = ranges[:, 0].copy(), ranges[:, 1].copy()
+        if not len(self.total):
+            return low, high
+        many = len(self.total)
+        for _ in range(200):
+            before = low.sum() - high.sum()
+            below = np.bincount(self.split, low[self.part], many)
+            above = np.bincount(self.split, high[self.part], many)
+            np.maximum.at(low, self.total, below)
+            np.minimum.at(high, self.total, above)
+            total_low, total_high = low[self.total][self.split], high[self.total][self.split]
+            new_low = total_low - (above[self.split] - high[self.part])
+            new_high = total_high - (below[self.split] - low[self.part])
+            np.maximum.at(low, self.part, new_low)
+            np.minimum.at(high, self.part, new_high)
+            if low.sum() - high.sum() == before:
+                break
+        return low, high
+
+    def shown(self) -> NDArray[np.bool_]:
+        ledger = self.ledger
+        return np.array([n in ledger.worth and n not in ledger.hidden for n in self.names], bool)
+
+    def find_exposed(self) -> list[int] | None:
+        """Find a small count, or a small sum of hidden parts, for which too few values remain.
+
+        Returns the counts from which to look for one to hide, or None.
+        """
+        low, high = self.bounds()
+        shown = self.shown()
+        exposed = np.flatnonzero(self.small & ~shown & (high - low < POSSIBLE - 1))
+        if len(exposed):
+            return [int(exposed[0])]
+        if not len(self.total):
+            return None
+        # The hidden parts of a split taken together: total - printed parts.
+        many, out = len(self.total), ~shown[self.part]
+        rest = np.bincount(self.split, np.where(out, self.value[self.part], 0), many)
+        seen_low = np.bincount(self.split, np.where(out, 0, low[self.part]), many)
+        seen_high = np.bincount(self.split, np.where(out, 0, high[self.part]), many)
+        own_low = np.bincount(self.split, np.where(out, low[self.part], 0), many)
+        own_high = np.bincount(self.split, np.where(out, high[self.part], 0), many)
+        rest_low = np.maximum(low[self.total] - seen_high, own_low)
+        rest_high = np.minimum(high[self.total] - seen_low, own_high)
+        small = (rest > 0) & (rest <= self.ledger.preset.redact_up_to)
+        bad = np.flatnonzero(small & (rest_high - rest_low < POSSIBLE - 1))
+        # A total that is small itself has been hidden with all its parts.
+        bad = bad[~self.small[self.total[bad]]]
+        return self.members[int(bad[0])] if len(bad) else None
+
+    def choose(self, start: list[int]) -> Hashable | None:
+        """Choose what to hide among the printed counts that hidden ones lead to."""
+        shown = self.shown()
+        seen = set(start)
+        frontier, distance = [i for i in start if not shown[i]], 1
+        found: dict[int, int] = {i: 0 for i in start if shown[i]}
+        while frontier:
+            following: list[int] = []
+            for i in frontier:
+                for s in self.near.get(i, ()):
+                    for j in self.members[s]:
+                        if j in seen:
+                            continue
+                        seen.add(j)
+                        if shown[j]:
+                            found[j] = distance
+                        else:
+                            following.append(j)
+            frontier, distance = following, distance + 1
+        useful = [i for i in found if self.value[i] > 0]
+        if not useful:
+            return None
+        worth = self.ledger.worth
+        best = min(useful, key=lambda i: (worth[self.names[i]], found[i], self.value[i], i))
+        return self.names[best]

@@ -1,0 +1,198 @@
+"""Survival curves in which no step is one person's: counts at the midpoints of blocks.
+
+OpenSAFELY, "Rounding rates": 0 stays 0, and 1 to 6 is printed as 3, 7 to 12 as 9. Cumulative
+counts are rounded, so that a step is printed when enough people have made it, and what is at
+risk and the curve follow from what is printed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import ndtri
+
+from headway.disclosure.counts import Ledger
+from headway.disclosure.presets import explain
+from headway.outcomes.change import LEVEL
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import ArrayLike, NDArray
+
+    Floats = NDArray[np.float64]
+    Names = dict[tuple[str, str], list[Hashable | None]]
+
+NAN = float("nan")
+_ANALYSED = 5  # worth, as in headway.disclosure.clinic
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Which columns of a table of survival curves hold what.
+
+    Attributes
+    ----------
+    by
+        Columns that tell curves apart, the group left out.
+    group
+        Column of the group of people; `all` and families as in `statistics.Shape`.
+    time, at_risk, events
+        Time of each step in rising order, people at risk just before it, events at it. The
+        first row's `at_risk` is everyone on the curve.
+    survival, low, high
+        The curve and its limits.
+    """
+
+    by: tuple[str, ...] = ()
+    group: str = "group"
+    time: str = "time"
+    at_risk: str = "at_risk"
+    events: str = "events"
+    survival: str = "survival"
+    low: str = "ci_low"
+    high: str = "ci_high"
+
+
+# Table -> its columns, as `statistics.SHAPES`.
+CURVES: dict[str, Curve] = {}
+
+
+def midpoint(counts: ArrayLike, block: int = 6) -> Floats:
+    """Round counts to the midpoints of blocks; 0 stays 0.
+
+    ceil(x / 6) * 6 - 3 for 6: 1 to 6 becomes 3, 7 to 12 becomes 9 (OpenSAFELY, midpoint-6
+    rounding). A block of 1 changes nothing.
+    """
+    x = np.asarray(counts, float)
+    return np.where(x > 0, np.ceil(x / block) * block - block // 2, 0.0)
+
+
+def round_curve(
+    at_risk: ArrayLike, events: ArrayLike, block: int = 6, level: float = LEVEL
+) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+    """Compute a Kaplan-Meier curve again from counts rounded to midpoints.
+
+    People who leave between two steps are found from those at risk. Everyone on the curve, the
+    cumulative events and the cumulative leavers are rounded; those at risk are what remains.
+
+    Parameters
+    ----------
+    at_risk, events
+        True counts at the steps in order of time, shape (k,).
+    block
+        Width of a block; 1 gives the unrounded curve.
+
+    Returns
+    -------
+    at_risk, events, survival, low, high
+        Shape (k,); limits on the log-log scale with Greenwood's variance (Kalbfleisch and
+        Prentice 2002, eq. 1.15), NaN where the curve is 1 or 0 or nobody is left.
+    """
+    r, d = np.asarray(at_risk, float), np.asarray(events, float)
+    if r.ndim != 1 or r.shape != d.shape:
+        raise ValueError("a curve needs one number at risk and one of events a step")
+    after = np.append(r[1:], 0.0)
+    left = r - d - after
+    if len(r) and (left.min() < 0 or d.min() < 0):
+        raise ValueError("more events than people at risk")
+    left[-1:] = 0.0  # who is left after the last step leaves after the curve
+    happened, gone = midpoint(np.cumsum(d), block), midpoint(np.cumsum(left), block)
+    start = midpoint(r[:1], block)
+    rounded_events = np.diff(happened, prepend=0.0)
+    before = np.append(0.0, (happened + gone)[:-1])
+    risk = np.maximum((start if len(r) else np.zeros(0)) - before, 0.0)
+    rounded_events = np.minimum(rounded_events, risk)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        survival = np.cumprod(np.where(risk > 0, 1 - rounded_events / risk, 1.0))
+        term = rounded_events / (risk * (risk - rounded_events))
+        variance = np.cumsum(np.where(rounded_events > 0, term, 0.0)) / np.log(survival) ** 2
+        half = ndtri(0.5 + level / 2) * np.sqrt(variance)
+        low, high = survival ** np.exp(half), survival ** np.exp(-half)
+    known = (survival > 0) & (survival < 1) & np.isfinite(half)
+    limits = [np.asarray(np.where(known, v, NAN), float) for v in (low, high)]
+    return risk, rounded_events, np.asarray(survival, float), limits[0], limits[1]
+
+
+def enter_curve(
+    ledger: Ledger, table: str, frame: pd.DataFrame, names: Names, curve: Curve | None = None
+) -> None:
+    """Enter the number of people on each curve into the ledger.
+
+    They are responders of the cohort; where the numbers agree, that count is published twice, in
+    fives and in blocks, and the ledger is told so.
+    """
+    curve = curve or CURVES[table]
+    out: list[Hashable | None] = [None] * len(frame)
+    families: dict[tuple[object, ...], dict[str, Hashable]] = {}
+    for key, part in frame.groupby([*curve.by, curve.group], sort=False):
+        what, group = key[:-1], str(key[-1])
+        people = int(part[curve.at_risk].iloc[0])
+        name = ledger.add((table, *what, group, "at risk"), people, _ANALYSED)
+        if ledger.preset.block > 1 and people:
+            middle = float(midpoint(people, ledger.preset.block))
+            low = middle - ledger.preset.block / 2 + 1
+            high = middle + ledger.preset.block / 2
+            for other, value in list(ledger.values.items()):
+                if value == people and _responders(other, group):
+                    ledger.narrow(other, low, high)
+                    ledger.split(other, [name])
+            ledger.narrow(name, low, high)
+        for i in part.index:
+            out[i] = name
+        families.setdefault((*what, group.split(": ")[0]), {})[group] = name
+    for at, members in families.items():
+        whole = families.get((*at[:-1], "all"), {}).get("all")
+        if at[-1] != "all" and whole is not None:
+            ledger.split(whole, members.values())
+    names[table, "n"] = out
+
+
+def _responders(name: Hashable, group: str) -> bool:
+    return (
+        isinstance(name, tuple)
+        and name[0] == "count"
+        and name[3] == group
+        and str(name[4]).startswith("responders_")
+    )
+
+
+def release_survival(
+    table: str,
+    frame: pd.DataFrame,
+    names: Names,
+    ledger: Ledger,
+    curve: Curve | None = None,
+) -> pd.DataFrame:
+    """Print each curve from rounded counts, up to where few are at risk.
+
+    Steps at which nothing moves after rounding are left out, since their times are those of
+    single people; so is everything after the rounded number at risk falls to one block. A curve
+    of a hidden number of people keeps one row without numbers.
+    """
+    import pandas as pd
+
+    curve, preset = curve or CURVES[table], ledger.preset
+    at = dict(zip(frame.index, names[table, "n"], strict=True))
+    numbers = [curve.at_risk, curve.events, curve.survival, curve.low, curve.high]
+    parts = [frame.iloc[:0]]
+    for _, rows in frame.groupby([*curve.by, curve.group], sort=False):
+        part = rows.copy()
+        name = at[part.index[0]]
+        if name in ledger.hidden:
+            part = part.iloc[:1].copy()
+            part[[curve.time, *numbers]] = NAN
+            part["redacted"] = True
+            if "note" in part:
+                part["note"] = explain(preset)
+            parts.append(part)
+            continue
+        values = round_curve(part[curve.at_risk], part[curve.events], preset.block)
+        part[numbers] = np.column_stack(values)
+        moves = part[curve.events].to_numpy() > 0
+        moves[:1] = True
+        part["redacted"] = False
+        parts.append(part[moves & (part[curve.at_risk].to_numpy() > preset.block)])
+    return pd.concat(parts, ignore_index=True)

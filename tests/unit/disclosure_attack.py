@@ -1,0 +1,396 @@
+"""An adversary: everything published about a clinic, and every tie between its counts, as integers.
+
+Written apart from `headway.disclosure`: it shares with it neither the names of counts nor the
+ties. The unknown true counts are integer variables; what is printed and the rules bound them; sums
+and parts are equations. A count is recovered when its least and its greatest value agree.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.sparse import coo_array
+
+from headway.disclosure import Preset
+
+MOST = 100_000.0
+GRADES = re.compile(r"(.*)_grade_\d+_(before|after)")
+THRESHOLD = re.compile(r"(?!pgic).*_(better|worse)")
+
+
+@dataclass
+class Attack:
+    """What the adversary knows; the truth is kept beside it to judge what was found."""
+
+    preset: Preset
+    truth: dict[Hashable, float] = field(default_factory=dict)
+    low: dict[Hashable, float] = field(default_factory=dict)
+    high: dict[Hashable, float] = field(default_factory=dict)
+    ties: list[tuple[Hashable, tuple[Hashable, ...]]] = field(default_factory=list)
+    unions: set[Hashable] = field(default_factory=set)
+    shown: set[Hashable] = field(default_factory=set)
+
+    # What is known of one count
+
+    def count(self, name: Hashable, true: float) -> Hashable:
+        """A whole number of people, at least 0."""
+        assert self.truth.setdefault(name, true) == true, name
+        self.low.setdefault(name, 0.0)
+        self.high.setdefault(name, MOST)
+        return name
+
+    def see(self, name: Hashable, true: float, printed: float, *, zeros: bool = True) -> Hashable:
+        """Read a cell. `zeros`: a hidden cell here is known not to be 0, since 0 is printed."""
+        self.count(name, true)
+        limit, base = self.preset.redact_up_to, self.preset.round_to
+        if not np.isnan(printed):
+            self.shown.add(name)
+            low = high = printed
+            if base > 1 and printed > 0:
+                low, high = max(printed - base // 2, limit + 1), printed + base // 2
+        elif 0 < true <= limit:  # an oracle says which are small
+            low, high = (1.0 if zeros else 0.0), float(limit)
+        elif true > limit:
+            low, high = 1.0, MOST
+        else:
+            low, high = 0.0, MOST
+        self.low[name], self.high[name] = (
+            max(self.low[name], low),
+            min(self.high[name], high),
+        )
+        assert self.low[name] <= true <= self.high[name], name
+        return name
+
+    # What ties counts
+
+    def add_up(self, total: Hashable, parts: list[Hashable], *, more: bool = False) -> None:
+        """total = sum of parts, or (more) at least that; a leftover people is a count too."""
+        if total not in self.truth or not parts or any(p not in self.truth for p in parts):
+            return
+        left = self.truth[total] - sum(self.truth[p] for p in parts)
+        if left < 0:  # not people of the same kind: the adversary would be misled
+            return
+        own = tuple(parts)
+        if more or left:
+            own = (*own, self.count(("left", total, own), left))
+        self.ties.append((total, own))
+        hidden = [p for p in own if p not in self.shown]
+        if len(hidden) > 1 and self.preset.round_to == 1:
+            union = self.count(("together", total, own), sum(self.truth[p] for p in hidden))
+            self.ties.append((union, tuple(hidden)))
+            if not 0 < self.truth[total] <= self.preset.redact_up_to:
+                self.unions.add(union)
+
+    # The attack
+
+    def targets(self) -> list[Hashable]:
+        """Every small count that is not printed, people between two printed counts included."""
+        limit = self.preset.redact_up_to
+        return [
+            n
+            for n, v in self.truth.items()
+            if 0 < v <= limit
+            and (not isinstance(n, tuple) or n[0] != "together" or n in self.unions)
+        ]
+
+    def run(
+        self, seed: int = 0, tries: int = 12, enough: int = 1000
+    ) -> dict[Hashable, tuple[float, float]]:
+        """Recover counts: name -> the only value left; stop when `enough` are found."""
+        names = list(self.truth)
+        at = {n: i for i, n in enumerate(names)}
+        true = np.array([self.truth[n] for n in names], float)
+        rows = [(i, at[t], 1.0) for i, (t, _) in enumerate(self.ties)]
+        rows += [(i, at[p], -1.0) for i, (_, ps) in enumerate(self.ties) for p in ps]
+        i, j, v = (np.array(c) for c in zip(*rows, strict=True))
+        matrix = coo_array((v, (i.astype(int), j.astype(int))), shape=(len(self.ties), len(names)))
+        matrix = matrix.tocsr()
+        assert not (matrix @ true).any()  # what the adversary believes is true
+        ties = LinearConstraint(matrix, 0, 0)
+        bounds = Bounds([self.low[n] for n in names], [self.high[n] for n in names])
+
+        def solve(cost: np.ndarray) -> np.ndarray:
+            found = milp(cost, constraints=ties, bounds=bounds, integrality=np.ones(len(names)))
+            assert found.x is not None, found.message
+            return np.round(found.x)
+
+        open_ = {at[n] for n in self.targets()}
+        rng = np.random.default_rng(seed)
+        # One other world that fits all that is known shows that a count is safe.
+        for _ in range(tries):
+            if not open_:
+                break
+            cost = np.zeros(len(names))
+            some = np.array(sorted(open_))
+            cost[some] = rng.choice([-1.0, 1.0], len(some))
+            x = solve(cost)
+            open_ = {k for k in open_ if x[k] == true[k]}
+        out = {}
+        for k in sorted(open_):
+            cost = np.zeros(len(names))
+            cost[k] = 1.0
+            least, most = solve(cost)[k], solve(-cost)[k]
+            if least == most:
+                out[names[k]] = (least, most)
+                if len(out) == enough:
+                    break
+        return out
+
+
+def attack(
+    released: Mapping[str, pd.DataFrame], true: Mapping[str, pd.DataFrame], preset: Preset
+) -> Attack:
+    """Read all released tables of a clinic as the adversary does."""
+    a = Attack(preset)
+    if "cohort" in released:
+        _cohort(a, released["cohort"], true["cohort"])
+    if "flow" in released:
+        _flow(a, released["flow"], true["flow"], true["cohort"])
+    if "window_means" in released:
+        for (_, r), (_, t) in zip(
+            released["window_means"].iterrows(), true["window_means"].iterrows(), strict=True
+        ):
+            a.see(("n", t["outcome"], t["comparison"], "all"), t["n"], r["n"])
+    if "individual" in released:
+        _individual(a, released["individual"], true["individual"])
+    if "change_histogram" in released:
+        _histogram(a, released["change_histogram"], true["change_histogram"])
+    if "lost" in released:
+        _lost(a, released["lost"], true["lost"], true["cohort"])
+    _tie_cohort(a, true["cohort"])
+    return a
+
+
+def _base(row: pd.Series) -> Hashable:
+    """Whose number n is."""
+    s = row["statistic"]
+    key = (row["outcome"], row["comparison"], row["group"])
+    if s.startswith(("bound_", "completeness_")):
+        return "N"
+    if s.startswith(("responders_", "worsened_")):
+        return ("positive", *key)
+    if s == "change_count_only":
+        return ("counted", *key)
+    if GRADES.fullmatch(s) or THRESHOLD.fullmatch(s):
+        return ("scored", *key)
+    return ("n", *key)
+
+
+def _of(group: str) -> Hashable:
+    return "N" if group == "all" else ("of", group)
+
+
+def _cohort(a: Attack, released: pd.DataFrame, true: pd.DataFrame) -> None:
+    for (_, r), (_, t) in zip(released.iterrows(), true.iterrows(), strict=True):
+        key = (t["outcome"], t["comparison"], t["group"])
+        a.see(_base(t), t["n"], r["n"])
+        a.see(_of(t["group"]), t["of"], r["of"])
+        if not np.isnan(t["count"]):
+            a.see(
+                ("count", *key, t["statistic"]),
+                t["count"],
+                r["count"],
+                zeros=not np.isnan(r["n"]),
+            )
+
+
+def _tie_cohort(a: Attack, true: pd.DataFrame) -> None:
+    for key, part in true.groupby(["outcome", "comparison", "group"], sort=False):
+        n = ("n", *key)
+        if n in a.truth:
+            for kind in ("positive", "counted", "scored"):
+                a.add_up(n, [(kind, *key)], more=True)
+            a.add_up(_of(key[2]), [n, a.count(("lost", *key), a.truth[_of(key[2])] - a.truth[n])])
+        shares = part[part["count"].notna()]
+        by = {s: ("count", *key, s) for s in shares["statistic"]}
+        for _, t in shares.iterrows():
+            a.add_up(_base(t), [by[t["statistic"]]], more=True)
+        for inner, outer in (
+            ("responders_75", "responders_50"),
+            ("responders_50", "responders_30"),
+            ("reliable_recovered", "reliable_improved"),
+        ):
+            if inner in by and outer in by:
+                a.add_up(by[outer], [by[inner]], more=True)
+        if {"responders_30", "worsened_30"} <= set(by):
+            a.add_up(("positive", *key), [by["responders_30"], by["worsened_30"]], more=True)
+        if "reliable_improved" in by:
+            a.add_up(n, [by[f"reliable_{k}"] for k in ("improved", "unchanged", "deteriorated")])
+        if "pgic_worse" in by:
+            five = [s for s in by if s.startswith("pgic_") and "at_least" not in s]
+            assert len(five) == 5
+            a.add_up(n, [by[s] for s in five])
+            a.add_up(
+                by["pgic_at_least_much_improved"],
+                [by["pgic_very_much_improved"], by["pgic_much_improved"]],
+            )
+        for side in ("before", "after"):
+            a.add_up(
+                ("scored", *key),
+                [v for s, v in by.items() if (m := GRADES.fullmatch(s)) and m.group(2) == side],
+            )
+        for side in ("better", "worse"):
+            points = {
+                s: float(re.search(r"at least ([\d.]+) points", label).group(1))
+                for s, label in zip(shares["statistic"], shares["label"], strict=True)
+                if (m := THRESHOLD.fullmatch(s)) and m.group(1) == side
+            }
+            for near, far in pairwise(sorted(points, key=points.get)):
+                a.add_up(by[near], [by[far]], more=True)
+    for (outcome, comparison), part in true.groupby(["outcome", "comparison"], sort=False):
+        labels = [g for g in dict.fromkeys(part["group"]) if g != "all"]
+        for family in dict.fromkeys(g.split(": ")[0] for g in labels):
+            own = [g for g in labels if g.split(": ")[0] == family]
+            a.add_up("N", [_of(g) for g in own])
+            kinds = ("n", "positive", "lost")
+            for kind in kinds:
+                a.add_up(
+                    (kind, outcome, comparison, "all"),
+                    [(kind, outcome, comparison, g) for g in own],
+                )
+            for s in part.loc[(part["group"] == "all") & part["count"].notna(), "statistic"]:
+                at = ("count", outcome, comparison)
+                a.add_up((*at, "all", s), [(*at, g, s) for g in own if (*at, g, s) in a.truth])
+
+
+def _flow(a: Attack, released: pd.DataFrame, true: pd.DataFrame, cohort: pd.DataFrame) -> None:
+    items = {
+        f"{o}: {label}": (o, c)
+        for o, c, label in zip(
+            cohort["outcome"], cohort["comparison"], cohort["comparison_label"], strict=True
+        )
+    }
+    both = list(zip(released.to_dict("records"), true.to_dict("records"), strict=True))
+    steps: dict[str, dict[str, Hashable]] = {}
+    for r, t in both:
+        if np.isnan(t["n"]):
+            continue
+        if t["account"] != "people":
+            if t["step"] != "in the file":
+                a.see((t["account"], t["item"], t["step"]), t["n"], r["n"])
+            continue
+        outcome, comparison = items.get(t["item"], (t["item"], "-"))
+        key = (outcome, comparison, "all")
+        if t["step"] == "started":
+            name: Hashable = "N"
+        elif t["step"].startswith("analysed"):
+            name = ("n", *key)
+        elif t["step"] == "not analysed":
+            name = ("lost", *key)
+        else:  # comparisons share windows: the adversary knows which, from their definitions
+            name = ("step", outcome, t["step"], t["n"])
+        a.see(name, t["n"], r["n"])
+        if not np.isnan(t["of"]):
+            a.see("N", t["of"], r["of"])
+        steps.setdefault(t["item"], {})[t["step"]] = name
+    for by in steps.values():
+        n = next((v for s, v in by.items() if s.startswith("analysed")), None)
+        for s, name in by.items():
+            if s not in ("started", "not analysed"):
+                a.add_up("N", [name], more=True)
+        if n is None:
+            continue
+        for side in ("before", "after"):
+            some, full = by.get(f"any record {side}"), by.get(f"complete {side}")
+            if some and full:
+                a.add_up(some, [full], more=True)
+            if full:
+                a.add_up(full, [n], more=True)
+        sides = [by.get("complete before"), by.get("complete after")]
+        if all(sides):
+            only = [a.truth[s] - a.truth[n] for s in sides]
+            if min(only) >= 0:
+                parts = [
+                    a.count(("left", s, (n,)), value) for s, value in zip(sides, only, strict=True)
+                ]
+                a.add_up("N", [n, *parts], more=True)
+
+
+def _individual(a: Attack, released: pd.DataFrame, true: pd.DataFrame) -> None:
+    if not len(true):
+        return
+    key = (true["outcome"].iloc[0], true["comparison"].iloc[0], "all")
+    n, cells = ("n", *key), {}
+    gone = released["n"].isna() & true["n"].eq(0)
+    for (_, r), (_, t) in zip(released.iterrows(), true.iterrows(), strict=True):
+        a.see(n, t["of"], r["of"])
+        at = (t["class"], t["response"])
+        same = (true["class"] == at[0]) | (true["response"] == at[1])
+        cells[at] = a.see(("cell", *at), t["n"], r["n"], zeros=not gone[same].any())
+    margins = {
+        kind: [c for at, c in cells.items() if kind in at] for at in list(cells) for kind in at
+    }
+    a.add_up(n, list(cells.values()))
+    for statistic, kinds in {
+        "reliable_recovered": ["recovered"],
+        "reliable_improved": ["recovered", "improved"],
+        "reliable_unchanged": ["unchanged"],
+        "reliable_deteriorated": ["deteriorated"],
+        "responders_50": ["at least 50 % better"],
+        "responders_30": ["at least 50 % better", "30 to 50 % better"],
+        "worsened_30": ["at least 30 % worse"],
+    }.items():
+        a.add_up(("count", *key, statistic), [c for k in kinds for c in margins[k]])
+    a.add_up(n, [("positive", *key), *margins["no relative change"]])
+
+
+def _histogram(a: Attack, released: pd.DataFrame, true: pd.DataFrame) -> None:
+    for key, part in released.groupby(["outcome", "comparison"], sort=False):
+        own = true[(true["outcome"] == key[0]) & (true["comparison"] == key[1])]
+        bins = []
+        for r in part.to_dict("records"):
+            inside = own[(own["bin_low"] >= r["bin_low"]) & (own["bin_high"] <= r["bin_high"])]
+            name = ("bin", *key, r["bin_low"])
+            bins.append(a.see(name, inside["n"].sum(), r["n"]))
+        a.add_up(("n", *key, "all"), bins)
+        threshold = [-12.0, 12.0]  # beyond it a change in frequency is reliable for everyone
+        if key[0] == "frequency":
+            for end, statistic in (("bin_high", "improved"), ("bin_low", "deteriorated")):
+                far = (
+                    part[part[end] <= threshold[0]]
+                    if end == "bin_high"
+                    else part[part[end] >= threshold[1]]
+                )
+                a.add_up(
+                    ("count", *key, "all", f"reliable_{statistic}"),
+                    [("bin", *key, b) for b in far["bin_low"]],
+                    more=True,
+                )
+
+
+def _lost(a: Attack, released: pd.DataFrame, true: pd.DataFrame, cohort: pd.DataFrame) -> None:
+    main = cohort[cohort["primary"]].iloc[0]
+    at = (main["outcome"], main["comparison"])
+    for characteristic, part in true.groupby("characteristic", sort=False):
+        for side, kind in (("analysed", "n"), ("lost", "lost")):
+            whole = (kind, *at, "all")
+            known = ("known", characteristic, side)
+            levels = []
+            for i, t in part.iterrows():
+                r = released.loc[i]
+                a.see(whole, t[f"of_{side}"], r[f"of_{side}"], zeros=False)
+                a.see(known, t[f"n_{side}"], r[f"n_{side}"], zeros=False)
+                if np.isnan(t[f"count_{side}"]):
+                    continue
+                level: Hashable = (kind, *at, f"{characteristic}: {t['level']}")
+                if level not in a.truth and (_of(f"{characteristic}: {t['level']}")) not in a.truth:
+                    level = ("level", characteristic, t["level"], side)
+                # A row is hidden whole, zeros too, when either side is small.
+                a.see(level, t[f"count_{side}"], r[f"count_{side}"], zeros=False)
+                a.add_up(known, [level], more=True)
+                levels.append(level)
+            a.add_up(whole, [known], more=True)
+            a.add_up(known, levels)
+        if characteristic == f"{at[0]} before":
+            lost = a.truth["known", characteristic, "lost"]
+            n = a.truth["n", *at, "all"]
+            a.add_up(
+                ("step", at[0], "complete before", n + lost),
+                [("n", *at, "all"), ("known", characteristic, "lost")],
+            )

@@ -1,0 +1,222 @@
+"""Nothing about a clinic reaches `results/` but through `disclosure.release`."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import struct
+import sys
+from html import unescape
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from headway import disclosure, tables
+from headway.disclosure import PRESETS, release
+from tests.conftest import ROOT
+from tests.unit.simulated_clinic import simulated
+
+SCRIPTS = ROOT / "workflow" / "scripts"
+PLANTED = 7717.25  # a value that nothing else in a clinic has
+PEOPLE, SEED = 60, 6
+
+
+class Named(SimpleNamespace):
+    """Files of a job, by name or by key."""
+
+    def __getitem__(self, key: str) -> str:
+        return getattr(self, key)
+
+
+def report(found: dict[str, pd.DataFrame], clinic: dict, folder: Path) -> dict[str, bytes]:
+    """Run the workflow's own script; returns every file it wrote."""
+    if str(SCRIPTS) not in sys.path:
+        sys.path.insert(0, str(SCRIPTS))
+    script = __import__("report_clinic")
+    raw, results = folder / "processed", folder / "results"
+    raw.mkdir(parents=True)
+    results.mkdir()
+    for name, frame in found.items():
+        tables.write_csv(frame, raw / f"{name}.csv")
+    (raw / "clinic.json").write_text(json.dumps(clinic))
+    status = {"name": "clinic", "state": "ready", "problems": []}
+    (raw / "status.json").write_text(json.dumps(status))
+    names = {name: f"{name}.csv" for name in found}
+    inputs = {n: str(raw / f) for n, f in names.items()}
+    inputs |= {"clinic": str(raw / "clinic.json"), "status": str(raw / "status.json")}
+    outputs = {n: str(results / f) for n, f in names.items()}
+    outputs |= {
+        "page": str(results / "audit.html"),
+        "figures": str(results / "figures"),
+        "card": str(results / "card.json"),
+    }
+    script.main(SimpleNamespace(input=Named(**inputs), output=Named(**outputs)))
+    return {
+        str(p.relative_to(results)): p.read_bytes()
+        for p in sorted(results.rglob("*"))
+        if p.is_file()
+    }
+
+
+def tamper(found: dict[str, pd.DataFrame], preset: str) -> dict[str, pd.DataFrame]:
+    """Change whatever release() withholds, and nothing that it lets pass."""
+    out = release(found, PRESETS[preset])
+    changed = {name: frame.copy() for name, frame in found.items()}
+    cohort = changed["cohort"]
+    hidden = out["cohort"]["redacted"].to_numpy()
+    assert hidden.any()
+    cohort.loc[hidden, ["estimate", "ci_low", "ci_high"]] = PLANTED
+    cohort.loc[hidden, "note"] = f"{PLANTED} people"
+    means = changed["window_means"]
+    gone = out["window_means"]["redacted"].to_numpy()
+    means.loc[gone, ["mean", "ci_low", "ci_high"]] = PLANTED
+    quartiles = out["window_means"]["p25"].isna().to_numpy()
+    means.loc[quartiles, ["p25", "p75"]] = PLANTED
+    lost = changed["lost"]
+    numbers = ["value_analysed", "value_lost", "difference", "ci_low", "ci_high"]
+    lost.loc[out["lost"]["redacted"].to_numpy(), numbers] = PLANTED
+    changed["change_lines"].loc[:, ["pre", "post"]] = PLANTED
+    flow = changed["flow"]
+    single = (flow["step"] == "quarantined") & flow["n"].between(1, 4)
+    assert single.any()  # the simulator's typing errors
+    for item in flow.loc[single, "item"]:
+        own = (flow["item"] == item) & (flow["account"] == "rows")
+        flow.loc[own & flow["step"].isin(["in the file", "quarantined"]), "n"] += 2
+        flow.loc[own, "of"] += 2
+    return changed
+
+
+@pytest.fixture(scope="module", params=["opensafely", "cms"])
+def written(request, tmp_path_factory) -> tuple[str, dict[str, bytes], dict[str, bytes]]:
+    """Write the results of a clinic, and of one that differs only in what is withheld."""
+    clinic, found = simulated(PEOPLE, SEED)
+    clinic = {**clinic, "disclosure": request.param, "synthetic": False}
+    folder = tmp_path_factory.mktemp("door")
+    changed = tamper(found, request.param)
+    return (
+        request.param,
+        report(found, clinic, folder / "a"),
+        report(changed, clinic, folder / "b"),
+    )
+
+
+def test_what_is_withheld_changes_no_byte_of_the_results(written) -> None:
+    """Tables, page, figures and alt texts are the same whatever the hidden numbers are."""
+    _, first, second = written
+    assert {"audit.html", "cohort.csv", "figures/change_frequency.svg"} <= set(first)
+    assert list(first) == list(second)
+    assert [name for name in first if first[name] != second[name]] == []
+    for name, content in second.items():
+        assert b"7717" not in content, name
+
+
+def test_the_tables_are_those_of_release(written) -> None:
+    preset, first, _ = written
+    out = release(simulated(PEOPLE, SEED)[1], PRESETS[preset])
+    for name, frame in out.items():
+        text = frame.to_csv(index=False, float_format="%.12g", lineterminator="\n")
+        assert first[f"{name}.csv"].decode() == text
+
+
+def test_alt_texts_and_the_page_print_released_counts_only(written) -> None:
+    preset, first, _ = written
+    out = release(simulated(PEOPLE, SEED)[1], PRESETS[preset])
+    page = first["audit.html"].decode()
+    described = re.findall(r"<desc[^>]*>(.*?)</desc>", page, re.DOTALL)
+    assert described
+    bins = out["change_histogram"]
+    shown = set(bins["n"].dropna()) | set(out["cohort"]["count"].dropna())
+    for text in described:
+        assert f"1 to {PRESETS[preset].redact_up_to}" not in text
+        for counts in re.findall(r"People by change: (.*?)\.$", unescape(text)):
+            for cell in counts.split("; "):
+                value = cell.rsplit(": ", 1)[1]
+                assert value == "hidden" or float(value) in shown
+
+
+def test_figures_carry_no_metadata(written) -> None:
+    _, first, _ = written
+    images = [c for n, c in first.items() if n.endswith(".png")]
+    drawings = [c.decode() for n, c in first.items() if n.endswith(".svg")]
+    assert images
+    assert len(images) == len(drawings)
+    for content in images:
+        kinds, at = [], 8
+        while at < len(content):
+            length, kind = struct.unpack(">I4s", content[at : at + 8])
+            kinds.append(kind.decode())
+            at += length + 12
+        assert set(kinds) <= {"IHDR", "pHYs", "IDAT", "IEND"}  # size, resolution, pixels
+    for svg in drawings:
+        assert "<metadata" not in svg
+        assert "<!--" not in svg.split(">", 1)[0]
+        assert not re.search(r"Matplotlib|/home/|/tmp/|20\d\d-\d\d-\d\dT", svg)
+
+
+def test_only_one_rule_writes_a_clinics_results() -> None:
+    """Every other rule of a clinic writes to `processed`, and this one runs the script below."""
+    text = (ROOT / "workflow" / "rules" / "clinics.smk").read_text()
+    rules = dict(re.findall(r"^rule (\w+):\n(.*?)(?=^rule |\Z)", text, re.MULTILINE | re.DOTALL))
+    assert {"ingest_clinic", "analyse_clinic", "report_clinic"} <= set(rules)
+    writers = [name for name, body in rules.items() if "RESULTS" in body]
+    assert writers == ["report_clinic"]
+    assert '"../scripts/report_clinic.py"' in rules["report_clinic"]
+
+
+def test_the_script_reads_tables_only_to_release_them() -> None:
+    """In the script, `read_csv` stands inside the call of `disclosure.release` and nowhere else."""
+    tree = ast.parse((SCRIPTS / "report_clinic.py").read_text())
+
+    def calls(node: ast.AST, name: str) -> list[ast.Call]:
+        return [
+            n
+            for n in ast.walk(node)
+            if isinstance(n, ast.Call) and ast.unparse(n.func).split(".")[-1] == name
+        ]
+
+    doors = calls(tree, "release")
+    assert len(doors) == 1
+    assert len(calls(tree, "read_csv")) == len(calls(doors[0], "read_csv")) == 1
+    assert not calls(tree, "read_parquet")
+    for name in ("draw_clinic", "build"):
+        for call in calls(tree, name):
+            assert "released" in ast.unparse(call)
+
+
+def test_figures_and_pages_open_no_file_of_a_clinic() -> None:
+    for room in ("figures", "report"):
+        for path in (ROOT / "src" / "headway" / room).glob("*.py"):
+            text = path.read_text()
+            assert not re.search(r"read_(csv|parquet)\(", text), path.name
+
+
+def test_the_notebook_reads_released_tables_only() -> None:
+    book = json.loads((ROOT / "notebooks" / "audit_a_clinic.ipynb").read_text())
+    code = "\n".join("".join(c["source"]) for c in book["cells"] if c["cell_type"] == "code")
+    reads = re.findall(r"read_(?:csv|parquet)\((.*)\)", code)
+    assert reads
+    assert all("RESULTS" in r for r in reads)
+    assert "processed" not in code
+
+
+def test_a_table_without_a_rule_does_not_pass() -> None:
+    for preset in PRESETS.values():
+        with pytest.raises(KeyError, match="no disclosure rule"):
+            release({"windows": tables.empty("windows")}, preset)
+    assert "windows" not in disclosure.RULES
+    assert "change" not in disclosure.RULES
+
+
+def test_no_single_person_is_printed() -> None:
+    for preset in ("opensafely", "cms", "nhs"):
+        out = release(simulated(PEOPLE, SEED)[1], PRESETS[preset])
+        assert not len(out["change_lines"])
+        few = out["window_means"]["n"] <= 4 * PRESETS[preset].redact_up_to
+        assert out["window_means"].loc[few, ["p25", "p75"]].isna().all(axis=None)
+        bins = out["change_histogram"].groupby(["outcome", "comparison"])
+        assert np.isinf(bins["bin_low"].min()).all()
+        assert np.isinf(bins["bin_high"].max()).all()
