@@ -223,6 +223,7 @@ def release_statistics(
     for column, text in shape.words:
         frame.loc[hidden, column] = text
     frame["redacted"] = hidden
-    frame.loc[hidden & few, "note"] = explain_small(preset)
-    frame.loc[hidden & ~few, "note"] = explain(preset)
+    if "note" in frame:
+        frame.loc[hidden & few, "note"] = explain_small(preset)
+        frame.loc[hidden & ~few, "note"] = explain(preset)
     return frame

@@ -122,8 +122,8 @@ def _body(
     return {
         "answer": answer,
         "caution": t(
-            "This is a change, not an effect of treatment: people come when they are at their worst "
-            "and then return to their usual level, headaches come and go, and there is no "
+            "This is a change, not an effect of treatment: people come when they are at their "
+            "worst and then return to their usual level, headaches come and go, and there is no "
             "comparison group."
         ),
         "main_figures": [drawn[first]] if first in drawn else [],

@@ -1,6 +1,4 @@
-"""What a clinic's change can mean, as tables of text: expected change, sensitivity, traps, harms,
-cost and claims, from released rows.
-"""
+"""What a clinic's change can mean, as tables of text, from released rows."""
 
 from __future__ import annotations
 
@@ -193,7 +191,7 @@ def list_cost(table: pd.DataFrame, preset: Preset) -> Table | None:
 
 
 def list_claims(table: pd.DataFrame, preset: Preset) -> Table | None:
-    """What patients are told, against these records."""
+    """Hold what patients are told against these records."""
     if not len(table):
         return None
     rows, last = [], None
