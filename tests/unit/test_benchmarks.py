@@ -31,3 +31,10 @@ def test_the_page_holds_a_full_run(repo_root: Path) -> None:
     assert table.count(" × |") == 6
     assert "100,000 fits" in table and "32,767 subsets" in table
     assert "metafor" in table and "cores" in table
+
+
+def test_a_diary_gives_pandas_and_headway_the_same_windows(repo_root: Path) -> None:
+    command = [sys.executable, str(repo_root / "benchmarks" / "diary.py"), "--quick"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "both set the same rows aside" in done.stdout
