@@ -258,6 +258,25 @@ def test_a_share_is_hidden_where_few_are_without_the_property(preset: str) -> No
     assert out.loc[1, "n"] == 60
 
 
+def test_remarks_on_files_and_the_gate_print_no_number() -> None:
+    """A gate that asks for 7 and finds a hidden 1 to 7 would have found 7."""
+    common = {"of": NAN, "redacted": False}
+    rows = [
+        {"account": "gate", "item": "patients", "step": "alike in age", "n": 7.0}
+        | {"note": "k-anonymity; the gate asks for 7"},
+        {"account": "rows", "item": "bundle.json", "step": "in the file", "n": 43.0}
+        | {"note": "46 resources, ignored: 3"},
+        {"account": "rows", "item": "bundle.json", "step": "kept", "n": 43.0, "note": None},
+    ]
+    flow = tables.conform("flow", pd.DataFrame([r | common for r in rows]))
+    for preset in ("opensafely", "nhs"):
+        out = release({"flow": flow}, PRESETS[preset])["flow"].set_index("step")
+        assert np.isnan(out.loc["alike in age", "n"])
+        assert "asks for" not in out.loc["alike in age", "note"]
+        assert out.loc["in the file", "note"] == "n resources, ignored: n"
+        assert out.loc["in the file", "n"] == 45
+
+
 # What estimates tell of counts
 
 

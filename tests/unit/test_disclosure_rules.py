@@ -228,3 +228,25 @@ def test_three_values_remain_possible_for_a_small_count() -> None:
         ledger.add(name, n, 1)
     ledger.split("all", ["manual", "wet"])
     assert ledger.protect() == {"wet", "manual"}
+
+
+def test_what_cannot_be_protected_takes_everything_with_it() -> None:
+    """A small count that is also published as a narrow range elsewhere cannot be helped."""
+    ledger = Ledger(PRESETS["opensafely"])
+    ledger.add("all", 40, 1)
+    ledger.add("wet", 3, 1)
+    ledger.narrow("wet", 3, 3)
+    assert ledger.protect() == {"all", "wet"}
+
+
+def test_a_count_printed_in_fives_and_in_blocks_is_known_better() -> None:
+    """18 is 20 in fives and 15 in blocks of six: only 18 fits both."""
+    ledger = Ledger(PRESETS["opensafely"])
+    for name, n in (("all", 28), ("better", 18), ("other", 9), ("wet", 1)):
+        ledger.add(name, n, 1)
+    ledger.split("all", ["better", "other", "wet"])
+    assert ledger.range_of("better") == (18, 22)
+    ledger.narrow("better", 13, 18)
+    assert ledger.range_of("better") == (18, 18)
+    ledger.narrow("all", 25, 28)  # and 28 at the most of all, 8 at least of the others: 1 or 2
+    assert "other" in ledger.protect() or "all" in ledger.hidden

@@ -527,6 +527,9 @@ def release_flow(frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.DataFr
         value = float(part["n"].drop(total).fillna(0).sum())
         frame.loc[total, "n"] = value
         frame.loc[frame["item"].eq(item) & frame["account"].eq("rows"), "of"] = value
+    # Remarks on files count rows, cells and resources as they are.
+    files = frame["account"] != "people"
+    frame.loc[files, "note"] = frame.loc[files, "note"].str.replace(r"\d+", "n", regex=True)
     _redact(frame, hidden, preset)
     return frame
 

@@ -95,20 +95,22 @@ class Ledger:
 
         Parts of a hidden small total go with it, zeros included. Otherwise the cheapest, then
         nearest, then smallest printed count that bears on an exposed one is hidden, and in the
-        end each that turned out to be unnecessary is printed again.
+        end each that turned out to be unnecessary is printed again. Where nothing bears on an
+        exposed one any more, no count is printed at all.
         """
         self._blank_parts()
         net = _Net(self)
         extra: list[Hashable] = []
-        while (exposed := net.find_exposed()) is not None:
-            name = net.choose(exposed)
-            if name is None:
-                break
+        while exposed := net.find_exposed():
+            name = next((n for e in exposed if (n := net.choose(e)) is not None), None)
+            if name is None:  # nothing else bears on it: then nothing of the clinic is printed
+                self.hidden |= set(self.worth)
+                return self.hidden
             self.hidden.add(name)
             extra.append(name)
         for name in reversed(extra):
             self.hidden.discard(name)
-            if net.find_exposed() is not None:
+            if net.find_exposed():
                 self.hidden.add(name)
         return self.hidden
 
@@ -184,32 +186,36 @@ class _Net:
         ledger = self.ledger
         return np.array([n in ledger.worth and n not in ledger.hidden for n in self.names], bool)
 
-    def find_exposed(self) -> list[int] | None:
-        """Find a small count, or a small sum of hidden parts, for which too few values remain.
+    def find_exposed(self) -> list[list[int]]:
+        """Find small counts, and small sums of hidden parts, for which too few values remain.
 
-        Returns the counts from which to look for one to hide, or None.
+        Returns
+        -------
+        list of list
+            For each, the counts from which to look for one to hide.
         """
         low, high = self.bounds()
         shown = self.shown()
-        exposed = np.flatnonzero(self.small & ~shown & (high - low < POSSIBLE - 1))
-        if len(exposed):
-            return [int(exposed[0])]
+        few = high - low < POSSIBLE - 1
+        out = [[int(i)] for i in np.flatnonzero(self.small & ~shown & few)]
         if not len(self.total):
-            return None
+            return out
         # The hidden parts of a split taken together: total - printed parts.
-        many, out = len(self.total), ~shown[self.part]
-        rest = np.bincount(self.split, np.where(out, self.value[self.part], 0), many)
-        seen_low = np.bincount(self.split, np.where(out, 0, low[self.part]), many)
-        seen_high = np.bincount(self.split, np.where(out, 0, high[self.part]), many)
-        own_low = np.bincount(self.split, np.where(out, low[self.part], 0), many)
-        own_high = np.bincount(self.split, np.where(out, high[self.part], 0), many)
-        rest_low = np.maximum(low[self.total] - seen_high, own_low)
-        rest_high = np.minimum(high[self.total] - seen_low, own_high)
+        many, gone = len(self.total), ~shown[self.part]
+
+        def add(values: Floats, rows: NDArray[np.bool_]) -> Floats:
+            return np.asarray(
+                np.bincount(self.split, np.where(rows, values[self.part], 0), many), float
+            )
+
+        rest = add(self.value, gone)
+        rest_low = np.maximum(low[self.total] - add(high, ~gone), add(low, gone))
+        rest_high = np.minimum(high[self.total] - add(low, ~gone), add(high, gone))
         small = (rest > 0) & (rest <= self.ledger.preset.redact_up_to)
-        bad = np.flatnonzero(small & (rest_high - rest_low < POSSIBLE - 1))
         # A total that is small itself has been hidden with all its parts.
-        bad = bad[~self.small[self.total[bad]]]
-        return self.members[int(bad[0])] if len(bad) else None
+        small &= ~self.small[self.total]
+        bad = np.flatnonzero(small & (rest_high - rest_low < POSSIBLE - 1))
+        return out + [self.members[int(i)] for i in bad]
 
     def choose(self, start: list[int]) -> Hashable | None:
         """Choose what to hide among the printed counts that hidden ones lead to."""
@@ -230,7 +236,7 @@ class _Net:
                         else:
                             following.append(j)
             frontier, distance = following, distance + 1
-        useful = [i for i in found if self.value[i] > 0]
+        useful = [i for i in found if self.value[i] > 0] or list(found)
         if not useful:
             return None
         worth = self.ledger.worth
