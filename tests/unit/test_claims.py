@@ -294,6 +294,20 @@ def test_the_table_agrees_with_the_other_tables(demo: Records, demo_claims: pd.D
     assert pick(demo_claims, 17, "acupuncture")["anchor_value"] == -4.26
 
 
+def test_a_clinic_is_not_held_against_its_own_trial(demo: Records) -> None:
+    own = build_claims(replace(demo, clinic=demo.clinic | {"doi": "10.1136/BMJ.38029.421863.eb"}))
+    for row, part in ((1, "frequency"), (15, "not_improved"), (17, "acupuncture")):
+        assert pd.isna(pick(own, row, part)["anchor"])
+    assert pick(own, 1, "intensity")["anchor_source"].startswith("Falsiroli")
+
+
+def test_the_page_of_clinic_yaml_lists_every_column(repo_root: Path) -> None:
+    text = (repo_root / "docs" / "clinic.yaml.md").read_text(encoding="utf-8")
+    line = next(row for row in text.splitlines() if row.startswith("| sessions |"))
+    words = set(re.findall(r"[a-z_0-9]+", line))
+    assert set(tables.TABLES["sessions"].columns) - {"line"} - words == set()
+
+
 # ------------------------------------------------------------------------------ row by row
 
 

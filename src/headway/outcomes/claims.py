@@ -160,6 +160,7 @@ _SCHEMA = _object(
                                         "text": _TEXT,
                                         "value": _NUMBER,
                                         "source": _TEXT,
+                                        "doi": _TEXT,
                                         "status": {"enum": list(STATUSES)},
                                     },
                                     ["text", "source", "status"],
@@ -1110,6 +1111,7 @@ def build_claims(records: Records, claims: Claims | None = None) -> pd.DataFrame
     import pandas as pd
 
     known = claims or _shipped()
+    own_doi = str(records.clinic.get("doi") or "").casefold()
     rows = []
     for number, compute in _ROWS.items():
         parts = known.of_row(number)
@@ -1119,7 +1121,11 @@ def build_claims(records: Records, claims: Claims | None = None) -> pd.DataFrame
         adjusted = holm([f.p_value for f in found])
         tested = int(np.isfinite(adjusted).sum())
         for finding, p_adjusted in zip(found, adjusted, strict=True):
-            rows.append(_row(parts[finding.part], finding, float(p_adjusted), tested))
+            part = parts[finding.part]
+            if own_doi and part.anchor.get("doi", "").casefold() == own_doi:
+                # Its own trial is no yardstick for a clinic.
+                part = replace(part, anchor={})
+            rows.append(_row(part, finding, float(p_adjusted), tested))
     return conform("claims", pd.DataFrame(rows)) if rows else empty("claims")
 
 
