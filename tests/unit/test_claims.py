@@ -294,6 +294,11 @@ def test_the_table_agrees_with_the_other_tables(demo: Records, demo_claims: pd.D
     assert pick(demo_claims, 17, "acupuncture")["anchor_value"] == -4.26
 
 
+def test_order_of_rows_changes_nothing(demo: Records, demo_claims: pd.DataFrame) -> None:
+    mixed = build_claims(replace(demo, sessions=demo.sessions.sample(frac=1, random_state=2)))
+    pd.testing.assert_frame_equal(mixed, demo_claims, rtol=1e-12)
+
+
 def test_a_clinic_is_not_held_against_its_own_trial(demo: Records) -> None:
     own = build_claims(replace(demo, clinic=demo.clinic | {"doi": "10.1136/BMJ.38029.421863.eb"}))
     for row, part in ((1, "frequency"), (15, "not_improved"), (17, "acupuncture")):

@@ -615,6 +615,9 @@ def _complaints(r: Records, claims: Claims) -> list[Finding]:
             own = wide.loc[name].dropna(subset=["baseline", "post"])
             change = (own["post"] - own["baseline"]).to_numpy(float)
         scale = 100.0 if binary else 1.0
+        note = "all with both answers, those without the complaint among them"
+        if binary:
+            note += "; every answer is 0 or 1, read as no and yes"
         out.append(
             Finding(
                 "complaint",
@@ -623,7 +626,7 @@ def _complaints(r: Records, claims: Claims) -> list[Finding]:
                 float(asked["patient_id"].nunique()),
                 name,
                 p_value=_p_value(change),
-                note="all with both answers, those without the complaint among them",
+                note=note,
             )
         )
     return out
