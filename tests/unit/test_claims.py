@@ -475,6 +475,7 @@ def test_who_was_back_and_whether_homework_was_done() -> None:
                 "patient_id": p,
                 "homework_done": int(i % 2),
                 "home_tools": "ball" if i % 3 else "none",
+                "sleeping_position": "side" if i < 8 else "back",
                 "setting": s,
             }
             for i, p in enumerate(people)
@@ -490,6 +491,10 @@ def test_who_was_back_and_whether_homework_was_done() -> None:
     assert homework["estimate"] == pytest.approx(0) and homework["n"] == 24
     assert pick(table, 9, "home_tools")["estimate"] == pytest.approx(100 * (4 / 16 - 2 / 8))
     assert pick(table, 9, "home_sessions")["verdict"] == "not recorded"
+    for position, count, n in (("side", 6, 8), ("back", 0, 16)):
+        slept = pick(table, 9, f"sleeping_position: {position}")
+        assert (slept["count"], slept["n"], slept["of"]) == (count, n, 24)
+        assert slept["verdict"] == "cannot tell"
     never = pick(
         build_claims(relapse_records(frame, dict.fromkeys(people, 8.0))), 8, "back_in_next_window"
     )

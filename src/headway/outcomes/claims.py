@@ -871,7 +871,31 @@ def _self_care(r: Records, claims: Claims) -> list[Finding]:
         )
         note = "people who do what they are told differ from others in more than that"
         out.append(Finding(part, found, "percentage points", float(len(known)), note=note))
-    return out
+    return [*out, *_by_position(r, back)]
+
+
+def _by_position(r: Records, back: pd.Series) -> list[Finding]:
+    """Share who were back, by the sleeping position that each person named last."""
+    part = "sleeping_position"
+    position = r.column(part).astype("object")
+    known = r.sessions.assign(position=position)[position.notna()]
+    if not len(known):
+        return [_missing(part, "sleeping_position is not recorded")]
+    last = known.sort_values(["patient_id", "day"], kind="stable").groupby("patient_id")["position"]
+    own = last.last().reindex(back.index).dropna()
+    if not len(own):
+        return [_missing(part, "no position is known of those who could relapse")]
+    of = float(last.ngroups)
+    return [
+        Finding(
+            part,
+            _people(float(back[own.index[own == p]].sum()), (own == p).sum()),
+            "percent",
+            of,
+            str(p),
+        )
+        for p in sorted(own.unique())
+    ]
 
 
 def _from_cost(r: Records, topic: str, visit: str, statistic: str) -> list[tuple[Any, Estimate]]:
