@@ -294,6 +294,25 @@ def test_the_table_agrees_with_the_other_tables(demo: Records, demo_claims: pd.D
     assert pick(demo_claims, 17, "acupuncture")["anchor_value"] == -4.26
 
 
+def test_order_of_rows_changes_nothing(demo: Records, demo_claims: pd.DataFrame) -> None:
+    mixed = build_claims(replace(demo, sessions=demo.sessions.sample(frac=1, random_state=2)))
+    pd.testing.assert_frame_equal(mixed, demo_claims, rtol=1e-12)
+
+
+def test_a_clinic_is_not_held_against_its_own_trial(demo: Records) -> None:
+    own = build_claims(replace(demo, clinic=demo.clinic | {"doi": "10.1136/BMJ.38029.421863.eb"}))
+    for row, part in ((1, "frequency"), (15, "not_improved"), (17, "acupuncture")):
+        assert pd.isna(pick(own, row, part)["anchor"])
+    assert pick(own, 1, "intensity")["anchor_source"].startswith("Falsiroli")
+
+
+def test_the_page_of_clinic_yaml_lists_every_column(repo_root: Path) -> None:
+    text = (repo_root / "docs" / "clinic.yaml.md").read_text(encoding="utf-8")
+    line = next(row for row in text.splitlines() if row.startswith("| sessions |"))
+    words = set(re.findall(r"[a-z_0-9]+", line))
+    assert set(tables.TABLES["sessions"].columns) - {"line"} - words == set()
+
+
 # ------------------------------------------------------------------------------ row by row
 
 
@@ -456,6 +475,7 @@ def test_who_was_back_and_whether_homework_was_done() -> None:
                 "patient_id": p,
                 "homework_done": int(i % 2),
                 "home_tools": "ball" if i % 3 else "none",
+                "sleeping_position": "side" if i < 8 else "back",
                 "setting": s,
             }
             for i, p in enumerate(people)
@@ -471,6 +491,10 @@ def test_who_was_back_and_whether_homework_was_done() -> None:
     assert homework["estimate"] == pytest.approx(0) and homework["n"] == 24
     assert pick(table, 9, "home_tools")["estimate"] == pytest.approx(100 * (4 / 16 - 2 / 8))
     assert pick(table, 9, "home_sessions")["verdict"] == "not recorded"
+    for position, count, n in (("side", 6, 8), ("back", 0, 16)):
+        slept = pick(table, 9, f"sleeping_position: {position}")
+        assert (slept["count"], slept["n"], slept["of"]) == (count, n, 24)
+        assert slept["verdict"] == "cannot tell"
     never = pick(
         build_claims(relapse_records(frame, dict.fromkeys(people, 8.0))), 8, "back_in_next_window"
     )

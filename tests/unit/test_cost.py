@@ -16,10 +16,12 @@ from headway.outcomes.cost import (
     Expected,
     build_cost,
     cost_per_day,
+    find_last_day,
     less_expected,
     office_visits,
     sum_fees,
 )
+from headway.outcomes.windows import Comparison
 from tests.unit.test_safety import sessions
 
 CLINIC = {"bootstrap": {"replicates": 2000, "seed": 1}}
@@ -172,6 +174,29 @@ def test_fees_after_the_window_do_not_count() -> None:
     table, _ = build(sessions(rows), changes({}), until=7)
     row = pick(table, "median_total")
     assert (row["estimate"], row["n"]) == (200, 8) and "day 7" in row["label"]
+
+
+def test_the_last_day_that_counts() -> None:
+    named = {
+        "post": {"from": 56, "to": 83, "anchor": "start"},
+        "open": {"from": 56, "to": None, "anchor": "start"},
+        "post_course": {"from": 1, "to": 28, "anchor": "last_session"},
+    }
+    clinic = {"windows": {"named": named, "visit_recall": {"within_days": [70, 112]}}}
+
+    def last(post: str, source: str) -> float | None:
+        pair = Comparison("x", "x", "baseline", post, source, True, False)
+        return find_last_day(clinic, pair)
+
+    assert last("post", "diary") == 83 and last("post", "visit") == 112
+    for post, source in (
+        ("open", "diary"),
+        ("post_course", "diary"),
+        ("month_12", "diary"),
+        ("post", "given"),
+        ("last_visit", "visit"),
+    ):
+        assert last(post, source) is None
 
 
 def test_without_fees_or_sessions() -> None:

@@ -51,12 +51,13 @@ def test_by_hand() -> None:
                 {"patient_id": "b", "soreness_days": 2, "soreness_reported": "volunteered"},
                 {"patient_id": "c"},
                 {"patient_id": "c", "setting": "at_home"},
+                {"patient_id": "c", "soreness_reported": "asked"},  # no answer: in `of` alone
             ]
         )
     )
     asked = pick(table, harm="soreness", reported="asked", statistic="share")
     assert asked["estimate"] == pytest.approx(200 / 3)
-    assert (asked["n"], asked["of"], asked["count"], asked["patients"]) == (3, 6, 2, 2)
+    assert (asked["n"], asked["of"], asked["count"], asked["patients"]) == (3, 7, 2, 2)
     people = pick(table, harm="soreness", reported="asked", statistic="share", per="patient")
     assert (people["estimate"], people["n"], people["of"], people["count"]) == (100, 2, 3, 2)
     assert people["interval"] == "95 %, Wilson"

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from headway.outcomes.windows import Comparison
+
     Array = NDArray[np.float64]
 
 WINDOWS_PER_YEAR = 13  # of 28 days
@@ -227,6 +229,23 @@ def sum_fees(visits: pd.DataFrame, until: float | None) -> pd.DataFrame:
     return out.reset_index()
 
 
+def find_last_day(clinic: Mapping[str, Any], comparison: Comparison) -> float | None:
+    """Find the last day of the window after: fees beyond it bought nothing that was measured.
+
+    Returns
+    -------
+    float or None
+        None where the window has no fixed last day, or came without days.
+    """
+    if comparison.source == "visit":
+        within = clinic["windows"]["visit_recall"]["within_days"]
+        return float(within[1]) if comparison.post == "post" else None
+    window = clinic["windows"]["named"].get(comparison.post)
+    if comparison.source != "diary" or window is None or window["anchor"] != "start":
+        return None
+    return None if window["to"] is None else float(window["to"])
+
+
 def build_cost(
     sessions: pd.DataFrame,
     change: pd.DataFrame,
@@ -250,7 +269,7 @@ def build_cost(
     comparison
         Identifier of the comparison whose change in frequency is used.
     until
-        Last day whose fees count: the end of the window after; None for all.
+        Last day whose fees count: the end of the window after (`find_last_day`); None for all.
     expected
         Changes that would be expected without treatment, each shown beside the uncontrolled one.
 

@@ -115,7 +115,8 @@ def build_safety(sessions: pd.DataFrame) -> pd.DataFrame:
         known = harm.happened.notna()
         if not known.any():
             continue
-        asked = known & (harm.reported == "asked").astype(bool)
+        not_asked = ~(harm.reported == "asked").fillna(False).astype(bool)
+        asked = known & ~not_asked
         told = known & (harm.reported == "volunteered").astype(bool)
         for reported, members in (
             ("asked", asked),
@@ -125,7 +126,7 @@ def build_safety(sessions: pd.DataFrame) -> pd.DataFrame:
             if not members.any():
                 continue
             # A volunteered report stands against every session at which nobody asked.
-            base = ~asked & (told | ~at_home) if reported == "volunteered" else members
+            base = not_asked & (told | ~at_home) if reported == "volunteered" else members
             happened = harm.happened.where(members, 0.0)
             for group, mask in groups.items():
                 rows += _rows(harm, reported, group, base & mask, mask, happened, who)
