@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from headway.outcomes import cohort
 from headway.outcomes.expected import build_expected
-from headway.outcomes.windows import Comparison
 from headway.tables import RELEASED, empty
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def audit_clinic(
         disclosure control.
     """
     from headway.outcomes.claims import Records, build_claims
-    from headway.outcomes.cost import Expected, build_cost
+    from headway.outcomes.cost import Expected, build_cost, find_last_day
     from headway.outcomes.multiverse import build_specifications, vary_diary
     from headway.outcomes.safety import build_safety
     from headway.outcomes.sensitivity import build_sensitivity
@@ -82,7 +81,7 @@ def audit_clinic(
         found.starters,
         clinic,
         primary.id,
-        until=_last_day(primary, clinic),
+        until=find_last_day(clinic, primary),
         expected=without,
     )
     out["claims"] = build_claims(
@@ -127,11 +126,3 @@ def _deciding(expected: pd.DataFrame, summary: pd.DataFrame) -> list[tuple[str, 
         if not math.isnan(row["difference"] + change):
             out.append((str(row["label"]), change - row["difference"], se))
     return out
-
-
-def _last_day(comparison: Comparison, clinic: Mapping[str, Any]) -> float | None:
-    """Last day of the window after, up to which fees count; None where that differs."""
-    window = clinic["windows"]["named"].get(comparison.post)
-    if comparison.source == "visit" or window is None or window["anchor"] != "start":
-        return None
-    return None if window["to"] is None else float(window["to"])

@@ -680,7 +680,8 @@ def prepare_clinic(folder: Path, clinic: Mapping[str, Any], *, threads: int = 2)
                     "so a day without an entry cannot be told from a free one",
                 )
             )
-    if len(sessions) and sessions["headache_days_28"].notna().any():
+    asked = list(windows_of.ASKED_AT_VISITS.values())
+    if len(sessions) and sessions[asked].notna().any(axis=None):
         parts.append(windows_of.build_visit_windows(sessions, clinic))
         sources.add("visit")
     if len(given):

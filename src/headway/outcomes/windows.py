@@ -23,6 +23,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DAYS_PER_WINDOW = 28
+# Outcome -> the column of `sessions` that holds the answer at a visit.
+ASKED_AT_VISITS = {
+    "frequency": "headache_days_28",
+    "intensity": "usual_intensity",
+    "duration": "usual_duration_hours",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,13 +282,8 @@ def build_visit_windows(sessions: pd.DataFrame, clinic: Mapping[str, Any]) -> pd
     """
     import pandas as pd
 
-    columns = {
-        "frequency": "headache_days_28",
-        "intensity": "usual_intensity",
-        "duration": "usual_duration_hours",
-    }
     parts = []
-    for outcome, column in columns.items():
+    for outcome, column in ASKED_AT_VISITS.items():
         asked = sessions.loc[sessions[column].notna(), ["patient_id", "day", column]]
         for window, low, high, target in _recall_ranges(clinic):
             reach = asked["day"].max() if target == math.inf and len(asked) else target
