@@ -1,0 +1,469 @@
+"""The benchmark: this clinic's change beside the changes within published trial arms."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from headway.figures import theme
+from headway.figures.theme import BLUE, FAINT, GREEN, GREY, INK, ORANGE, Drawing
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+ROW, DETAIL = 0.29, 0.19  # inches a line, and a line of detail
+_BAND = "#e8e3d0"
+_KINDS = {
+    "waiting_list": "Waiting list or no treatment",
+    "usual_care": "Usual care",
+    "sham": "Sham",
+    "active": "Another active treatment",
+    "manual": "Manual treatment",
+    "needling": "Trigger point needling",
+    "acupuncture": "Acupuncture",
+    "self_care": "Self-care",
+    "other": "Other treatment",
+}
+_MOST = 18  # arms drawn; every one is in the table
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    kind: str  # block, heading, clinic, like, other, pooled, text
+    label: str
+    detail: tuple[str, ...] = ()
+    value: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    pi_low: float = math.nan
+    pi_high: float = math.nan
+    right: str = ""
+    percent: str = ""
+    difference: str = ""
+
+
+def draw_benchmark(
+    benchmark: pd.DataFrame,
+    *,
+    expected: tuple[float, float] | None = None,
+    expected_label: str = "expected without treatment",
+    stamp: str = "",
+) -> Drawing:
+    """Draw the clinic and the published arms with the range expected without treatment.
+
+    Parameters
+    ----------
+    benchmark
+        Table `benchmark` as disclosure control released it.
+    expected
+        Lowest and highest change expected without treatment, computed elsewhere.
+    expected_label
+        What the shaded range is.
+    stamp
+        Text for the corner, such as SYNTHETIC.
+    """
+    rows = benchmark.to_dict("records")
+    ours = next(r for r in rows if r["block"] == "clinic")
+    drawn = [r for r in rows if r["block"] == "arm"]
+    lines = _list_lines(ours, drawn[:_MOST], [r for r in rows if r["block"] == "pooled"])
+    figure = _draw(lines, expected, expected_label, str(ours["unit"]), stamp)
+    title = "This clinic beside published trial arms"
+    return Drawing(
+        figure,
+        title,
+        _describe(rows, expected, expected_label, title, stamp),
+        _caption(rows, expected, expected_label, len(drawn) - _MOST),
+        wide=True,
+    )
+
+
+# ---- what stands in which line -------------------------------------------------------------------
+
+
+def _list_lines(
+    ours: dict[str, Any], drawn: list[dict[str, Any]], pooled: list[dict[str, Any]]
+) -> list[_Line]:
+    lines = [_Line("block", "This clinic, before and after"), _clinic(ours)]
+    lines.append(_Line("block", "Published trial arms, change from baseline"))
+    if not drawn:
+        why = (
+            ours["why_not"]
+            if isinstance(ours["why_not"], str)
+            else ("no arm of a like time, unit and condition; the table lists each with its reason")
+        )
+        lines.append(_Line("text", "None is drawn", tuple(textwrap.wrap(str(why), 80))))
+    for kind in dict.fromkeys(r["kind"] for r in drawn):
+        lines.append(_Line("heading", _KINDS.get(str(kind), str(kind))))
+        lines += [_arm(r) for r in drawn if r["kind"] == kind]
+        lines += [_pooled(r) for r in pooled if r["kind"] == kind]
+    return lines
+
+
+def _clinic(r: dict[str, Any]) -> _Line:
+    n = "n hidden" if math.isnan(r["n"]) else f"n {r['n']:.0f}"
+    if not math.isnan(r["of"]):
+        n += f" of {r['of']:.0f} who started"
+    first = f"{n}; {r['timepoint']}; mean before {_number(r['baseline'], 1)}"
+    second = f"{r['condition']}; {r['technique']}"
+    return _Line(
+        "clinic",
+        str(r["label"])[0].upper() + str(r["label"])[1:],
+        (*_wrap(first), *_wrap(second)),
+        r["change"],
+        r["ci_low"],
+        r["ci_high"],
+        right=_cell(r) if not r["redacted"] else "hidden",
+        percent=_percent(r),
+    )
+
+
+def _arm(r: dict[str, Any]) -> _Line:
+    n = "n not printed" if math.isnan(r["n"]) else f"n {r['n']:.0f}"
+    before = (
+        "mean before not printed"
+        if math.isnan(r["baseline"])
+        else f"mean before {r['baseline']:.1f}"
+    )
+    other = "" if r["like_baseline"] == "yes" else "; OTHER BASELINE"
+    if r["like_baseline"] == "not printed":
+        other = ""
+    detail = f"{n}; {r['time_days'] / 7:.0f} weeks; {before}{other}"
+    more = [str(r["condition"])] if isinstance(r["condition"], str) else []
+    if isinstance(r["why_not"], str):
+        more.append(r["why_not"])
+    return _Line(
+        "like" if r["like_baseline"] == "yes" else "other",
+        str(r["label"]),
+        (*_wrap(detail), *_wrap("; ".join(more))),
+        r["change"],
+        r["ci_low"],
+        r["ci_high"],
+        right=_cell(r),
+        percent=_percent(r),
+        difference=_cell(r, "difference", "difference_low", "difference_high"),
+    )
+
+
+def _pooled(r: dict[str, Any]) -> _Line:
+    detail = f"{r['k']:.0f} trials, n {r['n']:.0f}; 95 % prediction interval "
+    detail += f"{_number(r['pi_low'])} to {_number(r['pi_high'])}"
+    return _Line(
+        "pooled",
+        str(r["label"])[0].upper() + str(r["label"])[1:],
+        _wrap(detail),
+        r["change"],
+        r["ci_low"],
+        r["ci_high"],
+        r["pi_low"],
+        r["pi_high"],
+        right=_cell(r),
+        difference=_cell(r, "difference", "difference_low", "difference_high"),
+    )
+
+
+def _wrap(text: str) -> tuple[str, ...]:
+    return tuple(textwrap.wrap(text, 66))
+
+
+def _cell(
+    r: dict[str, Any], value: str = "change", low: str = "ci_low", high: str = "ci_high"
+) -> str:
+    if math.isnan(r[value]):
+        return "–"
+    if math.isnan(r[low]):
+        return f"{_number(r[value])}, no CI"
+    return f"{_number(r[value])} [{_number(r[low])}, {_number(r[high])}]"
+
+
+def _percent(r: dict[str, Any]) -> str:
+    """Write the ratio of the means, after to before, as a change in percent."""
+    if math.isnan(r["romc"]) or r["redacted"]:
+        return ""
+    value, low, high = (100 * math.expm1(r[c]) for c in ("romc", "romc_low", "romc_high"))
+    if math.isnan(low):
+        return f"{_number(value, 0)} %"
+    return f"{_number(value, 0)} % [{_number(low, 0)}, {_number(high, 0)}]"
+
+
+def _number(value: float, digits: int = 2) -> str:
+    if math.isnan(value):
+        return "hidden"
+    text = f"{abs(value):.{digits}f}"
+    return f"−{text}" if value < 0 and float(text) else text
+
+
+# ---- drawing -------------------------------------------------------------------------------------
+
+
+def _draw(
+    lines: list[_Line],
+    expected: tuple[float, float] | None,
+    expected_label: str,
+    unit: str,
+    stamp: str,
+) -> Any:
+    height = [
+        (1.25 if line.kind == "block" else 1.0) * ROW + DETAIL * len(line.detail) for line in lines
+    ]
+    top, bottom = 0.72, 0.75
+    inches = sum(height) + top + bottom
+    with theme.style():
+        figure = theme.new_figure(11.0, inches)
+        low, span = bottom / inches, 1 - (top + bottom) / inches
+        text = figure.add_axes((0.01, low, 0.42, span))
+        axes = figure.add_axes((0.43, low, 0.25, span))
+        side = figure.add_axes((0.69, low, 0.305, span))
+        for a in (text, axes, side):
+            a.set_ylim(sum(height), 0)
+        for a in (text, side):
+            theme.quiet(a)
+            a.set_xlim(0, 1)
+        limits = _limits(lines, expected)
+        axes.set_xlim(*limits)
+        if expected is not None:
+            axes.axvspan(
+                *expected, facecolor=_BAND, edgecolor="#d3cba9", hatch="//", linewidth=0, zorder=0
+            )
+            for edge in expected:
+                axes.axvline(edge, color="#8d8250", linewidth=0.8, linestyle=(0, (3, 2)), zorder=1)
+            axes.annotate(
+                f"shaded: {expected_label}, {_number(expected[0], 1)} to {_number(expected[1], 1)}",
+                (0.5, 1),
+                xycoords="axes fraction",
+                xytext=(0, 22),
+                textcoords="offset points",
+                ha="center",
+                fontsize=7.6,
+                color=INK,
+            )
+        axes.axvline(0, color=INK, linewidth=1.1, zorder=1)
+        y = 0.0
+        for line, h in zip(lines, height, strict=True):
+            middle = y + (0.75 if line.kind == "block" else 0.5) * ROW
+            _write(text, side, line, y, middle)
+            _mark(axes, line, middle, limits)
+            y += h
+        _finish(axes, unit)
+        for x, label in (
+            (0.01, "Group"),
+            (0.69, "Change [95 % CI],\nbelow it in percent"),
+            (0.69 + 0.305 * 0.53, "Clinic − arm [95 % CI],\na description"),
+        ):
+            figure.text(x, 1 - 0.42 / inches, label, fontweight="bold", va="center", fontsize=8.5)
+        theme.stamp(figure, stamp)
+    return figure
+
+
+def _write(text: Axes, side: Axes, line: _Line, y: float, middle: float) -> None:
+    heavy = line.kind in ("block", "clinic", "pooled")
+    x = {"block": 0.0, "heading": 0.015}.get(line.kind, 0.04)
+    text.text(
+        x,
+        middle,
+        line.label,
+        va="center",
+        fontweight="bold" if heavy else "normal",
+        fontstyle="italic" if line.kind == "heading" else "normal",
+        fontsize=9.5 if line.kind == "block" else 9,
+    )
+    if line.kind == "block":
+        for axes in (text, side):
+            axes.axhline(y + 0.22 * ROW, color=GREY, linewidth=0.8)
+    for i, part in enumerate(line.detail):
+        text.text(
+            x + 0.015,
+            middle + 0.45 * ROW + DETAIL * (i + 0.35),
+            part,
+            va="center",
+            fontsize=7.4,
+            color=GREY,
+        )
+    side.text(
+        0, middle, line.right, va="center", fontsize=8.5, fontweight="bold" if heavy else "normal"
+    )
+    if line.percent:
+        side.text(
+            0,
+            middle + 0.45 * ROW + DETAIL * 0.35,
+            line.percent,
+            va="center",
+            fontsize=7.4,
+            color=GREY,
+        )
+    side.text(0.53, middle, line.difference, va="center", fontsize=8.5)
+
+
+def _mark(axes: Axes, line: _Line, y: float, limits: tuple[float, float]) -> None:
+    if math.isnan(line.value):
+        return
+    colour = {"clinic": BLUE, "like": GREEN, "other": GREY, "pooled": ORANGE}[line.kind]
+    if line.kind == "pooled" and not math.isnan(line.pi_low):
+        _interval(axes, line.pi_low, line.pi_high, y + 0.1, limits, INK, 1.0)
+    if line.kind == "pooled":
+        axes.fill(
+            [max(line.low, limits[0]), line.value, min(line.high, limits[1]), line.value],
+            [y, y - 0.09, y, y + 0.09],
+            facecolor=colour,
+            edgecolor=INK,
+            linewidth=0.8,
+            zorder=4,
+        )
+        return
+    if not math.isnan(line.low):
+        width = 2.4 if line.kind == "clinic" else 1.4
+        _interval(axes, line.low, line.high, y, limits, colour, width)
+    marker = {"clinic": "s", "like": "o", "other": "o"}[line.kind]
+    if math.isnan(line.low):
+        marker = "x"
+    axes.plot(
+        [line.value],
+        [y],
+        marker=marker,
+        markersize=9 if line.kind == "clinic" else 7,
+        markerfacecolor="white" if line.kind == "other" else colour,
+        markeredgecolor=colour,
+        markeredgewidth=1.5,
+        linestyle="none",
+        zorder=4,
+    )
+
+
+def _interval(
+    axes: Axes,
+    low: float,
+    high: float,
+    y: float,
+    limits: tuple[float, float],
+    colour: str,
+    width: float,
+) -> None:
+    axes.plot(
+        [max(low, limits[0]), min(high, limits[1])],
+        [y, y],
+        color=colour,
+        linewidth=width,
+        solid_capstyle="butt",
+        zorder=3,
+    )
+    for outside, x, way in ((low < limits[0], limits[0], "<"), (high > limits[1], limits[1], ">")):
+        if outside:
+            axes.plot([x], [y], marker=way, color=colour, markersize=5, clip_on=False, zorder=3)
+
+
+def _limits(lines: list[_Line], expected: tuple[float, float] | None) -> tuple[float, float]:
+    """Choose an axis that holds every estimate and interval and 0; wide ones may leave it."""
+    values = [v for ln in lines for v in (ln.low, ln.high, ln.value) if math.isfinite(v)]
+    values += [0.0, *(expected or ())]
+    low, high = min(values), max(values)
+    wide = [v for ln in lines for v in (ln.pi_low, ln.pi_high) if math.isfinite(v)]
+    spread = max(high - low, 1.0)
+    low = max(min([low, *wide]), low - 0.5 * spread)
+    high = min(max([high, *wide]), high + 0.5 * spread)
+    pad = 0.06 * max(high - low, 1.0)
+    return low - pad, max(high + pad, 0.12 * spread)
+
+
+def _finish(axes: Axes, unit: str) -> None:
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(6))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}".replace("-", "−")))
+    axes.spines["left"].set_visible(False)
+    axes.set_yticks([])
+    axes.grid(axis="x", color=FAINT, linewidth=0.5, zorder=0)
+    axes.set_axisbelow(True)
+    for x, align, name in ((0.0, "left", "← fewer after"), (1.0, "right", "more after →")):
+        name = name if "days" in unit else name.replace("fewer", "less")
+        axes.annotate(
+            name,
+            (x, 0),
+            xycoords="axes fraction",
+            xytext=(0, -22),
+            textcoords="offset points",
+            ha=align,
+            va="top",
+            fontsize=8,
+        )
+    axes.annotate(
+        f"change in {unit}, after − before",
+        (0.5, 0),
+        xycoords="axes fraction",
+        xytext=(0, -35),
+        textcoords="offset points",
+        ha="center",
+        va="top",
+        fontsize=8.5,
+    )
+
+
+# ---- words ---------------------------------------------------------------------------------------
+
+
+def _describe(
+    rows: list[dict[str, Any]],
+    expected: tuple[float, float] | None,
+    expected_label: str,
+    title: str,
+    stamp: str,
+) -> str:
+    parts = [f"{stamp}. " if stamp else "", f"Forest plot: {title}."]
+    for r in rows:
+        if r["block"] == "clinic":
+            value = "hidden" if r["redacted"] or math.isnan(r["change"]) else _words(r)
+            parts.append(f" This clinic: {value}.")
+        elif r["block"] == "arm":
+            other = {"yes": "like baseline", "no": "other baseline"}.get(
+                r["like_baseline"], "baseline not printed"
+            )
+            parts.append(
+                f" {_KINDS.get(r['kind'], r['kind'])}, {r['label']}: {_words(r)}, {other}."
+            )
+        elif r["block"] == "pooled":
+            parts.append(f" {r['label'][0].upper()}{r['label'][1:]}: {_words(r)}.")
+    if not any(r["block"] == "arm" for r in rows):
+        parts.append(" No published arm is drawn.")
+    if expected is not None:
+        parts.append(
+            f" Shaded: {expected_label}, {_number(expected[0], 1)} to {_number(expected[1], 1)}."
+        )
+    return "".join(parts)
+
+
+def _words(r: dict[str, Any]) -> str:
+    text = f"change {_number(r['change'])}"
+    if not math.isnan(r["ci_low"]):
+        text += f", 95 % CI {_number(r['ci_low'])} to {_number(r['ci_high'])}"
+    return text + ("" if math.isnan(r["n"]) else f", n {r['n']:.0f}")
+
+
+def _caption(
+    rows: list[dict[str, Any]],
+    expected: tuple[float, float] | None,
+    expected_label: str,
+    more: int,
+) -> str:
+    text = (
+        "Square: this clinic. Filled circles: published arms with a like mean before treatment; "
+        "open circles: with another mean before, or none printed; cross: no interval can be found. "
+        "Lines: 95 % CI (t); changes in percent are ratios of the means. "
+    )
+    if any(r["block"] == "pooled" for r in rows):
+        text += (
+            "Diamonds: arms of one kind pooled (random effects, REML, Hartung–Knapp interval with "
+            "ad hoc floor); thin bar: prediction interval. "
+        )
+    if expected is not None:
+        text += f"Shaded: {expected_label}. "
+    text += (
+        "The groups were not drawn by lot against this clinic: their people, selection and "
+        "follow-up differ, so what lies between them describes and does not compare treatments."
+    )
+    left = sum(r["block"] == "not_used" for r in rows)
+    if left:
+        text += f" {left} more arms are in the table with the reason why they are not used."
+    if more > 0:
+        text += f" {more} more arms fit and are in the table only."
+    return text

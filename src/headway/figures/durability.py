@@ -1,0 +1,186 @@
+"""How long a response lasts: steps of the share without relapse, with their band."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from headway.figures import theme
+from headway.figures.theme import BLUE, FAINT, GREEN, GREY, INK, ORANGE, Drawing
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+# Colour, line and marker, so that no group is told by colour alone.
+_LOOKS = (
+    (BLUE, "-", "o"),
+    (ORANGE, (0, (5, 2)), "s"),
+    (GREEN, (0, (1.5, 1.5)), "^"),
+    (GREY, (0, (6, 2, 1, 2)), "D"),
+)
+
+
+def draw_durability(
+    curve: pd.DataFrame, relapse: pd.DataFrame, *, rule: str = "two", stamp: str = ""
+) -> Drawing:
+    """Draw the share of responders without relapse, all together and by technique.
+
+    Parameters
+    ----------
+    curve, relapse
+        Tables `relapse_curve` and `relapse` as disclosure control released them.
+    rule
+        Windows in a row that make a relapse: `two` or `one`.
+    stamp
+        Text for the corner, such as SYNTHETIC.
+    """
+    own = curve[curve["rule"] == rule]
+    summary = relapse[relapse["rule"] == rule]
+    groups = list(dict.fromkeys(own["group"]))
+    # The three largest techniques beside all; the table holds every one.
+    size = summary.set_index("group")["n"].to_dict()
+    others = sorted(groups[1:], key=lambda g: (-_known(size.get(g)), g))
+    shown = [*groups[:1], *others[: len(_LOOKS) - 1]]
+    alone = len(shown) == 2  # one technique is everyone
+    shown = shown[:1] if alone else shown
+    with theme.style():
+        figure = theme.new_figure(9.0, 4.4 + 0.22 * len(shown))
+        inches = 4.4 + 0.22 * len(shown)
+        bottom = (1.15 + 0.22 * len(shown)) / inches
+        axes = figure.add_axes((0.19, bottom, 0.78, 1 - bottom - 0.45 / inches))
+        for look, group in zip(_LOOKS, shown, strict=False):
+            _draw_group(axes, own[own["group"] == group], _name(group), look, band=group == "all")
+        _finish(axes, own)
+        _count_at_risk(figure, axes, own, shown, inches)
+        theme.stamp(figure, stamp)
+    title = "How long the response lasts"
+    return Drawing(
+        figure,
+        title,
+        _describe(own, summary, shown, title, stamp),
+        _caption(summary, rule, len(groups) - len(shown) if not alone else 0),
+        wide=True,
+    )
+
+
+def _known(value: Any) -> float:
+    return -1.0 if value is None or math.isnan(value) else float(value)
+
+
+def _name(group: str) -> str:
+    return "all" if group == "all" else group.partition(": ")[2].replace("_", " ")
+
+
+def _draw_group(
+    axes: Axes, rows: pd.DataFrame, name: str, look: tuple[Any, Any, str], *, band: bool
+) -> None:
+    colour, line, marker = look
+    rows = rows[rows["survival"].notna()].sort_values("window")
+    x, y = rows["days"] / 7, 100 * rows["survival"]
+    axes.step(x, y, where="post", color=colour, linestyle=line, linewidth=2, label=name, zorder=3)
+    axes.plot(x, y, marker=marker, linestyle="none", color=colour, markersize=5, zorder=4)
+    if band:
+        known = rows[rows["ci_low"].notna()]
+        axes.fill_between(
+            known["days"] / 7,
+            100 * known["ci_low"],
+            100 * known["ci_high"],
+            step="post",
+            facecolor=colour,
+            alpha=0.18,
+            edgecolor=colour,
+            linewidth=0.6,
+            zorder=2,
+        )
+
+
+def _finish(axes: Axes, rows: pd.DataFrame) -> None:
+    from matplotlib.ticker import FixedLocator
+
+    last = float(rows["days"].max()) / 7 if len(rows) else 4.0
+    step = 4 if last <= 32 else 8 if last <= 64 else 16
+    axes.set_xlim(-0.02 * last, last * 1.02)
+    axes.xaxis.set_major_locator(FixedLocator([float(t) for t in range(0, int(last) + 1, step)]))
+    axes.set_ylim(0, 103)
+    axes.set_ylabel("responders without relapse, %")
+    axes.set_xlabel("weeks after the 4 weeks in which they had responded")
+    axes.grid(axis="y", color=FAINT, linewidth=0.5)
+    axes.set_axisbelow(True)
+    if len(axes.get_legend_handles_labels()[0]) > 1:
+        axes.legend(loc="lower left", frameon=True, framealpha=0.9, edgecolor=FAINT, fontsize=8.5)
+
+
+def _count_at_risk(
+    figure: Any, axes: Axes, rows: pd.DataFrame, shown: list[str], inches: float
+) -> None:
+    """Write the people at risk below the axis, at its ticks."""
+    ticks = axes.get_xticks()
+    box = axes.get_position()
+    low, high = axes.get_xlim()
+    y = box.y0 - 0.68 / inches
+    figure.text(0.01, y, "at risk", fontsize=8, fontweight="bold", va="center")
+    for i, group in enumerate(shown):
+        level = y - 0.22 * (i + 1) / inches
+        figure.text(0.01, level, _name(group), fontsize=8, va="center", color=_LOOKS[i][0])
+        own = rows[rows["group"] == group].set_index("days")["at_risk"]
+        for tick in ticks:
+            value = own.get(tick * 7, math.nan)
+            text = "hidden" if math.isnan(value) else f"{value:.0f}"
+            x = box.x0 + box.width * (tick - low) / (high - low)
+            figure.text(x, level, text, fontsize=8, ha="center", va="center", color=INK)
+
+
+def _describe(
+    rows: pd.DataFrame, summary: pd.DataFrame, shown: list[str], title: str, stamp: str
+) -> str:
+    parts = [f"{stamp}. " if stamp else "", f"Kaplan-Meier curve: {title}."]
+    for group in shown:
+        found = summary[summary["group"] == group].iloc[0]
+        text = f" {_name(group)[0].upper()}{_name(group)[1:]}: "
+        text += f"{_count(found['n'])} at risk at the start, {_count(found['events'])} relapsed"
+        if not math.isnan(found["free_at_horizon"]):
+            text += (
+                f", {found['free_at_horizon']:.0f} % without relapse at "
+                f"{found['horizon_days'] / 7:.0f} weeks"
+            )
+            if not math.isnan(found["free_low"]):
+                text += f" (95 % CI {found['free_low']:.0f} to {found['free_high']:.0f})"
+        if not math.isnan(found["rmst_days"]):
+            text += f", mean {found['rmst_days'] / 7:.1f} weeks without relapse up to then"
+            if not math.isnan(found["rmst_low"]):
+                text += f" (95 % CI {found['rmst_low'] / 7:.1f} to {found['rmst_high'] / 7:.1f})"
+        parts.append(text + ".")
+    whole = rows[rows["group"] == "all"].sort_values("window")
+    steps = [
+        f"{r['days'] / 7:.0f} weeks {100 * r['survival']:.0f} %"
+        for r in whole.to_dict("records")
+        if not math.isnan(r["survival"])
+    ]
+    return "".join([*parts, f" All, by time: {'; '.join(steps)}."])
+
+
+def _count(value: float) -> str:
+    return "a hidden number" if math.isnan(value) else f"{value:.0f}"
+
+
+def _caption(summary: pd.DataFrame, rule: str, more: int) -> str:
+    if not len(summary):
+        return "Nobody at risk of a relapse is on record."
+    first = summary.iloc[0]
+    text = (
+        f"Relapse: {first['rule_label']}. A relapse lies somewhere within its 28 days and is "
+        "entered at their end. Steps: Kaplan–Meier; band around all: 95 % CI (Greenwood, log-log). "
+    )
+    if rule == "two":
+        text += (
+            "The second window must be on record for the first to count, so each person is judged "
+            "up to one window before the end of the diary. "
+        )
+    text += (
+        "Who stopped the diary is taken to relapse like those who kept it, which the records "
+        "cannot show."
+    )
+    if more > 0:
+        text += f" {more} smaller groups are in the table only."
+    return text

@@ -1,0 +1,295 @@
+"""Control charts over months: XmR for means, p for shares, Western Electric rules, phases.
+
+Months are indices that the clinic counts itself, since real dates do not come here; a person
+belongs to the month in which treatment started. A signal says that a month stands out from the
+others of its phase, and nothing about why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from headway.tables import conform, empty
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import ArrayLike, NDArray
+
+    Array = NDArray[np.float64]
+    Bools = NDArray[np.bool_]
+
+# Mean and standard deviation of the range of two normal values (Montgomery 2013, appendix VI).
+_D2, _D3 = 2 / np.sqrt(np.pi), np.sqrt(2 - 4 / np.pi)
+FEW_POINTS = 12
+RULES = {
+    1: "one month beyond 3 sigma",
+    2: "two of three months beyond 2 sigma on one side",
+    3: "four of five months beyond 1 sigma on one side",
+    4: "eight months in a row on one side of the centre",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ControlChart:
+    """Values in order with centre, 3 sigma limits, distances in sigma and signals.
+
+    `signals` has shape (rules, points): whether rule r + 1 is completed at the point.
+    """
+
+    value: Array
+    centre: Array
+    low: Array
+    high: Array
+    z: Array
+    signals: Bools
+    moving_range: Array
+    range_high: Array
+
+
+def find_signals(z: ArrayLike) -> Bools:
+    """Apply the four rules of the Western Electric handbook (1956).
+
+    Parameters
+    ----------
+    z : array_like, shape (..., points)
+        Distances from the centre in sigma, in order. NaN (no sigma) signals nothing.
+
+    Returns
+    -------
+    ndarray of bool, shape (4, ..., points)
+        Whether a point completes a rule: it is itself beyond the zone, and so are enough of those
+        before it, on the same side.
+    """
+    x = np.asarray(z, float)
+    out = np.zeros((4, *x.shape), bool)
+    out[0] = np.abs(x) > 3
+    for rule, (zone, wanted, of) in enumerate(((2.0, 2, 3), (1.0, 4, 5), (0.0, 8, 8)), start=1):
+        for side in (1.0, -1.0):
+            beyond = side * x > zone
+            padded = np.concatenate([np.zeros((*x.shape[:-1], of), int), beyond], axis=-1)
+            total = np.cumsum(padded, axis=-1)
+            recent = total[..., of:] - total[..., :-of]
+            out[rule] |= beyond & (recent >= wanted)
+    return out
+
+
+def _split(phase: ArrayLike, n: int) -> list[NDArray[np.int64]]:
+    labels = np.asarray(phase)
+    if labels.shape != (n,):
+        raise ValueError("there must be one phase per point")
+    return [np.flatnonzero(labels == p) for p in dict.fromkeys(labels.tolist())]
+
+
+def chart_individuals(value: ArrayLike, phase: ArrayLike | None = None) -> ControlChart:
+    """Make an XmR chart: single values, sigma from the mean moving range of each phase.
+
+    Limits: mean ± 3 mR / d2 with d2 = 1.128; upper limit of the moving range 3.267 mR
+    (Montgomery 2013, section 6.4).
+
+    Parameters
+    ----------
+    value
+        Values in order.
+    phase
+        Phase of each value; limits, moving ranges and rules stay within a phase.
+    """
+    x = np.asarray(value, float)
+    n = len(x)
+    nan = np.full(n, np.nan)
+    centre, low, high, z, moving, range_high = (nan.copy() for _ in range(6))
+    signals = np.zeros((4, n), bool)
+    for at in _split(np.ones(n) if phase is None else phase, n):
+        own = x[at]
+        steps = np.abs(np.diff(own))
+        centre[at] = own.mean()
+        moving[at[1:]] = steps
+        if not len(steps):
+            continue
+        sigma = steps.mean() / _D2
+        low[at], high[at] = own.mean() - 3 * sigma, own.mean() + 3 * sigma
+        range_high[at] = steps.mean() * (1 + 3 * _D3 / _D2)
+        if sigma > 0:
+            z[at] = (own - own.mean()) / sigma
+        signals[:, at] = find_signals(z[at])
+    return ControlChart(x, centre, low, high, z, signals, moving, range_high)
+
+
+def chart_shares(count: ArrayLike, n: ArrayLike, phase: ArrayLike | None = None) -> ControlChart:
+    """Make a p chart: shares with binomial limits that follow the number of people.
+
+    Limits: p ± 3 sqrt(p (1 - p) / n), cut off at 0 and 1 (Montgomery 2013, section 7.2).
+
+    Parameters
+    ----------
+    count, n
+        People with the property, and all people (above 0), in order.
+
+    Raises
+    ------
+    ValueError
+        If a number of people is not above 0, or a count lies outside 0 to n.
+    """
+    c, m = np.asarray(count, float), np.asarray(n, float)
+    if not ((m > 0) & (c >= 0) & (c <= m)).all():
+        raise ValueError("counts must lie between 0 and the number of people, which is above 0")
+    k = len(c)
+    nan = np.full(k, np.nan)
+    centre, low, high, z = (nan.copy() for _ in range(4))
+    signals = np.zeros((4, k), bool)
+    for at in _split(np.ones(k) if phase is None else phase, k):
+        p = c[at].sum() / m[at].sum()
+        sigma = np.sqrt(p * (1 - p) / m[at])
+        centre[at] = p
+        low[at], high[at] = np.maximum(p - 3 * sigma, 0), np.minimum(p + 3 * sigma, 1)
+        if 0 < p < 1:
+            z[at] = (c[at] / m[at] - p) / sigma
+        signals[:, at] = find_signals(z[at])
+    return ControlChart(c / m, centre, low, high, z, signals, nan.copy(), nan.copy())
+
+
+def find_start_months(sessions: pd.DataFrame) -> pd.Series:
+    """Find the month index in which each person's treatment started.
+
+    The month of the first session from day 0 on that names one; people without are left out.
+    """
+    known = sessions[sessions["month"].notna() & (sessions["day"] >= 0)]
+    first = known.sort_values(["patient_id", "day"], kind="stable").drop_duplicates("patient_id")
+    return first.set_index("patient_id")["month"].astype("int64")
+
+
+def build_control_charts(
+    pairs: pd.DataFrame,
+    months: pd.Series,
+    starters: pd.Index,
+    clinic: Mapping[str, Any],
+    *,
+    unit: str,
+) -> pd.DataFrame:
+    """Chart mean change, responders and the lost by the month in which treatment started.
+
+    Parameters
+    ----------
+    pairs
+        patient_id, pre and post of the primary outcome and comparison.
+    months
+        Month index per person (`find_start_months`).
+    starters
+        Everyone who started.
+    clinic
+        clinic.yaml with its defaults: `charts.phases`, the months at which a new phase starts.
+    unit
+        Unit of the change.
+
+    Returns
+    -------
+    DataFrame
+        Table `control_chart`; a month in which nobody can be charted has no row, and the moving
+        range then spans the gap. Empty where no month is known.
+    """
+    import pandas as pd
+
+    month = months.reindex(starters).dropna().astype("int64")
+    if not len(month):
+        return empty("control_chart")
+    known = pairs.set_index("patient_id")[["pre", "post"]].reindex(month.index)
+    change = known["post"] - known["pre"]
+    half = (known["post"] <= 0.5 * known["pre"]) & (known["pre"] > 0)
+    people = pd.DataFrame(
+        {
+            "month": month,
+            "change": change,
+            "analysed": change.notna(),
+            "responder": half & change.notna(),
+        }
+    )
+    starts = sorted(clinic["charts"]["phases"])
+    by = people.groupby("month").agg(
+        n=("analysed", "sum"),
+        started=("analysed", "size"),
+        change=("change", "mean"),
+        responders=("responder", "sum"),
+    )
+    by["phase"] = 1 + np.searchsorted(starts, by.index.to_numpy(), side="right")
+    seen = by[by["n"] > 0]
+    lost = by["started"] - by["n"]
+    charts = []
+    if len(seen):
+        charts += [
+            _rows(
+                ("change", "mean change", "XmR", unit),
+                chart_individuals(seen["change"], seen["phase"]),
+                seen,
+                seen["n"],
+                None,
+                1.0,
+            ),
+            _rows(
+                ("responders", "people with half the days or fewer", "p", "percent of analysed"),
+                chart_shares(seen["responders"], seen["n"], seen["phase"]),
+                seen,
+                seen["n"],
+                seen["responders"],
+                100.0,
+            ),
+        ]
+    charts.append(
+        _rows(
+            ("lost", "people without a change on record", "p", "percent of those who started"),
+            chart_shares(lost, by["started"], by["phase"]),
+            by,
+            by["started"],
+            lost,
+            100.0,
+        )
+    )
+    return conform("control_chart", pd.concat(charts, ignore_index=True).assign(redacted=False))
+
+
+def _rows(
+    names: Sequence[str],
+    chart: ControlChart,
+    by: pd.DataFrame,
+    n: pd.Series,
+    count: pd.Series | None,
+    factor: float,
+) -> pd.DataFrame:
+    import pandas as pd
+
+    told = [
+        "; ".join(RULES[r + 1] for r in range(4) if chart.signals[r, i]) or None
+        for i in range(len(by))
+    ]
+    least = by.groupby("phase").size().min()
+    note = (
+        "a month that stands out says nothing about why; on a steady course about one month in "
+        "90 signals by chance (Champ and Woodall 1987)"
+    )
+    if least < FEW_POINTS:
+        note = (
+            f"fewer than {FEW_POINTS} months in a phase: limits and signals are not settled; {note}"
+        )
+    id, label, kind, unit = names
+    return pd.DataFrame(
+        {
+            "chart": id,
+            "label": label,
+            "kind": kind,
+            "unit": unit,
+            "month": by.index.to_numpy(),
+            "phase": by["phase"].to_numpy(),
+            "n": n.to_numpy(dtype=float),
+            "count": np.nan if count is None else count.to_numpy(dtype=float),
+            "value": factor * chart.value,
+            "moving_range": factor * chart.moving_range,
+            "centre": factor * chart.centre,
+            "low": factor * chart.low,
+            "high": factor * chart.high,
+            "range_high": factor * chart.range_high,
+            "signals": told,
+            "note": note,
+        }
+    )

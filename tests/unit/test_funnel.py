@@ -1,0 +1,180 @@
+"""Therapists held against each other: over-dispersion, case mix, who is flagged and who is not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from headway.outcomes.funnel import (
+    build_funnel,
+    describe_baseline,
+    estimate_overdispersion,
+    expect_change,
+    judge_units,
+)
+
+Y = np.array([1.2, -0.4, 0.3, 2.9, -1.1, 0.6, -0.2, 0.1])
+SE = 4.9 / np.sqrt([31, 24, 40, 28, 19, 35, 22, 50])
+
+
+def test_without_winsorising_it_is_metafors_dersimonian_laird() -> None:
+    # R metafor 3.8.1: rma(y, sei = se, method = "DL") and method = "EE".
+    found = estimate_overdispersion(Y, SE, winsorise=0)
+    assert found.tau2 == pytest.approx(0.45218258, abs=1e-7)
+    assert found.phi * 7 == pytest.approx(11.04722430, abs=1e-7)
+    assert found.p_value == pytest.approx(0.13657234, abs=1e-7)
+    assert found.target == pytest.approx(0.48795181, abs=1e-7)
+
+
+def test_winsorising_draws_extreme_residuals_in() -> None:
+    # Equal errors of 1: z = y - 0.1 = -3.1 ... 4.9; 10 % of 11 values is the second and tenth.
+    y = np.array([-3.0, -2, -1, -1, 0, 0, 0, 1, 1, 1.1, 5])
+    z = y - y.mean()
+    z[0], z[-1] = z[1], z[-2]
+    found = estimate_overdispersion(y, np.ones(11), winsorise=0.1)
+    assert found.phi * 10 == pytest.approx((z**2).sum())
+    assert found.tau2 == pytest.approx(max(0, ((z**2).sum() - 10) / (11 - 1)))
+    plain = estimate_overdispersion(y, np.ones(11), winsorise=0)
+    assert plain.tau2 > found.tau2
+    with pytest.raises(ValueError, match="two units"):
+        estimate_overdispersion([1.0], [1.0])
+
+
+def test_without_overdispersion_z_is_metafors_deleted_residual() -> None:
+    # R metafor 3.8.1: rstudent(rma(y, sei = se, method = "EE"))$z
+    found = judge_units(Y, SE, df=200)
+    assert not found.tau2.any() and not found.flag.any()
+    known = [0.864700, -0.933915, -0.264793, 2.764856, -1.469785, 0.145927, -0.689700, -0.626239]
+    assert np.allclose(found.z, known, atol=2e-6)
+    # 99.8 % limits of Student's t with 200 df: 3.1315 (tables print 3.131).
+    assert np.allclose(found.outer / ((Y - found.target) / found.z), 3.1315, atol=1e-4)
+
+
+def test_who_stands_out_does_not_pull_others_over_the_limit() -> None:
+    y = np.array([0.1, -0.2, 0.0, 0.2, -0.1, 9.0])
+    found = judge_units(y, np.ones(6), df=150)
+    assert found.flag.tolist() == [False] * 5 + [True]
+    # The five are held against each other only.
+    assert found.target[0] == pytest.approx(np.mean([-0.2, 0.0, 0.2, -0.1]))
+    assert np.abs(found.z[:5]).max() < 0.5
+    for values, errors, message in (([1, 2], [1, 1], "three"), ([1, 2, 3], [1, 0, 1], "above 0")):
+        with pytest.raises(ValueError, match=message):
+            judge_units(values, errors, df=10)
+
+
+def draw_clinics(k: int, shift: float, runs: int, seed: int, sd: float = 5.03) -> tuple[float, ...]:
+    """Rates of flags: of the first therapist, and of any of the others (k therapists of 30)."""
+    rng = np.random.default_rng(seed)
+    first = others = 0
+    for _ in range(runs):
+        y = rng.normal(0, sd / np.sqrt(30), k)
+        y[0] += shift
+        pooled = sd * np.sqrt(rng.chisquare(29 * k) / (29 * k))
+        flag = judge_units(y, np.full(k, pooled / np.sqrt(30)), df=29 * k).flag
+        first += flag[0]
+        others += flag[1:].any()
+    return first / runs, others / runs
+
+
+@pytest.mark.parametrize("k", [5, 8, 12])
+def test_false_flags_are_rare(k: int) -> None:
+    """At most 2.5 % of clean clinics; Monte Carlo error of 2500 runs is 0.3 points."""
+    first, others = draw_clinics(k, 0.0, 2500, seed=k)
+    assert first + others <= 0.025 + 0.006
+
+
+@pytest.mark.parametrize(("k", "least"), [(5, 0.93), (8, 0.95), (12, 0.95)])
+def test_five_days_worse_at_thirty_people_is_flagged(k: int, least: float) -> None:
+    """SD 5.03 of an untreated change (Vickers 2004), not adjusted for anything.
+
+    With five therapists the four others carry too much noise for 95 %: even with a known spread
+    and no over-dispersion the rate is Phi(5 / (5.03 sqrt(1/30 + 1/120)) - 3.14) = 95.8 %.
+    """
+    first, others = draw_clinics(k, 5.0, 1000, seed=100 + k)
+    assert first >= least
+    assert others <= 0.03
+
+
+def test_real_differences_between_many_therapists_widen_the_limits() -> None:
+    rng = np.random.default_rng(4)
+    flags = []
+    for _ in range(200):
+        y = rng.normal(0, np.sqrt(2.0**2 + 0.9**2), 40)
+        found = judge_units(y, np.full(40, 0.9), df=1000)
+        flags.append(found.flag.mean())
+        assert (found.tau2 > 0).all()
+    # Without over-dispersion P(|z| > 3.1 x 0.9 / 2.19) = 20 % would lie outside. Winsorising at
+    # 10 % leaves 0.68 of a normal variance, so 1 % is to be expected and not 0.2 %.
+    assert 0.005 < np.mean(flags) < 0.02
+
+
+def make_people(seed: int = 0, k: int = 6, n: int = 40) -> tuple[pd.DataFrame, ...]:
+    rng = np.random.default_rng(seed)
+    people = [f"p{i:03}" for i in range(k * n)]
+    who = pd.Series(np.repeat([f"T{i}" for i in range(k)], n), index=people)
+    # T0 sees people with many more days, and change goes with days.
+    pre = rng.normal(14, 3, k * n) + 7.0 * (who == "T0")
+    age = rng.normal(45, 10, k * n)
+    change = -0.6 * (pre - 14) + 0.03 * (age - 45) + rng.normal(0, 3, k * n)
+    pairs = pd.DataFrame({"patient_id": people, "pre": pre, "post": pre + change})
+    patients = pd.DataFrame(
+        {
+            "patient_id": people,
+            "age": np.where(rng.random(k * n) < 0.1, np.nan, age),
+            "age_band": None,
+            "sex": rng.choice(["female", "male"], k * n),
+            "condition": rng.choice(["1.1", "2.2", None], k * n),
+            "chronicity_years": np.nan,
+        }
+    )
+    return pairs, who, patients
+
+
+def test_slopes_and_spread_are_those_of_least_squares_with_a_mean_per_therapist() -> None:
+    import statsmodels.formula.api as smf
+
+    pairs, who, _ = make_people()
+    frame = pairs.assign(
+        change=pairs["post"] - pairs["pre"], who=who.to_numpy(), x=np.arange(240) % 7
+    )
+    known = smf.ols("change ~ C(who) + pre + x", data=frame).fit()
+    mix = expect_change(frame["change"], frame["who"], frame[["pre", "x"]])
+    slopes = known.params["pre"] * (frame["pre"] - frame["pre"].mean())
+    slopes += known.params["x"] * (frame["x"] - frame["x"].mean())
+    assert np.allclose(mix.expected, frame["change"].mean() + slopes, atol=1e-10)
+    assert mix.sd == pytest.approx(np.sqrt(known.mse_resid), rel=1e-10)
+    assert mix.df == known.df_resid
+    # What is the same for all of a therapist's people cannot be told from the therapist.
+    tied = frame.assign(site=(frame["who"] == "T1").astype(float))
+    same = expect_change(frame["change"], frame["who"], tied[["pre", "x", "site"]])
+    assert same.variables == ("pre", "x")
+    few = expect_change(frame["change"][:15], frame["who"][:15], frame[["pre", "x"]][:15])
+    assert few.variables == ("pre",)  # one column for ten people
+
+
+def test_case_mix_is_adjusted_for() -> None:
+    pairs, who, patients = make_people()
+    nothing = pd.DataFrame(index=who.index)
+    unit = "headache days per 28"
+    raw = build_funnel(pairs, who, nothing, outcome="frequency", unit=unit).set_index("therapist")
+    assert raw.loc["T0", "flag"]
+    baseline = describe_baseline(pairs, patients, {})
+    assert list(baseline.columns) == ["value before", "condition", "age", "sex"]
+    found = build_funnel(pairs, who, baseline, outcome="frequency", unit=unit)
+    assert not found["flag"].any()
+    assert found["adjusted_for"].iloc[0] == "value before, condition, age, sex"
+    assert found["note"].str.startswith("fewer than 10 therapists").all()
+    assert (found["n"] == 40).all()
+    mean = (pairs["post"] - pairs["pre"]).groupby(who.to_numpy()).mean()
+    assert found["observed"].to_numpy() == pytest.approx(mean.to_numpy())
+
+
+def test_people_of_several_therapists_and_few_therapists() -> None:
+    pairs, who, patients = make_people(k=4)
+    baseline = describe_baseline(pairs, patients, {})
+    mixed = who.mask(who == "T3", "several")
+    found = build_funnel(pairs, mixed, baseline, outcome="frequency", unit="d")
+    assert found["therapist"].tolist() == ["T0", "T1", "T2"]
+    two = who.where(who.isin(["T0", "T1"]))
+    assert not len(build_funnel(pairs, two, baseline, outcome="frequency", unit="d"))
