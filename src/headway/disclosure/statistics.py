@@ -47,6 +47,12 @@ class Shape:
         Further columns of numbers of people: a row is hidden where one is small.
     words
         Columns of text that follow from the numbers, and what they say of a hidden row.
+    share
+        Whether the estimate of a row with a count is the share of the count in n.
+    only
+        Column and value of the rows about this clinic; the others are published and pass.
+    derived
+        Columns from which a hidden row would follow: hidden in every row as soon as one is.
     """
 
     by: tuple[str, ...] = ()
@@ -57,7 +63,10 @@ class Shape:
     numbers: tuple[str, ...] = ("estimate", "ci_low", "ci_high")
     decimals: int = 1
     people: tuple[str, ...] = ()
-    words: tuple[tuple[str, str | None], ...] = ()
+    words: tuple[tuple[str, str | bool | None], ...] = ()
+    share: bool = True
+    only: tuple[str, str] | None = None
+    derived: tuple[str, ...] = ()
 
 
 # Table -> its shape. To release a further table, give it a contract in `headway.tables` with the
@@ -96,6 +105,78 @@ SHAPES: dict[str, Shape] = {
         count="",
         numbers=("share",),
     ),
+    "benchmark": Shape(
+        by=("block", "kind", "trial", "arm"),
+        count="",
+        numbers=(
+            "change",
+            "ci_low",
+            "ci_high",
+            "baseline",
+            "se",
+            "df",
+            "romc",
+            "romc_low",
+            "romc_high",
+            "difference",
+            "difference_low",
+            "difference_high",
+        ),
+        only=("block", "clinic"),
+        derived=("difference", "difference_low", "difference_high"),
+    ),
+    "relapse": Shape(
+        by=("rule",),
+        group="group",
+        of="",
+        count="events",
+        numbers=(
+            "free_at_horizon",
+            "free_low",
+            "free_high",
+            "rmst_days",
+            "rmst_se",
+            "rmst_low",
+            "rmst_high",
+        ),
+        decimals=0,
+        people=("gaps", "followed"),
+        share=False,
+    ),
+    "control_chart": Shape(
+        by=("chart", "month"),
+        of="",
+        numbers=("value", "low", "high", "moving_range", "centre", "range_high"),
+        share=False,
+        words=(("signals", None),),
+        derived=("moving_range",),
+    ),
+    "funnel": Shape(
+        by=("therapist",),
+        of="",
+        count="",
+        numbers=(
+            "observed",
+            "low_998",
+            "high_998",
+            "expected",
+            "difference",
+            "se",
+            "target",
+            "tau2",
+            "z",
+            "low_95",
+            "high_95",
+        ),
+        words=(("flag", False),),
+    ),
+    "dose": Shape(
+        by=("dose", "statistic", "level"),
+        of="",
+        count="",
+        numbers=("estimate", "ci_low", "ci_high", "dose_low", "dose_high"),
+        decimals=2,
+    ),
     "claims": Shape(
         by=("row", "part"),
         numbers=("estimate", "ci_low", "ci_high", "p_value", "p_adjusted"),
@@ -121,6 +202,8 @@ def enter_statistics(
     kept: dict[str, list[Hashable | None]] = {c: [None] * len(frame) for c in ("n", "of", "count")}
     families: dict[tuple[object, ...], dict[str, dict[str, Hashable]]] = {}
     for i, r in enumerate(frame.to_dict("records")):
+        if shape.only and r[shape.only[0]] != shape.only[1]:
+            continue
         what = tuple(r[c] for c in shape.by)
         group = str(r[shape.group]) if shape.group else "all"
         if not np.isnan(r[shape.n]):
@@ -196,13 +279,17 @@ def release_statistics(
         few = few | frame[column].map(preset.hides).to_numpy(dtype=bool)
     hidden = people | part | few
     estimate, low, high = (*shape.numbers, "", "", "")[:3]
-    n = frame[shape.n].map(preset.round)
+    own = np.ones(len(frame), bool)
+    if shape.only:
+        own = frame[shape.only[0]].eq(shape.only[1]).to_numpy(dtype=bool)
+    n = frame[shape.n].map(preset.round).where(own, frame[shape.n])
     share = np.zeros(len(frame), bool)
     if shape.count:
         count = frame[shape.count].map(preset.round).clip(upper=n)
         share = (count.notna() & (n > 0)).to_numpy(dtype=bool)
         if "unit" in frame:
             share = share & frame["unit"].eq("percent").to_numpy(dtype=bool)
+        share = share & shape.share
         again = share & ~hidden
         frame.loc[again, estimate] = 100 * count[again] / n[again]
         if "interval" in frame:
@@ -212,9 +299,12 @@ def release_statistics(
             again = again & ~score
         frame.loc[again, [low, high]] = frame.loc[again, [low, high]].round(0)
         frame[shape.count] = count.mask(hidden)
-    own = list(shape.numbers)
-    frame.loc[~share, own] = frame.loc[~share, own].round(shape.decimals)
-    frame.loc[hidden, own] = NAN
+    numbers = list(shape.numbers)
+    exact = ~share & own
+    frame.loc[exact, numbers] = frame.loc[exact, numbers].round(shape.decimals)
+    frame.loc[hidden, numbers] = NAN
+    if hidden.any():
+        frame[list(shape.derived)] = NAN
     frame[shape.n] = n.mask(people)
     if shape.of:
         frame[shape.of] = frame[shape.of].map(preset.round).mask(gone("of"))

@@ -57,7 +57,7 @@ class Curve:
 
 
 # Table -> its columns, as `statistics.SHAPES`.
-CURVES: dict[str, Curve] = {}
+CURVES: dict[str, Curve] = {"relapse_curve": Curve(by=("rule",), time="days")}
 
 
 def midpoint(counts: ArrayLike, block: int = 6) -> Floats:

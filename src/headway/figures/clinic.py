@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isnan
 from typing import TYPE_CHECKING, Any
 
+from headway.figures.benchmark import draw_benchmark
 from headway.figures.change import draw_change
+from headway.figures.durability import draw_durability
 from headway.figures.responders import ORDER, draw_responders
+from headway.figures.sensitivity import draw_clinic_specifications
 from headway.figures.theme import Drawing
 from headway.messages import speaking, t
+from headway.outcomes.expected import judge, read_sources
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,4 +75,15 @@ def _draw(tables: Mapping[str, pd.DataFrame], clinic: Mapping[str, Any]) -> dict
             out[f"responders_{outcome}"] = draw_responders(
                 rows[rows["statistic"].isin(ORDER)], name, stamp=mark
             )
+            more = draw_clinic_specifications(tables["specifications"], name, stamp=mark)
+            if more is not None:
+                out["specifications"] = more
+    benchmark, relapse = tables["benchmark"], tables["relapse"]
+    known = benchmark["block"].eq("clinic") & benchmark["change"].notna()
+    if known.any() and benchmark["block"].eq("arm").any():
+        without = judge(read_sources(tables["expected"])) if len(tables["expected"]) else None
+        spread = None if without is None or isnan(without.low) else (without.low, without.high)
+        out["benchmark"] = draw_benchmark(benchmark, expected=spread, stamp=mark)
+    if relapse["free_at_horizon"].notna().any():
+        out["relapse"] = draw_durability(tables["relapse_curve"], relapse, stamp=mark)
     return out

@@ -44,6 +44,7 @@ def audit_clinic(
         `windows` and `change` (row-level), and the tables of `headway.tables.RELEASED` before
         disclosure control.
     """
+    from headway.outcomes.benchmark import build_benchmark, describe_clinic
     from headway.outcomes.claims import Records, build_claims
     from headway.outcomes.cost import Expected, build_cost, find_last_day
     from headway.outcomes.multiverse import build_specifications, vary_diary
@@ -59,6 +60,17 @@ def audit_clinic(
         return out
     primary = found.comparisons[0]
     out["expected"] = build_expected(found.windows, primary, clinic, arms)
+    out |= _follow(found, clinic, out["change"], threads)
+    if arms is not None:
+        own = describe_clinic(
+            out["change"],
+            primary,
+            clinic,
+            outcome=clinic["primary_outcome"],
+            of=len(found.starters),
+            techniques=found.groups.get("technique", ()),
+        )
+        out["benchmark"] = build_benchmark(own, arms, clinic)
     out["sensitivity"] = build_sensitivity(
         found.windows,
         found.starters,
@@ -100,6 +112,38 @@ def audit_clinic(
             expected=without,
         )
     )
+    return out
+
+
+def _follow(
+    found: cohort.Prepared, clinic: Mapping[str, Any], change: pd.DataFrame, threads: int
+) -> dict[str, pd.DataFrame]:
+    """Follow the primary outcome over time, and across therapists and doses."""
+    from headway.outcomes.control_charts import build_control_charts, find_start_months
+    from headway.outcomes.dose import build_dose
+    from headway.outcomes.durability import build_durability, build_later_windows
+    from headway.outcomes.funnel import build_funnel
+
+    primary, outcome = found.comparisons[0], clinic["primary_outcome"]
+    unit = cohort.UNITS.get(outcome, "points")
+    pairs = change[(change["comparison"] == primary.id) & (change["outcome"] == outcome)]
+    out = {}
+    if primary.source == "diary" and outcome == "frequency":
+        later = build_later_windows(found.days, clinic, primary, found.courses, threads=threads)
+        relapse = build_durability(pairs, later, clinic, found.groups.get("technique"))
+        out = {"relapse": relapse.relapse, "relapse_curve": relapse.curve}
+    if not len(found.sessions):
+        return out
+    out["control_chart"] = build_control_charts(
+        pairs, find_start_months(found.sessions), found.starters, clinic, unit=unit
+    )
+    if "therapist" in found.groups:
+        out["funnel"] = build_funnel(
+            pairs, found.groups["therapist"], found.people, outcome=outcome, unit=unit
+        )
+    window = clinic["windows"]["named"].get(primary.post)
+    if window is not None and window["from"] is not None and window["anchor"] == "start":
+        out["dose"] = build_dose(pairs, found.sessions, float(window["from"]), unit=unit)
     return out
 
 

@@ -195,10 +195,12 @@ def expect_change(change: ArrayLike, unit: ArrayLike, baseline: pd.DataFrame) ->
             continue
         columns += block
         used.append(str(name))
-    own = within(y)
-    if not columns:
-        df, slopes, rest, x = float(len(y) - len(size)), np.zeros(0), own, np.empty((len(y), 0))
-    else:
+    own: Array = within(y)
+    slopes: Array = np.zeros(0)
+    x: Array = np.empty((len(y), 0))
+    rest: Array = own
+    df = float(len(y) - len(size))
+    if columns:
         x = np.column_stack(columns)
         inside = np.column_stack([within(c) for c in columns])
         slopes, _, rank, _ = np.linalg.lstsq(inside, own, rcond=None)

@@ -126,9 +126,16 @@ def _body(
             "worst and then return to their usual level, headaches come and go, and there is no "
             "comparison group."
         ),
-        "main_figures": [drawn[first]] if first in drawn else [],
+        "main_figures": [drawn[n] for n in ("benchmark", first) if n in drawn][:1],
+        "change_figures": [drawn[first]] if first in drawn and "benchmark" in drawn else [],
+        "way_figures": [drawn[n] for n in ("specifications",) if n in drawn],
+        "relapse_figures": [drawn[n] for n in ("relapse",) if n in drawn],
         "responder_figures": [drawn[responders]] if responders in drawn else [],
-        "other_figures": [f for name, f in drawn.items() if name not in (first, responders)],
+        "other_figures": [
+            f
+            for name, f in drawn.items()
+            if name.startswith("change_") and name not in (first, responders)
+        ],
         "rows_flow": tables_of.list_rows(flow, preset),
         "gate": _gate(flow),
         "people": tables_of.list_people(people[people["item"] == item], preset),
@@ -156,6 +163,11 @@ def _body(
         "expected": more.list_expected(released["expected"], preset),
         "sensitivity": more.list_sensitivity(released["sensitivity"], preset),
         "ways": more.describe_specifications(released["specifications"]),
+        "benchmark": more.list_benchmark(released["benchmark"], preset),
+        "relapse": more.list_relapse(released["relapse"], preset),
+        "months": more.list_months(released["control_chart"], preset),
+        "funnel": more.list_funnel(released["funnel"], preset),
+        "dose": more.list_dose(released["dose"], preset),
         "traps": more.list_traps(released["traps"], preset),
         "safety": more.list_safety(released["safety"], preset),
         "cost": more.list_cost(released["cost"], preset),

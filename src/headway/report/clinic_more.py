@@ -227,3 +227,148 @@ def list_claims(table: pd.DataFrame, preset: Preset) -> Table | None:
         rows,
         numeric=[2, 3],
     )
+
+
+def list_benchmark(table: pd.DataFrame, preset: Preset) -> Table | None:
+    """Set the clinic, the published arms that are drawn, and those that are not, side by side."""
+    if not len(table):
+        return None
+    rows = []
+    for r in table.to_dict("records"):
+        hidden, own = t(words.HIDDEN), r["block"] == "clinic"
+        rows.append(
+            [
+                say(r["label"]),
+                words.as_text(r["condition"]),
+                words.as_text(r["technique"]),
+                show_count(r["n"], r["redacted"], preset),
+                words.as_text(r["timepoint"]),
+                hidden if r["redacted"] else words.number(r["baseline"], 1),
+                _change(r, "change", "ci_low", "ci_high"),
+                words.MISSING
+                if own
+                else _change(r, "difference", "difference_low", "difference_high"),
+                words.as_text(r["why_not"] if r["block"] == "not_used" else r["source"]),
+            ]
+        )
+    heads = [
+        "",
+        "Condition",
+        "What was done",
+        "n",
+        "Time",
+        "Before",
+        "Change (95 % CI)",
+        "Clinic − this row (95 % CI)",
+        "Source, or why it is not drawn",
+    ]
+    caption = t("Published arms beside this clinic: a description, no comparison of treatments")
+    return make_table(caption, heads, rows, numeric=[3, 5, 6, 7])
+
+
+def _change(r: Mapping[str, Any], value: str, low: str, high: str) -> str:
+    if r["redacted"]:
+        return t(words.HIDDEN)
+    return _ends(r[value], r[low], r[high])
+
+
+def list_relapse(table: pd.DataFrame, preset: Preset) -> Table | None:
+    """Show how long responders stay without relapse, by rule and technique."""
+    if not len(table):
+        return None
+    rows = [
+        [
+            say(r["rule_label"]),
+            say(str(r["group"]).replace("_", " ")),
+            show_count(r["n"], r["redacted"], preset),
+            show_count(r["events"], r["redacted"], preset),
+            words.number(r["horizon_days"], 0),
+            t(words.HIDDEN)
+            if r["redacted"]
+            else f"{words.percent(r['free_at_horizon'])} "
+            f"({words.limits(r['free_low'], r['free_high'], 0)})",
+            t(words.HIDDEN)
+            if r["redacted"]
+            else _ends(r["rmst_days"], r["rmst_low"], r["rmst_high"]),
+            words.as_text(r["note"]),
+        ]
+        for r in table.to_dict("records")
+    ]
+    heads = [
+        "Relapse",
+        "Group",
+        "At risk",
+        "Relapses",
+        "Horizon, days",
+        "Without relapse (95 % CI, Greenwood log-log)",
+        "Mean days without relapse (95 % CI, normal)",
+        "Remark",
+    ]
+    return make_table(
+        t("Time to relapse of those who improved by half"), heads, rows, numeric=[2, 3, 4, 5, 6]
+    )
+
+
+def list_months(table: pd.DataFrame, preset: Preset) -> Table | None:
+    """Show each control chart month by month."""
+    if not len(table):
+        return None
+    rows = [
+        [
+            say(r["label"]),
+            str(r["month"]),
+            show_count(r["n"], r["redacted"], preset),
+            t(words.HIDDEN) if r["redacted"] else words.number(r["value"], 1),
+            words.number(r["centre"], 1),
+            words.limits(r["low"], r["high"], 1),
+            words.as_text(r["signals"]),
+            words.as_text(r["note"]),
+        ]
+        for r in table.to_dict("records")
+    ]
+    heads = ["Chart", "Month", "n", "Value", "Centre", "Limits", "Signals", "Remark"]
+    return make_table(t("By month of the first session"), heads, rows, numeric=[1, 2, 3, 4, 5])
+
+
+def list_funnel(table: pd.DataFrame, preset: Preset) -> Table | None:
+    """Show each therapist against the limits of the funnel."""
+    if not len(table):
+        return None
+    rows = [
+        [
+            str(r["therapist"]),
+            show_count(r["n"], r["redacted"], preset),
+            _change(r, "difference", "low_95", "high_95"),
+            t(words.HIDDEN) if r["redacted"] else words.limits(r["low_998"], r["high_998"], 1),
+            t("outside the outer limit") if r["flag"] else t("within"),
+            words.as_text(r["note"]),
+        ]
+        for r in table.to_dict("records")
+    ]
+    heads = [
+        "Therapist",
+        "n",
+        "Observed − expected from the start (inner limits, 95 %)",
+        "Outer limits (99.8 %)",
+        "",
+        "Remark",
+    ]
+    return make_table(t("Therapists on a funnel plot"), heads, rows, numeric=[1, 2, 3])
+
+
+def list_dose(table: pd.DataFrame, preset: Preset) -> Table | None:
+    """Show how much was given beside how much changed."""
+    if not len(table):
+        return None
+    rows = [
+        [
+            say(r["dose"]),
+            say(r["label"]) + (f", {say(r['level'])}" if not words.missing(r["level"]) else ""),
+            words.interval(r),
+            show_count(r["n"], r["redacted"], preset),
+            words.as_text(r["note"]),
+        ]
+        for r in table.to_dict("records")
+    ]
+    heads = ["Dose", "", "Value (95 % CI; its method)", "n", "Remark"]
+    return make_table(t("How much was given, beside the change"), heads, rows, numeric=[2, 3])
