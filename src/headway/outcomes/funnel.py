@@ -203,8 +203,9 @@ def expect_change(change: ArrayLike, unit: ArrayLike, baseline: pd.DataFrame) ->
     if columns:
         x = np.column_stack(columns)
         inside = np.column_stack([within(c) for c in columns])
-        slopes, _, rank, _ = np.linalg.lstsq(inside, own, rcond=None)
-        df, rest = float(len(y) - len(size) - rank), np.asarray(own - inside @ slopes, float)
+        found = np.linalg.lstsq(inside, own, rcond=None)
+        slopes = np.asarray(found[0], float)
+        df, rest = float(len(y) - len(size) - found[2]), own - inside @ slopes
     sd = float(np.sqrt((rest**2).sum() / df)) if df > 0 else float("nan")
     return CaseMix(y.mean() + (x - x.mean(axis=0)) @ slopes, sd, df, tuple(used))
 
