@@ -19,8 +19,8 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
-from headway.outcomes.funnel import build_funnel, judge_units  # noqa: E402
-from headway.simulate import simulate_clinic  # noqa: E402
+from headway.outcomes.funnel import build_funnel, judge_units
+from headway.simulate import simulate_clinic
 
 SEED = 20261126
 THERAPISTS = (5, 8, 12)
@@ -31,7 +31,7 @@ BETWEEN = (0.0, 0.4)  # true spread between therapists, days
 
 
 def draw_means(rng: np.random.Generator, k: int, between: float, shift: float) -> np.ndarray:
-    """Flags of k therapists, the first of whom is off by `shift`."""
+    """Find the flags of k therapists, the first of whom is off by `shift`."""
     y = rng.normal(0, np.sqrt(SPREAD**2 / PEOPLE + between**2), k)
     y[0] += shift
     df = k * (PEOPLE - 1)
@@ -61,7 +61,7 @@ def collect_people(seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
 def draw_people(
     rng: np.random.Generator, people: pd.DataFrame, baseline: pd.DataFrame, k: int, shift: float
 ) -> np.ndarray:
-    """Flags of k therapists with thirty people each, the first of whom is off by `shift`."""
+    """Find the flags of k therapists with thirty people each, the first off by `shift`."""
     own = people.iloc[rng.choice(len(people), k * PEOPLE, replace=False)].copy()
     code = np.repeat(np.arange(k), PEOPLE)
     own["post"] += shift * (code == 0)

@@ -155,6 +155,11 @@ def test_other_conditions_than_headache_meet_their_like() -> None:
     # 100 mm are 10 points.
     assert (row["change"], row["baseline"]) == pytest.approx((-2.0, 6.0))
     assert row["se"] == pytest.approx(2.5 / math.sqrt(40))
+    # 5 of 28 days are 1.8 of 10 points; the clinic's mean before is 16 / 3.
+    assert row["like_baseline"] == "yes"
+    arm["baseline_mean"] = 75.0
+    far = build(make_arms(arm), outcome="intensity", condition="sciatica", pre=PRE / 3)
+    assert pick(far, "arm")["like_baseline"] == "no"
 
 
 def test_the_nearest_time_of_an_arm_is_taken_and_a_change_before_a_final() -> None:

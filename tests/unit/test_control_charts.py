@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from headway.figures.control_chart import draw_control_charts
 from headway.outcomes.control_charts import (
     build_control_charts,
     chart_individuals,
@@ -123,6 +124,9 @@ def test_months_of_start_are_charted_with_everyone_who_started() -> None:
     assert share["count"].sum() == 10
     assert share["value"].iloc[0] == pytest.approx(25)
     assert found["note"].str.startswith("fewer than 12 months in a phase").all()
+    drawing = draw_control_charts(found)
+    assert "Mean change (days): 8 months, centre" in drawing.alt
+    assert "Western Electric" in drawing.caption
     assert not len(build_control_charts(pairs, months[:0], pd.Index(people), clinic, unit="d"))
 
 

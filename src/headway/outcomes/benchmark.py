@@ -54,6 +54,8 @@ OUTCOME_UNITS = {
     "intensity": "nrs_0_10",
     "duration": "hours",
 }
+# Length of each outcome's scale: days in a window, points, hours in a day.
+_SCALES = {"frequency": 28.0, "intensity": 10.0, "duration": 24.0}
 DESCRIPTION = (
     "a description: the people, their selection and their follow-up differ, so the difference "
     "is not what a treatment did"
@@ -97,22 +99,14 @@ def gather_arms(paths: Iterable[Path]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Table `arms`. An arm that several reviews hold stands once: rows that were read in the
-        source go before recalled ones, then the order of the reviews decides.
+        Table `arms`. An arm that several reviews hold under one name stands once: rows that were
+        read in the source go before recalled ones, then the order of the reviews decides.
     """
     import pandas as pd
 
-    parts = [read_csv("arms", path) for path in sorted(paths)]
-    return (
-        _merge([p for p in parts if len(p)])
-        if any(len(p) for p in parts)
-        else pd.concat([empty("arms"), *parts], ignore_index=True)
-    )
-
-
-def _merge(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    import pandas as pd
-
+    parts = [part for path in sorted(paths) if len(part := read_csv("arms", path))]
+    if not parts:
+        return empty("arms")
     rows = pd.concat(parts, ignore_index=True)
     key = ["trial", "arm", "outcome", "timepoint", "kind"]
     order = rows["status"].map(_RANK_STATUS).argsort(kind="stable")
@@ -580,8 +574,10 @@ def _judge_baseline(
     apart = abs(entry["baseline"] - ours["baseline"])
     if not math.isfinite(apart):
         return {"like_baseline": "not printed"}
+    # Declared in days; other outcomes take the same share of their scale.
+    within = rule["baseline_within"] * _SCALES[ours["outcome"]] / _SCALES["frequency"]
     # Rounded, so that a difference of exactly the declared distance is within it.
-    return {"like_baseline": "yes" if round(apart, 9) <= rule["baseline_within"] else "no"}
+    return {"like_baseline": "yes" if round(apart - within, 9) <= 0 else "no"}
 
 
 def _public(entry: Mapping[str, Any]) -> dict[str, Any]:

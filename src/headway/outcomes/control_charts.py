@@ -273,6 +273,8 @@ def _rows(
             f"fewer than {FEW_POINTS} months in a phase: limits and signals are not settled; {note}"
         )
     id, label, kind, unit = names
+    if kind == "XmR":
+        note += "; means of few people vary more than the limits allow for"
     return pd.DataFrame(
         {
             "chart": id,
