@@ -172,6 +172,10 @@ def test_the_nearest_time_of_an_arm_is_taken_and_a_change_before_a_final() -> No
     )
     row = pick(found, "arm")
     assert (row["timepoint"], row["change"]) == ("wk 12", -2.5)
+    # The nearest whose people are not the same gives way to the next that can be used.
+    unlike = {"timepoint": "wk 10", "time_days": 70.0, "kind": "final", "mean": 12.0}
+    found = build(make_arms(unlike | {"baseline_n": 60.0}, {"mean": -2.5}))
+    assert pick(found, "arm")["change"] == -2.5
 
 
 def test_a_missing_sd_is_recovered_by_r_from_data_or_not_drawn_with_an_interval() -> None:
@@ -227,6 +231,7 @@ def test_five_trials_are_pooled_as_metafor_pools_them() -> None:
     drawing = draw_benchmark(found, expected=(-3.0, -0.5), stamp="SYNTHETIC")
     assert "All of: waiting list or no treatment" in drawing.alt
     assert "−3.0 to −0.5" in drawing.alt
+    assert "prediction interval −4.38 to 0.93" in drawing.alt
     assert "pooled" in drawing.caption
 
 

@@ -292,7 +292,7 @@ def build_benchmark(
     refused: list[dict[str, Any]] = []
     target = OUTCOME_UNITS.get(own.outcome)
     r, r_words = estimate_r(_for_r(arms, own, target, rule), own.outcome)
-    for row in _one_per_arm(arms, own, target):
+    for row in _one_per_arm(arms, own, target, rule):
         entry, why = _arm_row(row, arms, own, target, r, r_words, rule)
         if why:
             refused.append(entry | {"block": "not_used", "why_not": "; ".join(why)})
@@ -386,12 +386,14 @@ def _unit_label(outcome: str) -> str:
     return UNITS[unit].label if unit else "points"
 
 
-def _one_per_arm(arms: pd.DataFrame, own: ClinicChange, target: str | None) -> list[Any]:
+def _one_per_arm(
+    arms: pd.DataFrame, own: ClinicChange, target: str | None, rule: Mapping[str, Any]
+) -> list[Any]:
     """Take the row of each arm that says most about the clinic's time.
 
-    Usable rows before recalled ones, units that can be turned into the clinic's before others,
-    then the nearest time, then a printed change before values before and after. An arm with
-    nothing but a baseline is represented by it, so that it is listed.
+    Usable rows first, then the nearest time, then a printed change before values before and
+    after. Among rows none of which is usable: what was read in the source, in a unit that fits.
+    An arm with nothing but a baseline is represented by it, so that it is listed.
     """
     rows = arms[(arms["outcome"] == own.outcome) & (arms["kind"] != "events")]
 
@@ -400,10 +402,10 @@ def _one_per_arm(arms: pd.DataFrame, own: ClinicChange, target: str | None) -> l
         fits = target is not None and convert(row.unit, target) is not None
         return (
             row.kind == "baseline",
+            bool(_mismatches(row, own, target, rule)),
             _RANK_STATUS[row.status],
             not fits,
             far if math.isfinite(far) else math.inf,
-            row.kind == "final" and _people_differ(row),
             _RANK_KIND.get(row.kind, 2),
         )
 
