@@ -104,12 +104,12 @@ def test_every_table_keeps_its_contract(demo: dict[str, Any]) -> None:
     # The demo counts no months, so there is nothing to chart and nothing is made up.
     months = control_charts.find_start_months(demo["sessions"])
     charts = control_charts.build_control_charts(
-        pairs, months, demo["starters"], clinic, unit="headache days per 28"
+        pairs, months, demo["starters"], clinic, unit="headache days per 28", last_month=None
     )
     assert not len(months) and not len(charts)
     made_up = pd.Series({p: i % 14 for i, p in enumerate(demo["starters"])})
     charts = control_charts.build_control_charts(
-        pairs, made_up, demo["starters"], clinic, unit="headache days per 28"
+        pairs, made_up, demo["starters"], clinic, unit="headache days per 28", last_month=None
     )
     validate("control_chart", charts)
     lost = charts[charts["chart"] == "lost"]
