@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from typing import Any
 
 import pandas as pd
@@ -19,6 +20,7 @@ from headway.outcomes import (
     funnel,
 )
 from headway.outcomes import windows as windows_of
+from headway.report import words
 from headway.tables import empty, read_parquet, validate
 from tests.conftest import ROOT
 from tests.unit.clinic_builder import ingest
@@ -115,3 +117,32 @@ def test_every_table_keeps_its_contract(demo: dict[str, Any]) -> None:
     lost = charts[charts["chart"] == "lost"]
     assert lost["n"].sum() == len(demo["starters"])
     assert lost["count"].sum() == len(demo["starters"]) - len(pairs)
+
+
+def test_nothing_that_is_said_claims_what_treatment_did() -> None:
+    said = [
+        benchmark.DESCRIPTION,
+        dose.WARNING,
+        *control_charts.RULES.values(),
+        *benchmark.KINDS.values(),
+    ]
+    folder = ROOT / "src" / "headway"
+    for room in ("figures", "outcomes"):
+        for name in (
+            "benchmark",
+            "durability",
+            "funnel",
+            "control_chart",
+            "control_charts",
+            "dose",
+        ):
+            path = folder / room / f"{name}.py"
+            if path.is_file():
+                tree = ast.parse(path.read_text(encoding="utf-8"))
+                said += [
+                    node.value
+                    for node in ast.walk(tree)
+                    if isinstance(node, ast.Constant) and isinstance(node.value, str)
+                ]
+    assert len(said) > 300
+    assert {text: found for text in said if (found := words.find_forbidden(text))} == {}
