@@ -12,7 +12,7 @@ import yaml
 
 from headway import config, simulate, tables
 from headway.ingest import clinics
-from headway.outcomes import cohort
+from headway.outcomes import audit, cohort
 
 
 @cache
@@ -41,6 +41,6 @@ def simulated(people: int, seed: int) -> tuple[dict[str, Any], dict[str, pd.Data
     (folder / "clinic.yaml").write_text(yaml.safe_dump(document))
     clinic = config.load_clinic(folder)
     flow = clinics.ingest_clinic(folder, clinic, folder.parent / "out").as_flow()
-    found = cohort.analyse_clinic(folder.parent / "out", clinic)
+    found = audit.audit_clinic(folder.parent / "out", clinic)
     found["flow"] = cohort.join_flow(tables.conform("flow", pd.DataFrame(flow)), found["flow"])
-    return clinic, {name: found[name] for name in cohort.RELEASED}
+    return clinic, {name: found[name] for name in tables.RELEASED}

@@ -155,6 +155,11 @@ def test_other_conditions_than_headache_meet_their_like() -> None:
     # 100 mm are 10 points.
     assert (row["change"], row["baseline"]) == pytest.approx((-2.0, 6.0))
     assert row["se"] == pytest.approx(2.5 / math.sqrt(40))
+    # 5 of 28 days are 1.8 of 10 points; the clinic's mean before is 16 / 3.
+    assert row["like_baseline"] == "yes"
+    arm["baseline_mean"] = 75.0
+    far = build(make_arms(arm), outcome="intensity", condition="sciatica", pre=PRE / 3)
+    assert pick(far, "arm")["like_baseline"] == "no"
 
 
 def test_the_nearest_time_of_an_arm_is_taken_and_a_change_before_a_final() -> None:
@@ -167,6 +172,10 @@ def test_the_nearest_time_of_an_arm_is_taken_and_a_change_before_a_final() -> No
     )
     row = pick(found, "arm")
     assert (row["timepoint"], row["change"]) == ("wk 12", -2.5)
+    # The nearest whose people are not the same gives way to the next that can be used.
+    unlike = {"timepoint": "wk 10", "time_days": 70.0, "kind": "final", "mean": 12.0}
+    found = build(make_arms(unlike | {"baseline_n": 60.0}, {"mean": -2.5}))
+    assert pick(found, "arm")["change"] == -2.5
 
 
 def test_a_missing_sd_is_recovered_by_r_from_data_or_not_drawn_with_an_interval() -> None:
@@ -222,6 +231,7 @@ def test_five_trials_are_pooled_as_metafor_pools_them() -> None:
     drawing = draw_benchmark(found, expected=(-3.0, -0.5), stamp="SYNTHETIC")
     assert "All of: waiting list or no treatment" in drawing.alt
     assert "−3.0 to −0.5" in drawing.alt
+    assert "prediction interval −4.38 to 0.93" in drawing.alt
     assert "pooled" in drawing.caption
 
 

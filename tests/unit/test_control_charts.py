@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from headway.figures.control_chart import draw_control_charts
 from headway.outcomes.control_charts import (
     build_control_charts,
     chart_individuals,
     chart_shares,
+    find_last_month,
     find_signals,
     find_start_months,
 )
@@ -111,7 +113,9 @@ def test_months_of_start_are_charted_with_everyone_who_started() -> None:
     pairs = pd.DataFrame({"patient_id": people[:50], "pre": 16.0, "post": 12.0})
     pairs.loc[::5, "post"] = 8.0
     clinic = {"charts": {"phases": [8]}}
-    found = build_control_charts(pairs, months, pd.Index(people), clinic, unit="days")
+    found = build_control_charts(
+        pairs, months, pd.Index(people), clinic, unit="days", last_month=None
+    )
     lost = found[found["chart"] == "lost"]
     assert lost["n"].sum() == 56  # those without a month are not charted
     assert lost["count"].sum() == 6
@@ -123,7 +127,12 @@ def test_months_of_start_are_charted_with_everyone_who_started() -> None:
     assert share["count"].sum() == 10
     assert share["value"].iloc[0] == pytest.approx(25)
     assert found["note"].str.startswith("fewer than 12 months in a phase").all()
-    assert not len(build_control_charts(pairs, months[:0], pd.Index(people), clinic, unit="d"))
+    drawing = draw_control_charts(found)
+    assert "Mean change (days): 8 months, centre" in drawing.alt
+    assert "Western Electric" in drawing.caption
+    assert not len(
+        build_control_charts(pairs, months[:0], pd.Index(people), clinic, unit="d", last_month=None)
+    )
 
 
 def test_the_month_of_the_first_session_comes_through_the_gate(tmp_path: Path) -> None:
@@ -139,3 +148,19 @@ def test_the_month_of_the_first_session_comes_through_the_gate(tmp_path: Path) -
     assert not len(quarantine)
     sessions = read_parquet(out / "sessions.parquet")
     assert find_start_months(sessions).to_dict() == {"a": 7, "b": 9, "c": 7}
+    # Day 83 is 84 days, or three months, after the start.
+    assert find_last_month(sessions, 83) == 6
+    assert find_last_month(sessions.iloc[:0], 83) is None
+
+
+def test_who_could_not_yet_reach_the_window_after_is_not_lost() -> None:
+    people = [f"p{i:03}" for i in range(100)]
+    months = pd.Series({p: i // 5 for i, p in enumerate(people)})  # months 0 to 19
+    pairs = pd.DataFrame({"patient_id": people[:85], "pre": 16.0, "post": 12.0})
+    arguments = (pairs, months, pd.Index(people), {"charts": {"phases": []}})
+    naive = build_control_charts(*arguments, unit="days", last_month=None)
+    assert naive.loc[naive["chart"] == "lost", "signals"].notna().any()
+    found = build_control_charts(*arguments, unit="days", last_month=16)
+    lost = found[found["chart"] == "lost"]
+    assert lost["month"].max() == 16
+    assert (lost["value"] == 0).all() and lost["signals"].isna().all()

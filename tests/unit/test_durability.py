@@ -49,6 +49,9 @@ def test_the_mean_of_everyone_followed_is_the_plain_mean() -> None:
     assert fit.survival[-1] == 0 and np.isnan(fit.ci_low[-1])
     short = restrict_mean(fit, 2)
     assert short.estimate == pytest.approx(np.minimum(time, 2).mean())
+    lone = restrict_mean(fit_kaplan_meier([2, 3, 3], [True, False, False], [0, 1, 2, 3]), 3)
+    assert lone.ci_high == 3  # the normal limit would lie beyond the horizon
+    assert np.isnan(restrict_mean(fit_kaplan_meier([2, 2], [False] * 2, [0, 1, 2]), 2).ci_low)
     for horizon in (0, 6):
         with pytest.raises(ValueError, match="horizon"):
             restrict_mean(fit, horizon)

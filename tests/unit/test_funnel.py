@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from headway.figures.funnel import draw_funnel
 from headway.outcomes.funnel import (
     build_funnel,
     describe_baseline,
@@ -84,12 +85,13 @@ def test_false_flags_are_rare(k: int) -> None:
     assert first + others <= 0.025 + 0.006
 
 
-@pytest.mark.parametrize(("k", "least"), [(5, 0.93), (8, 0.95), (12, 0.95)])
+@pytest.mark.parametrize(("k", "least"), [(5, 0.94), (8, 0.95), (12, 0.95)])
 def test_five_days_worse_at_thirty_people_is_flagged(k: int, least: float) -> None:
     """SD 5.03 of an untreated change (Vickers 2004), not adjusted for anything.
 
-    With five therapists the four others carry too much noise for 95 %: even with a known spread
-    and no over-dispersion the rate is Phi(5 / (5.03 sqrt(1/30 + 1/120)) - 3.14) = 95.8 %.
+    With five therapists the four others carry much of the noise: with no over-dispersion at all
+    the rate is Phi(5 / (5.03 sqrt(1/30 + 1/120)) - 3.14) = 95.8 %, and 95.0 % of 3000 runs were
+    flagged; the bound is lower by the Monte Carlo error of 1000.
     """
     first, others = draw_clinics(k, 5.0, 1000, seed=100 + k)
     assert first >= least
@@ -98,15 +100,17 @@ def test_five_days_worse_at_thirty_people_is_flagged(k: int, least: float) -> No
 
 def test_real_differences_between_many_therapists_widen_the_limits() -> None:
     rng = np.random.default_rng(4)
-    flags = []
+    flags, spreads = [], []
     for _ in range(200):
         y = rng.normal(0, np.sqrt(2.0**2 + 0.9**2), 40)
         found = judge_units(y, np.full(40, 0.9), df=1000)
         flags.append(found.flag.mean())
-        assert (found.tau2 > 0).all()
+        spreads.append(found.tau2.mean())
     # Without over-dispersion P(|z| > 3.1 x 0.9 / 2.19) = 20 % would lie outside. Winsorising at
     # 10 % leaves 0.68 of a normal variance, so 1 % is to be expected and not 0.2 %.
-    assert 0.005 < np.mean(flags) < 0.02
+    assert 0.005 < np.mean(flags) < 0.025
+    # (0.68 x (2² + 0.9²) - 0.9²) = 2.5 of the true 4.
+    assert np.mean(spreads) == pytest.approx(2.5, abs=0.25)
 
 
 def make_people(seed: int = 0, k: int = 6, n: int = 40) -> tuple[pd.DataFrame, ...]:
@@ -168,6 +172,12 @@ def test_case_mix_is_adjusted_for() -> None:
     assert (found["n"] == 40).all()
     mean = (pairs["post"] - pairs["pre"]).groupby(who.to_numpy()).mean()
     assert found["observed"].to_numpy() == pytest.approx(mean.to_numpy())
+    drawing = draw_funnel(raw.reset_index())
+    assert "T0: n 40" in drawing.alt and "1 lies outside" in drawing.alt
+    hidden = found.assign(redacted=found["therapist"] == "T0")
+    drawing = draw_funnel(hidden)
+    assert "T0" not in drawing.alt and "none lies outside" in drawing.alt
+    assert "1 therapists are hidden" in drawing.caption
 
 
 def test_people_of_several_therapists_and_few_therapists() -> None:

@@ -369,7 +369,7 @@ def _limits(lines: list[_Line], expected: tuple[float, float] | None) -> tuple[f
 def _finish(axes: Axes, unit: str) -> None:
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-    axes.xaxis.set_major_locator(MaxNLocator(6))
+    axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}".replace("-", "−")))
     axes.spines["left"].set_visible(False)
     axes.set_yticks([])
@@ -422,7 +422,11 @@ def _describe(
                 f" {_KINDS.get(r['kind'], r['kind'])}, {r['label']}: {_words(r)}, {other}."
             )
         elif r["block"] == "pooled":
-            parts.append(f" {r['label'][0].upper()}{r['label'][1:]}: {_words(r)}.")
+            limits = f"{_number(r['pi_low'])} to {_number(r['pi_high'])}"
+            parts.append(
+                f" {r['label'][0].upper()}{r['label'][1:]}: {_words(r)}, "
+                f"prediction interval {limits}."
+            )
     if not any(r["block"] == "arm" for r in rows):
         parts.append(" No published arm is drawn.")
     if expected is not None:

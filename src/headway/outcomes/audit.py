@@ -119,10 +119,14 @@ def _follow(
     found: cohort.Prepared, clinic: Mapping[str, Any], change: pd.DataFrame, threads: int
 ) -> dict[str, pd.DataFrame]:
     """Follow the primary outcome over time, and across therapists and doses."""
-    from headway.outcomes.control_charts import build_control_charts, find_start_months
+    from headway.outcomes.control_charts import (
+        build_control_charts,
+        find_last_month,
+        find_start_months,
+    )
     from headway.outcomes.dose import build_dose
     from headway.outcomes.durability import build_durability, build_later_windows
-    from headway.outcomes.funnel import build_funnel
+    from headway.outcomes.funnel import build_funnel, describe_baseline
 
     primary, outcome = found.comparisons[0], clinic["primary_outcome"]
     unit = cohort.UNITS.get(outcome, "points")
@@ -134,14 +138,22 @@ def _follow(
         out = {"relapse": relapse.relapse, "relapse_curve": relapse.curve}
     if not len(found.sessions):
         return out
+    window = clinic["windows"]["named"].get(primary.post)
+    last = None if window is None else window["to"]
     out["control_chart"] = build_control_charts(
-        pairs, find_start_months(found.sessions), found.starters, clinic, unit=unit
+        pairs,
+        find_start_months(found.sessions),
+        found.starters,
+        clinic,
+        unit=unit,
+        # Who started too late to be measured again is not lost.
+        last_month=None if last is None else find_last_month(found.sessions, last),
     )
     if "therapist" in found.groups:
+        before = describe_baseline(pairs, found.patients, clinic)
         out["funnel"] = build_funnel(
-            pairs, found.groups["therapist"], found.people, outcome=outcome, unit=unit
+            pairs, found.groups["therapist"], before, outcome=outcome, unit=unit
         )
-    window = clinic["windows"]["named"].get(primary.post)
     if window is not None and window["from"] is not None and window["anchor"] == "start":
         out["dose"] = build_dose(pairs, found.sessions, float(window["from"]), unit=unit)
     return out

@@ -54,6 +54,8 @@ OUTCOME_UNITS = {
     "intensity": "nrs_0_10",
     "duration": "hours",
 }
+# Length of each outcome's scale: days in a window, points, hours in a day.
+_SCALES = {"frequency": 28.0, "intensity": 10.0, "duration": 24.0}
 DESCRIPTION = (
     "a description: the people, their selection and their follow-up differ, so the difference "
     "is not what a treatment did"
@@ -97,22 +99,14 @@ def gather_arms(paths: Iterable[Path]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Table `arms`. An arm that several reviews hold stands once: rows that were read in the
-        source go before recalled ones, then the order of the reviews decides.
+        Table `arms`. An arm that several reviews hold under one name stands once: rows that were
+        read in the source go before recalled ones, then the order of the reviews decides.
     """
     import pandas as pd
 
-    parts = [read_csv("arms", path) for path in sorted(paths)]
-    return (
-        _merge([p for p in parts if len(p)])
-        if any(len(p) for p in parts)
-        else pd.concat([empty("arms"), *parts], ignore_index=True)
-    )
-
-
-def _merge(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    import pandas as pd
-
+    parts = [part for path in sorted(paths) if len(part := read_csv("arms", path))]
+    if not parts:
+        return empty("arms")
     rows = pd.concat(parts, ignore_index=True)
     key = ["trial", "arm", "outcome", "timepoint", "kind"]
     order = rows["status"].map(_RANK_STATUS).argsort(kind="stable")
@@ -298,7 +292,7 @@ def build_benchmark(
     refused: list[dict[str, Any]] = []
     target = OUTCOME_UNITS.get(own.outcome)
     r, r_words = estimate_r(_for_r(arms, own, target, rule), own.outcome)
-    for row in _one_per_arm(arms, own, target):
+    for row in _one_per_arm(arms, own, target, rule):
         entry, why = _arm_row(row, arms, own, target, r, r_words, rule)
         if why:
             refused.append(entry | {"block": "not_used", "why_not": "; ".join(why)})
@@ -392,12 +386,14 @@ def _unit_label(outcome: str) -> str:
     return UNITS[unit].label if unit else "points"
 
 
-def _one_per_arm(arms: pd.DataFrame, own: ClinicChange, target: str | None) -> list[Any]:
+def _one_per_arm(
+    arms: pd.DataFrame, own: ClinicChange, target: str | None, rule: Mapping[str, Any]
+) -> list[Any]:
     """Take the row of each arm that says most about the clinic's time.
 
-    Usable rows before recalled ones, units that can be turned into the clinic's before others,
-    then the nearest time, then a printed change before values before and after. An arm with
-    nothing but a baseline is represented by it, so that it is listed.
+    Usable rows first, then the nearest time, then a printed change before values before and
+    after. Among rows none of which is usable: what was read in the source, in a unit that fits.
+    An arm with nothing but a baseline is represented by it, so that it is listed.
     """
     rows = arms[(arms["outcome"] == own.outcome) & (arms["kind"] != "events")]
 
@@ -406,10 +402,10 @@ def _one_per_arm(arms: pd.DataFrame, own: ClinicChange, target: str | None) -> l
         fits = target is not None and convert(row.unit, target) is not None
         return (
             row.kind == "baseline",
+            bool(_mismatches(row, own, target, rule)),
             _RANK_STATUS[row.status],
             not fits,
             far if math.isfinite(far) else math.inf,
-            row.kind == "final" and _people_differ(row),
             _RANK_KIND.get(row.kind, 2),
         )
 
@@ -580,8 +576,10 @@ def _judge_baseline(
     apart = abs(entry["baseline"] - ours["baseline"])
     if not math.isfinite(apart):
         return {"like_baseline": "not printed"}
+    # Declared in days; other outcomes take the same share of their scale.
+    within = rule["baseline_within"] * _SCALES[ours["outcome"]] / _SCALES["frequency"]
     # Rounded, so that a difference of exactly the declared distance is within it.
-    return {"like_baseline": "yes" if round(apart, 9) <= rule["baseline_within"] else "no"}
+    return {"like_baseline": "yes" if round(apart - within, 9) <= 0 else "no"}
 
 
 def _public(entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,12 +7,14 @@ others of its phase, and nothing about why.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from headway.effects.units import DAYS_PER_MONTH
 from headway.tables import conform, empty
 
 if TYPE_CHECKING:
@@ -161,6 +163,30 @@ def find_start_months(sessions: pd.DataFrame) -> pd.Series:
     return first.set_index("patient_id")["month"].astype("int64")
 
 
+def find_last_month(sessions: pd.DataFrame, last_day: float) -> int | None:
+    """Find the last month of start whose people can have reached a day, as far as records go.
+
+    The records are taken to end in the last month that any session names. Whoever started later
+    than `last_day` + 1 days before it has no outcome yet, and is not lost.
+
+    Parameters
+    ----------
+    sessions
+        Table `sessions`.
+    last_day
+        Last day of the window after.
+
+    Returns
+    -------
+    int or None
+        None where no month is known.
+    """
+    known = sessions["month"].dropna()
+    if not len(known):
+        return None
+    return int(known.max()) - math.ceil((last_day + 1) / DAYS_PER_MONTH)
+
+
 def build_control_charts(
     pairs: pd.DataFrame,
     months: pd.Series,
@@ -168,6 +194,7 @@ def build_control_charts(
     clinic: Mapping[str, Any],
     *,
     unit: str,
+    last_month: int | None,
 ) -> pd.DataFrame:
     """Chart mean change, responders and the lost by the month in which treatment started.
 
@@ -183,6 +210,8 @@ def build_control_charts(
         clinic.yaml with its defaults: `charts.phases`, the months at which a new phase starts.
     unit
         Unit of the change.
+    last_month
+        Last month of start that is charted (`find_last_month`); None for all.
 
     Returns
     -------
@@ -193,6 +222,7 @@ def build_control_charts(
     import pandas as pd
 
     month = months.reindex(starters).dropna().astype("int64")
+    month = month if last_month is None else month[month <= last_month]
     if not len(month):
         return empty("control_chart")
     known = pairs.set_index("patient_id")[["pre", "post"]].reindex(month.index)
@@ -273,6 +303,8 @@ def _rows(
             f"fewer than {FEW_POINTS} months in a phase: limits and signals are not settled; {note}"
         )
     id, label, kind, unit = names
+    if kind == "XmR":
+        note += "; means of few people vary more than the limits allow for"
     return pd.DataFrame(
         {
             "chart": id,

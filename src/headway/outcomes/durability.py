@@ -56,7 +56,7 @@ class KaplanMeier:
 class RestrictedMean:
     """Mean time without the event up to a horizon (RMST), its standard error, normal interval.
 
-    The limits are NaN where no event was seen before the horizon.
+    The limits are NaN where no event was seen before the horizon, and cut off at 0 and there.
     """
 
     horizon: float
@@ -139,7 +139,9 @@ def restrict_mean(curve: KaplanMeier, horizon: float) -> RestrictedMean:
     estimate, se = float(areas.sum()), float(np.sqrt(terms.sum()))
     # Without an event there is no spread to judge the mean by.
     half = float(ndtri(0.5 + LEVEL / 2)) * se if se > 0 else float("nan")
-    return RestrictedMean(horizon, estimate, se, estimate - half, estimate + half)
+    # No mean lies outside 0 to the horizon.
+    low, high = max(estimate - half, 0.0), min(estimate + half, float(horizon))
+    return RestrictedMean(horizon, estimate, se, *((low, high) if se > 0 else (half, half)))
 
 
 def find_relapse(bad: ArrayLike, known: ArrayLike, in_a_row: int) -> tuple[Array, Bools, Bools]:

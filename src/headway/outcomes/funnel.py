@@ -29,7 +29,7 @@ INNER, OUTER = 0.95, 0.998
 WINSORISE = 0.1
 FEW_THERAPISTS = 10
 SEVERAL = "several"  # the label of people whose sessions no therapist gave most of
-_SIGNIFICANT = 0.05
+_SIGNIFICANT = 0.01
 _FLAT = 1e-9  # share of a variable's range below which it does not vary
 _PEOPLE_PER_COLUMN = 10
 _LEAST = 3  # therapists below which nobody can be held against others
@@ -93,9 +93,13 @@ def judge_units(y: ArrayLike, se: ArrayLike, df: float, winsorise: float = WINSO
     """Hold each unit against the others.
 
     The unit that lies farthest outside the outer limit is set aside, and the rest are judged
-    again without it, up to a third of all: whoever stands out must not pull the target over the
-    others. Over-dispersion is added where it is significant (p < 0.05); with a handful of units
-    its estimate is else mostly noise, and would hide whom the plot is for.
+    again by a target without it, up to a third of all: whoever stands out must not pull the
+    target over the others. Over-dispersion is added where it is clearly there (p < 0.01); with a
+    handful of units its estimate is else mostly noise, and would hide whom the plot is for.
+
+    Thirty people each and a spread of 5.03 days (an untreated change; benchmarks/therapists.py):
+    a unit 5 days off is flagged in 95.0, 97.4 and 98.0 % among 5, 8 and 12; without any
+    difference somebody is flagged in 0.9, 1.5 and 1.9 %.
 
     Parameters
     ----------
@@ -135,12 +139,12 @@ def _hold_against_others(
     k = len(y)
     target, tau2, spread = np.empty(k), np.empty(k), np.empty(k)
     for i in range(k):
-        others = ~aside & (np.arange(k) != i)
-        if others.sum() > 1:
-            found = estimate_overdispersion(y[others], se[others], winsorise)
-            tau2[i] = found.tau2 if found.p_value < _SIGNIFICANT else 0.0
-        else:
-            tau2[i] = 0.0
+        rest = np.arange(k) != i
+        # Those set aside leave the target and stay in the over-dispersion (winsorised): peeled
+        # off one by one, the ends of truly different units would take it with them.
+        found = estimate_overdispersion(y[rest], se[rest], winsorise)
+        tau2[i] = found.tau2 if found.p_value < _SIGNIFICANT else 0.0
+        others = rest & ~aside
         w = 1 / (se[others] ** 2 + tau2[i])
         target[i] = (w * y[others]).sum() / w.sum()
         spread[i] = np.sqrt(se[i] ** 2 + tau2[i] + 1 / w.sum())
@@ -195,17 +199,15 @@ def expect_change(change: ArrayLike, unit: ArrayLike, baseline: pd.DataFrame) ->
             continue
         columns += block
         used.append(str(name))
-    own: Array = within(y)
-    slopes: Array = np.zeros(0)
-    x: Array = np.empty((len(y), 0))
-    rest: Array = own
-    df = float(len(y) - len(size))
+    own = within(y)
+    df, slopes, rest = float(len(y) - len(size)), np.empty(0), own
+    x = np.empty((len(y), 0))
     if columns:
         x = np.column_stack(columns)
         inside = np.column_stack([within(c) for c in columns])
-        found = np.linalg.lstsq(inside, own, rcond=None)
-        slopes = np.asarray(found[0], float)
-        df, rest = float(len(y) - len(size) - found[2]), own - inside @ slopes
+        solved = np.linalg.lstsq(inside, own, rcond=None)
+        slopes, df = np.asarray(solved[0], float), df - float(solved[2])
+        rest = own - inside @ slopes
     sd = float(np.sqrt((rest**2).sum() / df)) if df > 0 else float("nan")
     return CaseMix(y.mean() + (x - x.mean(axis=0)) @ slopes, sd, df, tuple(used))
 

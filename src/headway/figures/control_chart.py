@@ -1,0 +1,113 @@
+"""Control charts by month: values, centre, limits, phases and signals."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from headway.figures import theme
+from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+
+def draw_control_charts(table: pd.DataFrame, *, stamp: str = "") -> Drawing:
+    """Draw every chart of the table below each other, months in line.
+
+    Parameters
+    ----------
+    table
+        Table `control_chart` as disclosure control released it.
+    stamp
+        Text for the corner, such as SYNTHETIC.
+    """
+    charts = list(dict.fromkeys(table["chart"]))
+    inches = 0.75 + 1.95 * max(len(charts), 1)
+    with theme.style():
+        figure = theme.new_figure(9.0, inches)
+        top = 1 - 0.35 / inches
+        each = (top - 0.5 / inches) / max(len(charts), 1)
+        for i, chart in enumerate(charts):
+            axes = figure.add_axes((0.09, top - (i + 1) * each + 0.32 / inches, 0.89, each * 0.68))
+            _draw(axes, table[table["chart"] == chart].sort_values("month").to_dict("records"))
+            axes.set_xlim(table["month"].min() - 0.6, table["month"].max() + 0.6)
+            if i == len(charts) - 1:
+                axes.set_xlabel("month in which treatment started (index)")
+        theme.stamp(figure, stamp)
+    title = "Over time: months beside each other"
+    return Drawing(figure, title, _describe(table, title, stamp), _caption(table), wide=True)
+
+
+def _draw(axes: Axes, rows: list[dict[str, Any]]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    for phase in dict.fromkeys(r["phase"] for r in rows):
+        own = [r for r in rows if r["phase"] == phase]
+        x = [r["month"] for r in own]
+        # Limits of shares follow the number of people, so they are steps around each month.
+        edges = [e for m in x for e in (m - 0.5, m + 0.5)]
+        for name, style, width in (
+            ("centre", "-", 1.0),
+            ("low", (0, (4, 2)), 1.0),
+            ("high", (0, (4, 2)), 1.0),
+        ):
+            line = [v for r in own for v in (r[name], r[name])]
+            axes.plot(edges, line, color=GREY, linestyle=style, linewidth=width, zorder=1)
+        axes.plot(x, [r["value"] for r in own], color=BLUE, linewidth=1.1, zorder=2)
+        if phase > 1:
+            axes.axvline(x[0] - 0.5, color=INK, linewidth=0.9, linestyle=":", zorder=1)
+    for r in rows:
+        if r["redacted"] or math.isnan(r["value"]):
+            continue
+        signal = isinstance(r["signals"], str)
+        axes.plot(
+            [r["month"]],
+            [r["value"]],
+            marker="D" if signal else "o",
+            markersize=7 if signal else 5,
+            color=ORANGE if signal else BLUE,
+            markeredgecolor=INK if signal else BLUE,
+            linestyle="none",
+            zorder=3,
+        )
+    first = rows[0]
+    axes.set_title(f"{first['label'][0].upper()}{first['label'][1:]}, {first['unit']}", fontsize=9)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(axis="y", color=FAINT, linewidth=0.5)
+    axes.set_axisbelow(True)
+
+
+def _number(value: float) -> str:
+    text = f"{abs(value):.1f}"
+    return f"−{text}" if value < 0 and float(text) else text
+
+
+def _describe(table: pd.DataFrame, title: str, stamp: str) -> str:
+    parts = [f"{stamp}. " if stamp else "", f"Control charts: {title}."]
+    for _, rows in table.groupby("chart", sort=False):
+        first = rows.iloc[0]
+        parts.append(f" {first['label'][0].upper()}{first['label'][1:]} ({first['unit']}):")
+        for _, own in rows.groupby("phase"):
+            text = f" {len(own)} months, centre {_number(own['centre'].iloc[0])}"
+            if own["low"].notna().any():
+                text += f", limits {_number(own['low'].min())} to {_number(own['high'].max())}"
+            parts.append(text + ".")
+        told = rows[rows["signals"].notna()]
+        for r in told.to_dict("records"):
+            parts.append(f" Month {r['month']}: {r['signals']}.")
+        if not len(told):
+            parts.append(" No month stands out.")
+    return "".join(parts)
+
+
+def _caption(table: pd.DataFrame) -> str:
+    if not len(table):
+        return "No month is on record."
+    note = str(table["note"].iloc[0])
+    return (
+        "Solid line: centre; dashed: 3 sigma limits, of each phase (XmR: from the moving range; "
+        "shares: binomial). Diamonds: a Western Electric rule is completed. "
+        f"{note[0].upper()}{note[1:]}."
+    )

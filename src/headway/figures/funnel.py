@@ -1,0 +1,145 @@
+"""Therapists on a funnel plot: each one's distance from the others and the limits of chance."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from headway.figures import theme
+from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+
+def draw_funnel(funnel: pd.DataFrame, *, stamp: str = "") -> Drawing:
+    """Draw observed minus expected change by number of people, with each one's own limits.
+
+    Parameters
+    ----------
+    funnel
+        Table `funnel` as disclosure control released it.
+    stamp
+        Text for the corner, such as SYNTHETIC.
+    """
+    rows = sorted(
+        (r for r in funnel.to_dict("records") if not r["redacted"] and not math.isnan(r["z"])),
+        key=lambda r: (r["n"], r["therapist"]),
+    )
+    with theme.style():
+        figure = theme.new_figure(9.0, 4.2)
+        axes = figure.add_axes((0.09, 0.15, 0.89, 0.74))
+        _draw(axes, rows)
+        theme.stamp(figure, stamp)
+    hidden = len(funnel) - len(rows)
+    title = "Therapists beside each other"
+    return Drawing(
+        figure, title, _describe(rows, hidden, title, stamp), _caption(funnel, hidden), wide=True
+    )
+
+
+def _draw(axes: Axes, rows: list[dict[str, Any]]) -> None:
+    # By number of people and never by result: a funnel is no league table. Equal numbers would
+    # fall onto each other, so places are in order and the number is written below.
+    unit = ""
+    for x, r in enumerate(rows):
+        unit = str(r["unit"])
+        for low, high, width, colour in (
+            (r["low_998"], r["high_998"], 16, "#dde3e8"),
+            (r["low_95"], r["high_95"], 16, "#b4bfc8"),
+        ):
+            axes.plot(
+                [x, x], [low, high], color=colour, linewidth=width, solid_capstyle="butt", zorder=1
+            )
+        for edge in (r["low_998"], r["high_998"]):
+            axes.plot([x - 0.28, x + 0.28], [edge, edge], color=INK, linewidth=1.1, zorder=2)
+        axes.plot(
+            [x - 0.28, x + 0.28],
+            [r["target"]] * 2,
+            color=GREY,
+            linewidth=1,
+            linestyle=":",
+            zorder=2,
+        )
+        axes.plot(
+            [x],
+            [r["difference"]],
+            marker="D" if r["flag"] else "o",
+            markersize=9 if r["flag"] else 7,
+            markerfacecolor=ORANGE if r["flag"] else BLUE,
+            markeredgecolor=INK,
+            linestyle="none",
+            zorder=3,
+        )
+        if r["flag"]:
+            axes.annotate(
+                "outside",
+                (x, r["difference"]),
+                xytext=(0, 9 if r["z"] > 0 else -9),
+                textcoords="offset points",
+                ha="center",
+                va="bottom" if r["z"] > 0 else "top",
+                fontsize=8,
+                fontweight="bold",
+            )
+    axes.axhline(0, color=INK, linewidth=0.8, zorder=0)
+    axes.margins(y=0.08)
+    axes.set_xlim(-0.7, max(len(rows), 1) - 0.3)
+    axes.set_xticks(
+        range(len(rows)), [f"{r['therapist']}\nn {r['n']:.0f}" for r in rows], fontsize=8
+    )
+    axes.set_ylabel(f"observed − expected change,\n{unit}")
+    axes.grid(axis="y", color=FAINT, linewidth=0.5)
+    axes.set_axisbelow(True)
+    axes.annotate(
+        "less improvement ↑", (0, 1), xycoords="axes fraction", xytext=(2, 6),
+        textcoords="offset points", fontsize=8,
+    )  # fmt: skip
+    axes.annotate(
+        "therapists by number of people →", (1, 1), xycoords="axes fraction", xytext=(0, 6),
+        textcoords="offset points", fontsize=8, ha="right",
+    )  # fmt: skip
+
+
+def _number(value: float) -> str:
+    text = f"{abs(value):.1f}"
+    return f"−{text}" if value < 0 and float(text) else text
+
+
+def _describe(rows: list[dict[str, Any]], hidden: int, title: str, stamp: str) -> str:
+    parts = [f"{stamp}. " if stamp else "", f"Funnel plot: {title}."]
+    for r in rows:
+        where = "outside" if r["flag"] else "inside"
+        parts.append(
+            f" {r['therapist']}: n {r['n']:.0f}, observed − expected {_number(r['difference'])}, "
+            f"{where} the 99.8 % limits {_number(r['low_998'])} to {_number(r['high_998'])};"
+        )
+    flagged = sum(bool(r["flag"]) for r in rows)
+    parts.append(f" {flagged or 'none'} {'lie' if flagged > 1 else 'lies'} outside.")
+    if hidden:
+        parts.append(f" {hidden} hidden: too few people.")
+    return "".join(parts)
+
+
+def _caption(funnel: pd.DataFrame, hidden: int) -> str:
+    if not len(funnel):
+        return "Fewer than three therapists can be told apart."
+    first = funnel.iloc[0]
+    adjusted = first["adjusted_for"]
+    text = "Dots: mean change of a therapist's people less what "
+    text += (
+        f"their baseline lets expect ({adjusted})."
+        if isinstance(adjusted, str)
+        else "all people have; nothing is adjusted for."
+    )
+    text += (
+        " Dark bars: 95 % limits, light bars: 99.8 % limits around the mean of the others "
+        "(dotted); only the outer ones flag (diamond)."
+    )
+    if funnel["tau2"].max() > 0:
+        text += " Differences usual among the therapists widen the limits (over-dispersion)."
+    if hidden:
+        text += f" {hidden} therapists are hidden: too few people."
+    note = str(first["note"])
+    return f"{text} {note[0].upper()}{note[1:]}."

@@ -1,0 +1,148 @@
+"""The shipped synthetic clinic, from its files to every table and figure of this room."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from headway import config
+from headway.figures.durability import draw_durability
+from headway.figures.funnel import draw_funnel
+from headway.outcomes import (
+    benchmark,
+    cohort,
+    control_charts,
+    dose,
+    durability,
+    funnel,
+)
+from headway.outcomes import windows as windows_of
+from headway.report import words
+from headway.tables import empty, read_parquet, validate
+from tests.conftest import ROOT
+from tests.unit.clinic_builder import ingest
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = ROOT / "data" / "raw" / "clinics" / "demo"
+    link = tmp_path_factory.mktemp("demo") / "demo"
+    link.symlink_to(folder, target_is_directory=True)
+    _, _, out = ingest(link)
+    clinic = config.load_clinic(folder)
+    clinic["bootstrap"]["replicates"] = 200
+    sessions, patients = (read_parquet(out / f"{n}.parquet") for n in ("sessions", "patients"))
+    tables = cohort.analyse_clinic(out, clinic)
+    starters = cohort.find_starters(out)
+    groups = cohort.label_groups(sessions, patients, tables["windows"], starters)
+    comparison = windows_of.list_comparisons(clinic, {"diary", "visit"})[0]
+    pairs = windows_of.pair_windows(tables["windows"], comparison)
+    return {
+        "clinic": clinic,
+        "sessions": sessions,
+        "patients": patients,
+        "tables": tables,
+        "starters": starters,
+        "groups": groups,
+        "comparison": comparison,
+        "pairs": pairs[pairs["outcome"] == "frequency"],
+        "days": out / "days.parquet",
+        "courses": windows_of.find_courses(sessions, clinic["course"]["gap_weeks"]),
+    }
+
+
+def test_every_table_keeps_its_contract(demo: dict[str, Any]) -> None:
+    clinic, pairs, groups = demo["clinic"], demo["pairs"], demo["groups"]
+    own = benchmark.describe_clinic(
+        demo["tables"]["change"],
+        demo["comparison"],
+        clinic,
+        outcome="frequency",
+        of=len(demo["starters"]),
+        techniques=demo["sessions"]["technique"].dropna().unique(),
+    )
+    found = benchmark.build_benchmark(own, empty("arms"), clinic)
+    mean = demo["tables"]["cohort"]
+    mean = mean[mean["primary"] & (mean["statistic"] == "change_mean")].iloc[0]
+    row = found.iloc[0]
+    for ours, theirs in (("change", "estimate"), ("ci_low", "ci_low"), ("ci_high", "ci_high")):
+        assert row[ours] == pytest.approx(mean[theirs])
+    assert (row["n"], row["of"]) == (mean["n"], mean["of"])
+    assert "No published arm" in benchmark.explain_benchmark(found)[0]
+
+    later = durability.build_later_windows(
+        demo["days"], clinic, demo["comparison"], demo["courses"]
+    )
+    lasting = durability.build_durability(pairs, later, clinic, groups["technique"])
+    responders = demo["tables"]["cohort"]
+    responders = responders[
+        responders["primary"] & (responders["statistic"] == "responders_50")
+    ].iloc[0]
+    for name, table in (("relapse", lasting.relapse), ("relapse_curve", lasting.curve)):
+        validate(name, table)
+    whole = lasting.relapse[lasting.relapse["group"] == "all"]
+    assert (whole["n"] == responders["count"]).all()
+    # A one-window relapse is a wider net.
+    events = whole.set_index("rule")["events"]
+    assert events["one"] >= events["two"]
+    assert "at risk at the start" in draw_durability(lasting.curve, lasting.relapse).alt
+
+    baseline = funnel.describe_baseline(pairs, demo["patients"], clinic)
+    table = funnel.build_funnel(
+        pairs, groups["therapist"], baseline, outcome="frequency", unit="headache days per 28"
+    )
+    validate("funnel", table)
+    assert table["n"].sum() == (groups["therapist"].reindex(pairs["patient_id"]) != "several").sum()
+    assert draw_funnel(table).alt
+
+    first_day = clinic["windows"]["named"]["post"]["from"]
+    doses = dose.build_dose(pairs, demo["sessions"], first_day, unit="headache days per 28")
+    validate("dose", doses)
+    assert set(doses["dose"]) == {"sessions", "minutes"}
+
+    # The demo counts no months, so there is nothing to chart and nothing is made up.
+    months = control_charts.find_start_months(demo["sessions"])
+    charts = control_charts.build_control_charts(
+        pairs, months, demo["starters"], clinic, unit="headache days per 28", last_month=None
+    )
+    assert not len(months) and not len(charts)
+    made_up = pd.Series({p: i % 14 for i, p in enumerate(demo["starters"])})
+    charts = control_charts.build_control_charts(
+        pairs, made_up, demo["starters"], clinic, unit="headache days per 28", last_month=None
+    )
+    validate("control_chart", charts)
+    lost = charts[charts["chart"] == "lost"]
+    assert lost["n"].sum() == len(demo["starters"])
+    assert lost["count"].sum() == len(demo["starters"]) - len(pairs)
+
+
+def test_nothing_that_is_said_claims_what_treatment_did() -> None:
+    said = [
+        benchmark.DESCRIPTION,
+        dose.WARNING,
+        *control_charts.RULES.values(),
+        *benchmark.KINDS.values(),
+    ]
+    folder = ROOT / "src" / "headway"
+    for room in ("figures", "outcomes"):
+        for name in (
+            "benchmark",
+            "durability",
+            "funnel",
+            "control_chart",
+            "control_charts",
+            "dose",
+        ):
+            path = folder / room / f"{name}.py"
+            if path.is_file():
+                tree = ast.parse(path.read_text(encoding="utf-8"))
+                said += [
+                    node.value
+                    for node in ast.walk(tree)
+                    if isinstance(node, ast.Constant) and isinstance(node.value, str)
+                ]
+    assert len(said) > 300
+    assert {text: found for text in said if (found := words.find_forbidden(text))} == {}
