@@ -250,3 +250,23 @@ def test_a_count_printed_in_fives_and_in_blocks_is_known_better() -> None:
     assert ledger.range_of("better") == (18, 18)
     ledger.narrow("all", 25, 28)  # and 28 at the most of all, 8 at least of the others: 1 or 2
     assert "other" in ledger.protect() or "all" in ledger.hidden
+
+
+def test_remarks_hold_no_number_of_people() -> None:
+    from headway.disclosure.statistics import SHAPES, scrub
+    from tests.unit.pages_builder import released
+
+    assert scrub("the 39 lost would have to be 6.8 worse; 13 without one are not in it") == (
+        "the lost would have to be 6.8 worse; some without one are not in it"
+    )
+    assert scrub("20 sets, for 45 people; at least 20 of 28 days") == (
+        "20 sets, for some people; at least 20 of 28 days"
+    )
+    _, open_tables, _ = released("demo")
+    _, tables, _ = released("demo", "opensafely")
+    for name in SHAPES:
+        for column in {"note", "reason", "detail"} & set(tables[name].columns):
+            said = tables[name][column].dropna()
+            assert not [text for text in said if scrub(text) != text], (name, column)
+    before = open_tables["sensitivity"]["note"].dropna()
+    assert any(scrub(text) != text for text in before)

@@ -6,6 +6,7 @@ so that a number hidden in one table does not follow from another.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -186,6 +187,21 @@ SHAPES: dict[str, Shape] = {
 }
 
 
+# Columns of remarks, and the numbers of people and of what people bring that stand in them.
+_REMARKS = ("note", "reason", "detail")
+_COUNTED = (
+    r"people|persons?|patients?|lost|others|therapists?|sessions?|windows|visits|starters|points|"
+    r"without|with|who|of them"
+)
+_THE_COUNT = re.compile(rf"\bthe \d+ (?=(?:{_COUNTED})\b)")
+_COUNT = re.compile(rf"\b\d+(?: of (?:the )?\d+)? (?=(?:{_COUNTED})\b)")
+
+
+def scrub(text: str) -> str:
+    """Take numbers of people out of a remark: they stand in columns, where rules act on them."""
+    return _COUNT.sub("some ", _THE_COUNT.sub("the ", text))
+
+
 def enter_statistics(
     ledger: Ledger,
     table: str,
@@ -313,6 +329,8 @@ def release_statistics(
     for column, text in shape.words:
         frame.loc[hidden, column] = text
     frame["redacted"] = hidden
+    for column in (c for c in _REMARKS if c in frame):
+        frame[column] = frame[column].map(scrub, na_action="ignore").where(own, frame[column])
     if "note" in frame:
         frame.loc[hidden & few, "note"] = explain_small(preset)
         frame.loc[hidden & ~few, "note"] = explain(preset)

@@ -52,7 +52,7 @@ def list_expected(table: pd.DataFrame, preset: Preset) -> Table | None:
         "Further than expected",
     ]
     caption = t("Headache days per 28: the change beside what would be expected without treatment")
-    return make_table(caption, heads, rows, numeric=[1, 2, 3, 4])
+    return make_table(caption, heads, rows, numeric=[1, 2, 4])
 
 
 def _ends(value: Any, low: Any, high: Any) -> str:
@@ -151,7 +151,7 @@ def list_safety(table: pd.DataFrame, preset: Preset) -> Table | None:
         "Of",
         "Value (95 % CI; its method)",
     ]
-    return make_table(t("Soreness, lethargy and adverse events"), heads, rows, numeric=[4, 5, 6])
+    return make_table(t("Soreness, lethargy and adverse events"), heads, rows, numeric=[4, 5])
 
 
 def _value(r: Mapping[str, Any], digits: int = 1) -> str:
@@ -187,7 +187,7 @@ def list_cost(table: pd.DataFrame, preset: Preset) -> Table | None:
             ]
         )
     heads = ["", "Visits", "Value (95 % CI; its method)", "n", "Of who started", "Remark"]
-    return make_table(t("Time, fees and cost"), heads, rows, numeric=[2, 3, 4])
+    return make_table(t("Time, fees and cost"), heads, rows, numeric=[3, 4])
 
 
 def list_claims(table: pd.DataFrame, preset: Preset) -> Table | None:
@@ -225,7 +225,7 @@ def list_claims(table: pd.DataFrame, preset: Preset) -> Table | None:
         t("What patients are told about trigger point treatment, against these records"),
         heads,
         rows,
-        numeric=[2, 3],
+        numeric=[3],
     )
 
 
@@ -263,7 +263,7 @@ def list_benchmark(table: pd.DataFrame, preset: Preset) -> Table | None:
         "Source, or why it is not drawn",
     ]
     caption = t("Published arms beside this clinic: a description, no comparison of treatments")
-    return make_table(caption, heads, rows, numeric=[3, 5, 6, 7])
+    return make_table(caption, heads, rows, numeric=[3, 5])
 
 
 def _change(r: Mapping[str, Any], value: str, low: str, high: str) -> str:
@@ -305,7 +305,7 @@ def list_relapse(table: pd.DataFrame, preset: Preset) -> Table | None:
         "Remark",
     ]
     return make_table(
-        t("Time to relapse of those who improved by half"), heads, rows, numeric=[2, 3, 4, 5, 6]
+        t("Time to relapse of those who improved by half"), heads, rows, numeric=[2, 3, 4]
     )
 
 
@@ -353,7 +353,7 @@ def list_funnel(table: pd.DataFrame, preset: Preset) -> Table | None:
         "",
         "Remark",
     ]
-    return make_table(t("Therapists on a funnel plot"), heads, rows, numeric=[1, 2, 3])
+    return make_table(t("Therapists on a funnel plot"), heads, rows, numeric=[1])
 
 
 def list_dose(table: pd.DataFrame, preset: Preset) -> Table | None:
@@ -371,4 +371,4 @@ def list_dose(table: pd.DataFrame, preset: Preset) -> Table | None:
         for r in table.to_dict("records")
     ]
     heads = ["Dose", "", "Value (95 % CI; its method)", "n", "Remark"]
-    return make_table(t("How much was given, beside the change"), heads, rows, numeric=[2, 3])
+    return make_table(t("How much was given, beside the change"), heads, rows, numeric=[3])
