@@ -98,7 +98,6 @@ SHAPES: dict[str, Shape] = {
     "cost": Shape(
         by=("topic", "visit", "currency", "basis", "statistic"),
         numbers=("estimate", "ci_low", "ci_high", "p25", "p75"),
-        decimals=0,
     ),
     "cost_plane": Shape(
         by=("currency", "basis", "difference_low", "cost_low"),
@@ -317,7 +316,8 @@ def release_statistics(
         frame[shape.count] = count.mask(hidden)
     numbers = list(shape.numbers)
     exact = ~share & own
-    frame.loc[exact, numbers] = frame.loc[exact, numbers].round(shape.decimals)
+    # Through nine decimals, so that the last bit of a number does not decide which way it goes.
+    frame.loc[exact, numbers] = frame.loc[exact, numbers].round(9).round(shape.decimals)
     frame.loc[hidden, numbers] = NAN
     if hidden.any():
         frame[list(shape.derived)] = NAN
@@ -330,7 +330,9 @@ def release_statistics(
         frame.loc[hidden, column] = text
     frame["redacted"] = hidden
     for column in (c for c in _REMARKS if c in frame):
-        frame[column] = frame[column].map(scrub, na_action="ignore").where(own, frame[column])
+        said = own & frame[column].notna().to_numpy(dtype=bool)
+        if said.any():
+            frame.loc[said, column] = frame.loc[said, column].map(scrub)
     if "note" in frame:
         frame.loc[hidden & few, "note"] = explain_small(preset)
         frame.loc[hidden & ~few, "note"] = explain(preset)
