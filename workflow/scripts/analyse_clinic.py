@@ -15,12 +15,8 @@ def main(snakemake):
     clinic = json.loads(Path(snakemake.input.clinic).read_text())
     status = json.loads(Path(snakemake.input.status).read_text())
     if status["state"] == "ready":
-        arms = pd.concat(
-            [
-                tables.empty("arms"),
-                *(tables.read_csv("arms", Path(p)) for p in snakemake.input.arms),
-            ]
-        )
+        read = [tables.read_csv("arms", Path(p)) for p in getattr(snakemake.input, "arms", ())]
+        arms = pd.concat([a for a in read if len(a)]) if any(map(len, read)) else None
         result = audit.audit_clinic(folder, clinic, arms, threads=snakemake.threads)
     else:
         result = audit.empty_audit()
