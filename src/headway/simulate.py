@@ -151,8 +151,7 @@ _MORE: dict[str, dict[str, str]] = {
 _PIPELINE: dict[str, str | None] = {
     "retention_min": "retention_minutes",
     "soreness_how": "soreness_reported",
-    "assessments": None,
-    "rotation_deg": None,
+    "rotation_deg": "range_of_motion_degrees",
 }
 _UNITS = {
     "intensity": "nrs_0_10",

@@ -12,7 +12,6 @@ from scipy import stats
 from headway import disclosure, tables
 from headway.disclosure import PRESETS, release
 from headway.disclosure.counts import Ledger
-from headway.outcomes import cohort
 from headway.outcomes.change import summarise_change
 from tests.unit.disclosure_attack import Attack, attack
 from tests.unit.simulated_clinic import simulated
@@ -344,4 +343,4 @@ def test_the_adversary_believes_nothing_false() -> None:
 
 
 def test_every_table_that_goes_on_has_a_rule() -> None:
-    assert set(cohort.RELEASED) <= set(disclosure.RULES)
+    assert set(tables.RELEASED) <= set(disclosure.RULES)

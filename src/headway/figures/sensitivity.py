@@ -168,5 +168,5 @@ def draw_clinic_specifications(
     )
     if left:
         caption += f" {left} ways with too few people or withheld are not drawn."
-    alt = drawing.alt + (f" {stamp}." if stamp else "")
+    alt = (f"{stamp}. " if stamp else "") + drawing.alt
     return Drawing(drawing.figure, drawing.title, alt, caption, wide=True)
