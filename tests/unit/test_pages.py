@@ -334,3 +334,13 @@ def test_the_index_lists_what_is_ready_refused_and_waiting(all_pages: dict[str, 
         "Audit a clinic",
     ):
         assert part in text
+
+
+@pytest.mark.parametrize("name", ["demo", "kostecki_dillon_1999"])
+def test_every_item_of_the_checklists_points_to_a_section(name: str, tmp_path: Path) -> None:
+    page = build_clinic(name, tmp_path)[0]
+    ids = set(re.findall(r'\bid="([^"]+)"', page))
+    links = re.findall(r'href="#([^"]+)">', page)
+    assert len(links) > 15
+    assert set(links) <= ids
+    assert len(re.findall(r"STROBE \d+", page)) >= 17

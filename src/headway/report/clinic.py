@@ -119,7 +119,7 @@ def _body(
     item = f"{outcome}: {label}"
     people = flow[flow["account"] == "people"]
     heading = tables_of.name_item(item)
-    return {
+    body = {
         "answer": answer,
         "caution": t(
             "This is a change, not an effect of treatment: people come when they are at their "
@@ -174,8 +174,10 @@ def _body(
         "claims": more.list_claims(released["claims"], preset),
         "reading": clinic_methods.list_reading(cohort, clinic),
         "definitions": clinic_methods.list_definitions(clinic, preset),
-        "checklist": clinic_methods.list_checklist(),
     }
+    parts = {"expected": "expected", "sensitivity": "sensitivity", "techniques": "groups"}
+    absent = [place for place, key in parts.items() if not body[key]]
+    return body | {"checklist": clinic_methods.list_checklist(absent)}
 
 
 def _gate(flow: pd.DataFrame) -> list[str]:

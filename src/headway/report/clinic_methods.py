@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from headway.messages import say, t
@@ -39,17 +39,21 @@ CHECKLIST: tuple[tuple[str, str, str], ...] = (
 )
 
 
-def list_checklist() -> Table:
-    """Say for each item of STROBE and RECORD where on the page it is answered."""
+def list_checklist(absent: Collection[str]) -> Table:
+    """Say for each item of STROBE and RECORD where on the page it is answered.
+
+    `absent` are sections that this page does not have; their items are not answered.
+    """
     table = make_table(
         t("Where this page answers the items of STROBE and RECORD"),
         ["Item", "What it asks", "Where"],
         [],
     )
-    table["rows"] = [
-        {"kind": "", "cells": [item, t(asks), {"href": f"#{place}", "text": t(_PLACES[place])}]}
-        for item, asks, place in CHECKLIST
-    ]
+    for item, asks, place in CHECKLIST:
+        where: Any = {"href": f"#{place}", "text": t(_PLACES[place])}
+        if place in absent:
+            where = t("not answered: these records do not hold it")
+        table["rows"].append({"kind": "", "cells": [item, t(asks), where]})
     return table
 
 
