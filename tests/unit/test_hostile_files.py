@@ -114,6 +114,10 @@ CASES: dict[str, Case] = {
         found=frozenset({(4, "not_a_number", "cell"), (5, "not_a_number", "cell")}),
         kept=4,
     ),
+    "nothing but nan": Case(
+        HEAD + "P1,1,1,nan,2\nP1,2,1,nan,2\n",
+        found=frozenset({(2, "not_a_number", "cell"), (3, "not_a_number", "cell")}),
+    ),
     "decimal commas undeclared": Case(
         rows('P1,3,1,"5,5",2'), found=cell(4, "not_a_number"), kept=3
     ),

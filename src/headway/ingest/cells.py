@@ -265,7 +265,7 @@ def _plain_sql(staged: Staged, scale: float, rule: tables.Column) -> tuple[str, 
     finite = math.isfinite(staged.lowest) and math.isfinite(staged.highest)
     above = low is None or (finite and staged.lowest * scale >= low)
     below = high is None or (finite and staged.highest * scale <= high)
-    if math.isnan(staged.lowest) and math.isnan(staged.highest):
+    if staged.lowest > staged.highest:
         return f"CAST(NULL AS {kind})", "NULL"  # an empty column
     if finite and above and below and (staged.whole or rule.kind != "int"):
         return f"CAST({value} AS {kind})", "NULL"

@@ -288,8 +288,9 @@ def _facts(
     facts = {}
     for i, (own, _) in enumerate(plain):
         low, high, whole = row[3 * i : 3 * i + 3]
-        missing = low is None
-        facts[own] = (math.nan, math.nan, True) if missing else (low, high, bool(whole))
+        # Nothing at all lies between these two; a column of nothing but `nan` is not empty.
+        empty = (math.inf, -math.inf, True)
+        facts[own] = empty if low is None else (low, high, bool(whole))
     return facts
 
 
