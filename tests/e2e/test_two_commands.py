@@ -109,7 +109,7 @@ class Clone:
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            timeout=600,
+            timeout=2400,  # the second command runs every test, on whatever machine this is
             check=False,
         )
         seconds = time.monotonic() - began
