@@ -86,8 +86,8 @@ _EXTRA: dict[str, dict[str, tables.Column]] = {
 }
 # More than the rows of a file.
 _ROWS = 1 << 40
-# Above any day's size (`cells` lets none through beyond a milliard), so that sums are positive.
-_FROM_DAY = 1 << 31
+# Days that are told apart by the bits of one whole number.
+_BITS = 126
 # Memory that the engine may take before it goes to the scratch folder.
 _MEMORY = "2GB"
 
@@ -325,6 +325,16 @@ def _plain_numbers(source: Source) -> set[str]:
     return numbers - texts
 
 
+def _whole_numbers(source: Source) -> set[str]:
+    """Name the own columns of which every number has to be whole."""
+    rules = _rules(source.kind)
+    return {
+        own_column(entry)
+        for canonical, entry in source.spec["columns"].items()
+        if not has_boxes(entry) and rules[canonical].kind == "int"
+    }
+
+
 def check_gate(
     connection: duckdb.DuckDBPyConnection,
     folder: Path,
@@ -382,7 +392,9 @@ def _opened(
         connection.execute(f"SET memory_limit = '{_MEMORY}'")
         connection.execute(f"SET temp_directory = {literal(scratch / 'spill')}")
         sources = open_files(folder, clinic, scratch)
-        stages = [stage(connection, s, _plain_numbers(s), scratch) for s in sources]
+        stages = [
+            stage(connection, s, _plain_numbers(s), scratch, _whole_numbers(s)) for s in sources
+        ]
         yield connection, stages, scratch
     finally:
         connection.close()
@@ -670,12 +682,18 @@ def _judge_copies(connection: duckdb.DuckDBPyConnection, cast: _Cast, usable: st
     keys, by = ", ".join(key), ", ".join(values)
     where = "true"
     if kind == "diary":
-        # Who has a day twice: fewer different days than rows, counted with a bit per day in blocks
-        # of 62, so that millions of days cost little; only those people are looked at by row.
+        # Who has a day twice: fewer different days than rows, counted with a bit per day, so that
+        # millions of days cost little; only those people are looked at by row.
+        ends: Any = connection.execute(f"SELECT min(v_day), max(v_day) FROM {usable}").fetchone()
+        low, high = ends
+        if low is None:
+            return
+        bit = f"v_day - {low}" if high - low < _BITS else f"(v_day - {low}) % {_BITS}"
+        block = "0" if high - low < _BITS else f"(v_day - {low}) // {_BITS}"
         connection.execute(
             "CREATE OR REPLACE TEMP TABLE twice AS SELECT DISTINCT v_patient_id FROM ("
-            f"SELECT v_patient_id, (v_day + {_FROM_DAY}) // 62 AS block, count(*) AS n, bit_count("
-            f"bit_or(1::BIGINT << ((v_day + {_FROM_DAY}) % 62))) AS different FROM {usable} "
+            f"SELECT v_patient_id, {block} AS block, count(*) AS n, "
+            f"bit_count(bit_or(1::HUGEINT << ({bit})::HUGEINT)) AS different FROM {usable} "
             "GROUP BY ALL HAVING different < n)"
         )
         if not _one(connection, "SELECT count(*) FROM twice"):

@@ -117,6 +117,7 @@ def stage(
     source: Source,
     numbers: Collection[str],
     scratch: Path,
+    whole: Collection[str] = (),
 ) -> Stage:
     """Stage one file.
 
@@ -130,6 +131,8 @@ def stage(
         Own columns that hold plain numbers.
     scratch
         Folder for the staged file.
+    whole
+        Those among `numbers` that have to be whole.
 
     Returns
     -------
@@ -144,7 +147,7 @@ def stage(
     dropped = set(source.spec["drop"])
     kept = tuple(c for c in source.header if c not in dropped)
     with reading(source):
-        plain = _stage_plain(connection, source, kept, set(numbers), scratch)
+        plain = _stage_plain(connection, source, kept, set(numbers), set(whole), scratch)
         staged = plain or _stage_slowly(connection, source, kept, scratch)
     source.check_unchanged()
     return staged
@@ -198,6 +201,7 @@ def _stage_plain(
     source: Source,
     kept: Sequence[str],
     numbers: set[str],
+    whole: set[str],
     scratch: Path,
 ) -> Stage | None:
     """Stage a file in which a line is a row; None if it is not such a file."""
@@ -237,7 +241,7 @@ def _stage_plain(
         f"CREATE OR REPLACE TEMP VIEW {main} AS SELECT "
         f"file_row_number AS pos{''.join(', ' + p for p in parts)} FROM {scan}"
     )
-    facts = _facts(connection, target, kept, numbers)
+    facts = _facts(connection, target, kept, numbers, whole)
     found = [Part(main, facts, *_count_texts(connection, source, target, kept, numbers))]
     union = ""
     if rest:
@@ -277,20 +281,49 @@ def _store_gaps(
 
 
 def _facts(
-    connection: duckdb.DuckDBPyConnection, target: Path, kept: Sequence[str], numbers: set[str]
+    connection: duckdb.DuckDBPyConnection,
+    target: Path,
+    kept: Sequence[str],
+    numbers: set[str],
+    whole: set[str],
 ) -> dict[str, tuple[float, float, bool]]:
-    """Find the lowest and highest value of each plain column, and whether all are whole."""
-    plain = [(own, f"c{i}") for i, own in enumerate(kept) if own in numbers]
+    """Find the lowest and highest value of each plain column, and whether all are whole.
+
+    Whether they are whole is looked at in the columns `whole` alone; the others say False. The
+    ends come from what the staged file says of its blocks, where it says so: `nan` and infinite
+    values leave them open, and then the rows are read.
+    """
+    plain = {own: f"c{i}" for i, own in enumerate(kept) if own in numbers}
     if not plain:
         return {}
-    selects = ", ".join(f"min({c}), max({c}), bool_and({c} = floor({c}))" for _, c in plain)
-    row: Any = connection.execute(f"SELECT {selects} FROM {literal(target)}").fetchone()
+    told = {
+        str(column): (low, high, bool(sure))
+        for column, low, high, sure in connection.execute(
+            "SELECT path_in_schema, min(TRY_CAST(stats_min_value AS DOUBLE)), "
+            "max(TRY_CAST(stats_max_value AS DOUBLE)), bool_and(num_values = stats_null_count OR "
+            "(stats_min_value IS NOT NULL AND stats_max_value IS NOT NULL)) "
+            f"FROM parquet_metadata({literal(target)}) GROUP BY ALL"
+        ).fetchall()
+    }
+    selects = []
+    for own, c in plain.items():
+        if not told.get(c, (None, None, False))[2]:
+            selects += [f"min({c}) AS low_{c}", f"max({c}) AS high_{c}"]
+        if own in whole:
+            selects.append(f"bool_and({c} = floor({c})) AS whole_{c}")
+    read: dict[str, Any] = {}
+    if selects:
+        found = connection.execute(f"SELECT {', '.join(selects)} FROM {literal(target)}")
+        names = [str(d[0]) for d in found.description]
+        read = dict(zip(names, found.fetchone() or (), strict=True))
     facts = {}
-    for i, (own, _) in enumerate(plain):
-        low, high, whole = row[3 * i : 3 * i + 3]
+    for own, c in plain.items():
+        low, high = (read.get(f"low_{c}"), read.get(f"high_{c}"))
+        if f"low_{c}" not in read:
+            low, high, _ = told[c]
         # Nothing at all lies between these two; a column of nothing but `nan` is not empty.
         empty = (math.inf, -math.inf, True)
-        facts[own] = empty if low is None else (low, high, bool(whole))
+        facts[own] = empty if low is None else (low, high, bool(read.get(f"whole_{c}")))
     return facts
 
 

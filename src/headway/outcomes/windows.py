@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DAYS_PER_WINDOW = 28
+# Outcomes of a diary, in the order of their names.
+DIARY_OUTCOMES = ("duration", "frequency", "headache_index", "intensity")
 # Outcome -> the column of `sessions` that holds the answer at a visit.
 ASKED_AT_VISITS = {
     "frequency": "headache_days_28",
@@ -102,7 +104,10 @@ def windows_overlap(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
 
 
 def diary_windows_sql(days: str, clinic: Mapping[str, Any], courses: str | None = None) -> str:
-    """Write SQL that aggregates diary days into the declared windows, as the table `windows`.
+    """Write SQL that aggregates diary days into the declared windows, a row per person and window.
+
+    Each outcome of `DIARY_OUTCOMES` has a column `value_<outcome>`, NULL where it is unknown, and
+    `count_<outcome>` with the days that it rests on. Only windows with an entry have a row.
 
     Sums are made of whole billionths, so that neither the order of the rows nor the number of
     threads can move a last digit.
@@ -149,34 +154,33 @@ def diary_windows_sql(days: str, clinic: Mapping[str, Any], courses: str | None 
         for name, w in named.items()
     )
     if not parts:
-        return "SELECT NULL AS patient_id WHERE false"
+        columns = ", ".join(
+            f"NULL::DOUBLE AS value_{o}, NULL::DOUBLE AS count_{o}" for o in DIARY_OUTCOMES
+        )
+        return (
+            'SELECT NULL::VARCHAR AS patient_id, NULL::VARCHAR AS "window", 0 AS days_observed, '
+            f"0 AS days_possible, false AS complete, {columns} WHERE false"
+        )
+    scale = f"({float(DAYS_PER_WINDOW)!r} / w.days_observed)"
+    outcomes = {
+        "duration": ("duration", "duration_n"),
+        "frequency": (f"{scale} * hits", "hits"),
+        # Not recorded is not an index of 0; a window without headache is.
+        "headache_index": (
+            "CASE WHEN (SELECT max(area_n) FROM w) > 0 THEN "
+            f"CASE WHEN hits = 0 THEN 0 ELSE {scale} * hits * area END END",
+            "hits",
+        ),
+        "intensity": ("intensity", "intensity_n"),
+    }
+    selects = ", ".join(
+        f"CAST({value} AS DOUBLE) AS value_{name}, CAST({count} AS DOUBLE) AS count_{name}"
+        for name, (value, count) in outcomes.items()
+    )
     # A later window that reaches into a second course is not follow-up of the first.
     reaches = (
         "coalesce(w.next_start <= r.last + CASE WHEN r.moving THEN w.last_day ELSE 0 END, false)"
     )
-    common = (
-        "w.patient_id, r.name AS \"window\", 'diary' AS source, w.days_observed, "
-        "r.possible AS days_possible, "
-        f"(w.days_observed >= r.min_days AND NOT {reaches}) AS complete"
-    )
-    joined = "FROM w JOIN rules r ON w.k = r.k"
-    scale = f"({float(DAYS_PER_WINDOW)!r} / w.days_observed)"
-    outcomes = {
-        "frequency": (f"{scale} * hits", "hits", "true"),
-        "intensity": ("intensity", "intensity_n", "intensity_n > 0"),
-        "duration": ("duration", "duration_n", "duration_n > 0"),
-        # Not recorded is not an index of 0; a window without headache is.
-        "headache_index": (
-            f"CASE WHEN hits = 0 THEN 0 ELSE {scale} * hits * area END",
-            "hits",
-            "(area_n > 0 OR hits = 0) AND (SELECT max(area_n) FROM w) > 0",
-        ),
-    }
-    selects = [
-        f"SELECT {common}, '{outcome}' AS outcome, CAST({value} AS DOUBLE) AS value, "
-        f'CAST({count} AS DOUBLE) AS "count" {joined} WHERE {where}'
-        for outcome, (value, count, where) in outcomes.items()
-    ]
     values = {
         "intensity": "intensity",
         "duration": "duration_hours",
@@ -191,7 +195,23 @@ def diary_windows_sql(days: str, clinic: Mapping[str, Any], courses: str | None 
         f"WITH d AS (SELECT patient_id, day, {hd} AS hd, {exact}{more} FROM {days}{join}), "
         f"w AS MATERIALIZED ({' UNION ALL '.join(parts)}), "
         f'rules(k, name, possible, min_days, "last", moving) AS (VALUES {rules}) '
-        f"{' UNION ALL '.join(selects)}"
+        'SELECT w.patient_id, r.name AS "window", w.days_observed, r.possible AS days_possible, '
+        f"(w.days_observed >= r.min_days AND NOT {reaches}) AS complete, {selects} "
+        "FROM w JOIN rules r ON w.k = r.k"
+    )
+
+
+def _as_rows(wide: str) -> str:
+    """Write SQL that turns `diary_windows_sql` into rows of the table `windows`, in its order."""
+    names = ", ".join(f"'{outcome}'" for outcome in DIARY_OUTCOMES)
+    values, counts = (
+        ", ".join(f"{kind}_{outcome}" for outcome in DIARY_OUTCOMES) for kind in ("value", "count")
+    )
+    return (
+        f"SELECT * FROM (SELECT patient_id, \"window\", 'diary' AS source, "
+        f"unnest([{names}]) AS outcome, unnest([{values}]) AS value, "
+        f'unnest([{counts}]) AS "count", days_observed, days_possible, complete FROM ({wide})) '
+        'WHERE value IS NOT NULL ORDER BY patient_id, "window", outcome'
     )
 
 
@@ -243,7 +263,7 @@ def build_diary_windows(
         sql = diary_windows_sql(
             f"read_parquet({_quote(days)})", clinic, None if courses is None else "courses"
         )
-        out = connection.execute(f'{sql} ORDER BY patient_id, "window", outcome').df()
+        out = connection.execute(_as_rows(sql)).df()
     return conform("windows", out)
 
 
