@@ -234,12 +234,8 @@ def compare(ours: Path, theirs: Path) -> float:
     """Hold every window and outcome of pandas against Headway's; return the worst difference."""
     import duckdb
 
-    wide = ", ".join(
-        f"max(value) FILTER (WHERE outcome = '{o}') AS {o}"
-        for o in ("frequency", "intensity", "duration", "headache_index")
-    )
     differences = ", ".join(
-        f"max(abs(a.{o} - b.{o})), count(*) FILTER (WHERE (a.{o} IS NULL) <> "
+        f"max(abs(a.value_{o} - b.{o})), count(*) FILTER (WHERE (a.value_{o} IS NULL) <> "
         f"(b.{o} IS NULL OR isnan(b.{o})))"
         for o in ("frequency", "intensity", "duration", "headache_index")
     )
@@ -247,10 +243,9 @@ def compare(ours: Path, theirs: Path) -> float:
         connection.execute("SET memory_limit = '4GB'")
         connection.execute(f"SET temp_directory = '{ours.parent / 'spill'}'")
         row: Any = connection.execute(
-            f"SELECT count(*), count(*) FILTER (WHERE a.observed <> b.observed "
+            f"SELECT count(*), count(*) FILTER (WHERE a.days_observed <> b.observed "
             f"OR a.patient_id IS NULL OR b.patient_id IS NULL), {differences} FROM "
-            f'(SELECT patient_id, "window", max(days_observed) AS observed, {wide} '
-            f"FROM '{ours / 'windows.parquet'}' GROUP BY ALL) a FULL JOIN "
+            f"'{ours / 'windows.parquet'}' a FULL JOIN "
             f"'{theirs / 'pandas.parquet'}' b USING (patient_id, \"window\")"
         ).fetchone()
         held = connection.execute(

@@ -21,7 +21,7 @@ from headway.errors import InputError, Problem
 DELIMITERS = (",", ";", "\t", "|")
 # A cell longer than this is no cell; the engine reads lines up to this length.
 MAX_LINE = 16 * 1024 * 1024
-_CHUNK = 4 * 1024 * 1024
+_CHUNK = 1024 * 1024
 # A remark may hold line ends; a row over more lines than this has lost a quote.
 _MAX_LINES_OF_A_ROW = 50
 _BOMS = (
@@ -37,8 +37,9 @@ _BOMS = (
 class Source:
     """One declared file, ready to be read as plain text.
 
-    `name` is what messages call it (a sheet is named with its workbook); `line_offset` is what a
-    line number of `path` must be raised by to be the line of the clinic's own file.
+    `name` is what messages call it (a sheet is named with its workbook); `lines` are the lines of
+    `path`, where they were counted on the way; `line_offset` is what a line number of `path` must
+    be raised by to be the line of the clinic's own file.
     """
 
     kind: str
@@ -134,9 +135,9 @@ def open_source(
         what = "is an old workbook" if form == ".xls" else "is another kind of workbook"
         raise _cannot_read(raw, "old_workbook", what, "save it as .xlsx or CSV")
     path = _unpack(raw, target.with_suffix(".unpacked")) if packed else raw
-    path = _as_utf8(path, raw.name, spec["encoding"], target.with_suffix(".utf8"))
+    path, lines = _as_utf8(path, raw.name, spec["encoding"], target.with_suffix(".utf8"))
     delimiter, header = _read_header(path, raw.name, spec["delimiter"], wanted)
-    return [Source(kind, index, raw.name, path, spec, header, delimiter, raw, before)]
+    return [Source(kind, index, raw.name, path, spec, header, delimiter, raw, before, lines)]
 
 
 def _cannot_read(raw: Path, rule: str, message: str, remedy: str) -> InputError:
@@ -159,11 +160,11 @@ def _unpack(raw: Path, target: Path) -> Path:
     return target
 
 
-def _as_utf8(path: Path, name: str, declared: str, target: Path) -> Path:
-    """Return the file itself if it is UTF-8, else a copy that is."""
-    encoding = _find_encoding(path, name, declared)
+def _as_utf8(path: Path, name: str, declared: str, target: Path) -> tuple[Path, int | None]:
+    """Return the file itself if it is UTF-8, else a copy that is; and its lines, if counted."""
+    encoding, lines = _find_encoding(path, name, declared)
     if encoding == "utf-8":
-        return path
+        return path, lines
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         with (
@@ -176,13 +177,14 @@ def _as_utf8(path: Path, name: str, declared: str, target: Path) -> Path:
                 copy.write(chunk)
     except (UnicodeError, LookupError):
         raise InputError("a file cannot be read", [_wrong_encoding(name)]) from None
-    return target
+    return target, None
 
 
-def _find_encoding(path: Path, name: str, declared: str) -> str:
+def _find_encoding(path: Path, name: str, declared: str) -> tuple[str, int | None]:
     """Tell the encoding: a byte-order mark, else as declared, else UTF-8 or Windows-1252.
 
-    UTF-8 is held against the whole file, and a file with NUL bytes is no text.
+    UTF-8 is held against the whole file, whose lines are counted on the way, and a file with NUL
+    bytes is no text.
     """
     with path.open("rb") as stream:
         start = stream.read(4)
@@ -193,10 +195,13 @@ def _find_encoding(path: Path, name: str, declared: str) -> str:
         else:
             found = "" if declared == "auto" else codecs.lookup(declared).name
         if found not in ("", "utf-8"):
-            return found
+            return found, None
         stream.seek(0)
         decoder = codecs.getincrementaldecoder("utf-8")()
+        lines, last = 0, b"\n"
         while chunk := stream.read(_CHUNK):
+            lines += chunk.count(b"\n")
+            last = chunk[-1:]
             if b"\0" in chunk:
                 raise _nul(name)
             try:
@@ -206,8 +211,8 @@ def _find_encoding(path: Path, name: str, declared: str) -> str:
             except UnicodeDecodeError:
                 if found == "utf-8":
                     raise InputError("a file cannot be read", [_wrong_encoding(name)]) from None
-                return "cp1252"
-    return "utf-8"
+                return "cp1252", None
+    return "utf-8", lines + (last != b"\n")
 
 
 def _nul(name: str) -> InputError:

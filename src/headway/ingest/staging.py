@@ -219,7 +219,8 @@ def _stage_plain(
         if rejects is None:
             return None
         by_line, malformed, _ = rejects
-    if count_lines(source.path) != 1 + rows + len(by_line) + len(malformed):
+    lines = count_lines(source.path) if source.lines is None else source.lines
+    if lines != 1 + rows + len(by_line) + len(malformed):
         return None
     rest = _parse_rejects(source, by_line)
     if rest is None:
@@ -296,34 +297,32 @@ def _facts(
     plain = {own: f"c{i}" for i, own in enumerate(kept) if own in numbers}
     if not plain:
         return {}
-    told = {
-        str(column): (low, high, bool(sure))
-        for column, low, high, sure in connection.execute(
+    told: dict[str, Any] = {
+        str(column): ends
+        for column, *ends, sure in connection.execute(
             "SELECT path_in_schema, min(TRY_CAST(stats_min_value AS DOUBLE)), "
             "max(TRY_CAST(stats_max_value AS DOUBLE)), bool_and(num_values = stats_null_count OR "
             "(stats_min_value IS NOT NULL AND stats_max_value IS NOT NULL)) "
             f"FROM parquet_metadata({literal(target)}) GROUP BY ALL"
         ).fetchall()
+        if sure
     }
     selects = []
     for own, c in plain.items():
-        if not told.get(c, (None, None, False))[2]:
-            selects += [f"min({c}) AS low_{c}", f"max({c}) AS high_{c}"]
+        if c not in told:
+            selects.append(f"[min({c}), max({c})] AS {c}")
         if own in whole:
             selects.append(f"bool_and({c} = floor({c})) AS whole_{c}")
-    read: dict[str, Any] = {}
     if selects:
         found = connection.execute(f"SELECT {', '.join(selects)} FROM {literal(target)}")
         names = [str(d[0]) for d in found.description]
-        read = dict(zip(names, found.fetchone() or (), strict=True))
+        told |= dict(zip(names, found.fetchone() or (), strict=True))
     facts = {}
     for own, c in plain.items():
-        low, high = (read.get(f"low_{c}"), read.get(f"high_{c}"))
-        if f"low_{c}" not in read:
-            low, high, _ = told[c]
+        low, high = told.get(c, (None, None))
         # Nothing at all lies between these two; a column of nothing but `nan` is not empty.
         empty = (math.inf, -math.inf, True)
-        facts[own] = empty if low is None else (low, high, bool(read.get(f"whole_{c}")))
+        facts[own] = empty if low is None else (low, high, bool(told.get(f"whole_{c}")))
     return facts
 
 
