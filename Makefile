@@ -3,6 +3,7 @@
 # Programs are called as modules: a script's first line cannot hold a path with a space.
 PYTHON ?= python3
 CORES ?= all
+WORKERS := $(if $(filter all,$(CORES)),auto,$(CORES))
 PY := .venv/bin/python
 STAMP := .venv/.stamp
 
@@ -13,7 +14,7 @@ all: $(STAMP)
 	@$(PY) -m snakemake --cores $(CORES)
 
 test: $(STAMP)
-	@$(PY) -m pytest
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile
 
 e2e: $(STAMP)
 	@$(PY) -m pytest -m e2e
