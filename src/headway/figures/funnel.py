@@ -138,7 +138,7 @@ def _caption(funnel: pd.DataFrame, hidden: int) -> str:
         "(dotted); only the outer ones flag (diamond)."
     )
     if funnel["tau2"].max() > 0:
-        text += " Differences usual among the therapists widen the limits (over-dispersion)."
+        text += " Differences between therapists widen the limits (over-dispersion)."
     if hidden:
         text += f" {hidden} therapists are hidden: too few people."
     note = str(first["note"])
