@@ -25,7 +25,7 @@ import pandas as pd
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "src"), str(HERE)]
 
-from traps import process, write_settings  # noqa: E402
+from traps import write_settings  # noqa: E402
 
 from headway import simulate, tables  # noqa: E402
 from headway.outcomes import windows as windows_of  # noqa: E402
@@ -63,7 +63,7 @@ def draw_means(rng: np.random.Generator, k: int, between: float, shift: float) -
 
 
 class Clinics:
-    """Simulated clinics by way of their processed tables."""
+    """Simulated clinics by way of their diaries; clinic.yaml is the scenarios' own."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -78,14 +78,13 @@ class Clinics:
         )
         if self.settings is None:
             self.settings = write_settings(self.folder, made)
-        process(made, self.folder)
-        sessions, patients = (
-            tables.read_parquet(self.folder / f"{name}.parquet")
-            for name in ("sessions", "patients")
-        )
+        days = self.folder / "days.parquet"
+        tables.write_parquet(tables.conform("days", made.tables["diary"], check=False), days)
+        sessions = made.tables["sessions"]
+        patients = tables.conform("patients", made.tables["patients"], check=False)
         courses = windows_of.find_courses(sessions, self.settings["course"]["gap_weeks"])
         primary = windows_of.list_comparisons(self.settings, {"diary", "visit"})[0]
-        wide = pair_widely(self.folder / "days.parquet", self.settings, primary, courses, threads=1)
+        wide = pair_widely(days, self.settings, primary, courses, threads=1)
         assert wide is not None
         pairs = wide.pairs[wide.pairs["outcome"] == "frequency"]
         starters = pd.Index(sorted(sessions["patient_id"].unique()), name="patient_id")
