@@ -1,6 +1,6 @@
 """Measure how often the funnel flags a therapist: one who is 5 days off, and nobody.
 
-python benchmarks/therapists.py [--clinics 1000] [--runs 400] [--part normal people scenario]
+python benchmarks/therapists.py [--clinics 1000] [--runs 200] [--part normal people scenario]
 
 Prints three tables. `normal` draws therapists' means from normal distributions and holds them
 against each other (`judge_units`). `people` takes people of simulated clinics with their diaries
@@ -148,7 +148,7 @@ def main() -> None:
     """Run the tables that are asked for."""
     parts = ("normal", "people", "scenario")
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=400)
+    parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--clinics", type=int, default=1000)
     parser.add_argument("--part", nargs="+", choices=parts, default=parts)
     wanted = parser.parse_args()

@@ -205,7 +205,7 @@ def test_case_mix_is_adjusted_for() -> None:
     assert found["adjusted_for"].iloc[0] == "value before, condition, age, sex"
     assert found["note"].str.startswith("fewer than 10 therapists").all()
     assert (found["n"] == 40).all()
-    assert found["note"].str.contains(f"{USUAL_ICC:.1%} of the variance", regex=False).all()
+    assert found["note"].str.contains(f"{100 * USUAL_ICC:.1f} % of the variance", regex=False).all()
     mean = (pairs["post"] - pairs["pre"]).groupby(who.to_numpy()).mean()
     assert found["observed"].to_numpy() == pytest.approx(mean.to_numpy())
     drawing = draw_funnel(raw.reset_index())

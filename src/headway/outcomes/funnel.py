@@ -429,13 +429,13 @@ def build_funnel(
     mix = expect_change(change, who.to_numpy(), known)
     if not (np.isfinite(mix.sd) and mix.sd > 0):
         return empty("funnel")
-    found = judge_units(
-        mix.difference, mix.covariance, mix.df, usual=mix.sd**2 * USUAL_ICC / (1 - USUAL_ICC)
-    )
+    usual = mix.sd**2 * USUAL_ICC / (1 - USUAL_ICC)
+    found = judge_units(mix.difference, mix.covariance, mix.df, usual=usual)
     notes = [
         *([rule] if rule else []),
-        f"limits allow for differences that are usual among therapists ({USUAL_ICC:.1%} of the "
-        "variance)",
+        f"limits allow for differences that are usual among therapists ({100 * USUAL_ICC:.1f} % of "
+        "the variance)"
+        + (", or for larger ones that are clearly there" if (found.tau2 > usual).any() else ""),
         "therapists see different people, and what baseline variables do not hold is not adjusted "
         "for: a flag asks for a look and is no judgement",
     ]
