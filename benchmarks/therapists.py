@@ -8,7 +8,7 @@ and gaps, gives thirty to each therapist at random, moves the days after of one 
 by 5, and goes through case mix and all (`build_funnel`). `scenario` takes simulated clinics of 150
 people through everything that the audit does for its funnel: `therapist_outlier`, where the
 therapist of 30 has 5 days more, and `real_effect`, where nobody does, with its five therapists and
-with its people given to 8 or 12 at random. Seeded; about 15 minutes.
+with its people given to 8 or 12 at random. Seeded; about 10 minutes.
 """
 
 from __future__ import annotations
