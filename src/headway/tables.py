@@ -1082,7 +1082,7 @@ FUNNEL = Table(
         "difference": _float("observed - expected; positive is less improvement"),
         "se": _float("Standard error of the difference from the spread within therapists", low=0),
         "target": _float("Mean difference of the therapists that this one is held against"),
-        "tau2": _float("Additive over-dispersion of those therapists", low=0),
+        "tau2": _float("Additive over-dispersion: the usual one, or more where it is clear", low=0),
         "z": _float("Distance from the target in its standard errors"),
         "low_95": _float("Lower inner limit (95 %)"),
         "high_95": _float("Upper inner limit (95 %)"),

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from headway.figures.funnel import draw_funnel
 from headway.outcomes.funnel import (
+    USUAL_ICC,
     build_funnel,
     describe_baseline,
     estimate_overdispersion,
     expect_change,
     judge_units,
+    pair_widely,
 )
+from headway.outcomes.windows import Comparison
+from headway.tables import conform, write_parquet
 
 Y = np.array([1.2, -0.4, 0.3, 2.9, -1.1, 0.6, -0.2, 0.1])
 SE = 4.9 / np.sqrt([31, 24, 40, 28, 19, 35, 22, 50])
@@ -62,6 +72,18 @@ def test_who_stands_out_does_not_pull_others_over_the_limit() -> None:
     for values, errors, message in (([1, 2], [1, 1], "three"), ([1, 2, 3], [1, 0, 1], "above 0")):
         with pytest.raises(ValueError, match=message):
             judge_units(values, errors, df=10)
+
+
+def test_a_usual_spread_is_added_where_none_is_found() -> None:
+    y = np.array([0.1, -0.2, 0.0, 0.2, -0.1])
+    found = judge_units(y, np.full(5, 0.8), df=120, usual=0.3)
+    assert (found.tau2 == 0.3).all()
+    # One against four: the variance of y[0] - mean(others) is (0.64 + 0.3) (1 + 1/4).
+    assert found.z[0] == pytest.approx((0.1 + 0.025) / np.sqrt(0.94 * 1.25))
+    # What is clearly there is not added to it.
+    wild = np.array([9.0, -8, 7, -9, 8, -7])
+    more = judge_units(wild, np.full(6, 0.8), df=120, usual=0.3)
+    assert np.allclose(more.tau2, judge_units(wild, np.full(6, 0.8), df=120).tau2)
 
 
 def draw_clinics(k: int, shift: float, runs: int, seed: int, sd: float = 5.03) -> tuple[float, ...]:
@@ -149,6 +171,19 @@ def test_slopes_and_spread_are_those_of_least_squares_with_a_mean_per_therapist(
     assert np.allclose(mix.expected, frame["change"].mean() + slopes, atol=1e-10)
     assert mix.sd == pytest.approx(np.sqrt(known.mse_resid), rel=1e-10)
     assert mix.df == known.df_resid
+    # Means at the mean person, with their covariance (units of their own, no common mean).
+    centred = frame.assign(pre=frame["pre"] - frame["pre"].mean(), x=frame["x"] - frame["x"].mean())
+    cells = smf.ols("change ~ C(who) + pre + x - 1", data=centred).fit()
+    assert mix.units == ("T0", "T1", "T2", "T3", "T4", "T5")
+    assert np.allclose(mix.difference + frame["change"].mean(), cells.params[:6], atol=1e-10)
+    assert np.allclose(mix.covariance, cells.cov_params().iloc[:6, :6], atol=1e-10)
+    # T0, whose people differ most, against the others: statsmodels' contrast and its t.
+    w = 1 / np.diag(mix.covariance)[1:]
+    held = cells.t_test(np.r_[1, -w / w.sum(), 0, 0])
+    found = judge_units(mix.difference, mix.covariance, mix.df)
+    assert not found.tau2[0]
+    assert found.z[0] == pytest.approx(held.tvalue.item(), rel=1e-9)
+    assert held.sd.item() > 1.2 * mix.sd * np.sqrt(1 / 40 + 1 / 200)  # slopes have an error too
     # What is the same for all of a therapist's people cannot be told from the therapist.
     tied = frame.assign(site=(frame["who"] == "T1").astype(float))
     same = expect_change(frame["change"], frame["who"], tied[["pre", "x", "site"]])
@@ -170,6 +205,7 @@ def test_case_mix_is_adjusted_for() -> None:
     assert found["adjusted_for"].iloc[0] == "value before, condition, age, sex"
     assert found["note"].str.startswith("fewer than 10 therapists").all()
     assert (found["n"] == 40).all()
+    assert found["note"].str.contains(f"{100 * USUAL_ICC:.1f} % of the variance", regex=False).all()
     mean = (pairs["post"] - pairs["pre"]).groupby(who.to_numpy()).mean()
     assert found["observed"].to_numpy() == pytest.approx(mean.to_numpy())
     drawing = draw_funnel(raw.reset_index())
@@ -188,3 +224,84 @@ def test_people_of_several_therapists_and_few_therapists() -> None:
     assert found["therapist"].tolist() == ["T0", "T1", "T2"]
     two = who.where(who.isin(["T0", "T1"]))
     assert not len(build_funnel(pairs, two, baseline, outcome="frequency", unit="d"))
+
+
+PRIMARY = Comparison("primary", "", "baseline", "post", "diary", True, True)
+
+
+def name_windows(post: int = 56, **more: object) -> dict[str, object]:
+    named = {
+        "earlier": {"from": -56, "to": -29},
+        "baseline": {"from": -28, "to": -1},
+        "post": {"from": post, "to": post + 27, **more},
+    }
+    windows = {"min_days": 20, "named": {k: {"anchor": "start"} | w for k, w in named.items()}}
+    return {"windows": windows, "min_duration_h": 0.5}
+
+
+def write_days(folder: Path) -> Path:
+    """P1 has 2 headaches in 10 days before and 3 after, P2 too few days, P3 a second course."""
+    rows = [
+        (person, day, int(day % 10 < (2 if day < 0 else 3)))
+        for person, days in (
+            ("P1", [*range(-50, 0), *range(28, 112)]),
+            ("P2", [*range(-50, 0), *range(93, 130)]),
+            ("P3", [*range(-50, 0), *range(28, 112)]),
+        )
+        for day in days
+    ]
+    frame = pd.DataFrame(rows, columns=["patient_id", "day", "headache"])
+    path = folder / "days.parquet"
+    write_parquet(conform("days", frame, check=False), path)
+    return path
+
+
+def test_wide_pairs_take_the_days_around_the_primary_window(tmp_path: Path) -> None:
+    days = write_days(tmp_path)
+    courses = pd.DataFrame(
+        {"patient_id": ["P1", "P2", "P3"], "last_day": 80.0, "next_start": [np.nan, np.nan, 100.0]}
+    )
+    wide = pair_widely(days, name_windows(), PRIMARY, courses)
+    assert wide is not None
+    assert "days -56 to -1" in wide.rule and "days 28 to 111" in wide.rule
+    pairs = wide.pairs[wide.pairs["outcome"] == "frequency"]
+    assert pairs["patient_id"].tolist() == ["P1"]
+    after = sum(d % 10 < 3 for d in range(28, 112))
+    assert pairs["pre"].item() == pytest.approx(28 * 10 / 50)
+    assert pairs["post"].item() == pytest.approx(28 * after / 84)
+    # Day 0 and what lies before it are never after; the middle stays.
+    near = pair_widely(days, name_windows(post=11), PRIMARY, courses)
+    assert near is not None and "days 1 to 48" in near.rule and "10 days on either" in near.rule
+
+
+def test_what_has_no_fixed_days_is_not_widened(tmp_path: Path) -> None:
+    days = write_days(tmp_path)
+    assert pair_widely(days, name_windows(), replace(PRIMARY, source="visit")) is None
+    assert pair_widely(days, name_windows(anchor="last_session"), PRIMARY) is None
+    assert pair_widely(days, name_windows(to=None), PRIMARY) is None
+    assert pair_widely(days, name_windows(post=0), PRIMARY) is None
+    assert pair_widely(days, name_windows(), replace(PRIMARY, post="elsewhere")) is None
+    one = pair_widely(days, name_windows(), replace(PRIMARY, mean_of_two_baselines=False))
+    assert one is not None and "days -28 to -1" in one.rule
+
+
+@pytest.fixture(scope="module")
+def bench(repo_root: Path) -> ModuleType:
+    path = repo_root / "benchmarks" / "therapists.py"
+    spec = importlib.util.spec_from_file_location("bench_therapists", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["bench_therapists"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_simulated_outlier_is_flagged_and_a_clean_clinic_is_not(
+    bench: ModuleType, tmp_path: Path
+) -> None:
+    """Twelve clinics by way of their tables; docs/benchmarks.md has the rates of 1 000."""
+    flags, n, clean = bench.judge_clinics(bench.Clinics(tmp_path), range(12))
+    assert sum(f[0] for f in flags) >= 10  # P(fewer) is 1 % at a rate of 95 %
+    for found in clean.values():
+        assert sum(f.any() for f in found) <= 2
+    assert np.mean(n) > 28  # of 30

@@ -90,13 +90,22 @@ def test_every_table_keeps_its_contract(demo: dict[str, Any]) -> None:
     assert events["one"] >= events["two"]
     assert "at risk at the start" in draw_durability(lasting.curve, lasting.relapse).alt
 
-    baseline = funnel.describe_baseline(pairs, demo["patients"], clinic)
+    wide = funnel.pair_widely(demo["days"], clinic, demo["comparison"], demo["courses"])
+    assert wide is not None
+    more = wide.pairs[wide.pairs["outcome"] == "frequency"]
+    assert set(more["patient_id"]) >= set(pairs["patient_id"])
+    baseline = funnel.describe_baseline(more, demo["patients"], clinic)
     table = funnel.build_funnel(
-        pairs, groups["therapist"], baseline, outcome="frequency", unit="headache days per 28"
+        more,
+        groups["therapist"],
+        baseline,
+        outcome="frequency",
+        unit="headache days per 28",
+        rule=wide.rule,
     )
     validate("funnel", table)
-    assert table["n"].sum() == (groups["therapist"].reindex(pairs["patient_id"]) != "several").sum()
-    assert draw_funnel(table).alt
+    assert table["n"].sum() == (groups["therapist"].reindex(more["patient_id"]) != "several").sum()
+    assert "days 28 to 111" in draw_funnel(table).caption
 
     first_day = clinic["windows"]["named"]["post"]["from"]
     doses = dose.build_dose(pairs, demo["sessions"], first_day, unit="headache days per 28")

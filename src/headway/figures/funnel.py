@@ -137,8 +137,6 @@ def _caption(funnel: pd.DataFrame, hidden: int) -> str:
         " Dark bars: 95 % limits, light bars: 99.8 % limits around the mean of the others "
         "(dotted); only the outer ones flag (diamond)."
     )
-    if funnel["tau2"].max() > 0:
-        text += " Differences usual among the therapists widen the limits (over-dispersion)."
     if hidden:
         text += f" {hidden} therapists are hidden: too few people."
     note = str(first["note"])

@@ -126,7 +126,7 @@ def _follow(
     )
     from headway.outcomes.dose import build_dose
     from headway.outcomes.durability import build_durability, build_later_windows
-    from headway.outcomes.funnel import build_funnel, describe_baseline
+    from headway.outcomes.funnel import build_funnel, describe_baseline, pair_widely
 
     primary, outcome = found.comparisons[0], clinic["primary_outcome"]
     unit = cohort.UNITS.get(outcome, "points")
@@ -150,9 +150,14 @@ def _follow(
         last_month=None if last is None else find_last_month(found.sessions, last),
     )
     if "therapist" in found.groups:
-        before = describe_baseline(pairs, found.patients, clinic)
+        # One window is too noisy to tell therapists apart.
+        wide = pair_widely(found.days, clinic, primary, found.courses, threads=threads)
+        own, rule = pairs, ""
+        if wide is not None:
+            own, rule = wide.pairs[wide.pairs["outcome"] == outcome], wide.rule
+        before = describe_baseline(own, found.patients, clinic)
         out["funnel"] = build_funnel(
-            pairs, found.groups["therapist"], before, outcome=outcome, unit=unit
+            own, found.groups["therapist"], before, outcome=outcome, unit=unit, rule=rule
         )
     if window is not None and window["from"] is not None and window["anchor"] == "start":
         out["dose"] = build_dose(pairs, found.sessions, float(window["from"]), unit=unit)

@@ -2,21 +2,31 @@
 
 Limits follow Spiegelhalter (2005, Statistics in Medicine 24:1185): 95 % and 99.8 % around a
 target, with an additive over-dispersion whose standardised residuals are winsorised (his section
-on over-dispersion; the moment estimator is that of DerSimonian and Laird 1986). Two things differ,
-since a clinic has few therapists and he had hundreds of hospitals: each therapist is held against
-the others only, since someone who stands out moves the target and inflates the over-dispersion of
-a small group; and limits use Student's t, since the spread within therapists is estimated.
+on over-dispersion; the moment estimator is that of DerSimonian and Laird 1986). Three things
+differ, since a clinic has few therapists and he had hundreds of hospitals: each therapist is held
+against the others only, since someone who stands out moves the target and inflates the
+over-dispersion of a small group; limits use Student's t, since the spread within therapists is
+estimated; and the difference that is usual among therapists (`USUAL_ICC`) is allowed for, since a
+handful of them cannot show it.
+
+Diaries give more than the primary window: `pair_widely` takes every recorded day of the 56 before
+and of the primary window with the 28 days on either side of it. Its middle is that of the primary
+window, so that a course along a straight line has the same change, known with less noise.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import chdtrc, stdtrit
 
+from headway.outcomes import windows as windows_of
+from headway.outcomes.windows import DAYS_PER_WINDOW, Comparison
 from headway.tables import conform, empty
 
 if TYPE_CHECKING:
@@ -28,6 +38,11 @@ if TYPE_CHECKING:
 INNER, OUTER = 0.95, 0.998
 WINSORISE = 0.1
 FEW_THERAPISTS = 10
+# Share of the variance that lies between therapists after case mix: .007 (95 % .005 to .009) among
+# 657 therapists of 23 021 people in rehabilitation for pain (GLA:D cohort, doi
+# 10.1136/rmdopen-2026-007100); the median of 1 039 variables of primary care is .005 (Adams 2004,
+# J Clin Epidemiol 57:785).
+USUAL_ICC = 0.007
 SEVERAL = "several"  # the label of people whose sessions no therapist gave most of
 _SIGNIFICANT = 0.01
 _FLAT = 1e-9  # share of a variable's range below which it does not vary
@@ -89,40 +104,60 @@ class Funnel:
     flag: NDArray[np.bool_]
 
 
-def judge_units(y: ArrayLike, se: ArrayLike, df: float, winsorise: float = WINSORISE) -> Funnel:
+def judge_units(
+    y: ArrayLike,
+    error: ArrayLike,
+    df: float,
+    winsorise: float = WINSORISE,
+    *,
+    usual: float = 0.0,
+) -> Funnel:
     """Hold each unit against the others.
 
     The unit that lies farthest outside the outer limit is set aside, and the rest are judged
     again by a target without it, up to a third of all: whoever stands out must not pull the
-    target over the others. Over-dispersion is added where it is clearly there (p < 0.01); with a
-    handful of units its estimate is else mostly noise, and would hide whom the plot is for.
+    target over the others. Over-dispersion is `usual`, or what is clearly there (p < 0.01) where
+    that is more; with a handful of units its estimate is else mostly noise, and would hide whom
+    the plot is for.
 
-    Thirty people each and a spread of 5.03 days (an untreated change; benchmarks/therapists.py):
-    a unit 5 days off is flagged in 95.0, 97.4 and 98.0 % among 5, 8 and 12; without any
-    difference somebody is flagged in 0.9, 1.5 and 1.9 %.
+    With no over-dispersion and no `usual` one, z is the studentised deleted residual of the units
+    (the outlier test of a mean shift; Viechtbauer and Cheung 2010, Research Synthesis Methods
+    1:112). Rates of flags: docs/benchmarks.md.
 
     Parameters
     ----------
-    y, se
-        Value and standard error of each unit; the errors come from one pooled spread.
+    y
+        Value of each unit.
+    error
+        Standard error of each unit, or the covariance matrix of the values; from one pooled
+        spread.
     df
         Degrees of freedom of that spread.
+    winsorise
+        See `estimate_overdispersion`.
+    usual
+        Variance between units that is taken for granted.
 
     Raises
     ------
     ValueError
         With fewer than three units, or a standard error that is not above 0.
     """
-    values, errors = np.asarray(y, float), np.asarray(se, float)
+    values, covariance = np.asarray(y, float), np.asarray(error, float)
     k = len(values)
     if k < _LEAST:
         raise ValueError("fewer than three units cannot be held against each other")
-    if not (errors > 0).all():
+    if covariance.ndim == 1:
+        covariance = np.diag(np.sign(covariance) * covariance**2)
+    if not (covariance.diagonal() > 0).all():
         raise ValueError("standard errors must lie above 0")
     inner, outer = (float(stdtrit(df, 0.5 + level / 2)) for level in (INNER, OUTER))
+    # Those set aside leave the target and stay in the over-dispersion (winsorised): peeled off
+    # one by one, the ends of truly different units would take it with them.
+    tau2 = np.maximum(_find_overdispersion(values, covariance, winsorise), usual)
     aside = np.zeros(k, bool)
     while True:
-        target, tau2, spread = _hold_against_others(values, errors, aside, winsorise)
+        target, spread = _hold_against_others(values, covariance, tau2, aside)
         z = (values - target) / spread
         distance = np.where(aside, 0.0, np.abs(z))
         worst = int(distance.argmax())
@@ -132,30 +167,55 @@ def judge_units(y: ArrayLike, se: ArrayLike, df: float, winsorise: float = WINSO
     return Funnel(target, tau2, z, inner * spread, outer * spread, np.abs(z) > outer)
 
 
+def _find_overdispersion(y: Array, covariance: Array, winsorise: float) -> Array:
+    """Find the tau² of the others for each unit; 0 where it may be chance."""
+    se = np.sqrt(covariance.diagonal())
+    out = np.zeros(len(y))
+    for i in range(len(y)):
+        found = estimate_overdispersion(np.delete(y, i), np.delete(se, i), winsorise)
+        out[i] = found.tau2 if found.p_value < _SIGNIFICANT else 0.0
+    return out
+
+
 def _hold_against_others(
-    y: Array, se: Array, aside: NDArray[np.bool_], winsorise: float
-) -> tuple[Array, Array, Array]:
-    """Find target, tau² and the standard error of the distance, for each unit from the others."""
+    y: Array, covariance: Array, tau2: Array, aside: NDArray[np.bool_]
+) -> tuple[Array, Array]:
+    """Find the target, and the standard error of the distance from it, for each unit."""
     k = len(y)
-    target, tau2, spread = np.empty(k), np.empty(k), np.empty(k)
-    for i in range(k):
-        rest = np.arange(k) != i
-        # Those set aside leave the target and stay in the over-dispersion (winsorised): peeled
-        # off one by one, the ends of truly different units would take it with them.
-        found = estimate_overdispersion(y[rest], se[rest], winsorise)
-        tau2[i] = found.tau2 if found.p_value < _SIGNIFICANT else 0.0
-        others = rest & ~aside
-        w = 1 / (se[others] ** 2 + tau2[i])
-        target[i] = (w * y[others]).sum() / w.sum()
-        spread[i] = np.sqrt(se[i] ** 2 + tau2[i] + 1 / w.sum())
-    return target, tau2, spread
+    others = ~np.eye(k, dtype=bool) & ~aside
+    w = np.where(others, 1 / (covariance.diagonal() + tau2[:, None]), 0.0)
+    w /= w.sum(axis=1, keepdims=True)
+    contrast = np.eye(k) - w
+    variance = np.einsum("ij,jl,il->i", contrast, covariance, contrast)
+    variance += tau2 * (contrast**2).sum(axis=1)
+    return w @ y, np.sqrt(variance)
 
 
 @dataclass(frozen=True, slots=True)
 class CaseMix:
-    """What each person's baseline lets expect, the spread within units, and the variables used."""
+    """What each person's baseline lets expect, and how far the units lie from it.
+
+    Attributes
+    ----------
+    expected
+        Change of each person.
+    units, n, observed, difference
+        Labels in order; of each unit the people, their mean change, and what of it was not
+        expected.
+    covariance
+        Of `difference`: chance within units, and the error of the slopes that all share.
+    sd, df
+        Spread within units, and its degrees of freedom.
+    variables
+        Variables that were used.
+    """
 
     expected: Array
+    units: tuple[str, ...]
+    n: Array
+    observed: Array
+    difference: Array
+    covariance: Array
     sd: float
     df: float
     variables: tuple[str, ...]
@@ -179,12 +239,14 @@ def expect_change(change: ArrayLike, unit: ArrayLike, baseline: pd.DataFrame) ->
     Returns
     -------
     CaseMix
-        `sd` and `df` of the residuals within units. A variable that does not vary within units,
-        or one too many for the number of people (more than one column for ten), is left out.
+        A variable that does not vary within units, or one too many for the number of people
+        (more than one column for ten), is left out. The mean of all people is taken as known:
+        it cancels when units are held against each other.
     """
     import pandas as pd
 
-    y, codes = np.asarray(change, float), pd.factorize(np.asarray(unit, dtype=object))[0]
+    y = np.asarray(change, float)
+    codes, units = pd.factorize(np.asarray(unit, dtype=object), sort=True)
     size = np.bincount(codes).astype(float)
 
     def within(values: Array) -> Array:
@@ -199,17 +261,31 @@ def expect_change(change: ArrayLike, unit: ArrayLike, baseline: pd.DataFrame) ->
             continue
         columns += block
         used.append(str(name))
-    own = within(y)
-    df, slopes, rest = float(len(y) - len(size)), np.empty(0), own
-    x = np.empty((len(y), 0))
-    if columns:
-        x = np.column_stack(columns)
-        inside = np.column_stack([within(c) for c in columns])
-        solved = np.linalg.lstsq(inside, own, rcond=None)
-        slopes, df = np.asarray(solved[0], float), df - float(solved[2])
-        rest = own - inside @ slopes
+    own, x = within(y), np.column_stack([np.empty((len(y), 0)), *columns])
+    inside = np.column_stack([np.empty((len(y), 0)), *map(within, columns)])
+    slopes, _, rank, _ = np.linalg.lstsq(inside, own, rcond=None)
+    df = float(len(y) - len(size) - rank)
+    rest = own - inside @ slopes
     sd = float(np.sqrt((rest**2).sum() / df)) if df > 0 else float("nan")
-    return CaseMix(y.mean() + (x - x.mean(axis=0)) @ slopes, sd, df, tuple(used))
+    expected = y.mean() + (x - x.mean(axis=0)) @ slopes
+
+    def mean(values: Array) -> Array:
+        return np.bincount(codes, values) / size
+
+    # A unit whose people differ from the mean person leans on the slopes, and shares their error.
+    far = np.array([mean(c - c.mean()) for c in columns]).reshape(len(columns), len(size)).T
+    covariance = sd**2 * (np.diag(1 / size) + far @ np.linalg.pinv(inside.T @ inside) @ far.T)
+    return CaseMix(
+        expected,
+        tuple(map(str, units)),
+        size,
+        mean(y),
+        mean(y - expected),
+        covariance,
+        sd,
+        df,
+        tuple(used),
+    )
 
 
 def _encode(values: pd.Series) -> Array:
@@ -232,6 +308,81 @@ def _encode(values: pd.Series) -> Array:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class WidePairs:
+    """Pairs over more days than the primary windows, and the rule in words."""
+
+    pairs: pd.DataFrame
+    rule: str
+
+
+def pair_widely(
+    days: Path,
+    clinic: Mapping[str, Any],
+    comparison: Comparison,
+    courses: pd.DataFrame | None = None,
+    *,
+    threads: int = 2,
+) -> WidePairs | None:
+    """Pair all recorded days before with those of the primary window and 28 days either side.
+
+    Days per 28, like the primary outcome; a side needs as many recorded days as a window does.
+    The reach is shorter where 28 days would lead back before day 1, so that the middle stays that
+    of the primary window.
+
+    Parameters
+    ----------
+    days
+        Processed table `days` (parquet).
+    clinic
+        clinic.yaml with its defaults.
+    comparison
+        The primary comparison.
+    courses
+        `windows.find_courses`; who starts a second course before the end is left out.
+
+    Returns
+    -------
+    WidePairs or None
+        `windows.pair_windows` of all outcomes. None where the comparison is not of diary windows
+        that count from the start between fixed days.
+    """
+    named = clinic["windows"]["named"]
+    before, after = named.get(comparison.pre), named.get(comparison.post)
+    if comparison.source != "diary" or not (_is_fixed(before) and _is_fixed(after)):
+        return None
+    low, high = int(before["from"]), int(before["to"])
+    earlier = named.get("earlier")
+    if comparison.mean_of_two_baselines and _is_fixed(earlier):
+        low = min(low, int(earlier["from"]))
+    reach = min(DAYS_PER_WINDOW, int(after["from"]) - max(1, high + 1))
+    if reach < 0:
+        return None
+    first, last = int(after["from"]) - reach, int(after["to"]) + reach
+    least = clinic["windows"]["min_days"]
+    spec = copy.deepcopy(dict(clinic))
+    spec["windows"]["named"] = {
+        "before": {"from": low, "to": high, "anchor": "start"},
+        "after": {"from": first, "to": last, "anchor": "start"},
+    }
+    own = replace(comparison, pre="before", post="after", mean_of_two_baselines=False)
+    found = windows_of.build_diary_windows(days, spec, courses, threads=threads)
+    rule = (
+        f"change from the recorded days of days {low} to {high} to those of days {first} to "
+        f"{last} (the primary window and {reach} days on either side), at least {least} of each"
+    )
+    return WidePairs(windows_of.pair_windows(found, own), rule)
+
+
+def _is_fixed(window: Mapping[str, Any] | None) -> bool:
+    return (
+        window is not None
+        and window["from"] is not None
+        and window["to"] is not None
+        and window.get("anchor", "start") == "start"
+    )
+
+
 def build_funnel(
     pairs: pd.DataFrame,
     therapist: pd.Series,
@@ -239,6 +390,7 @@ def build_funnel(
     *,
     outcome: str,
     unit: str,
+    rule: str = "",
 ) -> pd.DataFrame:
     """Put therapists on a funnel plot of change, adjusted for case mix.
 
@@ -253,6 +405,8 @@ def build_funnel(
         it, age, sex. Nothing that came after the start belongs here.
     outcome, unit
         For the table.
+    rule
+        Which days the pairs come from, for the remark; empty for the primary windows.
 
     Returns
     -------
@@ -275,34 +429,32 @@ def build_funnel(
     mix = expect_change(change, who.to_numpy(), known)
     if not (np.isfinite(mix.sd) and mix.sd > 0):
         return empty("funnel")
-    by = pd.DataFrame(
-        {"who": who.to_numpy(), "observed": change, "expected": mix.expected}
-    ).groupby("who", sort=True)
-    mean = by.mean()
-    n = by.size().to_numpy(dtype=float)
-    difference = (mean["observed"] - mean["expected"]).to_numpy()
-    se = mix.sd / np.sqrt(n)
-    found = judge_units(difference, se, mix.df)
+    usual = mix.sd**2 * USUAL_ICC / (1 - USUAL_ICC)
+    found = judge_units(mix.difference, mix.covariance, mix.df, usual=usual)
     notes = [
+        *([rule] if rule else []),
+        f"limits allow for differences that are usual among therapists ({100 * USUAL_ICC:.1f} % of "
+        "the variance)"
+        + (", or for larger ones that are clearly there" if (found.tau2 > usual).any() else ""),
         "therapists see different people, and what baseline variables do not hold is not adjusted "
-        "for: a flag asks for a look and is no judgement"
+        "for: a flag asks for a look and is no judgement",
     ]
-    if len(n) < FEW_THERAPISTS:
+    if len(sizes) < FEW_THERAPISTS:
         notes.insert(
             0,
-            f"fewer than {FEW_THERAPISTS} therapists: differences that are usual among them can "
-            "hardly be estimated",
+            f"fewer than {FEW_THERAPISTS} therapists: how much they usually differ can hardly be "
+            "estimated from them",
         )
     out = pd.DataFrame(
         {
-            "therapist": mean.index.to_numpy(),
+            "therapist": list(mix.units),
             "outcome": outcome,
             "unit": unit,
-            "n": n,
-            "observed": mean["observed"].to_numpy(),
-            "expected": mean["expected"].to_numpy(),
-            "difference": difference,
-            "se": se,
+            "n": mix.n,
+            "observed": mix.observed,
+            "expected": mix.observed - mix.difference,
+            "difference": mix.difference,
+            "se": np.sqrt(mix.covariance.diagonal()),
             "target": found.target,
             "tau2": found.tau2,
             "z": found.z,
