@@ -42,6 +42,10 @@ class Ledger:
     told: set[Hashable] = field(default_factory=set)
     splits: list[tuple[Hashable, tuple[Hashable, ...]]] = field(default_factory=list)
     ranges: dict[Hashable, tuple[float, float]] = field(default_factory=dict)
+    # The people of the primary change, and the names of shares by their numbers, so that a row
+    # that is printed again in another table is known again.
+    primary: Hashable | None = None
+    rows: dict[Hashable, tuple[Hashable | None, Hashable | None]] = field(default_factory=dict)
 
     def add(self, name: Hashable, value: float, worth: int | None = None) -> Hashable:
         """Enter a count; without a `worth` it is not printed and can only be reckoned.
