@@ -22,7 +22,7 @@ from tests.unit.simulated_clinic import simulated
 
 SCRIPTS = ROOT / "workflow" / "scripts"
 PLANTED = 7717.25  # a value that nothing else in a clinic has
-PEOPLE, SEED = 60, 6
+PEOPLE, SEED, SCENARIO = 40, 6, "small_cells"
 
 
 class Named(SimpleNamespace):
@@ -93,7 +93,7 @@ def tamper(found: dict[str, pd.DataFrame], preset: str) -> dict[str, pd.DataFram
 @pytest.fixture(scope="module", params=["opensafely", "cms"])
 def written(request, tmp_path_factory) -> tuple[str, dict[str, bytes], dict[str, bytes]]:
     """Write the results of a clinic, and of one that differs only in what is withheld."""
-    clinic, found = simulated(PEOPLE, SEED)
+    clinic, found = simulated(PEOPLE, SEED, SCENARIO)
     clinic = {**clinic, "disclosure": request.param, "synthetic": False}
     folder = tmp_path_factory.mktemp("door")
     changed = tamper(found, request.param)
@@ -116,7 +116,7 @@ def test_what_is_withheld_changes_no_byte_of_the_results(written) -> None:
 
 def test_the_tables_are_those_of_release(written) -> None:
     preset, first, _ = written
-    out = release(simulated(PEOPLE, SEED)[1], PRESETS[preset])
+    out = release(simulated(PEOPLE, SEED, SCENARIO)[1], PRESETS[preset])
     for name, frame in out.items():
         text = frame.to_csv(index=False, float_format="%.12g", lineterminator="\n")
         assert first[f"{name}.csv"].decode() == text
@@ -124,7 +124,7 @@ def test_the_tables_are_those_of_release(written) -> None:
 
 def test_alt_texts_and_the_page_print_released_counts_only(written) -> None:
     preset, first, _ = written
-    out = release(simulated(PEOPLE, SEED)[1], PRESETS[preset])
+    out = release(simulated(PEOPLE, SEED, SCENARIO)[1], PRESETS[preset])
     page = first["audit.html"].decode()
     described = re.findall(r"<desc[^>]*>(.*?)</desc>", page, re.DOTALL)
     assert described
@@ -213,7 +213,7 @@ def test_a_table_without_a_rule_does_not_pass() -> None:
 
 def test_no_single_person_is_printed() -> None:
     for preset in ("opensafely", "cms", "nhs"):
-        out = release(simulated(PEOPLE, SEED)[1], PRESETS[preset])
+        out = release(simulated(PEOPLE, SEED, SCENARIO)[1], PRESETS[preset])
         assert not len(out["change_lines"])
         few = out["window_means"]["n"] <= 4 * PRESETS[preset].redact_up_to
         assert out["window_means"].loc[few, ["p25", "p75"]].isna().all(axis=None)

@@ -235,6 +235,7 @@ SHAPES: dict[str, Shape] = {
         fine=("p_value", "p_adjusted"),
         people=("patients",),
         same=(),
+        keep=True,
         words=(("verdict", "cannot tell"), ("reason", "small numbers are hidden")),
     ),
 }
@@ -319,8 +320,8 @@ def enter_statistics(
                 ledger.split(whole, members.values())
     for column, own_names in kept.items():
         names[table, column] = own_names
-        if not shape.keep:
-            ledger.told |= {m for m in own_names if m is not None}
+        # Its note, or an estimate that stays, says that a hidden count is not small.
+        ledger.told |= {m for m in own_names if m is not None}
 
 
 def _name_people(
@@ -383,6 +384,8 @@ def release_statistics(
     hidden = part | few | _find_mixed(frame, shape, people, preset)
     if not shape.keep:
         hidden = hidden | people
+    elif shape.count:  # a share and its limits would give n back
+        hidden = hidden | (people & frame[shape.count].notna().to_numpy(dtype=bool))
     estimate, low, high = (*shape.numbers, "", "", "")[:3]
     own = np.ones(len(frame), bool)
     if shape.only:
