@@ -180,7 +180,7 @@ def _expected(a: Attack, released: pd.DataFrame, true: pd.DataFrame, main: Any) 
 def _ratio(a: Attack, few: Hashable, many: Hashable, means: tuple[float, float]) -> None:
     """Use that (mean over the few) x few = (mean with the others at no change) x many."""
     own, mixed = (sorted((abs(m) - 0.05, abs(m) + 0.05)) for m in means)
-    if np.isnan(means).any() or own[0] <= 0 or mixed[0] <= 0:
+    if few == many or np.isnan(means).any() or own[0] <= 0 or mixed[0] <= 0:
         return
     a.bound({few: 1.0, many: -mixed[0] / own[1]}, 0.0, 1e6)
     a.bound({few: 1.0, many: -mixed[1] / own[0]}, -1e6, 0.0)

@@ -11,6 +11,7 @@ import pandas as pd
 import yaml
 
 from headway import config, simulate, tables
+from headway.disclosure import PRESETS, release
 from headway.ingest import clinics
 from headway.outcomes import audit, cohort
 
@@ -73,3 +74,13 @@ def simulated(
     found = audit.audit_clinic(folder.parent / "out", clinic, arms())
     found["flow"] = cohort.join_flow(tables.conform("flow", pd.DataFrame(flow)), found["flow"])
     return clinic, {name: found[name] for name in tables.RELEASED}
+
+
+# The clinic that the tests of disclosure control share: people, seed, scenario.
+CLINIC = (40, 6, "small_cells")
+
+
+@cache
+def printed(preset: str, clinic: tuple[int, int, str] = CLINIC) -> dict[str, pd.DataFrame]:
+    """Release a simulated clinic's tables, once for all tests; nobody may change them."""
+    return release(simulated(*clinic)[1], PRESETS[preset])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -19,16 +18,10 @@ from headway.outcomes import claims
 from headway.outcomes.control_charts import find_signals
 from tests.unit.disclosure_attack import attack
 from tests.unit.disclosure_attack_tables import invert_wilson
-from tests.unit.simulated_clinic import simulated
+from tests.unit.simulated_clinic import CLINIC, printed, simulated
 
 NAN = float("nan")
 STRICT = ("opensafely", "cms")  # nhs has the numbers of opensafely
-CLINIC = (40, 6, "small_cells")
-
-
-@cache
-def printed(preset: str) -> dict[str, pd.DataFrame]:
-    return release(simulated(*CLINIC)[1], PRESETS[preset])
 
 
 @pytest.mark.parametrize("preset", STRICT)

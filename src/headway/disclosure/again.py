@@ -90,7 +90,10 @@ def _follow_benchmark(
         found = benchmark.welch_difference(
             float(ours["change"]), se, df, float(r["change"]), float(r["se"]), float(r["df"])
         )
-        shown = [NAN if np.isnan(r[c]) else v for c, v in zip(columns, found, strict=True)]
+        shown = [
+            NAN if np.isnan(r[c]) else round(v, 9) + 0.0
+            for c, v in zip(columns, found, strict=True)
+        ]
         frame.loc[i, columns] = shown
 
 

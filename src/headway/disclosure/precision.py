@@ -102,7 +102,8 @@ def coarsen(
     for column in columns:
         # Through nine decimals, so that the last bit of a number does not decide.
         values = np.round(frame[column].to_numpy(dtype=float), 9)
-        frame.loc[rows, column] = (np.round(values * scale) / scale)[rows]
+        # Plus 0, so that no -0 is written.
+        frame.loc[rows, column] = (np.round(values * scale) / scale + 0.0)[rows]
 
 
 def hide_values_of_single_people(
