@@ -68,9 +68,9 @@ def main() -> int:
 def write_page(rows: dict[tuple[str, str, int], list[tuple[int, int, int, float, float]]]) -> int:
     """Write the table of what has been attacked so far; returns how many were recovered."""
     lines = [
-        "| Preset | Scenario | People | Small counts | Recovered | Recovered where only small counts "
-        f"are hidden (at most {ENOUGH} a clinic) | Rows of the cohort printed: only small hidden "
-        "| all rules |",
+        "| Preset | Scenario | People | Small counts | Recovered | Recovered where only small "
+        f"counts are hidden (at most {ENOUGH} a clinic) | Rows of the cohort printed: only small "
+        "hidden | all rules |",
         "|---|---|---|---|---|---|---|---|",
     ]
     worst = 0

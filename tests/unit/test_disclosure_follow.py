@@ -305,6 +305,15 @@ def test_seven_relapses_are_not_known_from_two_kinds_of_rounding() -> None:
 # Remarks
 
 
+def test_a_row_whose_number_is_hidden_keeps_its_estimate_and_says_so() -> None:
+    out = printed("cms")
+    rows = pd.concat([out[n] for n in ("sensitivity", "specifications", "cost", "dose")])
+    bare = rows[rows["n"].isna() & rows["estimate"].notna()]
+    assert len(bare) > 5
+    assert bare["note"].str.contains("its number of people is hidden").all()
+    assert not bare["redacted"].any()
+
+
 @pytest.mark.parametrize("preset", STRICT)
 def test_no_remark_of_any_table_names_a_number_of_people(preset: str) -> None:
     for name, frame in printed(preset).items():

@@ -241,6 +241,7 @@ SHAPES: dict[str, Shape] = {
 }
 
 
+N_WITHHELD = "its number of people is hidden, since a small one would follow from it"
 # Columns of remarks, and the numbers of people and of what people bring that stand in them.
 _REMARKS = ("note", "reason", "detail")
 _COUNTED = (
@@ -437,6 +438,10 @@ def release_statistics(
         if said.any():
             frame.loc[said, column] = frame.loc[said, column].map(scrub)
     if "note" in frame:
+        for i in np.flatnonzero(people & ~hidden):
+            said_before = frame["note"].iloc[i]
+            parts = [said_before] if isinstance(said_before, str) else []
+            frame.loc[frame.index[i], "note"] = "; ".join([*parts, N_WITHHELD])
         frame.loc[hidden & few, "note"] = explain_small(preset)
         frame.loc[hidden & ~few, "note"] = explain(preset)
     return frame
