@@ -302,6 +302,23 @@ def test_seven_relapses_are_not_known_from_two_kinds_of_rounding() -> None:
     assert ("relapsed", "one", "all") in worse.run()
 
 
+def test_a_curve_of_seven_hides_itself_and_nothing_else() -> None:
+    """A curve that is not printed tells no block, so that 7 stays one of 1 to 7."""
+    everyone = relapses([62.0, 60.0, 51.0, 40.0], [0.0, 9.0, 9.0, 8.0])
+    few = relapses([7.0, 6.0, 4.0, 3.0], [0.0, 1.0, 1.0, 0.0])
+    both = {
+        name: pd.concat(
+            [everyone[name], few[name].assign(group="technique: acupuncture")], ignore_index=True
+        )
+        for name in everyone
+    }
+    out = release(both, PRESETS["opensafely"])
+    row = out["relapse"].set_index("group")
+    assert row.loc["all", "n"] == 60
+    assert row["redacted"].to_dict() == {"all": False, "technique: acupuncture": True}
+    assert attack(out, both, PRESETS["opensafely"]).run() == {}
+
+
 # Remarks
 
 

@@ -139,7 +139,8 @@ def enter_curve(
         if ledger.values.get(name, people) != people:
             name = (table, *what, group, "at risk")
         ledger.add(name, people, _ANALYSED)
-        if ledger.preset.block > 1 and people:
+        # A curve of a small number of people is not printed, so that no block is known of them.
+        if ledger.preset.block > 1 and people and not ledger.preset.hides(people):
             middle = float(midpoint(people, ledger.preset.block))
             low = middle - ledger.preset.block / 2 + 1
             high = middle + ledger.preset.block / 2
