@@ -18,6 +18,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_array
 
 from headway.disclosure import Preset
+from tests.unit import disclosure_attack_tables
 
 MOST = 100_000.0
 GRADES = re.compile(r"(.*)_grade_\d+_(before|after)")
@@ -35,6 +36,8 @@ class Attack:
     ties: list[tuple[Hashable, tuple[Hashable, ...]]] = field(default_factory=list)
     unions: set[Hashable] = field(default_factory=set)
     shown: set[Hashable] = field(default_factory=set)
+    # Linear expressions in counts and their limits, such as a ratio of two printed means.
+    limits: list[tuple[dict[Hashable, float], float, float]] = field(default_factory=list)
 
     # What is known of one count
 
@@ -87,6 +90,25 @@ class Attack:
             if not 0 < self.truth[total] <= self.preset.redact_up_to:
                 self.unions.add(union)
 
+    def bound(self, terms: dict[Hashable, float], low: float, high: float) -> None:
+        """Say that a weighted sum of counts lies between two limits."""
+        if any(name not in self.truth for name in terms):
+            return
+        value = sum(w * self.truth[name] for name, w in terms.items())
+        assert low - 1e-6 <= value <= high + 1e-6, (terms, value, low, high)
+        self.limits.append((terms, low, high))
+
+    def at_least(self, more: Hashable, fewer: Hashable) -> None:
+        """Say that one count is no smaller than another of another kind (visits and people)."""
+        if more in self.truth and fewer in self.truth:
+            self.bound({more: 1.0, fewer: -1.0}, 0.0, MOST)
+
+    def narrow(self, name: Hashable, low: float, high: float) -> None:
+        """Read a count once more, as a range."""
+        assert low <= self.truth[name] <= high, (name, self.truth[name], low, high)
+        self.low[name] = max(self.low[name], low)
+        self.high[name] = min(self.high[name], high)
+
     # The attack
 
     def targets(self) -> list[Hashable]:
@@ -112,7 +134,16 @@ class Attack:
         matrix = coo_array((v, (i.astype(int), j.astype(int))), shape=(len(self.ties), len(names)))
         matrix = matrix.tocsr()
         assert not (matrix @ true).any()  # what the adversary believes is true
-        ties = LinearConstraint(matrix, 0, 0)
+        ties = [LinearConstraint(matrix, 0, 0)]
+        if self.limits:
+            rows = [
+                (i, at[n], w) for i, (ts, _, _) in enumerate(self.limits) for n, w in ts.items()
+            ]
+            i, j, v = (np.array(c) for c in zip(*rows, strict=True))
+            shape = (len(self.limits), len(names))
+            extra = coo_array((v, (i.astype(int), j.astype(int))), shape=shape).tocsr()
+            low, high = ([limit[k] for limit in self.limits] for k in (1, 2))
+            ties.append(LinearConstraint(extra, low, high))
         bounds = Bounds([self.low[n] for n in names], [self.high[n] for n in names])
 
         def solve(cost: np.ndarray) -> np.ndarray:
@@ -163,7 +194,9 @@ def attack(
         _histogram(a, released["change_histogram"], true["change_histogram"])
     if "lost" in released:
         _lost(a, released["lost"], true["lost"], true["cohort"])
-    _tie_cohort(a, true["cohort"])
+    if "cohort" in true:
+        _tie_cohort(a, true["cohort"])
+    disclosure_attack_tables.read(a, released, true)
     return a
 
 

@@ -11,23 +11,53 @@ import pandas as pd
 import yaml
 
 from headway import config, simulate, tables
+from headway.disclosure import PRESETS, release
 from headway.ingest import clinics
 from headway.outcomes import audit, cohort
 
 
 @cache
-def simulated(people: int, seed: int) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
+def arms() -> pd.DataFrame:
+    """Make published arms for the benchmark: numbers that a trial could print."""
+    rows = []
+    for i, kind in enumerate(("waiting_list", "usual_care", "sham")):
+        common = {"trial": f"Trial {i}", "year": 2000 + i, "condition": "migraine", "arm": kind}
+        common |= {"role": "control", "comparator": kind, "outcome": "frequency", "n": 60.0}
+        common |= {"unit": "days_per_28", "unit_printed": "days_per_28", "kind": "final"}
+        common |= {"timepoint": "12 weeks", "time_days": 84.0, "mean": 11.3 - i, "sd": 5.2}
+        common |= {"baseline_n": 60.0, "baseline_mean": 12.4, "baseline_sd": 5.1}
+        common |= {"status": "retrieved", "source": "table 2", "file": "arms.csv", "line": i + 2}
+        rows.append(common)
+    return tables.conform("arms", pd.DataFrame(rows))
+
+
+def add_months(path: Path, people: int) -> None:
+    """Write a month beside every session: people start over as many months as fill with 15."""
+    sessions = pd.read_csv(path, dtype=str)
+    start = pd.factorize(sessions["code"])[0] % max(people // 15, 2)
+    sessions["month"] = (1 + start + sessions["visit_day"].astype(int) // 30).astype(str)
+    sessions.to_csv(path, index=False)
+
+
+@cache
+def simulated(
+    people: int, seed: int, scenario: str = "real_effect"
+) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
     """Take a simulated clinic through its real path, up to disclosure control.
+
+    Months and published arms are added, so that no released table is empty.
 
     Returns clinic.yaml with its defaults, and the tables.
     """
     folder = Path(mkdtemp()) / "clinic"
-    made = simulate.simulate_clinic(n_patients=people, seed=seed, scenario="real_effect")
+    made = simulate.simulate_clinic(n_patients=people, seed=seed, scenario=scenario)
     simulate.write_clinic(made, folder)
+    add_months(folder / "sessions.csv", people)
     files = simulate.clinic_files()
     sessions = files["sessions"]["columns"]
     own = [k for k in sessions if k not in tables.TABLES["sessions"].columns]
     files["sessions"]["drop"] = [sessions.pop(k) for k in own]
+    sessions["month"] = "month"
     document = {
         "schema_version": 1,
         "id": "clinic",
@@ -41,6 +71,16 @@ def simulated(people: int, seed: int) -> tuple[dict[str, Any], dict[str, pd.Data
     (folder / "clinic.yaml").write_text(yaml.safe_dump(document))
     clinic = config.load_clinic(folder)
     flow = clinics.ingest_clinic(folder, clinic, folder.parent / "out").as_flow()
-    found = audit.audit_clinic(folder.parent / "out", clinic)
+    found = audit.audit_clinic(folder.parent / "out", clinic, arms())
     found["flow"] = cohort.join_flow(tables.conform("flow", pd.DataFrame(flow)), found["flow"])
     return clinic, {name: found[name] for name in tables.RELEASED}
+
+
+# The clinic that the tests of disclosure control share: people, seed, scenario.
+CLINIC = (40, 6, "small_cells")
+
+
+@cache
+def printed(preset: str, clinic: tuple[int, int, str] = CLINIC) -> dict[str, pd.DataFrame]:
+    """Release a simulated clinic's tables, once for all tests; nobody may change them."""
+    return release(simulated(*clinic)[1], PRESETS[preset])

@@ -14,12 +14,12 @@ from headway.disclosure import PRESETS, release
 from headway.disclosure.counts import Ledger
 from headway.outcomes.change import summarise_change
 from tests.unit.disclosure_attack import Attack, attack
-from tests.unit.simulated_clinic import simulated
+from tests.unit.simulated_clinic import CLINIC, printed, simulated
 
 NAN = float("nan")
 STRICT = ("opensafely", "cms", "nhs")
 # People and seed; technique, setting, therapist, condition and baseline are families of groups.
-CLINICS = ((16, 2), (60, 6))
+CLINICS = ((16, 2, "real_effect"), CLINIC)
 
 
 def primary_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,16 +28,16 @@ def primary_only(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("preset", ["opensafely", "cms"])  # nhs has the numbers of opensafely
-@pytest.mark.parametrize(("people", "seed"), CLINICS)
-def test_no_suppressed_count_is_recovered(people: int, seed: int, preset: str) -> None:
-    found, rules = simulated(people, seed)[1], PRESETS[preset]
-    adversary = attack(release(found, rules), found, rules)
+@pytest.mark.parametrize("clinic", CLINICS)
+def test_no_suppressed_count_is_recovered(clinic: tuple[int, int, str], preset: str) -> None:
+    found, rules = simulated(*clinic)[1], PRESETS[preset]
+    adversary = attack(printed(preset, clinic), found, rules)
     assert len(adversary.targets()) > 100
     assert adversary.run() == {}
 
 
 def test_the_attack_recovers_counts_where_only_small_ones_are_hidden(monkeypatch) -> None:
-    found, rules = simulated(60, 6)[1], PRESETS["cms"]
+    found, rules = simulated(*CLINIC)[1], PRESETS["cms"]
     primary_only(monkeypatch)
     adversary = attack(release(found, rules), found, rules)
     assert len(adversary.run(tries=3, enough=5)) == 5
@@ -46,7 +46,7 @@ def test_the_attack_recovers_counts_where_only_small_ones_are_hidden(monkeypatch
 def test_what_is_left_is_worth_reading() -> None:
     """Protection by hiding everything would pass every attack."""
     for preset, least in (("opensafely", 0.6), ("cms", 0.6)):
-        out = release(simulated(60, 6)[1], PRESETS[preset])["cohort"]
+        out = printed(preset)["cohort"]
         main = out[out["primary"]]
         assert (~main["redacted"]).mean() > least, preset
         assert not main.loc[main["statistic"] == "change_mean", "redacted"].any()
@@ -336,8 +336,8 @@ def test_share_of_days_fits_several_numbers_of_people() -> None:
 
 def test_the_adversary_believes_nothing_false() -> None:
     """Every tie of the attack holds in the true counts; a false one would hide a leak."""
-    found = simulated(60, 6)[1]
-    adversary: Attack = attack(release(found, PRESETS["cms"]), found, PRESETS["cms"])
+    found = simulated(*CLINIC)[1]
+    adversary: Attack = attack(printed("cms"), found, PRESETS["cms"])
     for total, parts in adversary.ties:
         assert adversary.truth[total] == sum(adversary.truth[p] for p in parts)
 

@@ -28,13 +28,13 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import stdtrit
 
+from headway.disclosure import again, precision, ties
 from headway.disclosure.counts import Ledger
 from headway.disclosure.presets import Preset, explain
 from headway.disclosure.statistics import SHAPES, enter_statistics, release_statistics
 from headway.disclosure.survival import CURVES, enter_curve, release_survival
-from headway.outcomes.change import LEVEL, wilson
+from headway.outcomes.change import wilson
 from headway.outcomes.lost import newcombe_interval
 from headway.tables import conform
 
@@ -102,7 +102,9 @@ def release(tables: Mapping[str, pd.DataFrame], preset: Preset) -> dict[str, pd.
     ledger = Ledger(preset)
     names = enter(ledger, own)
     ledger.protect()
-    return {name: conform(name, RULES[name](frame, names, ledger)) for name, frame in own.items()}
+    out = {name: RULES[name](frame.copy(), names, ledger) for name, frame in own.items()}
+    again.follow(out, own, preset)
+    return {name: conform(name, frame) for name, frame in out.items()}
 
 
 def enter(ledger: Ledger, tables: Mapping[str, pd.DataFrame]) -> Names:
@@ -128,6 +130,7 @@ def enter(ledger: Ledger, tables: Mapping[str, pd.DataFrame]) -> Names:
         _enter_lost(ledger, tables["lost"], tables.get("cohort"), names)
     for table in [t for t in SHAPES if t in tables]:
         enter_statistics(ledger, table, tables[table], names)
+        ties.tie(ledger, table, tables[table], names)
     for table in [t for t in CURVES if t in tables]:
         enter_curve(ledger, table, tables[table], names)
     return names
@@ -189,7 +192,23 @@ def _enter_cohort(ledger: Ledger, frame: pd.DataFrame, names: Names) -> dict[str
         _enter_families(ledger, part, outcome, comparison, people, counts)
     names["cohort", "n"], names["cohort", "of"] = people, started
     names["cohort", "count"] = counts
+    for r in frame.to_dict("records"):
+        if r["primary"] and not r["statistic"].startswith(_OF_STARTED):
+            ledger.primary = _people(r["outcome"], r["comparison"], r["group"])
+    _enter_headache_days(ledger)
     return items
+
+
+def _enter_headache_days(ledger: Ledger) -> None:
+    """Tie the people with headache in both windows to all who are analysed.
+
+    Intensity and duration are means over headache days, so that who has none is not among them.
+    """
+    known = [n for n in ledger.values if isinstance(n, tuple) and n[0] == "n" and len(n) == 4]
+    for name in known:
+        whole = ("n", "frequency", *name[2:])
+        if name[1] in ("intensity", "duration") and whole in ledger.values:
+            ledger.split(whole, [name], nested=True)
 
 
 def _enter_shares(
@@ -465,7 +484,10 @@ def release_cohort(frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.Data
     low, high = wilson(count[again], n[again])
     frame.loc[again, "estimate"] = 100 * count[again] / n[again]
     frame.loc[again, "ci_low"], frame.loc[again, "ci_high"] = 100 * low, 100 * high
-    _coarsen(frame, ~share, ["estimate", "ci_low", "ci_high"], exact, preset)
+    columns = ("estimate", "ci_low", "ci_high")
+    precision.widen(frame, ~share, columns, exact, preset)
+    decimals = precision.find_decimals(frame["unit"], frame["estimate"])
+    precision.coarsen(frame, ~share, columns, decimals)
     frame["n"], frame["of"], frame["count"] = n, frame["of"].map(preset.round), count
     frame["note"] = frame["note"].str.replace(_LEFT_OUT, "people ", regex=True)
     frame.loc[hidden | part, _NUMBERS] = NAN
@@ -478,42 +500,6 @@ def release_cohort(frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.Data
 def _redact(frame: pd.DataFrame, hidden: np.ndarray, preset: Preset) -> None:
     frame["redacted"] = hidden
     frame.loc[hidden, "note"] = explain(preset)
-
-
-def _coarsen(
-    frame: pd.DataFrame,
-    rows: Any,
-    columns: list[str],
-    n: pd.Series,
-    preset: Preset,
-) -> None:
-    """Print estimates no finer than safe, and intervals for the fewest people printed alike.
-
-    The mean of n whole numbers is a multiple of 1 / n: printed to a tenth, it may be that of
-    any n from 10 on. Shares of days are multiples of 100 / (28 n) percent and are printed in
-    whole percent. Of numbers without a unit two decimals stay.
-    """
-    estimate, low, high = columns
-    unit = frame.get("unit")
-    decimals = np.full(len(frame), 1)
-    if unit is not None:
-        plain = unit.isna() | unit.isin(["SD", "log ratio"])
-        decimals = np.where(plain, 2, np.where(unit.str.startswith("percent", na=False), 0, 1))
-    if preset.round_to > 1:
-        fewest = n.map(lambda v: preset.range_of(v)[0] if v > preset.redact_up_to else NAN)
-        wider = np.sqrt(n / fewest)
-        method = frame.get("interval")
-        t = np.ones(len(frame), bool) if method is None else method.eq("95 %, t").to_numpy()
-        tail = 0.5 + LEVEL / 2
-        wider = np.where(
-            t, wider * stdtrit(np.maximum(fewest - 1, 1), tail) / stdtrit(n - 1, tail), wider
-        )
-        frame.loc[rows, low] = frame[estimate] - wider * (frame[estimate] - frame[low])
-        frame.loc[rows, high] = frame[estimate] + wider * (frame[high] - frame[estimate])
-    for column in columns:
-        values = frame[column].to_numpy(dtype=float)
-        scale = 10.0**decimals
-        frame.loc[rows, column] = (np.round(values * scale) / scale)[np.asarray(rows, bool)]
 
 
 def release_flow(frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.DataFrame:
@@ -539,8 +525,9 @@ def release_window_means(frame: pd.DataFrame, names: Names, ledger: Ledger) -> p
     preset = ledger.preset
     hidden = _marks(names, ledger, "window_means", "n")
     quarters = frame["n"] <= 4 * preset.redact_up_to
-    _coarsen(frame, ~hidden, ["mean", "ci_low", "ci_high"], frame["n"], preset)
-    frame[["p25", "p75"]] = frame[["p25", "p75"]].round(1)
+    columns = ("mean", "ci_low", "ci_high")
+    precision.widen(frame, ~hidden, columns, frame["n"], preset)
+    precision.coarsen(frame, ~hidden, (*columns, "p25", "p75"), np.ones(len(frame), int))
     frame.loc[hidden, ["mean", "ci_low", "ci_high", "n"]] = NAN
     frame.loc[hidden | quarters, ["p25", "p75"]] = NAN
     frame["n"] = frame["n"].map(preset.round)

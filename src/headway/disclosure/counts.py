@@ -42,6 +42,10 @@ class Ledger:
     told: set[Hashable] = field(default_factory=set)
     splits: list[tuple[Hashable, tuple[Hashable, ...]]] = field(default_factory=list)
     ranges: dict[Hashable, tuple[float, float]] = field(default_factory=dict)
+    # The people of the primary change, and the names of shares by their numbers, so that a row
+    # that is printed again in another table is known again.
+    primary: Hashable | None = None
+    rows: dict[Hashable, tuple[Hashable | None, Hashable | None]] = field(default_factory=dict)
 
     def add(self, name: Hashable, value: float, worth: int | None = None) -> Hashable:
         """Enter a count; without a `worth` it is not printed and can only be reckoned.
@@ -106,12 +110,12 @@ class Ledger:
             if name is None:  # nothing else bears on it: then nothing of the clinic is printed
                 self.hidden |= set(self.worth)
                 return self.hidden
-            self.hidden.add(name)
+            net.hide(name)
             extra.append(name)
         for name in reversed(extra):
-            self.hidden.discard(name)
+            net.hide(name, False)
             if net.find_exposed():
-                self.hidden.add(name)
+                net.hide(name)
         return self.hidden
 
     def _blank_parts(self) -> None:
@@ -148,7 +152,7 @@ class _Net:
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
         self.names = list(ledger.values)
-        at = {name: i for i, name in enumerate(self.names)}
+        at = self.at = {name: i for i, name in enumerate(self.names)}
         self.total = np.array([at[t] for t, _ in ledger.splits], int)
         self.part = np.array([at[p] for _, parts in ledger.splits for p in parts], int)
         self.split = np.array([i for i, (_, ps) in enumerate(ledger.splits) for _ in ps], int)
@@ -159,11 +163,24 @@ class _Net:
             for name in (t, *parts):
                 self.near.setdefault(at[name], []).append(i)
         self.members = [[at[t], *(at[p] for p in parts)] for t, parts in ledger.splits]
+        self.ranges = np.array([ledger.range_of(n) for n in self.names], float).reshape(-1, 2)
+        self.printed = np.array(
+            [n in ledger.worth and n not in ledger.hidden for n in self.names], bool
+        )
+
+    def hide(self, name: Hashable, gone: bool = True) -> None:
+        """Hide a count, or print it again."""
+        i = self.at[name]
+        if gone:
+            self.ledger.hidden.add(name)
+        else:
+            self.ledger.hidden.discard(name)
+        self.ranges[i] = self.ledger.range_of(name)
+        self.printed[i] = name in self.ledger.worth and not gone
 
     def bounds(self) -> tuple[Floats, Floats]:
         """Narrow the range of every count until nothing moves."""
-        ranges = np.array([self.ledger.range_of(n) for n in self.names], float).reshape(-1, 2)
-        low, high = ranges[:, 0].copy(), ranges[:, 1].copy()
+        low, high = self.ranges[:, 0].copy(), self.ranges[:, 1].copy()
         if not len(self.total):
             return low, high
         many = len(self.total)
@@ -182,10 +199,6 @@ class _Net:
                 break
         return low, high
 
-    def shown(self) -> NDArray[np.bool_]:
-        ledger = self.ledger
-        return np.array([n in ledger.worth and n not in ledger.hidden for n in self.names], bool)
-
     def find_exposed(self) -> list[list[int]]:
         """Find small counts, and small sums of hidden parts, for which too few values remain.
 
@@ -195,7 +208,7 @@ class _Net:
             For each, the counts from which to look for one to hide.
         """
         low, high = self.bounds()
-        shown = self.shown()
+        shown = self.printed
         few = high - low < POSSIBLE - 1
         out = [[int(i)] for i in np.flatnonzero(self.small & ~shown & few)]
         if not len(self.total):
@@ -219,7 +232,7 @@ class _Net:
 
     def choose(self, start: list[int]) -> Hashable | None:
         """Choose what to hide among the printed counts that hidden ones lead to."""
-        shown = self.shown()
+        shown = self.printed
         seen = set(start)
         frontier, distance = [i for i in start if not shown[i]], 1
         found: dict[int, int] = {i: 0 for i in start if shown[i]}

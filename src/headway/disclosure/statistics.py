@@ -7,14 +7,15 @@ so that a number hidden in one table does not follow from another.
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from headway.disclosure import precision
 from headway.disclosure.counts import Ledger
-from headway.disclosure.presets import explain, explain_small
+from headway.disclosure.presets import Preset, explain, explain_small
 from headway.outcomes.change import wilson
 
 if TYPE_CHECKING:
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     Names = dict[tuple[str, str], list[Hashable | None]]
 
 NAN = float("nan")
-_SHARE, _ANALYSED = 4, 5  # worth, as in headway.disclosure.clinic
+EVERYONE: Hashable = ("of", "all")
+_REPEATED = ("safety", "cost")  # tables whose shares are claims again
+_STEP, _SHARE, _ANALYSED = 0, 4, 5  # worth, as in headway.disclosure.clinic
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +45,29 @@ class Shape:
         property; an empty name where the table has none.
     numbers
         Estimate, lower and upper limit; more columns may follow and are hidden with them.
+    intervals
+        Triplets of estimate and limits, which are widened where counts are rounded; the first
+        three of `numbers` where it is None.
     decimals
-        Decimals of estimates that are not shares.
+        Decimals of estimates that are not shares; None: by their unit.
+    fine
+        Of `numbers`, those that are printed to two decimals (p values, logarithms).
     people
         Further columns of numbers of people: a row is hidden where one is small.
+    same
+        Columns within which rows on an equal number stand on the same people, beside the group.
+    keep
+        Whether a row stays, without its n, where n is large and is hidden only since a small
+        number would follow from it.
+    mixed
+        Column and two values: a row with the first is the row with the second (all other columns
+        of `by` equal) times n of that row over its own, so that the people between follow.
     words
         Columns of text that follow from the numbers, and what they say of a hidden row.
     share
         Whether the estimate of a row with a count is the share of the count in n.
     only
         Column and value of the rows about this clinic; the others are published and pass.
-    derived
-        Columns from which a hidden row would follow: hidden in every row as soon as one is.
     """
 
     by: tuple[str, ...] = ()
@@ -62,12 +76,16 @@ class Shape:
     of: str = "of"
     count: str = "count"
     numbers: tuple[str, ...] = ("estimate", "ci_low", "ci_high")
-    decimals: int = 1
+    intervals: tuple[tuple[str, str, str], ...] | None = None
+    decimals: int | None = None
+    fine: tuple[str, ...] = ()
     people: tuple[str, ...] = ()
+    same: tuple[str, ...] | None = None
+    keep: bool = False
+    mixed: tuple[str, str, str] | None = None
     words: tuple[tuple[str, str | bool | None], ...] = ()
     share: bool = True
     only: tuple[str, str] | None = None
-    derived: tuple[str, ...] = ()
 
 
 # Table -> its shape. To release a further table, give it a contract in `headway.tables` with the
@@ -86,24 +104,51 @@ SHAPES: dict[str, Shape] = {
             "diff_ci_low",
             "diff_ci_high",
         ),
+        intervals=(
+            ("expected", "ci_low", "ci_high"),
+            ("difference", "diff_ci_low", "diff_ci_high"),
+        ),
+        decimals=1,
+        same=(),
+        keep=True,
+        words=(("beyond", False),),
     ),
-    "sensitivity": Shape(by=("id",), count=""),
+    "sensitivity": Shape(
+        by=("id",),
+        count="",
+        same=(),
+        keep=True,
+        mixed=("id", "baseline_carried_forward", "complete_pairs"),
+    ),
     "specifications": Shape(
-        by=("window", "value", "completeness", "headache_day", "before", "lost"), count=""
+        by=("window", "value", "completeness", "headache_day", "before", "lost"),
+        count="",
+        same=(),
+        keep=True,
+        mixed=("lost", "baseline carried forward", "complete pairs only"),
     ),
-    "traps": Shape(by=("id",), count="", numbers=(), words=(("detail", None),)),
+    "traps": Shape(by=("id",), count="", numbers=(), words=(("detail", None), ("flagged", False))),
     "safety": Shape(
-        by=("harm", "event", "reported", "per", "statistic"), group="group", people=("patients",)
+        by=("harm", "event", "reported", "per", "statistic"),
+        group="group",
+        people=("patients",),
+        same=("harm", "reported", "per"),
     ),
     "cost": Shape(
         by=("topic", "visit", "currency", "basis", "statistic"),
         numbers=("estimate", "ci_low", "ci_high", "p25", "p75"),
+        same=(),
+        keep=True,
     ),
     "cost_plane": Shape(
         by=("currency", "basis", "difference_low", "cost_low"),
         of="",
         count="",
         numbers=("share",),
+        intervals=(),
+        decimals=1,
+        same=(),
+        keep=True,
     ),
     "benchmark": Shape(
         by=("block", "kind", "trial", "arm"),
@@ -122,14 +167,17 @@ SHAPES: dict[str, Shape] = {
             "difference_low",
             "difference_high",
         ),
+        intervals=(("change", "ci_low", "ci_high"), ("romc", "romc_low", "romc_high")),
+        decimals=1,
+        fine=("romc", "romc_low", "romc_high"),
+        same=(),
         only=("block", "clinic"),
-        derived=("difference", "difference_low", "difference_high"),
     ),
     "relapse": Shape(
         by=("rule",),
         group="group",
         of="",
-        count="events",
+        count="",
         numbers=(
             "free_at_horizon",
             "free_low",
@@ -139,17 +187,18 @@ SHAPES: dict[str, Shape] = {
             "rmst_low",
             "rmst_high",
         ),
+        intervals=(),
         decimals=0,
-        people=("gaps", "followed"),
-        share=False,
+        same=(),
     ),
     "control_chart": Shape(
         by=("chart", "month"),
         of="",
         numbers=("value", "low", "high", "moving_range", "centre", "range_high"),
+        intervals=(),
+        decimals=1,
         share=False,
         words=(("signals", None),),
-        derived=("moving_range",),
     ),
     "funnel": Shape(
         by=("therapist",),
@@ -168,6 +217,8 @@ SHAPES: dict[str, Shape] = {
             "low_95",
             "high_95",
         ),
+        intervals=(),
+        decimals=1,
         words=(("flag", False),),
     ),
     "dose": Shape(
@@ -175,17 +226,22 @@ SHAPES: dict[str, Shape] = {
         of="",
         count="",
         numbers=("estimate", "ci_low", "ci_high", "dose_low", "dose_high"),
-        decimals=2,
+        same=(),
+        keep=True,
     ),
     "claims": Shape(
         by=("row", "part"),
         numbers=("estimate", "ci_low", "ci_high", "p_value", "p_adjusted"),
+        fine=("p_value", "p_adjusted"),
         people=("patients",),
+        same=(),
+        keep=True,
         words=(("verdict", "cannot tell"), ("reason", "small numbers are hidden")),
     ),
 }
 
 
+N_WITHHELD = "its number of people is hidden, since a small one would follow from it"
 # Columns of remarks, and the numbers of people and of what people bring that stand in them.
 _REMARKS = ("note", "reason", "detail")
 _COUNTED = (
@@ -210,35 +266,50 @@ def enter_statistics(
 ) -> None:
     """Enter n, of and count of every row of a table into the ledger.
 
-    A row on the same outcome, comparison and group as one of the cohort stands on the same
-    people where their number is the same, and gets the same name.
+    A row of the whole clinic (`same` is empty) on as many people as the primary change or as all
+    who started stands on those; other numbers of the whole clinic are parts of those who started,
+    and of each other by size. A claim on the same n and count as a row of safety or cost is that
+    row again, and one on a technique is about that group of the cohort.
     """
     shape = shape or SHAPES[table]
     kept: dict[str, list[Hashable | None]] = {c: [None] * len(frame) for c in ("n", "of", "count")}
+    kept |= {c: [None] * len(frame) for c in shape.people}
     families: dict[tuple[object, ...], dict[str, dict[str, Hashable]]] = {}
+    repeats = dict(ledger.rows) if table == "claims" else {}
     for i, r in enumerate(frame.to_dict("records")):
         if shape.only and r[shape.only[0]] != shape.only[1]:
             continue
         what = tuple(r[c] for c in shape.by)
         group = str(r[shape.group]) if shape.group else "all"
+        before = repeats.get((r[shape.n], r[shape.count])) if shape.count else None
         if not np.isnan(r[shape.n]):
-            kept["n"][i] = _name_people(ledger, table, r, what, group, r[shape.n])
-            ledger.add(kept["n"][i], r[shape.n], _ANALYSED)
+            at = before[0] if before else None
+            kept["n"][i] = at or _name_people(ledger, table, r, group, shape)
+            ledger.add(kept["n"][i], r[shape.n], _STEP if shape.keep else _ANALYSED)
         if shape.of and not np.isnan(r[shape.of]):
             name: Hashable = ("of", group)
             if ledger.values.get(name, int(r[shape.of])) != int(r[shape.of]):
-                name = (table, *what, group, "of")
+                name = (table, group, "of", int(r[shape.of]))
             kept["of"][i] = ledger.add(name, r[shape.of], _SHARE)
             if kept["n"][i] is not None:
                 ledger.split(name, [kept["n"][i]], nested=True)
         if shape.count and not np.isnan(r[shape.count]):
-            cell = ledger.add((table, *what, group, "count"), r[shape.count], _SHARE)
+            at = before[1] if before else None
+            cell = ledger.add(at or (table, *what, group, "count"), r[shape.count], _SHARE)
             kept["count"][i] = cell
             if kept["n"][i] is not None:
                 rest = ledger.split(kept["n"][i], [cell], nested=True)
                 if rest is not None and ledger.preset.hides(ledger.values[rest]):
                     ledger.hidden.add(cell)
-        for column in kept:
+            if group == "all" and table in _REPEATED:
+                both = (kept["n"][i], kept["count"][i])
+                ledger.rows.setdefault((r[shape.n], r[shape.count]), both)
+        for column in shape.people:
+            if not np.isnan(r[column]):
+                own = tuple(r[c] for c in shape.by if c in (shape.same or ()) and c != "per")
+                person = (table, "people", *own, group, int(r[column]))
+                kept[column][i] = ledger.add(person, r[column], _SHARE)
+        for column in ("n", "of", "count"):
             if kept[column][i] is not None:
                 families.setdefault((column, *what), {}).setdefault(
                     "" if group == "all" else group.split(": ")[0], {}
@@ -248,21 +319,39 @@ def enter_statistics(
         for family, members in by.items():
             if family and whole is not None:
                 ledger.split(whole, members.values())
-    for column, own in kept.items():
-        names[table, column] = own
-        ledger.told |= {m for m in own if isinstance(m, tuple) and m[0] == table}
+    for column, own_names in kept.items():
+        names[table, column] = own_names
+        # Its note, or an estimate that stays, says that a hidden count is not small.
+        ledger.told |= {m for m in own_names if m is not None}
 
 
 def _name_people(
-    ledger: Ledger,
-    table: str,
-    row: dict[str, object],
-    what: tuple[object, ...],
-    group: str,
-    n: float,
+    ledger: Ledger, table: str, row: Mapping[str, Any], group: str, shape: Shape
 ) -> Hashable:
-    same = ("n", row.get("outcome"), row.get("comparison"), group)
-    return same if ledger.values.get(same) == int(n) else (table, *what, group, "n")
+    n = int(row[shape.n])
+    mine: Hashable = ("n", row.get("outcome"), row.get("comparison"), group)
+    if ledger.primary is not None and str(row.get("part", "")).startswith("technique: "):
+        mine = (*ledger.primary[:3], row["part"])  # type: ignore[index]
+    if ledger.values.get(mine) == n:
+        return mine
+    if shape.same is None:
+        return (table, *(row[c] for c in shape.by), group, "n")
+    if shape.same:
+        return (table, *(row[c] for c in shape.same), group, "n", n)
+    if ledger.values.get(EVERYONE) == n:
+        return EVERYONE
+    if ledger.primary is not None and ledger.values.get(ledger.primary) == n:
+        return ledger.primary
+    name: Hashable = ("people", n)
+    if name not in ledger.values:
+        ledger.add(name, n)
+        others = [m for m in ledger.values if isinstance(m, tuple) and m[0] == "people"]
+        for other in (EVERYONE, ledger.primary, *others):
+            value = ledger.values.get(other, n)
+            if value != n:  # who of the more is not among the fewer
+                pair = (other, name) if value > n else (name, other)
+                ledger.split(pair[0], [pair[1]], nested=True)
+    return name
 
 
 def release_statistics(
@@ -275,8 +364,9 @@ def release_statistics(
     """Hide rows on small numbers, round counts, compute shares again from rounded counts.
 
     A share (`unit` percent with a count) gets a Wilson interval from the rounded counts where
-    its interval was Wilson's; another method's limits are printed in whole percent. Every row
-    stays: a count that is hidden is written by `headway.disclosure.presets.write_count`.
+    its interval was Wilson's; another method's limits are printed in whole percent. Other
+    estimates are printed as `headway.disclosure.precision` says. Every row stays: a count that
+    is hidden is written by `headway.disclosure.presets.write_count`.
     """
     shape, preset = shape or SHAPES[table], ledger.preset
 
@@ -291,13 +381,18 @@ def release_statistics(
     people, part = gone("n"), gone("count")
     few = small("n") | small("count")
     for column in shape.people:
-        few = few | frame[column].map(preset.hides).to_numpy(dtype=bool)
-    hidden = people | part | few
+        few, part = few | small(column), part | gone(column)
+    hidden = part | few | _find_mixed(frame, shape, people, preset)
+    if not shape.keep:
+        hidden = hidden | people
+    elif shape.count:  # a share and its limits would give n back
+        hidden = hidden | (people & frame[shape.count].notna().to_numpy(dtype=bool))
     estimate, low, high = (*shape.numbers, "", "", "")[:3]
     own = np.ones(len(frame), bool)
     if shape.only:
         own = frame[shape.only[0]].eq(shape.only[1]).to_numpy(dtype=bool)
-    n = frame[shape.n].map(preset.round).where(own, frame[shape.n])
+    exact_n = frame[shape.n].copy()
+    n = exact_n.map(preset.round).where(own, exact_n)
     share = np.zeros(len(frame), bool)
     if shape.count:
         count = frame[shape.count].map(preset.round).clip(upper=n)
@@ -314,14 +409,23 @@ def release_statistics(
             again = again & ~score
         frame.loc[again, [low, high]] = frame.loc[again, [low, high]].round(0)
         frame[shape.count] = count.mask(hidden)
-    numbers = list(shape.numbers)
     exact = ~share & own
-    # Through nine decimals, so that the last bit of a number does not decide which way it goes.
-    frame.loc[exact, numbers] = frame.loc[exact, numbers].round(9).round(shape.decimals)
+    if shape.numbers:
+        own_interval = (estimate, low, high)
+        for triplet in (own_interval,) if shape.intervals is None else shape.intervals:
+            precision.widen(frame, exact, triplet, exact_n, preset)
+        decimals = (
+            precision.find_decimals(frame["unit"], frame[estimate])
+            if shape.decimals is None
+            else np.full(len(frame), shape.decimals)
+        )
+        plain = tuple(c for c in shape.numbers if c not in shape.fine)
+        precision.coarsen(frame, exact, plain, decimals)
+        precision.coarsen(frame, exact, shape.fine, np.full(len(frame), 2))
+        precision.hide_values_of_single_people(frame, exact_n, shape.numbers, preset)
+    numbers = list(shape.numbers)
     frame.loc[hidden, numbers] = NAN
-    if hidden.any():
-        frame[list(shape.derived)] = NAN
-    frame[shape.n] = n.mask(people)
+    frame[shape.n] = n.mask(people | (hidden & small("n")))
     if shape.of:
         frame[shape.of] = frame[shape.of].map(preset.round).mask(gone("of"))
     for column in shape.people:
@@ -334,6 +438,29 @@ def release_statistics(
         if said.any():
             frame.loc[said, column] = frame.loc[said, column].map(scrub)
     if "note" in frame:
+        for i in np.flatnonzero(people & ~hidden):
+            said_before = frame["note"].iloc[i]
+            parts = [said_before] if isinstance(said_before, str) else []
+            frame.loc[frame.index[i], "note"] = "; ".join([*parts, N_WITHHELD])
         frame.loc[hidden & few, "note"] = explain_small(preset)
         frame.loc[hidden & ~few, "note"] = explain(preset)
     return frame
+
+
+def _find_mixed(
+    frame: pd.DataFrame, shape: Shape, people: np.ndarray, preset: Preset
+) -> np.ndarray:
+    """Find rows whose estimate tells how many people they hold beyond those of another row."""
+    out = np.zeros(len(frame), bool)
+    if shape.mixed is None:
+        return out
+    column, mixed, plain = shape.mixed
+    rest = [c for c in shape.by if c != column]
+    key = [tuple(k) for k in frame[rest].astype(str).to_numpy()] if rest else [()] * len(frame)
+    kind, n = frame[column].to_numpy(), frame[shape.n].to_numpy(dtype=float)
+    base = {k: (n[i], people[i]) for i, k in enumerate(key) if kind[i] == plain}
+    for i, k in enumerate(key):
+        if kind[i] == mixed and k in base:
+            partner, gone = base[k]
+            out[i] = people[i] or gone or preset.hides(n[i] - partner)
+    return out

@@ -16,6 +16,7 @@ from scipy.special import ndtri
 
 from headway.disclosure.counts import Ledger
 from headway.disclosure.presets import explain
+from headway.disclosure.ties import at_risk
 from headway.outcomes.change import LEVEL
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ class Curve:
         first row's `at_risk` is everyone on the curve.
     survival, low, high
         The curve and its limits.
+    left
+        People who leave after each step; empty where the table does not say.
     """
 
     by: tuple[str, ...] = ()
@@ -54,10 +57,11 @@ class Curve:
     survival: str = "survival"
     low: str = "ci_low"
     high: str = "ci_high"
+    left: str = ""
 
 
 # Table -> its columns, as `statistics.SHAPES`.
-CURVES: dict[str, Curve] = {"relapse_curve": Curve(by=("rule",), time="days")}
+CURVES: dict[str, Curve] = {"relapse_curve": Curve(by=("rule",), time="days", left="censored")}
 
 
 def midpoint(counts: ArrayLike, block: int = 6) -> Floats:
@@ -130,8 +134,13 @@ def enter_curve(
     for key, part in frame.groupby([*curve.by, curve.group], sort=False):
         what, group = key[:-1], str(key[-1])
         people = int(part[curve.at_risk].iloc[0])
-        name = ledger.add((table, *what, group, "at risk"), people, _ANALYSED)
-        if ledger.preset.block > 1 and people:
+        # The same people stand at the start of every curve of a group (`ties`).
+        name = at_risk(group)
+        if ledger.values.get(name, people) != people:
+            name = (table, *what, group, "at risk")
+        ledger.add(name, people, _ANALYSED)
+        # A curve of a small number of people is not printed, so that no block is known of them.
+        if ledger.preset.block > 1 and people and not ledger.preset.hides(people):
             middle = float(midpoint(people, ledger.preset.block))
             low = middle - ledger.preset.block / 2 + 1
             high = middle + ledger.preset.block / 2
@@ -177,13 +186,14 @@ def release_survival(
     curve, preset = curve or CURVES[table], ledger.preset
     at = dict(zip(frame.index, names[table, "n"], strict=True))
     numbers = [curve.at_risk, curve.events, curve.survival, curve.low, curve.high]
+    left = [curve.left] if curve.left else []
     parts = [frame.iloc[:0]]
     for _, rows in frame.groupby([*curve.by, curve.group], sort=False):
         part = rows.copy()
         name = at[part.index[0]]
         if name in ledger.hidden:
             part = part.iloc[:1].copy()
-            part[[curve.time, *numbers]] = NAN
+            part[[curve.time, *numbers, *left]] = NAN
             part["redacted"] = True
             if "note" in part:
                 part["note"] = explain(preset)
@@ -194,5 +204,10 @@ def release_survival(
         moves = part[curve.events].to_numpy() > 0
         moves[:1] = True
         part["redacted"] = False
-        parts.append(part[moves & (part[curve.at_risk].to_numpy() > preset.block)])
+        shown = part[moves & (part[curve.at_risk].to_numpy() > preset.block)].copy()
+        if left:  # who is neither at risk nor had the event, from one printed step to the next
+            risk = shown[curve.at_risk].to_numpy()
+            gone = risk - shown[curve.events].to_numpy() - np.append(risk[1:], NAN)
+            shown[curve.left] = gone
+        parts.append(shown)
     return pd.concat(parts, ignore_index=True)

@@ -319,6 +319,39 @@ def judge(
     return "cannot tell", "interval too wide: it lies on both sides of the limit"
 
 
+_NUMBER_TEXT = r"(-?[\d.]+(?:e[+-]?\d+)?)"
+_WITHIN = re.compile(rf"the whole interval from {_NUMBER_TEXT} to {_NUMBER_TEXT}")
+_AT_LEAST = re.compile(rf"the whole interval at {_NUMBER_TEXT} or more")
+
+
+def read_rule(text: str) -> Rule:
+    """Read a rule back from its words (`Rule.text`), as far as a verdict needs it."""
+    if match := _WITHIN.match(text):
+        return Rule("within", "", low=float(match[1]), high=float(match[2]))
+    if match := _AT_LEAST.match(text):
+        return Rule("at_least", "", value=float(match[1]))
+    if text.startswith("the whole interval below 0"):
+        return Rule("change", "", benefit="lower")
+    if text.startswith("the whole interval above 0"):
+        return Rule("change", "", benefit="higher")
+    return Rule("description", "")
+
+
+def judge_again(
+    rule: str, causal: bool, estimate: float, ci_low: float, ci_high: float
+) -> tuple[Verdict, str | None]:
+    """Reach a verdict from a rule in words and the numbers as they are printed.
+
+    Returns
+    -------
+    verdict, reason
+        Of a description the reason is None: it does not come from numbers.
+    """
+    known = read_rule(rule)
+    verdict, reason = judge(known, causal, estimate, ci_low, ci_high)
+    return verdict, None if known.kind == "description" else reason
+
+
 def holm(p: Sequence[float]) -> Array:
     """Adjust p values for their number (Holm 1979); NaN stay, and do not count."""
     values = np.asarray(p, float)

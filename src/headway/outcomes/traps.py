@@ -376,7 +376,10 @@ def find_chosen_days(windows: pd.DataFrame, clinic: Mapping[str, Any], starters:
             "the records do not say whether an entry was likelier on headache days; an answer to "
             "'on how many of the last 28 days?' beside the diary would show it",
         )
-    flags = [low > 0 and round(share, 9) < COMPLETE_FROM for _, _, low, _, share, _ in found]
+    # Judged as printed, so that the flag follows from the detail.
+    flags = [
+        round(low, 1) > 0 and round(share, 2) < COMPLETE_FROM for _, _, low, _, share, _ in found
+    ]
     detail = "; ".join(
         f"{label}, diary (scaled) - asked: {d:+.1f} days ({low:.1f} to {high:.1f}) with "
         f"{100 * share:.0f} % of days observed"
@@ -515,7 +518,7 @@ def find_dropout(
         "rule: the 98 % t interval (analysis of covariance) lies above 0; says nothing of the lost "
         "without an answer"
     )
-    return Trap(id, found.ci_low > 0, float(found.n), float(len(lost)), detail, note)
+    return Trap(id, round(found.ci_low, 1) > 0, float(found.n), float(len(lost)), detail, note)
 
 
 # --- together ------------------------------------------------------------------------------------

@@ -107,8 +107,9 @@ def list_traps(table: pd.DataFrame, preset: Preset) -> Table | None:
         return None
     rows = []
     for r in table.to_dict("records"):
-        seen = not words.missing(r["n"]) or r["redacted"] or r["flagged"]
+        seen = not words.missing(r["n"]) or r["flagged"]
         sign = t("WARNING") if r["flagged"] else t("no sign of it") if seen else t("cannot be seen")
+        sign = t(words.HIDDEN) if r["redacted"] else sign
         rows.append(
             [
                 say(r["label"]),
