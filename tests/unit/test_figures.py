@@ -216,5 +216,5 @@ def test_figures_are_the_same_bytes_in_another_process(tmp_path: Path, repo_root
                 for p in (tmp_path / seed).iterdir()
             }
         )
-    assert len(hashes[0]) == 16
+    assert len(hashes[0]) == 18
     assert hashes[0] == hashes[1]

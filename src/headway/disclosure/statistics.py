@@ -85,8 +85,12 @@ SHAPES: dict[str, Shape] = {
             "difference",
             "diff_ci_low",
             "diff_ci_high",
+            "range_low",
+            "range_high",
         ),
+        derived=("range_low", "range_high"),
     ),
+    "checks": Shape(by=("id",), of=""),
     "sensitivity": Shape(by=("id",), count=""),
     "specifications": Shape(
         by=("window", "value", "completeness", "headache_day", "before", "lost"), count=""

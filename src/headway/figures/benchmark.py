@@ -430,9 +430,8 @@ def _describe(
     if not any(r["block"] == "arm" for r in rows):
         parts.append(" No published arm is drawn.")
     if expected is not None:
-        parts.append(
-            f" Shaded: {expected_label}, {_number(expected[0], 1)} to {_number(expected[1], 1)}."
-        )
+        label = expected_label.replace(chr(10), " ")
+        parts.append(f" Shaded: {label}, {_number(expected[0], 1)} to {_number(expected[1], 1)}.")
     return "".join(parts)
 
 
@@ -460,7 +459,7 @@ def _caption(
             "ad hoc floor); thin bar: prediction interval. "
         )
     if expected is not None:
-        text += f"Shaded: {expected_label}. "
+        text += f"Shaded: {expected_label.replace(chr(10), ' ')}. "
     text += (
         "The groups were not drawn by lot against this clinic: their people, selection and "
         "follow-up differ, so what lies between them describes and does not compare treatments."
