@@ -178,7 +178,8 @@ def _body(
 
 def _answer(released: Mapping[str, pd.DataFrame], preset: Preset) -> list[Answer]:
     main = released["cohort"][released["cohort"]["primary"]]
-    return write_answers(main, released["expected"], preset)
+    doubted = bool(list_doubts(released["traps"], released["funnel"]))
+    return write_answers(main, released["expected"], preset, doubted=doubted)
 
 
 def _gate(flow: pd.DataFrame) -> list[str]:

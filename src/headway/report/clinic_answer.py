@@ -51,7 +51,9 @@ _MISSING = {
 }
 
 
-def write_answers(main: pd.DataFrame, expected: pd.DataFrame, preset: Preset) -> list[Answer]:
+def write_answers(
+    main: pd.DataFrame, expected: pd.DataFrame, preset: Preset, *, doubted: bool = False
+) -> list[Answer]:
     """Write what changed, whether that would be expected anyway, and what is not known.
 
     Parameters
@@ -60,6 +62,8 @@ def write_answers(main: pd.DataFrame, expected: pd.DataFrame, preset: Preset) ->
         Released: the rows of `cohort` of the primary comparison, and the table `expected`.
     preset
         The rules in force.
+    doubted
+        Whether the records look like a trap (`list_doubts`).
     """
     change = pick(main, "change_mean")
     if change is None:
@@ -72,11 +76,15 @@ def write_answers(main: pd.DataFrame, expected: pd.DataFrame, preset: Preset) ->
                 "link": t("Who is counted"),
             }
         ]
-    return [
+    answers = [
         _say_change(main, change, preset),
         _say_expected(expected, change),
         _say_unknown(main),
     ]
+    if doubted:
+        for answer in answers[:2]:
+            answer["more"].append(t("But see the warning: the records may mislead."))
+    return answers
 
 
 def in_ten(percent: float) -> str:
@@ -99,6 +107,8 @@ def _say_change(main: pd.DataFrame, change: Mapping[str, Any], preset: Preset) -
         n=show_count(change["n"], change["redacted"], preset),
         of=t("a hidden number of") if started == t(words.HIDDEN) else started,
     )
+    if change["redacted"]:
+        who = t("Even how many people this is known for is hidden.")
     more = [who]
     known = pre is not None and post is not None and not words.missing(change["estimate"])
     if change["redacted"]:
@@ -163,28 +173,25 @@ def _say_expected(expected: pd.DataFrame, change: Mapping[str, Any]) -> Answer:
     verdict = judge(read_sources(expected)) if len(expected) else None
     if verdict is None or verdict.kind == "no_data":
         return answer
-    more = []
-    if not words.missing(verdict.low):
-        more.append(
-            t(
-                "Without treatment, we would expect a change from {low} to {high}.",
-                low=words.number(verdict.low, 1),
-                high=words.number(verdict.high, 1),
-            )
-        )
-    if not words.missing(verdict.change):
-        here = words.number(verdict.change, 1)
-        more.append(
-            t("Here it is {change}.", change=here)
-            if here == words.number(change["estimate"], 1)
-            else t(
-                "Here it is {change}, counted from the last 4 weeks before treatment.", change=here
-            )
-        )
+    if words.missing(verdict.change) or words.missing(verdict.low):
+        # Withheld rows are not beyond anything, but that is no finding.
+        answer["lead"] = t("This cannot be shown: too few people.")
+        return answer
+    here = words.number(verdict.change, 1)
+    more = [
+        t(
+            "Without treatment, we would expect a change from {low} to {high}.",
+            low=words.number(verdict.low, 1),
+            high=words.number(verdict.high, 1),
+        ),
+        t("Here it is {change}.", change=here)
+        if here == words.number(change["estimate"], 1)
+        else t("Here it is {change}, counted from the last 4 weeks before treatment.", change=here),
+    ]
     further, all_ways = len(verdict.further), len(verdict.further) + len(verdict.not_further)
     if verdict.kind == "beyond":
         answer["lead"] = t("The change is beyond what would be expected without treatment.")
-        more.append(t("All {n} ways to work this out say so.", n=all_ways))
+        more.append(t("Each of the {n} ways to work this out says so.", n=all_ways))
         more.append(t("That is still no proof that treatment did it."))
     elif verdict.kind == "not_told_apart":
         answer["lead"] = t("We cannot tell the change from what would come without treatment.")
@@ -197,7 +204,7 @@ def _say_expected(expected: pd.DataFrame, change: Mapping[str, Any]) -> Answer:
         )
     else:
         answer["lead"] = t("We cannot tell how much of it would have come without treatment.")
-        more.append(t("It goes further by all {n} ways to work this out.", n=all_ways))
+        more.append(t("It goes further by each of the ways to work this out ({n}).", n=all_ways))
     more += [t(_MISSING[m]) for m in verdict.missing if m in _MISSING]
     answer["more"] = more
     return answer
