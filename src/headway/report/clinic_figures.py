@@ -69,7 +69,7 @@ def find_data(
             out[name] = {"href": "", "tables": [_list_curve(released["relapse_curve"], preset)]}
         elif name.startswith("cost_"):
             currency, place = name[5:].rsplit("_", 1)
-            tables = [_list_plane(released["cost_plane"], currency, int(place) - 1)]
+            tables = _list_plane(released, currency, int(place) - 1, preset)
             out[name] = {"href": "", "tables": tables}
     return out
 
@@ -181,12 +181,30 @@ def _list_curve(curve: pd.DataFrame, preset: Preset) -> Table:
     return make_table(t("Steps of the curve without relapse"), heads, rows, numeric=[1, 2, 3, 4])
 
 
-def _list_plane(plane: pd.DataFrame, currency: str, place: int) -> Table:
-    """List the share of bootstrap replicates by difference, over all fees."""
+def _list_plane(
+    released: Mapping[str, pd.DataFrame], currency: str, place: int, preset: Preset
+) -> list[Table]:
+    """List what the plane's point and shares are, and its replicates by difference."""
+    plane, cost = released["cost_plane"], released["cost"]
     own = plane[plane["currency"] == currency]
     basis = list(dict.fromkeys(own["basis"]))[place]
     own = own[own["basis"] == basis]
-    rows = [
+    point = cost[
+        (cost["currency"] == currency)
+        & (cost["basis"] == basis)
+        & cost["statistic"].isin(["mean_total", "days_a_year", "plane_fewer", "plane_more"])
+    ]
+    what = {"currency": currency, "basis": say(str(basis))}
+    summary = [
+        [
+            say(r["label"]),
+            words.interval(r, 1),
+            words.as_text(r["unit"]),
+            show_count(r["n"], r["redacted"], preset),
+        ]
+        for r in point.to_dict("records")
+    ]
+    cells = [
         [
             _write_bin(low, high),
             words.percent(part["share"].sum(), 1),
@@ -194,13 +212,20 @@ def _list_plane(plane: pd.DataFrame, currency: str, place: int) -> Table:
         ]
         for (low, high), part in own.groupby(["difference_low", "difference_high"], sort=True)
     ]
-    heads = ["Headache days a year of difference", "Replicates", "Mean fees, from and to"]
-    caption = t(
-        "Bootstrap replicates by difference, {currency} ({basis})",
-        currency=currency,
-        basis=say(str(basis)),
-    )
-    return make_table(caption, heads, rows, numeric=[1, 2])
+    return [
+        make_table(
+            t("Fees and difference, {currency} ({basis})", **what),
+            ["", "Value (95 % CI; its method)", "Unit", "n"],
+            summary,
+            numeric=[3],
+        ),
+        make_table(
+            t("Bootstrap replicates by difference, {currency} ({basis})", **what),
+            ["Headache days a year of difference", "Replicates", "Mean fees, from and to"],
+            cells,
+            numeric=[1, 2],
+        ),
+    ]
 
 
 def list_checks(table: pd.DataFrame, preset: Preset) -> Table | None:

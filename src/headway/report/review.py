@@ -111,7 +111,7 @@ def build(
             _as_printed(caption, tables[name])
             for caption, name in (
                 ("Arms", "arms"),
-                ("Differences between arms", "contrasts"),
+                ("Differences between arms, as printed", "contrasts"),
                 ("Pooled results", "published"),
             )
             if len(tables[name])
