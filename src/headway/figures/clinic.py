@@ -81,12 +81,15 @@ def _draw(tables: Mapping[str, pd.DataFrame], clinic: Mapping[str, Any]) -> dict
     known = benchmark["block"].eq("clinic") & benchmark["change"].notna()
     if known.any() and benchmark["block"].eq("arm").any():
         spread = _read_range(tables["expected"])
+        own = float(benchmark.loc[known, "change"].iloc[0])
+        last = _read_last_change(tables["expected"], own)
         out["benchmark"] = draw_benchmark(
             benchmark,
             expected=spread,
-            expected_label=t(
-                "change expected without treatment,\ncounted from the last 4 weeks before"
-            ),
+            expected_label=t("expected without treatment")
+            if last is None
+            else t("change expected without treatment,\ncounted from the last 4 weeks before"),
+            last_change=last,
             stamp=mark,
         )
     if relapse["free_at_horizon"].notna().any():
@@ -100,3 +103,15 @@ def _read_range(expected: pd.DataFrame) -> tuple[float, float] | None:
     if not len(expected) or expected["range_low"].isna().all():
         return None
     return float(expected["range_low"].iloc[0]), float(expected["range_high"].iloc[0])
+
+
+def _read_last_change(expected: pd.DataFrame, own: float) -> float | None:
+    """Read the change from the last window before alone, where it is another than `own`.
+
+    The sources of `expected` start from that window also where the primary comparison starts from
+    the mean of two.
+    """
+    known = expected.loc[expected["source"] == "mee_chua", "change"].dropna()
+    if not len(known) or round(float(known.iloc[0]), 1) == round(own, 1):
+        return None
+    return float(known.iloc[0])
