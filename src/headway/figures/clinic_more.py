@@ -44,7 +44,10 @@ def draw_more(tables: Mapping[str, pd.DataFrame], name: str, stamp: str) -> dict
     if (funnel["z"].notna() & ~funnel["redacted"]).sum() >= _FEWEST_THERAPISTS:
         out["funnel"] = draw_funnel(funnel, stamp=stamp)
     months = tables["control_chart"]
-    if (months["value"].notna() & ~months["redacted"]).any():
+    # A chart whose months are all hidden is a row of the table, and no empty frame.
+    told = months["value"].notna() & ~months["redacted"]
+    months = months[months["chart"].isin(months.loc[told, "chart"])]
+    if len(months):
         out["months"] = draw_control_charts(months, stamp=stamp)
     return out
 

@@ -270,5 +270,5 @@ def list_doubts(traps: pd.DataFrame, funnel: pd.DataFrame) -> list[dict[str, str
 
 
 def as_headline(answers: list[Answer]) -> str:
-    """Write the first answer in one paragraph, for the card of the index."""
-    return " ".join([answers[0]["lead"], *answers[0]["more"]])
+    """Write the first answer for the card of the index, and whether it would come anyway."""
+    return " ".join([answers[0]["lead"], *answers[0]["more"], *(a["lead"] for a in answers[1:2])])
