@@ -127,5 +127,19 @@ def test_every_figure_has_its_numbers_in_words_and_in_a_table(
         )
 
 
+def test_every_figure_of_a_review_stands_in_a_section_with_its_table(
+    pages: dict[str, Path],
+) -> None:
+    page = pages["review"].read_text(encoding="utf-8")
+    sections = re.findall(r"<section .*?</section>", page, re.DOTALL)
+    with_figure = [s for s in sections if "<figure" in s]
+    assert len(with_figure) >= 3
+    for section in with_figure:
+        assert "<table>" in section, section[:80]
+    for name in re.findall(r'<figure id="figure-([^"]+)"', page):
+        alt = re.search(rf'<desc id="{name}-desc">(.*?)</desc>', page, re.DOTALL)
+        assert alt is not None and re.search(r"\d", alt[1]), name
+
+
 def _places(number: str) -> int:
     return len(number.partition(".")[2])

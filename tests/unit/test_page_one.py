@@ -13,6 +13,7 @@ import pytest
 from headway import disclosure
 from headway.disclosure import PRESETS
 from headway.outcomes.audit import empty_audit
+from headway.outcomes.benchmark import explain_benchmark
 from headway.outcomes.expected import judge, read_sources
 from headway.outcomes.traps import LABELS
 from headway.report import clinic as clinic_page
@@ -257,6 +258,16 @@ def test_the_page_says_for_how_many_before_is_one_window() -> None:
     page, out, _ = built("no earlier window")
     row = out["checks"].set_index("id").loc["one_window_before"]
     assert row["count"] == row["n"]
+
+
+def test_the_page_says_what_the_benchmark_holds() -> None:
+    page, out, _ = built("demo")
+    for sentence in explain_benchmark(out["benchmark"]):
+        assert f"<p>{sentence}</p>" in page
+    none = {**out, "benchmark": out["benchmark"].query("block == 'clinic'")}
+    settings, _, rules = released("demo")
+    page, _ = clinic_page.build(settings, READY, none, [], rules)
+    assert "No published arm of a like time, unit and condition was found." in page
 
 
 def test_the_checks_before_treatment_are_on_the_page() -> None:
