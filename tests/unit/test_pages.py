@@ -222,6 +222,10 @@ def test_every_verdict_and_every_row_is_on_the_page(name: str, tmp_path: Path) -
         assert f"of {total}" in card["verdicts"]
     for limit in document["limitations"]:
         assert " ".join(limit.split()) in text
+    if document["flow"]:
+        assert (
+            '<figure id="figure-flow"' in page and "<caption>Flow of the search</caption>" in page
+        )
 
 
 def test_falsiroli_says_plainly_what_is_not_public(tmp_path: Path) -> None:
