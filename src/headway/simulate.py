@@ -136,7 +136,7 @@ CODES: dict[str, dict[str, dict[str, str]]] = {
 }
 """File -> canonical column -> the synthetic clinic's own code -> the canonical value."""
 
-# What only some scenarios write: a fifth file, and a column of the sessions.
+# What only some scenarios write: a fifth file, and columns of the sessions.
 _MORE: dict[str, dict[str, str]] = {
     "windows": {
         "patient_id": "code",
@@ -145,7 +145,7 @@ _MORE: dict[str, dict[str, str]] = {
         "frequency_after": "days_after",
         "score_after": "score_after",
     },
-    "sessions": {"remark": "remarks"},
+    "sessions": {"month": "month", "remark": "remarks"},
 }
 # Canonical columns that `headway.tables` calls otherwise; None where it has none.
 _PIPELINE: dict[str, str | None] = {
@@ -162,6 +162,7 @@ _UNITS = {
     "chronicity_years": "years",
 }
 _YES_NO = ("insured", "homework_given", "homework_done")
+_DAYS_PER_MONTH = 365.25 / 12
 # Mechanism -> place of its generator; a new one goes to the end.
 _GENERATORS = (
     "dropout",
@@ -171,6 +172,7 @@ _GENERATORS = (
     "zeros",
     "remarks",
     "groups",
+    "calendar",
 )
 
 
@@ -344,6 +346,8 @@ def describe_clinic(simulated: SimulatedClinic, name: str) -> dict[str, Any]:
             else:
                 mapped[canonical] = own
         files[file] = {"path": f"{file}.csv", "columns": mapped}
+    if "month" in simulated.tables["sessions"]:
+        files["sessions"]["columns"]["month"] = _MORE["sessions"]["month"]
     files["sessions"]["constants"] = {"currency": "USD"}
     document = {
         "schema_version": 1,
@@ -1180,6 +1184,16 @@ def _windows_file(
     return table.sort_values("patient_id", ignore_index=True)
 
 
+def _months(
+    rng: np.random.Generator, sessions: pd.DataFrame, people: _People, p: Parameters
+) -> pd.Series[int]:
+    """Count the month of every session from 1; people start on any day of the first months."""
+    days = p["visits.start_within_months"] * _DAYS_PER_MONTH
+    start = dict(zip(people.code, rng.uniform(0, days, len(people.code)), strict=True))
+    since = sessions["patient_id"].map(start) + sessions["day"]
+    return 1 + (since // _DAYS_PER_MONTH).astype("int64")
+
+
 def _remarks(
     rng: np.random.Generator, sessions: pd.DataFrame, p: Parameters
 ) -> tuple[NDArray[np.object_], str | None]:
@@ -1306,6 +1320,10 @@ def simulate_clinic(
         generator = _generator(seed, "windows_file")
         tables["windows"] = _windows_file(generator, people, counts, p)
         planted["zero_coded_windows"] = int(people.lost.sum()) * int(p["windows_file.zero_coded"])
+    if p["visits.start_within_months"]:
+        tables["sessions"]["month"] = _months(
+            _generator(seed, "calendar"), tables["sessions"], people, p
+        )
     if p["remarks.kept"]:
         remarks, kind = _remarks(_generator(seed, "remarks"), tables["sessions"], p)
         tables["sessions"]["remark"] = remarks

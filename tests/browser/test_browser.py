@@ -10,43 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from headway.figures import clinic as clinic_figures
-from headway.figures import review as review_figures
-from headway.figures import theme
-from headway.report import clinic as clinic_page
-from headway.report import review as review_page
-from tests.unit.pages_builder import READY, released, review
-
 pytestmark = pytest.mark.browser
 PAGES = ("clinic", "review")
-
-
-@pytest.fixture(scope="module")
-def browser() -> str:
-    """Find Chromium; without it these tests are skipped, and in CI they fail."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
-    if found is None:
-        if os.environ.get("CI"):
-            pytest.fail("Chromium is not here")
-        pytest.skip("SKIPPED LOUDLY: Chromium is not here")
-    return found
-
-
-@pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Write a clinic's and a review's page."""
-    folder = tmp_path_factory.mktemp("pages")
-    settings, tables, rules = released("demo")
-    saved = theme.save(clinic_figures.draw_clinic(tables, settings), folder / "c")
-    clinic, _ = clinic_page.build(settings, READY, tables, saved, rules)
-    document, tables = review("acupuncture_headache")
-    saved = theme.save(review_figures.draw_review(tables, document), folder / "r")
-    text, _ = review_page.build(document, READY, tables, saved)
-    out = {}
-    for name, page in (("clinic", clinic), ("review", text)):
-        out[name] = folder / f"{name}.html"
-        out[name].write_text(page, encoding="utf-8")
-    return out
 
 
 def run(browser: str, folder: Path, *arguments: str) -> str:

@@ -84,3 +84,35 @@ CLINIC = (40, 6, "small_cells")
 def printed(preset: str, clinic: tuple[int, int, str] = CLINIC) -> dict[str, pd.DataFrame]:
     """Release a simulated clinic's tables, once for all tests; nobody may change them."""
     return release(simulated(*clinic)[1], PRESETS[preset])
+
+
+@cache
+def scenario(
+    name: str, people: int = 150, seed: int = 1, earlier: bool = True
+) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
+    """Take a clinic of a scenario through its real path, as its own clinic.yaml describes it.
+
+    Without `earlier` the diary begins 28 days before treatment. Imputation and the multiverse are
+    small: pages are looked at, not numbers.
+    """
+    folder = Path(mkdtemp()) / "clinic"
+    made = simulate.simulate_clinic(n_patients=people, seed=seed, scenario=name)
+    if not earlier:
+        diary = made.tables["diary"]
+        made.tables["diary"] = diary[diary["day"] >= -28].reset_index(drop=True)
+    simulate.write_clinic(made, folder)
+    document = simulate.describe_clinic(made, "clinic") | {
+        "bootstrap": {"replicates": 200, "seed": 1},
+        "sensitivity": {
+            "imputations": 2,
+            "cycles": 2,
+            "completeness": [20],
+            "headache_hours": [0.5],
+        },
+    }
+    (folder / "clinic.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
+    clinic = config.load_clinic(folder)
+    flow = clinics.ingest_clinic(folder, clinic, folder.parent / "out").as_flow()
+    found = audit.audit_clinic(folder.parent / "out", clinic)
+    found["flow"] = cohort.join_flow(tables.conform("flow", pd.DataFrame(flow)), found["flow"])
+    return clinic, {name: found[name] for name in tables.RELEASED}

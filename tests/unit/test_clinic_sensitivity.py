@@ -342,8 +342,8 @@ def test_the_other_assumptions_are_drawn_with_their_numbers(
     drawing = draw_sensitivity(table, "headache days", stamp="SYNTHETIC")
     assert drawing is not None
     for id in ("complete_pairs", "multiple_imputation", "mixed_model"):
-        assert f"{row(table, id)['estimate']:.1f} (95 % CI" in drawing.alt
-    assert f"{row(table, 'bound_high')['estimate']:.1f}." in drawing.alt
+        assert f"{row(table, id)['estimate']:.1f} (95 % CI".replace("-", "−") in drawing.alt
+    assert f"{row(table, 'bound_high')['estimate']:.1f}.".replace("-", "−") in drawing.alt
     assert "one therapist" not in drawing.alt  # five of them: not done
     assert "effect" not in drawing.alt + drawing.caption + drawing.title
     theme.save({"assumptions": drawing}, tmp_path)

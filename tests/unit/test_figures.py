@@ -18,6 +18,7 @@ from headway import config
 from headway.figures import clinic as clinic_figures
 from headway.figures import forest, theme
 from headway.figures import review as review_figures
+from headway.outcomes.expected import judge, read_sources
 from tests.unit.pages_builder import RAW, released, review
 
 REVIEWS = sorted(
@@ -175,6 +176,52 @@ def test_nothing_to_draw_is_no_figure() -> None:
     assert clinic_figures.draw_clinic({n: t.iloc[:0] for n, t in tables.items()}, clinic) == {}
 
 
+def test_places_are_rounded_to_a_hundredth_and_scales_are_not() -> None:
+    svg = (
+        '<g transform="translate(72.716151 247.803473) scale(0.015625 -0.09)">'
+        '<path d="M 2253 4666.123456 L -0.001 1.5" style="stroke-width: 1.123456"/>'
+        '<use x="107.090526" y="233.064"/></g>'
+    )
+    assert theme._round_places(svg) == (
+        '<g transform="translate(72.72 247.8) scale(0.015625 -0.09)">'
+        '<path d="M 2253 4666.12 L -0 1.5" style="stroke-width: 1.123456"/>'
+        '<use x="107.09" y="233.06"/></g>'
+    )
+
+
+def test_the_range_of_a_clinics_benchmark_is_that_of_the_table() -> None:
+    clinic, tables, _ = released("demo")
+    row = tables["expected"].iloc[0]
+    sources = judge(read_sources(tables["expected"]))
+    assert (row["range_low"], row["range_high"]) == (sources.low, sources.high)
+    axes = clinic_figures.draw_clinic(tables, clinic)["benchmark"].figure.axes[1]
+    band = axes.patches[0]
+    assert np.isclose(band.get_x(), row["range_low"])
+    assert np.isclose(band.get_x() + band.get_width(), row["range_high"])
+    # One source withheld, none drawn: the range would say where it lies.
+    hidden = {**tables, "expected": tables["expected"].assign(range_low=np.nan, range_high=np.nan)}
+    axes = clinic_figures.draw_clinic(hidden, clinic)["benchmark"].figure.axes[1]
+    assert not [p for p in axes.patches if p.get_hatch() == "//"]
+
+
+def test_further_figures_are_drawn_only_where_there_is_something_to_show() -> None:
+    clinic, tables, _ = released("demo")
+    names = set(clinic_figures.draw_clinic(tables, clinic))
+    assert {"sensitivity", "cost_USD_1", "cost_USD_2", "funnel", "months"} <= names
+    for table, gone in (
+        ("sensitivity", {"sensitivity"}),
+        ("cost_plane", {"cost_USD_1", "cost_USD_2"}),
+        ("funnel", {"funnel"}),
+        ("control_chart", {"months"}),
+    ):
+        without = {**tables, table: tables[table].iloc[:0]}
+        assert set(clinic_figures.draw_clinic(without, clinic)) == names - gone
+    hidden = {**tables, "control_chart": tables["control_chart"].copy()}
+    hidden["control_chart"].loc[hidden["control_chart"]["chart"] == "lost", "value"] = np.nan
+    months = clinic_figures.draw_clinic(hidden, clinic)["months"]
+    assert len(months.figure.axes) == 2 and "without a change" not in months.alt
+
+
 def test_inlined_figures_share_no_identifier(tmp_path: Path) -> None:
     clinic, tables, _ = released("demo")
     saved = theme.save(clinic_figures.draw_clinic(tables, clinic), tmp_path)
@@ -216,5 +263,5 @@ def test_figures_are_the_same_bytes_in_another_process(tmp_path: Path, repo_root
                 for p in (tmp_path / seed).iterdir()
             }
         )
-    assert len(hashes[0]) == 16
+    assert len(hashes[0]) == 18
     assert hashes[0] == hashes[1]

@@ -112,8 +112,11 @@ def test_every_table_keeps_its_contract(demo: dict[str, Any]) -> None:
     validate("dose", doses)
     assert set(doses["dose"]) == {"sessions", "minutes"}
 
-    # The demo counts no months, so there is nothing to chart and nothing is made up.
+    # Where no months are counted there is nothing to chart, and nothing is made up.
     months = control_charts.find_start_months(demo["sessions"])
+    assert set(months.index) == set(demo["starters"])
+    without = demo["sessions"].assign(month=pd.array([pd.NA] * len(demo["sessions"]), "Int64"))
+    months = control_charts.find_start_months(without)
     charts = control_charts.build_control_charts(
         pairs, months, demo["starters"], clinic, unit="headache days per 28", last_month=None
     )

@@ -382,7 +382,8 @@ def test_files_carry_the_clinics_own_names_codes_and_markers(
     for name, columns in COLUMNS.items():
         text = (tmp_path / f"{name}.csv").read_text(encoding="utf-8")
         raw = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
-        assert list(raw.columns) == list(columns.values())
+        more = ["month"] if name == "sessions" else []
+        assert list(raw.columns) == [*columns.values(), *more]
         assert described[name]["path"] == f"{name}.csv"
         table = demo.tables[name]
         assert len(raw) == len(table)
@@ -486,7 +487,7 @@ def test_mechanisms_are_off_unless_a_scenario_sets_them() -> None:
     clinic = of_scenario("real_effect")
     assert not any(clinic.truth["planted"].values())
     assert set(clinic.tables) == {"patients", "sessions", "diary", "questionnaires"}
-    assert list(clinic.tables["sessions"].columns) == list(COLUMNS["sessions"])
+    assert list(clinic.tables["sessions"].columns) == [*COLUMNS["sessions"], "month"]
 
 
 def test_zeros_stand_for_all_of_the_lost() -> None:
@@ -605,6 +606,23 @@ def test_small_groups_have_one_to_seven_people() -> None:
             sizes.add(size)
         assert ((people["technique"] == "wet_needling") == (people["therapist"] == "T4")).all()
     assert len(sizes) > 3
+
+
+def test_months_follow_from_the_day_of_the_start(demo: simulate.SimulatedClinic) -> None:
+    sessions = demo.tables["sessions"].dropna(subset=["day"])
+    first = sessions.groupby("patient_id").transform("first")
+    assert sessions["month"].min() == 1 and first["month"].max() <= 12
+    # A month has 30.4 days on average: so many days on, so many months, give or take one.
+    passed = (sessions["day"] - first["day"]) / (365.25 / 12)
+    assert ((sessions["month"] - first["month"]) - passed).abs().max() < 1
+    none = simulate.simulate_clinic(
+        n_patients=20, seed=1, parameters={"visits.start_within_months": 0}
+    )
+    assert "month" not in none.tables["sessions"]
+    some = simulate.simulate_clinic(n_patients=20, seed=1)
+    pd.testing.assert_frame_equal(
+        none.tables["sessions"], some.tables["sessions"].drop(columns="month")
+    )
 
 
 def plain(entry: str | dict[str, object]) -> dict[str, object]:

@@ -19,7 +19,7 @@ def main(snakemake):
         arms = pd.concat([a for a in read if len(a)]) if any(map(len, read)) else None
         result = audit.audit_clinic(folder, clinic, arms, threads=snakemake.threads)
     else:
-        result = audit.empty_audit()
+        result = audit.empty_audit(status["problems"])
     account = tables.read_csv("flow", Path(snakemake.input.account))
     for name in ("windows", "change"):
         tables.write_parquet(result[name], Path(snakemake.output[name]))

@@ -47,8 +47,14 @@ def follow(out: Tables, true: Mapping[str, pd.DataFrame], preset: Preset) -> Non
 
 
 def _follow_expected(frame: pd.DataFrame, true: Mapping[str, pd.DataFrame], preset: Preset) -> None:
-    """Call a change beyond what was expected where the printed limit lies below 0."""
+    """Call a change beyond what was expected where the printed limit lies below 0.
+
+    The range is that of the printed sources: its end could be the one that is hidden.
+    """
     frame["beyond"] = (frame["diff_ci_high"] < 0) & ~frame["redacted"]
+    shown = ~frame["redacted"]
+    frame.loc[shown, "range_low"] = frame.loc[shown, "expected"].min()
+    frame.loc[shown, "range_high"] = frame.loc[shown, "expected"].max()
 
 
 def _follow_cost(frame: pd.DataFrame, true: Mapping[str, pd.DataFrame], preset: Preset) -> None:

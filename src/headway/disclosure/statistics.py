@@ -103,6 +103,8 @@ SHAPES: dict[str, Shape] = {
             "difference",
             "diff_ci_low",
             "diff_ci_high",
+            "range_low",
+            "range_high",
         ),
         intervals=(
             ("expected", "ci_low", "ci_high"),
@@ -120,6 +122,7 @@ SHAPES: dict[str, Shape] = {
         keep=True,
         mixed=("id", "baseline_carried_forward", "complete_pairs"),
     ),
+    "checks": Shape(by=("id",), of=""),
     "specifications": Shape(
         by=("window", "value", "completeness", "headache_day", "before", "lost"),
         count="",

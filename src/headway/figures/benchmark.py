@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from headway.figures import theme
 from headway.figures.theme import BLUE, FAINT, GREEN, GREY, INK, ORANGE, Drawing
+from headway.messages import t
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,6 +51,7 @@ def draw_benchmark(
     *,
     expected: tuple[float, float] | None = None,
     expected_label: str = "expected without treatment",
+    last_change: float | None = None,
     stamp: str = "",
 ) -> Drawing:
     """Draw the clinic and the published arms with the range expected without treatment.
@@ -62,6 +64,9 @@ def draw_benchmark(
         Lowest and highest change expected without treatment, computed elsewhere.
     expected_label
         What the shaded range is.
+    last_change
+        The clinic's change counted from the last window before treatment alone, which is what
+        the range is for; drawn where it is not the change of the clinic's row.
     stamp
         Text for the corner, such as SYNTHETIC.
     """
@@ -69,13 +74,22 @@ def draw_benchmark(
     ours = next(r for r in rows if r["block"] == "clinic")
     drawn = [r for r in rows if r["block"] == "arm"]
     lines = _list_lines(ours, drawn[:_MOST], [r for r in rows if r["block"] == "pooled"])
+    last = aside = ""
+    if last_change is not None:
+        label = t("The same, counted from the last 4 weeks before")
+        lines.insert(2, _Line("last", label, value=last_change, right=_number(last_change)))
+        last = f" {label}: {_number(last_change)}."
+        aside = " " + t(
+            "The cross in the clinic’s block is its change from the last 4 weeks before alone, as "
+            "the shaded range is."
+        )
     figure = _draw(lines, expected, expected_label, str(ours["unit"]), stamp)
     title = "This clinic beside published trial arms"
     return Drawing(
         figure,
         title,
-        _describe(rows, expected, expected_label, title, stamp),
-        _caption(rows, expected, expected_label, len(drawn) - _MOST),
+        _describe(rows, expected, expected_label, title, stamp) + last,
+        _caption(rows, expected, expected_label, len(drawn) - _MOST) + aside,
         wide=True,
     )
 
@@ -299,7 +313,9 @@ def _write(text: Axes, side: Axes, line: _Line, y: float, middle: float) -> None
 def _mark(axes: Axes, line: _Line, y: float, limits: tuple[float, float]) -> None:
     if math.isnan(line.value):
         return
-    colour = {"clinic": BLUE, "like": GREEN, "other": GREY, "pooled": ORANGE}[line.kind]
+    colour = {"clinic": BLUE, "like": GREEN, "other": GREY, "pooled": ORANGE, "last": BLUE}[
+        line.kind
+    ]
     if line.kind == "pooled" and not math.isnan(line.pi_low):
         _interval(axes, line.pi_low, line.pi_high, y + 0.1, limits, INK, 1.0)
     if line.kind == "pooled":
@@ -315,7 +331,7 @@ def _mark(axes: Axes, line: _Line, y: float, limits: tuple[float, float]) -> Non
     if not math.isnan(line.low):
         width = 2.4 if line.kind == "clinic" else 1.4
         _interval(axes, line.low, line.high, y, limits, colour, width)
-    marker = {"clinic": "s", "like": "o", "other": "o"}[line.kind]
+    marker = {"clinic": "s", "like": "o", "other": "o", "last": "x"}[line.kind]
     if math.isnan(line.low):
         marker = "x"
     axes.plot(
@@ -430,9 +446,8 @@ def _describe(
     if not any(r["block"] == "arm" for r in rows):
         parts.append(" No published arm is drawn.")
     if expected is not None:
-        parts.append(
-            f" Shaded: {expected_label}, {_number(expected[0], 1)} to {_number(expected[1], 1)}."
-        )
+        label = expected_label.replace(chr(10), " ")
+        parts.append(f" Shaded: {label}, {_number(expected[0], 1)} to {_number(expected[1], 1)}.")
     return "".join(parts)
 
 
@@ -460,7 +475,7 @@ def _caption(
             "ad hoc floor); thin bar: prediction interval. "
         )
     if expected is not None:
-        text += f"Shaded: {expected_label}. "
+        text += f"Shaded: {expected_label.replace(chr(10), ' ')}. "
     text += (
         "The groups were not drawn by lot against this clinic: their people, selection and "
         "follow-up differ, so what lies between them describes and does not compare treatments."

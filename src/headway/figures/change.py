@@ -138,7 +138,7 @@ def _draw_histogram(axes: Axes, histogram: pd.DataFrame, unit: str) -> None:
                 facecolor=colour,
                 edgecolor=INK,
                 linewidth=0.6,
-                hatch="" if better else "..." if worse else "xx",
+                hatch="" if better else r"\\" if worse else "xx",
             )
             axes.text(x, r["n"], f"{r['n']:.0f}", ha="center", va="bottom", fontsize=8)
         labels.append(_bin(r))

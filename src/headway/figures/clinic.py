@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import isnan
 from typing import TYPE_CHECKING, Any
 
 from headway.figures.benchmark import draw_benchmark
 from headway.figures.change import draw_change
+from headway.figures.clinic_more import draw_more
 from headway.figures.durability import draw_durability
 from headway.figures.responders import ORDER, draw_responders
 from headway.figures.sensitivity import draw_clinic_specifications
 from headway.figures.theme import Drawing
 from headway.messages import speaking, t
-from headway.outcomes.expected import judge, read_sources
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,9 +80,38 @@ def _draw(tables: Mapping[str, pd.DataFrame], clinic: Mapping[str, Any]) -> dict
     benchmark, relapse = tables["benchmark"], tables["relapse"]
     known = benchmark["block"].eq("clinic") & benchmark["change"].notna()
     if known.any() and benchmark["block"].eq("arm").any():
-        without = judge(read_sources(tables["expected"])) if len(tables["expected"]) else None
-        spread = None if without is None or isnan(without.low) else (without.low, without.high)
-        out["benchmark"] = draw_benchmark(benchmark, expected=spread, stamp=mark)
+        spread = _read_range(tables["expected"])
+        own = float(benchmark.loc[known, "change"].iloc[0])
+        last = _read_last_change(tables["expected"], own)
+        out["benchmark"] = draw_benchmark(
+            benchmark,
+            expected=spread,
+            expected_label=t("expected without treatment")
+            if last is None
+            else t("change expected without treatment,\ncounted from the last 4 weeks before"),
+            last_change=last,
+            stamp=mark,
+        )
     if relapse["free_at_horizon"].notna().any():
         out["relapse"] = draw_durability(tables["relapse_curve"], relapse, stamp=mark)
-    return out
+    name = t(NAMES[main]) if main in NAMES else str(main).replace("_", " ")
+    return out | draw_more(tables, name, mark)
+
+
+def _read_range(expected: pd.DataFrame) -> tuple[float, float] | None:
+    """Read the range of changes expected without treatment; None where it is not released."""
+    if not len(expected) or expected["range_low"].isna().all():
+        return None
+    return float(expected["range_low"].iloc[0]), float(expected["range_high"].iloc[0])
+
+
+def _read_last_change(expected: pd.DataFrame, own: float) -> float | None:
+    """Read the change from the last window before alone, where it is another than `own`.
+
+    The sources of `expected` start from that window also where the primary comparison starts from
+    the mean of two.
+    """
+    known = expected.loc[expected["source"] == "mee_chua", "change"].dropna()
+    if not len(known) or round(float(known.iloc[0]), 1) == round(own, 1):
+        return None
+    return float(known.iloc[0])

@@ -55,7 +55,7 @@ def draw_cost_plane(
                 align="edge",
                 facecolor=BLUE if fewer else ORANGE,
                 alpha=0.15 + 0.85 * cell.share / most,
-                hatch="" if fewer else "....",
+                hatch="" if fewer else r"\\",
                 edgecolor="white" if fewer else INK,
                 linewidth=0.4,
             )

@@ -108,7 +108,11 @@ def _finish(axes: Axes, rows: pd.DataFrame) -> None:
     axes.grid(axis="y", color=FAINT, linewidth=0.5)
     axes.set_axisbelow(True)
     if len(axes.get_legend_handles_labels()[0]) > 1:
-        axes.legend(loc="lower left", frameon=True, framealpha=0.9, edgecolor=FAINT, fontsize=8.5)
+        # Above the axes: curves may go anywhere below it.
+        axes.legend(
+            loc="lower left", bbox_to_anchor=(0, 1), ncols=4, frameon=False, fontsize=8.5,
+            borderaxespad=0.2, handlelength=3,
+        )  # fmt: skip
 
 
 def _count_at_risk(
@@ -122,7 +126,7 @@ def _count_at_risk(
     figure.text(0.01, y, "at risk", fontsize=8, fontweight="bold", va="center")
     for i, group in enumerate(shown):
         level = y - 0.22 * (i + 1) / inches
-        figure.text(0.01, level, _name(group), fontsize=8, va="center", color=_LOOKS[i][0])
+        figure.text(0.01, level, _name(group), fontsize=8, va="center", color=INK)
         own = rows[rows["group"] == group].set_index("days")["at_risk"]
         for tick in ticks:
             value = own.get(tick * 7, math.nan)

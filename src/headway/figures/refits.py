@@ -295,7 +295,18 @@ def draw_specifications(
         bottom = min(core[0], value.min(), null) - 0.1 * span
         top = max(core[1], value.max(), null) + 0.1 * span
         edge = 0.05 * span
-        curve.set_ylim(max(bottom, ends.min() - edge), min(top, ends.max() + edge))
+        if np.ptp(ends) <= 2 * span:
+            bottom, top = -np.inf, np.inf
+        bottom, top = max(bottom, ends.min() - edge), min(top, ends.max() + edge)
+        curve.set_ylim(bottom, top)
+        for cut, at_edge, sign in (
+            (low[shown] < bottom, bottom, "v"),
+            (high[shown] > top, top, "^"),
+        ):
+            curve.plot(
+                x[cut], np.full(int(cut.sum()), at_edge), sign, color=GREY, markersize=3,
+                clip_on=False,
+            )  # fmt: skip
         figure.legend(
             *curve.get_legend_handles_labels(), loc="upper right", ncols=3, frameon=False,
             fontsize=8.5, bbox_to_anchor=(0.985, 1 - 0.3 / height),

@@ -42,7 +42,7 @@ def draw_responders(rows: pd.DataFrame, name: str, *, stamp: str = "") -> Drawin
                     r["estimate"],
                     height=0.56,
                     facecolor=ORANGE if worse else BLUE,
-                    hatch="..." if worse else "",
+                    hatch=r"\\" if worse else "",
                     edgecolor=INK,
                     linewidth=0.6,
                 )

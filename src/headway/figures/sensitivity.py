@@ -111,7 +111,8 @@ def draw_sensitivity(sensitivity: pd.DataFrame, name: str, *, stamp: str = "") -
         + (" Thick: every value that the records allow." if bounds else "")
         + " Negative: fewer than before."
     )
-    return Drawing(figure, title, alt + "." + (f" {stamp}." if stamp else ""), caption, wide=True)
+    alt = (f"{stamp}. " if stamp else "") + alt.replace("-", "−") + "."
+    return Drawing(figure, title, alt, caption, wide=True)
 
 
 def _label(axes: Axes, y: float, left: str, right: str) -> None:

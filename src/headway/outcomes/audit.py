@@ -7,13 +7,15 @@ treatment, what missing values and choices do, traps, safety, cost, and the clai
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
+from headway.errors import Problem
 from headway.outcomes import cohort
-from headway.outcomes.expected import build_expected
+from headway.outcomes.expected import build_checks, build_expected
 from headway.tables import RELEASED, empty
 
 if TYPE_CHECKING:
@@ -60,6 +62,7 @@ def audit_clinic(
         return out
     primary = found.comparisons[0]
     out["expected"] = build_expected(found.windows, primary, clinic, arms)
+    out["checks"] = build_checks(found.windows, primary, clinic["primary_outcome"])
     out |= _follow(found, clinic, out["change"], threads)
     if arms is not None:
         own = describe_clinic(
@@ -164,9 +167,18 @@ def _follow(
     return out
 
 
-def empty_audit() -> dict[str, pd.DataFrame]:
-    """Make the tables of `audit_clinic` without a row, for a clinic that was refused."""
-    return {name: empty(name) for name in ("windows", "change", *RELEASED)}
+def empty_audit(problems: Iterable[Mapping[str, Any]] = ()) -> dict[str, pd.DataFrame]:
+    """Make the tables of `audit_clinic` for a clinic that was refused.
+
+    They have no row, but for the trap that `problems` (of status.json) name: zeros that stand for
+    missing values are seen before anything is analysed.
+    """
+    from headway.outcomes.traps import flag_refusal
+
+    named = {f.name for f in fields(Problem)}
+    found = [Problem(**{k: v for k, v in p.items() if k in named}) for p in problems]
+    out = {name: empty(name) for name in ("windows", "change", *RELEASED)}
+    return out | {"traps": flag_refusal(found)}
 
 
 def _deciding(expected: pd.DataFrame, summary: pd.DataFrame) -> list[tuple[str, float, float]]:

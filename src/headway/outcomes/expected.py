@@ -39,8 +39,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import log_ndtr, ndtri, stdtrit
 
-from headway.outcomes.change import LEVEL, Statistic, t_interval
-from headway.outcomes.windows import Comparison
+from headway.outcomes.change import LEVEL, Statistic, t_interval, wilson
+from headway.outcomes.windows import Comparison, pair_windows
 from headway.tables import conform, empty
 
 if TYPE_CHECKING:
@@ -854,6 +854,7 @@ def build_expected(
     sources = list_sources(values["earlier"], values["baseline"], values["post"], rule, chosen)
     if not sources:
         return empty("expected")
+    known = [s.expected for s in sources if not np.isnan(s.expected)]
     rows = [
         {
             "outcome": "frequency",
@@ -872,12 +873,83 @@ def build_expected(
             "n": float(s.n),
             "beyond": s.beyond,
             "decides": s.decides,
+            "range_low": min(known, default=_NAN),
+            "range_high": max(known, default=_NAN),
             "note": s.note or None,
             "redacted": False,
         }
         for s in sources
     ]
     return conform("expected", pd.DataFrame(rows))
+
+
+def build_checks(windows: pd.DataFrame, comparison: Comparison, outcome: str) -> pd.DataFrame:
+    """Build the table `checks`: what was before treatment, and what arithmetic alone does.
+
+    Parameters
+    ----------
+    windows
+        Table `windows`.
+    comparison
+        The primary one.
+    outcome
+        The primary outcome.
+
+    Returns
+    -------
+    DataFrame
+        Table `checks`. The trend before treatment and Oldham's check stand on headache days; the
+        people whose value before is one window only are there where others have two.
+    """
+    import pandas as pd
+
+    values = collect_values(windows, comparison)
+    both = values.dropna(subset=["earlier", "baseline"])
+    paired = values.dropna(subset=["baseline", "post"])
+    pairs = pair_windows(windows, comparison)
+    pairs = pairs[pairs["outcome"] == outcome]
+    found = []
+    if len(both):
+        found.append(("frequency", check_trend(both["earlier"], both["baseline"])))
+    if len(paired):
+        found.append(("frequency", check_oldham(paired["baseline"], paired["post"])))
+    if comparison.mean_of_two_baselines and len(pairs):
+        one, n = int((pairs["n_pre"] == 1).sum()), len(pairs)
+        low, high = wilson(one, n)
+        share = Statistic(
+            "one_window_before",
+            "people whose value before is one window, not the mean of two",
+            100 * one / n,
+            n,
+            100 * float(low),
+            100 * float(high),
+            "95 %, Wilson",
+            float(one),
+            "percent",
+            "one window alone holds more of the chance that brings people than the mean of two",
+        )
+        found.append((outcome, share))
+    if not found:
+        return empty("checks")
+    rows = [
+        {
+            "id": s.id,
+            "label": s.label,
+            "outcome": name,
+            "comparison": comparison.id,
+            "estimate": s.estimate,
+            "ci_low": s.ci_low,
+            "ci_high": s.ci_high,
+            "interval": s.interval or None,
+            "n": float(s.n),
+            "count": s.count,
+            "unit": s.unit or None,
+            "note": s.note or None,
+            "redacted": False,
+        }
+        for name, s in found
+    ]
+    return conform("checks", pd.DataFrame(rows))
 
 
 def read_sources(expected: pd.DataFrame) -> list[Source]:

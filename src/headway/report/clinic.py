@@ -6,18 +6,20 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from headway.messages import current, say, speaking, t
+from headway.outcomes.benchmark import explain_benchmark
 from headway.outcomes.expected import judge, read_sources
 from headway.report import clinic_methods, words
 from headway.report import clinic_more as more
 from headway.report import clinic_tables as tables_of
-from headway.report.clinic_tables import (
-    MISSING_DAYS,
-    name_outcome,
-    per_unit,
-    pick,
-    show_count,
-    show_of,
+from headway.report.clinic_answer import (
+    Answer,
+    as_headline,
+    list_doubts,
+    say_caution,
+    write_answers,
 )
+from headway.report.clinic_figures import describe_before, find_data, list_checks, place_figures
+from headway.report.clinic_tables import MISSING_DAYS, name_outcome
 from headway.report.render import render
 
 if TYPE_CHECKING:
@@ -53,7 +55,6 @@ def build(
         The page as HTML, and the card as plain data.
     """
     refused = status["problems"] if status["state"] == "refused" else []
-    main = released["cohort"][released["cohort"]["primary"]]
     with speaking(clinic.get("language", "en")):
         stamp, _ = _stamp(clinic, preset)
         context: dict[str, Any] = {
@@ -73,13 +74,8 @@ def build(
             "language": current(),
         }
         if not refused:
-            context |= _body(
-                clinic,
-                released,
-                figures,
-                preset,
-                _answer(main, released["expected"], preset),
-            )
+            context |= _body(clinic, released, figures, preset)
+        context["doubts"] = list_doubts(released["traps"], released["funnel"])
         page = render("clinic.html", **context)
     card = {
         "kind": "clinics",
@@ -90,7 +86,7 @@ def build(
         "stamp": _stamp(clinic, preset)[1],
         "problems": refused,
         "verdicts": "",
-        "headline": [] if refused else _answer(main, released["expected"], preset)[:1],
+        "headline": [] if refused else [as_headline(_answer(released, preset))],
     }
     return page, card
 
@@ -108,7 +104,6 @@ def _body(
     released: Mapping[str, pd.DataFrame],
     figures: Sequence[Saved],
     preset: Preset,
-    answer: list[str],
 ) -> dict[str, Any]:
     cohort, flow = released["cohort"], released["flow"]
     main = cohort[cohort["primary"]]
@@ -120,15 +115,12 @@ def _body(
     people = flow[flow["account"] == "people"]
     heading = tables_of.name_item(item)
     body = {
-        "answer": answer,
-        "caution": t(
-            "This is a change, not an effect of treatment: people come when they are at their "
-            "worst and then return to their usual level, headaches come and go, and there is no "
-            "comparison group."
-        ),
+        "answer": _answer(released, preset),
+        "caution": say_caution(),
         "main_figures": [drawn[n] for n in ("benchmark", first) if n in drawn][:1],
         "change_figures": [drawn[first]] if first in drawn and "benchmark" in drawn else [],
-        "way_figures": [drawn[n] for n in ("specifications",) if n in drawn],
+        "figures_of": place_figures(figures),
+        "data_of": find_data(figures, released, preset),
         "relapse_figures": [drawn[n] for n in ("relapse",) if n in drawn],
         "responder_figures": [drawn[responders]] if responders in drawn else [],
         "other_figures": [
@@ -161,9 +153,13 @@ def _body(
         "others": tables_of.list_others(cohort, preset),
         "groups": tables_of.list_groups(cohort, outcome, preset),
         "expected": more.list_expected(released["expected"], preset),
+        "verdict": _expected_sentence(released["expected"]),
+        "checks": list_checks(released["checks"], preset),
+        "before": describe_before(released["checks"], preset),
         "sensitivity": more.list_sensitivity(released["sensitivity"], preset),
         "ways": more.describe_specifications(released["specifications"]),
         "benchmark": more.list_benchmark(released["benchmark"], preset),
+        "benchmark_says": [say(s) for s in explain_benchmark(released["benchmark"])],
         "relapse": more.list_relapse(released["relapse"], preset),
         "months": more.list_months(released["control_chart"], preset),
         "funnel": more.list_funnel(released["funnel"], preset),
@@ -178,6 +174,12 @@ def _body(
     parts = {"expected": "expected", "sensitivity": "sensitivity", "techniques": "groups"}
     absent = [place for place, key in parts.items() if not body[key]]
     return body | {"checklist": clinic_methods.list_checklist(absent)}
+
+
+def _answer(released: Mapping[str, pd.DataFrame], preset: Preset) -> list[Answer]:
+    main = released["cohort"][released["cohort"]["primary"]]
+    doubted = bool(list_doubts(released["traps"], released["funnel"]))
+    return write_answers(main, released["expected"], preset, doubted=doubted)
 
 
 def _gate(flow: pd.DataFrame) -> list[str]:
@@ -197,65 +199,3 @@ def _expected_sentence(expected: pd.DataFrame) -> str:
             "no part of the change can be put down to it."
         )
     return say(judge(read_sources(expected)).sentence)
-
-
-def _answer(main: pd.DataFrame, expected: pd.DataFrame, preset: Preset) -> list[str]:
-    """Say in three sentences what changed, what was expected anyway, and what is not known."""
-    change = pick(main, "change_mean")
-    if change is None:
-        return [
-            t(
-                "No one has the primary outcome both before and after treatment, so nothing can "
-                "be said about change."
-            )
-        ]
-    pre, post = pick(main, "pre_mean"), pick(main, "post_mean")
-    started = show_of(change["of"], preset)
-    who = t(
-        "{n} of {of} people who started",
-        n=show_count(change["n"], change["redacted"], preset),
-        of=t("a hidden number of") if started == t(words.HIDDEN) else started,
-    )
-    name, unit = name_outcome(str(change["outcome"])), str(change["unit"])
-    if change["redacted"] or pre is None or post is None:
-        first = t(
-            "The change in {outcome} rests on too few people to be shown ({who}).",
-            outcome=name,
-            who=who,
-        )
-    elif words.missing(change["estimate"]):
-        first = t("No change in {outcome} can be computed ({who}).", outcome=name, who=who)
-    else:
-        message = (
-            "Among {who}, {outcome} fell from {pre} to {post} {unit} on average: a change of "
-            "{change}."
-            if change["estimate"] < 0
-            else "Among {who}, {outcome} rose from {pre} to {post} {unit} on average: a change "
-            "of {change}."
-        )
-        first = t(
-            message,
-            who=who,
-            outcome=name,
-            pre=words.number(pre["estimate"], 1),
-            post=words.number(post["estimate"], 1),
-            unit=per_unit(unit),
-            change=words.interval(change),
-        )
-        if change["ci_low"] <= 0 <= change["ci_high"]:
-            first += " " + t("The interval includes no change.")
-    second = _expected_sentence(expected)
-    low, high = pick(main, "bound_low"), pick(main, "bound_high")
-    if low and high and not words.missing(low["estimate"]):
-        third = t(
-            "Nothing is known of the days without an entry and of those who were lost: over "
-            "everyone who started, the records allow a mean change anywhere from {low} to {high}.",
-            low=words.number(low["estimate"]),
-            high=words.number(high["estimate"]),
-        )
-    else:
-        third = t(
-            "Nothing is known of those who were not measured again; the change is that of the "
-            "people who were."
-        )
-    return [first, second, third]

@@ -323,12 +323,23 @@ def list_months(table: pd.DataFrame, preset: Preset) -> Table | None:
             words.number(r["centre"], 1),
             words.limits(r["low"], r["high"], 1),
             words.as_text(r["signals"]),
-            words.as_text(r["note"]),
         ]
         for r in table.to_dict("records")
     ]
-    heads = ["Chart", "Month", "n", "Value", "Centre", "Limits", "Signals", "Remark"]
-    return make_table(t("By month of the first session"), heads, rows, numeric=[1, 2, 3, 4, 5])
+    heads = ["Chart", "Month", "n", "Value", "Centre", "Limits", "Signals"]
+    return make_table(
+        t("By month of the first session"),
+        heads,
+        rows,
+        numeric=[1, 2, 3, 4, 5],
+        text=_list_notes(table),
+    )
+
+
+def _list_notes(table: pd.DataFrame) -> str:
+    """Write each remark of a table once, where rows share them."""
+    notes = [words.as_text(note) for note in dict.fromkeys(table["note"].dropna())]
+    return " ".join(f"{note[:1].upper()}{note[1:]}." for note in notes)
 
 
 def list_funnel(table: pd.DataFrame, preset: Preset) -> Table | None:
@@ -342,7 +353,6 @@ def list_funnel(table: pd.DataFrame, preset: Preset) -> Table | None:
             _change(r, "difference", "low_95", "high_95"),
             t(words.HIDDEN) if r["redacted"] else words.limits(r["low_998"], r["high_998"], 1),
             t("outside the outer limit") if r["flag"] else t("within"),
-            words.as_text(r["note"]),
         ]
         for r in table.to_dict("records")
     ]
@@ -352,9 +362,10 @@ def list_funnel(table: pd.DataFrame, preset: Preset) -> Table | None:
         "Observed − expected from the start (inner limits, 95 %)",
         "Outer limits (99.8 %)",
         "",
-        "Remark",
     ]
-    return make_table(t("Therapists on a funnel plot"), heads, rows, numeric=[1])
+    return make_table(
+        t("Therapists on a funnel plot"), heads, rows, numeric=[1], text=_list_notes(table)
+    )
 
 
 def list_dose(table: pd.DataFrame, preset: Preset) -> Table | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from headway.figures.flow import list_boxes
 from headway.report import checks, judgements, words
 from headway.report.multiverse import describe_multiverse
 from headway.report.render import render
@@ -71,6 +72,10 @@ def build(
         },
         "trials": _list_trials(tables["arms"], tables["contrasts"], tables["effects"]),
         "flow": drawn.get("flow"),
+        "flow_rows": [
+            {"kind": "", "cells": [stage, "; ".join(inside), "; ".join(outside)]}
+            for stage, inside, outside in (list_boxes(review["flow"]) if "flow" in drawn else ())
+        ],
         "flow_doubts": [] if refused else judgements.describe_flow(review),
         "risk_figures": [
             drawn[name] for name in ("risk_of_bias", "risk_of_bias_summary") if name in drawn
@@ -111,7 +116,7 @@ def build(
             _as_printed(caption, tables[name])
             for caption, name in (
                 ("Arms", "arms"),
-                ("Differences between arms", "contrasts"),
+                ("Differences between arms, as printed", "contrasts"),
                 ("Pooled results", "published"),
             )
             if len(tables[name])

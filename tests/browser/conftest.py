@@ -1,0 +1,80 @@
+"""Chromium, and every kind of page that the project makes, built once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from headway import disclosure
+from headway.figures import clinic as clinic_figures
+from headway.figures import review as review_figures
+from headway.figures import theme
+from headway.outcomes.audit import empty_audit
+from headway.report import clinic as clinic_page
+from headway.report import index as index_page
+from headway.report import review as review_page
+from tests.unit.pages_builder import READY, released, review
+from tests.unit.simulated_clinic import scenario
+
+PROBLEM = {
+    "file": "windows.csv",
+    "rule": "zero_coded_missing",
+    "message": "zeros stand where another column is blank",
+    "column": "days_after",
+    "line": None,
+    "count": 30,
+    "remedy": "name 0 in missing:",
+    "text": "",
+}
+
+
+@pytest.fixture(scope="session")
+def browser() -> str:
+    """Find Chromium; without it these tests are skipped, and in CI they fail."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
+    if found is None:
+        if os.environ.get("CI"):
+            pytest.fail("Chromium is not here")
+        pytest.skip("SKIPPED LOUDLY: Chromium is not here")
+    return found
+
+
+@pytest.fixture(scope="session")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Write a page of every kind: clinics (one rich, one refused), a review, the index."""
+    folder = tmp_path_factory.mktemp("pages")
+    texts, cards = {}, {}
+    settings, tables, rules = released("demo")
+    saved = theme.save(clinic_figures.draw_clinic(tables, settings), folder / "c")
+    texts["clinic"], cards["clinic"] = clinic_page.build(settings, READY, tables, saved, rules)
+    settings, found = scenario("therapist_outlier")
+    tables = disclosure.release(found, disclosure.PRESETS[settings["disclosure"]])
+    saved = theme.save(clinic_figures.draw_clinic(tables, settings), folder / "s")
+    texts["rich"], cards["rich"] = clinic_page.build(settings, READY, tables, saved, rules)
+    rules = disclosure.PRESETS["opensafely"]
+    tables = disclosure.release({n: empty_audit([PROBLEM])[n] for n in disclosure.RULES}, rules)
+    texts["refused"], cards["refused"] = clinic_page.build(
+        {"id": "x", "title": "Refused"},
+        {"name": "x", "state": "refused", "problems": [PROBLEM]},
+        tables,
+        [],
+        rules,
+    )
+    document, tables = review("acupuncture_headache")
+    saved = theme.save(review_figures.draw_review(tables, document), folder / "r")
+    texts["review"], cards["review"] = review_page.build(document, READY, tables, saved)
+    texts["index"] = index_page.build(
+        [cards["review"]],
+        [cards["clinic"], cards["rich"], cards["refused"]],
+        [{"name": "y", "missing": ["y.csv"], "folder": "data/raw/trials/y", "obtain": "Ask."}],
+        ["audit_a_clinic"],
+        {"headway": "0", "python": "3", "packages": {"numpy": "2"}},
+    )
+    out = {}
+    for name, page in texts.items():
+        out[name] = folder / f"{name}.html"
+        out[name].write_text(page, encoding="utf-8")
+    return out

@@ -1,0 +1,284 @@
+"""Page one of a clinic: plain enough for a child of twelve, and no more than the tables carry."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from html import unescape
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from headway import disclosure
+from headway.disclosure import PRESETS
+from headway.outcomes.audit import empty_audit
+from headway.outcomes.benchmark import explain_benchmark
+from headway.outcomes.expected import judge, read_sources
+from headway.outcomes.traps import LABELS
+from headway.report import clinic as clinic_page
+from headway.report import clinic_answer, words
+from tests.unit.pages_builder import READY, released
+from tests.unit.simulated_clinic import scenario
+
+# Clinic -> scenario, seed, whether there is an earlier window.
+SIMULATED = {
+    "effect": ("real_effect", 1, True),
+    "null": ("null_rtm", 2, True),
+    "no earlier window": ("real_effect", 1, False),
+    "zeros": ("zero_coded_sessions", 1, True),
+    "filled diaries": ("zero_coded_diary", 1, True),
+    "two scales": ("unit_mix", 1, True),
+    "chosen days": ("mnar_diary", 1, True),
+    "left": ("dropout_if_not_better", 1, True),
+    "one therapist": ("therapist_outlier", 1, True),
+}
+CLINICS = ("demo", "demo, small numbers hidden", *SIMULATED)
+TRAPS = {
+    "zeros": "zero_coded_missing",
+    "filled diaries": "zero_coded_missing",
+    "two scales": "unit_mix",
+    "chosen days": "mnar_diary",
+    "left": "dropout_if_not_better",
+}
+
+
+@cache
+def built(name: str) -> tuple[str, dict[str, pd.DataFrame], dict[str, Any]]:
+    """Build a clinic's page without its figures: page, released tables, card."""
+    if name.startswith("demo"):
+        settings, out, rules = released("demo", "opensafely" if "hidden" in name else "")
+    else:
+        settings, found = scenario(SIMULATED[name][0], 150, *SIMULATED[name][1:])
+        rules = PRESETS[settings["disclosure"]]
+        out = disclosure.release(found, rules)
+    page, card = clinic_page.build(settings, READY, out, [], rules)
+    return page, out, card
+
+
+def page_one(page: str) -> str:
+    """Cut the answers out of a page, as its reader sees them; a sentence ends with a full stop."""
+    start = page.index('<section class="answer"')
+    part = page[start : page.index("</section>", start)]
+    part = re.sub(r"</(h2|p|li|a)>", r" </\1>", part)
+    part = re.sub(r"<a [^>]*>(.*?)</a>", r"\1.", part)  # a link stands for itself
+    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", part))).strip()
+
+
+# ---- readability ---------------------------------------------------------------------------------
+
+
+def count_syllables(word: str) -> int:
+    """Count groups of vowels; a silent e at the end, and -ed after most letters, are none."""
+    plain = re.sub(r"[^a-z]", "", word.lower())
+    if len(plain) <= 3:
+        return 1
+    plain = re.sub(r"(?<![lr])es$|(?<![td])ed$|(?<!l)e$", "", plain)
+    return max(1, len(re.findall(r"[aeiouy]+", plain)))
+
+
+def grade(text: str) -> tuple[float, float]:
+    """Compute two reading grades of US schools (Kincaid et al. 1975, Research Branch Report 8-75).
+
+    Flesch-Kincaid: 0.39 words per sentence + 11.8 syllables per word - 15.59. Beside it, since it
+    needs no syllables, the Automated Readability Index (Smith and Senter 1967): 4.71 letters per
+    word + 0.5 words per sentence - 21.43. Figures are words of a sentence, and are left out of
+    syllables and letters, as Flesch (1949) has it for text that holds several.
+    """
+    sentences = [s for s in re.split(r"(?<=[.?!:])\s+", text) if re.search(r"[A-Za-z]", s)]
+    tokens = [w for s in sentences for w in s.split() if re.search(r"\w", w)]
+    letters = [w for w in tokens if re.fullmatch(r"[^\w]*[A-Za-z’'-]+[^\w]*", w)]
+    syllables = sum(count_syllables(w) for w in letters) / len(letters)
+    characters = sum(len(re.sub(r"[^A-Za-z]", "", w)) for w in letters) / len(letters)
+    length = len(tokens) / len(sentences)
+    return (
+        0.39 * length + 11.8 * syllables - 15.59,
+        4.71 * characters + 0.5 * length - 21.43,
+    )
+
+
+def test_the_formula_gives_what_a_hand_count_gives() -> None:
+    # 10 words, 2 sentences, 12 syllables (only "window" and "again" have two), 35 letters.
+    text = "The cat sat by the window. It was there again."
+    known = {"window": 2, "headache": 2, "changed": 1, "treatment": 2, "people": 2, "entry": 2}
+    assert {w: count_syllables(w) for w in known} == known
+    flesch, index = grade(text)
+    assert flesch == pytest.approx(0.39 * 5 + 11.8 * 12 / 10 - 15.59)
+    assert index == pytest.approx(4.71 * 35 / 10 + 0.5 * 5 - 21.43)
+
+
+@pytest.mark.parametrize("name", CLINICS)
+def test_a_child_of_twelve_can_read_page_one(name: str) -> None:
+    """Twelve-year-olds sit in grade 6 or 7 of US schools; the formula's error is about a grade."""
+    flesch, index = grade(page_one(built(name)[0]))
+    assert flesch <= 7, flesch
+    assert index <= 7, index
+    # An average hides one endless sentence.
+    longest = max(len(s.split()) for s in re.split(r"(?<=[.?!:])\s+", page_one(built(name)[0])))
+    assert longest <= 25
+
+
+# ---- no more than the tables carry ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", CLINICS)
+def test_beyond_what_would_be_expected_is_said_where_every_source_says_it(name: str) -> None:
+    page, out, _ = built(name)
+    text, verdict = page_one(page), judge(read_sources(out["expected"]))
+    deciding = out["expected"].query("decides")
+    assert verdict.beyond == (
+        bool(deciding["beyond"].all()) and "both_windows" in set(deciding["source"])
+    )
+    assert ("beyond what would be expected" in text) == verdict.beyond
+    assert ("We cannot tell" in text) or verdict.beyond
+    for row in out["expected"][["range_low", "range_high"]].head(1).itertuples(index=False):
+        assert f"from {words.number(row[0], 1)} to {words.number(row[1], 1)}." in text
+    assert words.find_forbidden(text) == []
+
+
+@pytest.mark.parametrize("name", CLINICS)
+def test_the_change_stands_with_its_interval_denominators_and_bounds(name: str) -> None:
+    page, out, card = built(name)
+    text = page_one(page)
+    main = out["cohort"].query("primary").set_index("statistic")
+    row = main.loc["change_mean"].to_dict()
+    assert f"The mean change is {words.interval(row)}." in text
+    assert f"for {row['n']:.0f} of {row['of']:.0f} people who started." in text
+    low, high = (words.number(main.loc[b, "estimate"]) for b in ("bound_low", "bound_high"))
+    assert f"anywhere from {low} to {high}." in text
+    clear = row["ci_low"] > 0 or row["ci_high"] < 0
+    assert ("fell from" in text) == (clear and row["estimate"] < 0)
+    assert ("We cannot tell if headache days changed." in text) != clear
+    # Who improved never stands without who got worse.
+    assert text.count("half as many headache days") == text.count("got worse by 30 %") == 1
+    assert all(s in text for s in card["headline"][0].split(". "))
+
+
+def test_both_verdicts_are_among_the_clinics() -> None:
+    kinds = {judge(read_sources(built(n)[1]["expected"])).kind for n in CLINICS}
+    assert {"beyond", "not_told_apart"} <= kinds
+
+
+@pytest.mark.parametrize(
+    ("percent", "text"),
+    [
+        (0, "None"),
+        (4.9, "Fewer than 1 in 20"),
+        (5, "About 1 in 10"),
+        (26, "About 3 in 10"),
+        (94, "About 9 in 10"),
+        (96, "More than 19 in 20"),
+        (100, "All"),
+    ],
+)
+def test_shares_are_so_many_in_ten(percent: float, text: str) -> None:
+    assert clinic_answer.in_ten(percent) == text
+
+
+def test_hidden_numbers_are_no_finding() -> None:
+    settings, found = scenario("small_cells", 150)
+    rules = PRESETS[settings["disclosure"]]
+    out = disclosure.release(found, rules)
+    hidden = {n: t.assign(redacted=True) if n == "cohort" else t for n, t in out.items()}
+    hidden["cohort"][["estimate", "ci_low", "ci_high", "n", "count"]] = float("nan")
+    columns = ["change", "expected", "difference", "diff_ci_low", "diff_ci_high"]
+    hidden["expected"] = out["expected"].assign(redacted=True)
+    hidden["expected"][[*columns, "range_low", "range_high"]] = float("nan")
+    text = page_one(clinic_page.build(settings, READY, hidden, [], rules)[0])
+    assert "The change in headache days cannot be shown: too few people." in text
+    assert "This cannot be shown: too few people." in text
+    assert "beyond" not in text and "in 10" not in text
+
+
+# ---- doubts --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [*TRAPS, "one therapist"])
+def test_a_flag_is_seen_on_page_one_with_the_way_to_its_section(name: str) -> None:
+    page, out, _ = built(name)
+    text, ids = page_one(page), set(re.findall(r'\bid="([^"]+)"', page))
+    if name == "one therapist":
+        assert out["funnel"]["flag"].sum() == 1
+        sentence, href = (
+            "The results of one therapist differ from those of the others.",
+            "#table-funnel",
+        )
+    else:
+        assert out["traps"].query("flagged")["id"].tolist() == [TRAPS[name]]
+        sentence, href = clinic_answer._DOUBTS[TRAPS[name]], "#traps"
+    assert f"Careful: {sentence}" in text
+    assert href[1:] in ids
+    assert f'{sentence} <a href="{href}">' in page
+    assert text.count("But see the warning: the records may mislead.") == 2
+
+
+@pytest.mark.parametrize("name", ["demo", "effect", "null", "no earlier window"])
+def test_a_clinic_without_a_flag_has_no_doubt_on_page_one(name: str) -> None:
+    page, out, _ = built(name)
+    assert not out["traps"]["flagged"].any() and not out["funnel"]["flag"].any()
+    assert "Careful" not in page_one(page) and 'class="doubts"' not in page
+
+
+def test_every_trap_has_its_words() -> None:
+    assert set(clinic_answer._DOUBTS) == set(LABELS)
+
+
+def test_zeros_for_which_a_clinic_is_refused_are_a_doubt_too() -> None:
+    problem = {
+        "file": "windows.csv",
+        "rule": "zero_coded_missing",
+        "message": "zeros stand where another column is blank",
+        "column": "days_after",
+        "line": None,
+        "count": 30,
+        "remedy": "name 0 in missing:",
+        "text": "",
+    }
+    status = {"name": "x", "state": "refused", "problems": [problem]}
+    found = empty_audit(status["problems"])
+    assert found["traps"]["flagged"].tolist() == [True]
+    rules = PRESETS["opensafely"]
+    out = disclosure.release({n: found[n] for n in disclosure.RULES}, rules)
+    page, _ = clinic_page.build({"id": "x", "title": "x"}, status, out, [], rules)
+    assert clinic_answer._DOUBTS["zero_coded_missing"] in page
+    assert not len(empty_audit()["traps"])
+
+
+# ---- before treatment ----------------------------------------------------------------------------
+
+
+def test_the_page_says_for_how_many_before_is_one_window() -> None:
+    page, out, _ = built("demo")
+    row = out["checks"].set_index("id").loc["one_window_before"]
+    _, full, _ = released("demo")
+    expected = full["expected"].set_index("source")
+    both, paired = expected.loc["earlier", "n"], expected.loc["mee_chua", "n"].iloc[0]
+    assert (row["count"], row["n"]) == (paired - both, paired)
+    assert f"For {row['count']:.0f} of {row['n']:.0f} people only the last one is known" in page
+    page, out, _ = built("no earlier window")
+    row = out["checks"].set_index("id").loc["one_window_before"]
+    assert row["count"] == row["n"]
+
+
+def test_the_page_says_what_the_benchmark_holds() -> None:
+    page, out, _ = built("demo")
+    for sentence in explain_benchmark(out["benchmark"]):
+        assert f"<p>{sentence}</p>" in page
+    none = {**out, "benchmark": out["benchmark"].query("block == 'clinic'")}
+    settings, _, rules = released("demo")
+    page, _ = clinic_page.build(settings, READY, none, [], rules)
+    assert "No published arm of a like time, unit and condition was found." in page
+
+
+def test_the_checks_before_treatment_are_on_the_page() -> None:
+    page, out, _ = built("effect")
+    checks = out["checks"].set_index("id")
+    for id in ("baseline_trend", "oldham"):
+        assert checks.loc[id, "label"] in page
+        assert words.interval(checks.loc[id].to_dict()) in page
+    # The clinic's own expectation from both windows is half the rise before treatment.
+    both = out["expected"].set_index("source").loc["both_windows"]
+    own = checks.loc["baseline_trend", "estimate"]
+    if both["n"] == checks.loc["baseline_trend", "n"]:
+        assert both["expected"] == pytest.approx(-own / 2)
+    assert own > 0  # people come when it has got worse
