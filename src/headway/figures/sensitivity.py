@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from headway.figures import theme
 from headway.figures.refits import draw_specifications
 from headway.figures.theme import BLUE, GREY, INK, Drawing
+from headway.messages import say, t
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -150,23 +151,24 @@ def draw_clinic_specifications(
         return None
     unit = str(shown["unit"].iloc[0])
     drawing = draw_specifications(
-        {label: shown[column].astype(str).tolist() for column, label in AXES.items()},
+        {t(label): shown[column].astype(str).map(say).tolist() for column, label in AXES.items()},
         shown["estimate"],
         shown["ci_low"],
         shown["ci_high"],
         declared=int(shown.index[shown["declared"]][0]),
-        title=f"Change in {name}: every way to count it",
-        y_label=f"mean change, {unit}",
+        title=t("Change in {outcome}: every way to count it", outcome=name),
+        x_label=t("specifications, sorted by estimate"),
+        y_label=t("mean change, {unit}", unit=say(unit)),
         null_name="no change",
     )
     with theme.style():
         theme.stamp(drawing.figure, stamp)
     left = len(specifications) - len(shown)
-    caption = drawing.caption + (
+    caption = drawing.caption + t(
         " A filled square is an interval that excludes no change, an open circle one that "
         "includes it, the diamond the declared way. Negative: fewer than before."
     )
     if left:
-        caption += f" {left} ways with too few people or withheld are not drawn."
+        caption += " " + t("{n} ways with too few people or withheld are not drawn.", n=left)
     alt = (f"{stamp}. " if stamp else "") + drawing.alt
     return Drawing(drawing.figure, drawing.title, alt, caption, wide=True)

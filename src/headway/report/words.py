@@ -153,6 +153,11 @@ def as_text(value: Any) -> str:
     return say(str(value))
 
 
+def cite(source: Any) -> str:
+    """Write where a number was printed, in the words of the source."""
+    return MISSING if missing(source) or source == "" else str(source)
+
+
 def plural(count: int, one: str, many: str = "") -> str:
     """Write a count with its noun."""
     return f"{count} {one}" if count == 1 else f"{count} {many or one + 's'}"
