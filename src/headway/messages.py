@@ -3,7 +3,8 @@
 English is the source: a message is its English text, with `{places}` for values. The catalogue
 `messages.yaml` holds the other languages beside it. `t` fills a message; `say` translates text
 that a table already holds in English, by the same catalogue. Names of places under `any` in an
-entry may hold any text in `say`; all others hold a number or another message.
+entry may hold any text in `say`, those under `each` a list of such, those under `word` any one
+word; all others hold a number or another message.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ from typing import Any
 LANGUAGES = ("en", "es", "de")
 # Languages that write 1,5.
 _DECIMAL_COMMA = ("es", "de")
+# How a place of a message may be free, and what each of its characters may be.
+FREE = ("any", "each", "word")
+_ONE = {"any": "(?:(?!; ).)", "each": "(?:(?!; ).)", "word": r"\S"}
+_AND = {"es": " y ", "de": " und "}
 CATALOGUE = Path(__file__).with_name("messages.yaml")
 
 _language: ContextVar[str] = ContextVar("language", default="en")
@@ -89,23 +94,24 @@ _NUMBER = re.compile(r"[<>≤≥]?\s?[-−+±]?(\d[\d  ]*(\.\d+)?|∞)(\s?%)?")
 
 
 @cache
-def _patterns(language: str) -> list[tuple[re.Pattern[str], str, frozenset[str]]]:
+def _patterns(language: str) -> list[tuple[re.Pattern[str], str, dict[str, str]]]:
     """Messages with places as patterns, the longest first, so that the most telling one wins.
 
-    Returns the pattern, the translation, and the places that take any text.
+    Returns the pattern, the translation, and how the places that are not strict are free.
     """
     out = []
     for entry in sorted(_entries(), key=lambda e: -len(e["en"])):
         places = re.split(r"\{(\w+)\}", entry["en"])
         if len(places) == 1 or language not in entry:
             continue
-        free, seen = frozenset(entry.get("any", "").split()), set[str]()
+        free = {place: kind for kind in FREE for place in entry.get(kind, "").split()}
+        seen: set[str] = set()
         pattern = ""
         for i, part in enumerate(places):
             if i % 2 == 0:
                 pattern += re.escape(part)
             else:  # a place that comes back holds the same
-                one = "(?:(?!; ).)" if part in free else "."
+                one = _ONE.get(free.get(part, ""), ".")
                 pattern += f"(?P={part})" if part in seen else f"(?P<{part}>{one}+?)"
                 seen.add(part)
         out.append((re.compile(pattern), entry[language], free))
@@ -149,24 +155,34 @@ def _translate(text: str, language: str) -> str | None:
         match = pattern.fullmatch(text)
         if match is None:
             continue
-        values = {k: _value(v, language, free=k in free) for k, v in match.groupdict().items()}
+        values = {k: _value(v, language, free.get(k, "")) for k, v in match.groupdict().items()}
         if None not in values.values():
             return found.format(**values)
     return None
 
 
-def _value(text: str, language: str, free: bool = False) -> str | None:
-    """Translate a number, a message, or a list of these; None where it is none of them.
+@cache
+def _value(text: str, language: str, free: str = "") -> str | None:
+    """Translate what stands in a place: a number, a message, or a list of these.
 
-    `free` lets any other text stand as it is.
+    None where it is none of them, unless the place is free: with `any` the whole text stands as
+    it is, with `each` every member of a list that is no message.
     """
     if _NUMBER.fullmatch(text):
         return text.replace(".", ",") if language in _DECIMAL_COMMA else text
-    found = _translate(text, language)
-    for sign in ("; ", ", "):
-        if found is None and sign in text:
-            parts = [_value(part, language, free) for part in text.split(sign)]
-            found = None if None in parts else sign.join(part for part in parts if part)
+    members = free if free == "each" else ""
+    found = _translate(text, language) or _translate_list(text, language, members)
     if found is None and (free or text == text.upper() or _CITATION.fullmatch(text)):
         return text
     return found
+
+
+def _translate_list(text: str, language: str, free: str) -> str | None:
+    """Translate a list whose members are values; a member may hold a comma of its own."""
+    for sign in ("; ", ", ", " and "):
+        for place in re.finditer(sign, text):
+            first = _value(text[: place.start()], language, free)
+            rest = first and _value(text[place.end() :], language, free)
+            if rest:
+                return f"{first}{_AND[language] if sign == ' and ' else sign}{rest}"
+    return None

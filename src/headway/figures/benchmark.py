@@ -140,7 +140,7 @@ def _arm(r: dict[str, Any]) -> _Line:
         more.append(say(r["why_not"]))
     return _Line(
         "like" if r["like_baseline"] == "yes" else "other",
-        str(r["label"]),
+        say(str(r["label"])),
         (*_wrap(detail), *_wrap("; ".join(more))),
         r["change"],
         r["ci_low"],
@@ -188,7 +188,11 @@ def _cell(
         return "–"
     if math.isnan(r[low]):
         return t("{value}, no CI", value=_number(r[value]))
-    return f"{_number(r[value])} [{_number(r[low])}, {_number(r[high])}]"
+    return f"{_number(r[value])} {_limits_of(_number(r[low]), _number(r[high]))}"
+
+
+def _limits_of(low: str, high: str) -> str:
+    return t("[{low}, {high}]", low=low, high=high)
 
 
 def _percent(r: dict[str, Any]) -> str:
@@ -198,7 +202,7 @@ def _percent(r: dict[str, Any]) -> str:
     value, low, high = (100 * math.expm1(r[c]) for c in ("romc", "romc_low", "romc_high"))
     if math.isnan(low):
         return f"{_number(value, 0)} %"
-    return f"{_number(value, 0)} % [{_number(low, 0)}, {_number(high, 0)}]"
+    return f"{_number(value, 0)} % {_limits_of(_number(low, 0), _number(high, 0))}"
 
 
 def _number(value: float, digits: int = 2) -> str:
@@ -437,7 +441,7 @@ def _describe(
                 r["like_baseline"], "baseline not printed"
             )
             kind = say(_KINDS.get(r["kind"], r["kind"]))
-            parts.append(f" {kind}, {r['label']}: {_words(r)}, {t(other)}.")
+            parts.append(f" {kind}, {say(r['label'])}: {_words(r)}, {t(other)}.")
         elif r["block"] == "pooled":
             spread = t(
                 "prediction interval {low} to {high}",
