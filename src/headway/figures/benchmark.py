@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from headway.figures import theme
 from headway.figures.theme import BLUE, FAINT, GREEN, GREY, INK, ORANGE, Drawing
-from headway.messages import t
+from headway.messages import decimal, say, t
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,6 +75,7 @@ def draw_benchmark(
     ours = next(r for r in rows if r["block"] == "clinic")
     drawn = [r for r in rows if r["block"] == "arm"]
     lines = _list_lines(ours, drawn[:_MOST], [r for r in rows if r["block"] == "pooled"])
+    title, expected_label = t("This clinic beside published trial arms"), t(expected_label)
     last = aside = ""
     if last_change is not None:
         label = t("The same, counted from the last 4 weeks before")
@@ -84,7 +86,6 @@ def draw_benchmark(
             "the shaded range is."
         )
     figure = _draw(lines, expected, expected_label, str(ours["unit"]), stamp)
-    title = "This clinic beside published trial arms"
     return Drawing(
         figure,
         title,
@@ -100,57 +101,59 @@ def draw_benchmark(
 def _list_lines(
     ours: dict[str, Any], drawn: list[dict[str, Any]], pooled: list[dict[str, Any]]
 ) -> list[_Line]:
-    lines = [_Line("block", "This clinic, before and after"), _clinic(ours)]
-    lines.append(_Line("block", "Published trial arms, change from baseline"))
+    lines = [_Line("block", t("This clinic, before and after")), _clinic(ours)]
+    lines.append(_Line("block", t("Published trial arms, change from baseline")))
     if not drawn:
         why = (
             ours["why_not"]
             if isinstance(ours["why_not"], str)
             else ("no arm of a like time, unit and condition; the table lists each with its reason")
         )
-        lines.append(_Line("text", "None is drawn", tuple(textwrap.wrap(str(why), 80))))
+        lines.append(_Line("text", t("None is drawn"), tuple(textwrap.wrap(say(str(why)), 80))))
     for kind in dict.fromkeys(r["kind"] for r in drawn):
-        lines.append(_Line("heading", _KINDS.get(str(kind), str(kind))))
+        lines.append(_Line("heading", say(_KINDS.get(str(kind), str(kind)))))
         lines += [_arm(r) for r in drawn if r["kind"] == kind]
         lines += [_pooled(r) for r in pooled if r["kind"] == kind]
     return lines
 
 
 def _clinic(r: dict[str, Any]) -> _Line:
-    n = "n hidden" if math.isnan(r["n"]) else f"n {r['n']:.0f}"
+    n = t("n hidden") if math.isnan(r["n"]) else f"n {r['n']:.0f}"
     if not math.isnan(r["of"]):
-        n += f" of {r['of']:.0f} who started"
-    first = f"{n}; {r['timepoint']}; mean before {_number(r['baseline'], 1)}"
-    second = f"{r['condition']}; {r['technique']}"
+        n = t("{n} of {of} who started", n=n, of=f"{r['of']:.0f}")
+    before = t("mean before {mean}", mean=_number(r["baseline"], 1))
+    first = f"{n}; {say(str(r['timepoint']))}; {before}"
+    second = f"{say(str(r['condition']))}; {say(str(r['technique']))}"
     return _Line(
         "clinic",
-        str(r["label"])[0].upper() + str(r["label"])[1:],
+        _capital(say(str(r["label"]))),
         (*_wrap(first), *_wrap(second)),
         r["change"],
         r["ci_low"],
         r["ci_high"],
-        right=_cell(r) if not r["redacted"] else "hidden",
+        right=_cell(r) if not r["redacted"] else t("hidden"),
         percent=_percent(r),
     )
 
 
 def _arm(r: dict[str, Any]) -> _Line:
-    n = "n not printed" if math.isnan(r["n"]) else f"n {r['n']:.0f}"
+    n = t("n not printed") if math.isnan(r["n"]) else f"n {r['n']:.0f}"
     before = (
-        "mean before not printed"
+        t("mean before not printed")
         if math.isnan(r["baseline"])
-        else f"mean before {r['baseline']:.1f}"
+        else t("mean before {mean}", mean=decimal(f"{r['baseline']:.1f}"))
     )
-    other = "" if r["like_baseline"] == "yes" else "; OTHER BASELINE"
+    other = "" if r["like_baseline"] == "yes" else "; " + t("OTHER BASELINE")
     if r["like_baseline"] == "not printed":
         other = ""
-    detail = f"{n}; {r['time_days'] / 7:.0f} weeks; {before}{other}"
-    more = [str(r["condition"])] if isinstance(r["condition"], str) else []
+    weeks = t("{weeks} weeks", weeks=f"{r['time_days'] / 7:.0f}")
+    detail = f"{n}; {weeks}; {before}{other}"
+    more = [say(str(r["condition"]))] if isinstance(r["condition"], str) else []
     if isinstance(r["why_not"], str):
-        more.append(r["why_not"])
+        more.append(say(r["why_not"]))
     return _Line(
         "like" if r["like_baseline"] == "yes" else "other",
-        str(r["label"]),
+        say(str(r["label"])),
         (*_wrap(detail), *_wrap("; ".join(more))),
         r["change"],
         r["ci_low"],
@@ -162,11 +165,16 @@ def _arm(r: dict[str, Any]) -> _Line:
 
 
 def _pooled(r: dict[str, Any]) -> _Line:
-    detail = f"{r['k']:.0f} trials, n {r['n']:.0f}; 95 % prediction interval "
-    detail += f"{_number(r['pi_low'])} to {_number(r['pi_high'])}"
+    detail = t(
+        "{k} trials, n {n}; 95 % prediction interval {low} to {high}",
+        k=f"{r['k']:.0f}",
+        n=f"{r['n']:.0f}",
+        low=_number(r["pi_low"]),
+        high=_number(r["pi_high"]),
+    )
     return _Line(
         "pooled",
-        str(r["label"])[0].upper() + str(r["label"])[1:],
+        _capital(say(str(r["label"]))),
         _wrap(detail),
         r["change"],
         r["ci_low"],
@@ -176,6 +184,10 @@ def _pooled(r: dict[str, Any]) -> _Line:
         right=_cell(r),
         difference=_cell(r, "difference", "difference_low", "difference_high"),
     )
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _wrap(text: str) -> tuple[str, ...]:
@@ -188,8 +200,12 @@ def _cell(
     if math.isnan(r[value]):
         return "–"
     if math.isnan(r[low]):
-        return f"{_number(r[value])}, no CI"
-    return f"{_number(r[value])} [{_number(r[low])}, {_number(r[high])}]"
+        return t("{value}, no CI", value=_number(r[value]))
+    return f"{_number(r[value])} {_limits_of(_number(r[low]), _number(r[high]))}"
+
+
+def _limits_of(low: str, high: str) -> str:
+    return t("[{low}, {high}]", low=low, high=high)
 
 
 def _percent(r: dict[str, Any]) -> str:
@@ -199,14 +215,14 @@ def _percent(r: dict[str, Any]) -> str:
     value, low, high = (100 * math.expm1(r[c]) for c in ("romc", "romc_low", "romc_high"))
     if math.isnan(low):
         return f"{_number(value, 0)} %"
-    return f"{_number(value, 0)} % [{_number(low, 0)}, {_number(high, 0)}]"
+    return f"{_number(value, 0)} % {_limits_of(_number(low, 0), _number(high, 0))}"
 
 
 def _number(value: float, digits: int = 2) -> str:
     if math.isnan(value):
-        return "hidden"
-    text = f"{abs(value):.{digits}f}"
-    return f"−{text}" if value < 0 and float(text) else text
+        return t("hidden")
+    text = decimal(f"{abs(value):.{digits}f}")
+    return f"−{text}" if value < 0 and re.search("[1-9]", text) else text
 
 
 # ---- drawing -------------------------------------------------------------------------------------
@@ -244,7 +260,12 @@ def _draw(
             for edge in expected:
                 axes.axvline(edge, color="#8d8250", linewidth=0.8, linestyle=(0, (3, 2)), zorder=1)
             axes.annotate(
-                f"shaded: {expected_label}, {_number(expected[0], 1)} to {_number(expected[1], 1)}",
+                t(
+                    "shaded: {what}, {low} to {high}",
+                    what=expected_label,
+                    low=_number(expected[0], 1),
+                    high=_number(expected[1], 1),
+                ),
                 (0.5, 1),
                 xycoords="axes fraction",
                 xytext=(0, 22),
@@ -262,9 +283,9 @@ def _draw(
             y += h
         _finish(axes, unit)
         for x, label in (
-            (0.01, "Group"),
-            (0.69, "Change [95 % CI],\nbelow it in percent"),
-            (0.69 + 0.305 * 0.53, "Clinic − arm [95 % CI],\na description"),
+            (0.01, t("Group")),
+            (0.69, t("Change [95 % CI],\nbelow it in percent")),
+            (0.69 + 0.305 * 0.53, t("Clinic − arm [95 % CI],\na description")),
         ):
             figure.text(x, 1 - 0.42 / inches, label, fontweight="bold", va="center", fontsize=8.5)
         theme.stamp(figure, stamp)
@@ -394,7 +415,7 @@ def _finish(axes: Axes, unit: str) -> None:
     for x, align, name in ((0.0, "left", "← fewer after"), (1.0, "right", "more after →")):
         name = name if "days" in unit else name.replace("fewer", "less")
         axes.annotate(
-            name,
+            t(name),
             (x, 0),
             xycoords="axes fraction",
             xytext=(0, -22),
@@ -404,7 +425,7 @@ def _finish(axes: Axes, unit: str) -> None:
             fontsize=8,
         )
     axes.annotate(
-        f"change in {unit}, after − before",
+        t("change in {unit}, after − before", unit=say(unit)),
         (0.5, 0),
         xycoords="axes fraction",
         xytext=(0, -35),
@@ -425,36 +446,45 @@ def _describe(
     title: str,
     stamp: str,
 ) -> str:
-    parts = [f"{stamp}. " if stamp else "", f"Forest plot: {title}."]
+    parts = [f"{stamp}. " if stamp else "", t("Forest plot: {title}.", title=title)]
     for r in rows:
         if r["block"] == "clinic":
-            value = "hidden" if r["redacted"] or math.isnan(r["change"]) else _words(r)
-            parts.append(f" This clinic: {value}.")
+            value = t("hidden") if r["redacted"] or math.isnan(r["change"]) else _words(r)
+            parts.append(" " + t("This clinic: {value}.", value=value))
         elif r["block"] == "arm":
             other = {"yes": "like baseline", "no": "other baseline"}.get(
                 r["like_baseline"], "baseline not printed"
             )
-            parts.append(
-                f" {_KINDS.get(r['kind'], r['kind'])}, {r['label']}: {_words(r)}, {other}."
-            )
+            kind = say(_KINDS.get(r["kind"], r["kind"]))
+            parts.append(f" {kind}, {say(r['label'])}: {_words(r)}, {t(other)}.")
         elif r["block"] == "pooled":
-            limits = f"{_number(r['pi_low'])} to {_number(r['pi_high'])}"
-            parts.append(
-                f" {r['label'][0].upper()}{r['label'][1:]}: {_words(r)}, "
-                f"prediction interval {limits}."
+            spread = t(
+                "prediction interval {low} to {high}",
+                low=_number(r["pi_low"]),
+                high=_number(r["pi_high"]),
             )
+            parts.append(f" {_capital(say(r['label']))}: {_words(r)}, {spread}.")
     if not any(r["block"] == "arm" for r in rows):
-        parts.append(" No published arm is drawn.")
+        parts.append(" " + t("No published arm is drawn."))
     if expected is not None:
-        label = expected_label.replace(chr(10), " ")
-        parts.append(f" Shaded: {label}, {_number(expected[0], 1)} to {_number(expected[1], 1)}.")
+        parts.append(
+            " "
+            + t(
+                "Shaded: {what}, {low} to {high}.",
+                what=expected_label.replace(chr(10), " "),
+                low=_number(expected[0], 1),
+                high=_number(expected[1], 1),
+            )
+        )
     return "".join(parts)
 
 
 def _words(r: dict[str, Any]) -> str:
-    text = f"change {_number(r['change'])}"
+    text = t("change {value}", value=_number(r["change"]))
     if not math.isnan(r["ci_low"]):
-        text += f", 95 % CI {_number(r['ci_low'])} to {_number(r['ci_high'])}"
+        text += ", " + t(
+            "95 % CI {low} to {high}", low=_number(r["ci_low"]), high=_number(r["ci_high"])
+        )
     return text + ("" if math.isnan(r["n"]) else f", n {r['n']:.0f}")
 
 
@@ -464,25 +494,27 @@ def _caption(
     expected_label: str,
     more: int,
 ) -> str:
-    text = (
+    text = t(
         "Square: this clinic. Filled circles: published arms with a like mean before treatment; "
         "open circles: with another mean before, or none printed; cross: no interval can be found. "
         "Lines: 95 % CI (t); changes in percent are ratios of the means. "
     )
     if any(r["block"] == "pooled" for r in rows):
-        text += (
+        text += t(
             "Diamonds: arms of one kind pooled (random effects, REML, Hartung–Knapp interval with "
             "ad hoc floor); thin bar: prediction interval. "
         )
     if expected is not None:
-        text += f"Shaded: {expected_label.replace(chr(10), ' ')}. "
-    text += (
+        text += t("Shaded: {what}. ", what=expected_label.replace(chr(10), " "))
+    text += t(
         "The groups were not drawn by lot against this clinic: their people, selection and "
         "follow-up differ, so what lies between them describes and does not compare treatments."
     )
     left = sum(r["block"] == "not_used" for r in rows)
     if left:
-        text += f" {left} more arms are in the table with the reason why they are not used."
+        text += " " + t(
+            "{n} more arms are in the table with the reason why they are not used.", n=left
+        )
     if more > 0:
-        text += f" {more} more arms fit and are in the table only."
+        text += " " + t("{n} more arms fit and are in the table only.", n=more)
     return text

@@ -101,7 +101,7 @@ def _draw_slope(axes: Axes, means: pd.DataFrame, lines: pd.DataFrame, unit: str)
 
 def _tick(r: dict[str, Any]) -> str:
     n = t("n hidden") if math.isnan(r["n"]) else f"n {r['n']:.0f}"
-    return "\n".join([*textwrap.wrap(say(str(r["label"])), 20), n])
+    return "\n".join([*textwrap.wrap(say(str(r["label"])), 24), n])
 
 
 def _draw_histogram(axes: Axes, histogram: pd.DataFrame, unit: str) -> None:

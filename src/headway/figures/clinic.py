@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from headway.figures import theme
 from headway.figures.benchmark import draw_benchmark
 from headway.figures.change import draw_change
 from headway.figures.clinic_more import draw_more
@@ -41,7 +42,10 @@ def draw_clinic(
         clinic.yaml with its defaults.
     """
     with speaking(clinic.get("language", "en")):
-        return _draw(tables, clinic)
+        drawings = _draw(tables, clinic)
+        for drawing in drawings.values():
+            theme.write_commas(drawing.figure)
+        return drawings
 
 
 def _draw(tables: Mapping[str, pd.DataFrame], clinic: Mapping[str, Any]) -> dict[str, Drawing]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from headway.figures import theme
 from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing
+from headway.messages import decimal, say, t
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,9 +35,9 @@ def draw_control_charts(table: pd.DataFrame, *, stamp: str = "") -> Drawing:
             _draw(axes, table[table["chart"] == chart].sort_values("month").to_dict("records"))
             axes.set_xlim(table["month"].min() - 0.6, table["month"].max() + 0.6)
             if i == len(charts) - 1:
-                axes.set_xlabel("month in which treatment started (index)")
+                axes.set_xlabel(t("month in which treatment started (index)"))
         theme.stamp(figure, stamp)
-    title = "Over time: months beside each other"
+    title = t("Over time: months beside each other")
     return Drawing(figure, title, _describe(table, title, stamp), _caption(table), wide=True)
 
 
@@ -73,41 +74,51 @@ def _draw(axes: Axes, rows: list[dict[str, Any]]) -> None:
             zorder=3,
         )
     first = rows[0]
-    axes.set_title(f"{first['label'][0].upper()}{first['label'][1:]}, {first['unit']}", fontsize=9)
+    axes.set_title(f"{_capital(say(first['label']))}, {say(first['unit'])}", fontsize=9)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(axis="y", color=FAINT, linewidth=0.5)
     axes.set_axisbelow(True)
 
 
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 def _number(value: float) -> str:
     text = f"{abs(value):.1f}"
-    return f"−{text}" if value < 0 and float(text) else text
+    return decimal(f"−{text}" if value < 0 and float(text) else text)
 
 
 def _describe(table: pd.DataFrame, title: str, stamp: str) -> str:
-    parts = [f"{stamp}. " if stamp else "", f"Control charts: {title}."]
+    parts = [f"{stamp}. " if stamp else "", t("Control charts: {title}.", title=title)]
     for _, rows in table.groupby("chart", sort=False):
         first = rows.iloc[0]
-        parts.append(f" {first['label'][0].upper()}{first['label'][1:]} ({first['unit']}):")
+        parts.append(f" {_capital(say(first['label']))} ({say(first['unit'])}):")
         for _, own in rows.groupby("phase"):
-            text = f" {len(own)} months, centre {_number(own['centre'].iloc[0])}"
+            text = " " + t(
+                "{n} months, centre {centre}", n=len(own), centre=_number(own["centre"].iloc[0])
+            )
             if own["low"].notna().any():
-                text += f", limits {_number(own['low'].min())} to {_number(own['high'].max())}"
+                text += ", " + t(
+                    "limits {low} to {high}",
+                    low=_number(own["low"].min()),
+                    high=_number(own["high"].max()),
+                )
             parts.append(text + ".")
         told = rows[rows["signals"].notna()]
         for r in told.to_dict("records"):
-            parts.append(f" Month {r['month']}: {r['signals']}.")
+            signals = say(r["signals"])
+            parts.append(" " + t("Month {month}: {signals}.", month=r["month"], signals=signals))
         if not len(told):
-            parts.append(" No month stands out.")
+            parts.append(" " + t("No month stands out."))
     return "".join(parts)
 
 
 def _caption(table: pd.DataFrame) -> str:
     if not len(table):
-        return "No month is on record."
-    note = str(table["note"].iloc[0])
-    return (
+        return t("No month is on record.")
+    text = t(
         "Solid line: centre; dashed: 3 sigma limits, of each phase (XmR: from the moving range; "
-        "shares: binomial). Diamonds: a Western Electric rule is completed. "
-        f"{note[0].upper()}{note[1:]}."
+        "shares: binomial). Diamonds: a Western Electric rule is completed."
     )
+    return f"{text} {_capital(say(str(table['note'].iloc[0])))}."

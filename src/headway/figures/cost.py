@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from headway.figures import theme
 from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing
+from headway.messages import decimal, say, t
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,9 +30,9 @@ def draw_cost_plane(
     rows = cost[(cost["currency"] == currency) & (cost["basis"] == basis)]
     found = rows.set_index("statistic")
     hidden = bool(cells["redacted"].any()) or bool(found["redacted"].any())
-    title = f"Fees and difference in headache days: {basis}"
+    title = t("Fees and difference in headache days: {basis}", basis=say(basis))
     stamped = f"{stamp}. " if stamp else ""
-    caption = (
+    caption = t(
         "Each square is a set of bootstrap replicates over pairs of one patient's fees and "
         "change; darker holds more of them. Left of the line there are fewer headache days a "
         "year. That a difference lasts a year is an assumption."
@@ -42,8 +43,8 @@ def draw_cost_plane(
         theme.stamp(figure, stamp)
         if hidden or not len(cells):
             theme.quiet(axes)
-            axes.text(0.5, 0.5, "hidden", ha="center", va="center", color=GREY)
-            return Drawing(figure, title, f"{stamped}{title}. Hidden.", caption)
+            axes.text(0.5, 0.5, t("hidden"), ha="center", va="center", color=GREY)
+            return Drawing(figure, title, f"{stamped}{title}. {t('Hidden.')}", caption)
         most = cells["share"].max()
         for cell in cells.itertuples():
             fewer = cell.difference_high <= 0
@@ -67,20 +68,28 @@ def draw_cost_plane(
         axes.set_xlim(min(low, 0) - pad, max(high, 0) + pad)
         bottom, top = cells["cost_low"].min(), cells["cost_high"].max()
         axes.set_ylim(bottom - 0.06 * (top - bottom), top + 0.2 * (top - bottom))
-        axes.set_xlabel("headache days a year of difference (negative = fewer)")
-        axes.set_ylabel(f"mean fees per patient, {currency}")
+        axes.set_xlabel(t("headache days a year of difference (negative = fewer)"))
+        axes.set_ylabel(t("mean fees per patient, {currency}", currency=say(currency)))
         axes.grid(color=FAINT, linewidth=0.5)
         axes.set_axisbelow(True)
         shares = [found.loc[s, "estimate"] for s in ("plane_fewer", "plane_more")]
-        texts = [f"fewer days: {_percent(shares[0])}", f"as many or more: {_percent(shares[1])}"]
+        texts = [
+            t("fewer days: {share}", share=_percent(shares[0])),
+            t("as many or more: {share}", share=_percent(shares[1])),
+        ]
         for x, text, side in ((0, texts[0], "left"), (1, texts[1], "right")):
             axes.text(x, 1.015, text, transform=axes.transAxes, ha=side, va="bottom", color=INK)
-        figure.text(0.13, 0.915, title.replace(": ", "\n", 1), fontweight="bold", fontsize=10)
-    alt = (
-        f"{stamped}{title}. {found.loc['mean_total', 'n']:.0f} people; mean fees "
-        f"{point[1]:.0f} {currency}, {point[0]:+.0f} headache days a year. "
-        f"Bootstrap replicates with fewer headache days: {_percent(shares[0])}; "
-        f"with as many or more: {_percent(shares[1])}."
+        figure.text(0.13, 0.915, title.replace(": ", "\n", 1), fontweight="bold", fontsize=8)
+    alt = t(
+        "{title}. {n} people; mean fees {fees} {currency}, {days} headache days a year. Bootstrap "
+        "replicates with fewer headache days: {fewer}; with as many or more: {more}.",
+        title=f"{stamped}{title}",
+        n=f"{found.loc['mean_total', 'n']:.0f}",
+        fees=f"{point[1]:.0f}",
+        currency=say(currency),
+        days=f"{point[0]:+.0f}",
+        fewer=_percent(shares[0]),
+        more=_percent(shares[1]),
     )
     return Drawing(figure, title, alt, caption)
 
@@ -88,7 +97,7 @@ def draw_cost_plane(
 def _percent(share: float) -> str:
     """Write a share so that neither almost all nor almost none reads as all or none."""
     if 0 < share < 0.1:
-        return "below 0.1 %"
+        return t("below 0.1 %")
     if 99.9 < share < 100:
-        return "above 99.9 %"
-    return f"{share:.1f} %"
+        return t("above 99.9 %")
+    return decimal(f"{share:.1f} %")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from headway.figures import theme
 from headway.figures.theme import BLUE, FAINT, GREEN, GREY, INK, ORANGE, Drawing
+from headway.messages import decimal, say, t
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +55,7 @@ def draw_durability(
         _finish(axes, own)
         _count_at_risk(figure, axes, own, shown, inches)
         theme.stamp(figure, stamp)
-    title = "How long the response lasts"
+    title = t("How long the response lasts")
     return Drawing(
         figure,
         title,
@@ -69,7 +70,7 @@ def _known(value: Any) -> float:
 
 
 def _name(group: str) -> str:
-    return "all" if group == "all" else group.partition(": ")[2].replace("_", " ")
+    return t("all") if group == "all" else say(group.partition(": ")[2].replace("_", " "))
 
 
 def _draw_group(
@@ -101,10 +102,10 @@ def _finish(axes: Axes, rows: pd.DataFrame) -> None:
     last = float(rows["days"].max()) / 7 if len(rows) else 4.0
     step = 4 if last <= 32 else 8 if last <= 64 else 16
     axes.set_xlim(-0.02 * last, last * 1.02)
-    axes.xaxis.set_major_locator(FixedLocator([float(t) for t in range(0, int(last) + 1, step)]))
+    axes.xaxis.set_major_locator(FixedLocator([float(w) for w in range(0, int(last) + 1, step)]))
     axes.set_ylim(0, 103)
-    axes.set_ylabel("responders without relapse, %")
-    axes.set_xlabel("weeks after the 4 weeks in which they had responded")
+    axes.set_ylabel(t("responders without relapse, %"))
+    axes.set_xlabel(t("weeks after the 4 weeks in which they had responded"))
     axes.grid(axis="y", color=FAINT, linewidth=0.5)
     axes.set_axisbelow(True)
     if len(axes.get_legend_handles_labels()[0]) > 1:
@@ -123,14 +124,14 @@ def _count_at_risk(
     box = axes.get_position()
     low, high = axes.get_xlim()
     y = box.y0 - 0.68 / inches
-    figure.text(0.01, y, "at risk", fontsize=8, fontweight="bold", va="center")
+    figure.text(0.01, y, t("at risk"), fontsize=8, fontweight="bold", va="center")
     for i, group in enumerate(shown):
         level = y - 0.22 * (i + 1) / inches
         figure.text(0.01, level, _name(group), fontsize=8, va="center", color=INK)
         own = rows[rows["group"] == group].set_index("days")["at_risk"]
         for tick in ticks:
             value = own.get(tick * 7, math.nan)
-            text = "hidden" if math.isnan(value) else f"{value:.0f}"
+            text = t("hidden") if math.isnan(value) else f"{value:.0f}"
             x = box.x0 + box.width * (tick - low) / (high - low)
             figure.text(x, level, text, fontsize=8, ha="center", va="center", color=INK)
 
@@ -138,53 +139,68 @@ def _count_at_risk(
 def _describe(
     rows: pd.DataFrame, summary: pd.DataFrame, shown: list[str], title: str, stamp: str
 ) -> str:
-    parts = [f"{stamp}. " if stamp else "", f"Kaplan-Meier curve: {title}."]
+    parts = [f"{stamp}. " if stamp else "", t("Kaplan-Meier curve: {title}.", title=title)]
     for group in shown:
         found = summary[summary["group"] == group].iloc[0]
         text = f" {_name(group)[0].upper()}{_name(group)[1:]}: "
-        text += f"{_count(found['n'])} at risk at the start, {_count(found['events'])} relapsed"
+        text += t(
+            "{n} at risk at the start, {events} relapsed",
+            n=_count(found["n"]),
+            events=_count(found["events"]),
+        )
         if not math.isnan(found["free_at_horizon"]):
-            text += (
-                f", {found['free_at_horizon']:.0f} % without relapse at "
-                f"{found['horizon_days'] / 7:.0f} weeks"
+            text += ", " + t(
+                "{share} % without relapse at {weeks} weeks",
+                share=f"{found['free_at_horizon']:.0f}",
+                weeks=f"{found['horizon_days'] / 7:.0f}",
             )
             if not math.isnan(found["free_low"]):
-                text += f" (95 % CI {found['free_low']:.0f} to {found['free_high']:.0f})"
+                text += _limits(f"{found['free_low']:.0f}", f"{found['free_high']:.0f}")
         if not math.isnan(found["rmst_days"]):
-            text += f", mean {found['rmst_days'] / 7:.1f} weeks without relapse up to then"
+            text += ", " + t(
+                "mean {weeks} weeks without relapse up to then",
+                weeks=decimal(f"{found['rmst_days'] / 7:.1f}"),
+            )
             if not math.isnan(found["rmst_low"]):
-                text += f" (95 % CI {found['rmst_low'] / 7:.1f} to {found['rmst_high'] / 7:.1f})"
+                text += _limits(
+                    *(decimal(f"{found[end] / 7:.1f}") for end in ("rmst_low", "rmst_high"))
+                )
         parts.append(text + ".")
     whole = rows[rows["group"] == "all"].sort_values("window")
     steps = [
-        f"{r['days'] / 7:.0f} weeks {100 * r['survival']:.0f} %"
+        t("{weeks} weeks", weeks=f"{r['days'] / 7:.0f}") + f" {100 * r['survival']:.0f} %"
         for r in whole.to_dict("records")
         if not math.isnan(r["survival"])
     ]
-    return "".join([*parts, f" All, by time: {'; '.join(steps)}."])
+    return "".join([*parts, " " + t("All, by time: {steps}.", steps="; ".join(steps))])
+
+
+def _limits(low: str, high: str) -> str:
+    return " (" + t("95 % CI {low} to {high}", low=low, high=high) + ")"
 
 
 def _count(value: float) -> str:
-    return "a hidden number" if math.isnan(value) else f"{value:.0f}"
+    return t("a hidden number") if math.isnan(value) else f"{value:.0f}"
 
 
 def _caption(summary: pd.DataFrame, rule: str, more: int) -> str:
     if not len(summary):
-        return "Nobody at risk of a relapse is on record."
+        return t("Nobody at risk of a relapse is on record.")
     first = summary.iloc[0]
-    text = (
-        f"Relapse: {first['rule_label']}. A relapse lies somewhere within its 28 days and is "
-        "entered at their end. Steps: Kaplan–Meier; band around all: 95 % CI (Greenwood, log-log). "
+    text = t(
+        "Relapse: {rule}. A relapse lies somewhere within its 28 days and is entered at their "
+        "end. Steps: Kaplan–Meier; band around all: 95 % CI (Greenwood, log-log). ",
+        rule=say(first["rule_label"]),
     )
     if rule == "two":
-        text += (
+        text += t(
             "The second window must be on record for the first to count, so each person is judged "
             "up to one window before the end of the diary. "
         )
-    text += (
+    text += t(
         "Who stopped the diary is taken to relapse like those who kept it, which the records "
         "cannot show."
     )
     if more > 0:
-        text += f" {more} smaller groups are in the table only."
+        text += " " + t("{n} smaller groups are in the table only.", n=more)
     return text

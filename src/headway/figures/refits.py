@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from headway.figures import theme
 from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing
+from headway.messages import decimal, say, t
 
 Array = NDArray[np.float64]
 
@@ -267,8 +268,8 @@ def draw_specifications(
         x = np.arange(shown.size)
         size = float(np.clip(320 / shown.size, 1.6, 5.0))
         for flag, colour, mark, label in (
-            (True, INK, "s", f"interval excludes {null_name}"),
-            (False, GREY, "o", "interval includes it"),
+            (True, INK, "s", say(f"interval excludes {null_name}")),
+            (False, GREY, "o", t("interval includes it")),
         ):
             some = away[shown] == flag
             curve.vlines(x[some], low[shown][some], high[shown][some], color=FAINT, linewidth=0.9)
@@ -281,7 +282,7 @@ def draw_specifications(
         curve.vlines([at], low[declared], high[declared], color=ORANGE, linewidth=1.6)
         curve.plot(
             [at], [value[declared]], "D", color=ORANGE, markeredgecolor=INK, markersize=7,
-            linestyle="none", label="declared",
+            linestyle="none", label=t("declared"),
         )  # fmt: skip
         curve.axhline(null, color=GREY, linewidth=0.9)
         curve.set_xlim(-0.02 * shown.size - 1, 1.02 * shown.size)
@@ -334,14 +335,25 @@ def draw_specifications(
             below.spines["left"].set_visible(False)
             below.set_xlabel(x_label)
     same = np.sign(value - null) == np.sign(value[declared] - null)
-    alt = (
-        f"{title}: {n} specifications, estimates from {value.min():.2f} to {value.max():.2f}, "
-        f"declared {value[declared]:.2f} ({low[declared]:.2f} to {high[declared]:.2f}). "
-        f"{100 * same.mean():.0f} % lie on the declared side of {null_name}, "
-        f"{100 * (same & away).mean():.0f} % with an interval that excludes it."
+    alt = t(
+        "{title}: {n} specifications, estimates from {least} to {most}, declared {declared} "
+        "({low} to {high}). {same} % lie on the declared side of {null}, {away} % with an "
+        "interval that excludes it.",
+        title=title,
+        n=n,
+        least=decimal(f"{value.min():.2f}"),
+        most=decimal(f"{value.max():.2f}"),
+        declared=decimal(f"{value[declared]:.2f}"),
+        low=decimal(f"{low[declared]:.2f}"),
+        high=decimal(f"{high[declared]:.2f}"),
+        same=f"{100 * same.mean():.0f}",
+        null=say(null_name),
+        away=f"{100 * (same & away).mean():.0f}",
     )
-    caption = (
+    caption = t(
         "Above: each way to analyse, sorted, with its interval (long ones are cut). Below: what it "
-        "chooses." + (f" Every {step}th of {n} is drawn." if step > 1 else "")
+        "chooses."
     )
+    if step > 1:
+        caption += " " + t("Every {step}th of {n} is drawn.", step=step, n=n)
     return Drawing(figure, title, alt, caption, wide=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from headway.figures import theme
 from headway.figures.refits import draw_specifications
 from headway.figures.theme import BLUE, GREY, INK, Drawing
+from headway.messages import decimal, say, t
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,34 +86,42 @@ def draw_sensitivity(sensitivity: pd.DataFrame, name: str, *, stamp: str = "") -
                 [estimate], [i], "s" if away else "o", color=INK if away else "white",
                 markeredgecolor=INK, markersize=6,
             )  # fmt: skip
-            numbers = f"{estimate:.1f} [{low:.1f}, {high:.1f}]".replace("-", "−")
+            ends = t("[{low}, {high}]", low=_one(low), high=_one(high))
+            numbers = f"{_one(estimate)} {ends}"
             people = "" if n != n else f"   n = {n:.0f}"
-            _label(axes, i, label, numbers + people)
+            _label(axes, i, t(label), numbers + people)
         if bounds:
             axes.plot(bounds, [count - 1] * 2, color=GREY, linewidth=5, solid_capstyle="butt")
-            numbers = f"{bounds[0]:.1f} to {bounds[1]:.1f}".replace("-", "−")
-            _label(axes, count - 1, BOUNDS, numbers)
+            numbers = t("{low} to {high}", low=_one(bounds[0]), high=_one(bounds[1]))
+            _label(axes, count - 1, t(BOUNDS), numbers)
         axes.set_ylim(count - 0.4, -0.6)
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
-        axes.set_xlabel(f"mean change, {unit}")
-        title = f"Change in {name} under other assumptions"
+        axes.set_xlabel(t("mean change, {unit}", unit=say(unit)))
+        title = t("Change in {outcome} under other assumptions", outcome=name)
         figure.text(0.01, 1 - 0.1 / height, title, fontweight="bold", va="top", fontsize=10)
         theme.stamp(figure, stamp)
     alt = f"{title}. " + "; ".join(
-        f"{label}: {estimate:.1f} (95 % CI {low:.1f} to {high:.1f})"
+        f"{t(label)}: {_one(estimate)} "
+        f"({t('95 % CI {low} to {high}', low=_one(low), high=_one(high))})"
         for label, estimate, low, high, _ in shown
     )
     if bounds:
-        alt += f"; {BOUNDS}: {bounds[0]:.1f} to {bounds[1]:.1f}"
-    caption = (
+        span = t("{low} to {high}", low=_one(bounds[0]), high=_one(bounds[1]))
+        alt += f"; {t(BOUNDS)}: {span}"
+    caption = t(
         "Broken line: the declared analysis. A filled square is an interval that excludes no "
         "change, an open circle one that includes it."
-        + (" Thick: every value that the records allow." if bounds else "")
-        + " Negative: fewer than before."
     )
+    if bounds:
+        caption += " " + t("Thick: every value that the records allow.")
+    caption += " " + t("Negative: fewer than before.")
     alt = (f"{stamp}. " if stamp else "") + alt.replace("-", "−") + "."
     return Drawing(figure, title, alt, caption, wide=True)
+
+
+def _one(value: float) -> str:
+    return decimal(f"{value:.1f}".replace("-", "−"))
 
 
 def _label(axes: Axes, y: float, left: str, right: str) -> None:
@@ -151,23 +160,24 @@ def draw_clinic_specifications(
         return None
     unit = str(shown["unit"].iloc[0])
     drawing = draw_specifications(
-        {label: shown[column].astype(str).tolist() for column, label in AXES.items()},
+        {t(label): shown[column].astype(str).map(say).tolist() for column, label in AXES.items()},
         shown["estimate"],
         shown["ci_low"],
         shown["ci_high"],
         declared=int(shown.index[shown["declared"]][0]),
-        title=f"Change in {name}: every way to count it",
-        y_label=f"mean change, {unit}",
+        title=t("Change in {outcome}: every way to count it", outcome=name),
+        x_label=t("specifications, sorted by estimate"),
+        y_label=t("mean change, {unit}", unit=say(unit)),
         null_name="no change",
     )
     with theme.style():
         theme.stamp(drawing.figure, stamp)
     left = len(specifications) - len(shown)
-    caption = drawing.caption + (
+    caption = drawing.caption + t(
         " A filled square is an interval that excludes no change, an open circle one that "
         "includes it, the diamond the declared way. Negative: fewer than before."
     )
     if left:
-        caption += f" {left} ways with too few people or withheld are not drawn."
+        caption += " " + t("{n} ways with too few people or withheld are not drawn.", n=left)
     alt = (f"{stamp}. " if stamp else "") + drawing.alt
     return Drawing(drawing.figure, drawing.title, alt, caption, wide=True)

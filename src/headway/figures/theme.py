@@ -10,6 +10,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from headway.messages import decimal
 from headway.tables import replacing, write_text
 
 if TYPE_CHECKING:
@@ -86,6 +87,34 @@ def stamp(figure: Figure, text: str) -> None:
         figure.text(
             0.995, 0.995, text, ha="right", va="top", fontsize=9, fontweight="bold", color=ORANGE
         )
+
+
+def write_commas(figure: Figure) -> None:
+    """Write the numbers at the axes with a decimal comma, where the language in use has one.
+
+    Done once a figure is drawn, since ticks are written when it is saved.
+    """
+    from matplotlib.ticker import FuncFormatter, ScalarFormatter
+
+    if decimal(".") == ".":
+        return
+
+    def with_comma(formatter: FuncFormatter) -> FuncFormatter:
+        return FuncFormatter(lambda x, place: formatter(x, place).replace(".", ","))
+
+    class Commas(ScalarFormatter):
+        """Chooses its digits as the usual one does."""
+
+        def __call__(self, x: float, pos: int | None = None) -> str:
+            return super().__call__(x, pos).replace(".", ",")
+
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            found = axis.get_major_formatter()
+            if type(found) is ScalarFormatter:
+                axis.set_major_formatter(Commas())
+            elif type(found) is FuncFormatter:
+                axis.set_major_formatter(with_comma(found))
 
 
 def quiet(axes: Axes) -> None:

@@ -63,8 +63,8 @@ def build(
             "stamp": stamp,
             "clinic": {
                 "description": "",
-                "source": "not stated",
-                "licence": "not stated",
+                "source": t("not stated"),
+                "licence": t("not stated"),
                 "citation": "",
                 "doi": "",
                 **clinic,

@@ -130,8 +130,8 @@ def list_safety(table: pd.DataFrame, preset: Preset) -> Table | None:
     rows = []
     for r in table.to_dict("records"):
         who = str(r["group"]).replace("_", " ")
-        count = write_count(r["count"], r["redacted"], r["note"], preset)
-        event = "" if r["event"] == "any" else f", {str(r['event']).replace('_', ' ')}"
+        count = say(write_count(r["count"], r["redacted"], r["note"], preset))
+        event = "" if r["event"] == "any" else f", {say(str(r['event']).replace('_', ' '))}"
         rows.append(
             [
                 f"{say(str(r['harm']).replace('_', ' '))}{event}",
@@ -201,7 +201,7 @@ def list_claims(table: pd.DataFrame, preset: Preset) -> Table | None:
         last = r["row"]
         anchor = words.as_text(r["anchor"])
         if not words.missing(r["anchor_source"]):
-            anchor += f" ({r['anchor_source']})"
+            anchor += f" ({say(r['anchor_source'])})"
         rows.append(
             [
                 claim,
@@ -249,7 +249,9 @@ def list_benchmark(table: pd.DataFrame, preset: Preset) -> Table | None:
                 words.MISSING
                 if own
                 else _change(r, "difference", "difference_low", "difference_high"),
-                words.as_text(r["why_not"] if r["block"] == "not_used" else r["source"]),
+                words.as_text(r["why_not"])
+                if r["block"] == "not_used"
+                else words.cite(r["source"]),
             ]
         )
     heads = [

@@ -279,7 +279,7 @@ def list_lost(table: pd.DataFrame, preset: Preset) -> Table | None:
         label = t("{outcome} before", outcome=label) if before else label
         label = label[:1].upper() + label[1:]
         if percent:
-            label += f": {say(words.as_text(r['level']).replace('_', ' '))}"
+            label += f": {say(str(r['level']).replace('_', ' '))}"
         values = []
         for side in ("analysed", "lost"):
             n, value = show_count(r[f"n_{side}"], r["redacted"], preset), r[f"value_{side}"]

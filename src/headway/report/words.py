@@ -57,14 +57,43 @@ ALLOWED = (
     "trigger points cause pain at a distance",
     "acupuncture works on other grounds than trigger point work",
 )
+# The same in the other languages of a page: what may not be said, and where it is denied.
+FORBIDDEN_IN = {
+    "en": (FORBIDDEN, ALLOWED),
+    "es": (
+        (
+            r"\befectos? del?\b",
+            r"\b(causa|causan|causó|causaron|causad[oa]s?)\b",
+            r"\bfuncionan?\b",
+            r"\b(probad|demostrad)[oa]s?\b",
+            r"\bevitad[oa]s?\b",
+            r"\b(eficaz|eficaces|eficacia|efectiv[oa]s?|efectividad)\b",
+            r"\bcuran?\b",
+        ),
+        ("no un efecto del tratamiento",),
+    ),
+    "de": (
+        (
+            r"\b(wirkung|wirkungen|effekte?n?|effekts) (der|des|von)\b",
+            r"\bverursach\w*",
+            r"\bwirk(t|en|te|ten)\b",
+            r"\b(bewiesen|beweist|erwiesen)\b",
+            r"\b(verhindert|vermieden)\w*",
+            r"\b(wirksam\w*|effektiv\w*)",
+            r"\bheil(t|en|te)\b",
+        ),
+        ("keine wirkung der behandlung",),
+    ),
+}
 
 
-def find_forbidden(text: str) -> list[str]:
+def find_forbidden(text: str, language: str = "en") -> list[str]:
     """List what a text about a clinic's own results says and may not say."""
+    forbidden, allowed = FORBIDDEN_IN[language]
     plain = re.sub(r"\s+", " ", text).lower()
-    for phrase in ALLOWED:
+    for phrase in allowed:
         plain = plain.replace(phrase, "")
-    return [m.group() for pattern in FORBIDDEN for m in re.finditer(pattern, plain)]
+    return [m.group() for pattern in forbidden for m in re.finditer(pattern, plain)]
 
 
 def missing(value: Any) -> bool:
@@ -151,6 +180,11 @@ def as_text(value: Any) -> str:
     if isinstance(value, float):
         return decimal(f"{value:.6g}".replace("-", "−"))
     return say(str(value))
+
+
+def cite(source: Any) -> str:
+    """Write where a number was printed, in the words of the source."""
+    return MISSING if missing(source) or source == "" else str(source)
 
 
 def plural(count: int, one: str, many: str = "") -> str:

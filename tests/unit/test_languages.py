@@ -1,0 +1,374 @@
+"""A clinic's page and its figures in every language: complete, with the same numbers, legible."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
+
+from headway import disclosure, messages
+from headway.config import load_yaml
+from headway.figures import clinic as clinic_figures
+from headway.figures.theme import Drawing, Saved
+from headway.messages import LANGUAGES, decimal, say, speaking, t
+from headway.report import clinic as clinic_page
+from headway.report import words
+from headway.report.render import TEMPLATES
+from tests.unit.pages_builder import RAW, READY, analysed
+from tests.unit.simulated_clinic import simulated
+
+OTHERS = tuple(language for language in LANGUAGES if language != "en")
+ENTRIES: list[dict[str, str]] = load_yaml(messages.CATALOGUE)["messages"]
+SOURCES = Path(messages.__file__).parent
+# Pages of reviews and the index are in English.
+ENGLISH_ONLY = {"review.html", "index.html"}
+
+# English words that are no word of the other language.
+FREQUENT = frozenset(
+    re.findall(
+        r"\w+",
+        """about after afterwards all and any are asked at be because been before between both but
+        by cannot change changed clinic complete could days did difference does each
+        either expected few fewer first for found from further group had has have
+        headache hidden how if interval into is it its least less lost mean month more
+        most neither never nobody none not number of on one only or other outcome over
+        people percent points published recorded same session sessions several share
+        should some started than that the their them then there these they this those
+        through to too treatment two under until usual visit was week weeks were what
+        when where which who whose will window windows with within without would year
+        years yes""",
+    )
+)
+ALSO_WORDS = {"es": {"has", "all", "one"}, "de": {"also", "all", "not", "was", "will", "war"}}
+# A clinic's own words, titles and sources, and names of files, columns and reporting guidelines.
+QUOTED = re.compile(
+    r"[\w-]+\.(csv|yaml)|\b\w+_\w+|setting at_home|RECORD|"
+    r"computed from the trial's public data \(.*?\)|abstract \(.*?\)|"
+    r"full text \w+, Tables? [\d, and-]+",
+)
+
+
+@cache
+def build(name: str, preset: str, language: str) -> tuple[str, dict[str, Drawing], frozenset[str]]:
+    """Write a page and draw its figures; returns what was missed as well."""
+    clinic, found = _tables(name)
+    rules = disclosure.PRESETS[preset or clinic["disclosure"]]
+    tables = disclosure.release({n: found[n] for n in disclosure.RULES}, rules)
+    settings = {**clinic, "language": language}
+    if preset:
+        settings |= {"disclosure": preset, "synthetic": False}
+    if name == "nothing":
+        tables = {n: table.iloc[:0] for n, table in tables.items()}
+    before = messages.missed.copy()
+    messages.missed.clear()
+    drawings = clinic_figures.draw_clinic(tables, settings)
+    saved = [Saved(n, d.title, d.alt, d.caption, "<svg/>", d.wide) for n, d in drawings.items()]
+    page, _ = clinic_page.build(settings, READY, tables, saved, rules)
+    missed = frozenset(text for _, text in messages.missed)
+    messages.missed.update(before)
+    return page, drawings, missed
+
+
+@cache
+def _tables(name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    if name == "few":
+        return simulated(40, 3)
+    clinic, found = analysed("demo" if name == "nothing" else name)
+    return clinic, found
+
+
+# Shipped clinics under open and strict rules, a small one whose numbers are mostly hidden, one
+# without a comparison.
+PAGES = [
+    ("demo", ""),
+    ("demo", "opensafely"),
+    ("kostecki_dillon_1999", ""),
+    ("few", "nhs"),
+    ("few", "internal"),
+    ("nothing", ""),
+]
+
+
+def own_words(name: str) -> set[str]:
+    """List what a clinic writes itself."""
+    clinic, _ = _tables(name)
+    labels = [w.get("label", "") for w in clinic["windows"]["named"].values()]
+    labels += [name.replace("_", " ") for name in clinic["windows"]["named"]]
+    labels += [c["label"] for c in clinic["comparisons"]]
+    parts = [part for label in labels for part in label.split(" v ")]
+    texts = [clinic[k] for k in ("title", "description", "source", "licence", "citation")]
+    return {text for text in (*labels, *parts, *texts) if text}
+
+
+def read(page: str) -> str:
+    """Read a page as its reader does, names for screen readers included."""
+    page = re.sub(r"<style>.*?</style>", " ", page, flags=re.DOTALL)
+    names = " \n ".join(re.findall(r'aria-label="([^"]*)"', page))
+    return unescape(re.sub(r"<[^>]+>", "\n", page) + "\n" + unescape(names))
+
+
+def texts_of(drawing: Drawing) -> list[str]:
+    found = [x.get_text() for x in drawing.figure.findobj(Text) if x.get_visible()]
+    found = [text.replace("\n", " ") for text in found]  # labels are wrapped
+    return [*found, drawing.title, drawing.alt, drawing.caption]
+
+
+@cache
+def drawn(name: str, language: str, title: str) -> list[tuple[Text, Any]]:
+    """Draw a figure; returns its texts with their boxes in pixels."""
+    figure = build(name, "", language)[1][title].figure
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    found = [x for x in figure.findobj(Text) if x.get_visible() and x.get_text().strip()]
+    return [(x, x.get_window_extent(canvas.get_renderer())) for x in found]
+
+
+def count_numbers(text: str) -> Counter[str]:
+    return Counter(n.replace(",", ".") for n in re.findall(r"\d+(?:[.,]\d+)?", text))
+
+
+# ---- the catalogue -------------------------------------------------------------------------------
+
+
+def places(text: str) -> list[str]:
+    return sorted(set(re.findall(r"\{(\w*)\}", text)))
+
+
+def test_every_message_is_there_once_in_every_language_with_the_same_places() -> None:
+    assert max(Counter(entry["en"] for entry in ENTRIES).values()) == 1
+    for entry in ENTRIES:
+        assert set(entry) - set(messages.FREE) == set(LANGUAGES), entry["en"]
+        for language in OTHERS:
+            text = entry[language]
+            assert text.strip(), entry["en"]
+            assert places(text) == places(entry["en"]), entry["en"]
+            for edge in (0, -1):
+                assert text[edge].isspace() == entry["en"][edge].isspace(), entry["en"]
+        free = " ".join(entry.get(kind, "") for kind in messages.FREE).split()
+        assert set(free) <= set(places(entry["en"])), entry["en"]
+
+
+def asked_for() -> Iterator[str]:
+    """List the messages that code and templates ask for by name."""
+    for path in [*(SOURCES / "report").glob("*.py"), *(SOURCES / "figures").glob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "t":
+                for leaf in ast.walk(node.args[0]):
+                    if isinstance(leaf, ast.Constant) and isinstance(leaf.value, str):
+                        yield leaf.value
+    for path in TEMPLATES.glob("*.html"):
+        if path.name not in ENGLISH_ONLY:
+            yield from re.findall(r'\bt\("((?:[^"\\]|\\.)*)"', path.read_text(encoding="utf-8"))
+
+
+def test_whatever_the_code_asks_for_is_in_the_catalogue() -> None:
+    known = {entry["en"] for entry in ENTRIES}
+    assert [text for text in asked_for() if text not in known] == []
+
+
+def is_made_of(piece: str, everything: str, parts: int = 3) -> bool:
+    if piece in everything:
+        return True
+    words_of = piece.split(" ")
+    cuts = range(1, len(words_of)) if parts > 1 else ()
+    return any(
+        " ".join(words_of[:i]) in everything
+        and is_made_of(" ".join(words_of[i:]), everything, parts - 1)
+        for i in cuts
+    )
+
+
+def test_no_message_is_there_for_nothing() -> None:
+    """Each piece of a message between its places and signs stands in the sources or the data.
+
+    Texts of tables are put together, so that a piece may come from up to three places.
+    """
+    words_of: list[str] = []
+    for path in SOURCES.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                words_of.append(node.value)
+    others = [*SOURCES.rglob("*.yaml"), *TEMPLATES.glob("*.html")]
+    others += [
+        *RAW.glob("trials/*/arms.csv"),
+        RAW.parents[1] / "workflow/schemas/clinic.schema.yaml",
+    ]
+    others += RAW.glob("clinics/*/clinic.yaml")
+    words_of += [p.read_text(encoding="utf-8") for p in others if p != messages.CATALOGUE]
+    everything = re.sub(r"[\s_]+", " ", " ".join(words_of)).lower()
+    for entry in ENTRIES:
+        for piece in re.split(r"\{\w+\}|[,;:.()]|\d+| of ", entry["en"]):
+            plain = re.sub(r"[\s_]+", " ", piece).strip().lower()
+            assert is_made_of(plain, everything), (entry["en"], plain)
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_translations_claim_nothing_that_records_cannot_carry(language: str) -> None:
+    for entry in ENTRIES:
+        assert words.find_forbidden(entry[language], language) == [], entry["en"]
+
+
+def test_the_lists_of_forbidden_words_find_them() -> None:
+    es, de = words.find_forbidden, words.find_forbidden
+    assert es("El efecto de la punción funciona y está demostrado", "es") == [
+        "efecto de",
+        "funciona",
+        "demostrado",
+    ]
+    assert es("un cambio, no un efecto del tratamiento", "es") == []
+    assert de("Die Wirkung der Nadelung ist bewiesen, sie wirkt", "de") == [
+        "wirkung der",
+        "wirkt",
+        "bewiesen",
+    ]
+    assert de("eine Veränderung, keine Wirkung der Behandlung", "de") == []
+
+
+# ---- saying what a table holds -------------------------------------------------------------------
+
+
+def test_a_message_with_values_is_found_in_the_text_of_a_table() -> None:
+    with speaking("de"):
+        assert say("weeks 9 to 12") == "Wochen 9 bis 12"
+        assert say("SEM 3.35 from Mustermann 2020") == "Standardmessfehler 3,35 aus Mustermann 2020"
+        assert say("grows with r; read it beside r only") == "wächst mit r; nur neben r zu lesen"
+        assert say("acupuncture, dry needling") == "Akupunktur, Dry Needling"
+        assert say("Vickers 2004, usual care") == "Vickers 2004, übliche Versorgung"
+        both = "both windows before, regression to the mean, entry threshold and usual care"
+        assert say(both).startswith("beide Fenster vorher, Regression zur Mitte, Eintrittsschwelle")
+        assert say(both).endswith(" und übliche Versorgung")
+    with speaking("es"):
+        assert say("12 with 0 before left out") == "12 con 0 antes, no contadas"
+
+
+def test_a_clinics_own_words_stay_and_no_message_is_read_into_them() -> None:
+    messages.missed.clear()
+    with speaking("es"):
+        for text in ("ours to keep", "Room 3 v Room 4 to the left", "all of us"):
+            assert say(text) in (text, text.replace(" v ", " frente a ")), text
+        assert say("USD") == "USD"
+        assert say("12.5") == "12.5"  # without words it is no text: `decimal` writes numbers
+        assert decimal("12.5") == "12,5"
+    assert ("es", "ours to keep") in messages.missed
+    messages.missed.clear()
+
+
+def test_a_language_without_a_catalogue_is_refused() -> None:
+    with pytest.raises(ValueError, match="no catalogue"), speaking("fr"):
+        pass
+    assert t("hidden") == "hidden"
+
+
+def test_the_schema_allows_the_languages_of_the_catalogue() -> None:
+    schema = load_yaml(RAW.parents[1] / "workflow/schemas/clinic.schema.yaml")
+    assert tuple(schema["properties"]["language"]["enum"]) == LANGUAGES
+
+
+# ---- pages ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("language", OTHERS)
+@pytest.mark.parametrize(("name", "preset"), PAGES)
+def test_a_page_is_complete(name: str, preset: str, language: str) -> None:
+    page, _, missed = build(name, preset, language)
+    assert f'<html lang="{language}">' in page
+    assert missed <= own_words(name), missed - own_words(name)
+
+
+@pytest.mark.parametrize("language", OTHERS)
+@pytest.mark.parametrize(("name", "preset"), PAGES)
+def test_no_english_is_left(name: str, preset: str, language: str) -> None:
+    page, drawings, _ = build(name, preset, language)
+    text = "\n".join([read(page), *(x for d in drawings.values() for x in texts_of(d))])
+    for own in sorted(own_words(name), key=len, reverse=True):
+        text = re.sub(re.escape(own), " ", text, flags=re.IGNORECASE)
+        text = text.replace(own[:1].upper() + own[1:], " ")
+    text = QUOTED.sub(" ", text)
+    for line in text.split("\n"):
+        left = set(re.findall(r"[^\W\d_]+", line.lower())) & FREQUENT
+        assert left <= ALSO_WORDS[language], (sorted(left), line)
+
+
+@pytest.mark.parametrize("language", OTHERS)
+@pytest.mark.parametrize(("name", "preset"), PAGES)
+def test_the_numbers_are_those_of_the_english_page(name: str, preset: str, language: str) -> None:
+    ours, english = (count_numbers(read(build(name, preset, x)[0])) for x in (language, "en"))
+    assert ours - english == english - ours == Counter()
+
+
+@pytest.mark.parametrize("language", OTHERS)
+@pytest.mark.parametrize("name", ["demo", "few"])
+def test_the_numbers_of_a_figure_are_those_of_the_english_one(name: str, language: str) -> None:
+    for title in build(name, "", "en")[1]:
+        ours, english = (
+            count_numbers("\n".join(x.get_text() for x, _ in drawn(name, code, title)))
+            for code in (language, "en")
+        )
+        assert ours - english == english - ours == Counter(), title
+
+
+@pytest.mark.parametrize("language", OTHERS)
+@pytest.mark.parametrize(("name", "preset"), PAGES)
+def test_decimals_have_a_comma(name: str, preset: str, language: str) -> None:
+    page, drawings, _ = build(name, preset, language)
+    text = "\n".join([read(page), *(x for d in drawings.values() for x in texts_of(d))])
+    for own in own_words(name):
+        text = text.replace(own, " ")
+    text = re.sub(r"doi \S+|\b10\.\d{4,}/\S+|RECORD \d+\.\d|Headway \S+|: \d\.\d\n", " ", text)
+    assert re.findall(r".{0,20}\d\.\d.{0,10}", text) == []
+
+
+@pytest.mark.parametrize("language", OTHERS)
+@pytest.mark.parametrize(("name", "preset"), PAGES)
+def test_a_page_claims_nothing_that_records_cannot_carry(
+    name: str, preset: str, language: str
+) -> None:
+    assert words.find_forbidden(read(build(name, preset, language)[0]), language) == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("name", ["demo", "few"])
+def test_no_text_of_a_figure_is_cut_off(name: str, language: str) -> None:
+    for title, drawing in build(name, "", language)[1].items():
+        whole = drawing.figure.bbox
+        for text, box in drawn(name, language, title):
+            if re.search(r"[^\W\d_]{2}", text.get_text()):  # ticks beyond an axis are not drawn
+                assert box.x0 > -1 and box.x1 < whole.width + 1, (title, text.get_text())
+                assert box.y0 > -1 and box.y1 < whole.height + 1, (title, text.get_text())
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_a_refused_clinic_says_why_in_its_language(language: str) -> None:
+    problem = {
+        "file": "diary.csv",
+        "rule": "email",
+        "message": "29 cell(s) look like: email",
+        "column": "contact",
+        "line": 3,
+        "count": 29,
+        "remedy": "remove the column before export, or list it under `drop:` in clinic.yaml",
+    }
+    status = {"name": "leaky", "state": "refused", "problems": [problem]}
+    _, tables = _tables("demo")
+    none = {n: tables[n].iloc[:0] for n in disclosure.RULES}
+    messages.missed.clear()
+    page, card = clinic_page.build(
+        {"id": "leaky", "title": "leaky", "language": language},
+        status,
+        none,
+        [],
+        disclosure.PRESETS["opensafely"],
+    )
+    assert messages.missed == set()
+    expected = {"es": "29 celda(s) parecen: correo electrónico", "de": "Zeile 3"}
+    assert expected[language] in read(page)
+    assert card["problems"] == [problem]
