@@ -165,6 +165,7 @@ def test_three_typed_trials_give_a_page(
         "Pooled and not judged: Silva 2019",
         "Okafor 2016: overall low risk, but a domain says high risk",
         "Flow of the search",
+        "<caption>Flow of the search</caption>",
         "a funnel plot and tests of asymmetry need ten",
         "Without each trial in turn",
         "converted from headache days per week",

@@ -282,3 +282,45 @@ def test_the_checks_before_treatment_are_on_the_page() -> None:
     if both["n"] == checks.loc["baseline_trend", "n"]:
         assert both["expected"] == pytest.approx(-own / 2)
     assert own > 0  # people come when it has got worse
+
+
+# ---- verdicts that none of the clinics above gets ------------------------------------------------
+
+
+def rewrite(expected: pd.DataFrame) -> tuple[str, list[str]]:
+    """Write page one of the clinic without an earlier window, with another table `expected`."""
+    settings, _ = scenario("real_effect", 150, 1, False)
+    _, out, _ = built("no earlier window")
+    rules = PRESETS[settings["disclosure"]]
+    page, _ = clinic_page.build(settings, READY, {**out, "expected": expected}, [], rules)
+    return page_one(page), re.findall(r"<strong>(.*?)</strong>", page)
+
+
+def test_further_by_one_window_alone_is_not_beyond() -> None:
+    table = built("no earlier window")[1]["expected"].assign(diff_ci_high=-0.5, beyond=True)
+    assert judge(read_sources(table)).kind == "not_recorded"
+    text, leads = rewrite(table)
+    assert leads[1] == "We cannot tell how much of it would have come without treatment."
+    assert "beyond what would be expected" not in text
+    assert "The records do not go back far enough to show if people came because it had" in text
+    assert max(grade(text)) <= 7
+
+
+def test_without_any_source_no_part_is_put_down_to_treatment() -> None:
+    table = built("no earlier window")[1]["expected"]
+    for other in (table.iloc[:0], table.assign(decides=False)):
+        text, leads = rewrite(other)
+        assert leads[1].startswith("Nothing here tells how far people would have changed")
+        assert "So no part of the change can be put down to treatment." in text
+        assert "beyond" not in text and max(grade(text)) <= 7
+
+
+def test_a_rise_is_a_rise() -> None:
+    settings, _ = scenario("real_effect", 150, 1, False)
+    _, out, _ = built("no earlier window")
+    cohort = out["cohort"].copy()
+    change = cohort["primary"] & (cohort["statistic"] == "change_mean")
+    cohort.loc[change, ["estimate", "ci_low", "ci_high"]] = [2.0, 1.0, 3.0]
+    rules = PRESETS[settings["disclosure"]]
+    text = page_one(clinic_page.build(settings, READY, {**out, "cohort": cohort}, [], rules)[0])
+    assert "rose from" in text and "fell from" not in text

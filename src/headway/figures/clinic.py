@@ -85,8 +85,8 @@ def _draw(tables: Mapping[str, pd.DataFrame], clinic: Mapping[str, Any]) -> dict
     known = benchmark["block"].eq("clinic") & benchmark["change"].notna()
     if known.any() and benchmark["block"].eq("arm").any():
         spread = _read_range(tables["expected"])
-        own = float(benchmark.loc[known, "change"].iloc[0])
-        last = _read_last_change(tables["expected"], own)
+        shown = float(benchmark.loc[known, "change"].iloc[0])
+        last = _read_last_change(tables["expected"], shown)
         out["benchmark"] = draw_benchmark(
             benchmark,
             expected=spread,

@@ -73,7 +73,10 @@ def build(
         "trials": _list_trials(tables["arms"], tables["contrasts"], tables["effects"]),
         "flow": drawn.get("flow"),
         "flow_rows": [
-            {"kind": "", "cells": [stage, "; ".join(inside), "; ".join(outside)]}
+            {
+                "kind": "",
+                "cells": [stage, *("; ".join(c).replace("; (", " (") for c in (inside, outside))],
+            }
             for stage, inside, outside in (list_boxes(review["flow"]) if "flow" in drawn else ())
         ],
         "flow_doubts": [] if refused else judgements.describe_flow(review),
