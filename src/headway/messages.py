@@ -169,6 +169,7 @@ def _value(text: str, language: str, free: str = "") -> str | None:
     it is, with `each` every member of a list that is no message.
     """
     if _NUMBER.fullmatch(text):
+        text = text.replace("-", "−")
         return text.replace(".", ",") if language in _DECIMAL_COMMA else text
     members = free if free == "each" else ""
     found = _translate(text, language) or _translate_list(text, language, members)

@@ -37,7 +37,7 @@ FREQUENT = frozenset(
     re.findall(
         r"\w+",
         """about after afterwards all and any are asked at be because been before between both but
-        by cannot change changed clinic complete could days did difference does each
+        by cannot change changed clinic complete could courses days did difference does each
         either expected few fewer first for found from further group had has have
         headache hidden how if interval into is it its least less lost mean month more
         most neither never nobody none not number of on one only or other outcome over

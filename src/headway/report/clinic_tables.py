@@ -64,7 +64,7 @@ def name_outcome(outcome: str) -> str:
 def name_item(item: str) -> str:
     """Name an item of the flow: an outcome and its comparison."""
     outcome, colon, rest = item.partition(": ")
-    named = name_outcome(outcome)
+    named = name_outcome(outcome) if colon else say(outcome)
     return f"{named[:1].upper()}{named[1:]}{colon}{say(rest)}"
 
 
