@@ -203,7 +203,7 @@ def test_case_mix_is_adjusted_for() -> None:
     found = build_funnel(pairs, who, baseline, outcome="frequency", unit=unit)
     assert not found["flag"].any()
     assert found["adjusted_for"].iloc[0] == "value before, condition, age, sex"
-    assert found["note"].str.startswith("fewer than 10 therapists").all()
+    assert found["note"].str.startswith("so few therapists").all()
     assert (found["n"] == 40).all()
     assert found["note"].str.contains(f"{100 * USUAL_ICC:.1f} % of the variance", regex=False).all()
     mean = (pairs["post"] - pairs["pre"]).groupby(who.to_numpy()).mean()

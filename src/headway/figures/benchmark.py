@@ -51,7 +51,7 @@ def draw_benchmark(
     benchmark: pd.DataFrame,
     *,
     expected: tuple[float, float] | None = None,
-    expected_label: str = "expected without treatment",
+    expected_label: str = "",
     last_change: float | None = None,
     stamp: str = "",
 ) -> Drawing:
@@ -75,7 +75,8 @@ def draw_benchmark(
     ours = next(r for r in rows if r["block"] == "clinic")
     drawn = [r for r in rows if r["block"] == "arm"]
     lines = _list_lines(ours, drawn[:_MOST], [r for r in rows if r["block"] == "pooled"])
-    title, expected_label = t("This clinic beside published trial arms"), t(expected_label)
+    title = t("This clinic beside published trial arms")
+    expected_label = expected_label or t("expected without treatment")
     last = aside = ""
     if last_change is not None:
         label = t("The same, counted from the last 4 weeks before")

@@ -442,8 +442,7 @@ def build_funnel(
     if len(sizes) < FEW_THERAPISTS:
         notes.insert(
             0,
-            f"fewer than {FEW_THERAPISTS} therapists: how much they usually differ can hardly be "
-            "estimated from them",
+            "so few therapists that how much they usually differ can hardly be estimated from them",
         )
     out = pd.DataFrame(
         {

@@ -255,8 +255,8 @@ def list_doubts(traps: pd.DataFrame, funnel: pd.DataFrame) -> list[dict[str, str
         Released tables.
     """
     out = [
-        {"text": t(_DOUBTS[r["id"]]), "href": "#traps", "link": t("The signs of it")}
-        for r in traps[traps["flagged"]].to_dict("records")
+        {"text": t(_DOUBTS[trap]), "href": "#traps", "link": t("The signs of it")}
+        for trap in traps.loc[traps["flagged"], "id"]
     ]
     outside = int(funnel["flag"].sum())
     if outside:

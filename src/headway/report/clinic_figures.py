@@ -131,7 +131,7 @@ def _list_specifications(table: pd.DataFrame, preset: Preset) -> Table:
     rows = [
         [
             words.integer(r["specification"]) + (f" ({t('declared')})" if r["declared"] else ""),
-            *(say(words.as_text(r[c])) for c in choices),
+            *(words.as_text(r[c]) for c in choices),
             t(words.HIDDEN) if r["redacted"] else words.number(r["estimate"], 1),
             t(words.HIDDEN) if r["redacted"] else words.limits(r["ci_low"], r["ci_high"], 1),
             show_count(r["n"], r["redacted"], preset),
