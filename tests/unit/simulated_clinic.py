@@ -21,7 +21,12 @@ def arms() -> pd.DataFrame:
     """Make published arms for the benchmark: numbers that a trial could print."""
     rows = []
     for i, kind in enumerate(("waiting_list", "usual_care", "sham")):
-        common = {"trial": f"Trial {2000 + i}", "year": 2000 + i, "condition": "migraine", "arm": kind}
+        common = {
+            "trial": f"Trial {2000 + i}",
+            "year": 2000 + i,
+            "condition": "migraine",
+            "arm": kind,
+        }
         common |= {"role": "control", "comparator": kind, "outcome": "frequency", "n": 60.0}
         common |= {"unit": "days_per_28", "unit_printed": "days_per_28", "kind": "final"}
         common |= {"timepoint": "12 weeks", "time_days": 84.0, "mean": 11.3 - i, "sd": 5.2}

@@ -209,11 +209,11 @@ def test_case_mix_is_adjusted_for() -> None:
     mean = (pairs["post"] - pairs["pre"]).groupby(who.to_numpy()).mean()
     assert found["observed"].to_numpy() == pytest.approx(mean.to_numpy())
     drawing = draw_funnel(raw.reset_index())
-    assert "T0: n 40" in drawing.alt and "1 lies outside" in drawing.alt
+    assert "T0: n 40" in drawing.alt and "1 outside." in drawing.alt
     hidden = found.assign(redacted=found["therapist"] == "T0")
     drawing = draw_funnel(hidden)
-    assert "T0" not in drawing.alt and "none lies outside" in drawing.alt
-    assert "1 therapists are hidden" in drawing.caption
+    assert "T0" not in drawing.alt and "No one lies outside." in drawing.alt
+    assert "1 hidden: too few people." in drawing.caption
 
 
 def test_people_of_several_therapists_and_few_therapists() -> None:

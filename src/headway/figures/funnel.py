@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from headway.figures import theme
 from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing
+from headway.messages import decimal, say, t
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +34,7 @@ def draw_funnel(funnel: pd.DataFrame, *, stamp: str = "") -> Drawing:
         _draw(axes, rows)
         theme.stamp(figure, stamp)
     hidden = len(funnel) - len(rows)
-    title = "Therapists beside each other"
+    title = t("Therapists beside each other")
     return Drawing(
         figure, title, _describe(rows, hidden, title, stamp), _caption(funnel, hidden), wide=True
     )
@@ -74,7 +75,7 @@ def _draw(axes: Axes, rows: list[dict[str, Any]]) -> None:
         )
         if r["flag"]:
             axes.annotate(
-                "outside",
+                t("outside"),
                 (x, r["difference"]),
                 xytext=(0, 9 if r["z"] > 0 else -9),
                 textcoords="offset points",
@@ -89,55 +90,76 @@ def _draw(axes: Axes, rows: list[dict[str, Any]]) -> None:
     axes.set_xticks(
         range(len(rows)), [f"{r['therapist']}\nn {r['n']:.0f}" for r in rows], fontsize=8
     )
-    axes.set_ylabel(f"observed − expected change,\n{unit}")
+    axes.set_ylabel(t("observed − expected change,\n{unit}", unit=say(unit)))
     axes.grid(axis="y", color=FAINT, linewidth=0.5)
     axes.set_axisbelow(True)
     axes.annotate(
-        "less improvement ↑", (0, 1), xycoords="axes fraction", xytext=(2, 6),
+        t("less improvement ↑"), (0, 1), xycoords="axes fraction", xytext=(2, 6),
         textcoords="offset points", fontsize=8,
     )  # fmt: skip
     axes.annotate(
-        "therapists by number of people →", (1, 1), xycoords="axes fraction", xytext=(0, 6),
+        t("therapists by number of people →"), (1, 1), xycoords="axes fraction", xytext=(0, 6),
         textcoords="offset points", fontsize=8, ha="right",
     )  # fmt: skip
 
 
 def _number(value: float) -> str:
     text = f"{abs(value):.1f}"
-    return f"−{text}" if value < 0 and float(text) else text
+    return decimal(f"−{text}" if value < 0 and float(text) else text)
 
 
 def _describe(rows: list[dict[str, Any]], hidden: int, title: str, stamp: str) -> str:
-    parts = [f"{stamp}. " if stamp else "", f"Funnel plot: {title}."]
+    parts = [f"{stamp}. " if stamp else "", t("Funnel plot: {title}.", title=title)]
     for r in rows:
-        where = "outside" if r["flag"] else "inside"
+        places = {
+            "who": str(r["therapist"]),
+            "n": f"{r['n']:.0f}",
+            "difference": _number(r["difference"]),
+            "low": _number(r["low_998"]),
+            "high": _number(r["high_998"]),
+        }
         parts.append(
-            f" {r['therapist']}: n {r['n']:.0f}, observed − expected {_number(r['difference'])}, "
-            f"{where} the 99.8 % limits {_number(r['low_998'])} to {_number(r['high_998'])};"
+            t(
+                " {who}: n {n}, observed − expected {difference}, outside the 99.8 % limits "
+                "({low} to {high});",
+                **places,
+            )
+            if r["flag"]
+            else t(
+                " {who}: n {n}, observed − expected {difference}, inside the 99.8 % limits "
+                "({low} to {high});",
+                **places,
+            )
         )
     flagged = sum(bool(r["flag"]) for r in rows)
-    parts.append(f" {flagged or 'none'} {'lie' if flagged > 1 else 'lies'} outside.")
+    parts.append(" " + (t("{n} outside.", n=flagged) if flagged else t("No one lies outside.")))
     if hidden:
-        parts.append(f" {hidden} hidden: too few people.")
+        parts.append(" " + t("{n} hidden: too few people.", n=hidden))
     return "".join(parts)
 
 
 def _caption(funnel: pd.DataFrame, hidden: int) -> str:
     if not len(funnel):
-        return "Fewer than three therapists can be told apart."
+        return t("Fewer than three therapists can be told apart.")
     first = funnel.iloc[0]
     adjusted = first["adjusted_for"]
-    text = "Dots: mean change of a therapist's people less what "
-    text += (
-        f"their baseline lets expect ({adjusted})."
+    text = (
+        t(
+            "Dots: mean change of a therapist’s people less what their baseline lets expect "
+            "({variables}).",
+            variables=say(adjusted),
+        )
         if isinstance(adjusted, str)
-        else "all people have; nothing is adjusted for."
+        else t(
+            "Dots: mean change of a therapist’s people less that of all people; nothing is "
+            "adjusted for."
+        )
     )
-    text += (
-        " Dark bars: 95 % limits, light bars: 99.8 % limits around the mean of the others "
+    text += " " + t(
+        "Dark bars: 95 % limits, light bars: 99.8 % limits around the mean of the others "
         "(dotted); only the outer ones flag (diamond)."
     )
     if hidden:
-        text += f" {hidden} therapists are hidden: too few people."
-    note = str(first["note"])
+        text += " " + t("{n} hidden: too few people.", n=hidden)
+    note = say(str(first["note"]))
     return f"{text} {note[0].upper()}{note[1:]}."

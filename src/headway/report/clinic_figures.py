@@ -194,7 +194,7 @@ def _list_plane(
         & (cost["basis"] == basis)
         & cost["statistic"].isin(["mean_total", "days_a_year", "plane_fewer", "plane_more"])
     ]
-    what = {"currency": currency, "basis": say(str(basis))}
+    what = {"currency": say(currency), "basis": say(str(basis))}
     summary = [
         [
             say(r["label"]),
