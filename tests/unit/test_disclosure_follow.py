@@ -171,7 +171,7 @@ def test_no_estimate_is_finer_than_its_number_of_people_lets_it_be(preset: str) 
             ]
         for column in shape.numbers:
             values = own[column].dropna() * (100 if name in ("dose", "cohort") else 10)
-            if column in shape.fine or name in ("sensitivity", "claims"):
+            if column in shape.fine or name in ("sensitivity", "claims", "checks"):
                 values = own[column].dropna() * 100
             assert np.allclose(values, values.round(), atol=1e-6), (name, column)
     for name in ("claims", "cost", "sensitivity", "dose"):
