@@ -29,7 +29,7 @@ def published_arms() -> pd.DataFrame:
 @cache
 def analysed(name: str) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
     """Take a shipped clinic through gate, windows and cohort, before disclosure control."""
-    folder, out = RAW / "clinics" / name, Path(mkdtemp())
+    folder, out = RAW / "clinics" / name, Path(mkdtemp()) / "out"  # a scratch folder of its own
     clinic = config.load_clinic(folder)
     flow = clinics.ingest_clinic(folder, clinic, out).as_flow()
     found = audit.audit_clinic(out, clinic, published_arms())
