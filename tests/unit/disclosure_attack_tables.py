@@ -347,6 +347,13 @@ def _funnel(a: Attack, released: pd.DataFrame, true: pd.DataFrame, main: Any) ->
             name = group
         names.append(a.see(name, t["n"], r["n"], zeros=False))
     a.add_up(whole(main), names, more=True)
+    a.add_up("N", names, more=True)
+    for name, (_, t) in zip(names, pairs(released, true), strict=True):
+        # On more days than the primary change there are more people, all of whom started.
+        group = f"therapist: {t['therapist']}"
+        a.add_up(("of", group), [name], more=True)
+        if main and name != ("n", *main, group):
+            a.add_up(name, [("n", *main, group)], more=True)
     seen = [(r["se"] ** 2 * r["n"], r, t) for r, t in pairs(released, true)]
     spread = [s for s, _, _ in seen if not np.isnan(s)]
     for name, (_, r, _) in zip(names, seen, strict=True):

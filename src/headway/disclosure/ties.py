@@ -156,14 +156,24 @@ def _tie_control_chart(ledger: Ledger, frame: pd.DataFrame, names: Names) -> Non
 
 
 def _tie_funnel(ledger: Ledger, frame: pd.DataFrame, names: Names) -> None:
-    """Therapists' people add up to the analysed; they are groups of the cohort too."""
+    """Therapists' people add up to the analysed; they are groups of the cohort too.
+
+    Where a funnel stands on more days than the primary change, it holds more people: they are
+    some of those who started, and the group of the cohort is a part of them.
+    """
     n = names["funnel", "n"]
     if ledger.primary is None or not len(frame):
         return
     outcome, comparison = ledger.primary[1:3]  # type: ignore[index]
-    ledger.split(ledger.primary, [m for m in n if m is not None])
+    known = list(dict.fromkeys(m for m in n if m is not None))
+    more = sum(ledger.values[m] for m in known) > ledger.values[ledger.primary]
+    whole = EVERYONE if more and EVERYONE in ledger.values else ledger.primary
+    ledger.split(whole, known)
     for i, r in enumerate(frame.itertuples()):
-        _equal(ledger, n[i], ("n", outcome, comparison, f"therapist: {r.therapist}"))
+        group = f"therapist: {r.therapist}"
+        analysed = ("n", outcome, comparison, group)
+        _equal(ledger, n[i], analysed)
+        nest(ledger, [c for c in (("of", group), n[i], analysed) if c in ledger.values])
 
 
 def _tie_traps(ledger: Ledger, frame: pd.DataFrame, names: Names) -> None:
