@@ -16,19 +16,8 @@ from headway.outcomes.audit import empty_audit
 from headway.report import clinic as clinic_page
 from headway.report import index as index_page
 from headway.report import review as review_page
-from tests.unit.pages_builder import READY, released, review
+from tests.unit.pages_builder import PROBLEM, READY, released, review
 from tests.unit.simulated_clinic import scenario
-
-PROBLEM = {
-    "file": "windows.csv",
-    "rule": "zero_coded_missing",
-    "message": "zeros stand where another column is blank",
-    "column": "days_after",
-    "line": None,
-    "count": 30,
-    "remedy": "name 0 in missing:",
-    "text": "",
-}
 
 
 @pytest.fixture(scope="session")

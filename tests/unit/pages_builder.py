@@ -16,6 +16,17 @@ from headway.outcomes import audit, cohort
 
 RAW = Path(__file__).resolve().parents[2] / "data" / "raw"
 READY = {"name": "x", "state": "ready", "problems": []}
+# Of status.json: a clinic that was refused for its zeros.
+PROBLEM = {
+    "file": "windows.csv",
+    "rule": "zero_coded_missing",
+    "message": "zeros stand where another column is blank",
+    "column": "days_after",
+    "line": None,
+    "count": 30,
+    "remedy": "name 0 in missing:",
+    "text": "",
+}
 
 
 @cache

@@ -12,13 +12,14 @@ import pytest
 
 from headway import disclosure
 from headway.disclosure import PRESETS
+from headway.figures import clinic as clinic_figures
 from headway.outcomes.audit import empty_audit
 from headway.outcomes.benchmark import explain_benchmark
 from headway.outcomes.expected import judge, read_sources
 from headway.outcomes.traps import LABELS
 from headway.report import clinic as clinic_page
 from headway.report import clinic_answer, words
-from tests.unit.pages_builder import READY, released
+from tests.unit.pages_builder import PROBLEM, READY, released
 from tests.unit.simulated_clinic import scenario
 
 # Clinic -> scenario, seed, whether there is an earlier window.
@@ -224,17 +225,7 @@ def test_every_trap_has_its_words() -> None:
 
 
 def test_zeros_for_which_a_clinic_is_refused_are_a_doubt_too() -> None:
-    problem = {
-        "file": "windows.csv",
-        "rule": "zero_coded_missing",
-        "message": "zeros stand where another column is blank",
-        "column": "days_after",
-        "line": None,
-        "count": 30,
-        "remedy": "name 0 in missing:",
-        "text": "",
-    }
-    status = {"name": "x", "state": "refused", "problems": [problem]}
+    status = {"name": "x", "state": "refused", "problems": [PROBLEM]}
     found = empty_audit(status["problems"])
     assert found["traps"]["flagged"].tolist() == [True]
     rules = PRESETS["opensafely"]
@@ -324,3 +315,9 @@ def test_a_rise_is_a_rise() -> None:
     rules = PRESETS[settings["disclosure"]]
     text = page_one(clinic_page.build(settings, READY, {**out, "cohort": cohort}, [], rules)[0])
     assert "rose from" in text and "fell from" not in text
+
+
+def test_a_hidden_source_does_not_take_the_range_of_the_others_along() -> None:
+    expected = pd.DataFrame({"range_low": [float("nan"), -3.5], "range_high": [float("nan"), -0.4]})
+    assert clinic_figures._read_range(expected) == (-3.5, -0.4)
+    assert clinic_figures._read_range(expected[:1]) is None

@@ -104,9 +104,9 @@ def _draw(tables: Mapping[str, pd.DataFrame], clinic: Mapping[str, Any]) -> dict
 
 def _read_range(expected: pd.DataFrame) -> tuple[float, float] | None:
     """Read the range of changes expected without treatment; None where it is not released."""
-    if not len(expected) or expected["range_low"].isna().all():
-        return None
-    return float(expected["range_low"].iloc[0]), float(expected["range_high"].iloc[0])
+    # A hidden row does not repeat the range of the others.
+    known = expected[["range_low", "range_high"]].dropna()
+    return (float(known.iloc[0, 0]), float(known.iloc[0, 1])) if len(known) else None
 
 
 def _read_last_change(expected: pd.DataFrame, own: float) -> float | None:
