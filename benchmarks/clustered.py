@@ -1,8 +1,8 @@
 """How often the interval of a share of sessions covers: python benchmarks/clustered.py.
 
 Patients have 1 to 12 sessions; their shares are beta-distributed around the true share with the
-given intraclass correlation. Beside the interval of `headway.outcomes.clustered` stands Wilson's,
-which takes sessions as independent. Writes docs/clustered.md.
+given intraclass correlation. Beside the interval of `headway.outcomes.care.clustered` stands
+Wilson's, which takes sessions as independent. Writes docs/clustered.md.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from headway.outcomes import clustered
-from headway.outcomes.change import wilson
+from headway.outcomes.care import clustered
+from headway.outcomes.change.change import wilson
 
 RUNS = 2000
 SEED = 20260101

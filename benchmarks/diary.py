@@ -128,7 +128,7 @@ def run_headway(folder: Path, out: Path) -> None:
     """Gate, casts, quarantine and account, then windows straight from the usable rows."""
     from headway import config
     from headway.ingest import clinics
-    from headway.outcomes.windows import diary_windows_sql
+    from headway.outcomes.change.windows import diary_windows_sql
 
     clinic = config.load_clinic(folder)
     with clinics.judged(folder, clinic, out, threads=THREADS) as found:
@@ -146,7 +146,7 @@ def run_workflow(folder: Path, out: Path) -> None:
     """Do as the workflow does: write the processed diary, and read it again for the windows."""
     from headway import config
     from headway.ingest import clinics
-    from headway.outcomes.windows import build_diary_windows
+    from headway.outcomes.change.windows import build_diary_windows
 
     clinic = config.load_clinic(folder)
     clinics.ingest_clinic(folder, clinic, out / "processed", threads=THREADS)

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "src"), str(ROOT)]
 
 from headway.disclosure import PRESETS, Preset, release  # noqa: E402
-from headway.disclosure.counts import Ledger  # noqa: E402
+from headway.disclosure.suppress import Ledger  # noqa: E402
 from headway.tables import write_text  # noqa: E402
 from tests.unit.disclosure_attack import attack  # noqa: E402
 from tests.unit.simulated_clinic import simulated  # noqa: E402

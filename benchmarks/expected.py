@@ -32,8 +32,8 @@ sys.path.insert(0, str(ROOT / "src"))
 import pandas as pd  # noqa: E402
 
 from headway import simulate  # noqa: E402
-from headway.outcomes import expected  # noqa: E402
-from headway.outcomes.change import wilson  # noqa: E402
+from headway.outcomes.change.change import wilson  # noqa: E402
+from headway.outcomes.expectation import expected  # noqa: E402
 from headway.simulate import TECHNIQUES, SimulatedClinic, simulate_clinic  # noqa: E402
 
 PAGE = ROOT / "docs" / "expected.md"

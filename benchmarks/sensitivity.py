@@ -22,8 +22,9 @@ import numpy as np
 
 from headway import config, simulate
 from headway.ingest import clinics
-from headway.outcomes import cohort, multiverse, sensitivity
-from headway.outcomes import windows as windows_of
+from headway.outcomes.change import cohort
+from headway.outcomes.change import windows as windows_of
+from headway.outcomes.expectation import multiverse, sensitivity
 from headway.tables import read_parquet
 
 DEMO = Path(__file__).resolve().parents[1] / "data" / "raw" / "clinics" / "demo"

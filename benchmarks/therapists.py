@@ -28,15 +28,15 @@ sys.path[:0] = [str(HERE.parent / "src"), str(HERE)]
 from traps import write_settings  # noqa: E402
 
 from headway import simulate, tables  # noqa: E402
-from headway.outcomes import windows as windows_of  # noqa: E402
-from headway.outcomes.cohort import label_groups  # noqa: E402
-from headway.outcomes.funnel import (  # noqa: E402
+from headway.outcomes.care.funnel import (  # noqa: E402
     USUAL_ICC,
     build_funnel,
     describe_baseline,
     judge_units,
     pair_widely,
 )
+from headway.outcomes.change import windows as windows_of  # noqa: E402
+from headway.outcomes.change.cohort import label_groups  # noqa: E402
 
 SEED = 20261126
 THERAPISTS = (5, 8, 12)

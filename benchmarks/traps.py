@@ -28,9 +28,10 @@ from headway import config, disclosure, tables  # noqa: E402
 from headway import simulate as sim  # noqa: E402
 from headway.errors import InputError, RefusedError  # noqa: E402
 from headway.ingest import clinics  # noqa: E402
-from headway.outcomes import cohort, traps  # noqa: E402
-from headway.outcomes import windows as windows_of  # noqa: E402
-from headway.outcomes.change import wilson  # noqa: E402
+from headway.outcomes.change import cohort  # noqa: E402
+from headway.outcomes.change import windows as windows_of  # noqa: E402
+from headway.outcomes.change.change import wilson  # noqa: E402
+from headway.outcomes.expectation import traps  # noqa: E402
 
 PAGE = ROOT / "docs" / "traps.md"
 START, END = "<!-- tables: begin -->", "<!-- tables: end -->"

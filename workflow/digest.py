@@ -16,10 +16,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "headway"
 SCRIPTS = ROOT / "workflow" / "scripts"
-# Files outside the package that a module reads.
-DATA = {
-    "headway.config": sorted((ROOT / "workflow" / "schemas").glob("*.yaml")),
-}
 # Code that a script runs without importing it. A notebook is an input of its rule, so only what
 # it imports is looked at here.
 RUNS = {
@@ -112,9 +108,9 @@ def modules_of(script: str) -> tuple[str, ...]:
 
 
 def data_of(name: str) -> set[Path]:
-    """List the files that a module reads: see `DATA`, its room's, or a namesake beside it."""
+    """List the files that a module reads: its room's, or a namesake beside it."""
     path = module_path(name)
-    out = set(DATA.get(name, ()))
+    out: set[Path] = set()
     if path is None or not path.is_relative_to(PACKAGE):
         return out
     if path.name == "__init__.py" and path.parent != PACKAGE:

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from headway import disclosure
-from headway.figures import clinic as clinic_figures
-from headway.figures import review as review_figures
 from headway.figures import theme
+from headway.figures.clinic import draw as clinic_figures
+from headway.figures.review import draw as review_figures
 from headway.outcomes.audit import empty_audit
-from headway.report import clinic as clinic_page
 from headway.report import index as index_page
-from headway.report import review as review_page
+from headway.report.clinic import page as clinic_page
+from headway.report.review import page as review_page
 from tests.unit.pages_builder import PROBLEM, READY, released, review
 from tests.unit.simulated_clinic import scenario
 

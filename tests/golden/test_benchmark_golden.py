@@ -9,8 +9,8 @@ import pytest
 
 from headway import config
 from headway.ingest.trials import read_review
-from headway.outcomes import benchmark
-from headway.outcomes import windows as windows_of
+from headway.outcomes.change import windows as windows_of
+from headway.outcomes.expectation import benchmark
 from tests.conftest import ROOT
 from tests.golden.test_clinic_golden import drop_in
 from tests.unit.clinic_builder import analyse

@@ -13,8 +13,8 @@ import pytest
 
 from headway import config, tables
 from headway.ingest import trials
-from headway.outcomes import expected
-from headway.outcomes.windows import Comparison, build_given_windows
+from headway.outcomes.change.windows import Comparison, build_given_windows
+from headway.outcomes.expectation import expected
 
 FILE = "vickers2004_acupuncture_headache_raw.csv"
 PHRASE = "beyond what would be expected"

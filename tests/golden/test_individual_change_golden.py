@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from headway.outcomes import individual, lost
+from headway.outcomes.change import attrition, reliable
 
 FILE = "vickers2004_acupuncture_headache_raw.csv"
 
@@ -27,7 +27,7 @@ def trial(shared: Path) -> pd.DataFrame:
 def test_noise_of_usual_care(trial: pd.DataFrame, shared: Path) -> None:
     known = json.loads((shared / "golden" / "clinic.json").read_text())["untreated_test_retest_3m"]
     usual = trial[trial["group"] == 0]
-    found = individual.test_retest(usual["f1"], usual["f2"])
+    found = reliable.test_retest(usual["f1"], usual["f2"])
     assert found.n == int(usual["pk2"].notna().sum()) == 153
     assert found.r == pytest.approx(known["r"], abs=0.00051)
     assert found.sem == pytest.approx(known["sem_days"], abs=0.0051)
@@ -40,17 +40,17 @@ def test_noise_of_usual_care(trial: pd.DataFrame, shared: Path) -> None:
 
 def test_a_halving_from_16_days_is_within_the_noise(trial: pd.DataFrame) -> None:
     usual = trial[trial["group"] == 0]
-    sem = individual.test_retest(usual["f1"], usual["f2"]).sem
-    assert individual.classify([16], [8], sem).tolist() == ["unchanged"]
-    assert individual.classify_response([16], [8]).tolist() == ["at least 50 % better"]
+    sem = reliable.test_retest(usual["f1"], usual["f2"]).sem
+    assert reliable.classify([16], [8], sem).tolist() == ["unchanged"]
+    assert reliable.classify_response([16], [8]).tolist() == ["at least 50 % better"]
 
 
 def test_classes_of_the_acupuncture_arm_by_counting(trial: pd.DataFrame) -> None:
     usual, arm = trial[trial["group"] == 0], trial[trial["group"] == 1].dropna(subset=["f5"])
-    sem = individual.test_retest(usual["f1"], usual["f2"]).sem
-    table = individual.cross_tabulate(arm["f1"], arm["f5"], sem)
+    sem = reliable.test_retest(usual["f1"], usual["f2"]).sem
+    table = reliable.cross_tabulate(arm["f1"], arm["f5"], sem)
     limit = 1.96 * np.sqrt(2) * sem
-    counts = dict.fromkeys(individual.CLASSES, 0)
+    counts = dict.fromkeys(reliable.CLASSES, 0)
     for before, after in zip(arm["f1"], arm["f5"], strict=True):
         if after - before >= limit:
             counts["deteriorated"] += 1
@@ -67,7 +67,7 @@ def test_classes_of_the_acupuncture_arm_by_counting(trial: pd.DataFrame) -> None
 def test_the_lost_started_worse(trial: pd.DataFrame) -> None:
     """The notes have 17.1 v 15.9 headache days and a score of 29.3 v 25.6 points."""
     columns = ["f1", "pk1", "age", "sex", "migraine"]
-    table = lost.compare_lost(
+    table = attrition.compare_lost(
         trial[columns], trial.index[trial["f5"].notna()], trial.index, categorical=["sex"]
     ).set_index("characteristic")
     assert (table["of_analysed"] == 301).all() and (table["of_lost"] == 100).all()

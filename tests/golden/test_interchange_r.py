@@ -14,9 +14,9 @@ import pandas as pd
 import pytest
 
 from headway import config, meta
-from headway.effects.table import build_effects
 from headway.ingest import trials
 from headway.ingest.adapters.metafor import write_metafor, write_script
+from headway.reviews.effects_table import build_effects
 from tests.unit.test_interchange import made_up
 
 SCRIPT = Path(__file__).with_name("interchange.R")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from headway.outcomes.durability import fit_kaplan_meier, restrict_mean
+from headway.outcomes.care.durability import fit_kaplan_meier, restrict_mean
 
 SCRIPT = Path(__file__).with_name("live_survival.R")
 

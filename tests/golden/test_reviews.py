@@ -18,7 +18,7 @@ import yaml
 from headway import config
 from headway.ingest import trials
 from headway.meta import se_from_ci
-from headway.meta.review import analyse_review
+from headway.reviews.analyse import analyse_review
 
 TRIALS = Path(__file__).resolve().parents[2] / "data" / "raw" / "trials"
 SHIPPED = (
@@ -292,7 +292,7 @@ def test_vickers_reproduces_from_its_own_data(shared: Path, tmp_path: Path) -> N
 def test_ancova_agrees_with_another_program(shared: Path) -> None:
     import statsmodels.formula.api as smf
 
-    from headway.effects.individual import ancova
+    from headway.reviews.ipd import ancova
 
     name = "vickers2004_acupuncture_headache_raw.csv"
     d = pd.read_csv(shared / "data" / "vickers2004" / name).dropna(subset=["pk5"])

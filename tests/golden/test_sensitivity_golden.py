@@ -18,8 +18,9 @@ import pandas as pd
 import pytest
 
 from headway import config
-from headway.outcomes import cohort, impute, longitudinal, sensitivity
-from headway.outcomes import windows as windows_of
+from headway.outcomes.change import cohort
+from headway.outcomes.change import windows as windows_of
+from headway.outcomes.expectation import imputation, longitudinal, sensitivity
 from headway.tables import read_parquet
 from tests.golden.test_clinic_golden import drop_in
 from tests.unit.clinic_builder import ingest
@@ -48,7 +49,7 @@ def read_design(rows: pd.DataFrame) -> np.ndarray:
 def test_rubins_rules_are_those_of_mice(known: Any) -> None:
     """Closed forms on both sides: rounding only."""
     for data, answer in zip(known["data"]["rubin"], known["answers"]["rubin"], strict=True):
-        ours = impute.combine(data["q"], data["u"], data["complete_df"])
+        ours = imputation.combine(data["q"], data["u"], data["complete_df"])
         assert np.isclose(ours.estimate, answer["estimate"], rtol=1e-12)
         assert np.isclose(ours.se**2, answer["variance"], rtol=1e-12)
         assert np.isclose(ours.df, answer["df"], rtol=1e-10)
@@ -64,7 +65,7 @@ def test_imputed_sets_are_distributed_as_those_of_mice(known: Any) -> None:
     or donors in the order of their values, fails here.
     """
     table = pd.DataFrame(known["data"]["people"]).astype("float64")
-    imputed = impute.impute_change(table, imputations=400, seed=7)
+    imputed = imputation.impute_change(table, imputations=400, seed=7)
     assert imputed is not None
     assert imputed.predictors == ("pre", "post", "earlier")
     change = imputed.post - imputed.pre
@@ -158,7 +159,7 @@ def test_vickers_poisson_rate_ratio_at_12_months(shared: Path) -> None:
     ):
         design = np.column_stack([*columns, *more]).astype(float)
         fit = longitudinal.fit_gee(count, np.full(len(rows), 28.0), design, who, "poisson")
-        half = impute.normal_quantile() * np.sqrt(fit.robust[4, 4])
+        half = imputation.normal_quantile() * np.sqrt(fit.robust[4, 4])
         low, high = np.exp(fit.params[4] - half), np.exp(fit.params[4] + half)
         assert abs(np.exp(fit.params[4]) - printed["estimate"]) <= 0.00005
         assert abs(low - printed["ci95"][0]) <= half_digit

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from headway.outcomes import longitudinal
+from headway.outcomes.expectation import longitudinal
 
 HERE = Path(__file__).parent
 

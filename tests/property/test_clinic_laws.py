@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headway.config import load_clinic
-from headway.outcomes.cohort import analyse_clinic
+from headway.outcomes.change.cohort import analyse_clinic
 from tests.unit.clinic_builder import ingest, write_clinic
 
 DIARY = {

@@ -12,7 +12,7 @@ import yaml
 from headway import config, tables
 from headway.ingest import clinics
 from headway.ingest.quarantine import RowAccount
-from headway.outcomes import cohort
+from headway.outcomes.change import cohort
 
 DIARY = {
     "path": "diary.csv",

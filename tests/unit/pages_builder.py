@@ -11,8 +11,9 @@ import pandas as pd
 
 from headway import config, disclosure, tables
 from headway.ingest import clinics, trials
-from headway.meta.review import analyse_review
-from headway.outcomes import audit, cohort
+from headway.outcomes import audit
+from headway.outcomes.change import cohort
+from headway.reviews.analyse import analyse_review
 
 RAW = Path(__file__).resolve().parents[2] / "data" / "raw"
 READY = {"name": "x", "state": "ready", "problems": []}

@@ -13,7 +13,8 @@ import yaml
 from headway import config, simulate, tables
 from headway.disclosure import PRESETS, release
 from headway.ingest import clinics
-from headway.outcomes import audit, cohort
+from headway.outcomes import audit
+from headway.outcomes.change import cohort
 
 
 @cache

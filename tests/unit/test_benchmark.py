@@ -12,10 +12,10 @@ import pytest
 from scipy import stats
 
 from headway import config, tables
-from headway.figures.benchmark import draw_benchmark
+from headway.figures.clinic.benchmark import draw_benchmark
 from headway.ingest.trials import read_review
-from headway.outcomes import benchmark
-from headway.outcomes.windows import Comparison
+from headway.outcomes.change.windows import Comparison
+from headway.outcomes.expectation import benchmark
 from tests.conftest import ROOT
 
 TRIALS = ROOT / "data" / "raw" / "trials"

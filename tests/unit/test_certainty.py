@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from headway.meta import certainty
+from headway.reviews import certainty
 
 RISKS = st.floats(0.01, 0.99)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from headway.outcomes.change import (
+from headway.outcomes.change.change import (
     bca_interval,
     summarise_change,
     summarise_responders,

@@ -15,8 +15,11 @@ import yaml
 
 from headway import config, simulate, tables
 from headway.errors import ConfigError
-from headway.outcomes import cohort, windows
-from headway.outcomes.change import t_interval
+from headway.outcomes.care.clustered import Estimate
+from headway.outcomes.care.cost import Expected, build_cost
+from headway.outcomes.care.safety import build_safety
+from headway.outcomes.change import cohort, windows
+from headway.outcomes.change.change import t_interval
 from headway.outcomes.claims import (
     CLAIMS_FILE,
     Records,
@@ -29,9 +32,6 @@ from headway.outcomes.claims import (
     read_complaints,
     read_points,
 )
-from headway.outcomes.clustered import Estimate
-from headway.outcomes.cost import Expected, build_cost
-from headway.outcomes.safety import build_safety
 from tests.unit.clinic_builder import ingest, write_clinic
 from tests.unit.test_safety import DEMO, sessions
 

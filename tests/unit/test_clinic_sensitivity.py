@@ -13,11 +13,12 @@ import pytest
 
 from headway import config, tables
 from headway.figures import theme
-from headway.figures.sensitivity import draw_clinic_specifications, draw_sensitivity
-from headway.outcomes import cohort, multiverse, sensitivity
-from headway.outcomes import windows as windows_of
-from headway.outcomes.change import t_interval
-from headway.outcomes.missingness import bound_change
+from headway.figures.clinic.sensitivity import draw_clinic_specifications, draw_sensitivity
+from headway.outcomes.change import cohort
+from headway.outcomes.change import windows as windows_of
+from headway.outcomes.change.change import t_interval
+from headway.outcomes.change.missingness import bound_change
+from headway.outcomes.expectation import multiverse, sensitivity
 from headway.tables import read_parquet
 from tests.unit.clinic_builder import ingest, statistic
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from headway.outcomes import clustered
+from headway.outcomes.care import clustered
 
 # The same 20 sessions of 8 patients as in the R session below (R 4.2, survey 4.1-1):
 # des <- svydesign(ids = ~pat, data = d, weights = ~1)

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from headway.figures.control_chart import draw_control_charts
-from headway.outcomes.control_charts import (
+from headway.figures.clinic.control_chart import draw_control_charts
+from headway.outcomes.care.control_charts import (
     build_control_charts,
     chart_individuals,
     chart_shares,

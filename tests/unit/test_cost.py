@@ -11,8 +11,8 @@ import pytest
 from scipy import stats
 
 from headway import tables
-from headway.figures.cost import draw_cost_plane
-from headway.outcomes.cost import (
+from headway.figures.clinic.cost import draw_cost_plane
+from headway.outcomes.care.cost import (
     Expected,
     build_cost,
     cost_per_day,
@@ -21,7 +21,7 @@ from headway.outcomes.cost import (
     office_visits,
     sum_fees,
 )
-from headway.outcomes.windows import Comparison
+from headway.outcomes.change.windows import Comparison
 from tests.unit.test_safety import sessions
 
 CLINIC = {"bootstrap": {"replicates": 2000, "seed": 1}}

@@ -11,8 +11,8 @@ from scipy import stats
 
 from headway import disclosure, tables
 from headway.disclosure import PRESETS, release
-from headway.disclosure.counts import Ledger
-from headway.outcomes.change import summarise_change
+from headway.disclosure.suppress import Ledger
+from headway.outcomes.change.change import summarise_change
 from tests.unit.disclosure_attack import Attack, attack
 from tests.unit.simulated_clinic import CLINIC, printed, simulated
 

@@ -267,7 +267,7 @@ def test_the_script_reads_tables_only_to_release_them() -> None:
 
 def test_figures_and_pages_open_no_file_of_a_clinic() -> None:
     for room in ("figures", "report"):
-        for path in (ROOT / "src" / "headway" / room).glob("*.py"):
+        for path in (ROOT / "src" / "headway" / room).rglob("*.py"):
             text = path.read_text()
             assert not re.search(r"read_(csv|parquet)\(", text), path.name
 

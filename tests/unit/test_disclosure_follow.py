@@ -15,7 +15,7 @@ from headway.disclosure import PRESETS, SHAPES, release
 from headway.disclosure.precision import widen
 from headway.disclosure.statistics import scrub
 from headway.outcomes import claims
-from headway.outcomes.control_charts import find_signals
+from headway.outcomes.care.control_charts import find_signals
 from tests.unit.disclosure_attack import attack
 from tests.unit.disclosure_attack_tables import invert_wilson
 from tests.unit.simulated_clinic import CLINIC, printed, simulated

@@ -8,9 +8,9 @@ import pytest
 from scipy.stats import norm
 
 from headway.disclosure import PRESETS, Curve, Shape, write_count
-from headway.disclosure.counts import Ledger
 from headway.disclosure.presets import explain, explain_small
 from headway.disclosure.statistics import enter_statistics, release_statistics
+from headway.disclosure.suppress import Ledger
 from headway.disclosure.survival import enter_curve, midpoint, release_survival, round_curve
 
 NAN = float("nan")

@@ -118,10 +118,9 @@ def test_the_table_of_measures_is_that_of_the_code(repo_root: Path) -> None:
 def test_every_integrity_check_is_explained(repo_root: Path) -> None:
     text = (repo_root / "docs/published_data.md").read_text(encoding="utf-8")
     explained = set(re.findall(r"^\| ([^|]+?) \|", text, flags=re.MULTILINE))
-    effects = repo_root / "src/headway/effects"
+    integrity = repo_root / "src/headway/reviews/integrity"
     code = "".join(
-        (effects / f"integrity_{part}.py").read_text(encoding="utf-8")
-        for part in ("arms", "contrasts")
+        (integrity / f"{part}.py").read_text(encoding="utf-8") for part in ("arms", "contrasts")
     )
     # The check is the second argument of every doubt, or the first of a found tuple.
     named = set(re.findall(r'oubt\(\s*row,\s*"([^"]+)"', code))
@@ -131,11 +130,11 @@ def test_every_integrity_check_is_explained(repo_root: Path) -> None:
 
 
 def test_every_rule_that_meets_a_clinics_row_is_explained(repo_root: Path) -> None:
-    from headway.ingest import deidentify
+    from headway.ingest import gate
     from tests.unit.test_hostile_files import CASES
 
     text = (repo_root / "docs/clinic.yaml.md").read_text(encoding="utf-8")
     rules = {rule for case in CASES.values() for _, rule, _ in case.found}
-    rules |= {*deidentify._CONTENT, *deidentify._NAMES, "near_unique", "free_text", "k_anonymity"}
+    rules |= {*gate._CONTENT, *gate._NAMES, "near_unique", "free_text", "k_anonymity"}
     rules |= {"unknown_patient", "shared_code", "after_end", "diary_not_open", "not_a_date"}
     assert {rule for rule in rules if f"`{rule}`" not in text} == set()

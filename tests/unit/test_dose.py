@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from headway.outcomes import dose
+from headway.outcomes.care import dose
 
 
 def test_rank_correlation_and_its_interval() -> None:

@@ -10,10 +10,11 @@ import pandas as pd
 import pytest
 
 from headway import config
-from headway.figures.durability import draw_durability
-from headway.outcomes import cohort, durability
-from headway.outcomes.durability import find_relapse, fit_kaplan_meier, restrict_mean
-from headway.outcomes.windows import Comparison
+from headway.figures.clinic.durability import draw_durability
+from headway.outcomes.care import durability
+from headway.outcomes.care.durability import find_relapse, fit_kaplan_meier, restrict_mean
+from headway.outcomes.change import cohort
+from headway.outcomes.change.windows import Comparison
 from headway.tables import conform
 from tests.unit.clinic_builder import DIARY, diary_text, ingest, write_clinic
 

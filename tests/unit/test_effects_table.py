@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from headway import config
-from headway.effects.table import build_effects
 from headway.ingest import trials
-from headway.meta.review import analyse_review
+from headway.reviews.analyse import analyse_review
+from headway.reviews.effects_table import build_effects
 from tests.unit.review_builder import ARMS, ARMS_HEADER, CONTRASTS, REVIEW, write_review
 
 MAIN = REVIEW["comparisons"][0]

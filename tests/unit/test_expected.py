@@ -16,8 +16,8 @@ from scipy import stats
 
 from headway import config, tables
 from headway.ingest import trials
-from headway.outcomes import expected
-from headway.outcomes.windows import Comparison, build_diary_windows
+from headway.outcomes.change.windows import Comparison, build_diary_windows
+from headway.outcomes.expectation import expected
 from headway.simulate import WINDOWS, load_parameters, natural_course, simulate_clinic
 
 PHRASE = "beyond what would be expected"

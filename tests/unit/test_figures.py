@@ -15,10 +15,11 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from headway import config
-from headway.figures import clinic as clinic_figures
-from headway.figures import forest, theme
-from headway.figures import review as review_figures
-from headway.outcomes.expected import judge, read_sources
+from headway.figures import theme
+from headway.figures.clinic import draw as clinic_figures
+from headway.figures.review import draw as review_figures
+from headway.figures.review import forest
+from headway.outcomes.expectation.expected import judge, read_sources
 from tests.unit.pages_builder import RAW, released, review
 
 REVIEWS = sorted(

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from headway.figures.funnel import draw_funnel
-from headway.outcomes.funnel import (
+from headway.figures.clinic.funnel import draw_funnel
+from headway.outcomes.care.funnel import (
     USUAL_ICC,
     build_funnel,
     describe_baseline,
@@ -22,7 +22,7 @@ from headway.outcomes.funnel import (
     judge_units,
     pair_widely,
 )
-from headway.outcomes.windows import Comparison
+from headway.outcomes.change.windows import Comparison
 from headway.tables import conform, write_parquet
 
 Y = np.array([1.2, -0.4, 0.3, 2.9, -1.1, 0.6, -0.2, 0.1])

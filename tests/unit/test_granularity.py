@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headway.effects import granularity
+from headway.reviews.integrity import granularity
 
 
 @pytest.mark.parametrize("n", [2, 3, 4, 5, 6])

@@ -255,7 +255,7 @@ def test_two_patients_who_share_a_code_take_their_records_with_them(tmp_path: Pa
 def test_a_file_that_grows_while_it_is_read_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from headway.ingest import staging
+    from headway.ingest.open import staging
 
     folder = write_clinic(
         tmp_path / "c", {"diary.csv": GOOD}, {"diary": {"path": "diary.csv", "columns": COLUMNS}}

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from headway.outcomes import impute
-from headway.outcomes.change import t_interval
+from headway.outcomes.change.change import t_interval
+from headway.outcomes.expectation import imputation
 
 
 def draw_people(seed: int, n: int = 150, slope: float = 0.1) -> tuple[pd.DataFrame, np.ndarray]:
@@ -23,7 +23,7 @@ def draw_people(seed: int, n: int = 150, slope: float = 0.1) -> tuple[pd.DataFra
 
 def test_rubins_rules_by_hand() -> None:
     """q = 1, 2, 3 and u = 0.5: W 0.5, B 1, T = 0.5 + 4/3; old df 2 (T / (4/3 B))^2."""
-    found = impute.combine([1.0, 2.0, 3.0], [0.5, 0.5, 0.5], 30)
+    found = imputation.combine([1.0, 2.0, 3.0], [0.5, 0.5, 0.5], 30)
     total = 0.5 + 4 / 3
     assert (found.estimate, found.imputations) == (2.0, 3)
     assert np.isclose(found.se**2, total, rtol=1e-14)
@@ -37,22 +37,22 @@ def test_rubins_rules_by_hand() -> None:
 
 
 def test_rubins_rules_at_their_ends() -> None:
-    same = impute.combine([1.0, 1.0], [0.2, 0.2], 30)
+    same = imputation.combine([1.0, 1.0], [0.2, 0.2], 30)
     assert np.isclose(same.df, 31 / 33 * 30)
     assert np.isclose(same.se**2, 0.2)
-    all_between = impute.combine([1.0, 2.0, 4.0], [0.0, 0.0, 0.0], 30)
+    all_between = imputation.combine([1.0, 2.0, 4.0], [0.0, 0.0, 0.0], 30)
     assert (all_between.df, all_between.fmi) == (2.0, 1.0)
     with pytest.raises(ValueError, match="two or more"):
-        impute.combine([1.0], [0.2], 30)
+        imputation.combine([1.0], [0.2], 30)
 
 
 def test_with_nothing_missing_it_is_the_t_interval() -> None:
     table, post = draw_people(1)
     table["post"] = post
-    imputed = impute.impute_change(table, imputations=5, seed=1)
+    imputed = imputation.impute_change(table, imputations=5, seed=1)
     assert imputed is not None
     assert not imputed.lost.any()
-    found = impute.pool_change(imputed)
+    found = imputation.pool_change(imputed)
     change = (table["post"] - table["pre"]).to_numpy()
     assert np.isclose(found.estimate, change.mean(), rtol=1e-12)
     assert np.allclose((found.ci_low, found.ci_high), t_interval(change), rtol=1e-12)
@@ -63,10 +63,10 @@ def test_imputed_values_are_somebodys_and_recorded_ones_stay() -> None:
     table, _ = draw_people(2)
     table.loc[3, "pre"] = np.nan
     table.loc[5, ["pre", "post", "earlier"]] = np.nan  # nothing known, and started all the same
-    imputed = impute.impute_change(table, imputations=7, seed=1)
+    imputed = imputation.impute_change(table, imputations=7, seed=1)
     assert imputed is not None
     assert imputed.pre.shape == imputed.post.shape == (7, 150)
-    ordered = impute.sort_by_content(table)
+    ordered = imputation.sort_by_content(table)
     for name, filled in (("pre", imputed.pre), ("post", imputed.post)):
         seen = ordered[name].notna().to_numpy()
         assert (filled[:, seen] == ordered[name].to_numpy()[seen]).all()
@@ -85,7 +85,7 @@ def test_people_alike_are_donors_in_random_order() -> None:
     """
     post = np.repeat(np.arange(20.0), 5)
     table = pd.DataFrame({"pre": 12.0, "post": np.concatenate([post, np.full(60, np.nan)])})
-    imputed = impute.impute_change(table, imputations=50, seed=3)
+    imputed = imputation.impute_change(table, imputations=50, seed=3)
     assert imputed is not None
     filled = imputed.post[:, imputed.lost]
     assert abs(filled.mean() - post.mean()) < 1.1
@@ -101,9 +101,9 @@ def test_it_finds_what_complete_pairs_miss_when_missing_at_random() -> None:
     truth = -2.759  # 2 million people by the same draws; Monte Carlo error 0.004
     for seed in range(40):
         table, post = draw_people(1000 + seed)
-        imputed = impute.impute_change(table, imputations=10, seed=seed, cycles=5)
+        imputed = imputation.impute_change(table, imputations=10, seed=seed, cycles=5)
         assert imputed is not None
-        found = impute.pool_change(imputed)
+        found = imputation.pool_change(imputed)
         whole = (post - table["pre"]).mean()
         off.append(found.estimate - whole)
         off_pairs.append((table["post"] - table["pre"]).mean() - whole)
@@ -122,23 +122,23 @@ def test_an_auxiliary_enters_only_where_it_can_help() -> None:
     table["constant"] = 3.0
     table["rare"] = np.where(np.arange(60) < 29, np.arange(60.0), np.nan)
     table["common"] = np.where(np.arange(60) < 30, np.arange(60.0) % 7, np.nan)
-    imputed = impute.impute_change(table, imputations=2, seed=1)
+    imputed = imputation.impute_change(table, imputations=2, seed=1)
     assert imputed is not None
     pairs = int(table[["pre", "post"]].notna().all(axis=1).sum())
     assert 30 <= pairs < 60
     assert imputed.predictors == ("pre", "post", "earlier", "common")
     few = table.iloc[:28]
     assert 10 <= int(few[["pre", "post"]].notna().all(axis=1).sum()) < 30
-    imputed = impute.impute_change(few, imputations=2, seed=1)
+    imputed = imputation.impute_change(few, imputations=2, seed=1)
     assert imputed is not None
     assert len(imputed.predictors) <= 3
     few = table[table["post"].notna()].iloc[:9]
-    assert impute.impute_change(few, imputations=2, seed=1) is None
+    assert imputation.impute_change(few, imputations=2, seed=1) is None
 
 
-def make_imputed(pre: list[float], post: list[float], lost: list[bool]) -> impute.Imputed:
+def make_imputed(pre: list[float], post: list[float], lost: list[bool]) -> imputation.Imputed:
     shape = (4, 1)
-    return impute.Imputed(
+    return imputation.Imputed(
         np.tile(pre, shape), np.tile(post, shape), np.array(lost), ("pre", "post")
     )
 
@@ -149,7 +149,7 @@ def test_the_tipping_point_in_closed_form() -> None:
     change = [-5.0, -1.0, -3.0, 1.0, -4.0, 0.0, -2.0, -2.0]
     post = [a + b for a, b in zip(pre, change, strict=True)]
     imputed = make_imputed(pre, post, [True, True, True] + [False] * 5)
-    found = impute.tip(imputed, 0, 28)
+    found = imputation.tip(imputed, 0, 28)
     assert (found.direction, found.reached_mean, found.reached_ci) == (1, True, True)
     assert np.isclose(found.delta_mean, 2 * 8 / 3, atol=1e-9)
     # At the other shift the t interval of the shifted changes ends at 0.
@@ -162,28 +162,28 @@ def test_the_tipping_point_in_closed_form() -> None:
 def test_the_end_of_the_scale_counts() -> None:
     """One lost person after at 20 can be 8 worse and no more."""
     pre, post = [20.0, 22.0, 25.0, 24.0], [20.0, 12.0, 16.0, 13.0]
-    found = impute.tip(make_imputed(pre, post, [True, False, False, False]), 0, 28)
+    found = imputation.tip(make_imputed(pre, post, [True, False, False, False]), 0, 28)
     assert not found.reached_mean
     assert np.isnan(found.delta_mean)
     assert found.farthest == (8 - 10 - 9 - 11) / 4
     # Two lost at 26 and 10, both to reach a sum of 0 from -14: 2 from the one, 12 from the other.
     pre, post = [26.0, 12.0, 20.0, 20.0], [26.0, 10.0, 14.0, 14.0]
-    found = impute.tip(make_imputed(pre, post, [True, True, False, False]), 0, 28)
+    found = imputation.tip(make_imputed(pre, post, [True, True, False, False]), 0, 28)
     assert np.isclose(found.delta_mean, 12, atol=1e-9)
 
 
 def test_tipping_a_worsening_and_an_interval_that_includes_0() -> None:
     pre, post = [10.0, 12.0, 11.0, 13.0], [12.0, 15.0, 13.0, 16.0]
-    found = impute.tip(make_imputed(pre, post, [True, True, False, False]), 0, 28)
+    found = imputation.tip(make_imputed(pre, post, [True, True, False, False]), 0, 28)
     assert found.direction == -1
     assert np.isclose(found.delta_mean, 10 / 2, atol=1e-9)
     pre, post = [10.0, 12.0, 11.0, 13.0], [2.0, 17.0, 8.0, 16.0]
-    found = impute.tip(make_imputed(pre, post, [True, True, False, False]), 0, 28)
+    found = imputation.tip(make_imputed(pre, post, [True, True, False, False]), 0, 28)
     assert found.delta_ci == 0
     assert found.delta_mean > 0
 
 
 def test_baseline_carried_forward_by_hand() -> None:
     nan = float("nan")
-    changes = impute.carry_forward([10, 20, nan, 8], [4, nan, 12, 9])
+    changes = imputation.carry_forward([10, 20, nan, 8], [4, nan, 12, 9])
     assert changes.tolist() == [-6, 0, 1]

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headway import config
-from headway.effects.individual import ancova, read_covariates, summarise
 from headway.errors import InputError
 from headway.ingest import trials
-from headway.meta.review import analyse_review
-from headway.meta.search import Searcher
+from headway.reviews.analyse import analyse_review
+from headway.reviews.ipd import ancova, read_covariates, summarise
+from headway.reviews.search import Searcher
 from tests.unit.review_builder import write_review
 
 SPEC: dict[str, Any] = {

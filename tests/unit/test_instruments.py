@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
 
 from headway.errors import ConfigError
-from headway.outcomes import instruments
-from headway.outcomes.change import Statistic
-from headway.report import words
+from headway.outcomes.change import instruments
+from headway.outcomes.change.change import Statistic
+from headway.report import formats
 
 # name, threshold, points, of one person, source read; as noted from the sources.
 PUBLISHED = [
@@ -243,4 +243,4 @@ def test_words_for_readers_promise_nothing() -> None:
         *(s for n in ("HIT-6", "MIDAS", "HDI") for s in instruments.summarise_scores(n, [], [])),
         *instruments.summarise_pgic([]),
     ):
-        assert words.find_forbidden(f"{s.label} {s.note}") == []
+        assert formats.find_forbidden(f"{s.label} {s.note}") == []

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headway import config
-from headway.effects import integrity_arms, literature
-from headway.effects.integrity import check_integrity
 from headway.ingest import trials
+from headway.reviews.integrity import arms as integrity_arms
+from headway.reviews.integrity import check_integrity, literature
 from tests.unit.review_builder import write_review
 
 HEADER = (

@@ -17,7 +17,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headway import config
-from headway.effects.table import build_effects
 from headway.errors import InputError
 from headway.ingest import trials
 from headway.ingest.adapters.exchange import (
@@ -30,7 +29,8 @@ from headway.ingest.adapters.exchange import (
 )
 from headway.ingest.adapters.metafor import COLUMNS, read_metafor, write_metafor, write_script
 from headway.ingest.adapters.revman import DATA_ROWS, read_revman, write_revman
-from headway.meta.review import pool_review
+from headway.reviews.analyse import pool_review
+from headway.reviews.effects_table import build_effects
 from headway.tables import conform
 from tests.unit.review_builder import write_review
 

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from headway.figures import theme
-from headway.figures.flow import draw_flow
-from headway.figures.judgements import draw_risk_summary, draw_traffic_light
-from headway.meta.certainty import RISK_TOOLS
+from headway.figures.review.flow import draw_flow
+from headway.figures.review.judgements import draw_risk_summary, draw_traffic_light
+from headway.reviews.certainty import RISK_TOOLS
 
 LONG = "A trial with a very long name indeed and several others 2011"
 

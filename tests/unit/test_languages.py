@@ -17,18 +17,18 @@ from matplotlib.text import Text
 
 from headway import disclosure, messages
 from headway.config import load_yaml
-from headway.figures import clinic as clinic_figures
+from headway.figures.clinic import draw as clinic_figures
 from headway.figures.theme import Drawing, Saved
 from headway.messages import LANGUAGES, decimal, say, speaking, t
-from headway.report import clinic as clinic_page
-from headway.report import words
+from headway.report import formats
+from headway.report.clinic import page as clinic_page
 from headway.report.render import TEMPLATES
 from tests.unit.pages_builder import RAW, READY, analysed
 from tests.unit.simulated_clinic import simulated
 
 OTHERS = tuple(language for language in LANGUAGES if language != "en")
 ENTRIES: list[dict[str, str]] = load_yaml(messages.CATALOGUE)["messages"]
-SOURCES = Path(messages.__file__).parent
+SOURCES = Path(messages.__file__).parents[1]
 # Pages of reviews and the index are in English.
 ENGLISH_ONLY = {"review.html", "index.html"}
 
@@ -159,7 +159,7 @@ def test_every_message_is_there_once_in_every_language_with_the_same_places() ->
 
 def asked_for() -> Iterator[str]:
     """List the messages that code and templates ask for by name."""
-    for path in [*(SOURCES / "report").glob("*.py"), *(SOURCES / "figures").glob("*.py")]:
+    for path in [*(SOURCES / "report").rglob("*.py"), *(SOURCES / "figures").rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "t":
                 for leaf in ast.walk(node.args[0]):
@@ -200,7 +200,7 @@ def test_no_message_is_there_for_nothing() -> None:
     others = [*SOURCES.rglob("*.yaml"), *TEMPLATES.glob("*.html")]
     others += [
         *RAW.glob("trials/*/arms.csv"),
-        RAW.parents[1] / "workflow/schemas/clinic.schema.yaml",
+        SOURCES / "config" / "clinic.schema.yaml",
     ]
     others += RAW.glob("clinics/*/clinic.yaml")
     words_of += [p.read_text(encoding="utf-8") for p in others if p != messages.CATALOGUE]
@@ -214,11 +214,11 @@ def test_no_message_is_there_for_nothing() -> None:
 @pytest.mark.parametrize("language", OTHERS)
 def test_translations_claim_nothing_that_records_cannot_carry(language: str) -> None:
     for entry in ENTRIES:
-        assert words.find_forbidden(entry[language], language) == [], entry["en"]
+        assert formats.find_forbidden(entry[language], language) == [], entry["en"]
 
 
 def test_the_lists_of_forbidden_words_find_them() -> None:
-    es, de = words.find_forbidden, words.find_forbidden
+    es, de = formats.find_forbidden, formats.find_forbidden
     assert es("El efecto de la punción funciona y está demostrado", "es") == [
         "efecto de",
         "funciona",
@@ -269,7 +269,7 @@ def test_a_language_without_a_catalogue_is_refused() -> None:
 
 
 def test_the_schema_allows_the_languages_of_the_catalogue() -> None:
-    schema = load_yaml(RAW.parents[1] / "workflow/schemas/clinic.schema.yaml")
+    schema = load_yaml(RAW.parents[1] / "src/headway/config/clinic.schema.yaml")
     assert tuple(schema["properties"]["language"]["enum"]) == LANGUAGES
 
 
@@ -332,7 +332,7 @@ def test_decimals_have_a_comma(name: str, preset: str, language: str) -> None:
 def test_a_page_claims_nothing_that_records_cannot_carry(
     name: str, preset: str, language: str
 ) -> None:
-    assert words.find_forbidden(read(build(name, preset, language)[0]), language) == []
+    assert formats.find_forbidden(read(build(name, preset, language)[0]), language) == []
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from headway.outcomes import longitudinal
-from headway.outcomes.change import t_interval
-from headway.outcomes.windows import Comparison
+from headway.outcomes.change.change import t_interval
+from headway.outcomes.change.windows import Comparison
+from headway.outcomes.expectation import longitudinal
 from headway.tables import conform
 
 PAIR = Comparison("primary", "", "baseline", "post", "diary", True, False)

@@ -10,20 +10,20 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.proportion import confint_proportions_2indep
 
-from headway.outcomes import lost
+from headway.outcomes.change import attrition
 
 
 def test_the_welch_interval_is_that_of_scipy() -> None:
     rng = np.random.default_rng(3)
     a, b = rng.normal(17, 7, 23), rng.normal(15, 4, 61)
-    found = lost.welch_interval(a, b)
+    found = attrition.welch_interval(a, b)
     known = stats.ttest_ind(a, b, equal_var=False)
     ends = known.confidence_interval(0.95)
     assert found == pytest.approx((a.mean() - b.mean(), ends.low, ends.high))
-    assert np.isnan(lost.welch_interval([], [1.0, 2.0])).all()
-    assert lost.welch_interval([3.0], [1.0, 2.0])[0] == 1.5
-    assert np.isnan(lost.welch_interval([3.0], [1.0, 2.0])[1:]).all()
-    assert np.isnan(lost.welch_interval([3.0, 3.0], [2.0, 2.0])[1:]).all()
+    assert np.isnan(attrition.welch_interval([], [1.0, 2.0])).all()
+    assert attrition.welch_interval([3.0], [1.0, 2.0])[0] == 1.5
+    assert np.isnan(attrition.welch_interval([3.0], [1.0, 2.0])[1:]).all()
+    assert np.isnan(attrition.welch_interval([3.0, 3.0], [2.0, 2.0])[1:]).all()
 
 
 @given(st.integers(1, 60), st.integers(1, 60), st.data())
@@ -31,7 +31,7 @@ def test_the_newcombe_interval_is_that_of_statsmodels(
     n1: int, n2: int, data: st.DataObject
 ) -> None:
     x1, x2 = data.draw(st.integers(0, n1)), data.draw(st.integers(0, n2))
-    low, high = lost.newcombe_interval(x1, n1, x2, n2)
+    low, high = attrition.newcombe_interval(x1, n1, x2, n2)
     known = confint_proportions_2indep(x1, n1, x2, n2, method="newcomb")
     assert np.allclose([low, high], known, atol=1e-12)
     assert -1 <= low <= x1 / n1 - x2 / n2 <= high <= 1
@@ -39,10 +39,10 @@ def test_the_newcombe_interval_is_that_of_statsmodels(
 
 def test_the_newcombe_interval_of_the_paper() -> None:
     """Newcombe 1998, table II, method 10: 56/70 v 48/80 and 0/10 v 0/10."""
-    low, high = lost.newcombe_interval([56, 0], [70, 10], [48, 0], [80, 10])
+    low, high = attrition.newcombe_interval([56, 0], [70, 10], [48, 0], [80, 10])
     assert np.round(low, 4).tolist() == [0.0524, -0.2775]
     assert np.round(high, 4).tolist() == [0.3339, 0.2775]
-    assert np.isnan(lost.newcombe_interval(0, 0, 1, 2)).all()
+    assert np.isnan(attrition.newcombe_interval(0, 0, 1, 2)).all()
 
 
 @pytest.fixture
@@ -70,7 +70,9 @@ def test_means_and_shares_by_hand(people: pd.DataFrame) -> None:
     # h started and left no record at all; z never started.
     starters = pd.Index(list("abcdefgh"))
     people.loc["z"] = [0.0, 99, "other", True, 9]
-    table = lost.compare_lost(people, {"a", "b", "c", "d"}, starters, categorical=["therapist"])
+    table = attrition.compare_lost(
+        people, {"a", "b", "c", "d"}, starters, categorical=["therapist"]
+    )
     assert table["characteristic"].tolist() == (
         ["frequency", "age", *["sex"] * 2, *["insured"] * 2, *["therapist"] * 2]
     )
@@ -107,14 +109,14 @@ def test_means_and_shares_by_hand(people: pd.DataFrame) -> None:
 
 def test_the_order_of_people_moves_nothing(people: pd.DataFrame) -> None:
     starters = people.index
-    table = lost.compare_lost(people, ["a", "b", "c"], starters)
-    again = lost.compare_lost(people[::-1], ["c", "a", "b"], starters[::-1])
+    table = attrition.compare_lost(people, ["a", "b", "c"], starters)
+    again = attrition.compare_lost(people[::-1], ["c", "a", "b"], starters[::-1])
     pd.testing.assert_frame_equal(table, again)
 
 
 def test_the_sides_swapped_turn_the_sign(people: pd.DataFrame) -> None:
-    table = lost.compare_lost(people, list("abc"), people.index)
-    turned = lost.compare_lost(people, list("defg"), people.index)
+    table = attrition.compare_lost(people, list("abc"), people.index)
+    turned = attrition.compare_lost(people, list("defg"), people.index)
     for a, b in (("difference", "difference"), ("ci_low", "ci_high")):
         assert np.allclose(table[a], -turned[b], equal_nan=True)
     assert np.allclose(
@@ -124,7 +126,7 @@ def test_the_sides_swapped_turn_the_sign(people: pd.DataFrame) -> None:
 
 def test_nobody_lost_and_nobody_analysed(people: pd.DataFrame) -> None:
     for analysed, side, other in ((people.index, "lost", "analysed"), ([], "analysed", "lost")):
-        table = lost.compare_lost(people, analysed, people.index)
+        table = attrition.compare_lost(people, analysed, people.index)
         assert len(table) == 7  # frequency, age, two sexes, insured or not, therapist
         assert (table[f"n_{side}"] == 0).all() and (table[f"n_{other}"] > 0).all()
         gone = [f"value_{side}", "difference", "ci_low", "ci_high", "standardised_difference"]
@@ -135,18 +137,18 @@ def test_nobody_lost_and_nobody_analysed(people: pd.DataFrame) -> None:
 def test_without_columns_or_people_there_are_no_rows_and_the_same_columns(
     people: pd.DataFrame,
 ) -> None:
-    full = lost.compare_lost(people, ["a"], people.index)
+    full = attrition.compare_lost(people, ["a"], people.index)
     for frame in (people[[]], people[["sex"]].iloc[:0]):
-        table = lost.compare_lost(frame, [], frame.index)
+        table = attrition.compare_lost(frame, [], frame.index)
         assert len(table) == 0
         assert table.dtypes.to_dict() == full.dtypes.to_dict()
 
 
 def test_what_cannot_be_is_refused(people: pd.DataFrame) -> None:
     with pytest.raises(ValueError, match="1 of the analysed"):
-        lost.compare_lost(people, ["a", "x"], people.index)
+        attrition.compare_lost(people, ["a", "x"], people.index)
     with pytest.raises(ValueError, match="once only"):
-        lost.compare_lost(pd.concat([people, people]), ["a"], people.index)
+        attrition.compare_lost(pd.concat([people, people]), ["a"], people.index)
 
 
 def test_intervals_hold_what_they_promise() -> None:
@@ -162,7 +164,7 @@ def test_intervals_hold_what_they_promise() -> None:
                 "sex": np.where(rng.random(60) < 0.8, "female", "male"),
             }
         )
-        table = lost.compare_lost(frame, rng.permutation(60)[:45], starters)
+        table = attrition.compare_lost(frame, rng.permutation(60)[:45], starters)
         for name, level in (("frequency", None), ("sex", "female")):
             hit = table[table["characteristic"] == name]
             row = hit.iloc[0] if level is None else hit[hit["level"] == level].iloc[0]
@@ -176,7 +178,7 @@ def test_sources_by_hand() -> None:
     diary = pd.Series([14.0, 21, 7, 28, 10, np.nan], index=list("abcdex"))
     said = pd.Series([12.0, 18, 7, 24, 9], index=list("badcy"))  # d 7, b 12, a 18, c 24
     share = pd.Series([0.5, 0.6, 0.9, 0.8, 1.0], index=list("abcde"))
-    found = lost.compare_sources(diary, said, share)
+    found = attrition.compare_sources(diary, said, share)
     gap = np.array([14 - 18, 21 - 12, 7 - 24, 28 - 7])
     known = stats.t.interval(0.95, 3, gap.mean(), stats.sem(gap))
     assert (found.n, found.difference) == (4, gap.mean())
@@ -193,7 +195,7 @@ def test_sources_by_hand() -> None:
 def test_the_rule_of_the_flag(gap: float, share: float, flag: bool) -> None:
     said = pd.Series([10.0, 12, 14, 16])
     diary = said + gap + np.array([-0.1, 0.1, -0.1, 0.1])
-    found = lost.compare_sources(diary, said, pd.Series([share] * 4))
+    found = attrition.compare_sources(diary, said, pd.Series([share] * 4))
     assert found.flag is flag
     assert np.isnan(found.correlation)  # all were observed alike
 
@@ -202,35 +204,35 @@ def test_a_mean_share_of_90_percent_is_not_missed_by_a_binary_fraction() -> None
     share = pd.Series([0.9] * 9)
     assert share.to_numpy().mean() < 0.9
     said = pd.Series(np.arange(9.0))
-    found = lost.compare_sources(said + 2 + said / 100, said, share)
+    found = attrition.compare_sources(said + 2 + said / 100, said, share)
     assert found.ci_low > 0 and found.flag is False
 
 
 def test_three_people_have_a_correlation_and_two_have_none() -> None:
     diary, said, share = (pd.Series(v) for v in ([9.0, 9, 12], [8.0, 6, 6], [0.9, 0.8, 0.4]))
-    found = lost.compare_sources(diary, said, share)
+    found = attrition.compare_sources(diary, said, share)
     # Differences 1, 3, 6 against shares: deviations have products -1.3 and squares 38/3 and 0.14.
     assert found.correlation == pytest.approx(-1.3 / np.sqrt(38 / 3 * 0.14))
-    assert np.isnan(lost.compare_sources(diary[:2], said[:2], share[:2]).correlation)
+    assert np.isnan(attrition.compare_sources(diary[:2], said[:2], share[:2]).correlation)
 
 
 def test_too_few_people_are_never_flagged() -> None:
     for n in (0, 1):
-        found = lost.compare_sources(*(pd.Series(v[:n]) for v in ([20.0], [2.0], [0.5])))
+        found = attrition.compare_sources(*(pd.Series(v[:n]) for v in ([20.0], [2.0], [0.5])))
         assert found.n == n and found.flag is False and np.isnan(found.ci_low)
 
 
 def test_sources_refuse_what_cannot_be() -> None:
     one = pd.Series([1.0, 2.0])
     with pytest.raises(ValueError, match="between 0 and 1"):
-        lost.compare_sources(one, one, pd.Series([0.5, 80.0]))
+        attrition.compare_sources(one, one, pd.Series([0.5, 80.0]))
     with pytest.raises(ValueError, match="recalled more than once"):
-        lost.compare_sources(one, pd.Series([1.0, 2.0], index=[0, 0]), one / 2)
+        attrition.compare_sources(one, pd.Series([1.0, 2.0], index=[0, 0]), one / 2)
 
 
 def simulate_clinics(
     on_headache_days: float, on_free_days: float, *, clinics: int, people: int, seed: int
-) -> list[lost.SourceComparison]:
+) -> list[attrition.SourceComparison]:
     """Diaries with a known chance of an entry; recall with an error of mean 0."""
     rng = np.random.default_rng(seed)
     chance = rng.beta(2.22, 1.62, (clinics, people, 1))  # the spread of Vickers' baseline
@@ -240,7 +242,7 @@ def simulate_clinics(
     diary = 28 * (headache & entry).sum(axis=2) / np.where(observed == 0, np.nan, observed)
     said = headache.sum(axis=2) + rng.choice([-2, -1, 0, 1, 2], (clinics, people))
     return [
-        lost.compare_sources(pd.Series(d), pd.Series(s), pd.Series(o / 28))
+        attrition.compare_sources(pd.Series(d), pd.Series(s), pd.Series(o / 28))
         for d, s, o in zip(diary, said, observed, strict=True)
     ]
 
@@ -262,11 +264,11 @@ def test_entries_on_any_day_are_rarely_flagged() -> None:
     # The rate is not low because the interval is too wide.
     inside = np.mean([f.ci_low <= 0 <= f.ci_high for f in found])
     assert abs(inside - 0.95) < 3.5 * np.sqrt(0.95 * 0.05 / clinics)
-    assert all(f.share_observed < lost.COMPLETE_FROM for f in found)
+    assert all(f.share_observed < attrition.COMPLETE_FROM for f in found)
 
 
 def test_a_nearly_complete_diary_is_not_doubted() -> None:
     found = simulate_clinics(1.0, 0.85, clinics=100, people=60, seed=3)
     assert np.mean([f.ci_low > 0 for f in found]) > 0.9
-    assert not any(f.flag for f in found if f.share_observed >= lost.COMPLETE_FROM)
-    assert any(f.share_observed >= lost.COMPLETE_FROM for f in found)
+    assert not any(f.flag for f in found if f.share_observed >= attrition.COMPLETE_FROM)
+    assert any(f.share_observed >= attrition.COMPLETE_FROM for f in found)

@@ -10,7 +10,8 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from headway import meta
-from headway.figures import refits, studies, theme
+from headway.figures import theme
+from headway.figures.review import refits, studies
 from headway.figures.theme import Drawing
 
 # The BCG vaccine trials (Colditz et al. 1994): log risk ratios and variances to four digits.

@@ -16,8 +16,8 @@ import yaml
 from headway import cli, config
 from headway.errors import ConfigError
 from headway.ingest import template
-from headway.meta.review import OUTPUTS
-from headway.meta.specifications import include_by_risk
+from headway.reviews.analyse import OUTPUTS
+from headway.reviews.specifications import include_by_risk
 from headway.tables import TABLES, read_csv
 
 ROOT = Path(__file__).resolve().parents[2]

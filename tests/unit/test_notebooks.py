@@ -15,7 +15,7 @@ import nbformat
 import pytest
 
 from headway import tables
-from headway.meta.review import OUTPUTS
+from headway.reviews.analyse import OUTPUTS
 from tests.conftest import ROOT
 
 SCRIPTS = ROOT / "workflow" / "scripts"

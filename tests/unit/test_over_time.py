@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import ast
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
 from headway import config
-from headway.figures.durability import draw_durability
-from headway.figures.funnel import draw_funnel
-from headway.outcomes import (
-    benchmark,
-    cohort,
-    control_charts,
-    dose,
-    durability,
-    funnel,
-)
-from headway.outcomes import windows as windows_of
-from headway.report import words
+from headway.figures.clinic.durability import draw_durability
+from headway.figures.clinic.funnel import draw_funnel
+from headway.outcomes.care import control_charts, dose, durability, funnel
+from headway.outcomes.change import cohort
+from headway.outcomes.change import windows as windows_of
+from headway.outcomes.expectation import benchmark
+from headway.report import formats
 from headway.tables import empty, read_parquet, validate
 from tests.conftest import ROOT
 from tests.unit.clinic_builder import ingest
@@ -131,6 +127,14 @@ def test_every_table_keeps_its_contract(demo: dict[str, Any]) -> None:
     assert lost["count"].sum() == len(demo["starters"]) - len(pairs)
 
 
+def read_texts(path: Path) -> list[str]:
+    return [
+        node.value
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+
+
 def test_nothing_that_is_said_claims_what_treatment_did() -> None:
     said = [
         benchmark.DESCRIPTION,
@@ -138,23 +142,15 @@ def test_nothing_that_is_said_claims_what_treatment_did() -> None:
         *control_charts.RULES.values(),
         *benchmark.KINDS.values(),
     ]
-    folder = ROOT / "src" / "headway"
-    for room in ("figures", "outcomes"):
-        for name in (
-            "benchmark",
-            "durability",
-            "funnel",
-            "control_chart",
-            "control_charts",
-            "dose",
-        ):
-            path = folder / room / f"{name}.py"
-            if path.is_file():
-                tree = ast.parse(path.read_text(encoding="utf-8"))
-                said += [
-                    node.value
-                    for node in ast.walk(tree)
-                    if isinstance(node, ast.Constant) and isinstance(node.value, str)
-                ]
+    for place in (
+        "expectation/benchmark",
+        "care/durability",
+        "care/funnel",
+        "care/control_charts",
+        "care/dose",
+    ):
+        said += read_texts(ROOT / "src/headway/outcomes" / f"{place}.py")
+    for name in ("benchmark", "durability", "funnel", "control_chart"):
+        said += read_texts(ROOT / "src/headway/figures/clinic" / f"{name}.py")
     assert len(said) > 300
-    assert {text: found for text in said if (found := words.find_forbidden(text))} == {}
+    assert {text: found for text in said if (found := formats.find_forbidden(text))} == {}

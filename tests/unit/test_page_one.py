@@ -12,13 +12,14 @@ import pytest
 
 from headway import disclosure
 from headway.disclosure import PRESETS
-from headway.figures import clinic as clinic_figures
+from headway.figures.clinic import draw as clinic_figures
 from headway.outcomes.audit import empty_audit
-from headway.outcomes.benchmark import explain_benchmark
-from headway.outcomes.expected import judge, read_sources
-from headway.outcomes.traps import LABELS
-from headway.report import clinic as clinic_page
-from headway.report import clinic_answer, words
+from headway.outcomes.expectation.benchmark import explain_benchmark
+from headway.outcomes.expectation.expected import judge, read_sources
+from headway.outcomes.expectation.traps import LABELS
+from headway.report import formats
+from headway.report.clinic import answer as clinic_answer
+from headway.report.clinic import page as clinic_page
 from tests.unit.pages_builder import PROBLEM, READY, released
 from tests.unit.simulated_clinic import scenario
 
@@ -133,8 +134,8 @@ def test_beyond_what_would_be_expected_is_said_where_every_source_says_it(name: 
     assert ("beyond what would be expected" in text) == verdict.beyond
     assert ("We cannot tell" in text) or verdict.beyond
     for row in out["expected"][["range_low", "range_high"]].head(1).itertuples(index=False):
-        assert f"from {words.number(row[0], 1)} to {words.number(row[1], 1)}." in text
-    assert words.find_forbidden(text) == []
+        assert f"from {formats.number(row[0], 1)} to {formats.number(row[1], 1)}." in text
+    assert formats.find_forbidden(text) == []
 
 
 @pytest.mark.parametrize("name", CLINICS)
@@ -143,9 +144,9 @@ def test_the_change_stands_with_its_interval_denominators_and_bounds(name: str) 
     text = page_one(page)
     main = out["cohort"].query("primary").set_index("statistic")
     row = main.loc["change_mean"].to_dict()
-    assert f"The mean change is {words.interval(row)}." in text
+    assert f"The mean change is {formats.interval(row)}." in text
     assert f"for {row['n']:.0f} of {row['of']:.0f} people who started." in text
-    low, high = (words.number(main.loc[b, "estimate"]) for b in ("bound_low", "bound_high"))
+    low, high = (formats.number(main.loc[b, "estimate"]) for b in ("bound_low", "bound_high"))
     assert f"anywhere from {low} to {high}." in text
     clear = row["ci_low"] > 0 or row["ci_high"] < 0
     assert ("fell from" in text) == (clear and row["estimate"] < 0)
@@ -266,7 +267,7 @@ def test_the_checks_before_treatment_are_on_the_page() -> None:
     checks = out["checks"].set_index("id")
     for id in ("baseline_trend", "oldham"):
         assert checks.loc[id, "label"] in page
-        assert words.interval(checks.loc[id].to_dict()) in page
+        assert formats.interval(checks.loc[id].to_dict()) in page
     # The clinic's own expectation from both windows is half the rise before treatment.
     both = out["expected"].set_index("source").loc["both_windows"]
     own = checks.loc["baseline_trend", "estimate"]

@@ -13,14 +13,14 @@ import pytest
 
 from headway import config
 from headway.disclosure import PRESETS
-from headway.figures import clinic as clinic_figures
-from headway.figures import review as review_figures
 from headway.figures import theme
-from headway.report import clinic as clinic_page
+from headway.figures.clinic import draw as clinic_figures
+from headway.figures.review import draw as review_figures
+from headway.report import formats
 from headway.report import index as index_page
-from headway.report import review as review_page
-from headway.report import words
+from headway.report.clinic import page as clinic_page
 from headway.report.render import TEMPLATES
+from headway.report.review import page as review_page
 from tests.unit.pages_builder import RAW, READY, released, review
 
 REVIEWS = sorted(
@@ -80,19 +80,25 @@ def read(page: str) -> str:
     ],
 )
 def test_numbers(value: float | None, digits: int, text: str) -> None:
-    assert words.number(value, digits) == text
+    assert formats.number(value, digits) == text
 
 
 def test_missing_is_never_zero_and_never_blank() -> None:
-    for write in (words.number, words.integer, words.percent, words.p_value, words.as_text):
-        assert write(float("nan")) == words.MISSING
-    assert words.p_value(0.00004) == "p < 0.001"
-    assert words.integer(1234567) == "1 234 567"
+    for write in (
+        formats.number,
+        formats.integer,
+        formats.percent,
+        formats.p_value,
+        formats.as_text,
+    ):
+        assert write(float("nan")) == formats.MISSING
+    assert formats.p_value(0.00004) == "p < 0.001"
+    assert formats.integer(1234567) == "1 234 567"
 
 
 def test_hidden_statistics_are_said_to_be_hidden() -> None:
     row = {"redacted": True, "estimate": 1.0, "ci_low": 0.0, "ci_high": 2.0, "interval": "95 %, t"}
-    assert words.interval(row) == "hidden"
+    assert formats.interval(row) == "hidden"
 
 
 # ---- clinics -------------------------------------------------------------------------------------
@@ -105,7 +111,7 @@ def test_the_answer_is_the_released_row_with_its_denominator_and_method(tmp_path
     page, card = build_clinic("kostecki_dillon_1999", tmp_path)
     first = card["headline"][0]
     assert "This is known for 55 of 133 people who started." in first
-    assert f"The mean change is {words.interval(row)}. The interval includes no change." in first
+    assert f"The mean change is {formats.interval(row)}. The interval includes no change." in first
     assert first.startswith("We cannot tell if headache days changed.")
     text = read(page)
     for sentence in first.split(". "):
@@ -117,7 +123,7 @@ def test_the_answer_is_the_released_row_with_its_denominator_and_method(tmp_path
 def test_bounds_over_everyone_who_started_are_in_the_answer(tmp_path: Path) -> None:
     _, tables, _ = released("demo")
     main = tables["cohort"].query("primary").set_index("statistic")["estimate"]
-    low, high = (words.number(main[b]) for b in ("bound_low", "bound_high"))
+    low, high = (formats.number(main[b]) for b in ("bound_low", "bound_high"))
     text = read(build_clinic("demo", tmp_path)[0])
     assert f"the records allow a mean change anywhere from {low} to {high}." in text
 
@@ -143,23 +149,23 @@ def test_a_clinics_page_never_claims_what_records_cannot_carry(
     name: str, preset: str, tmp_path: Path
 ) -> None:
     page, card = build_clinic(name, tmp_path, preset)
-    assert words.find_forbidden(read(page)) == []
-    assert words.find_forbidden(" ".join(card["headline"])) == []
+    assert formats.find_forbidden(read(page)) == []
+    assert formats.find_forbidden(" ".join(card["headline"])) == []
 
 
 @pytest.mark.parametrize("template", ["clinic.html", "macros.html", "base.html"])
 def test_the_templates_keep_to_the_same_words(template: str) -> None:
-    assert words.find_forbidden((TEMPLATES / template).read_text(encoding="utf-8")) == []
+    assert formats.find_forbidden((TEMPLATES / template).read_text(encoding="utf-8")) == []
 
 
 def test_the_list_of_forbidden_words_finds_them() -> None:
-    assert words.find_forbidden("The effect of needling") == ["effect of"]
-    assert words.find_forbidden("Manual work is proven: it works and caused relief") == [
+    assert formats.find_forbidden("The effect of needling") == ["effect of"]
+    assert formats.find_forbidden("Manual work is proven: it works and caused relief") == [
         "caused",
         "works",
         "proven",
     ]
-    assert words.find_forbidden("a change, not an effect of treatment; effect size") == []
+    assert formats.find_forbidden("a change, not an effect of treatment; effect size") == []
 
 
 def test_hidden_numbers_do_not_reach_the_page(tmp_path: Path) -> None:

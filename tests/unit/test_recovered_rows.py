@@ -11,11 +11,11 @@ import pytest
 
 from headway import config
 from headway.effects import recover
-from headway.effects.table import build_effects
-from headway.figures.forest import draw_forest
+from headway.figures.review.forest import draw_forest
 from headway.ingest import trials
 from headway.ingest.template import HEADERS
-from headway.meta.review import analyse_review, pool_review
+from headway.reviews.analyse import analyse_review, pool_review
+from headway.reviews.effects_table import build_effects
 from tests.unit.review_builder import REVIEW, write_review
 
 COLUMNS = (*HEADERS["arms"], "t", "p")

@@ -12,7 +12,7 @@ import pytest
 from headway import config
 from headway.errors import InputError, RefusedError
 from headway.ingest.adapters.redcap import find_boxes, gate, read_dictionary
-from headway.outcomes import cohort
+from headway.outcomes.change import cohort
 from headway.tables import read_parquet
 from tests.unit.clinic_builder import ingest, statistic, write_clinic
 

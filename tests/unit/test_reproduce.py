@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headway import config
-from headway.effects import integrity_arms, integrity_contrasts
 from headway.ingest import trials
-from headway.meta.reproduce import judge_number
-from headway.meta.review import analyse_review
+from headway.reviews.analyse import analyse_review
+from headway.reviews.integrity import arms as integrity_arms
+from headway.reviews.integrity import contrasts as integrity_contrasts
+from headway.reviews.reproduce import judge_number
 from tests.unit.review_builder import ARMS, REVIEW, write_review
 
 

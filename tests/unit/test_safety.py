@@ -11,7 +11,7 @@ import pytest
 
 from headway import config, simulate, tables
 from headway.ingest import clinics
-from headway.outcomes.safety import build_safety
+from headway.outcomes.care.safety import build_safety
 
 DEMO = Path(__file__).resolve().parents[2] / "data" / "raw" / "clinics" / "demo"
 

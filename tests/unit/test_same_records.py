@@ -16,7 +16,7 @@ import pytest
 from openpyxl import Workbook
 
 from headway import config
-from headway.outcomes import cohort
+from headway.outcomes.change import cohort
 from headway.tables import read_parquet
 from tests.unit.clinic_builder import ingest, write_clinic
 

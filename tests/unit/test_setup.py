@@ -162,7 +162,7 @@ def test_contents_are_compared_however_large_an_export_is(repo_root: Path, name:
 
 
 def test_package_data_is_in_the_package(repo_root: Path) -> None:
-    for path in ("simulate.yaml", "report/templates"):
+    for path in ("simulate/simulate.yaml", "report/templates", "config/clinic.schema.yaml"):
         assert (repo_root / "src/headway" / path).exists(), path
 
 

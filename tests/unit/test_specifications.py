@@ -11,8 +11,8 @@ import pytest
 
 from headway import config, meta
 from headway.ingest import trials
-from headway.meta.review import analyse_review
-from headway.meta.specifications import explore_review, list_measures, list_ways
+from headway.reviews.analyse import analyse_review
+from headway.reviews.specifications import explore_review, list_measures, list_ways
 
 TRIALS = Path(__file__).resolve().parents[2] / "data" / "raw" / "trials"
 SHIPPED = ("acupuncture_headache", "manual_therapy_headache", "lee_done_2004_acupoint")

@@ -17,13 +17,13 @@ from headway import config
 from headway import simulate as sim
 from headway.errors import InputError, Problem
 from headway.ingest import clinics
-from headway.outcomes import traps
-from headway.outcomes.cohort import find_starters
-from headway.outcomes.windows import (
+from headway.outcomes.change.cohort import find_starters
+from headway.outcomes.change.windows import (
     build_diary_windows,
     build_given_windows,
     list_comparisons,
 )
+from headway.outcomes.expectation import traps
 from headway.tables import conform, empty, read_parquet
 from tests.unit.clinic_builder import analyse, ingest, write_clinic
 

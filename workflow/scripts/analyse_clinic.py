@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 from headway import tables
-from headway.outcomes import audit, cohort
+from headway.outcomes import audit
+from headway.outcomes.change import cohort
 
 
 def main(snakemake):

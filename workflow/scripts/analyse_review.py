@@ -5,7 +5,7 @@ from pathlib import Path
 
 from headway import tables
 from headway.ingest.adapters import metafor, revman
-from headway.meta import review as reviews
+from headway.reviews import analyse as reviews
 
 
 def main(snakemake):

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 from headway import disclosure, tables
-from headway.figures import clinic as figures
 from headway.figures import theme
-from headway.report import clinic as report
+from headway.figures.clinic import draw as figures
+from headway.report.clinic import page as report
 
 
 def main(snakemake):

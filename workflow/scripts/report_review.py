@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 from headway import tables
-from headway.figures import review as figures
 from headway.figures import theme
-from headway.report import review as report
+from headway.figures.review import draw as figures
+from headway.report.review import page as report
 
 
 def main(snakemake):

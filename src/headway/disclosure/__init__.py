@@ -5,7 +5,7 @@ to 5), `cms` (counts of 1 to 10 hidden), `nhs` (1 to 7 hidden, the rest rounded 
 and `public` let everything through; pages under `internal` are stamped.
 """
 
-from headway.disclosure.clinic import RULES, release
+from headway.disclosure.door import RULES, release
 from headway.disclosure.presets import PRESETS, Preset, write_count
 from headway.disclosure.statistics import SHAPES, Shape
 from headway.disclosure.survival import CURVES, Curve

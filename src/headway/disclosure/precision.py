@@ -21,7 +21,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from headway.disclosure.presets import Preset
-from headway.outcomes.change import LEVEL
+from headway.outcomes.change.change import LEVEL
 
 if TYPE_CHECKING:
     import pandas as pd

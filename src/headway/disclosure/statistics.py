@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headway.disclosure import precision
-from headway.disclosure.counts import Ledger
 from headway.disclosure.presets import Preset, explain, explain_small
-from headway.outcomes.change import wilson
+from headway.disclosure.suppress import Ledger
+from headway.outcomes.change.change import wilson
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 NAN = float("nan")
 EVERYONE: Hashable = ("of", "all")
 _REPEATED = ("safety", "cost")  # tables whose shares are claims again
-_STEP, _SHARE, _ANALYSED = 0, 4, 5  # worth, as in headway.disclosure.clinic
+_STEP, _SHARE, _ANALYSED = 0, 4, 5  # worth, as in headway.disclosure.door
 
 
 @dataclass(frozen=True, slots=True)

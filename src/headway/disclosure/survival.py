@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import ndtri
 
-from headway.disclosure.counts import Ledger
 from headway.disclosure.presets import explain
-from headway.disclosure.ties import at_risk
-from headway.outcomes.change import LEVEL
+from headway.disclosure.relations import at_risk
+from headway.disclosure.suppress import Ledger
+from headway.outcomes.change.change import LEVEL
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Names = dict[tuple[str, str], list[Hashable | None]]
 
 NAN = float("nan")
-_ANALYSED = 5  # worth, as in headway.disclosure.clinic
+_ANALYSED = 5  # worth, as in headway.disclosure.door
 
 
 @dataclass(frozen=True, slots=True)

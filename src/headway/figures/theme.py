@@ -10,6 +10,9 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 from headway.messages import decimal
 from headway.tables import replacing, write_text
 
@@ -192,3 +195,22 @@ def _round_places(svg: str) -> str:
         lambda m: "translate(" + re.sub(r"-?[0-9]+[.][0-9]{3,}", shorten, m.group(1)) + ")",
         svg,
     )
+
+
+def read_column(values: ArrayLike, name: str, n: int | None = None) -> NDArray[np.float64]:
+    """Take numbers one per row as an array."""
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim != 1 or (n is not None and array.size != n):
+        raise ValueError(f"{name} must hold one number per row")
+    return array
+
+
+def write_beside(
+    axes: Any, side: float, y: float, text: str, align: str, shift: float, weight: str
+) -> None:
+    """Write text beside the axes at a height of the data."""
+    axes.annotate(
+        text, (side, y), xycoords=("axes fraction", "data"), xytext=(shift, 0),
+        textcoords="offset points", ha=align, va="center", fontsize=8.5, fontweight=weight,
+        annotation_clip=False,
+    )  # fmt: skip

@@ -1,7 +1,7 @@
 """A clinic's raw files -> processed tables, by DuckDB: gate, casts, quarantine, account.
 
 The order is fixed. Each file is opened (`sources`) and staged as it stands (`staging`); the gate
-(`deidentify`) looks at every column that clinic.yaml does not drop; only a clinic that passes is
+(`gate`) looks at every column that clinic.yaml does not drop; only a clinic that passes is
 cast into the canonical tables (`cells`). A cell that cannot be read or is out of range becomes
 missing and is listed; a row without its key, a repeated row or a row of an unknown patient is
 quarantined. Rows in = kept + quarantined + not selected, for each file.
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from headway import tables
 from headway.errors import InputError, Problem, RefusedError
-from headway.ingest import deidentify, zero_coded
+from headway.ingest import gate, zero_coded
 from headway.ingest.adapters import redcap
 from headway.ingest.cells import (
     SQL_TYPE,
@@ -37,9 +37,9 @@ from headway.ingest.cells import (
     own_column,
     ticked_sql,
 )
+from headway.ingest.open.sources import Source, open_source
+from headway.ingest.open.staging import Part, Stage, stage
 from headway.ingest.quarantine import RowAccount
-from headway.ingest.sources import Source, open_source
-from headway.ingest.staging import Part, Stage, stage
 
 if TYPE_CHECKING:
     import duckdb
@@ -350,16 +350,16 @@ def check_gate(
         mapped = {own_column(v): c for c, v in spec["columns"].items() if not has_boxes(v)} | {
             e["column"]: e["outcome"] for e in spec["wide"]
         }
-        problems += deidentify.check_file_name(source.raw.name)
+        problems += gate.check_file_name(source.raw.name)
         if source.sheet:
-            problems += deidentify.check_file_name(source.sheet, "sheet")
+            problems += gate.check_file_name(source.sheet, "sheet")
         unnamed = [c if c not in spec["drop"] and c not in mapped else "" for c in source.header]
-        problems += deidentify.check_header_cells(name, unnamed)
-        problems += deidentify.check_names(name, staged.columns)
+        problems += gate.check_header_cells(name, unnamed)
+        problems += gate.check_names(name, staged.columns)
         if "dictionary" in spec.get("redcap", {}):
             dictionary = redcap.read_dictionary(folder / spec["redcap"]["dictionary"])
             problems += redcap.gate(dictionary, staged.columns, spec["drop"], name)
-        problems += deidentify.check_content(
+        problems += gate.check_content(
             connection,
             staged,
             mapped=mapped,
@@ -759,13 +759,13 @@ def _check_k(
     connection: duckdb.DuckDBPyConnection, cast: _Cast, clinic: Mapping[str, Any]
 ) -> tuple[int | None, tuple[str, ...], list[Problem]]:
     """Measure k-anonymity of the patients that are kept, and refuse less than is configured."""
-    gate = clinic["gate"]
-    columns = tuple(c for c in gate["quasi_identifiers"] if c in cast.columns)
+    settings = clinic["gate"]
+    columns = tuple(c for c in settings["quasi_identifiers"] if c in cast.columns)
     kept = f"(SELECT * FROM {cast.relation} WHERE {_kept(connection, cast)})"
     if not columns or not _one(connection, f"SELECT count(*) FROM {kept}"):
         return None, columns, []
     wanted = required_k(clinic)
-    k, few = deidentify.measure_k(connection, kept, [f"v_{c}" for c in columns], wanted)
+    k, few = gate.measure_k(connection, kept, [f"v_{c}" for c in columns], wanted)
     if k >= wanted:
         return k, columns, []
     return (

@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any
 from headway.effects import recover
 from headway.effects.units import UNITS, convert
 from headway.errors import InputError, Problem
-from headway.ingest.individual import read_individual
-from headway.ingest.reading import read_cells
-from headway.meta.certainty import RISK_TOOLS
+from headway.ingest.ipd import read_individual
+from headway.ingest.open.reading import read_cells
 from headway.tables import (
     COMPARATORS,
     CONTRAST_SIGNS,
@@ -29,6 +28,7 @@ from headway.tables import (
     conform,
     empty,
 )
+from headway.tables.risk_tools import RISK_TOOLS
 
 if TYPE_CHECKING:
     import pandas as pd

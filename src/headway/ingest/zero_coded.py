@@ -14,7 +14,7 @@ from headway.errors import Problem
 if TYPE_CHECKING:
     import duckdb
 
-    from headway.ingest.staging import Stage
+    from headway.ingest.open.staging import Stage
 
 # A column is doubted from 5 zeros on, if 9 in 10 of them stand beside a blank that at most 1 in
 # 20 of the other values have beside them. In Vickers 2004 it is 75 of 75 and 100 of 100 zeros.

@@ -121,7 +121,7 @@ class Multilevel:
 
     def methods_text(self, outcome: str = "") -> str:
         """Return the sentences a paper needs on how this was computed, with references."""
-        from headway.meta.words import describe_multilevel
+        from headway.meta.methods import describe_multilevel
 
         return describe_multilevel(self, outcome)
 

@@ -185,7 +185,7 @@ class Fit:
 
     def methods_text(self, outcome: str = "") -> str:
         """Return the sentences a paper needs on how this was computed, with references."""
-        from headway.meta.words import describe_fit
+        from headway.meta.methods import describe_fit
 
         return describe_fit(self, outcome)
 

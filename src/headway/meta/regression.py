@@ -211,7 +211,7 @@ class Regression:
 
     def methods_text(self, outcome: str = "") -> str:
         """Return the sentences a paper needs on how this was computed, with references."""
-        from headway.meta.words import describe_regression
+        from headway.meta.methods import describe_regression
 
         return describe_regression(self, outcome)
 

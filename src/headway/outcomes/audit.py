@@ -14,8 +14,8 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 from headway.errors import Problem
-from headway.outcomes import cohort
-from headway.outcomes.expected import build_checks, build_expected
+from headway.outcomes.change import cohort
+from headway.outcomes.expectation.expected import build_checks, build_expected
 from headway.tables import RELEASED, empty
 
 if TYPE_CHECKING:
@@ -46,13 +46,13 @@ def audit_clinic(
         `windows` and `change` (row-level), and the tables of `headway.tables.RELEASED` before
         disclosure control.
     """
-    from headway.outcomes.benchmark import build_benchmark, describe_clinic
+    from headway.outcomes.care.cost import Expected, build_cost, find_last_day
+    from headway.outcomes.care.safety import build_safety
     from headway.outcomes.claims import Records, build_claims
-    from headway.outcomes.cost import Expected, build_cost, find_last_day
-    from headway.outcomes.multiverse import build_specifications, vary_diary
-    from headway.outcomes.safety import build_safety
-    from headway.outcomes.sensitivity import build_sensitivity
-    from headway.outcomes.traps import build_traps
+    from headway.outcomes.expectation.benchmark import build_benchmark, describe_clinic
+    from headway.outcomes.expectation.multiverse import build_specifications, vary_diary
+    from headway.outcomes.expectation.sensitivity import build_sensitivity
+    from headway.outcomes.expectation.traps import build_traps
 
     found = cohort.prepare_clinic(folder, clinic, threads=threads)
     out = empty_audit() | cohort.analyse_prepared(found, clinic)
@@ -122,14 +122,14 @@ def _follow(
     found: cohort.Prepared, clinic: Mapping[str, Any], change: pd.DataFrame, threads: int
 ) -> dict[str, pd.DataFrame]:
     """Follow the primary outcome over time, and across therapists and doses."""
-    from headway.outcomes.control_charts import (
+    from headway.outcomes.care.control_charts import (
         build_control_charts,
         find_last_month,
         find_start_months,
     )
-    from headway.outcomes.dose import build_dose
-    from headway.outcomes.durability import build_durability, build_later_windows
-    from headway.outcomes.funnel import build_funnel, describe_baseline, pair_widely
+    from headway.outcomes.care.dose import build_dose
+    from headway.outcomes.care.durability import build_durability, build_later_windows
+    from headway.outcomes.care.funnel import build_funnel, describe_baseline, pair_widely
 
     primary, outcome = found.comparisons[0], clinic["primary_outcome"]
     unit = cohort.UNITS.get(outcome, "points")
@@ -173,7 +173,7 @@ def empty_audit(problems: Iterable[Mapping[str, Any]] = ()) -> dict[str, pd.Data
     They have no row, but for the trap that `problems` (of status.json) name: zeros that stand for
     missing values are seen before anything is analysed.
     """
-    from headway.outcomes.traps import flag_refusal
+    from headway.outcomes.expectation.traps import flag_refusal
 
     named = {f.name for f in fields(Problem)}
     found = [Problem(**{k: v for k, v in p.items() if k in named}) for p in problems]

@@ -21,11 +21,12 @@ from scipy.special import stdtr
 
 from headway.config import load_yaml
 from headway.errors import ConfigError, Problem
-from headway.outcomes import clustered, instruments, windows
-from headway.outcomes.change import t_interval, wilson
-from headway.outcomes.clustered import NAN, Estimate
-from headway.outcomes.cost import Expected, less_expected
-from headway.outcomes.lost import newcombe_interval, welch_interval
+from headway.outcomes.care import clustered
+from headway.outcomes.care.clustered import NAN, Estimate
+from headway.outcomes.care.cost import Expected, less_expected
+from headway.outcomes.change import instruments, windows
+from headway.outcomes.change.attrition import newcombe_interval, welch_interval
+from headway.outcomes.change.change import t_interval, wilson
 from headway.tables import OUTCOMES, STATUSES, TECHNIQUES, conform, empty
 
 if TYPE_CHECKING:

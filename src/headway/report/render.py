@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import headway
 from headway.messages import say, t
-from headway.report import words
+from headway.report import formats
 
 if TYPE_CHECKING:
     import jinja2
@@ -27,7 +27,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals["words"] = words
+    environment.globals["formats"] = formats
     environment.globals["t"] = t
     environment.globals["say"] = say
     environment.globals["version"] = headway.__version__

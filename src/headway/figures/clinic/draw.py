@@ -1,0 +1,170 @@
+"""All figures of a clinic, from released tables only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from headway.figures import theme
+from headway.figures.clinic.benchmark import draw_benchmark
+from headway.figures.clinic.change import draw_change
+from headway.figures.clinic.control_chart import draw_control_charts
+from headway.figures.clinic.cost import draw_cost_plane
+from headway.figures.clinic.durability import draw_durability
+from headway.figures.clinic.funnel import draw_funnel
+from headway.figures.clinic.responders import ORDER, draw_responders
+from headway.figures.clinic.sensitivity import draw_clinic_specifications, draw_sensitivity
+from headway.figures.theme import Drawing
+from headway.messages import speaking, t
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NAMES = {
+    "frequency": "headache days",
+    "intensity": "intensity",
+    "duration": "duration",
+    "headache_index": "headache index",
+    "headache_score": "headache score",
+}
+# Beyond these a page becomes a wall; every number is in the tables.
+_MOST = 4
+# Cost planes of one currency: the uncontrolled change, and the first that has taken off what
+# would be expected without treatment. The others are rows of the table.
+_PLANES = 2
+_FEWEST_THERAPISTS = 2  # one dot is no comparison
+
+
+def draw_clinic(
+    tables: Mapping[str, pd.DataFrame], clinic: Mapping[str, Any]
+) -> dict[str, Drawing]:
+    """Draw the outcomes of the primary comparison; responders for the primary outcome.
+
+    Parameters
+    ----------
+    tables
+        cohort, window_means, change_histogram, change_lines as disclosure control released them.
+    clinic
+        clinic.yaml with its defaults.
+    """
+    with speaking(clinic.get("language", "en")):
+        drawings = _draw(tables, clinic)
+        for drawing in drawings.values():
+            theme.write_commas(drawing.figure)
+        return drawings
+
+
+def _draw(tables: Mapping[str, pd.DataFrame], clinic: Mapping[str, Any]) -> dict[str, Drawing]:
+    cohort = tables["cohort"]
+    primary = cohort[cohort["primary"]]
+    if not len(primary):
+        return {}
+    comparison, main = primary["comparison"].iloc[0], primary["outcome"].iloc[0]
+    mark = (
+        t("SYNTHETIC")
+        if clinic.get("synthetic")
+        else (t("INTERNAL, not for release") if clinic.get("disclosure") == "internal" else "")
+    )
+    own = cohort[(cohort["comparison"] == comparison) & (cohort["group"] == "all")]
+    outcomes = sorted(dict.fromkeys(own["outcome"]), key=lambda o: o != main)[:_MOST]
+    out: dict[str, Drawing] = {}
+    for outcome in outcomes:
+        name = t(NAMES[outcome]) if outcome in NAMES else str(outcome).replace("_", " ")
+        rows = own[own["outcome"] == outcome]
+        change = rows[rows["statistic"] == "change_mean"].iloc[0].to_dict()
+
+        def of(table: str, outcome: str = outcome) -> pd.DataFrame:
+            frame = tables[table]
+            return frame[(frame["outcome"] == outcome) & (frame["comparison"] == comparison)]
+
+        out[f"change_{outcome}"] = draw_change(
+            of("window_means"), of("change_histogram"), of("change_lines"), change, name, stamp=mark
+        )
+        if outcome == main:
+            out[f"responders_{outcome}"] = draw_responders(
+                rows[rows["statistic"].isin(ORDER)], name, stamp=mark
+            )
+            more = draw_clinic_specifications(tables["specifications"], name, stamp=mark)
+            if more is not None:
+                out["specifications"] = more
+    benchmark, relapse = tables["benchmark"], tables["relapse"]
+    known = benchmark["block"].eq("clinic") & benchmark["change"].notna()
+    if known.any() and benchmark["block"].eq("arm").any():
+        spread = _read_range(tables["expected"])
+        shown = float(benchmark.loc[known, "change"].iloc[0])
+        last = _read_last_change(tables["expected"], shown)
+        out["benchmark"] = draw_benchmark(
+            benchmark,
+            expected=spread,
+            expected_label=t("expected without treatment")
+            if last is None
+            else t("change expected without treatment,\ncounted from the last 4 weeks before"),
+            last_change=last,
+            stamp=mark,
+        )
+    if relapse["free_at_horizon"].notna().any():
+        out["relapse"] = draw_durability(tables["relapse_curve"], relapse, stamp=mark)
+    name = t(NAMES[main]) if main in NAMES else str(main).replace("_", " ")
+    return out | _draw_further(tables, name, mark)
+
+
+def _read_range(expected: pd.DataFrame) -> tuple[float, float] | None:
+    """Read the range of changes expected without treatment; None where it is not released."""
+    # A hidden row does not repeat the range of the others.
+    known = expected[["range_low", "range_high"]].dropna()
+    return (float(known.iloc[0, 0]), float(known.iloc[0, 1])) if len(known) else None
+
+
+def _read_last_change(expected: pd.DataFrame, own: float) -> float | None:
+    """Read the change from the last window before alone, where it is another than `own`.
+
+    The sources of `expected` start from that window also where the primary comparison starts from
+    the mean of two.
+    """
+    known = expected.loc[expected["source"] == "mee_chua", "change"].dropna()
+    if not len(known) or round(float(known.iloc[0]), 1) == round(own, 1):
+        return None
+    return float(known.iloc[0])
+
+
+def _draw_further(tables: Mapping[str, pd.DataFrame], name: str, stamp: str) -> dict[str, Drawing]:
+    """Draw what the tables `sensitivity`, `cost_plane`, `funnel` and `control_chart` hold.
+
+    Parameters
+    ----------
+    tables
+        As disclosure control released them.
+    name
+        The primary outcome in words.
+    stamp
+        Text for the corner, such as SYNTHETIC.
+    """
+    out: dict[str, Drawing] = {}
+    counted = draw_sensitivity(tables["sensitivity"], name, stamp=stamp)
+    if counted is not None:
+        out["sensitivity"] = counted
+    out |= _draw_planes(tables["cost_plane"], tables["cost"], stamp)
+    funnel = tables["funnel"]
+    if (funnel["z"].notna() & ~funnel["redacted"]).sum() >= _FEWEST_THERAPISTS:
+        out["funnel"] = draw_funnel(funnel, stamp=stamp)
+    months = tables["control_chart"]
+    # A chart whose months are all hidden is a row of the table, and no empty frame.
+    told = months["value"].notna() & ~months["redacted"]
+    months = months[months["chart"].isin(months.loc[told, "chart"])]
+    if len(months):
+        out["months"] = draw_control_charts(months, stamp=stamp)
+    return out
+
+
+def _draw_planes(plane: pd.DataFrame, cost: pd.DataFrame, stamp: str) -> dict[str, Drawing]:
+    """Draw a plane per currency and basis; none where a part of it is withheld."""
+    out = {}
+    for currency, cells in plane.groupby("currency", sort=False):
+        for i, basis in enumerate(list(dict.fromkeys(cells["basis"]))[:_PLANES]):
+            own = cost[(cost["currency"] == currency) & (cost["basis"] == basis)]
+            hidden = cells.loc[cells["basis"] == basis, "redacted"].any() or own["redacted"].any()
+            if not hidden:
+                out[f"cost_{currency}_{i + 1}"] = draw_cost_plane(
+                    plane, cost, str(currency), str(basis), stamp=stamp
+                )
+    return out

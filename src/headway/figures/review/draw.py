@@ -1,0 +1,245 @@
+"""All figures of a review."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from headway.figures import theme
+from headway.figures.review.flow import draw_flow
+from headway.figures.review.forest import draw_forest
+from headway.figures.review.judgements import draw_risk_summary, draw_traffic_light
+from headway.figures.review.refits import draw_refits
+from headway.figures.review.studies import draw_funnel
+from headway.figures.specifications import draw_specifications
+from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# More trials than this are not listed one by one below a specification curve.
+MAX_LEVELS = 9
+RATIOS = ("RR", "OR")
+
+
+def draw_review(
+    tables: Mapping[str, pd.DataFrame], review: Mapping[str, Any]
+) -> dict[str, Drawing]:
+    """Draw all figures of a review: flow, risk of bias, and those of each comparison.
+
+    Parameters
+    ----------
+    tables
+        effects, pooled, multiverse, refits, small_studies, published, consistency, risk_of_bias.
+    review
+        review.yaml with its defaults.
+    """
+    out: dict[str, Drawing] = {}
+    effects, pooled = tables["effects"], tables["pooled"]
+    if review["flow"]:
+        out["flow"] = draw_flow(review["flow"])
+    judged, tool = tables["risk_of_bias"], review["risk_of_bias"]["tool"]
+    if len(judged):
+        trials = effects.loc[effects["pooled"], "trial"].drop_duplicates()
+        out["risk_of_bias"] = draw_traffic_light(judged, tool)
+        out["risk_of_bias_summary"] = draw_risk_summary(judged, tool, trials=list(trials))
+    for comparison in review["comparisons"]:
+        own = effects[effects["comparison"] == comparison["id"]]
+        if own["yi"].notna().any():
+            declared = pooled[(pooled["comparison"] == comparison["id"]) & pooled["declared"]]
+            outcome = review["outcomes"][comparison["outcome"]]
+            out[f"forest_{comparison['id']}"] = draw_forest(
+                own, declared, comparison, lower_is_better=outcome.get("lower_is_better", True)
+            )
+        out |= _draw_checks(tables, comparison)
+        curve = _draw_multiverse(tables["multiverse"], comparison)
+        if curve is not None:
+            out[f"multiverse_{comparison['id']}"] = curve
+    published = tables["published"]
+    for outcome_id in dict.fromkeys(published["outcome"]):
+        label = review["outcomes"][outcome_id].get("label") or outcome_id
+        out[f"published_{outcome_id}"] = draw_published(
+            published[published["outcome"] == outcome_id],
+            tables["consistency"][tables["consistency"]["outcome"] == outcome_id],
+            label,
+        )
+    return out
+
+
+def _draw_checks(
+    tables: Mapping[str, pd.DataFrame], comparison: Mapping[str, Any]
+) -> dict[str, Drawing]:
+    """Draw the leave-one-out and cumulative results, and a funnel of ten trials or more."""
+    out: dict[str, Drawing] = {}
+    measure, name = comparison["measure"], comparison["id"]
+    scale = np.exp if measure in RATIOS else np.asarray
+    effects, pooled, refits = tables["effects"], tables["pooled"], tables["refits"]
+    whole = pooled[
+        (pooled["comparison"] == name) & pooled["declared"] & (pooled["subgroup"] == "overall")
+    ]
+    own = refits[(refits["comparison"] == name) & (refits["subgroup"] == "overall")]
+    if not len(whole):
+        return out
+    row = whole.iloc[0]
+    ends = tuple(float(scale(row[c])) for c in ("estimate", "ci_low", "ci_high"))
+    for analysis, word, title in (
+        ("leave one out", "without", "Without each trial in turn"),
+        ("cumulative", "and", "Trial by trial, in order of years"),
+    ):
+        part = own[own["analysis"] == analysis]
+        if len(part):
+            out[f"{analysis.replace(' ', '_')}_{name}"] = draw_refits(
+                [f"{word} {trial}" for trial in part["trial"]],
+                scale(part["estimate"]),
+                scale(part["ci_low"]),
+                scale(part["ci_high"]),
+                (ends[0], ends[1], ends[2]),
+                title=f"{title}: {comparison['label']}",
+                x_label=f"{measure}, {row['unit']}" if measure not in RATIOS else measure,
+                null=1.0 if measure in RATIOS else 0.0,
+            )
+    checks = tables["small_studies"]
+    if (checks["comparison"].eq(name) & checks["check"].ne("none")).any():
+        used = effects[(effects["comparison"] == name) & effects["pooled"]]
+        out[f"funnel_{name}"] = draw_funnel(
+            used["yi"],
+            used["vi"],
+            float(row["estimate"]),
+            title=f"Funnel: {comparison['label']}",
+            x_label=f"log {measure}" if measure in RATIOS else f"{measure}, {row['unit']}",
+        )
+    return out
+
+
+def _draw_multiverse(multiverse: pd.DataFrame, comparison: Mapping[str, Any]) -> Drawing | None:
+    """Draw the specification curve of a difference between arms, in its declared unit."""
+    own = multiverse[
+        (multiverse["comparison"] == comparison["id"]) & (multiverse["subgroup"] == "overall")
+    ]
+    if comparison["estimand"] != "between_arm" or not len(own):
+        return None
+    unit = own["unit"].iloc[0]
+    own = own[own["unit"] == unit]
+    choices = {
+        label: own[column].tolist()
+        for label, column in (
+            ("rows", "rows_used"),
+            ("trials", "studies"),
+            ("left out", "left_out"),
+            ("τ²", "method"),
+            ("interval", "test"),
+        )
+    }
+    if own["left_out"].nunique() > MAX_LEVELS:
+        choices["left out"] = ["none" if t == "none" else "one trial" for t in own["left_out"]]
+    return draw_specifications(
+        choices,
+        own["estimate"],
+        own["ci_low"],
+        own["ci_high"],
+        title=f"Every way to analyse: {comparison['label']}",
+        y_label=unit,
+    )
+
+
+def draw_published(published: pd.DataFrame, consistency: pd.DataFrame, label: str) -> Drawing:
+    """Draw published results and, apart from them, what they combine to."""
+    rows = [
+        (
+            textwrap.fill(f"{r['subgroup']} (k {r['k']})", 38),
+            r["effect"],
+            r["ci_low"],
+            r["ci_high"],
+            True,
+        )
+        for r in published.to_dict("records")
+    ]
+    unit = ""
+    for r in consistency.to_dict("records"):
+        rows.append((r["model"], r["estimate"], r["ci_low"], r["ci_high"], False))
+        unit = r["unit"]
+    n_published = len(published)
+    with theme.style():
+        figure = theme.new_figure(9.0, 0.36 * (len(rows) + 2) + 1.0)
+        axes = figure.add_axes((0.34, 0.22, 0.40, 0.66))
+        spread = [v for row in rows[:n_published] for v in row[2:4]] + [0.0]
+        spread += [row[1] for row in rows]
+        pad = 0.35 * (max(spread) - min(spread))
+        limits = (min(spread) - pad, max(spread) + pad)
+        texts = []
+        for i, (name, value, low, high, printed) in enumerate(rows):
+            y = i + (0 if printed else 1.0)
+            colour = BLUE if printed else ORANGE
+            axes.plot(np.clip([low, high], *limits), [y, y], color=colour, linewidth=1.6)
+            for outside, x, way in (
+                (low < limits[0], limits[0], "<"),
+                (high > limits[1], limits[1], ">"),
+            ):
+                if outside:
+                    axes.plot([x], [y], marker=way, color=colour, clip_on=False)
+            axes.plot(
+                [value],
+                [y],
+                marker="s" if printed else "D",
+                color=colour,
+                markersize=7,
+                markeredgecolor=INK,
+                markeredgewidth=0.6,
+                linestyle="none",
+            )
+            texts.append((y, name, f"{value:.2f} [{low:.2f}, {high:.2f}]".replace("-", "−")))
+        axes.set_ylim(len(rows) + 1.0, -0.7)
+        axes.set_xlim(*limits)
+        axes.axvline(0, color=GREY, linewidth=0.9)
+        axes.grid(axis="x", color=FAINT, linewidth=0.5)
+        axes.set_axisbelow(True)
+        axes.set_yticks([])
+        axes.spines["left"].set_visible(False)
+        axes.set_xlabel(unit)
+        for y, name, numbers in texts:
+            axes.annotate(
+                name,
+                (0, y),
+                xycoords=("axes fraction", "data"),
+                xytext=(-12, 0),
+                textcoords="offset points",
+                ha="right",
+                va="center",
+            )
+            axes.annotate(
+                numbers,
+                (1, y),
+                xycoords=("axes fraction", "data"),
+                xytext=(12, 0),
+                textcoords="offset points",
+                ha="left",
+                va="center",
+            )
+        if len(consistency):
+            axes.annotate(
+                "combined, as a check of consistency:",
+                (0, n_published - 0.1),
+                xycoords=("axes fraction", "data"),
+                xytext=(-12, -2),
+                textcoords="offset points",
+                ha="right",
+                va="center",
+                fontsize=8,
+                color=GREY,
+                fontstyle="italic",
+            )
+        figure.text(0.01, 0.97, f"Published: {label}", fontweight="bold", va="top", fontsize=10)
+    title = f"Published results: {label}"
+    alt = f"{title}. " + " ".join(
+        f"{'Published' if row[4] else 'Combined'}, {name}: {numbers}."
+        for row, (_, name, numbers) in zip(rows, texts, strict=True)
+    )
+    caption = (
+        "Squares: as published, with 95 % CI. Diamonds: the published subgroup results "
+        "combined, a check of consistency and not the paper’s analysis. An arrow leaves the "
+        "axis."
+    )
+    return Drawing(figure, title, alt, caption, wide=True)

@@ -1,0 +1,263 @@
+"""Judgements of risk of bias: a light per trial and domain, and a bar per domain.
+
+A sign stands in every light and a hatch in every bar, so that colour never speaks alone. What
+nobody judged stays empty and is counted as such.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from headway.figures import theme
+from headway.figures.theme import FAINT, GREEN, GREY, INK, ORANGE, Drawing
+from headway.tables.risk_tools import OVERALL, RISK_TOOLS, RiskTool
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+YELLOW = "#e6c229"
+_COLOURS = (GREEN, YELLOW, ORANGE)  # by rank of the level, best first
+_HATCHES = ("", "///", "xxx")
+ROW = 0.34  # inches a trial
+UNJUDGED = "not judged"
+
+
+def _read(judgements: pd.DataFrame) -> dict[tuple[str, str], dict[str, str]]:
+    """Collect the judgements by trial and, where it differs, outcome."""
+    out: dict[tuple[str, str], dict[str, str]] = {}
+    for row in judgements.to_dict("records"):
+        outcome = row["outcome"] if isinstance(row["outcome"], str) else ""
+        out.setdefault((row["trial"], outcome), {})[row["domain"]] = row["judgement"]
+    return out
+
+
+def draw_traffic_light(judgements: pd.DataFrame, tool: str) -> Drawing:
+    """Draw a light per trial (and outcome, where it differs) and domain.
+
+    Parameters
+    ----------
+    judgements
+        Table `risk_of_bias`.
+    tool
+        Key of `RISK_TOOLS`.
+    """
+    kit = RISK_TOOLS[tool]
+    lights = _read(judgements)
+    domains = list(kit.domains)
+    names = [f"{trial}, {outcome}" if outcome else trial for trial, outcome in lights]
+    wrapped = [textwrap.fill(name, 34) for name in names]
+    rows = len(lights)
+    listed = len(domains) - 1
+    inches = 0.9 + ROW * rows + 0.3 + 0.21 * (listed + 2)
+    width = 3.4 + 0.62 * len(domains) + 0.4
+    with theme.style():
+        figure = theme.new_figure(max(width, 6.4), inches)
+        left = 2.6 / figure.get_figwidth()
+        height = ROW * rows / inches
+        bottom = (0.3 + 0.21 * (listed + 2)) / inches
+        axes = figure.add_axes((left, bottom, 0.62 * len(domains) / figure.get_figwidth(), height))
+        axes.set_xlim(-0.5, len(domains) - 0.5)
+        axes.set_ylim(rows - 0.5, -0.5)
+        for x, domain in enumerate(domains):
+            axes.annotate(
+                "Overall" if domain == OVERALL else f"D{x + 1}",
+                (x, 1),
+                xycoords=("data", "axes fraction"),
+                xytext=(0, 6),
+                textcoords="offset points",
+                ha="center",
+                fontweight="bold",
+                fontsize=8.4,
+            )
+        for y, own in enumerate(lights.values()):
+            for x, domain in enumerate(domains):
+                _light(axes, x, y, own.get(domain), kit)
+        for y, name in enumerate(wrapped):
+            axes.annotate(
+                name,
+                (0, y),
+                xycoords=("axes fraction", "data"),
+                xytext=(-8, 0),
+                textcoords="offset points",
+                ha="right",
+                va="center",
+                fontsize=8 if "\n" not in name else 7,
+                linespacing=0.95,
+            )
+        axes.set_xticks([])
+        axes.set_yticks([])
+        for y in range(rows + 1):
+            axes.axhline(y - 0.5, color=FAINT, linewidth=0.6)
+        for side in axes.spines.values():
+            side.set_visible(False)
+        figure.text(
+            0.02, 1 - 0.12 / inches, f"Risk of bias ({kit.name})", fontweight="bold", va="top"
+        )
+        texts = [f"D{i + 1}  {kit.domains[d]}" for i, d in enumerate(domains[:-1])]
+        for i, text in enumerate(texts):
+            figure.text(0.02, (0.16 + 0.21 * (listed - i)) / inches, text, fontsize=7.8, color=GREY)
+        signs = "   ".join(f"{level.sign} {level.label}" for level in kit.levels.values())
+        figure.text(0.02, 0.12 / inches, f"{signs}   (empty) {UNJUDGED}", fontsize=7.8, color=INK)
+    alt = f"Risk of bias by trial, {kit.name}. " + " ".join(
+        f"{name}: "
+        + ", ".join(
+            f"{kit.domains[d].lower()} {kit.levels[own[d]].label if d in own else UNJUDGED}"
+            for d in domains
+        )
+        + "."
+        for name, own in zip(names, lights.values(), strict=True)
+    )
+    signed = ", ".join(dict.fromkeys(judgements["signed_by"]))
+    return Drawing(
+        figure,
+        "Risk of bias, trial by trial",
+        alt,
+        f"Judgements as typed and signed ({signed}); nothing is computed from them.",
+        wide=len(domains) > 6,
+    )
+
+
+def _light(axes: Any, x: float, y: float, judgement: str | None, kit: RiskTool) -> None:
+    if judgement is None:
+        axes.plot(
+            [x],
+            [y],
+            marker="o",
+            markersize=13,
+            markerfacecolor="white",
+            markeredgecolor=FAINT,
+            linestyle="none",
+        )
+        return
+    level = kit.levels[judgement]
+    axes.plot(
+        [x],
+        [y],
+        marker="o",
+        markersize=13,
+        markerfacecolor=_COLOURS[level.rank],
+        markeredgecolor=INK,
+        markeredgewidth=0.6,
+        linestyle="none",
+    )
+    axes.text(x, y, level.sign, ha="center", va="center_baseline", fontsize=9, fontweight="bold")
+
+
+def draw_risk_summary(
+    judgements: pd.DataFrame, tool: str, *, trials: Sequence[str] = ()
+) -> Drawing:
+    """Draw the share of trials at each level, domain by domain, with the counts.
+
+    Parameters
+    ----------
+    judgements
+        Table `risk_of_bias`.
+    tool
+        Key of `RISK_TOOLS`.
+    trials
+        Trials of the review; those without a judgement are counted as not judged.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    kit = RISK_TOOLS[tool]
+    lights = _read(judgements)
+    judged = {trial for trial, _ in lights}
+    for trial in trials:
+        if trial not in judged:
+            lights[trial, ""] = {}
+    total = len(lights)
+    domains = list(kit.domains)
+    levels = [*kit.levels, UNJUDGED]
+    counts = {
+        d: {
+            level: sum(own.get(d, UNJUDGED) == level for own in lights.values()) for level in levels
+        }
+        for d in domains
+    }
+    inches = 0.38 * len(domains) + 1.25
+    with theme.style():
+        figure = theme.new_figure(8.2, inches)
+        axes = figure.add_axes((0.36, 0.72 / inches, 0.60, 0.38 * len(domains) / inches))
+        for y, domain in enumerate(domains):
+            start = 0
+            for level in levels:
+                n = counts[domain][level]
+                if not n:
+                    continue
+                rank = kit.levels[level].rank if level in kit.levels else None
+                axes.barh(
+                    y,
+                    n,
+                    left=start,
+                    height=0.7,
+                    color="white" if rank is None else _COLOURS[rank],
+                    hatch="" if rank is None else _HATCHES[rank],
+                    edgecolor=INK,
+                    linewidth=0.6,
+                )
+                axes.text(
+                    start + n / 2,
+                    y,
+                    str(n),
+                    ha="center",
+                    va="center_baseline",
+                    fontsize=8,
+                    fontweight="bold",
+                    bbox={"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none"},
+                )
+                start += n
+        axes.set_ylim(len(domains) - 0.5, -0.5)
+        axes.set_xlim(0, total)
+        axes.set_yticks(range(len(domains)), [kit.domains[d] for d in domains], fontsize=8.2)
+        axes.tick_params(axis="y", length=0)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_xlabel(f"trials (of {total})")
+        figure.text(
+            0.02,
+            1 - 0.1 / inches,
+            f"Risk of bias by domain ({kit.name})",
+            fontweight="bold",
+            va="top",
+        )
+        _key(figure, kit, inches)
+    alt = f"Risk of bias by domain, {kit.name}, {total} trials. " + " ".join(
+        f"{kit.domains[d]}: "
+        + ", ".join(f"{n} {_label(kit, level)}" for level, n in counts[d].items() if n)
+        + "."
+        for d in domains
+    )
+    caption = "Counts of trials (not weighted), as judged; an empty bar was judged by nobody."
+    return Drawing(figure, "Risk of bias, domain by domain", alt, caption)
+
+
+def _label(kit: RiskTool, level: str) -> str:
+    return kit.levels[level].label if level in kit.levels else UNJUDGED
+
+
+def _key(figure: Any, kit: RiskTool, inches: float) -> None:
+    """Write the key below the bars, with the hatches."""
+    from matplotlib.patches import Patch
+
+    entries: Mapping[str, Patch] = {
+        **{
+            level.label: Patch(
+                facecolor=_COLOURS[level.rank],
+                hatch=_HATCHES[level.rank],
+                edgecolor=INK,
+                linewidth=0.6,
+            )
+            for level in kit.levels.values()
+        },
+        UNJUDGED: Patch(facecolor="white", edgecolor=INK, linewidth=0.6),
+    }
+    figure.legend(
+        list(entries.values()),
+        list(entries),
+        loc="lower center",
+        bbox_to_anchor=(0.5, 0.02 / inches),
+        ncols=len(entries),
+        frameon=False,
+        fontsize=8,
+    )

@@ -1,0 +1,187 @@
+"""Figures of many fits: leave-one-out, cumulative, every subset."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from headway.figures import theme
+from headway.figures.theme import BLUE, GREY, INK, ORANGE, Drawing, read_column, write_beside
+
+Array = NDArray[np.float64]
+
+ROW = 0.25
+
+
+def draw_refits(
+    names: Sequence[str],
+    estimate: ArrayLike,
+    ci_low: ArrayLike,
+    ci_high: ArrayLike,
+    whole: tuple[float, float, float],
+    *,
+    title: str,
+    x_label: str = "effect",
+    columns: Mapping[str, Sequence[str]] | None = None,
+    null: float = 0.0,
+) -> Drawing:
+    """Draw a row per refit with its interval, beside the result of all studies.
+
+    Parameters
+    ----------
+    names : sequence of str
+        What each row is: "without Smith 2001", "and Jones 1999".
+    estimate, ci_low, ci_high : array_like, shape (n,)
+        From :func:`headway.meta.leave_one_out` or :func:`headway.meta.cumulate`; NaN is shown as
+        not estimable.
+    whole : tuple of float
+        Estimate and limits of all studies.
+    title, x_label
+        Texts.
+    columns : mapping of str to sequence of str, optional
+        Further text columns, such as I² and tau².
+    null : float
+        No effect.
+    """
+    n = len(names)
+    value = read_column(estimate, "estimate", n)
+    low, high = read_column(ci_low, "ci_low", n), read_column(ci_high, "ci_high", n)
+    extra = dict(columns or {})
+    height = ROW * (n + 1) + 1.35
+    with theme.style():
+        figure = theme.new_figure(8.6, height)
+        figure.text(0.01, 1 - 0.1 / height, title, fontweight="bold", va="top", fontsize=10)
+        right = 0.18 + 0.075 * len(extra)
+        bottom, tall = 0.62 / height, 1 - (0.62 + 0.62) / height
+        axes = figure.add_axes((0.30, bottom, 0.68 - right, tall))
+        ends = np.concatenate([low, high, whole[1:], [null]])
+        ends = ends[np.isfinite(ends)]
+        pad = 0.06 * max(np.ptp(ends), 1e-300)
+        axes.axvline(null, color=GREY, linewidth=0.9)
+        axes.axvspan(whole[1], whole[2], color="#e3e7ea", linewidth=0)
+        axes.axvline(whole[0], color=BLUE, linestyle="--", linewidth=1.2)
+        for i in range(n):
+            if not np.isfinite(value[i]):
+                continue
+            away = (low[i] > null) or (high[i] < null)
+            axes.plot([low[i], high[i]], [i, i], color=INK, linewidth=1.2)
+            axes.plot(
+                [value[i]], [i], "s" if away else "o", color=INK if away else "white",
+                markeredgecolor=INK, markersize=5.5,
+            )  # fmt: skip
+        axes.plot(
+            [whole[1], whole[0], whole[2], whole[0], whole[1]],
+            [n, n - 0.28, n, n + 0.28, n],
+            color=BLUE, linewidth=1.4,
+        )  # fmt: skip
+        axes.set_ylim(n + 0.7, -0.7)
+        axes.set_xlim(ends.min() - pad, ends.max() + pad)
+        axes.set_yticks([])
+        axes.spines["left"].set_visible(False)
+        axes.set_xlabel(x_label)
+        rows = [*zip(names, value, low, high, strict=True), ("all studies", *whole)]
+        for i, (name, middle, a, b) in enumerate(rows):
+            known = np.isfinite(middle)
+            numbers = f"{middle:.2f} [{a:.2f}, {b:.2f}]" if known else "not estimable"
+            weight = "bold" if i == n else "normal"
+            write_beside(axes, 0, i, str(name), "right", -10, weight)
+            write_beside(axes, 1, i, numbers.replace("-", "−"), "left", 10, weight)
+            for j, cells in enumerate(extra.values()):
+                if i < n:
+                    write_beside(axes, 1, i, cells[i], "left", 118 + 46 * j, weight)
+        for j, head in enumerate(extra):
+            write_beside(axes, 1, -0.95, head, "left", 118 + 46 * j, "bold")
+    moved = [(abs(v - whole[0]), name) for v, name in zip(value, names, strict=True) if v == v]
+    most = max(moved)[1] if moved else "none"
+    include = int(((low <= null) & (high >= null)).sum())
+    alt = (
+        f"{title}: {n} refits beside all studies, {whole[0]:.2f} (95 % CI {whole[1]:.2f} to "
+        f"{whole[2]:.2f}). Estimates run from {np.nanmin(value):.2f} to {np.nanmax(value):.2f}; "
+        f"the largest move is that of {most}; {include} of the intervals include no effect."
+    )
+    caption = (
+        "Broken line and shade: all studies, with their interval. A filled square is an interval "
+        "that excludes no effect, an open circle one that includes it."
+    )
+    return Drawing(figure, title, alt, caption, wide=True)
+
+
+def draw_gosh(
+    estimate: ArrayLike,
+    i2: ArrayLike,
+    *,
+    without: ArrayLike | None = None,
+    name: str = "",
+    title: str = "Every subset of studies",
+    x_label: str = "effect",
+) -> Drawing:
+    """Draw the results of all subsets: estimate against I², with their distributions.
+
+    Parameters
+    ----------
+    estimate, i2 : array_like, shape (subsets,)
+        From :func:`headway.meta.gosh`.
+    without : array_like of bool, shape (subsets,), optional
+        Subsets without the study `name`; drawn as contours over the rest.
+    name : str
+        That study.
+    title, x_label
+        Texts.
+    """
+    x = read_column(estimate, "estimate")
+    y = read_column(i2, "i2", x.size)
+    with theme.style():
+        figure = theme.new_figure(6.4, 5.6)
+        figure.text(0.02, 0.975, title, fontweight="bold", va="top", fontsize=10)
+        axes = figure.add_axes((0.12, 0.18, 0.66, 0.56))
+        top = figure.add_axes((0.12, 0.76, 0.66, 0.14), sharex=axes)
+        side = figure.add_axes((0.80, 0.18, 0.16, 0.56), sharey=axes)
+        low, high = np.quantile(x, [0.002, 0.998]) if x.size > 50 else (x.min(), x.max())
+        pad = 0.05 * max(high - low, 1e-9 * max(1.0, abs(high)), 1e-300)
+        box = ((low - pad, high + pad), (-2.0, 102.0))
+        counts, x_edges, y_edges = np.histogram2d(x, y, bins=60, range=box)
+        shown = np.where(counts > 0, np.log10(np.maximum(counts, 1)) + 0.4, np.nan)
+        axes.pcolormesh(x_edges, y_edges, shown.T, cmap="Greys", vmin=0, rasterized=True)
+        if without is not None:
+            gone = np.asarray(without, dtype=np.bool_)
+            own, _, _ = np.histogram2d(x[gone], y[gone], bins=30, range=box)
+            middle = [(edges[1:] + edges[:-1]) / 2 for edges in (
+                np.linspace(*box[0], 31), np.linspace(*box[1], 31)
+            )]  # fmt: skip
+            if own.max() > 0:
+                axes.contour(
+                    *middle, own.T, levels=own.max() * np.array([0.05, 0.3, 0.7]), colors=ORANGE,
+                    linewidths=1.2,
+                )  # fmt: skip
+            axes.plot([], [], color=ORANGE, linewidth=1.2, label=f"subsets without {name}")
+        top.hist(x, bins=60, range=box[0], color=GREY)
+        side.hist(y, bins=60, range=box[1], color=GREY, orientation="horizontal")
+        for part in (top, side):
+            part.set_axis_off()
+        axes.set_xlim(*box[0])
+        axes.set_ylim(*box[1])
+        axes.set_xlabel(x_label)
+        axes.set_ylabel("I², %")
+        handles, labels = axes.get_legend_handles_labels()
+        if handles:
+            figure.legend(
+                handles, labels, loc="lower center", frameon=False, fontsize=8.5,
+                bbox_to_anchor=(0.45, 0.005),
+            )  # fmt: skip
+    quantiles = np.quantile(x, [0.025, 0.5, 0.975])
+    alt = (
+        f"{title}: {x.size:,} subsets. Estimates: median {quantiles[1]:.2f}, 95 % of them between "
+        f"{quantiles[0]:.2f} and {quantiles[2]:.2f}; I² median {np.median(y):.0f} %."
+    )
+    if without is not None and gone.any() and (~gone).any():
+        alt += (
+            f" Subsets without {name} have a median of {np.median(x[gone]):.2f}, those with it "
+            f"{np.median(x[~gone]):.2f}."
+        )
+    caption = (
+        "Darker: more subsets (logarithmic). Two clouds apart mean that one study decides. Outside "
+        "0.4 % of the subsets are cut off."
+    )
+    return Drawing(figure, title, alt, caption)

@@ -1,0 +1,155 @@
+"""A trial's file of individual data -> the table `ipd`: declared columns only, no identifier.
+
+Only the columns that `files.ipd` names are read; the person's own code becomes a row number. The
+declared columns pass the same gate as a clinic's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from headway.effects.units import convert
+from headway.errors import InputError, Problem
+from headway.ingest.gate import check_names
+from headway.ingest.open.reading import read_cells
+from headway.tables import conform, empty
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def find_file(folder: Path, spec: Mapping[str, Any]) -> Path:
+    """Find the file: in the review's own folder, or in that of the clinic that it names."""
+    clinic = spec.get("clinic")
+    if not clinic:
+        return folder / str(spec["path"])
+    return folder.parents[1] / "clinics" / str(clinic) / str(spec["path"])
+
+
+def read_individual(folder: Path, review: Mapping[str, Any]) -> pd.DataFrame:
+    """Read a trial's individual data as `files.ipd` of review.yaml maps them.
+
+    Returns
+    -------
+    DataFrame
+        Table `ipd`: one row per person, outcome and timepoint; empty without `files.ipd`.
+
+    Raises
+    ------
+    InputError
+        With every problem: a missing column, an arm that is not declared, a cell that is no
+        number, a column that is named like an identifier.
+    """
+    import pandas as pd
+
+    spec = review["files"].get("ipd")
+    if spec is None:
+        return empty("ipd")
+    path = find_file(folder, spec)
+    raw, problems = read_cells(path, spec)
+    entries = spec["outcomes"]
+    names = [spec["arm"], *spec["covariates"], *spec["factors"]]
+    for entry in entries:
+        names += [entry[c] for c in ("baseline", "value", "blank_means_missing") if c in entry]
+    wanted = list(dict.fromkeys(names))
+    problems += [
+        Problem(path.name, "missing_column", "is missing", name, remedy="check the name")
+        for name in wanted
+        if name not in raw.columns
+    ]
+    problems += check_names(path.name, [name for name in wanted if name in raw.columns])
+    known = {str(entry["code"]): name for name, entry in spec["arms"].items()}
+    if spec["arm"] in raw.columns:
+        arm = raw[spec["arm"]].map(known)
+        problems += [
+            Problem(
+                path.name,
+                "unknown_arm",
+                "is not among the declared arms",
+                spec["arm"],
+                int(line),
+                "declare its code under `arms:`",
+            )
+            for line in raw.loc[arm.isna(), "line"]
+        ]
+    if problems:
+        raise InputError("", problems)
+    missing = {str(m) for m in spec["missing"]}
+    numbers = {
+        name: _read_numbers(raw, name, missing, spec["decimal"], path.name, problems)
+        for name in wanted
+        if name != spec["arm"] and name not in spec["factors"]
+    }
+    if problems:
+        raise InputError("", problems)
+    covariates = _pack(raw, numbers, spec, missing)
+    parts = []
+    for entry in entries:
+        factor = convert(entry["unit"], review["outcomes"][entry["outcome"]]["unit"])
+        if factor is None:
+            text = f"'files.ipd.outcomes': {entry['unit']} cannot become the outcome's unit"
+            raise InputError("", [Problem("review.yaml", "unit", text)])
+        value = numbers[entry["value"]] * factor
+        if "blank_means_missing" in entry:
+            # A zero typed where another column shows that nothing was recorded.
+            value = value.where(numbers[entry["blank_means_missing"]].notna())
+        before = numbers[entry["baseline"]] * factor if "baseline" in entry else float("nan")
+        parts.append(
+            pd.DataFrame(
+                {
+                    "trial": spec["trial"],
+                    "person": range(1, len(raw) + 1),
+                    "arm": arm,
+                    "role": arm.map({n: e["is"]["role"] for n, e in spec["arms"].items()}),
+                    "outcome": entry["outcome"],
+                    "timepoint": entry["timepoint"],
+                    "time_days": entry.get("time_days", float("nan")),
+                    "baseline": before,
+                    "value": value,
+                    "covariates": covariates,
+                    "file": path.name,
+                }
+            )
+        )
+    return conform("ipd", pd.concat(parts, ignore_index=True))
+
+
+def _read_numbers(
+    raw: pd.DataFrame,
+    name: str,
+    missing: set[str],
+    decimal: str,
+    file: str,
+    problems: list[Problem],
+) -> pd.Series:
+    import pandas as pd
+
+    text = raw[name].mask(raw[name].isin(missing), "")
+    plain = text.str.replace(",", ".", regex=False) if decimal == "," else text
+    found = pd.to_numeric(plain.where(plain != "", None), errors="coerce")
+    bad = (text != "") & found.isna()
+    problems += [
+        Problem(file, "not_a_number", "is no number", name, int(line))
+        for line in raw.loc[bad, "line"]
+    ]
+    return found
+
+
+def _pack(
+    raw: pd.DataFrame, numbers: Mapping[str, Any], spec: Mapping[str, Any], missing: set[str]
+) -> list[str]:
+    """Write each person's covariates as one text, so that the table has the same columns always."""
+    columns = {
+        **{name: [None if v != v else v for v in numbers[name]] for name in spec["covariates"]},
+        **{
+            name: [None if v in missing else f"level {v}" for v in raw[name]]
+            for name in spec["factors"]
+        },
+    }
+    return [
+        json.dumps({name: values[i] for name, values in columns.items()}, sort_keys=True)
+        for i in range(len(raw))
+    ]

@@ -1,0 +1,1 @@
+"""The care itself: safety, fees, dose, therapists, months, how long a response lasts."""

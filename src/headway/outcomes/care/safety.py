@@ -1,0 +1,221 @@
+"""Soreness, lethargy and adverse events, by technique, asked and volunteered kept apart.
+
+What is asked for is a share of those who were asked. What is volunteered is a floor: nobody knows
+how many others had it and did not say so, and the two are never added. Where the record does not
+say which it was, that is a third way, `unstated`. A session without an answer is unknown and never
+a session without harm; it stays in `of` and out of `n`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from headway.outcomes.care import clustered
+from headway.outcomes.care.clustered import RULE_OF_THREE, Estimate
+from headway.outcomes.change.change import wilson
+from headway.tables import TECHNIQUES, conform, empty
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# How a clinic writes that nothing happened.
+NO_EVENT = ("none", "no", "nil", "0")
+SHORT_DAYS = 2  # "for a day or two"
+_WORDS = {"soreness": "soreness", "lethargy": "lethargy", "adverse_event": "an adverse event"}
+_FLOOR = "volunteered: a floor, not the share of those who had it"
+NAN = float("nan")
+
+
+@dataclass(frozen=True, slots=True)
+class _Harm:
+    """One kind of harm: whether it happened (NaN unknown) and how that became known."""
+
+    name: str
+    event: str
+    happened: pd.Series
+    days: pd.Series | None
+    reported: pd.Series
+
+
+def _column(sessions: pd.DataFrame, name: str) -> pd.Series:
+    """Take a column, or an empty one where the clinic's records lack it."""
+    import pandas as pd
+
+    if name in sessions:
+        return sessions[name]
+    return pd.Series(np.nan, index=sessions.index, dtype="object")
+
+
+def _harms(sessions: pd.DataFrame) -> list[_Harm]:
+    import pandas as pd
+
+    out = []
+    for name in ("soreness", "lethargy"):
+        days = pd.to_numeric(_column(sessions, f"{name}_days"))
+        happened = (days > 0).astype(float).where(days.notna())
+        out.append(_Harm(name, "any", happened, days, _column(sessions, f"{name}_reported")))
+    code = _column(sessions, "adverse_event").astype("object")
+    code = code.where(code.isna(), code.astype(str).str.strip().str.casefold())
+    reported = _column(sessions, "adverse_event_reported")
+    known = code.notna()
+    happened = (~code.isin(NO_EVENT)).astype(float).where(known)
+    out.append(_Harm("adverse_event", "any", happened, None, reported))
+    for event in sorted(set(code[known]) - set(NO_EVENT)):
+        hit = (code == event).astype(float).where(known)
+        out.append(_Harm("adverse_event", event, hit, None, reported))
+    return out
+
+
+def count_patients(values: pd.Series, patients: pd.Series) -> Estimate:
+    """Estimate the share of patients with the harm after at least one session.
+
+    Patients are independent: Wilson's interval, and at 0 the rule of three.
+    """
+    worst = values.groupby(patients).max()
+    n, count = len(worst), int(worst.sum())
+    if n and count == 0:
+        high = float(clustered.rule_of_three(n))
+        return Estimate(0.0, 0.0, high, RULE_OF_THREE, n, 0.0, n)
+    low, high_limit = (float(limit) for limit in wilson(count, n))
+    return Estimate(count / n if n else NAN, low, high_limit, "95 %, Wilson", n, float(count), n)
+
+
+def build_safety(sessions: pd.DataFrame) -> pd.DataFrame:
+    """Summarise harms per session and per patient, over all and by technique.
+
+    Parameters
+    ----------
+    sessions
+        Processed table `sessions`; columns that the clinic does not record may be missing.
+
+    Returns
+    -------
+    DataFrame
+        Table `safety`. Shares in percent; per session with cluster-robust intervals
+        (`headway.outcomes.care.clustered`), per patient with Wilson's; at zero events the rule of
+        three, beside it what it would be if sessions were independent. Median days and the share
+        of at most 2 days are over sessions with the harm. For volunteered reports `n` is every
+        session in the office at which nobody asked.
+    """
+    import pandas as pd
+
+    if not len(sessions):
+        return empty("safety")
+    rows: list[dict[str, object]] = []
+    # Numbers for codes: they are grouped many times over.
+    who = pd.Series(pd.factorize(sessions["patient_id"])[0], index=sessions.index)
+    technique = _column(sessions, "technique")
+    groups = {"all": pd.Series(True, index=sessions.index)}
+    groups |= {f"technique: {t}": technique == t for t in TECHNIQUES if (technique == t).any()}
+    at_home = (_column(sessions, "setting") == "at_home").astype(bool)
+    for harm in _harms(sessions):
+        known = harm.happened.notna()
+        if not known.any():
+            continue
+        not_asked = ~(harm.reported == "asked").fillna(False).astype(bool)
+        asked = known & ~not_asked
+        told = known & (harm.reported == "volunteered").astype(bool)
+        for reported, members in (
+            ("asked", asked),
+            ("volunteered", told),
+            ("unstated", known & ~asked & ~told),
+        ):
+            if not members.any():
+                continue
+            # A volunteered report stands against every session at which nobody asked.
+            base = not_asked & (told | ~at_home) if reported == "volunteered" else members
+            happened = harm.happened.where(members, 0.0)
+            for group, mask in groups.items():
+                rows += _rows(harm, reported, group, base & mask, mask, happened, who)
+    return conform("safety", pd.DataFrame(rows)) if rows else empty("safety")
+
+
+def _rows(
+    harm: _Harm,
+    reported: str,
+    group: str,
+    base: pd.Series,
+    mask: pd.Series,
+    happened: pd.Series,
+    patients: pd.Series,
+) -> list[dict[str, object]]:
+    values, who = happened[base], patients[base]
+    what = _WORDS[harm.name] if harm.event == "any" else harm.event
+    note = _FLOOR if reported == "volunteered" else ""
+    common: dict[str, Any] = {
+        "harm": harm.name,
+        "event": harm.event,
+        "group": group,
+        "reported": reported,
+    }
+    sessions_of, patients_of = int(mask.sum()), patients[mask].nunique()
+    if not len(values):
+        return []
+    found = clustered.share(values, who)
+    out = [
+        _row(common, "session", "share", f"sessions followed by {what}", found, sessions_of, note),
+        _row(
+            common,
+            "patient",
+            "share",
+            f"patients with {what} after at least one session",
+            count_patients(values, who),
+            patients_of,
+            note,
+        ),
+    ]
+    if found.count == 0 and found.n > found.patients:
+        high = float(clustered.rule_of_three(found.n))
+        upper = Estimate(high, NAN, NAN, "", found.n, 0.0, found.patients)
+        label = f"highest share of sessions with {what} that 0 of n leaves open"
+        remark = f"{RULE_OF_THREE}, if sessions of one patient were independent"
+        out.append(
+            _row(common, "session", "zero_upper_sessions", label, upper, sessions_of, remark)
+        )
+    if harm.days is not None:
+        hit = base & (happened == 1.0)
+        days, sufferers = harm.days[hit], patients[hit]
+        if len(days):
+            label = f"median days of {what}, of sessions followed by it"
+            middle = clustered.median(days, sufferers)
+            out.append(
+                _row(common, "session", "median_days", label, middle, sessions_of, note, "days")
+            )
+            short = clustered.share(days <= SHORT_DAYS, sufferers)
+            label = f"at most {SHORT_DAYS} days of {what}, of sessions followed by it"
+            out.append(
+                _row(common, "session", "share_within_2_days", label, short, sessions_of, note)
+            )
+    return out
+
+
+def _row(
+    common: dict[str, Any],
+    per: str,
+    statistic: str,
+    label: str,
+    found: Estimate,
+    of: int,
+    note: str,
+    unit: str = "percent",
+) -> dict[str, object]:
+    scale = 100.0 if unit == "percent" else 1.0
+    return common | {
+        "per": per,
+        "statistic": statistic,
+        "label": label,
+        "unit": unit,
+        "estimate": scale * found.estimate,
+        "ci_low": scale * found.ci_low,
+        "ci_high": scale * found.ci_high,
+        "interval": found.interval or None,
+        "n": float(found.n),
+        "of": float(of),
+        "count": found.count,
+        "patients": float(found.patients),
+        "redacted": False,
+        "note": "; ".join(t for t in (note, found.note) if t) or None,
+    }

@@ -1,0 +1,1 @@
+"""Before and after: windows, change, who was lost, reliable change."""

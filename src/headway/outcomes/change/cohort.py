@@ -1,0 +1,800 @@
+"""All people of a clinic -> the tables `change`, `cohort`, `window_means`, `change_histogram`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from headway.outcomes.change import instruments, reliable
+from headway.outcomes.change import windows as windows_of
+from headway.outcomes.change.attrition import compare_lost, compare_sources
+from headway.outcomes.change.change import Statistic, summarise_change, t_interval
+from headway.outcomes.change.missingness import (
+    bound_change,
+    has_headache_free_days,
+    measure_completeness,
+)
+from headway.outcomes.change.windows import Comparison, pair_windows
+from headway.tables import conform, count_rows, empty, read_parquet
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+UNITS = {
+    "frequency": "headache days per 28",
+    "intensity": "0-10",
+    "duration": "hours",
+    "headache_index": "intensity x hours per 28 days",
+}
+CHRONIC_FROM = 15  # headache days per 28: chronic from 15 a month on (ICHD-3)
+_BIN_WIDTH = {"frequency": 4.0, "intensity": 1.0, "duration": 2.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """What a clinic's records say, before disclosure control."""
+
+    change: pd.DataFrame
+    cohort: pd.DataFrame
+    individual: pd.DataFrame
+    lost: pd.DataFrame
+    window_means: pd.DataFrame
+    change_histogram: pd.DataFrame
+    change_lines: pd.DataFrame
+    flow: pd.DataFrame
+
+
+def find_starters(folder: Path) -> pd.Index:
+    """List who started: people with a session; without session records, everyone on record.
+
+    `folder` holds the processed tables.
+    """
+    import duckdb
+    import pandas as pd
+
+    def people(connection: duckdb.DuckDBPyConnection, *names: str) -> list[str]:
+        parts = " UNION ".join(
+            f"SELECT patient_id FROM '{str(folder / name).replace(chr(39), chr(39) * 2)}.parquet'"
+            for name in names
+        )
+        rows = connection.execute(f"SELECT DISTINCT patient_id FROM ({parts}) ORDER BY 1")
+        return [str(row[0]) for row in rows.fetchall()]
+
+    with duckdb.connect() as connection:
+        ids = people(connection, "sessions")
+        ids = ids or people(connection, "patients", "days", "given_windows")
+    return pd.Index(ids, name="patient_id", dtype="str")
+
+
+def label_groups(
+    sessions: pd.DataFrame, patients: pd.DataFrame, windows: pd.DataFrame, starters: pd.Index
+) -> dict[str, pd.Series]:
+    """Label each person with technique, setting, therapist, condition, year and baseline group.
+
+    technique: the one used in most of the person's sessions in the office (`mixed` on a tie, or
+    the most used one at home for people never seen in the office); setting: `in_office`,
+    `at_home` or `both`; therapist: who gave most of the person's sessions (`several` on a tie);
+    year: of the first session; baseline: episodic (< 15 headache days per 28) or chronic.
+    """
+    import pandas as pd
+
+    out: dict[str, pd.Series] = {}
+    if sessions["technique"].notna().any():
+        used = sessions[sessions["technique"].notna()]
+        office = used[used["setting"] != "at_home"]
+        never = used[~used["patient_id"].isin(office["patient_id"])]
+        used = pd.concat([office, never])
+        out["technique"] = _most_frequent(used, "technique", "mixed").reindex(starters)
+    if sessions["setting"].notna().any():
+        kinds = (
+            sessions[sessions["setting"].notna()]
+            .groupby("patient_id")["setting"]
+            .agg(lambda s: s.iloc[0] if s.nunique() == 1 else "both")
+        )
+        out["setting"] = kinds.reindex(starters)
+    known = sessions[sessions["therapist"].notna()]
+    if known["therapist"].nunique() > 1:
+        out["therapist"] = _most_frequent(known, "therapist", "several").reindex(starters)
+    if patients["condition"].notna().any():
+        out["condition"] = patients.set_index("patient_id")["condition"].reindex(starters)
+    if patients["start_year"].notna().any():
+        year = patients.set_index("patient_id")["start_year"].astype("Int64").reindex(starters)
+        out["year"] = year.astype("str").where(year.notna())
+    base = windows[
+        (windows["window"] == "baseline")
+        & (windows["outcome"] == "frequency")
+        & windows["complete"]
+    ].drop_duplicates("patient_id")
+    if len(base):
+        value = base.set_index("patient_id")["value"].reindex(starters)
+        label = pd.Series(
+            np.where(
+                value >= CHRONIC_FROM, "chronic (15 days or more)", "episodic (below 15 days)"
+            ),
+            index=starters,
+        )
+        out["baseline"] = label.where(value.notna())
+    return out
+
+
+def _most_frequent(sessions: pd.DataFrame, column: str, tie: str) -> pd.Series:
+    """Take each person's most frequent value of a column; `tie` where two are as frequent."""
+    counts = sessions.groupby(["patient_id", column]).size().unstack(fill_value=0)
+    top = counts.max(axis=1)
+    several = counts.eq(top, axis=0).sum(axis=1) > 1
+    return counts.idxmax(axis=1).where(~several, tie)
+
+
+def build_cohort(
+    windows: pd.DataFrame,
+    starters: pd.Index,
+    groups: Mapping[str, pd.Series],
+    comparisons: list[Comparison],
+    clinic: Mapping[str, Any],
+    characteristics: pd.DataFrame,
+) -> Cohort:
+    """Summarise every comparison and outcome; groups for the primary outcome and comparison.
+
+    Parameters
+    ----------
+    windows
+        Table `windows`, all sources together.
+    starters
+        Everyone who started; every denominator `of` counts them.
+    groups
+        Family -> label per person (`label_groups`).
+    characteristics
+        What was known of each person before treatment (`describe_people`).
+    """
+    import pandas as pd
+
+    crossed, lost = empty("individual"), empty("lost")
+    rows: list[dict[str, object]] = []
+    means: list[dict[str, object]] = []
+    bins: list[dict[str, object]] = []
+    flow: list[dict[str, object]] = []
+    changes = []
+    primary_outcome = clinic["primary_outcome"]
+    boot = clinic["bootstrap"]
+    for comparison in comparisons:
+        pairs = pair_windows(windows, comparison)
+        pairs = pairs[pairs["patient_id"].isin(starters)]
+        changes.append(pairs.assign(comparison=comparison.id))
+        outcomes = _outcomes(windows, comparison)
+        for outcome in outcomes:
+            part = pairs[pairs["outcome"] == outcome]
+            primary = comparison.primary and outcome == primary_outcome
+            unit = UNITS.get(outcome, "points")
+
+            def add(
+                statistics: list[Statistic],
+                group: str,
+                of: int,
+                outcome: str = outcome,
+                comparison: Comparison = comparison,
+                primary: bool = primary,
+                unit: str = unit,
+            ) -> None:
+                rows.extend(
+                    _cohort_row(s, outcome, comparison, group, primary, of, unit)
+                    for s in statistics
+                )
+
+            pre, post = part["pre"].to_numpy(), part["post"].to_numpy()
+            statistics = summarise_change(
+                pre, post, unit=unit, replicates=boot["replicates"], seed=boot["seed"]
+            )
+            if outcome == "frequency":
+                statistics += _frequency_only(windows, part, starters, comparison, clinic, unit)
+                statistics += _individual(part, clinic, unit)
+            elif comparison.source == "visit" and instruments.canonical(outcome):
+                statistics += instruments.summarise_scores(outcome, pre, post)
+            add(statistics, "all", len(starters))
+            if primary:
+                if outcome == "frequency":
+                    crossed = _cross(part, clinic, comparison)
+                lost = conform(
+                    "lost",
+                    compare_lost(characteristics, part["patient_id"], starters).assign(
+                        redacted=False
+                    ),
+                )
+                for family, labels in groups.items():
+                    for label in sorted(labels.dropna().unique()):
+                        members = labels.index[labels == label]
+                        own = part[part["patient_id"].isin(members)]
+                        of_group = summarise_change(
+                            own["pre"].to_numpy(),
+                            own["post"].to_numpy(),
+                            unit=unit,
+                            replicates=boot["replicates"],
+                            seed=boot["seed"],
+                        )
+                        if outcome == "frequency":
+                            of_group += _individual(own, clinic, unit)
+                        add(of_group, f"{family}: {label}", len(members))
+            flow += _people_flow(windows, starters, comparison, outcome, part)
+            means += _window_means(windows, part, comparison, outcome, clinic)
+            bins += _histogram(part["change"].to_numpy(), outcome, comparison)
+    rows += _pgic_rows(windows, starters, comparisons)
+    rows += _entry_checks(windows, starters, clinic)
+    change = pd.concat(changes, ignore_index=True) if changes else empty("change")
+    columns = ["patient_id", "comparison", "outcome", "pre", "post", "change"]
+    change = conform("change", change[columns])
+    lines = change[["outcome", "comparison", "pre", "post"]].sort_values(
+        ["outcome", "comparison", "pre", "post"], kind="stable"
+    )
+
+    def table(name: str, data: list[dict[str, object]]) -> pd.DataFrame:
+        return conform(name, pd.DataFrame(data)) if data else empty(name)
+
+    return Cohort(
+        change=change,
+        cohort=table("cohort", rows),
+        individual=crossed,
+        lost=lost,
+        window_means=table("window_means", means),
+        change_histogram=table("change_histogram", bins),
+        change_lines=conform("change_lines", lines),
+        flow=table("flow", flow),
+    )
+
+
+def _outcomes(windows: pd.DataFrame, comparison: Comparison) -> list[str]:
+    """Outcomes recorded on both sides, frequency, intensity and duration first."""
+    own = windows[windows["source"] == comparison.source]
+    pre = set(own.loc[own["window"] == comparison.pre, "outcome"])
+    post = set(own.loc[own["window"] == comparison.post, "outcome"])
+    order = list(UNITS)
+    return sorted(pre & post, key=lambda o: (order.index(o) if o in order else len(order), o))
+
+
+def _cohort_row(
+    s: Statistic,
+    outcome: str,
+    comparison: Comparison,
+    group: str,
+    primary: bool,
+    of: int,
+    unit: str,
+) -> dict[str, object]:
+    return {
+        "outcome": outcome,
+        "comparison": comparison.id,
+        "comparison_label": comparison.label,
+        "group": group,
+        "primary": primary and group == "all",
+        "statistic": s.id,
+        "label": s.label,
+        "unit": s.unit or None,
+        "estimate": s.estimate,
+        "ci_low": s.ci_low,
+        "ci_high": s.ci_high,
+        "interval": s.interval or None,
+        "n": float(s.n),
+        "of": float(of),
+        "count": s.count,
+        "redacted": False,
+        "note": s.note or None,
+    }
+
+
+def _frequency_only(
+    windows: pd.DataFrame,
+    pairs: pd.DataFrame,
+    starters: pd.Index,
+    comparison: Comparison,
+    clinic: Mapping[str, Any],
+    unit: str,
+) -> list[Statistic]:
+    """Add what is never left out beside a scaled frequency: count, bounds, completeness."""
+    out = []
+    counted = (pairs["post_count"] - pairs["pre_count"]).dropna().to_numpy()
+    open_ended = bound_change(windows, starters, comparison, clinic)
+    if comparison.source == "diary" and open_ended is not None:
+        mean = float(counted.mean()) if len(counted) else float("nan")
+        out.append(
+            Statistic(
+                "change_count_only",
+                "mean change in days counted, not scaled",
+                mean,
+                len(counted),
+                *t_interval(counted),
+                interval="95 %, t",
+                unit="headache days",
+                note="days without an entry add nothing",
+            )
+        )
+    if open_ended is not None:
+        note = "unknown days and the lost range from all free to all headache"
+        if comparison.mean_of_two_baselines:
+            note += "; before is the last window alone"
+        out += [
+            Statistic(
+                "bound_low",
+                "lowest mean change that the records allow",
+                open_ended.low,
+                open_ended.n,
+                unit=unit,
+                note=note,
+            ),
+            Statistic(
+                "bound_high",
+                "highest mean change that the records allow",
+                open_ended.high,
+                open_ended.n,
+                unit=unit,
+                note=note,
+            ),
+        ]
+    completeness = measure_completeness(windows, starters, comparison, clinic)
+    if completeness:
+        out.append(
+            Statistic(
+                "completeness_difference",
+                "days with an entry, after − before",
+                completeness["completeness_post"] - completeness["completeness_pre"],
+                len(starters),
+                unit="percentage points",
+                note="a diary kept less well afterwards can look like a change",
+            )
+        )
+    for id, share in (completeness or {}).items():
+        side = "before" if id.endswith("pre") else "after"
+        out.append(
+            Statistic(
+                id,
+                f"days with an entry {side}, over all who started",
+                share,
+                len(starters),
+                unit="percent of days",
+            )
+        )
+    return out
+
+
+def _individual(pairs: pd.DataFrame, clinic: Mapping[str, Any], unit: str) -> list[Statistic]:
+    rule = clinic["individual"]
+    return reliable.summarise_individual(
+        pairs["pre"].to_numpy(),
+        pairs["post"].to_numpy(),
+        rule["sem"],
+        pairs["n_pre"].to_numpy(),
+        border=rule["border"],
+        worst=float(windows_of.DAYS_PER_WINDOW),
+        unit=unit,
+        source=rule["source"],
+    )
+
+
+def _cross(pairs: pd.DataFrame, clinic: Mapping[str, Any], comparison: Comparison) -> pd.DataFrame:
+    rule = clinic["individual"]
+    table = reliable.cross_tabulate(
+        pairs["pre"].to_numpy(),
+        pairs["post"].to_numpy(),
+        rule["sem"],
+        pairs["n_pre"].to_numpy(),
+        rule["border"],
+    )
+    return conform(
+        "individual",
+        table.assign(outcome="frequency", comparison=comparison.id, redacted=False),
+    )
+
+
+def _pgic_rows(
+    windows: pd.DataFrame, starters: pd.Index, comparisons: list[Comparison]
+) -> list[dict[str, object]]:
+    """Count what people say about their change; asked once, afterwards."""
+    comparison = next((c for c in comparisons if c.id == "visit_recall"), None)
+    said = windows[
+        (windows["outcome"] == "PGIC")
+        & (windows["window"] == "post")
+        & windows["patient_id"].isin(starters)
+    ]
+    if comparison is None or not len(said):
+        return []
+    asked = Comparison(
+        comparison.id, "asked at a later visit", "", comparison.post, "visit", False, False
+    )
+    return [
+        _cohort_row(s, "PGIC", asked, "all", False, len(starters), "")
+        for s in instruments.summarise_pgic(said["value"])
+    ]
+
+
+def describe_people(
+    patients: pd.DataFrame,
+    windows: pd.DataFrame,
+    groups: Mapping[str, pd.Series],
+    comparisons: list[Comparison],
+    starters: pd.Index,
+) -> pd.DataFrame:
+    """Collect what was known of each person before treatment, for who was lost.
+
+    Outcomes in the primary comparison's window before, age, sex, years with the condition,
+    condition and technique, as far as they are recorded.
+    """
+    import pandas as pd
+
+    out = pd.DataFrame(index=starters)
+    if comparisons:
+        first = comparisons[0]
+        before = windows[
+            (windows["source"] == first.source)
+            & (windows["window"] == first.pre)
+            & windows["complete"]
+        ]
+        for outcome in [o for o in UNITS if (before["outcome"] == o).any()] + sorted(
+            set(before["outcome"]) - set(UNITS)
+        ):
+            own = before[before["outcome"] == outcome].set_index("patient_id")["value"]
+            out[f"{outcome} before"] = own.reindex(starters)
+    known = patients.set_index("patient_id").reindex(starters)
+    for column, label in (
+        ("age", "age"),
+        ("age_band", "age band"),
+        ("chronicity_years", "years with the condition"),
+        ("sex", "sex"),
+        ("condition", "condition"),
+    ):
+        if known[column].notna().any():
+            out[label] = known[column]
+    if "technique" in groups:
+        out["technique"] = groups["technique"]
+    return out
+
+
+def _entry_checks(
+    windows: pd.DataFrame, starters: pd.Index, clinic: Mapping[str, Any]
+) -> list[dict[str, object]]:
+    """Compare the diary with what people recall of about the same 28 days, where both exist."""
+    rows = []
+    for window, label in (("baseline", "before"), ("post", "after")):
+        length = windows_of.window_length(
+            clinic["windows"]["named"].get(window, {"from": None, "to": None})
+        )
+        own = windows[
+            (windows["outcome"] == "frequency")
+            & (windows["window"] == window)
+            & windows["patient_id"].isin(starters)
+        ]
+        diary = own[own["source"] == "diary"].set_index("patient_id")
+        recalled = own[own["source"] == "visit"].set_index("patient_id")["value"]
+        if not len(diary) or not len(recalled) or length is None:
+            continue
+        found = compare_sources(diary["value"], recalled, diary["days_observed"] / length)
+        note = (
+            f"days observed {100 * found.share_observed:.0f} %; "
+            + (
+                "FLAG: entries look more likely on headache days, or recall is too low"
+                if found.flag
+                else "no sign that entries were more likely on headache days"
+            )
+            if found.n
+            else "nobody has both"
+        )
+        statistic = Statistic(
+            "diary_minus_recall",
+            "diary (scaled) - asked at a visit, same people",
+            found.difference,
+            found.n,
+            found.ci_low,
+            found.ci_high,
+            "95 %, t",
+            unit=UNITS["frequency"],
+            note=note,
+        )
+        compared = Comparison(
+            f"diary_v_recall_{label}", f"diary v recall, {label}", window, window, "", False, False
+        )
+        rows.append(
+            _cohort_row(
+                statistic, "frequency", compared, "all", False, len(starters), UNITS["frequency"]
+            )
+        )
+    return rows
+
+
+def _people_flow(
+    windows: pd.DataFrame,
+    starters: pd.Index,
+    comparison: Comparison,
+    outcome: str,
+    pairs: pd.DataFrame,
+) -> list[dict[str, object]]:
+    own = windows[
+        (windows["source"] == comparison.source)
+        & (windows["outcome"] == outcome)
+        & windows["patient_id"].isin(starters)
+    ]
+
+    def people(window: str, complete: bool) -> int:
+        rows = own[(own["window"] == window) & (own["complete"] | (not complete))]
+        return int(rows["patient_id"].nunique())
+
+    n = len(starters)
+    steps = [
+        ("started", n, None),
+        ("any record before", people(comparison.pre, False), None),
+        ("complete before", people(comparison.pre, True), None),
+        ("any record after", people(comparison.post, False), None),
+        ("complete after", people(comparison.post, True), None),
+        ("analysed: complete on both sides", len(pairs), None),
+        ("not analysed", n - len(pairs), "lost, or too few days on a side"),
+    ]
+    return [
+        {
+            "account": "people",
+            "item": f"{outcome}: {comparison.label}",
+            "step": step,
+            "n": float(count),
+            "of": float(n),
+            "note": note,
+            "redacted": False,
+        }
+        for step, count, note in steps
+    ]
+
+
+def _window_means(
+    windows: pd.DataFrame,
+    pairs: pd.DataFrame,
+    comparison: Comparison,
+    outcome: str,
+    clinic: Mapping[str, Any],
+) -> list[dict[str, object]]:
+    """Means of the same people before and after, and of `earlier` where they have it."""
+    named = clinic["windows"]["named"]
+    out: list[dict[str, object]] = []
+    columns = [(comparison.pre, pairs["pre"]), (comparison.post, pairs["post"])]
+    for order, (window, values) in enumerate(columns):
+        v = values.to_numpy()
+        low, high = t_interval(v)
+        label = named.get(window, {}).get("label") or {"baseline": "before", "post": "after"}.get(
+            window, window.replace("_", " ")
+        )
+        if comparison.source == "visit":
+            label = {
+                "baseline": "asked at intake",
+                "post": f"asked near day {clinic['windows']['visit_recall']['target_day']}",
+            }.get(window, label)
+        out.append(
+            {
+                "outcome": outcome,
+                "comparison": comparison.id,
+                "window": window,
+                "order": order,
+                "label": label,
+                "mean": float(v.mean()) if len(v) else float("nan"),
+                "ci_low": low,
+                "ci_high": high,
+                "p25": float(np.quantile(v, 0.25)) if len(v) else float("nan"),
+                "p75": float(np.quantile(v, 0.75)) if len(v) else float("nan"),
+                "n": float(len(v)),
+                "redacted": False,
+            }
+        )
+    return out
+
+
+def _histogram(change: np.ndarray, outcome: str, comparison: Comparison) -> list[dict[str, object]]:
+    """Count changes in bins of a fixed width, so that no bin edge is somebody's value."""
+    if not len(change):
+        return []
+    width = _BIN_WIDTH.get(outcome)
+    if width is None:
+        spread = float(np.ptp(change)) or 1.0
+        width = float(10 ** np.floor(np.log10(spread)))
+        while spread / width > 14:
+            width *= 2
+        while spread / width < 5:
+            width /= 2
+    first, last = np.floor(change.min() / width), np.floor(change.max() / width)
+    edges = np.arange(first, last + 2) * width
+    counts, _ = np.histogram(change, bins=np.append(edges[:-1], edges[-1] + 1e-9))
+    return [
+        {
+            "outcome": outcome,
+            "comparison": comparison.id,
+            "bin_low": float(low),
+            "bin_high": float(low + width),
+            "n": float(n),
+            "redacted": False,
+        }
+        for low, n in zip(edges[:-1], counts, strict=True)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A clinic's people and windows, from which every analysis starts.
+
+    Attributes
+    ----------
+    patients, sessions, questionnaires
+        Processed tables.
+    days
+        Path of the processed diary.
+    courses
+        `windows.find_courses`; None without sessions.
+    windows
+        Table `windows`, all sources together.
+    starters
+        Everyone who started.
+    groups, people
+        `label_groups`, `describe_people`.
+    comparisons
+        `windows.list_comparisons`, the primary one first.
+    notes
+        Rows of `flow` about records that cannot be used.
+    """
+
+    patients: pd.DataFrame
+    sessions: pd.DataFrame
+    questionnaires: pd.DataFrame
+    days: Path
+    courses: pd.DataFrame | None
+    windows: pd.DataFrame
+    starters: pd.Index
+    groups: dict[str, pd.Series]
+    people: pd.DataFrame
+    comparisons: list[Comparison]
+    notes: list[pd.DataFrame]
+
+
+def prepare_clinic(folder: Path, clinic: Mapping[str, Any], *, threads: int = 2) -> Prepared:
+    """Read a clinic's processed tables and make its windows.
+
+    Parameters
+    ----------
+    folder
+        Folder of the processed tables (patients, sessions, days, questionnaires, given_windows).
+    clinic
+        clinic.yaml with its defaults.
+    """
+    import pandas as pd
+
+    patients, sessions, questionnaires, given = (
+        read_parquet(folder / f"{name}.parquet")
+        for name in ("patients", "sessions", "questionnaires", "given_windows")
+    )
+    days = folder / "days.parquet"
+    parts, sources, notes = [], set(), []
+    courses = None
+    if len(sessions):
+        courses = windows_of.find_courses(sessions, clinic["course"]["gap_weeks"])
+    if count_rows(days):
+        if has_headache_free_days(days):
+            parts.append(windows_of.build_diary_windows(days, clinic, courses, threads=threads))
+            sources.add("diary")
+        else:
+            notes.append(
+                _flow_note(
+                    "diary",
+                    "refused for frequency: it has no headache-free day, "
+                    "so a day without an entry cannot be told from a free one",
+                )
+            )
+    asked = list(windows_of.ASKED_AT_VISITS.values())
+    if len(sessions) and sessions[asked].notna().any(axis=None):
+        parts.append(windows_of.build_visit_windows(sessions, clinic))
+        sources.add("visit")
+    if len(given):
+        parts.append(windows_of.build_given_windows(given))
+        sources.add("given")
+    if len(questionnaires):
+        parts.append(windows_of.build_questionnaire_windows(questionnaires, clinic))
+        sources.add("visit")
+    windows = pd.concat(parts, ignore_index=True) if parts else empty("windows")
+    starters = find_starters(folder)
+    groups = label_groups(sessions, patients, windows, starters)
+    comparisons = windows_of.list_comparisons(clinic, sources)
+    people = describe_people(patients, windows, groups, comparisons, starters)
+    if courses is not None:
+        notes.append(_courses_note(courses, starters, clinic))
+    return Prepared(
+        patients,
+        sessions,
+        questionnaires,
+        days,
+        courses,
+        windows,
+        starters,
+        groups,
+        people,
+        comparisons,
+        notes,
+    )
+
+
+def analyse_clinic(
+    folder: Path, clinic: Mapping[str, Any], *, threads: int = 2
+) -> dict[str, pd.DataFrame]:
+    """Take a clinic's processed tables through windows and change to the cohort.
+
+    Parameters
+    ----------
+    folder, clinic
+        As for `prepare_clinic`.
+
+    Returns
+    -------
+    dict of DataFrame
+        windows, change (row-level) and cohort, window_means, change_histogram, change_lines,
+        flow, before disclosure control.
+    """
+    return analyse_prepared(prepare_clinic(folder, clinic, threads=threads), clinic)
+
+
+def analyse_prepared(prepared: Prepared, clinic: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
+    """Summarise a prepared clinic (`analyse_clinic`)."""
+    import pandas as pd
+
+    result = build_cohort(
+        prepared.windows,
+        prepared.starters,
+        prepared.groups,
+        prepared.comparisons,
+        clinic,
+        prepared.people,
+    )
+    notes = prepared.notes
+    flow = conform("flow", pd.concat([result.flow, *notes])) if notes else result.flow
+    return {
+        "windows": prepared.windows,
+        "change": result.change,
+        "cohort": result.cohort,
+        "individual": result.individual,
+        "lost": result.lost,
+        "window_means": result.window_means,
+        "change_histogram": result.change_histogram,
+        "change_lines": result.change_lines,
+        "flow": flow,
+    }
+
+
+def join_flow(account: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:
+    """Put the account of rows before the account of people."""
+    import pandas as pd
+
+    parts = [p for p in (account, people) if len(p)]
+    return conform("flow", pd.concat(parts, ignore_index=True)) if parts else empty("flow")
+
+
+def _courses_note(
+    courses: pd.DataFrame, starters: pd.Index, clinic: Mapping[str, Any]
+) -> pd.DataFrame:
+    weeks = clinic["course"]["gap_weeks"]
+    note = _flow_note(
+        "courses",
+        f"a pause of more than {weeks} weeks starts a new course; the first one is analysed, and "
+        "a later window that reaches into the next is not complete",
+    )
+    return note.assign(
+        step="came back for a second course",
+        n=float((courses["courses"] > 1).sum()),
+        of=float(len(starters)),
+    )
+
+
+def _flow_note(item: str, note: str) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame(
+        [
+            {
+                "account": "people",
+                "item": item,
+                "step": "not used",
+                "n": float("nan"),
+                "of": float("nan"),
+                "note": note,
+                "redacted": False,
+            }
+        ]
+    )

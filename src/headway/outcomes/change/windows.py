@@ -1,0 +1,462 @@
+"""Diary days and visit answers -> one value per person, window and outcome.
+
+Definitions (DESIGN, section 4; IHS: Bendtsen 2010 for tension-type headache, Tassorelli 2018 and
+Diener 2020 for migraine). A headache day is a day with headache of at least `min_duration_h`
+hours, or a treated one. Frequency is headache days per 28. A day without an entry is unknown and
+never a headache-free day. Intensity and duration are means over headache days. The headache index
+is the sum of intensity x hours per 28 days, 0 where there was no headache; a headache day without
+both numbers counts with the mean of the person's others in the window.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from headway.outcomes.change import instruments
+from headway.tables import conform, empty
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DAYS_PER_WINDOW = 28
+# Outcomes of a diary, in the order of their names.
+DIARY_OUTCOMES = ("duration", "frequency", "headache_index", "intensity")
+# Outcome -> the column of `sessions` that holds the answer at a visit.
+ASKED_AT_VISITS = {
+    "frequency": "headache_days_28",
+    "intensity": "usual_intensity",
+    "duration": "usual_duration_hours",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A pair of windows from one kind of source, and the rule for who enters."""
+
+    id: str
+    label: str
+    pre: str
+    post: str
+    source: str
+    primary: bool
+    mean_of_two_baselines: bool
+
+
+def _quote(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"
+
+
+def window_length(window: Mapping[str, Any]) -> int | None:
+    """Count the days of a declared window; None where an end is open."""
+    if window["from"] is None or window["to"] is None:
+        return None
+    return int(window["to"]) - int(window["from"]) + 1
+
+
+def find_courses(sessions: pd.DataFrame, gap_weeks: int) -> pd.DataFrame:
+    """Tell courses of treatment apart: a pause of more than `gap_weeks` starts a new one.
+
+    Returns
+    -------
+    DataFrame
+        patient_id, last_day (of the first course, the one that is analysed), next_start (first
+        day of a second course, else NaN), courses, sessions (of the first course).
+    """
+    import pandas as pd
+
+    # Visits before day 0 assess and do not treat.
+    treated = sessions.loc[sessions["day"] >= 0, ["patient_id", "day"]]
+    treated = treated.sort_values(["patient_id", "day"], kind="stable")
+    gap = treated.groupby("patient_id")["day"].diff() > 7 * gap_weeks
+    treated = treated.assign(course=gap.groupby(treated["patient_id"]).cumsum())
+    first = treated[treated["course"] == 0].groupby("patient_id")["day"]
+    second = treated[treated["course"] == 1].groupby("patient_id")["day"].min()
+    out = pd.DataFrame({"last_day": first.max(), "sessions": first.size()})
+    out["next_start"] = second.reindex(out.index).astype("float64")
+    out["courses"] = treated.groupby("patient_id")["course"].max() + 1
+    return out.reset_index()
+
+
+def _disjoint(named: Mapping[str, Any]) -> list[list[str]]:
+    """Sort windows into sets that do not overlap, so that one pass over the days serves a set."""
+    sets: list[list[str]] = []
+    for name, window in named.items():
+        for members in sets:
+            if not any(windows_overlap(window, named[m]) for m in members):
+                members.append(name)
+                break
+        else:
+            sets.append([name])
+    return sets
+
+
+def windows_overlap(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+    """Whether two declared windows can share a day for somebody."""
+    if a["anchor"] != b["anchor"]:
+        return True  # where one lies beside the other differs from person to person
+    lows = [-math.inf if w["from"] is None else w["from"] for w in (a, b)]
+    highs = [math.inf if w["to"] is None else w["to"] for w in (a, b)]
+    return bool(lows[0] <= highs[1] and lows[1] <= highs[0])
+
+
+def diary_windows_sql(days: str, clinic: Mapping[str, Any], courses: str | None = None) -> str:
+    """Write SQL that aggregates diary days into the declared windows, a row per person and window.
+
+    Each outcome of `DIARY_OUTCOMES` has a column `value_<outcome>`, NULL where it is unknown, and
+    `count_<outcome>` with the days that it rests on. Only windows with an entry have a row.
+
+    Sums are made of whole billionths, so that neither the order of the rows nor the number of
+    threads can move a last digit.
+
+    Parameters
+    ----------
+    days
+        FROM clause of the table `days`.
+    clinic
+        clinic.yaml with its defaults.
+    courses
+        FROM clause of the courses (`find_courses`); windows that count from the last session
+        need it.
+    """
+    named = {
+        name: window
+        for name, window in clinic["windows"]["named"].items()
+        if courses is not None or window["anchor"] == "start"
+    }
+    # A short untreated headache does not make a headache day; unknown length is taken as enough.
+    hd = (
+        "CASE WHEN headache = 1 AND duration_hours < "
+        f"{float(clinic['min_duration_h'])!r} AND coalesce(acute_medication, 0) = 0 "
+        "THEN 0 ELSE headache END"
+    )
+    join = "" if courses is None else f" LEFT JOIN {courses} USING (patient_id)"
+    more = "" if courses is None else ", last_day, next_start"
+    number = {name: i for i, name in enumerate(named)}
+    parts = []
+    for members in _disjoint(named):
+        whens = " ".join(f"WHEN {_within(named[m])} THEN {number[m]}" for m in members)
+        parts.append(
+            "SELECT patient_id, k, count(hd) AS days_observed, CAST(sum(hd) AS DOUBLE) AS hits, "
+            f"{', '.join(_mean(v) for v in ('intensity', 'duration', 'area'))}, "
+            f"{'max(next_start)' if courses else 'NULL'} AS next_start, "
+            f"{'max(last_day)' if courses else 'NULL'} AS last_day "
+            f"FROM (SELECT *, CASE {whens} END AS k FROM d) "
+            "WHERE k IS NOT NULL GROUP BY patient_id, k HAVING count(hd) > 0"
+        )
+    rules = ", ".join(
+        f"({number[name]}, '{name}', {window_length(w) or 'NULL'}, "
+        f"{w.get('min_days', clinic['windows']['min_days'])}, "
+        f"{'NULL' if w['to'] is None else w['to']}, {w['anchor'] == 'last_session'})"
+        for name, w in named.items()
+    )
+    if not parts:
+        columns = ", ".join(
+            f"NULL::DOUBLE AS value_{o}, NULL::DOUBLE AS count_{o}" for o in DIARY_OUTCOMES
+        )
+        return (
+            'SELECT NULL::VARCHAR AS patient_id, NULL::VARCHAR AS "window", 0 AS days_observed, '
+            f"0 AS days_possible, false AS complete, {columns} WHERE false"
+        )
+    scale = f"({float(DAYS_PER_WINDOW)!r} / w.days_observed)"
+    outcomes = {
+        "duration": ("duration", "duration_n"),
+        "frequency": (f"{scale} * hits", "hits"),
+        # Not recorded is not an index of 0; a window without headache is.
+        "headache_index": (
+            "CASE WHEN (SELECT max(area_n) FROM w) > 0 THEN "
+            f"CASE WHEN hits = 0 THEN 0 ELSE {scale} * hits * area END END",
+            "hits",
+        ),
+        "intensity": ("intensity", "intensity_n"),
+    }
+    selects = ", ".join(
+        f"CAST({value} AS DOUBLE) AS value_{name}, CAST({count} AS DOUBLE) AS count_{name}"
+        for name, (value, count) in outcomes.items()
+    )
+    # A later window that reaches into a second course is not follow-up of the first.
+    reaches = (
+        "coalesce(w.next_start <= r.last + CASE WHEN r.moving THEN w.last_day ELSE 0 END, false)"
+    )
+    values = {
+        "intensity": "intensity",
+        "duration": "duration_hours",
+        "area": "intensity * duration_hours",
+    }
+    # Whole billionths: sums of them are exact in double precision, in whatever order they are made.
+    exact = ", ".join(
+        f"CASE WHEN {hd} = 1 THEN round(({value}) * 1e9) END AS {name}"
+        for name, value in values.items()
+    )
+    return (
+        f"WITH d AS (SELECT patient_id, day, {hd} AS hd, {exact}{more} FROM {days}{join}), "
+        f"w AS MATERIALIZED ({' UNION ALL '.join(parts)}), "
+        f'rules(k, name, possible, min_days, "last", moving) AS (VALUES {rules}) '
+        'SELECT w.patient_id, r.name AS "window", w.days_observed, r.possible AS days_possible, '
+        f"(w.days_observed >= r.min_days AND NOT {reaches}) AS complete, {selects} "
+        "FROM w JOIN rules r ON w.k = r.k"
+    )
+
+
+def _as_rows(wide: str) -> str:
+    """Write SQL that turns `diary_windows_sql` into rows of the table `windows`, in its order."""
+    names = ", ".join(f"'{outcome}'" for outcome in DIARY_OUTCOMES)
+    values, counts = (
+        ", ".join(f"{kind}_{outcome}" for outcome in DIARY_OUTCOMES) for kind in ("value", "count")
+    )
+    return (
+        f"SELECT * FROM (SELECT patient_id, \"window\", 'diary' AS source, "
+        f"unnest([{names}]) AS outcome, unnest([{values}]) AS value, "
+        f'unnest([{counts}]) AS "count", days_observed, days_possible, complete FROM ({wide})) '
+        'WHERE value IS NOT NULL ORDER BY patient_id, "window", outcome'
+    )
+
+
+def _within(window: Mapping[str, Any]) -> str:
+    day = "day - last_day" if window["anchor"] == "last_session" else "day"
+    tests = []
+    if window["from"] is not None:
+        tests.append(f"{day} >= {int(window['from'])}")
+    if window["to"] is not None:
+        tests.append(f"{day} <= {int(window['to'])}")
+    return " AND ".join(tests) or "true"
+
+
+def _mean(name: str) -> str:
+    """Write SQL for a mean over headache days from whole billionths, and its number of days."""
+    return f"sum({name}) / 1e9 / nullif(count({name}), 0) AS {name}, count({name}) AS {name}_n"
+
+
+def build_diary_windows(
+    days: Path,
+    clinic: Mapping[str, Any],
+    courses: pd.DataFrame | None = None,
+    *,
+    threads: int = 2,
+) -> pd.DataFrame:
+    """Aggregate diary days into the declared windows.
+
+    Parameters
+    ----------
+    days
+        Processed table `days` (parquet), counted from each person's start.
+    clinic
+        clinic.yaml with its defaults.
+    courses
+        `find_courses`, where there are sessions.
+
+    Returns
+    -------
+    DataFrame
+        Table `windows`, source `diary`: a row per person, window and outcome in which at least
+        one day has an entry.
+    """
+    import duckdb
+
+    with duckdb.connect() as connection:
+        connection.execute(f"SET threads = {int(threads)}")
+        if courses is not None:
+            connection.register("courses", courses[["patient_id", "last_day", "next_start"]])
+        sql = diary_windows_sql(
+            f"read_parquet({_quote(days)})", clinic, None if courses is None else "courses"
+        )
+        out = connection.execute(_as_rows(sql)).df()
+    return conform("windows", out)
+
+
+def nearest(
+    answers: pd.DataFrame, column: str, low: float, high: float, target: float
+) -> pd.DataFrame:
+    """Take each person's answer nearest to a day within a range; the earlier of two as near."""
+    near = answers[answers["day"].between(low, high)].copy()
+    near["distance"] = (near["day"] - target).abs()
+    near = near.sort_values(["patient_id", "distance", "day"], kind="stable")
+    part = near.drop_duplicates("patient_id")[["patient_id", column]]
+    return part.rename(columns={column: "value"})
+
+
+def _recall_ranges(clinic: Mapping[str, Any]) -> tuple[tuple[str, float, float, float], ...]:
+    """List the windows of answers about the last 28 days: name, first and last day, target.
+
+    An answer about 28 days that reaches back before treatment overlaps with the intake answer,
+    so the last visit counts from day 28 on.
+    """
+    rule = clinic["windows"]["visit_recall"]
+    (first, intake), (low, high) = rule["intake_days"], rule["within_days"]
+    return (
+        ("baseline", first, intake, intake),
+        ("post", low, high, rule["target_day"]),
+        ("last_visit", intake + DAYS_PER_WINDOW, math.inf, math.inf),
+    )
+
+
+def build_visit_windows(sessions: pd.DataFrame, clinic: Mapping[str, Any]) -> pd.DataFrame:
+    """Take the intake answer and later answers to "days in the last 28" from session records.
+
+    The intake answer is the one nearest to the start within `intake_days`; the primary later one
+    is the nearest to `target_day` within `within_days` (the earlier of two as near). The last
+    visit is secondary: how long a course lasts depends on how it went.
+    """
+    import pandas as pd
+
+    parts = []
+    for outcome, column in ASKED_AT_VISITS.items():
+        asked = sessions.loc[sessions[column].notna(), ["patient_id", "day", column]]
+        for window, low, high, target in _recall_ranges(clinic):
+            reach = asked["day"].max() if target == math.inf and len(asked) else target
+            part = nearest(asked, column, low, high, reach)
+            parts.append(part.assign(window=window, outcome=outcome))
+    out = pd.concat(parts, ignore_index=True)
+    out = out.assign(
+        source="visit",
+        count=float("nan"),
+        days_observed=float("nan"),
+        days_possible=float("nan"),
+        complete=True,
+    )
+    return conform("windows", out.sort_values(["patient_id", "window", "outcome"]))
+
+
+def build_given_windows(given: pd.DataFrame) -> pd.DataFrame:
+    """Take values that come as windows already; a blank stays unknown."""
+    out = given.loc[given["value"].notna(), ["patient_id", "window", "outcome", "value"]]
+    out = out.assign(
+        source="given",
+        count=float("nan"),
+        days_observed=float("nan"),
+        days_possible=float("nan"),
+        complete=True,
+    )
+    return conform("windows", out.sort_values(["patient_id", "window", "outcome"]))
+
+
+def build_questionnaire_windows(
+    questionnaires: pd.DataFrame, clinic: Mapping[str, Any]
+) -> pd.DataFrame:
+    """Take each instrument's intake score and the score nearest the target day (as for visits).
+
+    The outcome is the instrument's canonical name; a score that the instrument cannot give is
+    unknown (`headway.outcomes.change.instruments`).
+    """
+    import pandas as pd
+
+    parts = [empty("windows")]
+    (_, intake), (low, high) = (
+        clinic["windows"]["visit_recall"][k] for k in ("intake_days", "within_days")
+    )
+    target = clinic["windows"]["visit_recall"]["target_day"]
+    ranges = (("baseline", -DAYS_PER_WINDOW, intake, 0), ("post", low, high, target))
+    names = questionnaires["instrument"].map(lambda n: instruments.canonical(n) or n)
+    for instrument, scores in questionnaires.groupby(names, sort=True):
+        if instruments.canonical(str(instrument)):
+            wrong = instruments.out_of_range(str(instrument), scores["score"])
+            scores = scores[~wrong]
+        for window, first, last, wanted in ranges:
+            parts.append(
+                nearest(scores, "score", first, last, wanted).assign(
+                    window=window,
+                    outcome=str(instrument),
+                    source="visit",
+                    count=float("nan"),
+                    days_observed=float("nan"),
+                    days_possible=float("nan"),
+                    complete=True,
+                )
+            )
+    out = pd.concat([p for p in parts if len(p)] or parts[:1], ignore_index=True)
+    return conform("windows", out.sort_values(["patient_id", "window", "outcome"]))
+
+
+def list_comparisons(clinic: Mapping[str, Any], sources: set[str]) -> list[Comparison]:
+    """List the pairs of windows to compare, the primary one first.
+
+    Diary windows are compared with diary windows and visit answers with visit answers; a mixed
+    pair is never a change. Where `earlier` exists, its pair with `baseline` shows how the
+    outcome moved before treatment started.
+    """
+    out = []
+    two = clinic["windows"]["mean_of_two_baselines"]
+    named = clinic["windows"]["named"]
+    source = "given" if "given" in sources else "diary"
+    if sources & {"given", "diary"}:
+        declared_primary = [c["id"] for c in clinic["comparisons"] if c["primary"]]
+        first = declared_primary[0] if declared_primary else clinic["comparisons"][0]["id"]
+        for c in clinic["comparisons"]:
+            mean_of_two = two and c["pre"] == "baseline" and "earlier" in named
+            before = _label(named, c["pre"])
+            if mean_of_two:
+                before += " (mean with the 4 weeks before them, where both are complete)"
+            label = c["label"] or f"{before} v {_label(named, c['post'])}"
+            out.append(
+                Comparison(
+                    c["id"], label, c["pre"], c["post"], source, c["id"] == first, mean_of_two
+                )
+            )
+        if "earlier" in named and "baseline" in named:
+            out.append(
+                Comparison(
+                    "before_treatment",
+                    f"{_label(named, 'earlier')} v {_label(named, 'baseline')}, "
+                    "before treatment started",
+                    "earlier",
+                    "baseline",
+                    source,
+                    False,
+                    False,
+                )
+            )
+    if "visit" in sources:
+        low, high = clinic["windows"]["visit_recall"]["within_days"]
+        label = f"asked at intake v asked at a visit on days {low} to {high}"
+        out.append(Comparison("visit_recall", label, "baseline", "post", "visit", not out, False))
+        label = "asked at intake v asked at the last visit"
+        out.append(Comparison("last_visit", label, "baseline", "last_visit", "visit", False, False))
+    return sorted(out, key=lambda c: not c.primary)
+
+
+def _label(named: Mapping[str, Any], window: str) -> str:
+    rule = named.get(window)
+    if rule is None:
+        return window
+    if "label" in rule:
+        return str(rule["label"])
+    low = "the start" if rule["from"] is None else f"day {rule['from']}"
+    high = "the end" if rule["to"] is None else f"day {rule['to']}"
+    return f"{window} ({low} to {high})"
+
+
+def pair_windows(windows: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:
+    """Pair each person's values before and after, once, by id, before anything is dropped.
+
+    Returns
+    -------
+    DataFrame
+        patient_id, outcome, pre, post, change, pre_count, post_count, n_pre (windows before);
+        people with a complete value on both sides only. With `mean_of_two_baselines` the value
+        before is the mean of `earlier` and `baseline` where both are complete.
+    """
+    keys = ["patient_id", "outcome"]
+    usable = windows[(windows["source"] == comparison.source) & windows["complete"]]
+
+    def side(window: str) -> pd.DataFrame:
+        rows = usable.loc[usable["window"] == window, [*keys, "value", "count"]]
+        return rows.set_index(keys)
+
+    pre, post = side(comparison.pre), side(comparison.post)
+    pre["n_pre"] = 1
+    if comparison.mean_of_two_baselines:
+        earlier = side("earlier").reindex(pre.index)
+        both_known = earlier["value"].notna()
+        for column in ("value", "count"):
+            mean = (pre[column] + earlier[column]) / 2
+            pre[column] = pre[column].where(~both_known, mean)
+        pre["n_pre"] = 1 + both_known.astype("int64")
+    pre = pre.rename(columns={"value": "pre", "count": "pre_count"})
+    post = post.rename(columns={"value": "post", "count": "post_count"})
+    both = pre.join(post, how="inner")
+    both["change"] = both["post"] - both["pre"]
+    both = both[both["pre"].notna() & both["post"].notna()]
+    return both.reset_index().sort_values(keys, kind="stable", ignore_index=True)

@@ -1,0 +1,1 @@
+"""What a change can mean: expected without treatment, benchmark, sensitivity, traps."""

@@ -1,0 +1,335 @@
+"""Every defensible way to compute the primary change of a clinic, and how far they agree.
+
+A specification is one choice per axis: the window after, scaled or counted days, how many days
+make a window complete, how long a headache day is, one window before or the mean of two, and how
+the lost are counted (Steegen et al. 2016; Simonsohn, Simmons & Nelson 2020). The multiverse of a
+meta-analysis stands in `headway.meta.multiverse`.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from headway.outcomes.change.change import t_interval
+from headway.outcomes.change.windows import (
+    DAYS_PER_WINDOW,
+    Comparison,
+    build_diary_windows,
+    window_length,
+)
+from headway.outcomes.expectation import imputation
+from headway.tables import conform, empty
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+
+AXES = ("window", "value", "completeness", "headache_day", "before", "lost")
+SCALED, COUNTED = "scaled to 28 days", "days counted, not scaled"
+PAIRS = "complete pairs only"
+CARRIED = "baseline carried forward"
+IMPUTED = "multiple imputation"
+WORST = "worst bound"
+WORST_NOTE = (
+    "where a window is not complete, its unknown days were free before and headache days after"
+)
+AS_RECORDED = "as recorded"
+ONE, TWO = "last window alone", "mean of two windows"
+
+
+def vary_diary(
+    days: Path,
+    clinic: Mapping[str, Any],
+    courses: pd.DataFrame | None,
+    comparison: Comparison,
+    *,
+    threads: int = 2,
+) -> dict[float, pd.DataFrame]:
+    """Aggregate the diary once per length of a headache day, with no rule of completeness.
+
+    Parameters
+    ----------
+    days, clinic, courses
+        As for `build_diary_windows`.
+    comparison
+        The primary comparison; only its windows, `earlier` and `post_course` are made.
+
+    Returns
+    -------
+    dict
+        `min_duration_h` -> table `windows`, frequency only, in which `complete` only says that
+        the window does not reach into a second course. The declared length comes first; others
+        only where lengths are recorded.
+    """
+    declared = float(clinic["min_duration_h"])
+    out: dict[float, pd.DataFrame] = {}
+    wanted = {comparison.pre, comparison.post, "earlier", "post_course"}
+    for hours in [declared, *clinic["sensitivity"]["headache_hours"]]:
+        if float(hours) in out:
+            continue
+        if out and not _has_lengths(days):
+            break
+        varied = copy.deepcopy(dict(clinic))
+        varied["min_duration_h"] = float(hours)
+        varied["windows"]["min_days"] = 1
+        varied["windows"]["named"] = {
+            name: {k: v for k, v in window.items() if k != "min_days"}
+            for name, window in varied["windows"]["named"].items()
+            if name in wanted
+        }
+        made = build_diary_windows(days, varied, courses, threads=threads)
+        out[float(hours)] = made[made["outcome"] == "frequency"].reset_index(drop=True)
+    return out
+
+
+def _has_lengths(days: Path) -> bool:
+    import duckdb
+
+    with duckdb.connect() as connection:
+        row = connection.execute(
+            "SELECT bool_or(duration_hours IS NOT NULL) FROM read_parquet(?)", [str(days)]
+        ).fetchone()
+    return bool(row and row[0])
+
+
+def build_specifications(
+    windows: pd.DataFrame,
+    starters: pd.Index,
+    comparison: Comparison,
+    clinic: Mapping[str, Any],
+    characteristics: pd.DataFrame,
+    varied: Mapping[float, pd.DataFrame] | None = None,
+) -> pd.DataFrame:
+    """Compute the primary change under every combination of choices.
+
+    Multiple imputation is crossed with the window after and completeness only, at the declared
+    choices of the other axes, since with those it would repeat itself at a price.
+
+    Parameters
+    ----------
+    windows
+        Table `windows`; all there is where the source is no diary, and what is imputed from.
+    starters
+        Everyone who started.
+    comparison
+        The primary comparison.
+    clinic
+        clinic.yaml with its defaults.
+    characteristics
+        `headway.outcomes.change.cohort.describe_people`.
+    varied
+        `vary_diary`, where the source is a diary and the outcome is frequency.
+
+    Returns
+    -------
+    DataFrame
+        Table `specifications`: the declared one first, then axis by axis. Empty with more people
+        than `sensitivity.max_people`; the table `sensitivity` says so.
+    """
+    import pandas as pd
+
+    outcome = clinic["primary_outcome"]
+    own = windows[(windows["source"] == comparison.source) & (windows["outcome"] == outcome)]
+    if outcome != "frequency" or comparison.source != "diary":
+        varied = None
+    tables = dict(varied) if varied else {float(clinic["min_duration_h"]): own}
+    if not len(own) or len(starters) > clinic["sensitivity"]["max_people"]:
+        return empty("specifications")
+    befores = [comparison.mean_of_two_baselines]
+    if (own["window"] == "earlier").any() and comparison.pre == "baseline":
+        befores.append(not comparison.mean_of_two_baselines)
+    rows: list[dict[str, object]] = []
+    for post in _posts(own, comparison, clinic):
+        extremes = {
+            hours: _extremes(
+                table, starters, dataclasses.replace(comparison, post=post), clinic, outcome
+            )
+            for hours, table in tables.items()
+        }
+        for least in _completeness(clinic, comparison, post, varied is not None):
+            for hours, table in tables.items():
+                known = _complete(table, clinic, least) if varied else table
+                for two in befores:
+                    pair = dataclasses.replace(comparison, post=post, mean_of_two_baselines=two)
+                    for value in _values(clinic, pair, varied is not None):
+                        sides = imputation.before_and_after(
+                            known, starters, pair, outcome, "value" if value == SCALED else "count"
+                        )
+                        plain = (hours, value, two) == (
+                            float(clinic["min_duration_h"]),
+                            SCALED,
+                            comparison.mean_of_two_baselines,
+                        )
+                        choice = {
+                            "window": _name(clinic, comparison, post),
+                            "value": value if varied else AS_RECORDED,
+                            "completeness": _say_rule(clinic, pair, least)
+                            if varied
+                            else AS_RECORDED,
+                            "headache_day": f"from {hours:g} hours on" if varied else AS_RECORDED,
+                            "before": TWO if two else ONE,
+                        }
+                        people = None
+                        if plain:
+                            # What else is known comes from the declared windows.
+                            people = imputation.add_auxiliaries(
+                                sides, windows, pair, outcome, characteristics
+                            )
+                        for lost, result in _handle(sides, people, extremes[hours], clinic):
+                            rows.append({**choice, "lost": lost, **result})
+    out = pd.DataFrame(rows).assign(of=float(len(starters)), redacted=False)
+    out["unit"] = "headache days per 28" if outcome == "frequency" else "points"
+    out["specification"] = np.arange(1, len(out) + 1)
+    out["declared"] = out["specification"] == 1
+    return conform("specifications", out)
+
+
+def _posts(own: pd.DataFrame, comparison: Comparison, clinic: Mapping[str, Any]) -> list[str]:
+    others = ["last_visit"] if comparison.source == "visit" else ["post_course"]
+    declared = clinic["windows"]["named"]
+    present = set(own["window"])
+    return [
+        comparison.post,
+        *(
+            w
+            for w in others
+            if w in present
+            and w != comparison.post
+            and (w == "last_visit" or declared[w]["anchor"] == "last_session")
+        ),
+    ]
+
+
+def _lengths(clinic: Mapping[str, Any], *windows: str) -> list[int | None]:
+    named = clinic["windows"]["named"]
+    return [window_length(named[w]) for w in windows]
+
+
+def _completeness(
+    clinic: Mapping[str, Any], comparison: Comparison, post: str, diary: bool
+) -> list[int | None]:
+    """Rules of completeness to try; None is the declared one."""
+    out: list[int | None] = [None]
+    if diary and _lengths(clinic, comparison.pre, post) == [DAYS_PER_WINDOW] * 2:
+        declared = clinic["windows"]["min_days"]
+        out += [k for k in dict.fromkeys(clinic["sensitivity"]["completeness"]) if k != declared]
+    return out
+
+
+def _complete(table: pd.DataFrame, clinic: Mapping[str, Any], least: int | None) -> pd.DataFrame:
+    """Apply a rule of completeness to windows that were made without one."""
+    named, usual = clinic["windows"]["named"], clinic["windows"]["min_days"]
+    needed = (
+        table["window"].map(lambda w: named[w].get("min_days", usual)) if least is None else least
+    )
+    return table.assign(complete=table["complete"] & (table["days_observed"] >= needed))
+
+
+def _values(clinic: Mapping[str, Any], comparison: Comparison, diary: bool) -> list[str]:
+    whole = diary and _lengths(clinic, comparison.pre, comparison.post) == [DAYS_PER_WINDOW] * 2
+    return [SCALED, COUNTED] if whole else [SCALED]
+
+
+def _say_rule(clinic: Mapping[str, Any], comparison: Comparison, least: int | None) -> str:
+    named, usual = clinic["windows"]["named"], clinic["windows"]["min_days"]
+    days = {least}
+    if least is None:
+        days = {named[w].get("min_days", usual) for w in (comparison.pre, comparison.post)}
+    if len(days) > 1:
+        return "each window's own rule"
+    (one,) = days
+    return f"at least {one} day{'' if one == 1 else 's'}"
+
+
+def _name(clinic: Mapping[str, Any], comparison: Comparison, window: str) -> str:
+    if comparison.source == "visit":
+        day = clinic["windows"]["visit_recall"]["target_day"]
+        return {"last_visit": "asked at the last visit"}.get(window, f"asked near day {day}")
+    return str(clinic["windows"]["named"].get(window, {}).get("label", window))
+
+
+def _extremes(
+    table: pd.DataFrame,
+    starters: pd.Index,
+    comparison: Comparison,
+    clinic: Mapping[str, Any],
+    outcome: str,
+) -> pd.DataFrame | None:
+    """Fewest days before and most days after that what was recorded of each person allows.
+
+    Unknown days of a recorded window are free before and headache days after; someone without a
+    record ranges over the whole scale. None where the scale has no end.
+    """
+    import pandas as pd
+
+    low, high = imputation.SCALES.get(outcome, (-np.inf, np.inf))
+    if not np.isfinite(high):
+        return None
+    whole = comparison.source == "diary" and outcome == "frequency"
+    if whole:
+        whole = _lengths(clinic, comparison.pre, comparison.post) == [DAYS_PER_WINDOW] * 2
+    own = table[(table["outcome"] == outcome) & (table["source"] == comparison.source)]
+
+    def side(window: str, unknown: float) -> pd.Series:
+        rows = own[own["window"] == window].set_index("patient_id").reindex(starters)
+        if not whole:
+            return pd.Series(unknown, index=starters)
+        free = DAYS_PER_WINDOW - rows["days_observed"]
+        return (rows["count"] + (free if unknown == high else 0.0)).fillna(unknown)
+
+    return pd.DataFrame({"pre": side(comparison.pre, low), "post": side(comparison.post, high)})
+
+
+def _handle(
+    sides: pd.DataFrame,
+    people: pd.DataFrame | None,
+    extremes: pd.DataFrame | None,
+    clinic: Mapping[str, Any],
+) -> list[tuple[str, dict[str, object]]]:
+    """Compute the mean change with every way to count the lost."""
+    pre, post = sides["pre"].to_numpy(), sides["post"].to_numpy()
+    change = post - pre
+    out = [
+        (PAIRS, _summary(change[~np.isnan(change)])),
+        (CARRIED, _summary(imputation.carry_forward(pre, post))),
+    ]
+    if people is not None:
+        rule = clinic["sensitivity"]
+        imputed = imputation.impute_change(
+            people, imputations=rule["imputations"], seed=rule["seed"], cycles=rule["cycles"]
+        )
+        if imputed is not None:
+            pooled = imputation.pool_change(imputed)
+            result: dict[str, object] = {
+                "estimate": pooled.estimate,
+                "ci_low": pooled.ci_low,
+                "ci_high": pooled.ci_high,
+                "interval": "95 %, t, Rubin's rules",
+                "n": float(len(people)),
+            }
+            out.append((IMPUTED, result))
+    if extremes is not None:
+        worst = sides["post"].fillna(extremes["post"]) - sides["pre"].fillna(extremes["pre"])
+        out.append((WORST, {**_summary(worst.to_numpy()), "note": WORST_NOTE}))
+    return out
+
+
+def _summary(change: Array) -> dict[str, object]:
+    # Sorted, so that the order of people cannot move a last digit.
+    ordered = np.sort(change)
+    low, high = t_interval(ordered)
+    return {
+        "estimate": float(ordered.mean()) if len(ordered) else float("nan"),
+        "ci_low": low,
+        "ci_high": high,
+        "interval": "95 %, t",
+        "n": float(len(ordered)),
+    }

@@ -1,0 +1,261 @@
+"""Where each figure of a clinic's page stands, and the numbers beside it as a table.
+
+A figure is for those who see it; its numbers stand as a table too: in a closed part right below
+it, or in the table of the same section that its caption links to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from headway.messages import say, t
+from headway.report import formats
+from headway.report.clinic.tables import Table, make_table, name_outcome, show_count
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from headway.disclosure import Preset
+    from headway.figures.theme import Saved
+
+# Figure -> the table of its section that holds its numbers.
+_IN_SECTION = {
+    "benchmark": "table-benchmark",
+    "sensitivity": "table-sensitivity",
+    "funnel": "table-funnel",
+    "months": "table-months",
+}
+# Kind of figure, by how its name begins, and the place of the page that it goes to.
+_PLACES = {
+    "count": ("sensitivity", "specifications"),
+    "fees": ("cost_",),
+    "people": ("funnel",),
+    "months": ("months",),
+}
+
+
+def place_figures(figures: Sequence[Saved]) -> dict[str, list[Saved]]:
+    """Sort figures into the sections of the page: count, fees, people, months."""
+    return {
+        place: [f for start in starts for f in figures if f.name.startswith(start)]
+        for place, starts in _PLACES.items()
+    }
+
+
+def find_data(
+    figures: Sequence[Saved], released: Mapping[str, pd.DataFrame], preset: Preset
+) -> dict[str, dict[str, Any]]:
+    """Find the numbers behind each figure.
+
+    Returns
+    -------
+    dict
+        Name of the figure -> `href` of the table that holds its numbers, or `tables` to be
+        written right below it.
+    """
+    out: dict[str, dict[str, Any]] = {}
+    for name in (f.name for f in figures):
+        if name in _IN_SECTION:
+            out[name] = {"href": f"#{_IN_SECTION[name]}", "tables": []}
+        elif name.startswith("responders_"):
+            out[name] = {"href": "#table-responders", "tables": []}
+        elif name.startswith("change_"):
+            out[name] = {"href": "", "tables": _list_change(name[7:], released, preset)}
+        elif name == "specifications":
+            table = _list_specifications(released["specifications"], preset)
+            out[name] = {"href": "", "tables": [table]}
+        elif name == "relapse":
+            out[name] = {"href": "", "tables": [_list_curve(released["relapse_curve"], preset)]}
+        elif name.startswith("cost_"):
+            currency, place = name[5:].rsplit("_", 1)
+            tables = _list_plane(released, currency, int(place) - 1, preset)
+            out[name] = {"href": "", "tables": tables}
+    return out
+
+
+def _list_change(outcome: str, released: Mapping[str, pd.DataFrame], preset: Preset) -> list[Table]:
+    """List the means that a figure of change draws, and the people by their change."""
+    cohort = released["cohort"]
+    comparison = cohort.loc[cohort["primary"], "comparison"].iloc[0]
+
+    def own(table: str) -> pd.DataFrame:
+        frame = released[table]
+        return frame[(frame["outcome"] == outcome) & (frame["comparison"] == comparison)]
+
+    hidden, name = t(formats.HIDDEN), name_outcome(outcome)
+    means = [
+        [
+            say(str(r["label"])),
+            hidden if r["redacted"] else formats.number(r["mean"], 1),
+            hidden if r["redacted"] else formats.limits(r["ci_low"], r["ci_high"], 1),
+            show_count(r["n"], r["redacted"], preset),
+        ]
+        for r in own("window_means").sort_values("order").to_dict("records")
+    ]
+    tables = [
+        make_table(
+            t("Means of {outcome} in each window", outcome=name),
+            ["Window", "Mean", "95 % CI (t)", "n"],
+            means,
+            numeric=[1, 2, 3],
+        )
+    ]
+    bins = [
+        [_write_bin(r["bin_low"], r["bin_high"]), show_count(r["n"], r["redacted"], preset)]
+        for r in own("change_histogram").to_dict("records")
+    ]
+    if bins:
+        tables.append(
+            make_table(
+                t("People by their change in {outcome}", outcome=name),
+                ["Change", "People"],
+                bins,
+                numeric=[1],
+            )
+        )
+    return tables
+
+
+def _write_bin(low: float, high: float) -> str:
+    if low == float("-inf"):
+        return t("below {high}", high=formats.as_text(float(high)))
+    if high == float("inf"):
+        return t("{low} or more", low=formats.as_text(float(low)))
+    return t("{low} to {high}", low=formats.as_text(float(low)), high=formats.as_text(float(high)))
+
+
+def _list_specifications(table: pd.DataFrame, preset: Preset) -> Table:
+    """List every way to count, its choices and its result."""
+    choices = ["window", "value", "completeness", "headache_day", "before", "lost"]
+    rows = [
+        [
+            formats.integer(r["specification"]) + (f" ({t('declared')})" if r["declared"] else ""),
+            *(formats.as_text(r[c]) for c in choices),
+            t(formats.HIDDEN) if r["redacted"] else formats.number(r["estimate"], 1),
+            t(formats.HIDDEN) if r["redacted"] else formats.limits(r["ci_low"], r["ci_high"], 1),
+            show_count(r["n"], r["redacted"], preset),
+        ]
+        for r in table.to_dict("records")
+    ]
+    heads = [
+        "Way",
+        "Window after",
+        "Days",
+        "Complete window",
+        "Headache day",
+        "Before",
+        "The lost",
+        "Mean change",
+        "95 % CI",
+        "n",
+    ]
+    caption = t(
+        "Every way to count the primary change (the method of each interval: t, or Rubin’s "
+        "rules for imputation)"
+    )
+    return make_table(caption, heads, rows, numeric=[7, 8, 9])
+
+
+def _list_curve(curve: pd.DataFrame, preset: Preset) -> Table:
+    """List the steps of the curve without relapse, by the rule that is drawn."""
+    own = curve[curve["rule"] == curve["rule"].iloc[0]] if len(curve) else curve
+    rows = []
+    for r in own.to_dict("records"):
+        free = None if formats.missing(r["survival"]) else 100 * r["survival"]
+        ends = (None, None)
+        if not formats.missing(r["ci_low"]):
+            ends = (100 * r["ci_low"], 100 * r["ci_high"])
+        group = str(r["group"]).replace("_", " ")
+        hidden = t(formats.HIDDEN)
+        rows.append(
+            [
+                say(group),
+                formats.number(r["days"] / 7, 0),
+                hidden if r["redacted"] else show_count(r["at_risk"], False, preset),
+                hidden if r["redacted"] else formats.percent(free),
+                hidden if r["redacted"] else formats.limits(*ends, 0),
+            ]
+        )
+    heads = ["Group", "Week", "At risk", "Without relapse", "95 % CI (Greenwood, log-log)"]
+    return make_table(t("Steps of the curve without relapse"), heads, rows, numeric=[1, 2, 3, 4])
+
+
+def _list_plane(
+    released: Mapping[str, pd.DataFrame], currency: str, place: int, preset: Preset
+) -> list[Table]:
+    """List what the plane's point and shares are, and its replicates by difference."""
+    plane, cost = released["cost_plane"], released["cost"]
+    own = plane[plane["currency"] == currency]
+    basis = list(dict.fromkeys(own["basis"]))[place]
+    own = own[own["basis"] == basis]
+    point = cost[
+        (cost["currency"] == currency)
+        & (cost["basis"] == basis)
+        & cost["statistic"].isin(["mean_total", "days_a_year", "plane_fewer", "plane_more"])
+    ]
+    what = {"currency": say(currency), "basis": say(str(basis))}
+    summary = [
+        [
+            say(r["label"]),
+            formats.interval(r, 1),
+            formats.as_text(r["unit"]),
+            show_count(r["n"], r["redacted"], preset),
+        ]
+        for r in point.to_dict("records")
+    ]
+    cells = [
+        [
+            _write_bin(low, high),
+            formats.percent(part["share"].sum(), 1),
+            formats.limits(part["cost_low"].min(), part["cost_high"].max(), 0),
+        ]
+        for (low, high), part in own.groupby(["difference_low", "difference_high"], sort=True)
+    ]
+    return [
+        make_table(
+            t("Fees and difference, {currency} ({basis})", **what),
+            ["", "Value (95 % CI; its method)", "Unit", "n"],
+            summary,
+            numeric=[3],
+        ),
+        make_table(
+            t("Bootstrap replicates by difference, {currency} ({basis})", **what),
+            ["Headache days a year of difference", "Replicates", "Mean fees, from and to"],
+            cells,
+            numeric=[1, 2],
+        ),
+    ]
+
+
+def list_checks(table: pd.DataFrame, preset: Preset) -> Table | None:
+    """Check how it went before treatment, and what arithmetic alone does."""
+    own = table[table["id"].isin(["baseline_trend", "oldham"])]
+    if not len(own):
+        return None
+    rows = [
+        [
+            say(r["label"]),
+            formats.interval(r),
+            show_count(r["n"], r["redacted"], preset),
+            formats.as_text(r["unit"]),
+            formats.as_text(r["note"]),
+        ]
+        for r in own.to_dict("records")
+    ]
+    heads = ["Check", "Value (95 % CI; its method)", "n", "Unit", "How to read it"]
+    return make_table(t("Two checks of what was before treatment"), heads, rows, numeric=[2])
+
+
+def describe_before(table: pd.DataFrame, preset: Preset) -> str:
+    """Say for how many people `before` is one window only; empty where that cannot be."""
+    own = table[table["id"] == "one_window_before"]
+    if not len(own):
+        return ""
+    r = own.iloc[0].to_dict()
+    return t(
+        "Before is the mean of two windows. For {count} of {n} people only the last one is known, "
+        "so that theirs is one window.",
+        count=show_count(r["count"], r["redacted"], preset),
+        n=show_count(r["n"], r["redacted"], preset),
+    )

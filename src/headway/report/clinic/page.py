@@ -1,0 +1,201 @@
+"""The audit page of a clinic, from nothing but what disclosure control released."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from headway.messages import current, say, speaking, t
+from headway.outcomes.expectation.benchmark import explain_benchmark
+from headway.outcomes.expectation.expected import judge, read_sources
+from headway.report import formats
+from headway.report.clinic import care, methods
+from headway.report.clinic import tables as tables_of
+from headway.report.clinic.answer import (
+    Answer,
+    as_headline,
+    list_doubts,
+    say_caution,
+    write_answers,
+)
+from headway.report.clinic.figures import describe_before, find_data, list_checks, place_figures
+from headway.report.clinic.tables import MISSING_DAYS, name_outcome
+from headway.report.render import render
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from headway.disclosure import Preset
+    from headway.figures.theme import Saved
+
+
+def build(
+    clinic: Mapping[str, Any],
+    status: Mapping[str, Any],
+    released: Mapping[str, pd.DataFrame],
+    figures: Sequence[Saved],
+    preset: Preset,
+) -> tuple[str, dict[str, Any]]:
+    """Write a clinic's page and its card for the index.
+
+    Parameters
+    ----------
+    clinic, status
+        clinic.json and status.json. The page is in the clinic's `language`, the card in English.
+    released
+        The tables of `disclosure.RULES` after disclosure control.
+    figures
+        What `headway.figures.clinic.draw` drew, saved.
+    preset
+        The rules in force.
+
+    Returns
+    -------
+    tuple
+        The page as HTML, and the card as plain data.
+    """
+    refused = status["problems"] if status["state"] == "refused" else []
+    with speaking(clinic.get("language", "en")):
+        stamp, _ = _stamp(clinic, preset)
+        context: dict[str, Any] = {
+            "title": clinic["title"],
+            "home": "../../index.html",
+            "stamp": stamp,
+            "clinic": {
+                "description": "",
+                "source": t("not stated"),
+                "licence": t("not stated"),
+                "citation": "",
+                "doi": "",
+                **clinic,
+            },
+            "refused": refused,
+            "disclosure": say(preset.text),
+            "language": current(),
+        }
+        if not refused:
+            context |= _body(clinic, released, figures, preset)
+        context["doubts"] = list_doubts(released["traps"], released["funnel"])
+        page = render("clinic.html", **context)
+    card = {
+        "kind": "clinics",
+        "name": status["name"],
+        "title": clinic["title"],
+        "state": status["state"],
+        "page": f"clinics/{status['name']}/audit.html",
+        "stamp": _stamp(clinic, preset)[1],
+        "problems": refused,
+        "verdicts": "",
+        "headline": [] if refused else [as_headline(_answer(released, preset))],
+    }
+    return page, card
+
+
+def _stamp(clinic: Mapping[str, Any], preset: Preset) -> tuple[str, str]:
+    if clinic.get("synthetic"):
+        return t("SYNTHETIC: made by a simulator. No one in these records exists."), "SYNTHETIC"
+    if preset.name == "internal":
+        return t("INTERNAL: small numbers are not hidden. Not for release."), "INTERNAL"
+    return "", ""
+
+
+def _body(
+    clinic: Mapping[str, Any],
+    released: Mapping[str, pd.DataFrame],
+    figures: Sequence[Saved],
+    preset: Preset,
+) -> dict[str, Any]:
+    cohort, flow = released["cohort"], released["flow"]
+    main = cohort[cohort["primary"]]
+    outcome = str(main["outcome"].iloc[0]) if len(main) else clinic["primary_outcome"]
+    label = str(main["comparison_label"].iloc[0]) if len(main) else ""
+    drawn = {f.name: f for f in figures}
+    first, responders = f"change_{outcome}", f"responders_{outcome}"
+    item = f"{outcome}: {label}"
+    people = flow[flow["account"] == "people"]
+    heading = tables_of.name_item(item)
+    body = {
+        "answer": _answer(released, preset),
+        "caution": say_caution(),
+        "main_figures": [drawn[n] for n in ("benchmark", first) if n in drawn][:1],
+        "change_figures": [drawn[first]] if first in drawn and "benchmark" in drawn else [],
+        "figures_of": place_figures(figures),
+        "data_of": find_data(figures, released, preset),
+        "relapse_figures": [drawn[n] for n in ("relapse",) if n in drawn],
+        "responder_figures": [drawn[responders]] if responders in drawn else [],
+        "other_figures": [
+            f
+            for name, f in drawn.items()
+            if name.startswith("change_") and name not in (first, responders)
+        ],
+        "rows_flow": tables_of.list_rows(flow, preset),
+        "gate": _gate(flow),
+        "people": tables_of.list_people(people[people["item"] == item], preset),
+        "other_people": tables_of.list_other_people(people[people["item"] != item], preset),
+        "primary_label": t(
+            "Primary outcome: {outcome}; comparison: {comparison}.",
+            outcome=name_outcome(outcome),
+            comparison=say(label),
+        )
+        if label
+        else t("No primary comparison could be made."),
+        "primary_table": tables_of.list_statistics(main, tables_of.CHANGE, heading, preset),
+        "responders": tables_of.list_responders(main, preset),
+        "reliable": tables_of.list_reliable(main, preset),
+        "crossed": tables_of.list_crossed(released["individual"], preset),
+        "lost": tables_of.list_lost(released["lost"], preset),
+        "entries": tables_of.list_entries(cohort, preset),
+        "scores": tables_of.list_scores(cohort, preset),
+        "missing": tables_of.list_statistics(
+            main, MISSING_DAYS, t("Count-only change, bounds and completeness"), preset
+        ),
+        "has_bounds": main["statistic"].isin(MISSING_DAYS).any(),
+        "others": tables_of.list_others(cohort, preset),
+        "groups": tables_of.list_groups(cohort, outcome, preset),
+        "expected": care.list_expected(released["expected"], preset),
+        "verdict": _expected_sentence(released["expected"]),
+        "checks": list_checks(released["checks"], preset),
+        "before": describe_before(released["checks"], preset),
+        "sensitivity": care.list_sensitivity(released["sensitivity"], preset),
+        "ways": care.describe_specifications(released["specifications"]),
+        "benchmark": care.list_benchmark(released["benchmark"], preset),
+        "benchmark_says": [say(s) for s in explain_benchmark(released["benchmark"])],
+        "relapse": care.list_relapse(released["relapse"], preset),
+        "months": care.list_months(released["control_chart"], preset),
+        "funnel": care.list_funnel(released["funnel"], preset),
+        "dose": care.list_dose(released["dose"], preset),
+        "traps": care.list_traps(released["traps"], preset),
+        "safety": care.list_safety(released["safety"], preset),
+        "cost": care.list_cost(released["cost"], preset),
+        "claims": care.list_claims(released["claims"], preset),
+        "reading": methods.list_reading(cohort, clinic),
+        "definitions": methods.list_definitions(clinic, preset),
+    }
+    parts = {"expected": "expected", "sensitivity": "sensitivity", "techniques": "groups"}
+    absent = [place for place, key in parts.items() if not body[key]]
+    return body | {"checklist": methods.list_checklist(absent)}
+
+
+def _answer(released: Mapping[str, pd.DataFrame], preset: Preset) -> list[Answer]:
+    main = released["cohort"][released["cohort"]["primary"]]
+    doubted = bool(list_doubts(released["traps"], released["funnel"]))
+    return write_answers(main, released["expected"], preset, doubted=doubted)
+
+
+def _gate(flow: pd.DataFrame) -> list[str]:
+    """Say how alone the most recognisable people are (k-anonymity)."""
+    return [
+        f"{say(r['step'])}: {formats.integer(r['n'])} ({say(r['note'])})."
+        for r in flow[flow["account"] == "gate"].to_dict("records")
+        if not formats.missing(r["n"])
+    ]
+
+
+def _expected_sentence(expected: pd.DataFrame) -> str:
+    """Say whether the change goes beyond what would be expected without treatment."""
+    if not len(expected):
+        return t(
+            "Nothing in these records says how far people would have changed without treatment, so "
+            "no part of the change can be put down to it."
+        )
+    return say(judge(read_sources(expected)).sentence)

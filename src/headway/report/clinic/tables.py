@@ -1,0 +1,408 @@
+"""Released rows of a clinic -> tables of text, in the reader's language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from headway.messages import say, t
+from headway.report import formats
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from headway.disclosure import Preset
+
+Table = dict[str, Any]
+OUTCOMES = {
+    "frequency": "headache days",
+    "intensity": "intensity",
+    "duration": "duration",
+    "headache_index": "headache index",
+    "headache_score": "headache score",
+}
+# The order of display (design, section 4); identifiers of `cohort`.
+CHANGE = (
+    "pre_mean",
+    "pre_sd",
+    "post_mean",
+    "post_sd",
+    "change_mean",
+    "change_mean_bca",
+    "change_sd",
+    "n_for_precision",
+    "smcr",
+    "smcrh",
+    "romc",
+    "r",
+    "smcc",
+)
+RESPONDERS = ("responders_30", "responders_50", "responders_75", "worsened_30")
+RELIABLE = (
+    "reliable_improved",
+    "reliable_recovered",
+    "reliable_unchanged",
+    "reliable_deteriorated",
+    "reliable_cannot_reach",
+    "reliable_cannot_worsen",
+)
+MISSING_DAYS = (
+    "change_count_only",
+    "bound_low",
+    "bound_high",
+    "completeness_pre",
+    "completeness_post",
+    "completeness_difference",
+)
+
+
+def name_outcome(outcome: str) -> str:
+    """Name an outcome in words."""
+    return t(OUTCOMES[outcome]) if outcome in OUTCOMES else outcome.replace("_", " ")
+
+
+def name_item(item: str) -> str:
+    """Name an item of the flow: an outcome and its comparison."""
+    outcome, colon, rest = item.partition(": ")
+    named = name_outcome(outcome) if colon else say(outcome)
+    return f"{named[:1].upper()}{named[1:]}{colon}{say(rest)}"
+
+
+def per_unit(unit: str) -> str:
+    """Write a unit as it follows a number."""
+    known = {
+        "headache days per 28": "per 28 days",
+        "0-10": "on a scale of 0 to 10",
+        "hours": "hours",
+        "points": "points",
+    }
+    return t(known[unit]) if unit in known else say(unit)
+
+
+def show_count(value: Any, redacted: bool, preset: Preset) -> str:
+    """Write a count; a hidden one says within what it lies."""
+    if redacted and formats.missing(value):
+        return t("hidden (1 to {most}, or beside one that is)", most=preset.redact_up_to)
+    return formats.integer(value)
+
+
+def show_of(value: Any, preset: Preset) -> str:
+    """Write how many started; hidden where people who were lost would follow from it."""
+    if formats.missing(value) and not preset.open:
+        return t(formats.HIDDEN)
+    return formats.integer(value)
+
+
+def pick(main: pd.DataFrame, statistic: str) -> dict[str, Any] | None:
+    """Pick one statistic from rows of `cohort`; None where it is not there."""
+    rows = main[main["statistic"] == statistic]
+    return rows.iloc[0].to_dict() if len(rows) else None
+
+
+def make_table(
+    caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]], **more: Any
+) -> Table:
+    """Put a table together; `heads` are messages, `rows` are written already."""
+    return {
+        "caption": caption,
+        "heads": [t(h) if h else "" for h in heads],
+        "rows": [{"kind": "", "cells": list(cells)} for cells in rows],
+        "numeric": [],
+        **more,
+    }
+
+
+def list_rows(flow: pd.DataFrame, preset: Preset) -> Table:
+    """One line per file: in the file = kept + quarantined + not selected; then cells."""
+    files = flow[flow["account"].isin(["rows", "cells"])]
+    return _pivot(
+        files,
+        preset,
+        "File",
+        t("Rows of each file: in the file = kept + quarantined + not selected"),
+    )
+
+
+def list_other_people(people: pd.DataFrame, preset: Preset) -> Table:
+    """One line per outcome and comparison, one column per step."""
+    return _pivot(
+        people,
+        preset,
+        "Outcome and comparison",
+        t("People, all other outcomes and comparisons"),
+    )
+
+
+def _pivot(part: pd.DataFrame, preset: Preset, first: str, caption: str) -> Table:
+    steps = list(dict.fromkeys(part["step"]))
+    rows = []
+    for item, own in part.groupby("item", sort=False):
+        by = {r["step"]: show_count(r["n"], r["redacted"], preset) for r in own.to_dict("records")}
+        name = str(item) if first == "File" else name_item(str(item))
+        rows.append([name, *(by.get(s, formats.MISSING) for s in steps)])
+    table = make_table(caption, [first], rows, numeric=list(range(1, len(steps) + 1)))
+    table["heads"] += [say(s) for s in steps]
+    return table
+
+
+def list_people(part: pd.DataFrame, preset: Preset) -> Table:
+    """List the steps from everyone who started to everyone who is analysed."""
+    rows = [
+        [
+            say(r["step"]),
+            show_count(r["n"], r["redacted"], preset),
+            show_of(r["of"], preset),
+            formats.as_text(r["note"]),
+        ]
+        for r in part.to_dict("records")
+    ]
+    return make_table(
+        t("People, primary comparison"), ["Step", "People", "Of", "Remark"], rows, numeric=[1, 2]
+    )
+
+
+def list_statistics(
+    main: pd.DataFrame, order: Sequence[str], caption: str, preset: Preset
+) -> Table:
+    """List statistics of `cohort` in a given order, each with its interval, n and of."""
+    rows, kinds = [], []
+    for name in order:
+        r = pick(main, name)
+        if r is None:
+            continue
+        digits = 0 if name == "n_for_precision" else 1 if name.startswith("completeness") else 2
+        kinds.append("main" if name == "change_mean" else "")
+        rows.append(
+            [
+                say(r["label"]),
+                formats.interval(r, digits),
+                show_count(r["n"], r["redacted"], preset),
+                show_of(r["of"], preset),
+                formats.as_text(r["unit"]),
+                formats.as_text(r["note"]),
+            ]
+        )
+    heads = ["Statistic", "Value (95 % CI; its method)", "n", "Of who started", "Unit", "Remark"]
+    table = make_table(caption, heads, rows, numeric=[2, 3])
+    for row, kind in zip(table["rows"], kinds, strict=True):
+        row["kind"] = kind
+    return table
+
+
+def share_row(r: Mapping[str, Any], preset: Preset, label: str = "") -> list[str]:
+    """One line for a share: people, of, share with its interval, remark."""
+    share = t(formats.HIDDEN)
+    if not r["redacted"]:
+        share = formats.MISSING
+        if not formats.missing(r["estimate"]):
+            share = t(
+                "{value} (95 % CI {limits}; {method})",
+                value=formats.percent(r["estimate"], 1),
+                limits=formats.limits(r["ci_low"], r["ci_high"], 1),
+                method="Wilson",
+            )
+    return [
+        label or say(r["label"]),
+        show_count(r["count"], r["redacted"], preset),
+        show_count(r["n"], r["redacted"], preset),
+        share,
+        formats.as_text(r["note"]),
+    ]
+
+
+_SHARES = ["", "People", "Of", "Share", "Remark"]
+
+
+def list_responders(main: pd.DataFrame, preset: Preset) -> Table:
+    """People who improved and people who got worse."""
+    rows = [share_row(r, preset) for name in RESPONDERS if (r := pick(main, name))]
+    return make_table(
+        t("People who improved and people who got worse"), _SHARES, rows, numeric=[1, 2, 3]
+    )
+
+
+def list_reliable(main: pd.DataFrame, preset: Preset) -> Table | None:
+    """Who changed by more than two windows of an untreated person differ."""
+    limit = pick(main, "reliable_threshold")
+    if limit is None:
+        return None
+    size = t("a certain size")
+    if not formats.missing(limit["estimate"]):
+        size = t("{days} days", days=formats.number(limit["estimate"], 1))
+    rows = [share_row(r, preset) for name in RELIABLE if (r := pick(main, name))]
+    return make_table(
+        t("People whose change is larger than the noise of the measurement"),
+        _SHARES,
+        rows,
+        numeric=[1, 2, 3],
+        text=t(
+            "Two windows of one untreated person differ, in 19 of 20 people by less than {size} "
+            "({source}; Jacobson and Truax 1991). Only a larger change of one person is called "
+            "reliable.",
+            size=size,
+            source=formats.as_text(limit["note"]),
+        ),
+    )
+
+
+def list_crossed(table: pd.DataFrame, preset: Preset) -> Table | None:
+    """Reliable change by relative change, in numbers of people."""
+    if not len(table):
+        return None
+    responses = list(dict.fromkeys(table["response"]))
+    rows = []
+    for kind, part in table.groupby("class", sort=False):
+        by = {r["response"]: r for r in part.to_dict("records")}
+        counts = [show_count(by[r]["n"], by[r]["redacted"], preset) for r in responses]
+        rows.append([say(str(kind)), *counts])
+    out = make_table(
+        t("Reliable change (rows) by relative change (columns), number of people"),
+        [""],
+        rows,
+        numeric=list(range(1, len(responses) + 1)),
+    )
+    out["heads"] += [say(r) for r in responses]
+    return out
+
+
+def list_lost(table: pd.DataFrame, preset: Preset) -> Table | None:
+    """Compare, before treatment, those who were lost with those who were analysed."""
+    if not len(table):
+        return None
+    rows = []
+    for r in table.to_dict("records"):
+        percent = r["measure"] == "percent"
+        text = str(r["characteristic"])
+        before = text.endswith(" before")
+        label = text.removesuffix(" before")
+        label = name_outcome(label) if label in OUTCOMES else say(label)
+        label = t("{outcome} before", outcome=label) if before else label
+        label = label[:1].upper() + label[1:]
+        if percent:
+            label += f": {say(str(r['level']).replace('_', ' '))}"
+        values = []
+        for side in ("analysed", "lost"):
+            n, value = show_count(r[f"n_{side}"], r["redacted"], preset), r[f"value_{side}"]
+            shown = formats.percent(value, 0) if percent else formats.number(value, 1)
+            values.append(t(formats.HIDDEN) if r["redacted"] else f"{shown} (n {n})")
+        difference = t(formats.HIDDEN)
+        if not r["redacted"]:
+            difference = formats.interval({**r, "estimate": r["difference"]}, 1)
+        rows.append([label, *values, difference])
+    heads = [
+        "",
+        "Analysed: mean or share",
+        "Lost: mean or share",
+        "Lost − analysed (95 % CI; its method)",
+    ]
+    return make_table(
+        t("Before treatment: those who were lost beside those who were analysed"),
+        heads,
+        rows,
+        numeric=[1, 2, 3],
+    )
+
+
+def list_entries(cohort: pd.DataFrame, preset: Preset) -> Table | None:
+    """Compare the diary with what the same people recall."""
+    rows = [
+        [
+            say(r["comparison_label"]),
+            formats.interval(r),
+            show_count(r["n"], r["redacted"], preset),
+            formats.as_text(r["note"]),
+        ]
+        for r in cohort[cohort["statistic"] == "diary_minus_recall"].to_dict("records")
+    ]
+    if not rows:
+        return None
+    heads = ["", "Diary − recall, days per 28 (95 % CI; its method)", "n", "Remark"]
+    caption = t("The diary beside what the same people recall of 28 days")
+    return make_table(caption, heads, rows, numeric=[1, 2])
+
+
+def list_scores(cohort: pd.DataFrame, preset: Preset) -> Table | None:
+    """Questionnaires: people beyond each published threshold, either way, and what they say."""
+    threshold = cohort["statistic"].str.match(r".*_(better|worse)$")
+    own = cohort[
+        (cohort["group"] == "all")
+        & (cohort["comparison"] == "visit_recall")
+        & (threshold | (cohort["outcome"] == "PGIC"))
+        & cohort["unit"].eq("percent")
+    ]
+    if not len(own):
+        return None
+    rows = [
+        share_row(r, preset, f"PGIC, {say(r['label'])}" if r["outcome"] == "PGIC" else "")
+        for r in own.to_dict("records")
+    ]
+    caption = t(
+        "People beyond each published threshold, asked at intake and again near the primary time"
+    )
+    heads = ["", "People", "Of", "Share", "Source and remark"]
+    return make_table(caption, heads, rows, numeric=[1, 2, 3])
+
+
+def list_others(cohort: pd.DataFrame, preset: Preset) -> Table | None:
+    """Mean change of every other outcome and comparison."""
+    own = cohort[
+        (cohort["group"] == "all") & (cohort["statistic"] == "change_mean") & ~cohort["primary"]
+    ]
+    if not len(own):
+        return None
+    rows = [
+        [
+            name_outcome(r["outcome"]),
+            say(r["comparison_label"]),
+            formats.interval(r),
+            show_count(r["n"], r["redacted"], preset),
+            show_of(r["of"], preset),
+            formats.as_text(r["unit"]),
+        ]
+        for r in own.to_dict("records")
+    ]
+    heads = [
+        "Outcome",
+        "Comparison",
+        "Mean change (95 % CI; its method)",
+        "n",
+        "Of who started",
+        "Unit",
+    ]
+    return make_table(
+        t("Mean change of each outcome and comparison"), heads, rows, numeric=[2, 3, 4]
+    )
+
+
+def list_groups(cohort: pd.DataFrame, outcome: str, preset: Preset) -> Table | None:
+    """Mean change and responders by group, primary outcome and comparison."""
+    own = cohort[(cohort["group"] != "all") & (cohort["outcome"] == outcome)]
+    rows = []
+    for group, part in own.groupby("group", sort=False):
+        change, half = pick(part, "change_mean"), pick(part, "responders_50")
+        if change is None:
+            continue
+        share = formats.MISSING
+        if half is not None:
+            share = t(formats.HIDDEN) if half["redacted"] else formats.percent(half["estimate"])
+        family, _, label = str(group).replace("_", " ").partition(": ")
+        rows.append(
+            [
+                f"{say(family)}: {say(label)}",
+                formats.interval(change),
+                share,
+                show_count(change["n"], change["redacted"], preset),
+                show_of(change["of"], preset),
+            ]
+        )
+    if not rows:
+        return None
+    heads = [
+        "Group",
+        "Mean change (95 % CI; its method)",
+        "Improved by half or more",
+        "n",
+        "Of who started",
+    ]
+    caption = t("Mean change by group, primary outcome and comparison")
+    return make_table(caption, heads, rows, numeric=[1, 2, 3, 4])

@@ -1,0 +1,1 @@
+"""A review of published trials: effects, pooled estimates, verdicts, doubts."""

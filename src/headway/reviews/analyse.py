@@ -1,0 +1,224 @@
+"""A review's processed tables -> effects, pooled estimates, verdicts and doubts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from headway.meta.pooling import pool
+from headway.meta.subgroup import subgroups
+from headway.reviews.checks import check_small_studies, refit_review
+from headway.reviews.effects_table import build_effects
+from headway.reviews.findings import summarise_findings
+from headway.reviews.integrity import check_integrity
+from headway.reviews.ipd import summarise
+from headway.reviews.reproduce import check_consistency, judge_review
+from headway.reviews.search import Searcher
+from headway.reviews.specifications import explore_review
+from headway.tables import conform, empty
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+OVERALL = "overall"
+OUTPUTS = (
+    "effects",
+    "pooled",
+    "multiverse",
+    "refits",
+    "small_studies",
+    "findings",
+    "reproduction",
+    "consistency",
+    "integrity",
+)
+NAN = float("nan")
+_NUMBERS = (
+    "estimate",
+    "se",
+    "ci_low",
+    "ci_high",
+    "pi_low",
+    "pi_high",
+    "p_value",
+    "tau2",
+    "i2",
+    "h2",
+    "q",
+    "q_df",
+    "q_p_value",
+)
+_KEYS = ("comparison", "label", "outcome", "estimand", "measure", "unit")
+
+
+def analyse_review(
+    arms: pd.DataFrame,
+    contrasts: pd.DataFrame,
+    published: pd.DataFrame,
+    review: Mapping[str, Any],
+    risk_of_bias: pd.DataFrame | None = None,
+    ipd: pd.DataFrame | None = None,
+) -> dict[str, pd.DataFrame]:
+    """Take a review's tables through effects, pooling, verdicts and integrity checks.
+
+    Parameters
+    ----------
+    arms, contrasts, published
+        Tables of the contract.
+    review
+        review.yaml with its defaults.
+    risk_of_bias, ipd
+        Tables of the contract, where there are any.
+
+    Returns
+    -------
+    dict of DataFrame
+        The tables of `OUTPUTS`.
+    """
+    import pandas as pd
+
+    risk_of_bias = empty("risk_of_bias") if risk_of_bias is None else risk_of_bias
+    if ipd is not None and len(ipd):
+        own_arms, own_contrasts = summarise(ipd, review)
+        arms = _append("arms", arms, own_arms)
+        contrasts = _append("contrasts", contrasts, own_contrasts)
+    pooled, effects = pool_review(build_effects(arms, contrasts, review), review)
+    parts = [pooled]
+    assumed = effects["pooled"] & effects["r_from"].str.startswith("assumed", na=False)
+    concerned = set(effects.loc[assumed, "comparison"])
+    if concerned:
+        # Only the declared model of the comparisons that rest on an assumed r.
+        narrow = {
+            **review,
+            "sensitivity_models": [],
+            "published": [],
+            "comparisons": [c for c in review["comparisons"] if c["id"] in concerned],
+        }
+        for r in review["assumed_r"]["sensitivity"]:
+            other = build_effects(arms, contrasts, narrow, assumed_r=r)
+            parts.append(pool_review(other, narrow, assumption=f"r = {r:g}")[0])
+        pooled = conform("pooled", pd.concat(parts, ignore_index=True))
+    return {
+        "effects": effects,
+        "pooled": pooled,
+        "multiverse": explore_review(arms, contrasts, review, risk_of_bias),
+        "refits": refit_review(effects, review),
+        "small_studies": check_small_studies(effects, review),
+        "findings": summarise_findings(effects, pooled, review),
+        "reproduction": judge_review(
+            review,
+            arms,
+            published,
+            effects,
+            pooled,
+            ipd=ipd,
+            search=Searcher(review, arms, contrasts, ipd),
+        ),
+        "consistency": check_consistency(published, review),
+        "integrity": check_integrity(arms, contrasts, published, review),
+    }
+
+
+def empty_review() -> dict[str, pd.DataFrame]:
+    """Make the tables of `analyse_review` without a row, for a review that was refused."""
+    return {name: empty(name) for name in OUTPUTS}
+
+
+def _append(name: str, first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+    """Put computed rows below those that were read."""
+    import pandas as pd
+
+    parts = [part for part in (first, second) if len(part)]
+    return conform(name, pd.concat(parts, ignore_index=True)) if parts else empty(name)
+
+
+def list_models(review: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """List the models of a review as (method, test): the declared one first, none twice."""
+    models = [review["model"], *review["sensitivity_models"]]
+    models += [entry["model"] for entry in review["published"] if "model" in entry]
+    return list(dict.fromkeys((m["method"], m["test"]) for m in models))
+
+
+def pool_review(
+    effects: pd.DataFrame, review: Mapping[str, Any], *, assumption: str | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Pool each comparison under every model, overall and by subgroup.
+
+    Parameters
+    ----------
+    effects
+        Table `effects`; its rows with `pooled` enter.
+    review
+        review.yaml with its defaults.
+    assumption
+        What the effects assume, for the rows of a sensitivity analysis.
+
+    Returns
+    -------
+    tuple of DataFrame
+        Table `pooled`, and `effects` with the weights of the declared model. A comparison of
+        single arms by kind of arm has no overall estimate, since treated and untreated people
+        are not one population.
+    """
+    import pandas as pd
+
+    rows: list[dict[str, Any]] = []
+    effects = effects.copy()
+    declared = (review["model"]["method"], review["model"]["test"])
+    by = {c["id"]: c["subgroup_by"] for c in review["comparisons"]}
+    for comparison, part in effects.groupby("comparison", sort=False):
+        used = part[part["pooled"]]
+        if not len(used):
+            continue
+        names = {key: part[key].iloc[0] for key in _KEYS}
+        for model in list_models(review):
+            is_declared = model == declared and assumption is None
+            for subgroup, index, fit, note in _fit(used, model, review["level"], by[comparison]):
+                rows.append(
+                    {
+                        **names,
+                        "subgroup": subgroup,
+                        "assumption": assumption,
+                        "method": model[0],
+                        "test": model[1],
+                        "declared": is_declared,
+                        "level": review["level"],
+                        "k": fit.k,
+                        "n_total": _people(used.loc[index]),
+                        **{name: getattr(fit, name) for name in _NUMBERS},
+                        "ci_method": fit.ci_method,
+                        "pi_method": fit.pi_method,
+                        "note": "; ".join(t for t in (fit.note, note) if t) or None,
+                    }
+                )
+                if is_declared and (subgroup == OVERALL or by[comparison] == "arm"):
+                    effects.loc[index, "weight"] = fit.weights
+    return (
+        conform("pooled", pd.DataFrame(rows)) if rows else empty("pooled"),
+        conform("effects", effects),
+    )
+
+
+def _fit(used: pd.DataFrame, model: tuple[str, str], level: float, by: str) -> Any:
+    """Fit all rows and each subgroup; the note of the overall fit holds the subgroups' test."""
+    method, test = model
+    settings: dict[str, Any] = {"method": method, "test": test, "level": level}
+    labels = used["subgroup"]
+    if by == "none" or (by != "arm" and labels.nunique() < 2):
+        yield OVERALL, used.index, pool(used["yi"], used["vi"], **settings), ""
+        return
+    split = subgroups(used["yi"], used["vi"], labels, **settings)
+    for name, fit in split.groups.items():
+        yield name, used.index[labels == name], fit, ""
+    if by != "arm":
+        note = (
+            f"difference between subgroups: Q = {split.q_between:.2f}, {split.df} df, "
+            f"p = {split.p_value:.3f}"
+        )
+        yield OVERALL, used.index, split.overall, note
+
+
+def _people(rows: pd.DataFrame) -> float:
+    """Add up the participants; empty where one trial does not print them."""
+    total = rows["n1"] + rows["n2"] if rows["n2"].notna().any() else rows["n1"]
+    return float(total.sum(skipna=False))

@@ -1,0 +1,53 @@
+"""Can these printed numbers be true? Doubts about a review's rows, in words.
+
+A doubt is not a verdict about a trial: most are misprints. Checks of one arm or several arms stand
+in `integrity_arms`, checks of differences and pooled results in `integrity_contrasts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from headway.reviews.integrity.arms import check_arms
+from headway.reviews.integrity.contrasts import check_contrasts
+from headway.tables import conform, empty
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SEVERITIES = ("impossible", "doubt", "note")
+
+
+def check_integrity(
+    arms: pd.DataFrame,
+    contrasts: pd.DataFrame,
+    published: pd.DataFrame,
+    review: Mapping[str, Any],
+) -> pd.DataFrame:
+    """Run every check on a review's tables.
+
+    Parameters
+    ----------
+    arms, contrasts, published
+        Tables of the contract.
+    review
+        review.yaml with its defaults; an outcome's `scale` bounds its values.
+
+    Returns
+    -------
+    DataFrame
+        Table `integrity`, the gravest first, empty where there is nothing to doubt.
+    """
+    import pandas as pd
+
+    rows = [
+        *check_arms(arms, review["outcomes"]),
+        *check_contrasts(arms, contrasts, published, level=review["level"]),
+    ]
+    if not rows:
+        return empty("integrity")
+    found = pd.DataFrame(rows)
+    order = found["severity"].map(SEVERITIES.index)
+    found = found.assign(order=order).sort_values(["order", "trial"], kind="stable")
+    return conform("integrity", found.drop(columns="order"))

@@ -1,0 +1,260 @@
+"""Other defensible choices that would give a published number which does not reproduce.
+
+Every candidate is a conjecture. A choice counts only if it gives all printed parts (estimate and
+limits) of the quantity within the review's tolerance; the fewest departures from what the review
+declares come first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import combinations, product
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from headway.effects.units import convert
+from headway.meta.pooling import pool
+from headway.reviews.effects_table import build_effects, default_kinds
+from headway.reviews.ipd import BASELINE, ancova, change_unit, read_covariates, select
+from headway.reviews.reproduce import RATIOS, judge_number, turn
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST = 3  # candidates listed for one quantity
+MOST_TRIALS = 40  # beyond it single trials are not left out: too many tries to mean anything
+METHODS = ("EE", "DL", "REML", "ML", "PM", "HE", "HS", "SJ", "EB")
+TESTS = ("z", "knha", "adhoc", "t")
+LEVELS = (0.95, 0.9, 0.99)
+FAMILIES = (("MD", "SMD"), ("RR", "OR", "RD"), ("MC", "SMCC", "SMCR"))
+RECALLED = "with recalled rows"
+
+
+class Searcher:
+    """Looks for other choices that give a published quantity.
+
+    Parameters
+    ----------
+    review
+        review.yaml with its defaults.
+    arms, contrasts
+        Tables of the contract.
+    ipd
+        Table `ipd`.
+    """
+
+    def __init__(
+        self,
+        review: Mapping[str, Any],
+        arms: pd.DataFrame,
+        contrasts: pd.DataFrame,
+        ipd: pd.DataFrame | None = None,
+    ) -> None:
+        self._review = review
+        self._arms = arms
+        self._contrasts = contrasts
+        self._ipd = ipd
+
+    def __call__(self, entry: Mapping[str, Any], printed: Mapping[str, str]) -> list[str]:
+        """List up to three choices, in words, that give every printed part of a quantity."""
+        target = entry["recompute"]
+        if "comparison" in target:
+            tried = self._try_pooled(entry)
+        elif "adjust" in target:
+            tried = self._try_adjusted(entry)
+        elif "arm" in target:
+            return []  # a mean has no other way to be computed
+        else:
+            tried = self._try_trial(entry)
+        units = self._review["tolerance"]["units"]
+        found: list[tuple[int, str]] = []
+        for departures, words, values in tried:
+            if any(np.isnan(values[part]) for part in printed):
+                continue
+            judged = (judge_number(t, values[p], units)["verdict"] for p, t in printed.items())
+            if all(verdict == "reproduced" for verdict in judged):
+                found.append((departures, words))
+        found.sort(key=lambda one: one[0])
+        return list(dict.fromkeys(words for _, words in found))[:MOST]
+
+    # ---- pooled estimates ------------------------------------------------------------------------
+
+    def _try_pooled(self, entry: Mapping[str, Any]) -> Iterator[tuple[int, str, dict[str, float]]]:
+        review, target = self._review, entry["recompute"]
+        declared = entry.get("model") or review["model"]
+        comparison = next(c for c in review["comparisons"] if c["id"] == target["comparison"])
+        for changes, departures, frames, label in self._list_rows(comparison):
+            other = {**comparison, **changes}
+            effects = build_effects(*frames, {**review, "comparisons": [other]}, check=False)
+            own = effects[effects["pooled"]]
+            if target["subgroup"] != "overall":
+                own = own[own["subgroup"] == target["subgroup"]]
+            for dropped in [None, *(own.index if 2 < len(own) <= MOST_TRIALS else [])]:
+                used = own if dropped is None else own.drop(index=dropped)
+                if not len(used):
+                    continue
+                y, v = used["yi"].to_numpy(), used["vi"].to_numpy()
+                out = [] if dropped is None else [f"without {own.at[dropped, 'trial']}"]
+                for method, test, level in product(METHODS, TESTS, LEVELS):
+                    if method == "EE" and test not in ("z", "t"):
+                        continue
+                    steps = [
+                        (method != declared["method"], f"{method}"),
+                        (test != declared["test"], f"{test} interval"),
+                        (level != review["level"], f"{100 * level:g} % interval"),
+                    ]
+                    words = [*label, *out, *(text for changed, text in steps if changed)]
+                    if not words:
+                        continue
+                    try:
+                        fit = pool(y, v, method=method, test=test, level=level)
+                    except (ValueError, ArithmeticError):
+                        continue
+                    values = self._present(fit, other, entry)
+                    yield departures + len(out) + len(words), ", ".join(words), values
+
+    def _list_rows(
+        self, comparison: Mapping[str, Any]
+    ) -> Iterator[tuple[dict[str, Any], int, tuple[pd.DataFrame, pd.DataFrame], list[str]]]:
+        """List ways to choose the rows and the measure: what changes, and in words."""
+        read = (self._arms, self._contrasts)
+        yield {}, 0, read, []
+        family = next((f for f in FAMILIES if comparison["measure"] in f), ())
+        for measure in family:
+            if measure != comparison["measure"]:
+                kinds = comparison.get("kinds") or default_kinds(comparison["measure"])
+                yield {"measure": measure, "kinds": kinds}, 0, read, [measure]
+        if comparison["measure"] in ("MD", "SMD"):
+            declared = list(comparison.get("kinds") or default_kinds(comparison["measure"]))
+            for kinds in (["final"], ["change"], ["final", "change"]):
+                if kinds != declared:
+                    text = "final and change scores" if len(kinds) == 2 else f"{kinds[0]} scores"
+                    yield {"kinds": kinds}, 0, read, [text]
+            if comparison["several_arms"] == "combine":
+                yield {"several_arms": "split"}, 0, read, ["shared control arms split"]
+        recalled = tuple(
+            frame.assign(status=frame["status"].replace("recalled", "computed")) for frame in read
+        )
+        if any(frame["status"].eq("recalled").any() for frame in read):
+            yield {}, 0, (recalled[0], recalled[1]), [RECALLED]
+
+    def _present(
+        self, fit: Any, comparison: Mapping[str, Any], entry: Mapping[str, Any]
+    ) -> dict[str, float]:
+        values = {p: float(getattr(fit, p)) for p in ("estimate", "ci_low", "ci_high")}
+        if comparison["measure"] in RATIOS:
+            values = {part: float(np.exp(v)) for part, v in values.items()}
+        elif comparison["measure"] == "MD" and "unit" in entry:
+            unit = self._review["outcomes"][comparison["outcome"]]["unit"]
+            factor = convert(unit, entry["unit"])
+            values = {part: v * (factor or np.nan) for part, v in values.items()}
+        return turn(values, entry)
+
+    # ---- two arms of one trial -------------------------------------------------------------------
+
+    def _try_trial(self, entry: Mapping[str, Any]) -> Iterator[tuple[int, str, dict[str, float]]]:
+        from scipy.special import ndtri, stdtrit
+
+        target = entry["recompute"]
+        arms = self._arms
+        own = arms[
+            (arms["trial"] == target["trial"])
+            & (arms["outcome"] == target["outcome"])
+            & arms["kind"].isin(["final", "change"])
+        ]
+        for (timepoint, kind), rows in own.groupby(["timepoint", "kind"], sort=False):
+            one = rows[rows["arm"] == target["treatment_arm"]]
+            two = rows[rows["arm"] == target["control_arm"]]
+            if len(one) != 1 or len(two) != 1:
+                continue
+            a, b = one.iloc[0], two.iloc[0]
+            place = [] if timepoint == target["timepoint"] else [f"the arms at {timepoint}"]
+            place += [f"{kind} scores"] if own["kind"].nunique() > 1 and kind == "change" else []
+            sizes = [((a["n"], b["n"]), "")]
+            if not np.isnan([a["baseline_n"], b["baseline_n"]]).any():
+                sizes.append(((a["baseline_n"], b["baseline_n"]), "n before treatment"))
+            for (n1, n2), people in sizes:
+                numbers = np.array([n1, a["mean"], a["sd"], n2, b["mean"], b["sd"]], dtype=float)
+                if np.isnan(numbers).any():
+                    continue
+                v1, v2 = a["sd"] ** 2 / n1, b["sd"] ** 2 / n2
+                pooled = ((n1 - 1) * a["sd"] ** 2 + (n2 - 1) * b["sd"] ** 2) / (n1 + n2 - 2)
+                welch = (v1 + v2) ** 2 / (v1**2 / (n1 - 1) + v2**2 / (n2 - 1))
+                separate = float(np.sqrt(v1 + v2))
+                common = float(np.sqrt(pooled * (1 / n1 + 1 / n2)))
+                for level in LEVELS:
+                    upper = (1 + level) / 2
+                    for text, se, q in (
+                        ("", separate, ndtri(upper)),
+                        ("Welch's t interval", separate, stdtrit(welch, upper)),
+                        ("t interval", separate, stdtrit(n1 + n2 - 2, upper)),
+                        ("pooled variance, normal interval", common, ndtri(upper)),
+                        ("pooled variance, t interval", common, stdtrit(n1 + n2 - 2, upper)),
+                    ):
+                        words = [*place, *(t for t in (people, text) if t)]
+                        if level != self._review["level"]:
+                            words.append(f"{100 * level:g} % interval")
+                        if not words:
+                            continue
+                        difference = float(a["mean"] - b["mean"])
+                        factor = convert(a["unit"], entry.get("unit", a["unit"])) or np.nan
+                        values = {
+                            "estimate": difference * factor,
+                            "ci_low": (difference - float(q) * se) * factor,
+                            "ci_high": (difference + float(q) * se) * factor,
+                        }
+                        yield len(words), ", ".join(words), turn(values, entry)
+
+    # ---- individual data -------------------------------------------------------------------------
+
+    def _try_adjusted(
+        self, entry: Mapping[str, Any]
+    ) -> Iterator[tuple[int, str, dict[str, float]]]:
+        if self._ipd is None or not len(self._ipd):
+            return
+        target, spec = entry["recompute"], self._review["files"]["ipd"]
+        own = select(self._ipd, target["trial"], target["outcome"], target["timepoint"])
+        unit = self._review["outcomes"][target["outcome"]]["unit"]
+        declared = frozenset(target["adjust"])
+        names = [BASELINE, *spec["covariates"], *spec["factors"]]
+        treated = own["role"].eq("treatment")
+        for size in range(len(names) + 1):
+            for chosen in combinations(names, size):
+                for gain in (False, True):
+                    if gain and (BASELINE in chosen or own["baseline"].isna().all()):
+                        continue
+                    value = own["value"] - own["baseline"] if gain else own["value"]
+                    try:
+                        found = ancova(
+                            value,
+                            treated,
+                            read_covariates(own, chosen),
+                            level=self._review["level"],
+                        )
+                    except ValueError:
+                        continue
+                    distance = len(declared ^ set(chosen)) + (2 if gain else 0)
+                    label = f"adjusted for {', '.join(chosen)}" if chosen else "unadjusted"
+                    label += ", on changes" if gain else ""
+                    exact = change_unit(found, unit, entry.get("unit", unit))
+                    if distance:
+                        yield distance, label, turn(exact, entry)
+                    yield from _round_first(found, unit, entry, distance, label, exact)
+
+
+def _round_first(
+    found: Any,
+    unit: str,
+    entry: Mapping[str, Any],
+    distance: int,
+    label: str,
+    exact: Mapping[str, float],
+) -> Iterator[tuple[int, str, dict[str, float]]]:
+    """Turn four-week numbers into a year's by 13, before or after rounding them to a decimal."""
+    if unit != "days_per_28" or entry.get("unit") != "days_per_year":
+        return
+    numbers = {p: getattr(found, p) for p in exact}
+    for digits, text in ((None, ""), (1, ", rounded to one decimal first")):
+        values = {p: 13 * (x if digits is None else round(x, digits)) for p, x in numbers.items()}
+        yield distance + 1, f"{label}, four-week numbers times 13{text}", turn(values, entry)

@@ -1,0 +1,211 @@
+"""The multiverse of a review: which ways to analyse its comparisons can be defended.
+
+Measures of the same family on the same numbers, the correlations that the review assumes and its
+sensitivity values, rows that were recalled, trials far from the others, each trial left out, all
+estimators and intervals of :mod:`headway.meta.multiverse`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from headway.meta.multiverse import Effects, Multiverse, explore_multiverse, find_outliers
+from headway.reviews.effects_table import build_effects
+from headway.tables import conform, empty
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FAMILIES = (("MD", "SMD"), ("MC", "SMCC", "SMCR"), ("RR", "OR", "RD"))
+OVERALL = "overall"
+MEASURE, ASSUMED, ROWS = "measure", "assumed r", "rows"
+PRINTED, RECALLED = "read in the source", "with recalled rows"
+
+
+def list_measures(measure: str) -> list[str]:
+    """List the measures that answer the same question, the declared one first."""
+    family = next((own for own in FAMILIES if measure in own), (measure,))
+    return [measure, *(other for other in family if other != measure)]
+
+
+class _Builder:
+    """Effects of comparisons under other measures and correlations, each built once.
+
+    Reviews declare one comparison under several measures; their ways are the same.
+    """
+
+    def __init__(self, review: Mapping[str, Any]) -> None:
+        self._review = review
+        self._built: dict[str, pd.DataFrame] = {}
+
+    def build(
+        self,
+        rows: str,
+        frames: tuple[pd.DataFrame, pd.DataFrame],
+        comparison: Mapping[str, Any],
+        measure: str,
+        r: float,
+    ) -> pd.DataFrame:
+        """Return the rows of a comparison that are pooled under a measure and correlation."""
+        neutral = {**comparison, "id": "any", "label": "any", "measure": measure}
+        key = json.dumps([rows, neutral, r], sort_keys=True)
+        if key not in self._built:
+            own = {**self._review, "comparisons": [neutral]}
+            effects = build_effects(*frames, own, assumed_r=r, check=False)
+            self._built[key] = effects[effects["pooled"]]
+        return self._built[key]
+
+
+def list_ways(
+    arms: pd.DataFrame,
+    contrasts: pd.DataFrame,
+    review: Mapping[str, Any],
+    comparison: Mapping[str, Any],
+    builder: _Builder | None = None,
+) -> Iterator[tuple[str, list[str], list[Effects]]]:
+    """Yield, per subgroup that stands alone, its trials and the ways to compute their effects.
+
+    A comparison between arms is one set. Changes within arms are one set per subgroup where they
+    are grouped by kind of arm, since treated and untreated people are not one population.
+    """
+    builder = builder or _Builder(review)
+    within = comparison["estimand"] != "between_arm"
+    assumed = review["assumed_r"]
+    sources = {PRINTED: (arms, contrasts)}
+    concerned = [frame[frame["outcome"] == comparison["outcome"]] for frame in (arms, contrasts)]
+    if any(frame["status"].eq("recalled").any() for frame in concerned):
+        sources[RECALLED] = tuple(
+            frame.assign(status=frame["status"].replace("recalled", "computed"))
+            for frame in concerned
+        )
+    tables: dict[tuple[str, str, str], pd.DataFrame] = {}
+    for measure in list_measures(comparison["measure"]):
+        for rows, frames in sources.items():
+            table = builder.build(rows, frames, comparison, measure, assumed["value"])
+            needed = table["r_from"].str.startswith("assumed", na=False).any()
+            label = f"{assumed['value']:g}" if within or needed else "not needed"
+            tables[measure, label, rows] = table
+            for r in assumed["sensitivity"] if needed else []:
+                tables[measure, f"{r:g}", rows] = builder.build(
+                    rows, frames, comparison, measure, r
+                )
+    alone = comparison["subgroup_by"] == "arm"
+    declared = next(iter(tables.values()))
+    groups = list(dict.fromkeys(declared["subgroup"])) if alone else [OVERALL]
+    for group in groups:
+        ways: list[Effects] = []
+        studies: dict[str, None] = {}
+        parts: dict[tuple[str, str, str], pd.DataFrame] = {}
+        for key, table in tables.items():
+            own = table[table["subgroup"] == group] if alone else table
+            several = own["trial"].duplicated(keep=False) | within
+            names = own["trial"].mask(several, own["trial"] + ": " + own["arms"])
+            parts[key] = own.assign(study=names).drop_duplicates("study").set_index("study")
+            studies |= dict.fromkeys(parts[key].index)
+        names = list(studies)
+        for (measure, r, rows), own in parts.items():
+            aligned = own.reindex(names)
+            if not aligned["yi"].notna().any():
+                continue
+            unit = str(own["unit"].iloc[0])
+            choices = {MEASURE: measure, ASSUMED: r, ROWS: rows}
+            ways.append(Effects(choices, aligned["yi"].to_numpy(), aligned["vi"].to_numpy(), unit))
+        if ways:
+            yield group, names, ways
+
+
+def include_by_risk(
+    risk_of_bias: pd.DataFrame, comparison: Mapping[str, Any], studies: list[str]
+) -> dict[str, Any]:
+    """List the ways to choose trials by their overall risk of bias, as typed (Handbook 10.14).
+
+    A trial without an overall judgement is not at low risk, and not at high risk either.
+    """
+    import pandas as pd
+
+    own = risk_of_bias[risk_of_bias["domain"] == "overall"]
+    own = own[own["outcome"].isna() | own["outcome"].eq(comparison["outcome"])]
+    # A judgement about this outcome comes before one about all.
+    own = own.sort_values("outcome", na_position="last").drop_duplicates("trial")
+    judged = pd.Series(studies).str.split(": ").str[0].map(own.set_index("trial")["judgement"])
+    low, high = judged.eq("low").to_numpy(), judged.eq("high").to_numpy()
+    out = {}
+    if 0 < low.sum() < len(studies):
+        out["at low risk of bias"] = low
+    if 0 < high.sum() < len(studies):
+        out["without those at high risk of bias"] = ~high
+    return out
+
+
+def explore_comparison(
+    review: Mapping[str, Any],
+    studies: list[str],
+    ways: list[Effects],
+    by_risk: Mapping[str, Any] | None = None,
+) -> Multiverse | None:
+    """Explore the ways to analyse one set; None where fewer than two studies are pooled."""
+    y, v = np.asarray(ways[0].yi), np.asarray(ways[0].vi)
+    if np.isfinite(y).sum() < 2:
+        return None
+    outliers = find_outliers(y, v)
+    inclusions = {"without outliers": ~outliers} if outliers.any() else {}
+    inclusions |= by_risk or {}
+    declared = (review["model"]["method"], review["model"]["test"])
+    return explore_multiverse(
+        ways,
+        inclusions=inclusions,
+        studies=studies,
+        declared=declared,
+        level=review["level"],
+    )
+
+
+def explore_review(
+    arms: pd.DataFrame,
+    contrasts: pd.DataFrame,
+    review: Mapping[str, Any],
+    risk_of_bias: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Explore the multiverse of every comparison of a review.
+
+    Parameters
+    ----------
+    arms, contrasts
+        Tables of the contract.
+    review
+        review.yaml with its defaults.
+    risk_of_bias
+        Judgements; trials at low risk alone are a way to analyse a comparison.
+
+    Returns
+    -------
+    DataFrame
+        Table `multiverse`; the declared specification of each set comes first.
+    """
+    import pandas as pd
+
+    parts = []
+    builder = _Builder(review)
+    for comparison in review["comparisons"]:
+        for group, studies, ways in list_ways(arms, contrasts, review, comparison, builder):
+            by_risk = (
+                None if risk_of_bias is None else include_by_risk(risk_of_bias, comparison, studies)
+            )
+            found = explore_comparison(review, studies, ways, by_risk)
+            if found is None:
+                continue
+            frame = found.to_frame().rename(
+                columns={ASSUMED: "assumed_r", "left out": "left_out", "interval": "test"}
+            )
+            frame = frame.rename(columns={"estimator": "method", "rows": "rows_used"})
+            frame.insert(0, "comparison", comparison["id"])
+            frame.insert(1, "subgroup", group)
+            frame.insert(2, "specification", np.arange(len(frame)))
+            parts.append(frame)
+    if not parts:
+        return empty("multiverse")
+    return conform("multiverse", pd.concat(parts, ignore_index=True))
