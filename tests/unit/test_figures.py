@@ -239,9 +239,11 @@ def test_inlined_figures_share_no_identifier(tmp_path: Path) -> None:
 SCRIPT = """
 import sys
 from pathlib import Path
-from headway.figures import clinic, review, theme
-from tests.unit.pages_builder import released, review as read
-document, tables = read("lee_done_2004_acupoint")
+from headway.figures import theme
+from headway.figures.clinic import draw as clinic
+from headway.figures.review import draw as review
+from tests.unit.pages_builder import released, review as read_review
+document, tables = read_review("lee_done_2004_acupoint")
 theme.save(review.draw_review(tables, document), Path(sys.argv[1]))
 settings, tables, _ = released("kostecki_dillon_1999")
 theme.save(clinic.draw_clinic(tables, settings), Path(sys.argv[1]))

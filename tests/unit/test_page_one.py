@@ -13,6 +13,7 @@ import pytest
 from headway import disclosure
 from headway.disclosure import PRESETS
 from headway.figures.clinic import draw as clinic_figures
+from headway.messages import t
 from headway.outcomes.audit import empty_audit
 from headway.outcomes.expectation.benchmark import explain_benchmark
 from headway.outcomes.expectation.expected import judge, read_sources
@@ -207,7 +208,7 @@ def test_a_flag_is_seen_on_page_one_with_the_way_to_its_section(name: str) -> No
         )
     else:
         assert out["traps"].query("flagged")["id"].tolist() == [TRAPS[name]]
-        sentence, href = clinic_answer._DOUBTS[TRAPS[name]], "#traps"
+        sentence, href = t(clinic_answer._DOUBTS[TRAPS[name]]), "#traps"
     assert f"Careful: {sentence}" in text
     assert href[1:] in ids
     assert f'{sentence} <a href="{href}">' in page
@@ -232,7 +233,7 @@ def test_zeros_for_which_a_clinic_is_refused_are_a_doubt_too() -> None:
     rules = PRESETS["opensafely"]
     out = disclosure.release({n: found[n] for n in disclosure.RULES}, rules)
     page, _ = clinic_page.build({"id": "x", "title": "x"}, status, out, [], rules)
-    assert clinic_answer._DOUBTS["zero_coded_missing"] in page
+    assert t(clinic_answer._DOUBTS["zero_coded_missing"]) in page
     assert not len(empty_audit()["traps"])
 
 

@@ -76,7 +76,7 @@ def draw_specifications(
         size = float(np.clip(320 / shown.size, 1.6, 5.0))
         for flag, colour, mark, label in (
             (True, INK, "s", say(f"interval excludes {null_name}")),
-            (False, GREY, "o", t("interval includes it")),
+            (False, GREY, "o", t("specifications.interval_includes_it")),
         ):
             some = away[shown] == flag
             curve.vlines(x[some], low[shown][some], high[shown][some], color=FAINT, linewidth=0.9)
@@ -89,7 +89,7 @@ def draw_specifications(
         curve.vlines([at], low[declared], high[declared], color=ORANGE, linewidth=1.6)
         curve.plot(
             [at], [value[declared]], "D", color=ORANGE, markeredgecolor=INK, markersize=7,
-            linestyle="none", label=t("declared"),
+            linestyle="none", label=t("specifications.declared"),
         )  # fmt: skip
         curve.axhline(null, color=GREY, linewidth=0.9)
         curve.set_xlim(-0.02 * shown.size - 1, 1.02 * shown.size)
@@ -143,9 +143,7 @@ def draw_specifications(
             below.set_xlabel(x_label)
     same = np.sign(value - null) == np.sign(value[declared] - null)
     alt = t(
-        "{title}: {n} specifications, estimates from {least} to {most}, declared {declared} "
-        "({low} to {high}). {same} % lie on the declared side of {null}, {away} % with an "
-        "interval that excludes it.",
+        "specifications.title_n_specifications_estimates_from_least",
         title=title,
         n=n,
         least=decimal(f"{value.min():.2f}"),
@@ -157,10 +155,7 @@ def draw_specifications(
         null=say(null_name),
         away=f"{100 * (same & away).mean():.0f}",
     )
-    caption = t(
-        "Above: each way to analyse, sorted, with its interval (long ones are cut). Below: what it "
-        "chooses."
-    )
+    caption = t("specifications.above_each_way_to_analyse_sorted_with_its")
     if step > 1:
-        caption += " " + t("Every {step}th of {n} is drawn.", step=step, n=n)
+        caption += " " + t("specifications.every_step_th_of_n_is_drawn", step=step, n=n)
     return Drawing(figure, title, alt, caption, wide=True)

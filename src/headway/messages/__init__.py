@@ -1,16 +1,24 @@
-"""What pages and figures say, in the reader's language.
+"""Sentences: an id with its values, in the reader's language. The only place where one is made.
 
-English is the source: a message is its English text, with `{places}` for values. The catalogue
-`catalogue.yaml` holds the other languages beside it. `t` fills a message; `say` translates text
-that a table already holds in English, by the same catalogue. Names of places under `any` in an
-entry may hold any text in `say`, those under `each` a list of such, those under `word` any one
-word; all others hold a number or another message.
+A table carries codes and values. Where it says more than a code can, it carries a message: the id
+of an entry of the catalogue with the values of its places, as text (`Message`). A page asks `say`
+for the sentence of such a cell, or `t` for an entry by its id. No room reads a sentence back.
+
+The catalogue stands in `catalogue/`, a file for each family of ids. An entry holds its text in
+every language, with `{place}` for a value, `{place:1}` for a number with one decimal,
+`{place:count}` for one with blanks between thousands; or it is a mapping of `one`, `other` and
+`hidden` by the value of its place `n` (`hidden`: the number was withheld).
+Plural rules of a library are not needed for that: English, Spanish and German all tell one from
+other numbers alone.
 """
 
 from __future__ import annotations
 
+import json
+import math
 import re
-from collections.abc import Iterator
+import string
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -20,15 +28,12 @@ from typing import Any
 LANGUAGES = ("en", "es", "de")
 # Languages that write 1,5.
 _DECIMAL_COMMA = ("es", "de")
-# How a place of a message may be free, and what each of its characters may be.
-FREE = ("any", "each", "word")
-_ONE = {"any": "(?:(?!; ).)", "each": "(?:(?!; ).)", "word": r"\S"}
-_AND = {"es": " y ", "de": " und "}
-CATALOGUE = Path(__file__).with_name("catalogue.yaml")
+_AND = {"en": " and ", "es": " y ", "de": " und "}
+CATALOGUE = Path(__file__).with_name("catalogue")
+MISSING = "–"
 
 _language: ContextVar[str] = ContextVar("language", default="en")
-# What was asked for in a language that does not have it; tests read it.
-missed: set[tuple[str, str]] = set()
+_ID = re.compile(r"[a-z][a-z0-9_]*(?:\.[A-Za-z0-9_]+)+")
 
 
 @contextmanager
@@ -54,137 +59,239 @@ def current() -> str:
     return _language.get()
 
 
+# ---- numbers -------------------------------------------------------------------------------------
+
+
 def decimal(text: str) -> str:
     """Write a number's decimal sign as the language does."""
     return text.replace(".", ",") if current() in _DECIMAL_COMMA else text
 
 
+def is_missing(value: Any) -> bool:
+    """Whether a cell holds nothing."""
+    if value is None:
+        return True
+    try:
+        return math.isnan(value)
+    except TypeError:
+        return not isinstance(value, str) and bool(value != value)
+
+
+def write_number(value: Any, digits: int = 2) -> str:
+    """Write a number with a minus sign, without a sign on zero; a small one is never 0."""
+    if is_missing(value):
+        return MISSING
+    value = float(value)
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    if 1e-6 < abs(value) < 0.5 * 10**-digits:  # small but not zero; below that it is rounding
+        digits = min(6, 1 - math.floor(math.log10(abs(value))))
+    text = f"{abs(value):.{digits}f}"
+    return decimal(f"−{text}" if value < 0 and float(text) else text)
+
+
+def write_integer(value: Any) -> str:
+    """Write a count."""
+    if is_missing(value):
+        return MISSING
+    return f"{round(float(value)):,}".replace(",", " ").replace("-", "−")
+
+
+# ---- messages ------------------------------------------------------------------------------------
+
+
+class Message(str):
+    """An id of the catalogue with values for its places: text that a cell of a table can hold.
+
+    Values are numbers, text that is shown as it is (a clinic's own label), other messages, or
+    lists of these. As text it reads `id`, or `id{"place": value}` in JSON.
+
+    Examples
+    --------
+    >>> Message("people.lost", n=3)
+    'people.lost{"n":3}'
+    """
+
+    __slots__ = ("id", "values")
+    id: str
+    values: dict[str, Any]
+
+    def __new__(cls, id: str, /, **values: Any) -> Message:
+        """Put an id and its values together."""
+        plain = {place: _simplify(value) for place, value in values.items()}
+        text = id
+        if plain:
+            text += json.dumps(_encode(plain), ensure_ascii=False, separators=(",", ":"))
+        made = super().__new__(cls, text)
+        made.id, made.values = id, plain
+        return made
+
+    def __reduce__(self) -> Any:
+        """Pickle by the text, which holds everything."""
+        return _first, (str(self),)
+
+
+def _first(text: str) -> Message:
+    return (read(text) or [Message(text)])[0]
+
+
+def _simplify(value: Any) -> Any:
+    """Turn a value into what JSON can hold; 12 digits, as tables are written."""
+    if isinstance(value, Message | str | bool | int) or value is None:
+        return value
+    if isinstance(value, Mapping):
+        raise TypeError("a value of a message is a number, text, a message or a list of these")
+    if isinstance(value, Sequence):
+        return [_simplify(v) for v in value]
+    if is_missing(value):
+        return None
+    value = value.item() if hasattr(value, "item") else value
+    return float(f"{value:.12g}") if isinstance(value, float) else value
+
+
+def _encode(value: Any) -> Any:
+    if isinstance(value, Message):
+        return {"id": value.id, **{k: _encode(v) for k, v in value.values.items()}}
+    if isinstance(value, dict):
+        return {k: _encode(v) for k, v in value.items()}
+    return [_encode(v) for v in value] if isinstance(value, list) else value
+
+
+def _decode(value: Any) -> Any:
+    if isinstance(value, dict):
+        return Message(value["id"], **{k: _decode(v) for k, v in value.items() if k != "id"})
+    return [_decode(v) for v in value] if isinstance(value, list) else value
+
+
+def join(messages: Sequence[str | None]) -> str:
+    """Put several messages into one cell; what is empty is left out."""
+    return "; ".join(m for m in messages if m)
+
+
+def read(cell: str) -> list[Message] | None:
+    """Read the messages of a cell; None where it holds anything else."""
+    out, at, decoder = [], 0, json.JSONDecoder()
+    while True:
+        found = _ID.match(cell, at)
+        if found is None:
+            return None
+        values: dict[str, Any] = {}
+        at = found.end()
+        if cell.startswith("{", at):
+            try:
+                values, at = decoder.raw_decode(cell, at)
+                out.append(Message(found.group(), **{k: _decode(v) for k, v in values.items()}))
+            except (ValueError, KeyError, TypeError):
+                return None
+        else:
+            out.append(Message(found.group()))
+        if at == len(cell):
+            return out
+        if not cell.startswith("; ", at):
+            return None
+        at += 2
+
+
+# ---- the catalogue -------------------------------------------------------------------------------
+
+
 @cache
-def _entries() -> list[dict[str, str]]:
+def entries() -> dict[str, dict[str, Any]]:
+    """Read the catalogue: id -> language -> text, or forms of it by number.
+
+    Raises
+    ------
+    ValueError
+        If an id stands twice.
+    """
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    entries: list[dict[str, str]] = yaml.load(CATALOGUE.read_text("utf-8"), loader)["messages"]
-    return entries
+    out: dict[str, dict[str, Any]] = {}
 
+    def collect(at: str, part: Mapping[str, Any]) -> None:
+        if "en" in part:
+            if at in out:
+                raise ValueError(f"the message {at} stands twice in the catalogue")
+            out[at] = dict(part)
+            return
+        for key, below in part.items():
+            if not isinstance(key, str):
+                raise ValueError(f"YAML reads a key below {at} as {key}: write it in quotes")
+            collect(f"{at}.{key}" if at else key, below)
 
-@cache
-def _catalogue(language: str) -> dict[str, str]:
-    return {entry["en"]: entry[language] for entry in _entries() if language in entry}
-
-
-def t(message: str, **values: Any) -> str:
-    """Translate a message and fill its places.
-
-    A message without a translation stays English, and is remembered in `missed`.
-    """
-    language = current()
-    if language != "en":
-        found = _catalogue(language).get(message)
-        if found is None:
-            missed.add((language, message))
-        else:
-            message = found
-    return message.format(**values) if values else message
-
-
-# An author and a year stay as they are, and so does a code or a currency in capitals.
-_CITATION = re.compile(r"[A-Z][\w'’-]+( [A-Z]?[\w'’-]+){0,3} (19|20)\d\d")
-# A value that is a number as it stands: a sign, digits, a percent sign.
-_NUMBER = re.compile(r"[<>≤≥]?\s?[-−+±]?(\d[\d  ]*(\.\d+)?|∞)(\s?%)?")
-
-
-@cache
-def _patterns(language: str) -> list[tuple[re.Pattern[str], str, dict[str, str]]]:
-    """Messages with places as patterns, the longest first, so that the most telling one wins.
-
-    Returns the pattern, the translation, and how the places that are not strict are free.
-    """
-    out = []
-    for entry in sorted(_entries(), key=lambda e: -len(e["en"])):
-        places = re.split(r"\{(\w+)\}", entry["en"])
-        if len(places) == 1 or language not in entry:
-            continue
-        free = {place: kind for kind in FREE for place in entry.get(kind, "").split()}
-        seen: set[str] = set()
-        pattern = ""
-        for i, part in enumerate(places):
-            if i % 2 == 0:
-                pattern += re.escape(part)
-            else:  # a place that comes back holds the same
-                one = _ONE.get(free.get(part, ""), ".")
-                pattern += f"(?P={part})" if part in seen else f"(?P<{part}>{one}+?)"
-                seen.add(part)
-        out.append((re.compile(pattern), entry[language], free))
+    for path in sorted(CATALOGUE.glob("*.yaml")):
+        collect("", yaml.load(path.read_text("utf-8"), loader))
     return out
 
 
-def say(text: str) -> str:
-    """Translate text that a table holds in English, with its values already in it.
+def known(id: str) -> bool:
+    """Whether the catalogue has an id."""
+    return id in entries()
 
-    Looked up as a whole, then as a message with values, then in its parts between `; `, as many
-    of them together as are one message. What stands in a place of a message must be a number or
-    a message itself, except where the catalogue lets it be any text. Text that is no message (a
-    clinic's own labels, codes) stays as it is, and is remembered in `missed`.
+
+def term(family: str, code: Any) -> str:
+    """Name a code by the entry of its family; a code of the clinic's own stands as it is.
+
+    Returns a message that a cell can hold, or the code with blanks for underscores.
     """
-    language = current()
-    if language == "en" or not re.search(r"[^\W\d_]{2}", text):
-        return text
-    parts, out = text.split("; "), []
-    while parts:
-        for end in range(len(parts), 0, -1):
-            whole = "; ".join(parts[:end])
-            found = _value(whole, language)
-            if found is not None:
-                break
-        else:
-            end, found = 1, parts[0]
-            if re.search(r"[^\W\d_]{2}", found):
-                missed.add((language, found))
-        out.append(found)
-        parts = parts[end:]
-    return "; ".join(out)
+    id = f"{family}.{code}"
+    return Message(id) if known(id) else str(code).replace("_", " ")
 
 
-@cache
-def _translate(text: str, language: str) -> str | None:
-    """Translate a message, with or without values; None where it is none."""
-    exact = _catalogue(language).get(text)
-    if exact is not None:
-        return exact
-    for pattern, found, free in _patterns(language):
-        match = pattern.fullmatch(text)
-        if match is None:
-            continue
-        values = {k: _value(v, language, free.get(k, "")) for k, v in match.groupdict().items()}
-        if None not in values.values():
-            return found.format(**values)
-    return None
+class _Formatter(string.Formatter):
+    """Write values into places: numbers with the language's signs, messages as sentences."""
+
+    def format_field(self, value: Any, spec: str) -> str:
+        if isinstance(value, Message):
+            return t(value.id, **value.values)
+        if isinstance(value, list | tuple):
+            parts = [self.format_field(v, "") for v in value]
+            if spec == "and" and len(parts) > 1:
+                return ", ".join(parts[:-1]) + _AND[current()] + parts[-1]
+            return (spec if spec not in ("", "and") else ", ").join(parts)
+        if isinstance(value, str):
+            return value
+        if isinstance(value, bool):
+            return str(value)
+        if is_missing(value):
+            return MISSING
+        if spec == "count":
+            return write_integer(value)
+        if spec:
+            return write_number(value, int(spec))
+        if float(value).is_integer():
+            return f"{value:.0f}".replace("-", "−")
+        return decimal(f"{value:.6g}".replace("-", "−"))
 
 
-@cache
-def _value(text: str, language: str, free: str = "") -> str | None:
-    """Translate what stands in a place: a number, a message, or a list of these.
+_formatter = _Formatter()
 
-    None where it is none of them, unless the place is free: with `any` the whole text stands as
-    it is, with `each` every member of a list that is no message.
+
+def t(id: str, /, **values: Any) -> str:
+    """Make the sentence of an id in the language in use.
+
+    Raises
+    ------
+    KeyError
+        If the catalogue lacks the id, or a place has no value.
     """
-    if _NUMBER.fullmatch(text):
-        text = text.replace("-", "−")
-        return text.replace(".", ",") if language in _DECIMAL_COMMA else text
-    members = free if free == "each" else ""
-    found = _translate(text, language) or _translate_list(text, language, members)
-    if found is None and (free or text == text.upper() or _CITATION.fullmatch(text)):
-        return text
-    return found
+    text = entries()[id][current()]
+    if not isinstance(text, str):
+        n = values.get("n")
+        form = "hidden" if is_missing(n) else "one" if n in (1, "1") else "other"
+        text = text.get(form, text["other"])
+    return _formatter.vformat(text, (), values) if values else text
 
 
-def _translate_list(text: str, language: str, free: str) -> str | None:
-    """Translate a list whose members are values; a member may hold a comma of its own."""
-    for sign in ("; ", ", ", " and "):
-        for place in re.finditer(sign, text):
-            first = _value(text[: place.start()], language, free)
-            rest = first and _value(text[place.end() :], language, free)
-            if rest:
-                return f"{first}{_AND[language] if sign == ' and ' else sign}{rest}"
-    return None
+def say(cell: Any) -> str:
+    """Make the sentences of a cell in the language in use; other text stands as it is."""
+    text = str(cell)
+    found = [cell] if isinstance(cell, Message) else read(text)
+    if found is None or not all(known(m.id) for m in found):
+        from headway.messages import legacy
+
+        if not legacy.new:
+            legacy.new.extend(e for e in entries().values() if isinstance(e["en"], str))
+        return legacy.say(text, current())
+    return "; ".join(t(m.id, **m.values) for m in found)

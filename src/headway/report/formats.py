@@ -10,10 +10,17 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from headway.messages import decimal, say, t
+from headway.messages import (
+    MISSING,
+    decimal,
+    say,
+    t,
+)
+from headway.messages import is_missing as missing
+from headway.messages import write_integer as integer
+from headway.messages import write_number as number
 
-MISSING = "–"
-HIDDEN = "hidden"
+HIDDEN = "common.hidden"
 RATIOS = {"RR": "risk ratio", "OR": "odds ratio"}
 MEASURES = {
     "MD": "mean difference (MD)",
@@ -87,6 +94,9 @@ FORBIDDEN_IN = {
 }
 
 
+__all__ = ["MISSING", "integer", "missing", "number"]
+
+
 def find_forbidden(text: str, language: str = "en") -> list[str]:
     """List what a text about a clinic's own results says and may not say."""
     forbidden, allowed = FORBIDDEN_IN[language]
@@ -94,34 +104,6 @@ def find_forbidden(text: str, language: str = "en") -> list[str]:
     for phrase in allowed:
         plain = plain.replace(phrase, "")
     return [m.group() for pattern in forbidden for m in re.finditer(pattern, plain)]
-
-
-def missing(value: Any) -> bool:
-    """Whether a cell holds nothing."""
-    if value is None:
-        return True
-    try:
-        return bool(math.isnan(value))
-    except TypeError:
-        return not isinstance(value, str) and bool(value != value)
-
-
-def number(value: Any, digits: int = 2) -> str:
-    """Write a number with a minus sign, without a sign on zero."""
-    if missing(value):
-        return MISSING
-    value = float(value)
-    if math.isinf(value):
-        return "∞" if value > 0 else "−∞"
-    if 1e-6 < abs(value) < 0.5 * 10**-digits:  # small but not zero; below that it is rounding
-        digits = min(6, 1 - math.floor(math.log10(abs(value))))
-    text = f"{abs(value):.{digits}f}"
-    return decimal(f"−{text}" if value < 0 and float(text) else text)
-
-
-def integer(value: Any) -> str:
-    """Write a count."""
-    return MISSING if missing(value) else f"{round(float(value)):,}".replace(",", " ")
 
 
 def p_value(value: Any) -> str:
@@ -135,7 +117,7 @@ def limits(low: Any, high: Any, digits: int = 2) -> str:
     """Write two limits."""
     if missing(low) or missing(high):
         return MISSING
-    return t("{low} to {high}", low=number(low, digits), high=number(high, digits))
+    return t("common.low_to_high", low=number(low, digits), high=number(high, digits))
 
 
 def percent(value: Any, digits: int = 0) -> str:
@@ -152,7 +134,7 @@ def interval(row: Mapping[str, Any], digits: int = 2) -> str:
         return text
     method = str(row["interval"]).replace("95 %, ", "")
     return t(
-        "{value} (95 % CI {limits}; {method})",
+        "common.value_95_percent_ci_limits_method",
         value=text,
         limits=limits(row["ci_low"], row["ci_high"], digits),
         method=say(method),
@@ -176,7 +158,7 @@ def as_text(value: Any) -> str:
     if missing(value) or value == "":
         return MISSING
     if isinstance(value, bool):
-        return t("yes") if value else t("no")
+        return t("common.yes") if value else t("common.no")
     if isinstance(value, float):
         return decimal(f"{value:.6g}".replace("-", "−"))
     return say(str(value))

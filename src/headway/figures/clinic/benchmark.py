@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 ROW, DETAIL = 0.29, 0.19  # inches a line, and a line of detail
 _BAND = "#e8e3d0"
 _KINDS = {
-    "waiting_list": "Waiting list or no treatment",
-    "usual_care": "Usual care",
-    "sham": "Sham",
-    "active": "Another active treatment",
-    "manual": "Manual treatment",
-    "needling": "Trigger point needling",
-    "acupuncture": "Acupuncture",
-    "self_care": "Self-care",
-    "other": "Other treatment",
+    "waiting_list": "benchmark.waiting_list_or_no_treatment",
+    "usual_care": "benchmark.usual_care",
+    "sham": "benchmark.sham",
+    "active": "benchmark.another_active_treatment",
+    "manual": "benchmark.manual_treatment",
+    "needling": "benchmark.trigger_point_needling",
+    "acupuncture": "benchmark.acupuncture",
+    "self_care": "benchmark.self_care",
+    "other": "benchmark.other_treatment",
 }
 _MOST = 18  # arms drawn; every one is in the table
 
@@ -75,17 +75,14 @@ def draw_benchmark(
     ours = next(r for r in rows if r["block"] == "clinic")
     drawn = [r for r in rows if r["block"] == "arm"]
     lines = _list_lines(ours, drawn[:_MOST], [r for r in rows if r["block"] == "pooled"])
-    title = t("This clinic beside published trial arms")
-    expected_label = expected_label or t("expected without treatment")
+    title = t("benchmark.this_clinic_beside_published_trial_arms")
+    expected_label = expected_label or t("expected.expected_without_treatment_2")
     last = aside = ""
     if last_change is not None:
-        label = t("The same, counted from the last 4 weeks before")
+        label = t("page_one.the_same_counted_from_the_last_4_weeks_before")
         lines.insert(2, _Line("last", label, value=last_change, right=_number(last_change)))
         last = f" {label}: {_number(last_change)}."
-        aside = " " + t(
-            "The cross in the clinic’s block is its change from the last 4 weeks before alone, as "
-            "the shaded range is."
-        )
+        aside = " " + t("page_one.the_cross_in_the_clinic_s_block_is_its_change")
     figure = _draw(lines, expected, expected_label, str(ours["unit"]), stamp)
     return Drawing(
         figure,
@@ -102,15 +99,17 @@ def draw_benchmark(
 def _list_lines(
     ours: dict[str, Any], drawn: list[dict[str, Any]], pooled: list[dict[str, Any]]
 ) -> list[_Line]:
-    lines = [_Line("block", t("This clinic, before and after")), _clinic(ours)]
-    lines.append(_Line("block", t("Published trial arms, change from baseline")))
+    lines = [_Line("block", t("benchmark.this_clinic_before_and_after")), _clinic(ours)]
+    lines.append(_Line("block", t("benchmark.published_trial_arms_change_from_baseline")))
     if not drawn:
         why = (
             ours["why_not"]
             if isinstance(ours["why_not"], str)
             else ("no arm of a like time, unit and condition; the table lists each with its reason")
         )
-        lines.append(_Line("text", t("None is drawn"), tuple(textwrap.wrap(say(str(why)), 80))))
+        lines.append(
+            _Line("text", t("benchmark.none_is_drawn"), tuple(textwrap.wrap(say(str(why)), 80)))
+        )
     for kind in dict.fromkeys(r["kind"] for r in drawn):
         lines.append(_Line("heading", say(_KINDS.get(str(kind), str(kind)))))
         lines += [_arm(r) for r in drawn if r["kind"] == kind]
@@ -119,10 +118,10 @@ def _list_lines(
 
 
 def _clinic(r: dict[str, Any]) -> _Line:
-    n = t("n hidden") if math.isnan(r["n"]) else f"n {r['n']:.0f}"
+    n = t("common.n_hidden") if math.isnan(r["n"]) else f"n {r['n']:.0f}"
     if not math.isnan(r["of"]):
-        n = t("{n} of {of} who started", n=n, of=f"{r['of']:.0f}")
-    before = t("mean before {mean}", mean=_number(r["baseline"], 1))
+        n = t("benchmark.n_of_of_who_started", n=n, of=f"{r['of']:.0f}")
+    before = t("benchmark.mean_before_mean", mean=_number(r["baseline"], 1))
     first = f"{n}; {say(str(r['timepoint']))}; {before}"
     second = f"{say(str(r['condition']))}; {say(str(r['technique']))}"
     return _Line(
@@ -132,22 +131,22 @@ def _clinic(r: dict[str, Any]) -> _Line:
         r["change"],
         r["ci_low"],
         r["ci_high"],
-        right=_cell(r) if not r["redacted"] else t("hidden"),
+        right=_cell(r) if not r["redacted"] else t("common.hidden"),
         percent=_percent(r),
     )
 
 
 def _arm(r: dict[str, Any]) -> _Line:
-    n = t("n not printed") if math.isnan(r["n"]) else f"n {r['n']:.0f}"
+    n = t("benchmark.n_not_printed") if math.isnan(r["n"]) else f"n {r['n']:.0f}"
     before = (
-        t("mean before not printed")
+        t("benchmark.mean_before_not_printed")
         if math.isnan(r["baseline"])
-        else t("mean before {mean}", mean=decimal(f"{r['baseline']:.1f}"))
+        else t("benchmark.mean_before_mean", mean=decimal(f"{r['baseline']:.1f}"))
     )
-    other = "" if r["like_baseline"] == "yes" else "; " + t("OTHER BASELINE")
+    other = "" if r["like_baseline"] == "yes" else "; " + t("benchmark.other_baseline_2")
     if r["like_baseline"] == "not printed":
         other = ""
-    weeks = t("{weeks} weeks", weeks=f"{r['time_days'] / 7:.0f}")
+    weeks = t("common.weeks_weeks", weeks=f"{r['time_days'] / 7:.0f}")
     detail = f"{n}; {weeks}; {before}{other}"
     more = [say(str(r["condition"]))] if isinstance(r["condition"], str) else []
     if isinstance(r["why_not"], str):
@@ -167,7 +166,7 @@ def _arm(r: dict[str, Any]) -> _Line:
 
 def _pooled(r: dict[str, Any]) -> _Line:
     detail = t(
-        "{k} trials, n {n}; 95 % prediction interval {low} to {high}",
+        "benchmark.k_trials_n_n_95_percent_prediction_interval",
         k=f"{r['k']:.0f}",
         n=f"{r['n']:.0f}",
         low=_number(r["pi_low"]),
@@ -201,12 +200,12 @@ def _cell(
     if math.isnan(r[value]):
         return "–"
     if math.isnan(r[low]):
-        return t("{value}, no CI", value=_number(r[value]))
+        return t("benchmark.value_no_ci", value=_number(r[value]))
     return f"{_number(r[value])} {_limits_of(_number(r[low]), _number(r[high]))}"
 
 
 def _limits_of(low: str, high: str) -> str:
-    return t("[{low}, {high}]", low=low, high=high)
+    return t("benchmark.low_high", low=low, high=high)
 
 
 def _percent(r: dict[str, Any]) -> str:
@@ -221,7 +220,7 @@ def _percent(r: dict[str, Any]) -> str:
 
 def _number(value: float, digits: int = 2) -> str:
     if math.isnan(value):
-        return t("hidden")
+        return t("common.hidden")
     text = decimal(f"{abs(value):.{digits}f}")
     return f"−{text}" if value < 0 and re.search("[1-9]", text) else text
 
@@ -262,7 +261,7 @@ def _draw(
                 axes.axvline(edge, color="#8d8250", linewidth=0.8, linestyle=(0, (3, 2)), zorder=1)
             axes.annotate(
                 t(
-                    "shaded: {what}, {low} to {high}",
+                    "benchmark.shaded_what_low_to_high_2",
                     what=expected_label,
                     low=_number(expected[0], 1),
                     high=_number(expected[1], 1),
@@ -284,9 +283,9 @@ def _draw(
             y += h
         _finish(axes, unit)
         for x, label in (
-            (0.01, t("Group")),
-            (0.69, t("Change [95 % CI],\nbelow it in percent")),
-            (0.69 + 0.305 * 0.53, t("Clinic − arm [95 % CI],\na description")),
+            (0.01, t("benchmark.group")),
+            (0.69, t("benchmark.change_95_percent_ci_below_it_in_percent")),
+            (0.69 + 0.305 * 0.53, t("benchmark.clinic_minus_arm_95_percent_ci_a_description")),
         ):
             figure.text(x, 1 - 0.42 / inches, label, fontweight="bold", va="center", fontsize=8.5)
         theme.stamp(figure, stamp)
@@ -413,8 +412,10 @@ def _finish(axes: Axes, unit: str) -> None:
     axes.set_yticks([])
     axes.grid(axis="x", color=FAINT, linewidth=0.5, zorder=0)
     axes.set_axisbelow(True)
-    for x, align, name in ((0.0, "left", "← fewer after"), (1.0, "right", "more after →")):
-        name = name if "days" in unit else name.replace("fewer", "less")
+    for x, align, name in (
+        (0.0, "left", "benchmark.fewer_after" if "days" in unit else "benchmark.less_after"),
+        (1.0, "right", "benchmark.more_after"),
+    ):
         axes.annotate(
             t(name),
             (x, 0),
@@ -426,7 +427,7 @@ def _finish(axes: Axes, unit: str) -> None:
             fontsize=8,
         )
     axes.annotate(
-        t("change in {unit}, after − before", unit=say(unit)),
+        t("benchmark.change_in_unit_after_minus_before", unit=say(unit)),
         (0.5, 0),
         xycoords="axes fraction",
         xytext=(0, -35),
@@ -447,31 +448,31 @@ def _describe(
     title: str,
     stamp: str,
 ) -> str:
-    parts = [f"{stamp}. " if stamp else "", t("Forest plot: {title}.", title=title)]
+    parts = [f"{stamp}. " if stamp else "", t("benchmark.forest_plot_title", title=title)]
     for r in rows:
         if r["block"] == "clinic":
-            value = t("hidden") if r["redacted"] or math.isnan(r["change"]) else _words(r)
-            parts.append(" " + t("This clinic: {value}.", value=value))
+            value = t("common.hidden") if r["redacted"] or math.isnan(r["change"]) else _words(r)
+            parts.append(" " + t("benchmark.this_clinic_value", value=value))
         elif r["block"] == "arm":
-            other = {"yes": "like baseline", "no": "other baseline"}.get(
+            other = {"yes": "benchmark.like_baseline", "no": "benchmark.other_baseline"}.get(
                 r["like_baseline"], "baseline not printed"
             )
             kind = say(_KINDS.get(r["kind"], r["kind"]))
             parts.append(f" {kind}, {say(r['label'])}: {_words(r)}, {t(other)}.")
         elif r["block"] == "pooled":
             spread = t(
-                "prediction interval {low} to {high}",
+                "benchmark.prediction_interval_low_to_high",
                 low=_number(r["pi_low"]),
                 high=_number(r["pi_high"]),
             )
             parts.append(f" {_capital(say(r['label']))}: {_words(r)}, {spread}.")
     if not any(r["block"] == "arm" for r in rows):
-        parts.append(" " + t("No published arm is drawn."))
+        parts.append(" " + t("benchmark.no_published_arm_is_drawn"))
     if expected is not None:
         parts.append(
             " "
             + t(
-                "Shaded: {what}, {low} to {high}.",
+                "benchmark.shaded_what_low_to_high",
                 what=expected_label.replace(chr(10), " "),
                 low=_number(expected[0], 1),
                 high=_number(expected[1], 1),
@@ -481,10 +482,10 @@ def _describe(
 
 
 def _words(r: dict[str, Any]) -> str:
-    text = t("change {value}", value=_number(r["change"]))
+    text = t("benchmark.change_value", value=_number(r["change"]))
     if not math.isnan(r["ci_low"]):
         text += ", " + t(
-            "95 % CI {low} to {high}", low=_number(r["ci_low"]), high=_number(r["ci_high"])
+            "common.95_percent_ci_low_to_high", low=_number(r["ci_low"]), high=_number(r["ci_high"])
         )
     return text + ("" if math.isnan(r["n"]) else f", n {r['n']:.0f}")
 
@@ -495,27 +496,15 @@ def _caption(
     expected_label: str,
     more: int,
 ) -> str:
-    text = t(
-        "Square: this clinic. Filled circles: published arms with a like mean before treatment; "
-        "open circles: with another mean before, or none printed; cross: no interval can be found. "
-        "Lines: 95 % CI (t); changes in percent are ratios of the means. "
-    )
+    text = t("benchmark.square_this_clinic_filled_circles_published")
     if any(r["block"] == "pooled" for r in rows):
-        text += t(
-            "Diamonds: arms of one kind pooled (random effects, REML, Hartung–Knapp interval with "
-            "ad hoc floor); thin bar: prediction interval. "
-        )
+        text += t("benchmark.diamonds_arms_of_one_kind_pooled_random")
     if expected is not None:
-        text += t("Shaded: {what}. ", what=expected_label.replace(chr(10), " "))
-    text += t(
-        "The groups were not drawn by lot against this clinic: their people, selection and "
-        "follow-up differ, so what lies between them describes and does not compare treatments."
-    )
+        text += t("benchmark.shaded_what", what=expected_label.replace(chr(10), " "))
+    text += t("benchmark.the_groups_were_not_drawn_by_lot_against_this")
     left = sum(r["block"] == "not_used" for r in rows)
     if left:
-        text += " " + t(
-            "{n} more arms are in the table with the reason why they are not used.", n=left
-        )
+        text += " " + t("benchmark.n_more_arms_are_in_the_table_with_the_reason", n=left)
     if more > 0:
-        text += " " + t("{n} more arms fit and are in the table only.", n=more)
+        text += " " + t("benchmark.n_more_arms_fit_and_are_in_the_table_only", n=more)
     return text

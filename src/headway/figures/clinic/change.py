@@ -47,7 +47,7 @@ def draw_change(
         _draw_slope(left, means, lines, str(change["unit"]))
         _draw_histogram(right, histogram, str(change["unit"]))
         theme.stamp(figure, stamp)
-    title = t("Change in {outcome}", outcome=name)
+    title = t("change.change_in_outcome", outcome=name)
     return Drawing(
         figure,
         title,
@@ -88,19 +88,19 @@ def _draw_slope(axes: Axes, means: pd.DataFrame, lines: pd.DataFrame, unit: str)
                 zorder=5,
             )
     else:
-        axes.text(0.5, 0.5, t("hidden"), transform=axes.transAxes, ha="center")
+        axes.text(0.5, 0.5, t("common.hidden"), transform=axes.transAxes, ha="center")
     axes.set_xlim(-0.45, 1.45)
     axes.margins(y=0.08)
     axes.set_ylim(bottom=min(0, axes.get_ylim()[0]))
     axes.set_xticks(range(len(rows)), [_tick(r) for r in rows])
     axes.set_ylabel(say(unit))
-    axes.set_title(t("Means before and after"))
+    axes.set_title(t("change.means_before_and_after"))
     axes.grid(axis="y", color=FAINT, linewidth=0.5)
     axes.set_axisbelow(True)
 
 
 def _tick(r: dict[str, Any]) -> str:
-    n = t("n hidden") if math.isnan(r["n"]) else f"n {r['n']:.0f}"
+    n = t("common.n_hidden") if math.isnan(r["n"]) else f"n {r['n']:.0f}"
     return "\n".join([*textwrap.wrap(say(str(r["label"])), 24), n])
 
 
@@ -108,11 +108,13 @@ def _draw_histogram(axes: Axes, histogram: pd.DataFrame, unit: str) -> None:
     from matplotlib.ticker import MaxNLocator
 
     rows = histogram.to_dict("records")
-    axes.set_title(t("How many changed by how much"))
+    axes.set_title(t("change.how_many_changed_by_how_much"))
     if not rows:
         theme.quiet(axes)
         axes.set_axis_off()
-        axes.text(0.5, 0.5, t("hidden: too few people"), transform=axes.transAxes, ha="center")
+        axes.text(
+            0.5, 0.5, t("common.hidden_too_few_people"), transform=axes.transAxes, ha="center"
+        )
         return
     top = max((r["n"] for r in rows if not r["redacted"]), default=1.0)
     labels = []
@@ -128,7 +130,9 @@ def _draw_histogram(axes: Axes, histogram: pd.DataFrame, unit: str) -> None:
                 hatch="////",
                 linewidth=0.8,
             )
-            axes.text(x, 0.14 * top, t("hidden"), ha="center", va="bottom", fontsize=7, rotation=90)
+            axes.text(
+                x, 0.14 * top, t("common.hidden"), ha="center", va="bottom", fontsize=7, rotation=90
+            )
         else:
             colour = BLUE if better else ORANGE if worse else GREY
             axes.bar(
@@ -155,8 +159,8 @@ def _draw_histogram(axes: Axes, histogram: pd.DataFrame, unit: str) -> None:
     )
     axes.set_ylim(0, top * 1.18)
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_ylabel(t("people"))
-    axes.set_xlabel(t("change in {unit}", unit=say(unit)), fontsize=8)
+    axes.set_ylabel(t("common.people"))
+    axes.set_xlabel(t("change.change_in_unit", unit=say(unit)), fontsize=8)
 
 
 def _bin(r: dict[str, Any]) -> str:
@@ -166,7 +170,7 @@ def _bin(r: dict[str, Any]) -> str:
     elif math.isinf(r["bin_high"]):
         text = f"≥ {low}"
     else:
-        text = t("{low} to {high}", low=low, high=high)
+        text = t("common.low_to_high", low=low, high=high)
     return decimal(text.replace("-", "−"))
 
 
@@ -177,12 +181,12 @@ def _describe(
     for r in means.sort_values("order").to_dict("records"):
         label = say(str(r["label"]))
         if r["redacted"] or math.isnan(r["mean"]):
-            parts.append(" " + t("Mean {label}: hidden.", label=label))
+            parts.append(" " + t("change.mean_label_hidden", label=label))
             continue
         parts.append(
             " "
             + t(
-                "Mean {label}: {mean}, 95 % CI {low} to {high}, n {n}.",
+                "change.mean_label_mean_95_percent_ci_low_to_high_n_n",
                 label=label,
                 mean=decimal(f"{r['mean']:.1f}"),
                 low=decimal(f"{r['ci_low']:.1f}"),
@@ -194,7 +198,7 @@ def _describe(
         parts.append(
             " "
             + t(
-                "Mean change {change}, 95 % CI {low} to {high}.",
+                "change.mean_change_change_95_percent_ci_low_to_high",
                 change=decimal(f"{change['estimate']:.2f}"),
                 low=decimal(f"{change['ci_low']:.2f}"),
                 high=decimal(f"{change['ci_high']:.2f}"),
@@ -202,10 +206,10 @@ def _describe(
         )
     if len(histogram):
         counts = [
-            f"{_bin(r)}: {t('hidden') if r['redacted'] else format(r['n'], '.0f')}"
+            f"{_bin(r)}: {t('common.hidden') if r['redacted'] else format(r['n'], '.0f')}"
             for r in histogram.to_dict("records")
         ]
-        parts.append(" " + t("People by change: {counts}.", counts="; ".join(counts)))
+        parts.append(" " + t("change.people_by_change_counts", counts="; ".join(counts)))
     return "".join(parts).replace(" -", " −")
 
 
@@ -213,16 +217,16 @@ def _caption(
     means: pd.DataFrame, histogram: pd.DataFrame, lines: pd.DataFrame, change: dict[str, Any]
 ) -> str:
     def count(value: float) -> str:
-        return t("a hidden number") if math.isnan(value) else f"{value:.0f}"
+        return t("common.a_hidden_number") if math.isnan(value) else f"{value:.0f}"
 
     text = t(
-        "{comparison}: {n} of {of} people who started. Left: means with 95 % CI (t)",
+        "change.comparison_n_of_of_people_who_started_left",
         comparison=say(str(change["comparison_label"])),
         n=count(change["n"]),
         of=count(change["of"]),
     )
-    text += t("; thin lines are people. ") if len(lines) else ". "
-    text += t("Right: people by their change (after − before; left of the line is fewer or less).")
+    text += t("change.thin_lines_are_people") if len(lines) else ". "
+    text += t("change.right_people_by_their_change_after_minus")
     if len(histogram) and histogram["redacted"].any():
-        text += " " + t("Hatched: hidden small numbers.")
+        text += " " + t("change.hatched_hidden_small_numbers")
     return text[0].upper() + text[1:]

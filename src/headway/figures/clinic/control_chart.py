@@ -35,9 +35,9 @@ def draw_control_charts(table: pd.DataFrame, *, stamp: str = "") -> Drawing:
             _draw(axes, table[table["chart"] == chart].sort_values("month").to_dict("records"))
             axes.set_xlim(table["month"].min() - 0.6, table["month"].max() + 0.6)
             if i == len(charts) - 1:
-                axes.set_xlabel(t("month in which treatment started (index)"))
+                axes.set_xlabel(t("charts.month_in_which_treatment_started_index"))
         theme.stamp(figure, stamp)
-    title = t("Over time: months beside each other")
+    title = t("charts.over_time_months_beside_each_other")
     return Drawing(figure, title, _describe(table, title, stamp), _caption(table), wide=True)
 
 
@@ -90,17 +90,17 @@ def _number(value: float) -> str:
 
 
 def _describe(table: pd.DataFrame, title: str, stamp: str) -> str:
-    parts = [f"{stamp}. " if stamp else "", t("Control charts: {title}.", title=title)]
+    parts = [f"{stamp}. " if stamp else "", t("charts.control_charts_title", title=title)]
     for _, rows in table.groupby("chart", sort=False):
         first = rows.iloc[0]
         parts.append(f" {_capital(say(first['label']))} ({say(first['unit'])}):")
         for _, own in rows.groupby("phase"):
             text = " " + t(
-                "{n} months, centre {centre}", n=len(own), centre=_number(own["centre"].iloc[0])
+                "charts.n_months_centre_centre", n=len(own), centre=_number(own["centre"].iloc[0])
             )
             if own["low"].notna().any():
                 text += ", " + t(
-                    "limits {low} to {high}",
+                    "charts.limits_low_to_high",
                     low=_number(own["low"].min()),
                     high=_number(own["high"].max()),
                 )
@@ -108,17 +108,14 @@ def _describe(table: pd.DataFrame, title: str, stamp: str) -> str:
         told = rows[rows["signals"].notna()]
         for r in told.to_dict("records"):
             signals = say(r["signals"])
-            parts.append(" " + t("Month {month}: {signals}.", month=r["month"], signals=signals))
+            parts.append(" " + t("charts.month_month_signals", month=r["month"], signals=signals))
         if not len(told):
-            parts.append(" " + t("No month stands out."))
+            parts.append(" " + t("charts.no_month_stands_out"))
     return "".join(parts)
 
 
 def _caption(table: pd.DataFrame) -> str:
     if not len(table):
-        return t("No month is on record.")
-    text = t(
-        "Solid line: centre; dashed: 3 sigma limits, of each phase (XmR: from the moving range; "
-        "shares: binomial). Diamonds: a Western Electric rule is completed."
-    )
+        return t("charts.no_month_is_on_record")
+    text = t("charts.solid_line_centre_dashed_3_sigma_limits_of")
     return f"{text} {_capital(say(str(table['note'].iloc[0])))}."

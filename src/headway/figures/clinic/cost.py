@@ -30,21 +30,17 @@ def draw_cost_plane(
     rows = cost[(cost["currency"] == currency) & (cost["basis"] == basis)]
     found = rows.set_index("statistic")
     hidden = bool(cells["redacted"].any()) or bool(found["redacted"].any())
-    title = t("Fees and difference in headache days: {basis}", basis=say(basis))
+    title = t("charts.fees_and_difference_in_headache_days_basis", basis=say(basis))
     stamped = f"{stamp}. " if stamp else ""
-    caption = t(
-        "Each square is a set of bootstrap replicates over pairs of one patient's fees and "
-        "change; darker holds more of them. Left of the line there are fewer headache days a "
-        "year. That a difference lasts a year is an assumption."
-    )
+    caption = t("charts.each_square_is_a_set_of_bootstrap_replicates")
     with theme.style():
         figure = theme.new_figure(7.0, 4.4)
         axes = figure.add_axes((0.13, 0.14, 0.83, 0.70))
         theme.stamp(figure, stamp)
         if hidden or not len(cells):
             theme.quiet(axes)
-            axes.text(0.5, 0.5, t("hidden"), ha="center", va="center", color=GREY)
-            return Drawing(figure, title, f"{stamped}{title}. {t('Hidden.')}", caption)
+            axes.text(0.5, 0.5, t("common.hidden"), ha="center", va="center", color=GREY)
+            return Drawing(figure, title, f"{stamped}{title}. {t('charts.hidden')}", caption)
         most = cells["share"].max()
         for cell in cells.itertuples():
             fewer = cell.difference_high <= 0
@@ -68,21 +64,20 @@ def draw_cost_plane(
         axes.set_xlim(min(low, 0) - pad, max(high, 0) + pad)
         bottom, top = cells["cost_low"].min(), cells["cost_high"].max()
         axes.set_ylim(bottom - 0.06 * (top - bottom), top + 0.2 * (top - bottom))
-        axes.set_xlabel(t("headache days a year of difference (negative = fewer)"))
-        axes.set_ylabel(t("mean fees per patient, {currency}", currency=say(currency)))
+        axes.set_xlabel(t("charts.headache_days_a_year_of_difference_negative"))
+        axes.set_ylabel(t("charts.mean_fees_per_patient_currency", currency=say(currency)))
         axes.grid(color=FAINT, linewidth=0.5)
         axes.set_axisbelow(True)
         shares = [found.loc[s, "estimate"] for s in ("plane_fewer", "plane_more")]
         texts = [
-            t("fewer days: {share}", share=_percent(shares[0])),
-            t("as many or more: {share}", share=_percent(shares[1])),
+            t("charts.fewer_days_share", share=_percent(shares[0])),
+            t("charts.as_many_or_more_share", share=_percent(shares[1])),
         ]
         for x, text, side in ((0, texts[0], "left"), (1, texts[1], "right")):
             axes.text(x, 1.015, text, transform=axes.transAxes, ha=side, va="bottom", color=INK)
         figure.text(0.13, 0.915, title.replace(": ", "\n", 1), fontweight="bold", fontsize=8)
     alt = t(
-        "{title}. {n} people; mean fees {fees} {currency}, {days} headache days a year. Bootstrap "
-        "replicates with fewer headache days: {fewer}; with as many or more: {more}.",
+        "charts.title_n_people_mean_fees_fees_currency_days",
         title=f"{stamped}{title}",
         n=f"{found.loc['mean_total', 'n']:.0f}",
         fees=f"{point[1]:.0f}",
@@ -97,7 +92,7 @@ def draw_cost_plane(
 def _percent(share: float) -> str:
     """Write a share so that neither almost all nor almost none reads as all or none."""
     if 0 < share < 0.1:
-        return t("below 0.1 %")
+        return t("charts.below_0_1_percent")
     if 99.9 < share < 100:
-        return t("above 99.9 %")
+        return t("charts.above_99_9_percent")
     return decimal(f"{share:.1f} %")

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NAMES = {
-    "frequency": "headache days",
-    "intensity": "intensity",
-    "duration": "duration",
-    "headache_index": "headache index",
-    "headache_score": "headache score",
+    "frequency": "common.headache_days",
+    "intensity": "common.intensity",
+    "duration": "common.duration",
+    "headache_index": "common.headache_index",
+    "headache_score": "common.headache_score",
 }
 # Beyond these a page becomes a wall; every number is in the tables.
 _MOST = 4
@@ -61,9 +61,9 @@ def _draw(tables: Mapping[str, pd.DataFrame], clinic: Mapping[str, Any]) -> dict
         return {}
     comparison, main = primary["comparison"].iloc[0], primary["outcome"].iloc[0]
     mark = (
-        t("SYNTHETIC")
+        t("frame.synthetic")
         if clinic.get("synthetic")
-        else (t("INTERNAL, not for release") if clinic.get("disclosure") == "internal" else "")
+        else (t("frame.internal_not_for_release") if clinic.get("disclosure") == "internal" else "")
     )
     own = cohort[(cohort["comparison"] == comparison) & (cohort["group"] == "all")]
     outcomes = sorted(dict.fromkeys(own["outcome"]), key=lambda o: o != main)[:_MOST]
@@ -96,9 +96,9 @@ def _draw(tables: Mapping[str, pd.DataFrame], clinic: Mapping[str, Any]) -> dict
         out["benchmark"] = draw_benchmark(
             benchmark,
             expected=spread,
-            expected_label=t("expected without treatment")
+            expected_label=t("expected.expected_without_treatment_2")
             if last is None
-            else t("change expected without treatment,\ncounted from the last 4 weeks before"),
+            else t("page_one.change_expected_without_treatment_counted"),
             last_change=last,
             stamp=mark,
         )

@@ -55,7 +55,7 @@ def draw_durability(
         _finish(axes, own)
         _count_at_risk(figure, axes, own, shown, inches)
         theme.stamp(figure, stamp)
-    title = t("How long the response lasts")
+    title = t("over_time.how_long_the_response_lasts")
     return Drawing(
         figure,
         title,
@@ -70,7 +70,7 @@ def _known(value: Any) -> float:
 
 
 def _name(group: str) -> str:
-    return t("all") if group == "all" else say(group.partition(": ")[2].replace("_", " "))
+    return t("common.all") if group == "all" else say(group.partition(": ")[2].replace("_", " "))
 
 
 def _draw_group(
@@ -104,8 +104,8 @@ def _finish(axes: Axes, rows: pd.DataFrame) -> None:
     axes.set_xlim(-0.02 * last, last * 1.02)
     axes.xaxis.set_major_locator(FixedLocator([float(w) for w in range(0, int(last) + 1, step)]))
     axes.set_ylim(0, 103)
-    axes.set_ylabel(t("responders without relapse, %"))
-    axes.set_xlabel(t("weeks after the 4 weeks in which they had responded"))
+    axes.set_ylabel(t("over_time.responders_without_relapse_percent"))
+    axes.set_xlabel(t("over_time.weeks_after_the_4_weeks_in_which_they_had"))
     axes.grid(axis="y", color=FAINT, linewidth=0.5)
     axes.set_axisbelow(True)
     if len(axes.get_legend_handles_labels()[0]) > 1:
@@ -124,14 +124,14 @@ def _count_at_risk(
     box = axes.get_position()
     low, high = axes.get_xlim()
     y = box.y0 - 0.68 / inches
-    figure.text(0.01, y, t("at risk"), fontsize=8, fontweight="bold", va="center")
+    figure.text(0.01, y, t("over_time.at_risk_2"), fontsize=8, fontweight="bold", va="center")
     for i, group in enumerate(shown):
         level = y - 0.22 * (i + 1) / inches
         figure.text(0.01, level, _name(group), fontsize=8, va="center", color=INK)
         own = rows[rows["group"] == group].set_index("days")["at_risk"]
         for tick in ticks:
             value = own.get(tick * 7, math.nan)
-            text = t("hidden") if math.isnan(value) else f"{value:.0f}"
+            text = t("common.hidden") if math.isnan(value) else f"{value:.0f}"
             x = box.x0 + box.width * (tick - low) / (high - low)
             figure.text(x, level, text, fontsize=8, ha="center", va="center", color=INK)
 
@@ -139,18 +139,18 @@ def _count_at_risk(
 def _describe(
     rows: pd.DataFrame, summary: pd.DataFrame, shown: list[str], title: str, stamp: str
 ) -> str:
-    parts = [f"{stamp}. " if stamp else "", t("Kaplan-Meier curve: {title}.", title=title)]
+    parts = [f"{stamp}. " if stamp else "", t("over_time.kaplan_meier_curve_title", title=title)]
     for group in shown:
         found = summary[summary["group"] == group].iloc[0]
         text = f" {_name(group)[0].upper()}{_name(group)[1:]}: "
         text += t(
-            "{n} at risk at the start, {events} relapsed",
+            "over_time.n_at_risk_at_the_start_events_relapsed",
             n=_count(found["n"]),
             events=_count(found["events"]),
         )
         if not math.isnan(found["free_at_horizon"]):
             text += ", " + t(
-                "{share} % without relapse at {weeks} weeks",
+                "over_time.share_percent_without_relapse_at_weeks_weeks",
                 share=f"{found['free_at_horizon']:.0f}",
                 weeks=f"{found['horizon_days'] / 7:.0f}",
             )
@@ -158,7 +158,7 @@ def _describe(
                 text += _limits(f"{found['free_low']:.0f}", f"{found['free_high']:.0f}")
         if not math.isnan(found["rmst_days"]):
             text += ", " + t(
-                "mean {weeks} weeks without relapse up to then",
+                "over_time.mean_weeks_weeks_without_relapse_up_to_then",
                 weeks=decimal(f"{found['rmst_days'] / 7:.1f}"),
             )
             if not math.isnan(found["rmst_low"]):
@@ -168,39 +168,32 @@ def _describe(
         parts.append(text + ".")
     whole = rows[rows["group"] == "all"].sort_values("window")
     steps = [
-        t("{weeks} weeks", weeks=f"{r['days'] / 7:.0f}") + f" {100 * r['survival']:.0f} %"
+        t("common.weeks_weeks", weeks=f"{r['days'] / 7:.0f}") + f" {100 * r['survival']:.0f} %"
         for r in whole.to_dict("records")
         if not math.isnan(r["survival"])
     ]
-    return "".join([*parts, " " + t("All, by time: {steps}.", steps="; ".join(steps))])
+    return "".join([*parts, " " + t("over_time.all_by_time_steps", steps="; ".join(steps))])
 
 
 def _limits(low: str, high: str) -> str:
-    return " (" + t("95 % CI {low} to {high}", low=low, high=high) + ")"
+    return " (" + t("common.95_percent_ci_low_to_high", low=low, high=high) + ")"
 
 
 def _count(value: float) -> str:
-    return t("a hidden number") if math.isnan(value) else f"{value:.0f}"
+    return t("common.a_hidden_number") if math.isnan(value) else f"{value:.0f}"
 
 
 def _caption(summary: pd.DataFrame, rule: str, more: int) -> str:
     if not len(summary):
-        return t("Nobody at risk of a relapse is on record.")
+        return t("over_time.nobody_at_risk_of_a_relapse_is_on_record")
     first = summary.iloc[0]
     text = t(
-        "Relapse: {rule}. A relapse lies somewhere within its 28 days and is entered at their "
-        "end. Steps: Kaplan–Meier; band around all: 95 % CI (Greenwood, log-log). ",
+        "over_time.relapse_rule_a_relapse_lies_somewhere_within",
         rule=say(first["rule_label"]),
     )
     if rule == "two":
-        text += t(
-            "The second window must be on record for the first to count, so each person is judged "
-            "up to one window before the end of the diary. "
-        )
-    text += t(
-        "Who stopped the diary is taken to relapse like those who kept it, which the records "
-        "cannot show."
-    )
+        text += t("over_time.the_second_window_must_be_on_record_for_the")
+    text += t("over_time.who_stopped_the_diary_is_taken_to_relapse")
     if more > 0:
-        text += " " + t("{n} smaller groups are in the table only.", n=more)
+        text += " " + t("over_time.n_smaller_groups_are_in_the_table_only", n=more)
     return text

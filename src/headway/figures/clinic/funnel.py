@@ -34,7 +34,7 @@ def draw_funnel(funnel: pd.DataFrame, *, stamp: str = "") -> Drawing:
         _draw(axes, rows)
         theme.stamp(figure, stamp)
     hidden = len(funnel) - len(rows)
-    title = t("Therapists beside each other")
+    title = t("page_one.therapists_beside_each_other")
     return Drawing(
         figure, title, _describe(rows, hidden, title, stamp), _caption(funnel, hidden), wide=True
     )
@@ -75,7 +75,7 @@ def _draw(axes: Axes, rows: list[dict[str, Any]]) -> None:
         )
         if r["flag"]:
             axes.annotate(
-                t("outside"),
+                t("page_one.outside"),
                 (x, r["difference"]),
                 xytext=(0, 9 if r["z"] > 0 else -9),
                 textcoords="offset points",
@@ -90,15 +90,16 @@ def _draw(axes: Axes, rows: list[dict[str, Any]]) -> None:
     axes.set_xticks(
         range(len(rows)), [f"{r['therapist']}\nn {r['n']:.0f}" for r in rows], fontsize=8
     )
-    axes.set_ylabel(t("observed − expected change,\n{unit}", unit=say(unit)))
+    axes.set_ylabel(t("page_one.observed_minus_expected_change_unit", unit=say(unit)))
     axes.grid(axis="y", color=FAINT, linewidth=0.5)
     axes.set_axisbelow(True)
     axes.annotate(
-        t("less improvement ↑"), (0, 1), xycoords="axes fraction", xytext=(2, 6),
+        t("page_one.less_improvement"), (0, 1), xycoords="axes fraction", xytext=(2, 6),
         textcoords="offset points", fontsize=8,
     )  # fmt: skip
     axes.annotate(
-        t("therapists by number of people →"), (1, 1), xycoords="axes fraction", xytext=(0, 6),
+        t("page_one.therapists_by_number_of_people"),
+        (1, 1), xycoords="axes fraction", xytext=(0, 6),
         textcoords="offset points", fontsize=8, ha="right",
     )  # fmt: skip
 
@@ -109,7 +110,7 @@ def _number(value: float) -> str:
 
 
 def _describe(rows: list[dict[str, Any]], hidden: int, title: str, stamp: str) -> str:
-    parts = [f"{stamp}. " if stamp else "", t("Funnel plot: {title}.", title=title)]
+    parts = [f"{stamp}. " if stamp else "", t("page_one.funnel_plot_title", title=title)]
     for r in rows:
         places = {
             "who": str(r["therapist"]),
@@ -120,46 +121,39 @@ def _describe(rows: list[dict[str, Any]], hidden: int, title: str, stamp: str) -
         }
         parts.append(
             t(
-                " {who}: n {n}, observed − expected {difference}, outside the 99.8 % limits "
-                "({low} to {high});",
+                "page_one.who_n_n_observed_minus_expected_difference_2",
                 **places,
             )
             if r["flag"]
             else t(
-                " {who}: n {n}, observed − expected {difference}, inside the 99.8 % limits "
-                "({low} to {high});",
+                "page_one.who_n_n_observed_minus_expected_difference",
                 **places,
             )
         )
     flagged = sum(bool(r["flag"]) for r in rows)
-    parts.append(" " + (t("{n} outside.", n=flagged) if flagged else t("No one lies outside.")))
+    parts.append(
+        " " + (t("page_one.n_outside", n=flagged) if flagged else t("page_one.no_one_lies_outside"))
+    )
     if hidden:
-        parts.append(" " + t("{n} hidden: too few people.", n=hidden))
+        parts.append(" " + t("page_one.n_hidden_too_few_people", n=hidden))
     return "".join(parts)
 
 
 def _caption(funnel: pd.DataFrame, hidden: int) -> str:
     if not len(funnel):
-        return t("Fewer than three therapists can be told apart.")
+        return t("page_one.fewer_than_three_therapists_can_be_told_apart")
     first = funnel.iloc[0]
     adjusted = first["adjusted_for"]
     text = (
         t(
-            "Dots: mean change of a therapist’s people less what their baseline lets expect "
-            "({variables}).",
+            "page_one.dots_mean_change_of_a_therapist_s_people_less_2",
             variables=say(adjusted),
         )
         if isinstance(adjusted, str)
-        else t(
-            "Dots: mean change of a therapist’s people less that of all people; nothing is "
-            "adjusted for."
-        )
+        else t("page_one.dots_mean_change_of_a_therapist_s_people_less")
     )
-    text += " " + t(
-        "Dark bars: 95 % limits, light bars: 99.8 % limits around the mean of the others "
-        "(dotted); only the outer ones flag (diamond)."
-    )
+    text += " " + t("page_one.dark_bars_95_percent_limits_light_bars_99_8")
     if hidden:
-        text += " " + t("{n} hidden: too few people.", n=hidden)
+        text += " " + t("page_one.n_hidden_too_few_people", n=hidden)
     note = say(str(first["note"]))
     return f"{text} {note[0].upper()}{note[1:]}."

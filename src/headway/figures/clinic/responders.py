@@ -70,21 +70,18 @@ def draw_responders(rows: pd.DataFrame, name: str, *, stamp: str = "") -> Drawin
         axes.set_yticks(range(len(bars)), [_wrap(say(str(r["label"]))) for r in bars])
         axes.set_ylim(len(bars) - 0.4, -0.6)
         axes.set_xlim(0, 100)
-        axes.set_xlabel(t("percent of people, 95 % CI (Wilson)"))
+        axes.set_xlabel(t("responders.percent_of_people_95_percent_ci_wilson"))
         axes.grid(axis="x", color=FAINT, linewidth=0.5)
         axes.set_axisbelow(True)
         axes.tick_params(axis="y", length=0)
         theme.stamp(figure, stamp)
-    title = t("Who improved and who got worse: {outcome}", outcome=name)
+    title = t("responders.who_improved_and_who_got_worse_outcome", outcome=name)
     alt = (
         (f"{stamp}. " if stamp else "")
         + f"{title}. "
         + " ".join(f"{say(str(r['label']))}: {text}." for r, text in zip(bars, texts, strict=True))
     )
-    caption = t(
-        "Relative change of each person from before to after; people with 0 before have none and "
-        "are left out of the denominator. Hatched: worsened, or hidden."
-    )
+    caption = t("responders.relative_change_of_each_person_from_before_to")
     return Drawing(figure, title, alt, caption, wide=True)
 
 
@@ -94,11 +91,11 @@ def _wrap(label: str) -> str:
 
 def _text(r: dict[str, Any]) -> str:
     if r["redacted"]:
-        return t("hidden")
+        return t("common.hidden")
     if math.isnan(r["estimate"]):
-        return t("no one to count")
+        return t("responders.no_one_to_count")
     return t(
-        "{share} %, {count} of {n} ({low} to {high})",
+        "responders.share_percent_count_of_n_low_to_high",
         share=f"{r['estimate']:.0f}",
         count=f"{r['count']:.0f}",
         n=f"{r['n']:.0f}",

@@ -17,26 +17,26 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 AXES = {
-    "window": "window after",
-    "value": "days",
-    "completeness": "complete window",
-    "headache_day": "headache day",
-    "before": "before",
-    "lost": "the lost",
+    "window": "specifications.window_after",
+    "value": "change.days",
+    "completeness": "specifications.complete_window",
+    "headache_day": "specifications.headache_day",
+    "before": "change.before",
+    "lost": "specifications.the_lost",
 }
 
 
 # One row per question; the others stand in the table.
 ROWS = {
-    "complete_pairs": "people with both windows (declared)",
-    "baseline_carried_forward": "the lost counted with no change",
-    "multiple_imputation": "the lost imputed",
-    "gee_binomial_corrected": "all windows, binomial model",
-    "gee_poisson_corrected": "all windows, Poisson model",
-    "mixed_model": "all windows, linear mixed model",
-    "clustered_by_therapist": "people of one therapist taken as alike",
+    "complete_pairs": "charts.people_with_both_windows_declared",
+    "baseline_carried_forward": "other_ways.the_lost_counted_with_no_change",
+    "multiple_imputation": "charts.the_lost_imputed",
+    "gee_binomial_corrected": "charts.all_windows_binomial_model",
+    "gee_poisson_corrected": "charts.all_windows_poisson_model",
+    "mixed_model": "charts.all_windows_linear_mixed_model",
+    "clustered_by_therapist": "charts.people_of_one_therapist_taken_as_alike",
 }
-BOUNDS = "whatever the unknown days were"
+BOUNDS = "charts.whatever_the_unknown_days_were"
 
 
 def draw_sensitivity(sensitivity: pd.DataFrame, name: str, *, stamp: str = "") -> Drawing | None:
@@ -86,36 +86,33 @@ def draw_sensitivity(sensitivity: pd.DataFrame, name: str, *, stamp: str = "") -
                 [estimate], [i], "s" if away else "o", color=INK if away else "white",
                 markeredgecolor=INK, markersize=6,
             )  # fmt: skip
-            ends = t("[{low}, {high}]", low=_one(low), high=_one(high))
+            ends = t("benchmark.low_high", low=_one(low), high=_one(high))
             numbers = f"{_one(estimate)} {ends}"
             people = "" if n != n else f"   n = {n:.0f}"
             _label(axes, i, t(label), numbers + people)
         if bounds:
             axes.plot(bounds, [count - 1] * 2, color=GREY, linewidth=5, solid_capstyle="butt")
-            numbers = t("{low} to {high}", low=_one(bounds[0]), high=_one(bounds[1]))
+            numbers = t("common.low_to_high", low=_one(bounds[0]), high=_one(bounds[1]))
             _label(axes, count - 1, t(BOUNDS), numbers)
         axes.set_ylim(count - 0.4, -0.6)
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
-        axes.set_xlabel(t("mean change, {unit}", unit=say(unit)))
-        title = t("Change in {outcome} under other assumptions", outcome=name)
+        axes.set_xlabel(t("specifications.mean_change_unit", unit=say(unit)))
+        title = t("charts.change_in_outcome_under_other_assumptions", outcome=name)
         figure.text(0.01, 1 - 0.1 / height, title, fontweight="bold", va="top", fontsize=10)
         theme.stamp(figure, stamp)
     alt = f"{title}. " + "; ".join(
         f"{t(label)}: {_one(estimate)} "
-        f"({t('95 % CI {low} to {high}', low=_one(low), high=_one(high))})"
+        f"({t('common.95_percent_ci_low_to_high', low=_one(low), high=_one(high))})"
         for label, estimate, low, high, _ in shown
     )
     if bounds:
-        span = t("{low} to {high}", low=_one(bounds[0]), high=_one(bounds[1]))
+        span = t("common.low_to_high", low=_one(bounds[0]), high=_one(bounds[1]))
         alt += f"; {t(BOUNDS)}: {span}"
-    caption = t(
-        "Broken line: the declared analysis. A filled square is an interval that excludes no "
-        "change, an open circle one that includes it."
-    )
+    caption = t("charts.broken_line_the_declared_analysis_a_filled")
     if bounds:
-        caption += " " + t("Thick: every value that the records allow.")
-    caption += " " + t("Negative: fewer than before.")
+        caption += " " + t("charts.thick_every_value_that_the_records_allow")
+    caption += " " + t("charts.negative_fewer_than_before")
     alt = (f"{stamp}. " if stamp else "") + alt.replace("-", "−") + "."
     return Drawing(figure, title, alt, caption, wide=True)
 
@@ -165,19 +162,16 @@ def draw_clinic_specifications(
         shown["ci_low"],
         shown["ci_high"],
         declared=int(shown.index[shown["declared"]][0]),
-        title=t("Change in {outcome}: every way to count it", outcome=name),
-        x_label=t("specifications, sorted by estimate"),
-        y_label=t("mean change, {unit}", unit=say(unit)),
+        title=t("specifications.change_in_outcome_every_way_to_count_it", outcome=name),
+        x_label=t("specifications.specifications_sorted_by_estimate"),
+        y_label=t("specifications.mean_change_unit", unit=say(unit)),
         null_name="no change",
     )
     with theme.style():
         theme.stamp(drawing.figure, stamp)
     left = len(specifications) - len(shown)
-    caption = drawing.caption + t(
-        " A filled square is an interval that excludes no change, an open circle one that "
-        "includes it, the diamond the declared way. Negative: fewer than before."
-    )
+    caption = drawing.caption + t("specifications.a_filled_square_is_an_interval_that_excludes")
     if left:
-        caption += " " + t("{n} ways with too few people or withheld are not drawn.", n=left)
+        caption += " " + t("specifications.n_ways_with_too_few_people_or_withheld_are", n=left)
     alt = (f"{stamp}. " if stamp else "") + drawing.alt
     return Drawing(drawing.figure, drawing.title, alt, caption, wide=True)

@@ -35,18 +35,15 @@ class Answer(TypedDict):
 # Trap -> what page one says of it. The words are doubts: records can look like a trap without
 # being one.
 _DOUBTS = {
-    "zero_coded_missing": "Some zeros may stand for answers that are missing.",
-    "unit_mix": "Two scales of pain may be mixed in one column.",
-    "mnar_diary": "People may have filled in the diary more on headache days.",
-    "dropout_if_not_better": "People who did not get better may have left.",
+    "zero_coded_missing": "page_one.some_zeros_may_stand_for_answers_that_are",
+    "unit_mix": "page_one.two_scales_of_pain_may_be_mixed_in_one_column",
+    "mnar_diary": "page_one.people_may_have_filled_in_the_diary_more_on",
+    "dropout_if_not_better": "page_one.people_who_did_not_get_better_may_have_left",
 }
 _MISSING = {
-    "a window before the baseline": (
-        "The records do not go back far enough to show if people came because it had just got "
-        "worse."
-    ),
+    "a window before the baseline": ("page_one.the_records_do_not_go_back_far_enough_to_show"),
     "published untreated arms like this clinic": (
-        "No study at hand has people like these without treatment."
+        "page_one.no_study_at_hand_has_people_like_these"
     ),
 }
 
@@ -69,11 +66,11 @@ def write_answers(
     if change is None:
         return [
             {
-                "question": t("What changed?"),
-                "lead": t("Nothing can be said about change."),
-                "more": [t("No one has the main outcome both before and after treatment.")],
+                "question": t("page_one.what_changed"),
+                "lead": t("page_one.nothing_can_be_said_about_change"),
+                "more": [t("page_one.no_one_has_the_main_outcome_both_before_and")],
                 "href": "#flow",
-                "link": t("Who is counted"),
+                "link": t("page_one.who_is_counted"),
             }
         ]
     answers = [
@@ -83,19 +80,19 @@ def write_answers(
     ]
     if doubted:
         for answer in answers[:2]:
-            answer["more"].append(t("But see the warning: the records may mislead."))
+            answer["more"].append(t("page_one.but_see_the_warning_the_records_may_mislead"))
     return answers
 
 
 def in_ten(percent: float) -> str:
     """Write a share as so many in 10; one that is almost none or almost all as in 20."""
     if percent == 0:
-        return t("None")
+        return t("page_one.none")
     if percent < 5:
-        return t("Fewer than 1 in 20")
+        return t("page_one.fewer_than_1_in_20")
     if percent > 95:
-        return t("All") if percent == 100 else t("More than 19 in 20")
-    return t("About {n} in 10", n=min(9, max(1, round(percent / 10))))
+        return t("page_one.all") if percent == 100 else t("page_one.more_than_19_in_20")
+    return t("page_one.about_n_in_10", n=min(9, max(1, round(percent / 10))))
 
 
 def _say_change(main: pd.DataFrame, change: Mapping[str, Any], preset: Preset) -> Answer:
@@ -103,18 +100,18 @@ def _say_change(main: pd.DataFrame, change: Mapping[str, Any], preset: Preset) -
     name, unit = name_outcome(str(change["outcome"])), per_unit(str(change["unit"]))
     started = show_of(change["of"], preset)
     who = t(
-        "This is known for {n} of {of} people who started.",
+        "page_one.this_is_known_for_n_of_of_people_who_started",
         n=show_count(change["n"], change["redacted"], preset),
-        of=t("a hidden number of") if started == t(formats.HIDDEN) else started,
+        of=t("common.a_hidden_number_of") if started == t(formats.HIDDEN) else started,
     )
     if change["redacted"]:
-        who = t("Even how many people this is known for is hidden.")
+        who = t("page_one.even_how_many_people_this_is_known_for_is")
     more = [who]
     known = pre is not None and post is not None and not formats.missing(change["estimate"])
     if change["redacted"]:
-        lead = t("The change in {outcome} cannot be shown: too few people.", outcome=name)
+        lead = t("page_one.the_change_in_outcome_cannot_be_shown_too_few", outcome=name)
     elif not known or pre is None or post is None:
-        lead = t("No change in {outcome} can be worked out.", outcome=name)
+        lead = t("page_one.no_change_in_outcome_can_be_worked_out", outcome=name)
     else:
         clear = change["ci_low"] > 0 or change["ci_high"] < 0
         places = {
@@ -124,25 +121,25 @@ def _say_change(main: pd.DataFrame, change: Mapping[str, Any], preset: Preset) -
             "unit": unit,
         }
         if not clear:
-            lead = t("We cannot tell if {outcome} changed.", outcome=name)
-            more.insert(0, t("{outcome} went from {pre} to {post} {unit} on average.", **places))
+            lead = t("page_one.we_cannot_tell_if_outcome_changed", outcome=name)
+            more.insert(0, t("page_one.outcome_went_from_pre_to_post_unit_on_average", **places))
         elif change["estimate"] < 0:
-            lead = t("{outcome} fell from {pre} to {post} {unit} on average.", **places)
+            lead = t("page_one.outcome_fell_from_pre_to_post_unit_on_average", **places)
         else:
-            lead = t("{outcome} rose from {pre} to {post} {unit} on average.", **places)
-        more.append(t("The mean change is {change}.", change=formats.interval(change)))
+            lead = t("page_one.outcome_rose_from_pre_to_post_unit_on_average", **places)
+        more.append(t("page_one.the_mean_change_is_change", change=formats.interval(change)))
         more.append(
-            t("A minus sign means less than before.")
+            t("page_one.a_minus_sign_means_less_than_before")
             if clear
-            else t("The interval includes no change.")
+            else t("answer.the_interval_includes_no_change")
         )
         more += _say_shares(main, name)
     return {
-        "question": t("What changed?"),
+        "question": t("page_one.what_changed"),
         "lead": lead,
         "more": more,
         "href": "#change",
-        "link": t("The change, in every form"),
+        "link": t("change.the_change_in_every_form"),
     }
 
 
@@ -154,57 +151,65 @@ def _say_shares(main: pd.DataFrame, name: str) -> list[str]:
     if formats.missing(half["estimate"]) or formats.missing(worse["estimate"]):
         return []
     return [
-        t("{share} had at least half less {outcome}.", share=in_ten(half["estimate"]), outcome=name)
-        if name != t("headache days")
-        else t("{share} had half as many headache days or fewer.", share=in_ten(half["estimate"])),
-        t("{share} got worse by 30 % or more.", share=in_ten(worse["estimate"])),
+        t(
+            "page_one.share_had_at_least_half_less_outcome",
+            share=in_ten(half["estimate"]),
+            outcome=name,
+        )
+        if name != t("common.headache_days")
+        else t(
+            "page_one.share_had_half_as_many_headache_days_or_fewer", share=in_ten(half["estimate"])
+        ),
+        t("page_one.share_got_worse_by_30_percent_or_more", share=in_ten(worse["estimate"])),
     ]
 
 
 def _say_expected(expected: pd.DataFrame, change: Mapping[str, Any]) -> Answer:
     """Say whether the change goes beyond what would be expected without treatment."""
     answer: Answer = {
-        "question": t("Would that have come without treatment?"),
-        "lead": t("Nothing here tells how far people would have changed without treatment."),
-        "more": [t("So no part of the change can be put down to treatment.")],
+        "question": t("page_one.would_that_have_come_without_treatment"),
+        "lead": t("page_one.nothing_here_tells_how_far_people_would_have"),
+        "more": [t("page_one.so_no_part_of_the_change_can_be_put_down_to")],
         "href": "#expected" if len(expected) else "#reading",
-        "link": t("Each way to work it out") if len(expected) else t("How to read this"),
+        "link": t("page_one.each_way_to_work_it_out")
+        if len(expected)
+        else t("reading.how_to_read_this"),
     }
     verdict = judge(read_sources(expected)) if len(expected) else None
     if verdict is None or verdict.kind == "no_data":
         return answer
     if formats.missing(verdict.change) or formats.missing(verdict.low):
         # Withheld rows are not beyond anything, but that is no finding.
-        answer["lead"] = t("This cannot be shown: too few people.")
+        answer["lead"] = t("page_one.this_cannot_be_shown_too_few_people")
         return answer
     here = formats.number(verdict.change, 1)
     more = [
         t(
-            "Without treatment, we would expect a change from {low} to {high}.",
+            "page_one.without_treatment_we_would_expect_a_change",
             low=formats.number(verdict.low, 1),
             high=formats.number(verdict.high, 1),
         ),
-        t("Here it is {change}.", change=here)
+        t("page_one.here_it_is_change", change=here)
         if here == formats.number(change["estimate"], 1)
-        else t("Here it is {change}, counted from the last 4 weeks before treatment.", change=here),
+        else t("page_one.here_it_is_change_counted_from_the_last_4", change=here),
     ]
     further, all_ways = len(verdict.further), len(verdict.further) + len(verdict.not_further)
     if verdict.kind == "beyond":
-        answer["lead"] = t("The change is beyond what would be expected without treatment.")
-        more.append(t("Each of the {n} ways to work this out says so.", n=all_ways))
-        more.append(t("That is still no proof that treatment did it."))
+        answer["lead"] = t("page_one.the_change_is_beyond_what_would_be_expected")
+        more.append(t("page_one.each_of_the_n_ways_to_work_this_out_says_so", n=all_ways))
+        more.append(t("page_one.that_is_still_no_proof_that_treatment_did_it"))
     elif verdict.kind == "not_told_apart":
-        answer["lead"] = t("We cannot tell the change from what would come without treatment.")
+        answer["lead"] = t("page_one.we_cannot_tell_the_change_from_what_would")
         more.append(
             t(
-                "{n} of {all} ways to work this out cannot tell the two apart.",
+                "page_one.n_of_all_ways_to_work_this_out_cannot_tell",
                 n=all_ways - further,
                 all=all_ways,
             )
         )
     else:
-        answer["lead"] = t("We cannot tell how much of it would have come without treatment.")
-        more.append(t("It goes further by each of the ways to work this out ({n}).", n=all_ways))
+        answer["lead"] = t("page_one.we_cannot_tell_how_much_of_it_would_have_come")
+        more.append(t("page_one.it_goes_further_by_each_of_the_ways_to_work", n=all_ways))
     more += [t(_MISSING[m]) for m in verdict.missing if m in _MISSING]
     answer["more"] = more
     return answer
@@ -213,36 +218,35 @@ def _say_expected(expected: pd.DataFrame, change: Mapping[str, Any]) -> Answer:
 def _say_unknown(main: pd.DataFrame) -> Answer:
     low, high = pick(main, "bound_low"), pick(main, "bound_high")
     if low and high and not formats.missing(low["estimate"]):
-        lead = t("Nothing is known of days without an entry, and of people who were lost.")
+        lead = t("page_one.nothing_is_known_of_days_without_an_entry_and")
         more = [
             t(
-                "Counting all who started, the records allow a mean change anywhere from {low} to "
-                "{high}.",
+                "page_one.counting_all_who_started_the_records_allow_a",
                 low=formats.number(low["estimate"]),
                 high=formats.number(high["estimate"]),
             ),
-            t("No one can know which of these it is."),
+            t("page_one.no_one_can_know_which_of_these_it_is"),
         ]
     else:
-        lead = t("Nothing is known of the people who were not measured again.")
-        more = [t("The change is that of the people who were.")]
+        lead = t("page_one.nothing_is_known_of_the_people_who_were_not")
+        more = [t("page_one.the_change_is_that_of_the_people_who_were")]
     return {
-        "question": t("What is not known?"),
+        "question": t("page_one.what_is_not_known"),
         "lead": lead,
         "more": more,
         "href": "#missing",
-        "link": t("What missing days and people could do"),
+        "link": t("missing.what_missing_days_and_people_could_do"),
     }
 
 
 def say_caution() -> list[str]:
     """Say why a change is no proof, in short sentences."""
     return [
-        t("This is a change, not an effect of treatment."),
-        t("People come when it is bad."),
-        t("Then most go back to their usual level by themselves."),
-        t("Headaches come and go."),
-        t("And there is no group without treatment to compare with."),
+        t("page_one.this_is_a_change_not_an_effect_of_treatment"),
+        t("page_one.people_come_when_it_is_bad"),
+        t("page_one.then_most_go_back_to_their_usual_level_by"),
+        t("page_one.headaches_come_and_go"),
+        t("page_one.and_there_is_no_group_without_treatment_to"),
     ]
 
 
@@ -255,17 +259,19 @@ def list_doubts(traps: pd.DataFrame, funnel: pd.DataFrame) -> list[dict[str, str
         Released tables.
     """
     out = [
-        {"text": t(_DOUBTS[trap]), "href": "#traps", "link": t("The signs of it")}
+        {"text": t(_DOUBTS[trap]), "href": "#traps", "link": t("page_one.the_signs_of_it")}
         for trap in traps.loc[traps["flagged"], "id"]
     ]
     outside = int(funnel["flag"].sum())
     if outside:
         text = (
-            t("The results of one therapist differ from those of the others.")
+            t("page_one.the_results_of_one_therapist_differ_from")
             if outside == 1
-            else t("The results of {n} therapists differ from those of the others.", n=outside)
+            else t("page_one.the_results_of_n_therapists_differ_from_those", n=outside)
         )
-        out.append({"text": text, "href": "#table-funnel", "link": t("Therapists side by side")})
+        out.append(
+            {"text": text, "href": "#table-funnel", "link": t("page_one.therapists_side_by_side")}
+        )
     return out
 
 

@@ -30,7 +30,13 @@ def list_expected(table: pd.DataFrame, preset: Preset) -> Table | None:
             "ci_high": r["diff_ci_high"],
         }
         hidden = t(formats.HIDDEN)
-        verdict = t("shown only") if not r["decides"] else t("yes") if r["beyond"] else t("no")
+        verdict = (
+            t("expected.shown_only")
+            if not r["decides"]
+            else t("common.yes")
+            if r["beyond"]
+            else t("common.no")
+        )
         rows.append(
             [
                 say(r["label"]),
@@ -44,14 +50,14 @@ def list_expected(table: pd.DataFrame, preset: Preset) -> Table | None:
             ]
         )
     heads = [
-        "Source",
-        "This clinic's change",
-        "Expected without treatment",
-        "Clinic − expected (95 % CI; its method)",
-        "n",
-        "Further than expected",
+        "expected.source",
+        "expected.this_clinic_s_change",
+        "expected.expected_without_treatment",
+        "expected.clinic_minus_expected_95_percent_ci_its",
+        "change.n",
+        "expected.further_than_expected",
     ]
-    caption = t("Headache days per 28: the change beside what would be expected without treatment")
+    caption = t("expected.headache_days_per_28_the_change_beside_what")
     return make_table(caption, heads, rows, numeric=[1, 2, 4])
 
 
@@ -76,9 +82,16 @@ def list_sensitivity(table: pd.DataFrame, preset: Preset) -> Table | None:
         ]
         for r in table.to_dict("records")
     ]
-    heads = ["Analysis", "Value (95 % CI; its method)", "n", "Of who started", "Unit", "Remark"]
+    heads = [
+        "other_ways.analysis",
+        "change.value_95_percent_ci_its_method",
+        "change.n",
+        "change.of_who_started",
+        "change.unit",
+        "answer.remark",
+    ]
     return make_table(
-        t("The primary change under other ways to count"), heads, rows, numeric=[2, 3]
+        t("other_ways.the_primary_change_under_other_ways_to_count"), heads, rows, numeric=[2, 3]
     )
 
 
@@ -89,10 +102,7 @@ def describe_specifications(table: pd.DataFrame) -> str:
         return ""
     below = int((known["ci_high"] < 0).sum())
     return t(
-        "Of {all} ways to analyse the primary change (window, completeness, what makes a headache "
-        "day, one or two windows before, how the lost count), {fewer} show fewer headache days "
-        "afterwards, {below} with an interval below 0. The mean change ranges from {low} to "
-        "{high}. The list is in specifications.csv.",
+        "other_ways.of_all_ways_to_analyse_the_primary_change",
         all=len(known),
         fewer=int((known["estimate"] < 0).sum()),
         below=below,
@@ -108,7 +118,13 @@ def list_traps(table: pd.DataFrame, preset: Preset) -> Table | None:
     rows = []
     for r in table.to_dict("records"):
         seen = not formats.missing(r["n"]) or r["flagged"]
-        sign = t("WARNING") if r["flagged"] else t("no sign of it") if seen else t("cannot be seen")
+        sign = (
+            t("traps.warning")
+            if r["flagged"]
+            else t("traps.no_sign_of_it")
+            if seen
+            else t("traps.cannot_be_seen")
+        )
         sign = t(formats.HIDDEN) if r["redacted"] else sign
         rows.append(
             [
@@ -119,8 +135,14 @@ def list_traps(table: pd.DataFrame, preset: Preset) -> Table | None:
                 formats.as_text(r["note"]),
             ]
         )
-    heads = ["", "In these records", "What was found", "n", "Rule, or what would be needed"]
-    return make_table(t("Traps that records like these can hold"), heads, rows, numeric=[3])
+    heads = [
+        "",
+        "traps.in_these_records",
+        "traps.what_was_found",
+        "change.n",
+        "traps.rule_or_what_would_be_needed",
+    ]
+    return make_table(t("traps.traps_that_records_like_these_can_hold"), heads, rows, numeric=[3])
 
 
 def list_safety(table: pd.DataFrame, preset: Preset) -> Table | None:
@@ -144,15 +166,15 @@ def list_safety(table: pd.DataFrame, preset: Preset) -> Table | None:
             ]
         )
     heads = [
-        "Harm",
-        "Technique",
-        "How it became known",
+        "safety.harm",
+        "safety.technique",
+        "safety.how_it_became_known",
         "",
-        "Count",
-        "Of",
-        "Value (95 % CI; its method)",
+        "safety.count",
+        "answer.of",
+        "change.value_95_percent_ci_its_method",
     ]
-    return make_table(t("Soreness, lethargy and adverse events"), heads, rows, numeric=[4, 5])
+    return make_table(t("safety.soreness_lethargy_and_adverse_events"), heads, rows, numeric=[4, 5])
 
 
 def _value(r: Mapping[str, Any], digits: int = 1) -> str:
@@ -171,15 +193,17 @@ def list_cost(table: pd.DataFrame, preset: Preset) -> Table | None:
     for r in table.to_dict("records"):
         value = _value(r)
         if not r["redacted"] and not formats.missing(r["p25"]):
-            value += t("; quartiles {ends}", ends=formats.limits(r["p25"], r["p75"], 0))
+            value += t("fees.quartiles_ends", ends=formats.limits(r["p25"], r["p75"], 0))
         basis = "" if r["basis"] == "records" else f" ({say(r['basis'])})"
         rows.append(
             [
                 f"{say(r['label'])}{basis}",
                 say(
-                    {"all": "all visits", "first": "first visit", "later": "later visits"}[
-                        r["visit"]
-                    ]
+                    {
+                        "all": "fees.all_visits",
+                        "first": "fees.first_visit",
+                        "later": "fees.later_visits",
+                    }[r["visit"]]
                 ),
                 value,
                 show_count(r["n"], r["redacted"], preset),
@@ -187,8 +211,15 @@ def list_cost(table: pd.DataFrame, preset: Preset) -> Table | None:
                 formats.as_text(r["note"]),
             ]
         )
-    heads = ["", "Visits", "Value (95 % CI; its method)", "n", "Of who started", "Remark"]
-    return make_table(t("Time, fees and cost"), heads, rows, numeric=[3, 4])
+    heads = [
+        "",
+        "fees.visits",
+        "change.value_95_percent_ci_its_method",
+        "change.n",
+        "change.of_who_started",
+        "answer.remark",
+    ]
+    return make_table(t("fees.time_fees_and_cost"), heads, rows, numeric=[3, 4])
 
 
 def list_claims(table: pd.DataFrame, preset: Preset) -> Table | None:
@@ -214,16 +245,16 @@ def list_claims(table: pd.DataFrame, preset: Preset) -> Table | None:
             ]
         )
     heads = [
-        "Claim",
-        "What is computed",
-        "This clinic (95 % CI; its method)",
-        "n",
-        "Published figure",
-        "Verdict",
-        "Why",
+        "claims.claim",
+        "claims.what_is_computed",
+        "claims.this_clinic_95_percent_ci_its_method",
+        "change.n",
+        "claims.published_figure",
+        "claims.verdict",
+        "claims.why",
     ]
     return make_table(
-        t("What patients are told about trigger point treatment, against these records"),
+        t("claims.what_patients_are_told_about_trigger_point"),
         heads,
         rows,
         numeric=[3],
@@ -256,16 +287,16 @@ def list_benchmark(table: pd.DataFrame, preset: Preset) -> Table | None:
         )
     heads = [
         "",
-        "Condition",
-        "What was done",
-        "n",
-        "Time",
-        "Before",
-        "Change (95 % CI)",
-        "Clinic − this row (95 % CI)",
-        "Source, or why it is not drawn",
+        "benchmark.condition",
+        "benchmark.what_was_done",
+        "change.n",
+        "benchmark.time",
+        "benchmark.before",
+        "benchmark.change_95_percent_ci",
+        "benchmark.clinic_minus_this_row_95_percent_ci",
+        "benchmark.source_or_why_it_is_not_drawn",
     ]
-    caption = t("Published arms beside this clinic: a description, no comparison of treatments")
+    caption = t("benchmark.published_arms_beside_this_clinic_a")
     return make_table(caption, heads, rows, numeric=[3, 5])
 
 
@@ -298,17 +329,17 @@ def list_relapse(table: pd.DataFrame, preset: Preset) -> Table | None:
         for r in table.to_dict("records")
     ]
     heads = [
-        "Relapse",
-        "Group",
-        "At risk",
-        "Relapses",
-        "Horizon, days",
-        "Without relapse (95 % CI, Greenwood log-log)",
-        "Mean days without relapse (95 % CI, normal)",
-        "Remark",
+        "over_time.relapse",
+        "benchmark.group",
+        "over_time.at_risk",
+        "over_time.relapses",
+        "over_time.horizon_days",
+        "over_time.without_relapse_95_percent_ci_greenwood_log",
+        "over_time.mean_days_without_relapse_95_percent_ci",
+        "answer.remark",
     ]
     return make_table(
-        t("Time to relapse of those who improved by half"), heads, rows, numeric=[2, 3, 4]
+        t("over_time.time_to_relapse_of_those_who_improved_by_half"), heads, rows, numeric=[2, 3, 4]
     )
 
 
@@ -328,9 +359,17 @@ def list_months(table: pd.DataFrame, preset: Preset) -> Table | None:
         ]
         for r in table.to_dict("records")
     ]
-    heads = ["Chart", "Month", "n", "Value", "Centre", "Limits", "Signals"]
+    heads = [
+        "over_time.chart",
+        "over_time.month",
+        "change.n",
+        "over_time.value",
+        "over_time.centre",
+        "over_time.limits",
+        "over_time.signals",
+    ]
     return make_table(
-        t("By month of the first session"),
+        t("over_time.by_month_of_the_first_session"),
         heads,
         rows,
         numeric=[1, 2, 3, 4, 5],
@@ -354,19 +393,19 @@ def list_funnel(table: pd.DataFrame, preset: Preset) -> Table | None:
             show_count(r["n"], r["redacted"], preset),
             _change(r, "difference", "low_95", "high_95"),
             t(formats.HIDDEN) if r["redacted"] else formats.limits(r["low_998"], r["high_998"], 1),
-            t("outside the outer limit") if r["flag"] else t("within"),
+            t("groups.outside_the_outer_limit") if r["flag"] else t("groups.within"),
         ]
         for r in table.to_dict("records")
     ]
     heads = [
-        "Therapist",
-        "n",
-        "Observed − expected from the start (inner limits, 95 %)",
-        "Outer limits (99.8 %)",
+        "groups.therapist",
+        "change.n",
+        "groups.observed_minus_expected_from_the_start_inner",
+        "groups.outer_limits_99_8_percent",
         "",
     ]
     return make_table(
-        t("Therapists on a funnel plot"), heads, rows, numeric=[1], text=_list_notes(table)
+        t("groups.therapists_on_a_funnel_plot"), heads, rows, numeric=[1], text=_list_notes(table)
     )
 
 
@@ -384,5 +423,11 @@ def list_dose(table: pd.DataFrame, preset: Preset) -> Table | None:
         ]
         for r in table.to_dict("records")
     ]
-    heads = ["Dose", "", "Value (95 % CI; its method)", "n", "Remark"]
-    return make_table(t("How much was given, beside the change"), heads, rows, numeric=[3])
+    heads = [
+        "groups.dose",
+        "",
+        "change.value_95_percent_ci_its_method",
+        "change.n",
+        "answer.remark",
+    ]
+    return make_table(t("groups.how_much_was_given_beside_the_change"), heads, rows, numeric=[3])

@@ -95,8 +95,8 @@ def _list_change(outcome: str, released: Mapping[str, pd.DataFrame], preset: Pre
     ]
     tables = [
         make_table(
-            t("Means of {outcome} in each window", outcome=name),
-            ["Window", "Mean", "95 % CI (t)", "n"],
+            t("page_one.means_of_outcome_in_each_window", outcome=name),
+            ["page_one.window", "page_one.mean", "page_one.95_percent_ci_t", "change.n"],
             means,
             numeric=[1, 2, 3],
         )
@@ -108,8 +108,8 @@ def _list_change(outcome: str, released: Mapping[str, pd.DataFrame], preset: Pre
     if bins:
         tables.append(
             make_table(
-                t("People by their change in {outcome}", outcome=name),
-                ["Change", "People"],
+                t("page_one.people_by_their_change_in_outcome", outcome=name),
+                ["page_one.change", "answer.people"],
                 bins,
                 numeric=[1],
             )
@@ -119,10 +119,12 @@ def _list_change(outcome: str, released: Mapping[str, pd.DataFrame], preset: Pre
 
 def _write_bin(low: float, high: float) -> str:
     if low == float("-inf"):
-        return t("below {high}", high=formats.as_text(float(high)))
+        return t("page_one.below_high", high=formats.as_text(float(high)))
     if high == float("inf"):
-        return t("{low} or more", low=formats.as_text(float(low)))
-    return t("{low} to {high}", low=formats.as_text(float(low)), high=formats.as_text(float(high)))
+        return t("page_one.low_or_more", low=formats.as_text(float(low)))
+    return t(
+        "common.low_to_high", low=formats.as_text(float(low)), high=formats.as_text(float(high))
+    )
 
 
 def _list_specifications(table: pd.DataFrame, preset: Preset) -> Table:
@@ -130,7 +132,8 @@ def _list_specifications(table: pd.DataFrame, preset: Preset) -> Table:
     choices = ["window", "value", "completeness", "headache_day", "before", "lost"]
     rows = [
         [
-            formats.integer(r["specification"]) + (f" ({t('declared')})" if r["declared"] else ""),
+            formats.integer(r["specification"])
+            + (f" ({t('specifications.declared')})" if r["declared"] else ""),
             *(formats.as_text(r[c]) for c in choices),
             t(formats.HIDDEN) if r["redacted"] else formats.number(r["estimate"], 1),
             t(formats.HIDDEN) if r["redacted"] else formats.limits(r["ci_low"], r["ci_high"], 1),
@@ -139,21 +142,18 @@ def _list_specifications(table: pd.DataFrame, preset: Preset) -> Table:
         for r in table.to_dict("records")
     ]
     heads = [
-        "Way",
-        "Window after",
-        "Days",
-        "Complete window",
-        "Headache day",
-        "Before",
-        "The lost",
-        "Mean change",
-        "95 % CI",
-        "n",
+        "page_one.way",
+        "page_one.window_after",
+        "page_one.days",
+        "methods.complete_window",
+        "methods.headache_day",
+        "benchmark.before",
+        "page_one.the_lost",
+        "page_one.mean_change",
+        "page_one.95_percent_ci",
+        "change.n",
     ]
-    caption = t(
-        "Every way to count the primary change (the method of each interval: t, or Rubin’s "
-        "rules for imputation)"
-    )
+    caption = t("page_one.every_way_to_count_the_primary_change_the")
     return make_table(caption, heads, rows, numeric=[7, 8, 9])
 
 
@@ -177,8 +177,16 @@ def _list_curve(curve: pd.DataFrame, preset: Preset) -> Table:
                 hidden if r["redacted"] else formats.limits(*ends, 0),
             ]
         )
-    heads = ["Group", "Week", "At risk", "Without relapse", "95 % CI (Greenwood, log-log)"]
-    return make_table(t("Steps of the curve without relapse"), heads, rows, numeric=[1, 2, 3, 4])
+    heads = [
+        "benchmark.group",
+        "page_one.week",
+        "over_time.at_risk",
+        "page_one.without_relapse",
+        "page_one.95_percent_ci_greenwood_log_log",
+    ]
+    return make_table(
+        t("page_one.steps_of_the_curve_without_relapse"), heads, rows, numeric=[1, 2, 3, 4]
+    )
 
 
 def _list_plane(
@@ -214,14 +222,18 @@ def _list_plane(
     ]
     return [
         make_table(
-            t("Fees and difference, {currency} ({basis})", **what),
-            ["", "Value (95 % CI; its method)", "Unit", "n"],
+            t("page_one.fees_and_difference_currency_basis", **what),
+            ["", "change.value_95_percent_ci_its_method", "change.unit", "change.n"],
             summary,
             numeric=[3],
         ),
         make_table(
-            t("Bootstrap replicates by difference, {currency} ({basis})", **what),
-            ["Headache days a year of difference", "Replicates", "Mean fees, from and to"],
+            t("page_one.bootstrap_replicates_by_difference_currency", **what),
+            [
+                "page_one.headache_days_a_year_of_difference",
+                "page_one.replicates",
+                "page_one.mean_fees_from_and_to",
+            ],
             cells,
             numeric=[1, 2],
         ),
@@ -243,8 +255,16 @@ def list_checks(table: pd.DataFrame, preset: Preset) -> Table | None:
         ]
         for r in own.to_dict("records")
     ]
-    heads = ["Check", "Value (95 % CI; its method)", "n", "Unit", "How to read it"]
-    return make_table(t("Two checks of what was before treatment"), heads, rows, numeric=[2])
+    heads = [
+        "page_one.check",
+        "change.value_95_percent_ci_its_method",
+        "change.n",
+        "change.unit",
+        "page_one.how_to_read_it",
+    ]
+    return make_table(
+        t("page_one.two_checks_of_what_was_before_treatment"), heads, rows, numeric=[2]
+    )
 
 
 def describe_before(table: pd.DataFrame, preset: Preset) -> str:
@@ -254,8 +274,7 @@ def describe_before(table: pd.DataFrame, preset: Preset) -> str:
         return ""
     r = own.iloc[0].to_dict()
     return t(
-        "Before is the mean of two windows. For {count} of {n} people only the last one is known, "
-        "so that theirs is one window.",
+        "page_one.before_is_the_mean_of_two_windows_for_count",
         count=show_count(r["count"], r["redacted"], preset),
         n=show_count(r["n"], r["redacted"], preset),
     )

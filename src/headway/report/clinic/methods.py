@@ -17,25 +17,25 @@ if TYPE_CHECKING:
 # STROBE (von Elm 2007) and RECORD (Benchimol 2015) items that records of a clinic can answer, in
 # our words, and the section of the page that answers each.
 CHECKLIST: tuple[tuple[str, str, str], ...] = (
-    ("STROBE 1", "what was done and what was found, in short", "answer"),
-    ("STROBE 3", "what was to be found out, declared before looking", "methods"),
-    ("STROBE 5", "setting, times of follow-up", "methods"),
-    ("STROBE 6, RECORD 6.1", "who is included, and how they were found in the records", "flow"),
-    ("STROBE 7, RECORD 7.1", "how every outcome and group is defined", "methods"),
-    ("STROBE 8", "where each number comes from: diary, question at a visit", "methods"),
-    ("STROBE 9", "what could mislead: selection, return to the usual level, the lost", "reading"),
-    ("STROBE 10", "how many people a narrower interval would need", "change"),
-    ("STROBE 12, RECORD 12.1", "statistics, missing values, sensitivity", "sensitivity"),
-    ("STROBE 13, RECORD 13.1", "numbers at each step, from rows to people", "flow"),
-    ("STROBE 14", "people before treatment, missing values by side", "missing"),
-    ("STROBE 15", "outcome before and after", "change"),
-    ("STROBE 16", "estimates with intervals", "change"),
-    ("STROBE 17", "groups and other analyses", "techniques"),
-    ("STROBE 18", "main result in plain words", "answer"),
-    ("STROBE 19, RECORD 19.1", "limits of uncontrolled records", "reading"),
-    ("STROBE 20", "a cautious reading beside other evidence", "expected"),
-    ("RECORD 12.3", "cleaning: what was set aside, by which rule", "flow"),
-    ("RECORD 22.1", "where the code and the settings are", "methods"),
+    ("STROBE 1", "methods.what_was_done_and_what_was_found_in_short", "answer"),
+    ("STROBE 3", "methods.what_was_to_be_found_out_declared_before", "methods"),
+    ("STROBE 5", "methods.setting_times_of_follow_up", "methods"),
+    ("STROBE 6, RECORD 6.1", "methods.who_is_included_and_how_they_were_found_in", "flow"),
+    ("STROBE 7, RECORD 7.1", "methods.how_every_outcome_and_group_is_defined", "methods"),
+    ("STROBE 8", "methods.where_each_number_comes_from_diary_question", "methods"),
+    ("STROBE 9", "methods.what_could_mislead_selection_return_to_the", "reading"),
+    ("STROBE 10", "methods.how_many_people_a_narrower_interval_would", "change"),
+    ("STROBE 12, RECORD 12.1", "methods.statistics_missing_values_sensitivity", "sensitivity"),
+    ("STROBE 13, RECORD 13.1", "methods.numbers_at_each_step_from_rows_to_people", "flow"),
+    ("STROBE 14", "methods.people_before_treatment_missing_values_by", "missing"),
+    ("STROBE 15", "methods.outcome_before_and_after", "change"),
+    ("STROBE 16", "methods.estimates_with_intervals", "change"),
+    ("STROBE 17", "methods.groups_and_other_analyses", "techniques"),
+    ("STROBE 18", "methods.main_result_in_plain_words", "answer"),
+    ("STROBE 19, RECORD 19.1", "methods.limits_of_uncontrolled_records", "reading"),
+    ("STROBE 20", "methods.a_cautious_reading_beside_other_evidence", "expected"),
+    ("RECORD 12.3", "methods.cleaning_what_was_set_aside_by_which_rule", "flow"),
+    ("RECORD 22.1", "methods.where_the_code_and_the_settings_are", "methods"),
 )
 
 
@@ -45,44 +45,38 @@ def list_checklist(absent: Collection[str]) -> Table:
     `absent` are sections that this page does not have; their items are not answered.
     """
     table = make_table(
-        t("Where this page answers the items of STROBE and RECORD"),
-        ["Item", "What it asks", "Where"],
+        t("methods.where_this_page_answers_the_items_of_strobe"),
+        ["methods.item", "methods.what_it_asks", "methods.where"],
         [],
     )
     for item, asks, place in CHECKLIST:
         where: Any = {"href": f"#{place}", "text": t(_PLACES[place])}
         if place in absent:
-            where = t("not answered: these records do not hold it")
+            where = t("methods.not_answered_these_records_do_not_hold_it")
         table["rows"].append({"kind": "", "cells": [item, t(asks), where]})
     return table
 
 
 _PLACES = {
-    "answer": "the answer in three sentences",
-    "flow": "who and what is counted",
-    "change": "the change, in every form",
-    "missing": "what missing days and people could do",
-    "sensitivity": "other ways to count",
-    "expected": "what would be expected without treatment",
-    "techniques": "techniques, places and people",
-    "reading": "how to read this",
-    "methods": "definitions and methods",
+    "answer": "methods.the_answer_in_three_sentences",
+    "flow": "methods.who_and_what_is_counted",
+    "change": "methods.the_change_in_every_form",
+    "missing": "methods.what_missing_days_and_people_could_do",
+    "sensitivity": "methods.other_ways_to_count",
+    "expected": "methods.what_would_be_expected_without_treatment",
+    "techniques": "methods.techniques_places_and_people",
+    "reading": "methods.how_to_read_this",
+    "methods": "methods.definitions_and_methods",
 }
 
 
 def list_reading(cohort: pd.DataFrame, clinic: Mapping[str, Any]) -> list[str]:
     """List what a change of this kind can come from."""
     out = [
-        t(
-            "Regression to the mean: whoever starts at a high point is lower next time on "
-            "average, treated or not."
-        ),
-        t("Natural course: headaches wax and wane, and people seek help when they are bad."),
-        t("Who is missing: the people measured after are those who came back or kept a diary."),
-        t(
-            "Other care: medicines, other treatments and advice at the same time are part of "
-            "the change."
-        ),
+        t("reading.regression_to_the_mean_whoever_starts_at_a"),
+        t("reading.natural_course_headaches_wax_and_wane_and"),
+        t("reading.who_is_missing_the_people_measured_after_are"),
+        t("reading.other_care_medicines_other_treatments_and"),
     ]
     earlier = cohort[
         (cohort["comparison"] == "before_treatment")
@@ -94,13 +88,9 @@ def list_reading(cohort: pd.DataFrame, clinic: Mapping[str, Any]) -> list[str]:
         r = earlier.iloc[0].to_dict()
         if not r["redacted"] and not formats.missing(r["estimate"]):
             message = (
-                "Before treatment started, from one window to the next, the same measure got "
-                "worse by itself: {change} {unit} (n {n}). Records that start at a peak tend to "
-                "come down from it."
+                "expected.got_worse_before_treatment"
                 if r["estimate"] > 0
-                else "Before treatment started, from one window to the next, the same measure "
-                "got better by itself: {change} {unit} (n {n}). Records that start at a peak "
-                "tend to come down from it."
+                else "expected.got_better_before_treatment"
             )
             out.insert(
                 0,
@@ -119,85 +109,76 @@ def list_definitions(clinic: Mapping[str, Any], preset: Preset) -> list[tuple[st
     settings = clinic["windows"]
     out = [
         (
-            t("Headache day"),
+            t("methods.headache_day"),
             t(
-                "a day with headache of at least {hours} hours, or treated; where neither is "
-                "recorded, a day marked as a headache day",
+                "methods.a_day_with_headache_of_at_least_hours_hours",
                 hours=formats.number(clinic["min_duration_h"], 1),
             ),
         ),
         (
-            t("Frequency"),
-            t("headache days per 28 days; in a diary, counted days scaled to 28"),
+            t("methods.frequency"),
+            t("methods.headache_days_per_28_days_in_a_diary_counted"),
         ),
         (
-            t("Complete window"),
+            t("methods.complete_window"),
             t(
-                "at least {days} of 28 days with an entry, unless the window says otherwise",
+                "methods.at_least_days_of_28_days_with_an_entry_unless",
                 days=settings["min_days"],
             ),
         ),
     ]
     for name, window in settings["named"].items():
         first = (
-            t("the first day")
+            t("methods.the_first_day")
             if window["from"] is None
-            else t("day {day}", day=_signed(window["from"]))
+            else t("methods.day_day", day=_signed(window["from"]))
         )
         last = (
-            t("the last day") if window["to"] is None else t("day {day}", day=_signed(window["to"]))
+            t("methods.the_last_day")
+            if window["to"] is None
+            else t("methods.day_day", day=_signed(window["to"]))
         )
-        text = t("{low} to {high}", low=first, high=last)
+        text = t("common.low_to_high", low=first, high=last)
         if window.get("anchor") == "last_session":
-            text += t(", counted from the last session")
+            text += t("methods.counted_from_the_last_session")
         if "min_days" in window:
-            text += t("; at least {days} days with an entry", days=window["min_days"])
+            text += t("methods.at_least_days_days_with_an_entry", days=window["min_days"])
         label = f" ({say(window['label'])})" if window.get("label") else ""
-        out.append((t("Window “{name}”", name=name.replace("_", " ")) + label, text))
+        out.append((t("methods.window_name", name=name.replace("_", " ")) + label, text))
     if settings.get("mean_of_two_baselines"):
         out.append(
             (
-                t("Before"),
-                t(
-                    "the mean of the two windows before treatment where both are complete, else "
-                    "the last one"
-                ),
+                t("benchmark.before"),
+                t("methods.the_mean_of_the_two_windows_before_treatment"),
             )
         )
     boot = clinic["bootstrap"]
     out += [
         (
-            t("Day 0"),
-            t("the first session that treats; it belongs to treatment"),
+            t("methods.day_0"),
+            t("methods.the_first_session_that_treats_it_belongs_to"),
         ),
         (
-            t("Intensity, duration"),
+            t("methods.intensity_duration"),
+            t("methods.means_over_headache_days_for_people_with_at"),
+        ),
+        (
+            t("methods.headache_index"),
+            t("methods.sum_of_intensity_hours_over_the_window_per_28"),
+        ),
+        (
+            t("methods.standardised_change"),
+            t("methods.smcr_becker_1988_and_smcrh_bonett_2008_the"),
+        ),
+        (
+            t("methods.intervals"),
             t(
-                "means over headache days, for people with at least one headache day in both "
-                "windows"
-            ),
-        ),
-        (
-            t("Headache index"),
-            t("sum of intensity × hours over the window, per 28 days; 0 without headache"),
-        ),
-        (
-            t("Standardised change"),
-            t(
-                "SMCR (Becker 1988) and SMCRH (Bonett 2008): the change in standard deviations "
-                "before; SMCC divides by that of the change, and grows with r"
-            ),
-        ),
-        (
-            t("Intervals"),
-            t(
-                "95 %: t for means; BCa bootstrap ({replicates} replicates, seed {seed}); Wilson "
-                "for shares; Wald for standardised changes; others are named beside the number",
+                "methods.95_percent_t_for_means_bca_bootstrap",
                 replicates=boot["replicates"],
                 seed=boot["seed"],
             ),
         ),
-        (t("Disclosure control"), say(preset.text)),
+        (t("frame.disclosure_control"), say(preset.text)),
     ]
     return out
 

@@ -63,8 +63,8 @@ def build(
             "stamp": stamp,
             "clinic": {
                 "description": "",
-                "source": t("not stated"),
-                "licence": t("not stated"),
+                "source": t("frame.not_stated"),
+                "licence": t("frame.not_stated"),
                 "citation": "",
                 "doi": "",
                 **clinic,
@@ -93,9 +93,9 @@ def build(
 
 def _stamp(clinic: Mapping[str, Any], preset: Preset) -> tuple[str, str]:
     if clinic.get("synthetic"):
-        return t("SYNTHETIC: made by a simulator. No one in these records exists."), "SYNTHETIC"
+        return t("frame.synthetic_made_by_a_simulator_no_one_in_these"), "SYNTHETIC"
     if preset.name == "internal":
-        return t("INTERNAL: small numbers are not hidden. Not for release."), "INTERNAL"
+        return t("frame.internal_small_numbers_are_not_hidden_not_for"), "INTERNAL"
     return "", ""
 
 
@@ -133,12 +133,12 @@ def _body(
         "people": tables_of.list_people(people[people["item"] == item], preset),
         "other_people": tables_of.list_other_people(people[people["item"] != item], preset),
         "primary_label": t(
-            "Primary outcome: {outcome}; comparison: {comparison}.",
+            "change.primary_outcome_outcome_comparison_comparison",
             outcome=name_outcome(outcome),
             comparison=say(label),
         )
         if label
-        else t("No primary comparison could be made."),
+        else t("change.no_primary_comparison_could_be_made"),
         "primary_table": tables_of.list_statistics(main, tables_of.CHANGE, heading, preset),
         "responders": tables_of.list_responders(main, preset),
         "reliable": tables_of.list_reliable(main, preset),
@@ -147,7 +147,7 @@ def _body(
         "entries": tables_of.list_entries(cohort, preset),
         "scores": tables_of.list_scores(cohort, preset),
         "missing": tables_of.list_statistics(
-            main, MISSING_DAYS, t("Count-only change, bounds and completeness"), preset
+            main, MISSING_DAYS, t("missing.count_only_change_bounds_and_completeness"), preset
         ),
         "has_bounds": main["statistic"].isin(MISSING_DAYS).any(),
         "others": tables_of.list_others(cohort, preset),
@@ -194,8 +194,5 @@ def _gate(flow: pd.DataFrame) -> list[str]:
 def _expected_sentence(expected: pd.DataFrame) -> str:
     """Say whether the change goes beyond what would be expected without treatment."""
     if not len(expected):
-        return t(
-            "Nothing in these records says how far people would have changed without treatment, so "
-            "no part of the change can be put down to it."
-        )
+        return t("page_one.nothing_in_these_records_says_how_far_people")
     return say(judge(read_sources(expected)).sentence)

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 Table = dict[str, Any]
 OUTCOMES = {
-    "frequency": "headache days",
-    "intensity": "intensity",
-    "duration": "duration",
-    "headache_index": "headache index",
-    "headache_score": "headache score",
+    "frequency": "common.headache_days",
+    "intensity": "common.intensity",
+    "duration": "common.duration",
+    "headache_index": "common.headache_index",
+    "headache_score": "common.headache_score",
 }
 # The order of display (design, section 4); identifiers of `cohort`.
 CHANGE = (
@@ -71,10 +71,10 @@ def name_item(item: str) -> str:
 def per_unit(unit: str) -> str:
     """Write a unit as it follows a number."""
     known = {
-        "headache days per 28": "per 28 days",
-        "0-10": "on a scale of 0 to 10",
-        "hours": "hours",
-        "points": "points",
+        "headache days per 28": "common.per_28_days",
+        "0-10": "common.on_a_scale_of_0_to_10",
+        "hours": "common.hours",
+        "points": "common.points",
     }
     return t(known[unit]) if unit in known else say(unit)
 
@@ -82,7 +82,7 @@ def per_unit(unit: str) -> str:
 def show_count(value: Any, redacted: bool, preset: Preset) -> str:
     """Write a count; a hidden one says within what it lies."""
     if redacted and formats.missing(value):
-        return t("hidden (1 to {most}, or beside one that is)", most=preset.redact_up_to)
+        return t("common.hidden_1_to_most_or_beside_one_that_is", most=preset.redact_up_to)
     return formats.integer(value)
 
 
@@ -118,8 +118,8 @@ def list_rows(flow: pd.DataFrame, preset: Preset) -> Table:
     return _pivot(
         files,
         preset,
-        "File",
-        t("Rows of each file: in the file = kept + quarantined + not selected"),
+        "common.file",
+        t("answer.rows_of_each_file_in_the_file_kept"),
     )
 
 
@@ -128,8 +128,8 @@ def list_other_people(people: pd.DataFrame, preset: Preset) -> Table:
     return _pivot(
         people,
         preset,
-        "Outcome and comparison",
-        t("People, all other outcomes and comparisons"),
+        "common.outcome_and_comparison",
+        t("answer.people_all_other_outcomes_and_comparisons"),
     )
 
 
@@ -138,7 +138,7 @@ def _pivot(part: pd.DataFrame, preset: Preset, first: str, caption: str) -> Tabl
     rows = []
     for item, own in part.groupby("item", sort=False):
         by = {r["step"]: show_count(r["n"], r["redacted"], preset) for r in own.to_dict("records")}
-        name = str(item) if first == "File" else name_item(str(item))
+        name = str(item) if first == "common.file" else name_item(str(item))
         rows.append([name, *(by.get(s, formats.MISSING) for s in steps)])
     table = make_table(caption, [first], rows, numeric=list(range(1, len(steps) + 1)))
     table["heads"] += [say(s) for s in steps]
@@ -157,7 +157,10 @@ def list_people(part: pd.DataFrame, preset: Preset) -> Table:
         for r in part.to_dict("records")
     ]
     return make_table(
-        t("People, primary comparison"), ["Step", "People", "Of", "Remark"], rows, numeric=[1, 2]
+        t("answer.people_primary_comparison"),
+        ["answer.step", "answer.people", "answer.of", "answer.remark"],
+        rows,
+        numeric=[1, 2],
     )
 
 
@@ -182,7 +185,14 @@ def list_statistics(
                 formats.as_text(r["note"]),
             ]
         )
-    heads = ["Statistic", "Value (95 % CI; its method)", "n", "Of who started", "Unit", "Remark"]
+    heads = [
+        "change.statistic",
+        "change.value_95_percent_ci_its_method",
+        "change.n",
+        "change.of_who_started",
+        "change.unit",
+        "answer.remark",
+    ]
     table = make_table(caption, heads, rows, numeric=[2, 3])
     for row, kind in zip(table["rows"], kinds, strict=True):
         row["kind"] = kind
@@ -196,7 +206,7 @@ def share_row(r: Mapping[str, Any], preset: Preset, label: str = "") -> list[str
         share = formats.MISSING
         if not formats.missing(r["estimate"]):
             share = t(
-                "{value} (95 % CI {limits}; {method})",
+                "common.value_95_percent_ci_limits_method",
                 value=formats.percent(r["estimate"], 1),
                 limits=formats.limits(r["ci_low"], r["ci_high"], 1),
                 method="Wilson",
@@ -210,14 +220,17 @@ def share_row(r: Mapping[str, Any], preset: Preset, label: str = "") -> list[str
     ]
 
 
-_SHARES = ["", "People", "Of", "Share", "Remark"]
+_SHARES = ["", "answer.people", "answer.of", "responders.share", "answer.remark"]
 
 
 def list_responders(main: pd.DataFrame, preset: Preset) -> Table:
     """People who improved and people who got worse."""
     rows = [share_row(r, preset) for name in RESPONDERS if (r := pick(main, name))]
     return make_table(
-        t("People who improved and people who got worse"), _SHARES, rows, numeric=[1, 2, 3]
+        t("responders.people_who_improved_and_people_who_got_worse"),
+        _SHARES,
+        rows,
+        numeric=[1, 2, 3],
     )
 
 
@@ -226,19 +239,17 @@ def list_reliable(main: pd.DataFrame, preset: Preset) -> Table | None:
     limit = pick(main, "reliable_threshold")
     if limit is None:
         return None
-    size = t("a certain size")
+    size = t("common.a_certain_size")
     if not formats.missing(limit["estimate"]):
-        size = t("{days} days", days=formats.number(limit["estimate"], 1))
+        size = t("common.days_days", days=formats.number(limit["estimate"], 1))
     rows = [share_row(r, preset) for name in RELIABLE if (r := pick(main, name))]
     return make_table(
-        t("People whose change is larger than the noise of the measurement"),
+        t("responders.people_whose_change_is_larger_than_the_noise"),
         _SHARES,
         rows,
         numeric=[1, 2, 3],
         text=t(
-            "Two windows of one untreated person differ, in 19 of 20 people by less than {size} "
-            "({source}; Jacobson and Truax 1991). Only a larger change of one person is called "
-            "reliable.",
+            "responders.two_windows_of_one_untreated_person_differ_in",
             size=size,
             source=formats.as_text(limit["note"]),
         ),
@@ -256,7 +267,7 @@ def list_crossed(table: pd.DataFrame, preset: Preset) -> Table | None:
         counts = [show_count(by[r]["n"], by[r]["redacted"], preset) for r in responses]
         rows.append([say(str(kind)), *counts])
     out = make_table(
-        t("Reliable change (rows) by relative change (columns), number of people"),
+        t("responders.reliable_change_rows_by_relative_change"),
         [""],
         rows,
         numeric=list(range(1, len(responses) + 1)),
@@ -276,7 +287,7 @@ def list_lost(table: pd.DataFrame, preset: Preset) -> Table | None:
         before = text.endswith(" before")
         label = text.removesuffix(" before")
         label = name_outcome(label) if label in OUTCOMES else say(label)
-        label = t("{outcome} before", outcome=label) if before else label
+        label = t("missing.outcome_before", outcome=label) if before else label
         label = label[:1].upper() + label[1:]
         if percent:
             label += f": {say(str(r['level']).replace('_', ' '))}"
@@ -291,12 +302,12 @@ def list_lost(table: pd.DataFrame, preset: Preset) -> Table | None:
         rows.append([label, *values, difference])
     heads = [
         "",
-        "Analysed: mean or share",
-        "Lost: mean or share",
-        "Lost − analysed (95 % CI; its method)",
+        "missing.analysed_mean_or_share",
+        "missing.lost_mean_or_share",
+        "missing.lost_minus_analysed_95_percent_ci_its_method",
     ]
     return make_table(
-        t("Before treatment: those who were lost beside those who were analysed"),
+        t("missing.before_treatment_those_who_were_lost_beside"),
         heads,
         rows,
         numeric=[1, 2, 3],
@@ -316,8 +327,13 @@ def list_entries(cohort: pd.DataFrame, preset: Preset) -> Table | None:
     ]
     if not rows:
         return None
-    heads = ["", "Diary − recall, days per 28 (95 % CI; its method)", "n", "Remark"]
-    caption = t("The diary beside what the same people recall of 28 days")
+    heads = [
+        "",
+        "missing.diary_minus_recall_days_per_28_95_percent_ci",
+        "change.n",
+        "answer.remark",
+    ]
+    caption = t("missing.the_diary_beside_what_the_same_people_recall")
     return make_table(caption, heads, rows, numeric=[1, 2])
 
 
@@ -336,10 +352,8 @@ def list_scores(cohort: pd.DataFrame, preset: Preset) -> Table | None:
         share_row(r, preset, f"PGIC, {say(r['label'])}" if r["outcome"] == "PGIC" else "")
         for r in own.to_dict("records")
     ]
-    caption = t(
-        "People beyond each published threshold, asked at intake and again near the primary time"
-    )
-    heads = ["", "People", "Of", "Share", "Source and remark"]
+    caption = t("others.people_beyond_each_published_threshold_asked")
+    heads = ["", "answer.people", "answer.of", "responders.share", "others.source_and_remark"]
     return make_table(caption, heads, rows, numeric=[1, 2, 3])
 
 
@@ -362,15 +376,15 @@ def list_others(cohort: pd.DataFrame, preset: Preset) -> Table | None:
         for r in own.to_dict("records")
     ]
     heads = [
-        "Outcome",
-        "Comparison",
-        "Mean change (95 % CI; its method)",
-        "n",
-        "Of who started",
-        "Unit",
+        "others.outcome",
+        "others.comparison",
+        "others.mean_change_95_percent_ci_its_method",
+        "change.n",
+        "change.of_who_started",
+        "change.unit",
     ]
     return make_table(
-        t("Mean change of each outcome and comparison"), heads, rows, numeric=[2, 3, 4]
+        t("others.mean_change_of_each_outcome_and_comparison"), heads, rows, numeric=[2, 3, 4]
     )
 
 
@@ -398,11 +412,11 @@ def list_groups(cohort: pd.DataFrame, outcome: str, preset: Preset) -> Table | N
     if not rows:
         return None
     heads = [
-        "Group",
-        "Mean change (95 % CI; its method)",
-        "Improved by half or more",
-        "n",
-        "Of who started",
+        "benchmark.group",
+        "others.mean_change_95_percent_ci_its_method",
+        "groups.improved_by_half_or_more",
+        "change.n",
+        "change.of_who_started",
     ]
-    caption = t("Mean change by group, primary outcome and comparison")
+    caption = t("groups.mean_change_by_group_primary_outcome_and")
     return make_table(caption, heads, rows, numeric=[1, 2, 3, 4])
