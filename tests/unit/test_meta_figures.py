@@ -10,9 +10,9 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from headway import meta
+from headway.figures import specifications as curves
 from headway.figures import theme
 from headway.figures.review import refits, studies
-from headway.figures.specifications import draw_specifications
 from headway.figures.theme import Drawing
 
 # The BCG vaccine trials (Colditz et al. 1994): log risk ratios and variances to four digits.
@@ -86,7 +86,7 @@ def draw_gosh(y: np.ndarray, v: np.ndarray, names: list[str]) -> Drawing:
 def draw_specifications(y: np.ndarray, v: np.ndarray, names: list[str]) -> Drawing:
     found = meta.explore_multiverse([meta.Effects({"measure": "RR"}, y, v, "log risk ratio")])
     listed = [f for f in found.choices if f != "left out" or y.size < 10]
-    return draw_specifications(
+    return curves.draw_specifications(
         {factor: found.choices[factor].tolist() for factor in listed},
         found.estimate, found.ci_low, found.ci_high,
         title="Every way to analyse: acupuncture v usual care or waiting list, headache days",
@@ -195,7 +195,7 @@ def test_a_large_multiverse_is_thinned_and_says_so() -> None:
     n = 2000
     estimate = rng.normal(-0.4, 0.2, n)
     choices = {"measure": rng.choice(["RR", "OR", "RD"], n), "interval": rng.choice(["z", "t"], n)}
-    drawing = draw_specifications(choices, estimate, estimate - 0.3, estimate + 0.3)
+    drawing = curves.draw_specifications(choices, estimate, estimate - 0.3, estimate + 0.3)
     assert "2000 specifications" in drawing.alt
     assert "Every 5th of 2000 is drawn" in drawing.caption
     drawn = sum(
@@ -209,8 +209,8 @@ def test_wrong_lengths_are_refused() -> None:
     for call in (
         lambda: studies.draw_funnel([1.0, 2.0], [1.0], 0.0),
         lambda: studies.draw_baujat([1.0], [1.0], []),
-        lambda: draw_specifications({"a": ["x"]}, [1.0, 2.0], [0.0, 1.0], [2.0, 3.0]),
-        lambda: draw_specifications({}, [], [], []),
+        lambda: curves.draw_specifications({"a": ["x"]}, [1.0, 2.0], [0.0, 1.0], [2.0, 3.0]),
+        lambda: curves.draw_specifications({}, [], [], []),
         lambda: studies.draw_labbe([0.1], [0.2], [10], measure="IRR", estimate=0.0),
     ):
         with pytest.raises(ValueError, match=r"must hold|no specifications|measure must be"):
