@@ -35,6 +35,9 @@ from headway import simulate  # noqa: E402
 from headway.outcomes.change.change import wilson  # noqa: E402
 from headway.outcomes.expectation import expected  # noqa: E402
 from headway.simulate import TECHNIQUES, SimulatedClinic, simulate_clinic  # noqa: E402
+from headway.simulate.course import live_days  # noqa: E402
+from headway.simulate.people import draw_people  # noqa: E402
+from headway.simulate.visits import draw_visits, find_exposure  # noqa: E402
 
 PAGE = ROOT / "docs" / "expected.md"
 START, END = "<!-- tables: begin -->", "<!-- tables: end -->"
@@ -187,7 +190,7 @@ def _treat(
     effect = effect + rng.normal(0.0, p["treatment.person_sd"], len(effect))
     start = -simulate.FIRST_DAY
     logit = course.logit[:, start:] + effect[:, None] * exposure[:, start:]
-    return simulate._chain(
+    return live_days(
         1 / (1 + np.exp(-logit)),
         course.uniform[:, start:],
         p["natural_course.day_lag1"],
@@ -230,11 +233,11 @@ def draw_clinic(cell: Cell, seed: int) -> tuple[np.ndarray, float, float]:
         raise ValueError("here entries do not depend on headache; use whole clinics")
     rng = np.random.default_rng(seed)
     course = simulate.natural_course(rng, cell.patients, p)
-    people = simulate._draw_people(rng, course, p)
+    people = draw_people(rng, course, p)
     headache = course.headache
     if cell.effect:
-        visits = simulate._draw_visits(rng, people, p)
-        exposure = simulate._exposure(people, visits, p)
+        visits = draw_visits(rng, people, p)
+        exposure = find_exposure(people, visits, p)
         treated = _treat(rng, course, people, exposure, p)
         headache = np.concatenate([headache[:, : -simulate.FIRST_DAY], treated], axis=1)
     written = _write_entries(rng, people, p)

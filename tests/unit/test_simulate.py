@@ -23,6 +23,7 @@ from headway.simulate import (
     write_clinic,
     write_settings,
 )
+from headway.simulate.parameters import read_document
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO = ROOT / "data" / "raw" / "clinics" / "demo"
@@ -313,7 +314,7 @@ def test_every_parameter_has_a_value_and_a_source() -> None:
             return [node]
         return [leaf for child in node.values() for leaf in leaves(child)]  # type: ignore[arg-type]
 
-    document = simulate._document()
+    document = read_document()
     found = leaves(document["parameters"])
     assert len(found) == len(load_parameters()) > 100
     assert all(set(leaf) == {"value", "source"} and leaf["source"] for leaf in found)
