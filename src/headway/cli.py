@@ -42,6 +42,7 @@ def check(named: Path, data_dir: Path) -> int:
         print(f"{folder.name}: review.yaml and its files keep to the contract")
         return 0
     from headway.ingest import clinics
+    from headway.ingest.clinics.identity import required_k
 
     clinic = config.load_clinic(folder)
     found = clinics.check_clinic(folder, clinic)
@@ -50,7 +51,7 @@ def check(named: Path, data_dir: Path) -> int:
     if found.k is not None:
         print(
             f"patients: at least {found.k} people alike in {', '.join(found.quasi_identifiers)} "
-            f"(k-anonymity; the gate asks for {clinics.required_k(clinic)})"
+            f"(k-anonymity; the gate asks for {required_k(clinic)})"
         )
     print(
         f"{folder.name}: clinic.yaml keeps to its schema; the gate found no identifier "

@@ -11,7 +11,7 @@ import yaml
 
 from headway import config
 from headway.effects.units import UNITS
-from headway.ingest import trials
+from headway.ingest.trials import columns
 
 
 def test_the_data_dictionary_is_the_one_in_the_code(repo_root: Path) -> None:
@@ -69,7 +69,7 @@ def test_the_review_page_lists_every_column_and_unit(repo_root: Path) -> None:
     for kind in ("arms", "contrasts", "pooled", "risk_of_bias"):
         line = next(row for row in text.splitlines() if row.startswith(f"| {kind} |"))
         words = set(re.findall(r"[a-z_0-9]+", line))
-        assert {*trials.TEXTS[kind], *trials.NUMBERS[kind]} - words == set()
+        assert {*columns.TEXTS[kind], *columns.NUMBERS[kind]} - words == set()
     table = text[text.index("## Units") :]
     assert set(UNITS) - set(re.findall(r"[a-z_0-9]+", table)) == set()
 

@@ -28,7 +28,9 @@ from headway.ingest.adapters.exchange import (
     write_number,
 )
 from headway.ingest.adapters.metafor import COLUMNS, read_metafor, write_metafor, write_script
-from headway.ingest.adapters.revman import DATA_ROWS, read_revman, write_revman
+from headway.ingest.adapters.revman import read_revman
+from headway.ingest.adapters.revman_export import DATA_ROWS, write_revman
+from headway.ingest.trials import columns
 from headway.reviews.analyse import pool_review
 from headway.reviews.effects_table import build_effects
 from headway.tables import conform
@@ -228,10 +230,10 @@ def made_up(folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
 
 
 def test_the_columns_are_those_a_review_can_hold() -> None:
-    assert set(ARMS) <= {*trials.TEXTS["arms"], *trials.NUMBERS["arms"]}
-    assert set(CONTRASTS) <= {*trials.TEXTS["contrasts"], *trials.NUMBERS["contrasts"]}
-    assert set(trials.REQUIRED["arms"]) <= set(ARMS)
-    assert set(trials.REQUIRED["contrasts"]) <= set(CONTRASTS)
+    assert set(ARMS) <= {*columns.TEXTS["arms"], *columns.NUMBERS["arms"]}
+    assert set(CONTRASTS) <= {*columns.TEXTS["contrasts"], *columns.NUMBERS["contrasts"]}
+    assert set(columns.REQUIRED["arms"]) <= set(ARMS)
+    assert set(columns.REQUIRED["contrasts"]) <= set(CONTRASTS)
 
 
 def test_revman_5_rows_become_arms_and_contrasts(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from headway import tables
-from headway.ingest.adapters import metafor, revman
+from headway.ingest.adapters import metafor, revman_export
 from headway.reviews import analyse as reviews
 
 
@@ -19,7 +19,7 @@ def main(snakemake):
     for name, table in found.items():
         tables.write_csv(table, Path(snakemake.output[name]))
     metafor.write_metafor(found["effects"], Path(snakemake.output.metafor))
-    for problem in revman.write_revman(found["effects"], Path(snakemake.output.revman)):
+    for problem in revman_export.write_revman(found["effects"], Path(snakemake.output.revman)):
         print(problem)  # rows that RevMan cannot hold
     text = "" if refused else metafor.write_script(review)
     tables.write_text(text, Path(snakemake.output.r_script))

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from headway.errors import ConfigError, Problem
-from headway.ingest.trials import NUMBERS, TEXTS
+from headway.ingest.trials.columns import NUMBERS, TEXTS
 
 TEMPLATE = Path(__file__).with_name("template_review.yaml")
 NAME = re.compile(r"[a-z0-9_]+")

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from headway.effects.units import UNITS
 from headway.errors import InputError, Problem
-from headway.ingest.trials import ALLOWED, ARM_SIGNS
+from headway.ingest.trials.columns import ALLOWED, ARM_SIGNS
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,4 +1,4 @@
-"""RevMan's analysis data: its two CSV exports -> a review's rows, and effects -> its data rows.
+"""RevMan's analysis data: its two CSV exports -> a review's rows.
 
 Read are "Data and analyses" of RevMan 5 (headings for comparison, outcome and subgroup above the
 studies) and the data rows of RevMan Web, which the Cochrane Library also offers for download (one
@@ -16,23 +16,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headway.effects.measures import escalc
-from headway.errors import Problem
 from headway.ingest.adapters.exchange import (
     Z95,
     Basket,
     ImportedRows,
     Row,
     Sheet,
-    as_text,
     check_defaults,
-    guard,
     make_contrast,
     missing_columns,
     read_sheet,
     same_name,
     to_float,
     write_number,
-    write_rows,
 )
 
 if TYPE_CHECKING:
@@ -95,35 +91,6 @@ _MEASURES = {
     ),
 }
 _RATIOS = ("or", "rr", "hr", "irr", "petoor")
-
-# Columns of the data rows, in the order of RevMan Web's own file.
-DATA_ROWS = (
-    "Analysis group",
-    "Analysis number",
-    "Analysis name",
-    "Subgroup",
-    "Applicability",
-    "Study",
-    "Study year",
-    "GIV Mean",
-    "GIV SE",
-    "Experimental mean",
-    "Experimental SD",
-    "Experimental cases",
-    "Experimental N",
-    "Control mean",
-    "Control SD",
-    "Control cases",
-    "Control N",
-    "O-E",
-    "Variance",
-    "Weight",
-    "Mean",
-    "CI start",
-    "CI end",
-    "Footnotes",
-)
-_ARM_MEASURES = {"MD": "mean sd", "SMD": "mean sd", "RR": "events", "OR": "events", "RD": "events"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -661,88 +628,3 @@ def _find_measure(taken: list[_Study], known: tuple[str, ...]) -> str:
         worst[measure] = max(errors, default=math.inf)
     best = min(known, key=lambda m: worst[m])
     return best if worst[best] < 0.02 else known[0]
-
-
-def write_revman(effects: pd.DataFrame, path: Path) -> tuple[Problem, ...]:
-    """Write effects as RevMan Web's data rows.
-
-    A comparison of means or counts of two arms is written as such. One that holds a printed
-    difference, or that follows single arms, is written as generic inverse variance throughout,
-    since an analysis of RevMan has one type of data. Numbers have as many digits as give back
-    the same number; text that a spreadsheet would run as a formula gets an apostrophe.
-
-    Parameters
-    ----------
-    effects
-        Table `effects`; its rows with `pooled` are written, as RevMan pools what it holds.
-    path
-        File to write.
-
-    Returns
-    -------
-    tuple of Problem
-        One per row that was left out, with its place in the table (1 = first row).
-    """
-    effects = effects.assign(year=effects["year"].astype("float64"))
-    left: list[Problem] = []
-    rows: list[list[str]] = []
-    for place, (pooled, yi) in enumerate(zip(effects["pooled"], effects["yi"], strict=True), 1):
-        if not pooled or math.isnan(yi):
-            text = "is not pooled, and RevMan would pool it"
-            left.append(Problem("effects", "not_pooled", text, "pooled", place))
-    for number, (id, part) in enumerate(effects.groupby("comparison", sort=False), 1):
-        used = part[part["pooled"] & part["yi"].notna()]
-        # A study stands once in an analysis; here each arm of a trial may be followed.
-        twice = used.duplicated("trial", keep=False)
-        names = used["trial"].mask(twice, used["trial"] + " (" + used["arms"] + ")")
-        rows += [
-            _as_data_row(number, str(id), row, _by_arms(used))
-            for row in used.assign(trial=names).itertuples()
-        ]
-    write_rows(path, DATA_ROWS, rows)
-    return tuple(left)
-
-
-def _by_arms(used: pd.DataFrame) -> bool:
-    """Tell whether every row of a comparison has the numbers of both its arms."""
-    if not len(used) or (used["basis"] != "arms").any():
-        return False
-    parts = _ARM_MEASURES.get(used["measure"].iloc[0], "").split()
-    names = [f"{part}{i}" for part in [*parts, "n"] for i in (1, 2)]
-    return bool(parts) and bool(used[names].notna().all(axis=None))
-
-
-def _as_data_row(number: int, id: str, row: Any, by_arms: bool) -> list[str]:
-    """Write one row of the table `effects`."""
-    ratio = row.measure in ("RR", "OR")
-    shown = [math.exp(x) if ratio else x for x in (row.yi, row.ci_low, row.ci_high)]
-    subgroup = as_text(row.subgroup)
-    cells = {
-        "Analysis group": "1",
-        "Analysis number": str(number),
-        "Analysis name": guard(as_text(row.label) or id),
-        "Subgroup": guard(subgroup),
-        "Applicability": "SUBGROUP_AND_OVERALL" if subgroup else "",
-        "Study": guard(row.trial),
-        "Study year": write_number(row.year),
-        "Experimental N": write_number(row.n1),
-        "Control N": write_number(row.n2),
-        "Weight": write_number(row.weight),
-        "Footnotes": guard(
-            "; ".join(
-                text
-                for text in (f"{row.arms}, {row.timepoint}, {row.unit}", row.source, row.note)
-                if isinstance(text, str)
-            )
-        ),
-    }
-    cells |= dict(zip(("Mean", "CI start", "CI end"), map(write_number, shown), strict=True))
-    if by_arms:
-        for side, i in (("Experimental", "1"), ("Control", "2")):
-            cells |= {
-                f"{side} {name}": write_number(getattr(row, f"{part}{i}"))
-                for name, part in (("mean", "mean"), ("SD", "sd"), ("cases", "events"))
-            }
-    else:
-        cells |= {"GIV Mean": write_number(row.yi), "GIV SE": write_number(math.sqrt(row.vi))}
-    return [cells.get(name, "") for name in DATA_ROWS]

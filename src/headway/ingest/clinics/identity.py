@@ -1,0 +1,93 @@
+"""The gate over a clinic's files: what can identify a person, and people alone in their group."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from headway.errors import Problem
+from headway.ingest import gate
+from headway.ingest.adapters import redcap
+from headway.ingest.cells import has_boxes, own_column
+from headway.ingest.clinics.casts import Cast, count_one
+from headway.ingest.clinics.verdicts import kept_rows
+from headway.ingest.open.staging import Stage
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+def check_gate(
+    connection: duckdb.DuckDBPyConnection,
+    folder: Path,
+    stages: Sequence[Stage],
+    clinic: Mapping[str, Any],
+) -> list[Problem]:
+    """Run the de-identification gate over every column that is not declared dropped."""
+    problems = []
+    for staged in stages:
+        source = staged.source
+        spec, name = source.spec, source.name
+        shifted = {spec["offset_from"]["column"]} if "offset_from" in spec else set()
+        mapped = {own_column(v): c for c, v in spec["columns"].items() if not has_boxes(v)} | {
+            e["column"]: e["outcome"] for e in spec["wide"]
+        }
+        problems += gate.check_file_name(source.raw.name)
+        if source.sheet:
+            problems += gate.check_file_name(source.sheet, "sheet")
+        unnamed = [c if c not in spec["drop"] and c not in mapped else "" for c in source.header]
+        problems += gate.check_header_cells(name, unnamed)
+        problems += gate.check_names(name, staged.columns)
+        if "dictionary" in spec.get("redcap", {}):
+            dictionary = redcap.read_dictionary(folder / spec["redcap"]["dictionary"])
+            problems += redcap.gate(dictionary, staged.columns, spec["drop"], name)
+        problems += gate.check_content(
+            connection,
+            staged,
+            mapped=mapped,
+            banded=spec["band"],
+            shifted_dates=shifted,
+            free_text_characters=clinic["gate"]["free_text_characters"],
+        )
+    # One problem per file, column and rule: the dictionary and the names may say the same.
+    return list({(p.file, p.column, p.rule, p.message): p for p in problems}.values())
+
+
+def check_k(
+    connection: duckdb.DuckDBPyConnection, cast: Cast, clinic: Mapping[str, Any]
+) -> tuple[int | None, tuple[str, ...], list[Problem]]:
+    """Measure k-anonymity of the patients that are kept, and refuse less than is configured."""
+    settings = clinic["gate"]
+    columns = tuple(c for c in settings["quasi_identifiers"] if c in cast.columns)
+    kept = f"(SELECT * FROM {cast.relation} WHERE {kept_rows(connection, cast)})"
+    if not columns or not count_one(connection, f"SELECT count(*) FROM {kept}"):
+        return None, columns, []
+    wanted = required_k(clinic)
+    k, few = gate.measure_k(connection, kept, [f"v_{c}" for c in columns], wanted)
+    if k >= wanted:
+        return k, columns, []
+    return (
+        k,
+        columns,
+        [
+            Problem(
+                ", ".join(s.source.name for s in cast.stages),
+                "k_anonymity",
+                f"{few} people are in groups of fewer than {wanted} alike in {', '.join(columns)}",
+                count=few,
+                remedy="make bands of ages (`band:`) or wider ones, join rare codes, or list a "
+                "column under `drop:`; `gate: {k: ...}` sets the size",
+            )
+        ],
+    )
+
+
+def required_k(clinic: Mapping[str, Any]) -> int:
+    """Take the smallest group that the gate lets pass: 5, and no rule where nothing is released.
+
+    Under `internal` and `public` k is measured and shown; `gate: {k: ...}` makes it a rule.
+    """
+    if clinic["gate"]["k"] is not None:
+        return int(clinic["gate"]["k"])
+    return 1 if clinic["disclosure"] in ("internal", "public") else 5

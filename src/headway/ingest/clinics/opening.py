@@ -1,0 +1,261 @@
+"""Open and stage a clinic's files, their headers held against clinic.yaml."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from headway.errors import InputError, Problem
+from headway.ingest.adapters import redcap
+from headway.ingest.cells import has_boxes, is_plain_number, literal, own_column
+from headway.ingest.clinics.contract import CONTRACT, list_columns
+from headway.ingest.open.sources import Source, open_source
+from headway.ingest.open.staging import Stage, stage
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+# Memory that the engine may take before it goes to the scratch folder.
+_MEMORY = "2GB"
+
+
+def _wanted(spec: Mapping[str, Any]) -> list[str]:
+    """List the clinic's own columns that clinic.yaml names for a file."""
+    wanted = [own_column(v) for v in spec["columns"].values() if not has_boxes(v)]
+    wanted += [*spec["keep_where"], *spec["drop"], *spec["band"]]
+    for entry in spec["wide"]:
+        wanted.append(entry["column"])
+        if "zero_means_missing_when" in entry:
+            wanted.append(entry["zero_means_missing_when"]["blank"])
+    if "offset_from" in spec:
+        wanted.append(spec["offset_from"]["column"])
+    if "window_from" in spec:
+        wanted.append(spec["window_from"]["column"])
+    return list(dict.fromkeys(wanted))
+
+
+def _check_header(source: Source) -> list[Problem]:
+    """Hold the header against the columns that clinic.yaml names."""
+    name, spec, header, kind = source.name, source.spec, source.header, source.kind
+    problems = []
+    wanted = _wanted(spec)
+    for column in sorted({c for c in header if header.count(c) > 1}):
+        # A file without a header line shows its first row here, so only known names are repeated.
+        known = column in wanted
+        at = [i for i, c in enumerate(header, start=1) if c == column]
+        place = "" if known else f" (columns number {', '.join(map(str, at))})"
+        problems.append(
+            Problem(
+                name,
+                "duplicate_column" if column else "merged_header",
+                (f"stands twice in the header{place}" if column else f"has no name{place}"),
+                column=column if known else "",
+                remedy="give every column a name of its own in one header line",
+            )
+        )
+    hint = f"the header has {len(header)} column(s); is the delimiter right?"
+    problems += [
+        Problem(
+            name,
+            "missing_column",
+            "is named in clinic.yaml and not in the file",
+            column=column,
+            remedy=hint if len(header) == 1 else "",
+        )
+        for column in wanted
+        if column not in header
+    ]
+    problems += _check_redcap(source)
+    known_columns = list_columns(kind)
+    for canonical in [*spec["columns"], *spec["constants"]]:
+        if canonical not in known_columns:
+            problems.append(
+                Problem(
+                    "clinic.yaml",
+                    "unknown_canonical_column",
+                    f"files.{kind}: is not a column of {kind}",
+                    column=canonical,
+                    remedy=f"known: {', '.join(known_columns)}",
+                )
+            )
+    have = {*spec["columns"], *spec["constants"]}
+    if "offset_from" in spec:
+        have.add("start_day" if kind == "patients" else "day")
+    problems += [
+        Problem("clinic.yaml", "required_column", f"files.{kind} must map it", column=required)
+        for required in CONTRACT[kind][1]
+        if required not in have
+    ]
+    if kind == "windows":
+        problems += [
+            Problem(
+                "clinic.yaml",
+                "required_window",
+                "needs `window:` or the file `window_from:`",
+                column=entry["column"],
+            )
+            for entry in spec["wide"]
+            if "window" not in entry and "window_from" not in spec
+        ]
+    return problems
+
+
+def _check_redcap(source: Source) -> list[Problem]:
+    """Hold a flat export of REDCap against what clinic.yaml says of its forms."""
+    name, spec, header = source.name, source.spec, source.header
+    problems = [
+        Problem(
+            name,
+            "missing_column",
+            "is a question with checkboxes in clinic.yaml, and the file has no column of it",
+            column=entry["checkboxes"],
+            remedy="its columns are called field___code, or `Question (choice=Label)`",
+        )
+        for entry in spec["columns"].values()
+        if has_boxes(entry) and not redcap.find_boxes(entry["checkboxes"], header)
+    ]
+    for key, names in (("events", redcap.EVENT), ("instrument", redcap.INSTRUMENT)):
+        there = any(column in header and column not in spec["drop"] for column in names)
+        if key in spec.get("redcap", {}) and not there:
+            # Taking every row instead would mix the forms.
+            problems.append(
+                Problem(
+                    name,
+                    "missing_column",
+                    f"`redcap: {key}` is in clinic.yaml, and the file does not say it of its rows",
+                    column=names[0],
+                    remedy="export the records with it, or take it out of `redcap:`",
+                )
+            )
+        chosen = {*spec["keep_where"], *spec["drop"]}
+        if key == "instrument" and there and "redcap" not in spec and not chosen & set(names):
+            problems.append(
+                Problem(
+                    name,
+                    "redcap_undeclared",
+                    "the rows belong to several forms of REDCap",
+                    column=next(column for column in names if column in header),
+                    remedy="write `redcap: {instrument: ...}`, or `redcap: {}` for the rows that "
+                    "do not repeat",
+                )
+            )
+    return problems
+
+
+def open_files(folder: Path, clinic: Mapping[str, Any], scratch: Path) -> list[Source]:
+    """Open a clinic's files and hold their headers against clinic.yaml.
+
+    Raises
+    ------
+    InputError
+        With every problem of every file.
+    """
+    sources: list[Source] = []
+    problems: list[Problem] = []
+    for kind in CONTRACT:
+        for index, spec in enumerate(clinic["files"].get(kind, ())):
+            try:
+                opened = open_source(folder, kind, index, spec, _wanted(spec), scratch)
+            except InputError as error:
+                problems += error.problems
+                continue
+            for source in opened:
+                problems += _check_header(source)
+            sources += opened
+    if "diary" in clinic["files"] and "attacks" in clinic["files"]:
+        problems += [
+            Problem(
+                "clinic.yaml",
+                "two_sources",
+                "files.diary maps `headache` beside files.attacks: which one counts?",
+                column="headache",
+                remedy="let the diary file only say which days were open, or leave one file out",
+            )
+            for spec in clinic["files"]["diary"]
+            if "headache" in spec["columns"]
+        ]
+    if problems:
+        raise InputError("the files do not match clinic.yaml", problems)
+    return _tell_apart(sources)
+
+
+def _tell_apart(sources: Sequence[Source]) -> list[Source]:
+    """Name what each reading of a file is for, where it is read more than once (REDCap)."""
+    told = []
+    for source in sources:
+        same = [s for s in sources if s.name == source.name]
+        if len(same) > 1:
+            alike = [s for s in same if s.kind == source.kind]
+            which = f" {alike.index(source) + 1}" if len(alike) > 1 else ""
+            told.append(replace(source, name=f"{source.name} ({source.kind}{which})"))
+        else:
+            told.append(source)
+    return told
+
+
+def plain_numbers(source: Source) -> set[str]:
+    """Name the own columns that the engine may read as numbers."""
+    rules = list_columns(source.kind)
+    spec = source.spec
+    numbers = {
+        own_column(entry)
+        for canonical, entry in spec["columns"].items()
+        if not has_boxes(entry) and is_plain_number(spec, entry, rules[canonical])
+    }
+    numbers |= {e["column"] for e in spec["wide"] if spec["decimal"] == "."}
+    numbers |= set(spec["band"])
+    blanks = {
+        e["zero_means_missing_when"]["blank"]
+        for e in spec["wide"]
+        if "zero_means_missing_when" in e
+    }
+    texts = {*spec["keep_where"], *(blanks - {e["column"] for e in spec["wide"]})}
+    if "offset_from" in spec:
+        texts.add(spec["offset_from"]["column"])
+    return numbers - texts
+
+
+def whole_numbers(source: Source) -> set[str]:
+    """Name the own columns of which every number has to be whole."""
+    rules = list_columns(source.kind)
+    return {
+        own_column(entry)
+        for canonical, entry in source.spec["columns"].items()
+        if not has_boxes(entry) and rules[canonical].kind == "int"
+    }
+
+
+@contextmanager
+def staged_files(
+    folder: Path, clinic: Mapping[str, Any], scratch_root: Path | None, threads: int
+) -> Iterator[tuple[duckdb.DuckDBPyConnection, list[Stage], Path]]:
+    """Open and stage every file in a scratch folder that is gone afterwards."""
+    import duckdb
+
+    # Other clinics may be read at the same time, in the same root.
+    prefix = f".staging-{folder.name}-"
+    if scratch_root is not None:
+        scratch_root.mkdir(parents=True, exist_ok=True)
+        for left in scratch_root.glob(f"{prefix}*"):
+            shutil.rmtree(left, ignore_errors=True)  # of a run that was killed
+    scratch = Path(tempfile.mkdtemp(prefix=prefix, dir=scratch_root))
+    connection = duckdb.connect()
+    try:
+        connection.execute(f"SET threads = {int(threads)}")
+        connection.execute("SET preserve_insertion_order = true")
+        connection.execute(f"SET memory_limit = '{_MEMORY}'")
+        connection.execute(f"SET temp_directory = {literal(scratch / 'spill')}")
+        sources = open_files(folder, clinic, scratch)
+        stages = [
+            stage(connection, s, plain_numbers(s), scratch, whole_numbers(s)) for s in sources
+        ]
+        yield connection, stages, scratch
+    finally:
+        connection.close()
+        shutil.rmtree(scratch, ignore_errors=True)

@@ -1,0 +1,151 @@
+"""Read one of a review's files as text, its columns mapped to the canonical ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from headway.errors import Problem
+from headway.ingest.open.reading import read_cells
+from headway.ingest.trials.columns import NUMBERS, REQUIRED, TEXTS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+_LISTED = 100  # rows listed one by one for the same rule and column
+
+
+@dataclass(slots=True)
+class File:
+    """One file being read: its rows as text by canonical column, and what is wrong with it."""
+
+    kind: str
+    name: str
+    rows: pd.DataFrame
+    problems: list[Problem] = field(default_factory=list)
+    absent: frozenset[str] = frozenset()  # required columns that the file does not have
+
+    def report(
+        self, mask: pd.Series, rule: str, message: str, column: str, remedy: str = ""
+    ) -> None:
+        """Add a problem per row where `mask` holds; after the first hundred only their number."""
+        lines = [int(line) for line in self.rows.loc[mask, "line"]]
+        for line in lines[:_LISTED]:
+            self.problems.append(Problem(self.name, rule, message, column, line, remedy))
+        if len(lines) > _LISTED:
+            more = len(lines) - _LISTED
+            text = f"{message}, and so in {more} more rows"
+            self.problems.append(Problem(self.name, rule, text, column, count=more))
+
+
+def read_file(path: Path, kind: str, spec: Mapping[str, Any]) -> File:
+    """Read one file as text and map its columns to canonical ones.
+
+    What is wrong with the file is collected, and the rest of it is still read, so that a user
+    learns everything at once.
+    """
+    import pandas as pd
+
+    raw, problems = read_cells(path, spec)
+    missing = {str(m) for m in spec["missing"]}
+    for column, values in spec["keep_where"].items():
+        if column in raw.columns:
+            raw = raw[raw[column].isin([str(v) for v in values])]
+        else:
+            problems.append(_no_column(path.name, column))
+    shared = _map_columns(raw, spec["columns"], path.name, problems)
+    known = {*TEXTS[kind], *NUMBERS[kind]}
+    if "wide" in spec:
+        parts = []
+        for role in ("treatment", "control"):
+            part = shared | _map_columns(raw, spec["wide"][role], path.name, problems)
+            parts.append(pd.DataFrame(part | {"line": raw["line"], "role": role}))
+        rows = pd.concat(parts).sort_values("line", kind="stable").fillna("")
+    else:
+        own = {c: raw[c] for c in raw.columns if c in known and c not in shared}
+        rows = pd.DataFrame(own | shared | {"line": raw["line"]})
+    for column, value in spec["constants"].items():
+        rows[column] = str(value)
+    unknown = sorted(set(rows.columns) - known - {"line", "role"})
+    problems += [
+        Problem(
+            path.name,
+            "unknown_canonical_column",
+            "is not a column of this table",
+            c,
+            remedy=f"known: {', '.join(sorted(known))}",
+        )
+        for c in unknown
+    ]
+    absent = {c for c in REQUIRED[kind] if c not in rows.columns}
+    problems += [_no_column(path.name, c) for c in REQUIRED[kind] if c in absent]
+    if not len(raw) and not problems and not spec["may_be_empty"]:
+        problems.append(
+            Problem(
+                path.name,
+                "no_rows",
+                "has a header and no row",
+                remedy="type the trials, or declare `may_be_empty: true` for a file that waits",
+            )
+        )
+    rows = rows.drop(columns=unknown)
+    for column in sorted(known - set(rows.columns)):
+        rows[column] = ""
+    text = rows.drop(columns="line")
+    rows[text.columns] = text.mask(text.isin(missing), "")
+    if spec["decimal"] == ",":
+        numbers = [c for c in NUMBERS[kind] if c in rows.columns]
+        rows[numbers] = rows[numbers].apply(lambda c: c.str.replace(",", ".", regex=False))
+    return File(kind, path.name, rows.reset_index(drop=True), problems, frozenset(absent))
+
+
+def _map_columns(
+    raw: pd.DataFrame, mapping: Mapping[str, Any], file: str, problems: list[Problem]
+) -> dict[str, pd.Series]:
+    """Take the columns that a map names: one, several joined by a space, or a fixed value."""
+    import pandas as pd
+
+    out = {}
+    for canonical, entry in mapping.items():
+        entry = {"column": entry} if isinstance(entry, str) else entry
+        if "value" in entry:
+            out[canonical] = pd.Series(str(entry["value"]), index=raw.index)
+            continue
+        names = entry.get("columns") or [entry.get("column", canonical)]
+        absent = [name for name in names if name not in raw.columns]
+        if absent:
+            problems += [_no_column(file, name) for name in absent]
+            continue
+        cells = raw[names[0]]
+        for name in names[1:]:
+            cells = cells + " " + raw[name]
+        if "codes" in entry:
+            codes = {str(k): str(v) for k, v in entry["codes"].items()}
+            bad = ~cells.isin(codes)
+            problems += [
+                Problem(
+                    file,
+                    "unknown_code",
+                    "is not among the declared codes",
+                    names[0],
+                    int(line),
+                    "declare the code in review.yaml, or mend the cell",
+                )
+                for line in raw.loc[bad, "line"]
+            ]
+            cells = cells.map(codes).fillna("")
+        out[canonical] = cells
+    return out
+
+
+def _no_column(file: str, column: str) -> Problem:
+    return Problem(
+        file,
+        "missing_column",
+        "is missing",
+        column,
+        remedy="name it in `columns:`, or check the delimiter",
+    )
