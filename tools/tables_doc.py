@@ -9,7 +9,7 @@ from headway.tables import TABLES, Column
 HEAD = """\
 # Tables
 
-Every table that the pipeline writes, from `src/headway/tables.py` (`python tools/tables_doc.py`
+Every table that the pipeline writes, from `src/headway/tables/` (`python tools/tables_doc.py`
 writes this page; a test holds it against the code). Row-level tables stay in `data/processed/`;
 only aggregate tables reach `results/`, and a clinic's only through disclosure control.
 """

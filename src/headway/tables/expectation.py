@@ -1,0 +1,171 @@
+"""Contracts of what a change is held against: expected courses, other analyses, published arms."""
+
+from __future__ import annotations
+
+from headway.tables.columns import STATUSES, Table, flag, integer, number, text
+
+SENSITIVITY = Table(
+    row="the primary change under one way to treat what is missing, or under one model",
+    key=("id",),
+    columns={
+        "id": text("Identifier of the analysis"),
+        "label": text("The analysis in words"),
+        "estimate": number("Estimate, in `unit`; empty where the analysis was not done"),
+        "ci_low": number("Lower limit"),
+        "ci_high": number("Upper limit"),
+        "interval": text("Method of the interval", nullable=True),
+        "n": number("People it stands on"),
+        "of": number("People who started"),
+        "unit": text("Unit; empty for a pure number", nullable=True),
+        "note": text("What it assumes, or why it was not done", nullable=True),
+        "redacted": flag("Whether disclosure control withheld numbers"),
+    },
+)
+
+SPECIFICATIONS = Table(
+    row="one way to analyse the primary change: a choice per axis",
+    key=("window", "value", "completeness", "headache_day", "before", "lost"),
+    columns={
+        "specification": integer("Number; the declared one is 1", low=1),
+        "declared": flag("Whether it is the declared analysis"),
+        "window": text("Axis: the window after"),
+        "value": text("Axis: days scaled to 28, or counted as they are"),
+        "completeness": text("Axis: days with an entry that make a window complete"),
+        "headache_day": text("Axis: shortest headache that makes a headache day"),
+        "before": text("Axis: the window before alone, or the mean of two"),
+        "lost": text("Axis: how the lost are counted"),
+        "estimate": number("Mean change, after - before"),
+        "ci_low": number("Lower limit"),
+        "ci_high": number("Upper limit"),
+        "interval": text("Method of the interval", nullable=True),
+        "n": number("People it stands on"),
+        "of": number("People who started"),
+        "unit": text("Unit"),
+        "note": text("Remark", nullable=True),
+        "redacted": flag("Whether disclosure control withheld numbers"),
+    },
+)
+
+EXPECTED = Table(
+    row="one answer to what change would be expected without treatment",
+    key=("outcome", "comparison", "source", "label"),
+    columns={
+        "outcome": text("Outcome"),
+        "comparison": text("Identifier of the pair of windows and the rule"),
+        "source": text(
+            "Where the expectation comes from",
+            allowed=(
+                "both_windows",
+                "both_windows_mu",
+                "earlier",
+                "mee_chua",
+                "cutoff",
+                "arm",
+                "arms_pooled",
+                "arms_new",
+            ),
+        ),
+        "label": text("The source in words"),
+        "mu": number("Assumed mean of the population that people come from", "days"),
+        "change": number("The clinic's change from the last window before, among n", "days"),
+        "expected": number("Expected change without treatment", "days"),
+        "ci_low": number("Lower limit of the expected change, where it has one", "days"),
+        "ci_high": number("Upper limit of the expected change", "days"),
+        "difference": number("change - expected", "days"),
+        "diff_ci_low": number("Lower limit of the difference", "days"),
+        "diff_ci_high": number("Upper limit of the difference", "days"),
+        "interval": text("Method of the interval of the difference", nullable=True),
+        "n": number("People of the clinic it stands on"),
+        "beyond": flag("Whether the interval of the difference lies below 0"),
+        "decides": flag("Whether the row counts for the verdict"),
+        "range_low": number("Lowest expected change of all sources", "days"),
+        "range_high": number("Highest expected change of all sources", "days"),
+        "note": text("Remark", nullable=True),
+        "redacted": flag("Whether disclosure control withheld numbers"),
+    },
+)
+
+CHECKS = Table(
+    row="one check of what was before treatment, for the primary comparison",
+    key=("id",),
+    columns={
+        "id": text("Check", allowed=("baseline_trend", "oldham", "one_window_before")),
+        "label": text("The check in words"),
+        "outcome": text("Outcome"),
+        "comparison": text("Identifier of the pair of windows and the rule"),
+        "estimate": number("Value, in `unit`"),
+        "ci_low": number("Lower limit"),
+        "ci_high": number("Upper limit"),
+        "interval": text("Method of the interval", nullable=True),
+        "n": number("People it stands on", low=0),
+        "count": number("People counted, for a share", low=0),
+        "unit": text("Unit of the value", nullable=True),
+        "note": text("Remark", nullable=True),
+        "redacted": flag("Whether disclosure control withheld numbers"),
+    },
+)
+
+TRAPS = Table(
+    row="a trap that records can hold, and whether these look like it",
+    key=("id",),
+    columns={
+        "id": text("Identifier of the trap"),
+        "label": text("The trap in words"),
+        "flagged": flag("Whether the records look like it; False too where it cannot be seen"),
+        "n": number("People the finding stands on; empty where the trap cannot be seen"),
+        "of": number("Out of"),
+        "detail": text("What was found, without counts of people", nullable=True),
+        "note": text("The rule, or what would be needed to see the trap", nullable=True),
+        "redacted": flag("Whether disclosure control withheld numbers"),
+    },
+)
+
+BENCHMARK = Table(
+    row="a change from before to after: the clinic's, a published arm's, or arms pooled by kind",
+    key=("block", "kind", "trial", "arm"),
+    columns={
+        "block": text(
+            "clinic; arm (drawn); pooled (arms of one kind); not_used (says why)",
+            allowed=("clinic", "arm", "pooled", "not_used"),
+        ),
+        "kind": text("Kind of comparator of a control arm, or technique of a treated one"),
+        "label": text("The row in words"),
+        "trial": text("Trial, by first author and year", nullable=True),
+        "arm": text("Arm, as the source names it", nullable=True),
+        "outcome": text("Outcome"),
+        "unit": text("Unit of change and baseline"),
+        "condition": text("Condition of the people", nullable=True),
+        "technique": text("What was done", nullable=True),
+        "n": number("People the change stands on", "participants", low=0),
+        "of": number("People who started (the clinic)", "participants", low=0),
+        "k": number("Trials pooled", low=0),
+        "timepoint": text("Time of the value after, as the source names it", nullable=True),
+        "time_days": number("Days from the start to the (middle of the) time after", "days"),
+        "baseline": number("Mean before"),
+        "change": number("Mean change, post - pre (negative = fewer)"),
+        "se": number("Standard error of the change", low=0),
+        "df": number("Degrees of freedom of the interval", low=0),
+        "ci_low": number("Lower limit, 95 %"),
+        "ci_high": number("Upper limit, 95 %"),
+        "interval": text("Method of the interval", nullable=True),
+        "pi_low": number("Lower limit of the prediction interval"),
+        "pi_high": number("Upper limit of the prediction interval"),
+        "sd_from": text("How the standard deviation of the change was obtained", nullable=True),
+        "romc": number("Log ratio of the means, after / before"),
+        "romc_low": number("Lower limit, 95 %, Wald"),
+        "romc_high": number("Upper limit, 95 %, Wald"),
+        "difference": number("Clinic - this row: a description, no comparison of treatments"),
+        "difference_low": number("Lower limit, 95 %, both standard errors (Welch)"),
+        "difference_high": number("Upper limit, 95 %, both standard errors (Welch)"),
+        "like_baseline": text(
+            "Whether the mean before lies within the declared distance of the clinic's",
+            allowed=("yes", "no", "not printed"),
+            nullable=True,
+        ),
+        "why_not": text("Why the row is not used, or has no interval", nullable=True),
+        "status": text("How the numbers were obtained", allowed=STATUSES, nullable=True),
+        "source": text("Page or table that prints the numbers", nullable=True),
+        "note": text("Remark", nullable=True),
+        "redacted": flag("Whether disclosure control withheld numbers"),
+    },
+)
