@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,23 +67,24 @@ _RANGE: dict[str, tuple[float, float]] = {
     "intensity": (0, 10),
     "duration": (0, 24),
 }
+_column = partial(tables.Column, disclosure=tables.ROW_LEVEL)
 # Columns that a raw file may have beside those of its processed table.
 _EXTRA: dict[str, dict[str, tables.Column]] = {
     "patients": {
-        "start_day": tables.Column("int", "Day of the first treatment"),
-        "diary_from": tables.Column("int", "First day on which the diary was open"),
-        "diary_to": tables.Column("int", "Last day on which the diary was open"),
+        "start_day": _column("int", "Day of the first treatment"),
+        "diary_from": _column("int", "First day on which the diary was open"),
+        "diary_to": _column("int", "Last day on which the diary was open"),
     },
-    "diary": {"diary_complete": tables.Column("int", "1 if the entry is complete", low=0, high=1)},
+    "diary": {"diary_complete": _column("int", "1 if the entry is complete", low=0, high=1)},
     "attacks": {
-        "patient_id": tables.Column("text", "The clinic's random code"),
-        "day": tables.Column("int", "Day on which the attack started"),
-        "start_hour": tables.Column("float", "Time of day at which it started", low=0, high=24),
-        "duration_hours": tables.Column("float", "Hours it lasted", low=0, high=168),
-        "intensity": tables.Column("float", "Worst intensity", low=0, high=10),
-        "acute_medication": tables.Column("float", "Doses of acute medication", low=0),
+        "patient_id": _column("text", "The clinic's random code"),
+        "day": _column("int", "Day on which the attack started"),
+        "start_hour": _column("float", "Time of day at which it started", low=0, high=24),
+        "duration_hours": _column("float", "Hours it lasted", low=0, high=168),
+        "intensity": _column("float", "Worst intensity", low=0, high=10),
+        "acute_medication": _column("float", "Doses of acute medication", low=0),
     },
-    "windows": {"patient_id": tables.Column("text", "The clinic's random code")},
+    "windows": {"patient_id": _column("text", "The clinic's random code")},
 }
 # More than the rows of a file.
 _ROWS = 1 << 40
@@ -553,7 +555,7 @@ def _file_values(staged: Stage, part: Part) -> tuple[dict[str, tuple[str, str]],
         own[canonical] = column
     if "window_from" in spec:
         entry = spec["window_from"]
-        rule = tables.Column("text", "Window", nullable=True)
+        rule = _column("text", "Window", nullable=True)
         values["window"] = cell_sql(staged.cell(entry["column"]), spec, entry, "window", rule)
         own["window"] = entry["column"]
     for i, entry in enumerate(spec["wide"]):
@@ -567,7 +569,7 @@ def _file_values(staged: Stage, part: Part) -> tuple[dict[str, tuple[str, str]],
 def _wide_sql(entry: Mapping[str, Any], staged: Stage, part: Part) -> tuple[str, str, str]:
     """Write SQL for a wide column: value, broken rule, whether it is a 0 declared missing."""
     low, high = _RANGE.get(entry["outcome"], (None, None))
-    rule = tables.Column(
+    rule = _column(
         "float", entry["outcome"], low=entry.get("low", low), high=entry.get("high", high)
     )
     spec = staged.source.spec

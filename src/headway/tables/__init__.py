@@ -7,11 +7,18 @@ against it with pandera and reports every broken rule at once, without cell valu
 from headway.tables.care import SAFETY
 from headway.tables.columns import (
     COMPARATORS,
+    CONSTANT,
+    COUNT,
+    KEY,
     OUTCOMES,
+    PUBLISHED,
+    ROW_LEVEL,
     SETTINGS,
     STATUSES,
     TECHNIQUES,
+    TEXT,
     Column,
+    Disclosure,
     Table,
 )
 from headway.tables.contracts import RELEASED, TABLES
@@ -31,16 +38,23 @@ from headway.tables.reviews import CONTRAST_SIGNS, SPREAD_LABELS
 
 __all__ = [
     "COMPARATORS",
+    "CONSTANT",
     "CONTRAST_SIGNS",
+    "COUNT",
+    "KEY",
     "OUTCOMES",
+    "PUBLISHED",
     "RELEASED",
+    "ROW_LEVEL",
     "SAFETY",
     "SETTINGS",
     "SPREAD_LABELS",
     "STATUSES",
     "TABLES",
     "TECHNIQUES",
+    "TEXT",
     "Column",
+    "Disclosure",
     "Table",
     "conform",
     "count_rows",
