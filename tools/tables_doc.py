@@ -9,9 +9,11 @@ from headway.tables import TABLES, Column
 HEAD = """\
 # Tables
 
-Every table that the pipeline writes, from `src/headway/tables.py` (`python tools/tables_doc.py`
+Every table that the pipeline writes, from `src/headway/tables/` (`python tools/tables_doc.py`
 writes this page; a test holds it against the code). Row-level tables stay in `data/processed/`;
-only aggregate tables reach `results/`, and a clinic's only through disclosure control.
+only aggregate tables reach `results/`, and a clinic's only through disclosure control, which does
+with a column what its class says (`headway.tables.columns.Disclosure`, docs/disclosure.md). Units
+are codes of the messages' family `unit`.
 """
 
 
@@ -29,6 +31,17 @@ def describe_values(column: Column) -> str:
     return "; ".join(parts)
 
 
+def describe_class(column: Column) -> str:
+    """Say in words what a column is to disclosure control."""
+    rule = column.disclosure
+    out = rule.kind.replace("_", "-")
+    if rule.count:
+        out += f" of {rule.count} in {', '.join(rule.n)}"
+    elif rule.n:
+        out += f" on {', '.join(rule.n)}"
+    return out + (", computed again" if rule.again else "") + (", in blocks" if rule.blocks else "")
+
+
 def write() -> str:
     """Make the page."""
     out = [HEAD]
@@ -37,14 +50,15 @@ def write() -> str:
         if table.key:
             out.append(f" Key: {', '.join(table.key)}.")
         out.append(
-            "\n\n| column | type | unit | may be empty | values | meaning |\n"
-            "|---|---|---|---|---|---|\n"
+            "\n\n| column | type | class | unit | may be empty | values | meaning |\n"
+            "|---|---|---|---|---|---|---|\n"
         )
         for label, column in table.columns.items():
             empty = "yes" if column.nullable else ""
             cells = (
                 label,
                 column.kind,
+                describe_class(column),
                 column.unit,
                 empty,
                 describe_values(column),

@@ -11,14 +11,10 @@ from collections.abc import Callable, Hashable
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from headway.disclosure.suppress import Ledger
+from headway.disclosure.suppress import EVERYONE, Ledger, Names, Worth
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    Names = dict[tuple[str, str], list[Hashable | None]]
-
-EVERYONE: Hashable = ("of", "all")
 
 
 def tie(ledger: Ledger, table: str, frame: pd.DataFrame, names: Names) -> None:
@@ -109,7 +105,7 @@ def _tie_relapse(ledger: Ledger, frame: pd.DataFrame, names: Names) -> None:
     n = names["relapse", "n"]
     for i, r in enumerate(frame.itertuples()):
         name = at_risk(r.group)
-        ledger.add(name, r.n, 5)
+        ledger.add(name, r.n, Worth.ANALYSED)
         n[i] = name
         if ledger.primary is not None:
             responders = ("count", *ledger.primary[1:3], r.group, "responders_50")  # type: ignore[index]

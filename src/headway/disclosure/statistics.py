@@ -15,18 +15,14 @@ import numpy as np
 
 from headway.disclosure import precision
 from headway.disclosure.presets import Preset, explain, explain_small
-from headway.disclosure.suppress import Ledger
+from headway.disclosure.suppress import EVERYONE, Ledger, Names, Worth
 from headway.outcomes.change.change import wilson
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    Names = dict[tuple[str, str], list[Hashable | None]]
-
 NAN = float("nan")
-EVERYONE: Hashable = ("of", "all")
 _REPEATED = ("safety", "cost")  # tables whose shares are claims again
-_STEP, _SHARE, _ANALYSED = 0, 4, 5  # worth, as in headway.disclosure.door
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,17 +284,17 @@ def enter_statistics(
         if not np.isnan(r[shape.n]):
             at = before[0] if before else None
             kept["n"][i] = at or _name_people(ledger, table, r, group, shape)
-            ledger.add(kept["n"][i], r[shape.n], _STEP if shape.keep else _ANALYSED)
+            ledger.add(kept["n"][i], r[shape.n], Worth.STEP if shape.keep else Worth.ANALYSED)
         if shape.of and not np.isnan(r[shape.of]):
             name: Hashable = ("of", group)
             if ledger.values.get(name, int(r[shape.of])) != int(r[shape.of]):
                 name = (table, group, "of", int(r[shape.of]))
-            kept["of"][i] = ledger.add(name, r[shape.of], _SHARE)
+            kept["of"][i] = ledger.add(name, r[shape.of], Worth.SHARE)
             if kept["n"][i] is not None:
                 ledger.split(name, [kept["n"][i]], nested=True)
         if shape.count and not np.isnan(r[shape.count]):
             at = before[1] if before else None
-            cell = ledger.add(at or (table, *what, group, "count"), r[shape.count], _SHARE)
+            cell = ledger.add(at or (table, *what, group, "count"), r[shape.count], Worth.SHARE)
             kept["count"][i] = cell
             if kept["n"][i] is not None:
                 rest = ledger.split(kept["n"][i], [cell], nested=True)
@@ -311,7 +307,7 @@ def enter_statistics(
             if not np.isnan(r[column]):
                 own = tuple(r[c] for c in shape.by if c in (shape.same or ()) and c != "per")
                 person = (table, "people", *own, group, int(r[column]))
-                kept[column][i] = ledger.add(person, r[column], _SHARE)
+                kept[column][i] = ledger.add(person, r[column], Worth.SHARE)
         for column in ("n", "of", "count"):
             if kept[column][i] is not None:
                 families.setdefault((column, *what), {}).setdefault(

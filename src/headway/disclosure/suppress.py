@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
+from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +23,18 @@ from numpy.typing import NDArray
 from headway.disclosure.presets import Preset
 
 Floats = NDArray[np.float64]
+# (table, column) -> the name of each row's count, None where there is none.
+Names = dict[tuple[str, str], list[Hashable | None]]
+EVERYONE: Hashable = ("of", "all")
 # A small count stays hidden while at least this many values remain possible for it.
 POSSIBLE = 3
 _WITHOUT_LIMIT = 1e9
+
+
+class Worth(IntEnum):
+    """What a count is worth to a reader; the cheapest are hidden first."""
+
+    STEP, LOST, CELL, GROUP, SHARE, ANALYSED, STARTED, PRIMARY = range(8)
 
 
 @dataclass(slots=True)

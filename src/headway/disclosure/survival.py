@@ -16,7 +16,7 @@ from scipy.special import ndtri
 
 from headway.disclosure.presets import explain
 from headway.disclosure.relations import at_risk
-from headway.disclosure.suppress import Ledger
+from headway.disclosure.suppress import Ledger, Names, Worth
 from headway.outcomes.change.change import LEVEL
 
 if TYPE_CHECKING:
@@ -24,10 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     Floats = NDArray[np.float64]
-    Names = dict[tuple[str, str], list[Hashable | None]]
 
 NAN = float("nan")
-_ANALYSED = 5  # worth, as in headway.disclosure.door
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +136,7 @@ def enter_curve(
         name = at_risk(group)
         if ledger.values.get(name, people) != people:
             name = (table, *what, group, "at risk")
-        ledger.add(name, people, _ANALYSED)
+        ledger.add(name, people, Worth.ANALYSED)
         # A curve of a small number of people is not printed, so that no block is known of them.
         if ledger.preset.block > 1 and people and not ledger.preset.hides(people):
             middle = float(midpoint(people, ledger.preset.block))

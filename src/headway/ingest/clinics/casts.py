@@ -20,7 +20,7 @@ from headway.ingest.cells import (
     own_column,
     ticked_sql,
 )
-from headway.ingest.clinics.contract import list_columns
+from headway.ingest.clinics.contract import list_columns, row_level
 from headway.ingest.open.staging import Part, Stage
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ def _file_values(staged: Stage, part: Part) -> tuple[dict[str, tuple[str, str]],
         own[canonical] = column
     if "window_from" in spec:
         entry = spec["window_from"]
-        rule = tables.Column("text", "Window", nullable=True)
+        rule = row_level("text", "Window", nullable=True)
         values["window"] = cell_sql(staged.cell(entry["column"]), spec, entry, "window", rule)
         own["window"] = entry["column"]
     for i, entry in enumerate(spec["wide"]):
@@ -199,7 +199,7 @@ def _file_values(staged: Stage, part: Part) -> tuple[dict[str, tuple[str, str]],
 def _wide_sql(entry: Mapping[str, Any], staged: Stage, part: Part) -> tuple[str, str, str]:
     """Write SQL for a wide column: value, broken rule, whether it is a 0 declared missing."""
     low, high = _RANGE.get(entry["outcome"], (None, None))
-    rule = tables.Column(
+    rule = row_level(
         "float", entry["outcome"], low=entry.get("low", low), high=entry.get("high", high)
     )
     spec = staged.source.spec

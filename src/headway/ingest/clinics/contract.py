@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from headway import tables
 
 # Raw file kind -> processed table, and the columns without which a row says nothing.
@@ -14,23 +16,24 @@ CONTRACT: dict[str, tuple[str, tuple[str, ...]]] = {
     "windows": ("given_windows", ("patient_id",)),
 }
 PROCESSED = ("patients", "sessions", "days", "questionnaires", "given_windows")
+row_level = partial(tables.Column, disclosure=tables.ROW_LEVEL)
 # Columns that a raw file may have beside those of its processed table.
 _EXTRA: dict[str, dict[str, tables.Column]] = {
     "patients": {
-        "start_day": tables.Column("int", "Day of the first treatment"),
-        "diary_from": tables.Column("int", "First day on which the diary was open"),
-        "diary_to": tables.Column("int", "Last day on which the diary was open"),
+        "start_day": row_level("int", "Day of the first treatment"),
+        "diary_from": row_level("int", "First day on which the diary was open"),
+        "diary_to": row_level("int", "Last day on which the diary was open"),
     },
-    "diary": {"diary_complete": tables.Column("int", "1 if the entry is complete", low=0, high=1)},
+    "diary": {"diary_complete": row_level("int", "1 if the entry is complete", low=0, high=1)},
     "attacks": {
-        "patient_id": tables.Column("text", "The clinic's random code"),
-        "day": tables.Column("int", "Day on which the attack started"),
-        "start_hour": tables.Column("float", "Time of day at which it started", low=0, high=24),
-        "duration_hours": tables.Column("float", "Hours it lasted", low=0, high=168),
-        "intensity": tables.Column("float", "Worst intensity", low=0, high=10),
-        "acute_medication": tables.Column("float", "Doses of acute medication", low=0),
+        "patient_id": row_level("text", "The clinic's random code"),
+        "day": row_level("int", "Day on which the attack started"),
+        "start_hour": row_level("float", "Time of day at which it started", low=0, high=24),
+        "duration_hours": row_level("float", "Hours it lasted", low=0, high=168),
+        "intensity": row_level("float", "Worst intensity", low=0, high=10),
+        "acute_medication": row_level("float", "Doses of acute medication", low=0),
     },
-    "windows": {"patient_id": tables.Column("text", "The clinic's random code")},
+    "windows": {"patient_id": row_level("text", "The clinic's random code")},
 }
 
 

@@ -1,0 +1,177 @@
+"""How the tables of change are printed: cohort, flow, individual, lost, means, histograms."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from headway.disclosure import precision
+from headway.disclosure.counts import IN_THE_FILE
+from headway.disclosure.presets import Preset, explain
+from headway.disclosure.suppress import Ledger, Names
+from headway.outcomes.change.attrition import newcombe_interval
+from headway.outcomes.change.change import wilson
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NAN = float("nan")
+# The number of people in a remark on responders.
+_LEFT_OUT = r"\b\d+ (?=with 0 before left out)"
+_NUMBERS = ["estimate", "ci_low", "ci_high", "count"]
+
+
+def _marks(names: Names, ledger: Ledger, table: str, column: str) -> np.ndarray:
+    """Which rows' counts are hidden."""
+    return np.array([n is not None and n in ledger.hidden for n in names[table, column]], bool)
+
+
+def release_cohort(frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.DataFrame:
+    """Hide statistics on few people; compute shares again; print estimates no finer than safe."""
+    preset = ledger.preset
+    hidden, of = (_marks(names, ledger, "cohort", c) for c in ("n", "of"))
+    part = _marks(names, ledger, "cohort", "count")
+    exact = frame["n"].copy()
+    n = exact.map(preset.round)
+    count = frame["count"].map(preset.round).clip(upper=n)
+    share = (frame["unit"].eq("percent") & count.notna()).to_numpy(dtype=bool)
+    again = share & ~hidden & ~part
+    low, high = wilson(count[again], n[again])
+    frame.loc[again, "estimate"] = 100 * count[again] / n[again]
+    frame.loc[again, "ci_low"], frame.loc[again, "ci_high"] = 100 * low, 100 * high
+    columns = ("estimate", "ci_low", "ci_high")
+    precision.widen(frame, ~share, columns, exact, preset)
+    decimals = precision.find_decimals(frame["unit"], frame["estimate"])
+    precision.coarsen(frame, ~share, columns, decimals)
+    frame["n"], frame["of"], frame["count"] = n, frame["of"].map(preset.round), count
+    frame["note"] = frame["note"].str.replace(_LEFT_OUT, "people ", regex=True)
+    frame.loc[hidden | part, _NUMBERS] = NAN
+    frame.loc[hidden, "n"] = NAN
+    frame.loc[of, "of"] = NAN
+    _redact(frame, hidden | part, preset)
+    return frame
+
+
+def _redact(frame: pd.DataFrame, hidden: np.ndarray, preset: Preset) -> None:
+    frame["redacted"] = hidden
+    frame.loc[hidden, "note"] = explain(preset)
+
+
+def release_flow(frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.DataFrame:
+    """Hide and round counts of rows and people; a total is the sum of its printed parts."""
+    preset = ledger.preset
+    hidden, of = (_marks(names, ledger, "flow", c) for c in ("n", "of"))
+    frame["n"] = frame["n"].map(preset.round).mask(hidden)
+    frame["of"] = frame["of"].map(preset.round).mask(of)
+    for item, part in frame[frame["account"] == "rows"].groupby("item", sort=False):
+        total = part.index[part["step"] == IN_THE_FILE]
+        value = float(part["n"].drop(total).fillna(0).sum())
+        frame.loc[total, "n"] = value
+        frame.loc[frame["item"].eq(item) & frame["account"].eq("rows"), "of"] = value
+    # Remarks on files count rows, cells and resources as they are.
+    files = frame["account"] != "people"
+    frame.loc[files, "note"] = frame.loc[files, "note"].str.replace(r"\d+", "n", regex=True)
+    _redact(frame, hidden, preset)
+    return frame
+
+
+def release_window_means(frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.DataFrame:
+    """Hide means of few people, and quartiles whose quarters hold few."""
+    preset = ledger.preset
+    hidden = _marks(names, ledger, "window_means", "n")
+    quarters = frame["n"] <= 4 * preset.redact_up_to
+    columns = ("mean", "ci_low", "ci_high")
+    precision.widen(frame, ~hidden, columns, frame["n"], preset)
+    precision.coarsen(frame, ~hidden, (*columns, "p25", "p75"), np.ones(len(frame), int))
+    frame.loc[hidden, ["mean", "ci_low", "ci_high", "n"]] = NAN
+    frame.loc[hidden | quarters, ["p25", "p75"]] = NAN
+    frame["n"] = frame["n"].map(preset.round)
+    frame["redacted"] = hidden
+    return frame
+
+
+def release_histogram(frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.DataFrame:
+    """Hide and round the counts of bins; their tails are collapsed before."""
+    hidden = _marks(names, ledger, "change_histogram", "n")
+    frame["n"] = frame["n"].map(ledger.preset.round).mask(hidden)
+    frame["redacted"] = hidden
+    return frame
+
+
+def collapse(frame: pd.DataFrame, preset: Preset) -> pd.DataFrame:
+    """Add up the bins of both tails of every histogram.
+
+    A tail's bins are added up from the end until they hold more people than the threshold, since
+    the last bins would print the smallest and the largest change. The collapsed bin is open
+    (`bin_low` -inf, `bin_high` inf).
+    """
+    import pandas as pd
+
+    parts = [frame.iloc[:0]]
+    for _, part in frame.groupby(["outcome", "comparison"], sort=False):
+        parts.append(_collapse_tails(part.reset_index(drop=True), preset))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _collapse_tails(part: pd.DataFrame, preset: Preset) -> pd.DataFrame:
+    """Add up the bins of each tail until the tail is large enough; empty if it never is."""
+    n = part["n"].to_numpy()
+    left = np.flatnonzero(np.cumsum(n) > preset.redact_up_to)
+    right = np.flatnonzero(np.cumsum(n[::-1]) > preset.redact_up_to)
+    if not len(left):
+        return part.iloc[:0].copy()
+    first, last = int(left[0]), len(n) - 1 - int(right[0])
+    if first >= last:  # the two tails meet: one bin would say no more than n does
+        return part.iloc[:0].copy()
+    out = part.iloc[first : last + 1].copy().reset_index(drop=True)
+    out.loc[0, ["bin_low", "n"]] = [-np.inf, n[: first + 1].sum()]
+    out.loc[len(out) - 1, ["bin_high", "n"]] = [np.inf, n[last:].sum()]
+    return out
+
+
+def release_individual(frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.DataFrame:
+    """Hide and round the cells of the cross-table."""
+    hidden, of = (_marks(names, ledger, "individual", c) for c in ("n", "of"))
+    frame["n"] = frame["n"].map(ledger.preset.round).mask(hidden)
+    frame["of"] = frame["of"].map(ledger.preset.round).mask(of)
+    frame["redacted"] = hidden
+    return frame
+
+
+def release_lost(frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.DataFrame:
+    """Hide a characteristic where a number of either side is; shares again from rounded counts."""
+    preset, sides = ledger.preset, ("analysed", "lost")
+    hidden = np.zeros(len(frame), bool)
+    for column in ("n", "of", "count"):
+        for side in sides:
+            hidden |= _marks(names, ledger, "lost", f"{column}_{side}")
+    share = frame["measure"].eq("percent").to_numpy(dtype=bool)
+    mean = ~share & ~hidden
+    numbers = [c for c in frame.columns if frame[c].dtype == "float64"]
+    for side in sides:
+        for column in ("n", "of", "count"):
+            frame[f"{column}_{side}"] = frame[f"{column}_{side}"].map(preset.round)
+        frame[f"count_{side}"] = frame[f"count_{side}"].clip(upper=frame[f"n_{side}"])
+    again = share & ~hidden
+    for side in sides:
+        frame.loc[again, f"value_{side}"] = 100 * frame[f"count_{side}"] / frame[f"n_{side}"]
+    if preset.round_to > 1 and again.any():
+        low, high = newcombe_interval(
+            *(frame.loc[again, c] for c in ("count_lost", "n_lost", "count_analysed", "n_analysed"))
+        )
+        frame.loc[again, "difference"] = frame["value_lost"] - frame["value_analysed"]
+        frame.loc[again, "ci_low"], frame.loc[again, "ci_high"] = 100 * low, 100 * high
+        frame.loc[again, "standardised_difference"] = NAN
+    for column, decimals in (
+        ("value_analysed", 1),
+        ("value_lost", 1),
+        ("difference", 1),
+        ("ci_low", 1),
+        ("ci_high", 1),
+        ("standardised_difference", 2),
+    ):
+        frame.loc[mean, column] = frame.loc[mean, column].round(decimals)
+    frame.loc[hidden, numbers] = NAN
+    frame["redacted"] = hidden
+    return frame

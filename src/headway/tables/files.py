@@ -1,0 +1,173 @@
+"""Hold tables against their contracts, write them and read them back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from headway.errors import ContractError, Problem
+from headway.tables.contracts import TABLES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_DTYPES = {"text": "str", "int": "Int64", "float": "float64", "bool": "bool"}
+
+
+def empty(name: str) -> pd.DataFrame:
+    """Make a table of the contract with its columns and types and no row."""
+    import pandas as pd
+
+    return pd.DataFrame(
+        {c: pd.Series(dtype=_DTYPES[spec.kind]) for c, spec in TABLES[name].columns.items()}
+    )
+
+
+def conform(name: str, frame: pd.DataFrame, *, check: bool = True) -> pd.DataFrame:
+    """Give a DataFrame the contract's column order and types, then validate it.
+
+    `check=False` leaves the validation out, for a table that is made many times on the way and
+    never written.
+
+    Columns of the contract that the frame lacks are added empty where the contract lets them
+    be empty; columns that the contract does not know are an error, so that nothing is lost.
+    """
+    import pandas as pd
+
+    spec = TABLES[name].columns
+    out = frame.copy()
+    for column, rule in spec.items():
+        if column not in out.columns and rule.nullable:
+            out[column] = pd.NA if rule.kind != "float" else float("nan")
+    missing = [c for c in spec if c not in out.columns]
+    extra = [c for c in out.columns if c not in spec]
+    if missing or extra:
+        problems = [Problem(name, "missing_column", "is missing", column=c) for c in missing]
+        problems += [
+            Problem(name, "unknown_column", "is not in the table's contract", column=c)
+            for c in extra
+        ]
+        raise ContractError(
+            f"the table '{name}' does not have the columns of its contract", problems
+        )
+    for column, rule in spec.items():
+        if rule.kind == "text":
+            series = out[column].astype("object")
+            out[column] = series.where(series.notna() & (series != ""), None).astype("str")
+        else:
+            out[column] = out[column].astype(_DTYPES[rule.kind])
+    out = out[list(spec)].reset_index(drop=True)
+    if check:
+        validate(name, out)
+    return out
+
+
+def validate(name: str, frame: pd.DataFrame) -> None:
+    """Hold a DataFrame against the contract of the table `name`.
+
+    Raises
+    ------
+    ContractError
+        With one problem per broken rule and column: how many rows, and the first row's number.
+        Cell values are left out, since the table may hold health data.
+    """
+    import pandera.pandas as pa
+
+    table = TABLES[name]
+    columns = {}
+    for column, rule in table.columns.items():
+        checks: list[Any] = []
+        if rule.allowed:
+            checks.append(pa.Check.isin(list(rule.allowed)))
+        if rule.low is not None:
+            checks.append(pa.Check.ge(rule.low))
+        if rule.high is not None:
+            checks.append(pa.Check.le(rule.high))
+        if rule.pattern:
+            checks.append(pa.Check.str_matches(rule.pattern))
+        columns[column] = pa.Column(_DTYPES[rule.kind], checks=checks, nullable=rule.nullable)
+    schema = pa.DataFrameSchema(columns, strict=True, ordered=True, unique=list(table.key) or None)
+    try:
+        schema.validate(frame, lazy=True)
+    except pa.errors.SchemaErrors as error:
+        cases = error.failure_cases
+        problems = []
+        for (column, check), rows in cases.groupby(["column", "check"], dropna=False, sort=False):
+            index = rows["index"].dropna()
+            first = int(index.iloc[0]) + 1 if len(index) else None
+            message = f"breaks the rule in {len(rows)} row(s)"
+            if first is not None:
+                message += f", first in row {first}"
+            problems.append(Problem(name, str(check), message, column=str(column)))
+        text = f"the table '{name}' breaks its contract"
+        # `from None`: pandera's own message prints the failing cells.
+        raise ContractError(text, problems) from None
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Write a file beside its place and move it there whole, so that no half of it is ever read."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    yield part
+    part.replace(path)
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write a text file: UTF-8, whole or not at all."""
+    with replacing(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def write_csv(frame: pd.DataFrame, path: Path) -> None:
+    """Write a table byte for byte the same on every run: UTF-8, LF, 12 digits, empty = missing."""
+    with replacing(path) as part:
+        frame.to_csv(part, index=False, float_format="%.12g", lineterminator="\n", encoding="utf-8")
+
+
+def read_csv(name: str, path: Path) -> pd.DataFrame:
+    """Read a table that `write_csv` wrote back into its contract's types."""
+    import pandas as pd
+
+    text = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
+    spec = TABLES[name].columns
+    out = {}
+    for column in text.columns:
+        kind, cells = spec[column].kind, text[column]
+        if kind == "text":
+            out[column] = cells.where(cells != "", None)
+        elif kind == "bool":
+            out[column] = cells == "True"
+        else:
+            out[column] = pd.to_numeric(cells.where(cells != "", None))
+    return conform(name, pd.DataFrame(out))
+
+
+def write_parquet(frame: pd.DataFrame, path: Path) -> None:
+    """Write a row-level table as parquet, in the order of its rows."""
+    import duckdb
+
+    with replacing(path) as part, duckdb.connect() as connection:
+        target = str(part).replace("'", "''")
+        connection.execute("SET threads = 1")  # one row group after the other: the same bytes
+        connection.register("frame", frame)
+        connection.execute(f"COPY frame TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
+
+
+def read_parquet(path: Path) -> pd.DataFrame:
+    """Read a row-level table."""
+    import duckdb
+
+    with duckdb.connect() as connection:
+        return connection.execute("SELECT * FROM read_parquet(?)", [str(path)]).df()
+
+
+def count_rows(path: Path) -> int:
+    """Count the rows of a row-level table without reading them."""
+    import duckdb
+
+    with duckdb.connect() as connection:
+        row = connection.execute("SELECT count(*) FROM read_parquet(?)", [str(path)]).fetchone()
+    return int(row[0]) if row else 0

@@ -1,0 +1,420 @@
+"""Contracts of a review's tables: published numbers, effects and what is pooled of them.
+
+Vocabulary
+----------
+positive_means : what a positive number says, as the source prints it. For a change within one
+    arm `worse` (post - pre) or `better` (a decrease); for a contrast `treatment_minus_control`
+    or `control_minus_treatment`; `unstated` where the source does not say (shown, never pooled).
+status : `retrieved` (read in the text), `computed` (from a retrieved file), `recalled`
+    (unverified: shown, never pooled by default).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+from headway.tables.columns import (
+    COMPARATORS,
+    PUBLISHED,
+    ROW_LEVEL,
+    STATUSES,
+    TECHNIQUES,
+    Column,
+    Table,
+    flag,
+    integer,
+    number,
+    text,
+)
+
+words = partial(text, disclosure=PUBLISHED)
+printed = partial(number, disclosure=PUBLISHED)
+whole = partial(integer, disclosure=PUBLISHED)
+yes_no = partial(flag, disclosure=PUBLISHED)
+
+SPREAD_LABELS = ("sd", "se", "unstated")
+
+CHANGE_SIGNS = ("worse", "better", "unstated")
+
+CONTRAST_SIGNS = ("treatment_minus_control", "control_minus_treatment", "unstated")
+
+ESTIMANDS = ("between_arm", "within_arm", "single_arm")
+
+VERDICTS = ("reproduced", "not reproduced", "not recomputable")
+
+_TRIAL: dict[str, Column] = {
+    "trial": words("Trial, by first author and year"),
+    "year": whole("Year of publication", nullable=True),
+    "doi": words("Digital object identifier", nullable=True),
+    "condition": words("Condition of the participants, as the source names it", nullable=True),
+}
+
+_ORIGIN: dict[str, Column] = {
+    "status": words("How the numbers were obtained", allowed=STATUSES),
+    "source": words("Page or table that prints the numbers"),
+    "note": words("Remark about the row", nullable=True),
+    "file": words("Raw file of the row"),
+    "line": whole("Line of the row in that file (1 = header)", low=1),
+}
+
+_PLACE: dict[str, Column] = {
+    "outcome": words("Outcome: frequency, intensity, duration or another declared one"),
+    "unit": words("Unit the numbers are in (the outcome's own unit where conversion is possible)"),
+    "unit_printed": words("Unit as the source prints it"),
+    "timepoint": words("Timepoint as the source names it"),
+    "time_days": printed("Days from start of treatment or randomisation", "days"),
+}
+
+ARMS = Table(
+    row="trial x arm x outcome x timepoint",
+    key=("trial", "arm", "outcome", "timepoint", "kind"),
+    columns={
+        **_TRIAL,
+        "arm": words("Arm, as the source names it"),
+        "role": words("Role in the trial", allowed=("treatment", "control")),
+        "technique": words("What was done in the arm", allowed=TECHNIQUES, nullable=True),
+        "comparator": words("Kind of control arm", allowed=COMPARATORS, nullable=True),
+        **_PLACE,
+        "kind": words("What `mean` is", allowed=("baseline", "final", "change", "events")),
+        "n": printed("Participants", "people", low=0),
+        "mean": printed("Mean, at `unit`; a change is post - pre (negative = fewer)"),
+        "sd": printed("Standard deviation of `mean`'s individuals", low=0),
+        "range_low": printed("Smallest value printed"),
+        "range_high": printed("Largest value printed"),
+        "median": printed("Median"),
+        "q1": printed("First quartile"),
+        "q3": printed("Third quartile"),
+        "baseline_n": printed("Participants at baseline", "people", low=0),
+        "baseline_mean": printed("Mean at baseline"),
+        "baseline_sd": printed("Standard deviation at baseline", low=0),
+        "events": printed("Participants with the event (two by two data)", "people", low=0),
+        "printed_mean": printed("Mean as printed, before sign and unit were made canonical"),
+        "printed_sd": printed("Standard deviation, or standard error, as printed"),
+        "mean_decimals": whole("Decimals of the printed mean", nullable=True, low=0),
+        "sd_decimals": whole("Decimals of the printed spread", nullable=True, low=0),
+        "step": printed("Step between possible values of one person, in the printed unit", low=0),
+        "spread_label": words(
+            "What the source calls the number typed as sd, where that is something else",
+            allowed=SPREAD_LABELS,
+            nullable=True,
+        ),
+        "t": printed("Paired t as printed"),
+        "p": words("p value of a change as printed", nullable=True),
+        "positive_means": words("What a positive printed change says", nullable=True),
+        "mean_from": words("How the mean was obtained", nullable=True),
+        "sd_from": words("How the standard deviation was obtained", nullable=True),
+        **_ORIGIN,
+    },
+)
+
+CONTRASTS = Table(
+    row="trial x pair of arms x outcome x timepoint",
+    key=("trial", "treatment_arm", "control_arm", "outcome", "timepoint", "effect_type"),
+    columns={
+        **_TRIAL,
+        "treatment_arm": words("Arm 1"),
+        "control_arm": words("Arm 2"),
+        "technique": words("What was done in arm 1", allowed=TECHNIQUES, nullable=True),
+        "comparator": words("Kind of arm 2", allowed=COMPARATORS, nullable=True),
+        **_PLACE,
+        "effect_type": words("Statistic as the source names it"),
+        "printed_effect": printed("Effect as printed"),
+        "printed_ci_low": printed("Lower limit as printed"),
+        "printed_ci_high": printed("Upper limit as printed"),
+        "effect_decimals": whole("Decimals of the printed effect", nullable=True, low=0),
+        "ci_low_decimals": whole("Decimals of the lower limit", nullable=True, low=0),
+        "ci_high_decimals": whole("Decimals of the upper limit", nullable=True, low=0),
+        "positive_means": words("What a positive printed effect says", allowed=CONTRAST_SIGNS),
+        "effect": printed("Effect as treatment - control; empty where the sign is unstated"),
+        "ci_low": printed("Lower limit, treatment - control"),
+        "ci_high": printed("Upper limit, treatment - control"),
+        "se": printed("Standard error implied by the interval (or p value)", low=0),
+        "se_from": words("How the standard error was obtained", nullable=True),
+        "p": words("p value as printed", nullable=True),
+        "n_total": printed("Participants in both arms or the trial", "people", low=0),
+        **_ORIGIN,
+    },
+)
+
+_IPD: dict[str, Column] = {
+    "trial": words("Trial, by first author and year"),
+    "person": whole("Number of the row in the raw file, 1 = first", low=1),
+    "arm": words("Arm"),
+    "role": words("Role in the trial", allowed=("treatment", "control")),
+    "outcome": words("Outcome"),
+    "timepoint": words("Timepoint"),
+    "time_days": printed("Days from start of treatment or randomisation", "days"),
+    "baseline": printed("Value before, in the outcome's unit"),
+    "value": printed("Value at the timepoint, in the outcome's unit"),
+    "covariates": words("Declared covariates as JSON"),
+    "file": words("Raw file"),
+}
+IPD = Table(
+    row="person x outcome x timepoint of a trial's individual data",
+    key=("trial", "person", "outcome", "timepoint"),
+    level="row-level",
+    columns={name: replace(column, disclosure=ROW_LEVEL) for name, column in _IPD.items()},
+)
+
+RISK_OF_BIAS = Table(
+    row="a judgement of risk of bias: trial x outcome x domain",
+    columns={
+        "trial": words("Trial"),
+        "outcome": words("Outcome it is about; empty for all", nullable=True),
+        "domain": words("Domain of the tool, or overall"),
+        "judgement": words("Judgement in the tool's own words"),
+        "support": words("What it rests on", nullable=True),
+        "signed_by": words("Who judged"),
+        "file": words("Raw file"),
+        "line": whole("Line"),
+    },
+)
+
+PUBLISHED_RESULTS = Table(
+    row="a pooled result as printed",
+    key=("outcome", "subgroup", "timepoint"),
+    columns={
+        "outcome": words("Outcome"),
+        "unit": words("Unit of the estimate"),
+        "subgroup": words("Subgroup of trials", nullable=True),
+        "timepoint": words("Timepoint"),
+        "measure": words("Measure, metafor's code", nullable=True),
+        "k": whole("Trials pooled", nullable=True, low=1),
+        "effect": printed("Pooled estimate as printed"),
+        "ci_low": printed("Lower limit"),
+        "ci_high": printed("Upper limit"),
+        "decimals": whole("Decimals printed, over the estimate and its limits", low=0),
+        "model": words("Model, as far as the source says", nullable=True),
+        "positive_means": words("What a positive estimate says", allowed=CONTRAST_SIGNS),
+        **_ORIGIN,
+    },
+)
+
+_POOL_ID: dict[str, Column] = {
+    "comparison": words("Identifier of the comparison in review.yaml"),
+    "label": words("The comparison in words"),
+    "outcome": words("Outcome"),
+    "estimand": words("What is estimated; never pooled across", allowed=ESTIMANDS),
+    "measure": words("Measure, metafor's code"),
+    "unit": words("Unit of the estimate on its own scale"),
+}
+
+EFFECTS = Table(
+    row="one trial's effect in one comparison",
+    key=("comparison", "trial", "arms", "timepoint", "measure", "basis"),
+    columns={
+        **_POOL_ID,
+        "subgroup": words("Subgroup", nullable=True),
+        "trial": words("Trial"),
+        "year": whole("Year", nullable=True),
+        "arms": words("Arms compared, or the arm followed"),
+        "timepoint": words("Timepoint"),
+        "basis": words("Rows the effect stands on", allowed=("arms", "contrast", "published")),
+        "n1": printed("Participants, treatment arm", "people"),
+        "mean1": printed("Mean, treatment arm (post, where one arm is followed)"),
+        "sd1": printed("Standard deviation, treatment arm"),
+        "n2": printed("Participants, control arm", "people"),
+        "mean2": printed("Mean, control arm (pre, where one arm is followed)"),
+        "sd2": printed("Standard deviation, control arm"),
+        "events1": printed("Events, treatment arm"),
+        "events2": printed("Events, control arm"),
+        "r": printed("Pre-post correlation used", low=-1, high=1),
+        "r_from": words("Where r comes from", nullable=True),
+        "yi": printed("Effect (log scale for RR and OR)"),
+        "vi": printed("Sampling variance of yi", low=0),
+        "ci_low": printed("Lower limit of yi (Wald, 95 % unless the review declares another)"),
+        "ci_high": printed("Upper limit of yi"),
+        "weight": printed("Share of the pooled estimate", "percent"),
+        "pooled": yes_no("Whether the row enters the pooled estimate"),
+        "why_not": words("Why it does not", nullable=True),
+        "status": words("How the numbers were obtained", allowed=STATUSES),
+        "source": words("Page or table that prints them"),
+        "recovered": words("Numbers that are not printed, and how each was found", nullable=True),
+        "note": words("Remark", nullable=True),
+    },
+)
+
+POOLED = Table(
+    row="one pooled estimate: comparison x subgroup x method x test",
+    key=("comparison", "subgroup", "method", "test", "assumption"),
+    columns={
+        **_POOL_ID,
+        "subgroup": words("Subgroup; 'overall' for all", nullable=False),
+        "assumption": words("What a sensitivity analysis assumes, such as r = 0.5", nullable=True),
+        "method": words("Estimator of tau2, metafor's code"),
+        "test": words("z, t, knha, adhoc or kr"),
+        "declared": yes_no("Whether the review declares this model (the others are sensitivity)"),
+        "level": printed("Confidence level", nullable=False),
+        "k": whole("Trials pooled", low=0),
+        "n_total": printed("Participants, where every trial prints them", "people"),
+        "estimate": printed("Pooled estimate (log scale for RR and OR)"),
+        "se": printed("Standard error", low=0),
+        "ci_low": printed("Lower limit"),
+        "ci_high": printed("Upper limit"),
+        "pi_low": printed("Lower limit of the prediction interval"),
+        "pi_high": printed("Upper limit of the prediction interval"),
+        "p_value": printed("Two-sided p value", low=0, high=1),
+        "tau2": printed("Between-trial variance", low=0),
+        "i2": printed("Share of variance between trials", "percent"),
+        "h2": printed("Total over sampling variance"),
+        "q": printed("Cochran's Q"),
+        "q_df": printed("Degrees of freedom of Q"),
+        "q_p_value": printed("p value of Q"),
+        "ci_method": words("Method of the interval in words"),
+        "pi_method": words("Method of the prediction interval in words", nullable=True),
+        "note": words("What the estimate cannot say", nullable=True),
+    },
+)
+
+MULTIVERSE = Table(
+    row="one specification: a choice of effects, trials, estimator and interval",
+    key=("comparison", "subgroup", "specification"),
+    columns={
+        "comparison": words("Identifier of the comparison in review.yaml"),
+        "subgroup": words("Subgroup that stands alone; 'overall' for all"),
+        "specification": whole("Number within the set; 0 is the declared one", low=0),
+        "measure": words("Effect measure, metafor's code"),
+        "assumed_r": words("Correlation assumed where it is not printed, or 'not needed'"),
+        "rows_used": words("Rows read in the source only, or recalled ones with them"),
+        "studies": words("All trials, or a part by name"),
+        "left_out": words("Trial left out; 'none' where none is"),
+        "method": words("Estimator of tau2, metafor's code"),
+        "test": words("z, t, knha, adhoc or kr"),
+        "k": whole("Trials pooled", low=0),
+        "estimate": printed("Pooled estimate (log scale for RR and OR)"),
+        "se": printed("Standard error", low=0),
+        "ci_low": printed("Lower limit"),
+        "ci_high": printed("Upper limit"),
+        "p_value": printed("Two-sided p value", low=0, high=1),
+        "tau2": printed("Between-trial variance", low=0),
+        "i2": printed("Share of variance between trials", "percent"),
+        "unit": words("Unit of the estimate"),
+        "level": printed("Confidence level", nullable=False),
+        "declared": yes_no("Whether this is the specification that the review declares"),
+    },
+)
+
+REFITS = Table(
+    row="a set of trials pooled again: without one, or up to one",
+    key=("comparison", "subgroup", "analysis", "position"),
+    columns={
+        "comparison": words("Identifier of the comparison in review.yaml"),
+        "subgroup": words("Subgroup that stands alone; 'overall' for all"),
+        "analysis": words("What is done", allowed=("leave one out", "cumulative")),
+        "position": whole("Place in the order: of the rows, or of the years", low=1),
+        "trial": words("Trial left out, or added last"),
+        "k": whole("Trials pooled", low=0),
+        "estimate": printed("Pooled estimate (log scale for RR and OR)"),
+        "ci_low": printed("Lower limit"),
+        "ci_high": printed("Upper limit"),
+        "pi_low": printed("Lower limit of the prediction interval"),
+        "pi_high": printed("Upper limit of the prediction interval"),
+        "p_value": printed("Two-sided p value", low=0, high=1),
+        "tau2": printed("Between-trial variance", low=0),
+        "i2": printed("Share of variance between trials", "percent"),
+    },
+)
+
+SMALL_STUDIES = Table(
+    row="a check of whether effects go with the size of their trial",
+    key=("comparison", "subgroup", "check"),
+    columns={
+        "comparison": words("Identifier of the comparison in review.yaml"),
+        "subgroup": words("Subgroup that stands alone; 'overall' for all"),
+        "k": whole("Trials pooled", low=0),
+        "check": words("Check; 'none' where there are too few trials"),
+        "statistic": printed("t of the slope, Kendall's tau, or trials filled in"),
+        "p_value": printed("Two-sided p value", low=0, high=1),
+        "estimate": printed("Pooled estimate that the check gives (log scale for RR and OR)"),
+        "ci_low": printed("Lower limit"),
+        "ci_high": printed("Upper limit"),
+        "note": words("What it can say"),
+    },
+)
+
+FINDINGS = Table(
+    row="a row of the summary of findings: what is computed, and what people judged",
+    key=("comparison", "subgroup"),
+    columns={
+        "comparison": words("Identifier of the comparison in review.yaml"),
+        "subgroup": words("Subgroup; 'overall' for all"),
+        "outcome": words("Outcome in words"),
+        "measure": words("Measure, metafor's code"),
+        "unit": words("Unit of the estimate"),
+        "k": whole("Trials pooled", low=0),
+        "n_total": printed("Participants, where every trial prints them", "people"),
+        "estimate": printed("Pooled estimate (a ratio for RR and OR)"),
+        "ci_low": printed("Lower limit"),
+        "ci_high": printed("Upper limit"),
+        "control": words("What people without the treatment have, and its source", nullable=True),
+        "absolute": words("Difference in the outcome's unit, or per 1000 people", nullable=True),
+        "meaningful": printed("Smallest difference that matters"),
+        "meaningful_source": words("Its source", nullable=True),
+        "target": words("What the interval is rated against", nullable=True),
+        "share": words("Patients beyond a meaningful change, treated v control", nullable=True),
+        "settings": words("Share of settings beyond the meaningful difference", nullable=True),
+        "information_size": printed("Participants needed in all (OIS)", "people"),
+        "imprecision": words("Facts for judging imprecision", nullable=True),
+        "inconsistency": words("Facts for judging inconsistency", nullable=True),
+        "judgements": words("Judgements as typed, with their reasons", nullable=True),
+        "certainty": words("Certainty as typed; never computed", nullable=True),
+        "signed_by": words("Who judged", nullable=True),
+        "doubts": words("Contradictions between judgements and certainty", nullable=True),
+    },
+)
+
+REPRODUCTION = Table(
+    row="one printed number, recomputed",
+    key=("quantity", "part"),
+    columns={
+        "quantity": words("Identifier of the published quantity in review.yaml"),
+        "label": words("The quantity in words"),
+        "part": words("estimate, ci_low, ci_high, p or another printed part"),
+        "published": words("The number as printed"),
+        "recomputed": printed("The number recomputed, in the published sign and unit"),
+        "difference": printed("recomputed - published"),
+        "printed_unit": printed("One unit of the last printed digit"),
+        "rounds_identically": words("yes, no, or empty", allowed=("yes", "no"), nullable=True),
+        "verdict": words("Verdict", allowed=VERDICTS),
+        "how": words("How it was recomputed: measure, model, rows"),
+        "explanation": words("By how much, what is missing; conjecture labelled", nullable=True),
+        "source": words("Where it is printed"),
+    },
+)
+
+CONSISTENCY = Table(
+    row="a check of published summaries against each other (not a re-analysis)",
+    key=("check", "outcome", "model"),
+    columns={
+        "check": words("Identifier of the check in review.yaml"),
+        "label": words("The check in words"),
+        "outcome": words("Outcome"),
+        "unit": words("Unit"),
+        "model": words("Model"),
+        "k": whole("Published summaries combined", low=0),
+        "estimate": printed("Combined estimate"),
+        "ci_low": printed("Lower limit"),
+        "ci_high": printed("Upper limit"),
+        "significant": words("Whether the interval excludes 0", allowed=("yes", "no")),
+        "q": printed("Q of the difference between the summaries"),
+        "q_df": printed("Degrees of freedom"),
+        "q_p_value": printed("p value of the difference"),
+    },
+)
+
+INTEGRITY = Table(
+    row="a doubt about a printed number",
+    columns={
+        "trial": words("Trial"),
+        "outcome": words("Outcome", nullable=True),
+        "where": words("Arm or contrast, and timepoint"),
+        "check": words("Check"),
+        "printed": words("What was printed"),
+        "expected": words("What was expected"),
+        "severity": words("Severity", allowed=("note", "doubt", "impossible")),
+        "explanation": words("In words"),
+        "file": words("Raw file"),
+        "line": whole("Line"),
+    },
+)
