@@ -264,6 +264,11 @@ class Windows:
     ] = True
     visit_recall: VisitRecall = VisitRecall()
 
+    def days_needed(self, name: str) -> int:
+        """Days with an entry that make a window complete."""
+        window = self.named.get(name)
+        return (window and window.min_days) or self.min_days
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowPair:
