@@ -15,7 +15,10 @@ FileName = Annotated[str, About(pattern=r"^[^/\\]+$", least=1)]
 Value = str | float | int
 Days = tuple[int, int]
 Outcome = Literal["frequency", "intensity", "duration", "headache_index"]
-FileKind = Literal["patients", "sessions", "diary", "attacks", "windows", "questionnaires"]
+FileKind = Annotated[
+    str,
+    About(allowed=("patients", "sessions", "diary", "attacks", "windows", "questionnaires")),
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, ClassVar, Literal
 
 from headway.config.schema import About
@@ -27,7 +27,6 @@ Technique = Literal["manual", "dry_needling", "wet_needling", "acupuncture", "se
 Comparator = Literal["waiting_list", "no_treatment", "usual_care", "sham", "active"]
 Delimiter = Literal[",", ";", "\t", "|"]
 Encoding = Literal["utf-8", "latin-1"]
-FileKind = Literal["arms", "contrasts", "pooled", "risk_of_bias"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,15 +222,10 @@ class ReviewFiles:
     risk_of_bias: ReviewFile | None = None
     ipd: IpdFile | None = None
 
-    def published(self) -> dict[FileKind, ReviewFile]:
-        """List the files of published numbers that there are, by what they hold."""
-        kinds: dict[FileKind, ReviewFile | None] = {
-            "arms": self.arms,
-            "contrasts": self.contrasts,
-            "pooled": self.pooled,
-            "risk_of_bias": self.risk_of_bias,
-        }
-        return {kind: file for kind, file in kinds.items() if file is not None}
+    def declared(self) -> dict[str, ReviewFile | IpdFile]:
+        """List the files that there are, by what they hold."""
+        held = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {kind: file for kind, file in held.items() if file is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,7 @@ class About:
     above: float | None = None
     below: float | None = None
     pattern: str | None = None
+    allowed: tuple[str, ...] = ()  # the keys of a mapping; else a type says it: Literal
     least: int | None = None  # characters, items or keys
     unique: bool = False
     null: bool = False  # null may be written; else a key without a value is left out
@@ -166,13 +167,15 @@ def _branch(base: Any, found: dict[str, Any]) -> dict[str, Any]:
             return {"type": "array", "items": _rule(parts[0], found)}
         n = {"minItems": len(parts), "maxItems": len(parts)}
         return {"type": "array", "prefixItems": [_rule(part, found) for part in parts], **n}
-    key, value = split(parts[0]), _rule(parts[1], found)
-    if get_origin(key[0]) is Literal:
-        named = dict.fromkeys(get_args(key[0]), value)
-        return {"type": "object", "additionalProperties": False, "properties": named}
-    names = [{"pattern": note.pattern} for note in key[1] if note.pattern]
-    rule = {"type": "object", "additionalProperties": value}
-    return rule | ({"propertyNames": names[0]} if names else {})
+    value = _rule(parts[1], found)
+    rule: dict[str, Any] = {"type": "object", "additionalProperties": value}
+    for note in split(parts[0])[1]:
+        if note.allowed:
+            named = dict.fromkeys(note.allowed, value)
+            rule |= {"additionalProperties": False, "properties": named}
+        if note.pattern:
+            rule["propertyNames"] = {"pattern": note.pattern}
+    return rule
 
 
 def _join(branches: list[dict[str, Any]]) -> dict[str, Any]:

@@ -21,16 +21,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headway import tables
+from headway.config.clinic import Clinic, ClinicFile, Column, WideColumn
 from headway.errors import InputError, Problem, RefusedError
 from headway.ingest import gate, zero_coded
 from headway.ingest.adapters import redcap
 from headway.ingest.cells import (
     SQL_TYPE,
     band_sql,
+    boxes_of,
     cell_sql,
     check_ticked,
     clean_text,
-    has_boxes,
     ident,
     is_plain_number,
     literal,
@@ -129,18 +130,18 @@ def _rules(kind: str) -> dict[str, tables.Column]:
     return {c: r for c, r in own.items() if c != "line"} | _EXTRA.get(kind, {})
 
 
-def _wanted(spec: Mapping[str, Any]) -> list[str]:
+def _wanted(spec: ClinicFile) -> list[str]:
     """List the clinic's own columns that clinic.yaml names for a file."""
-    wanted = [own_column(v) for v in spec["columns"].values() if not has_boxes(v)]
-    wanted += [*spec["keep_where"], *spec["drop"], *spec["band"]]
-    for entry in spec["wide"]:
-        wanted.append(entry["column"])
-        if "zero_means_missing_when" in entry:
-            wanted.append(entry["zero_means_missing_when"]["blank"])
-    if "offset_from" in spec:
-        wanted.append(spec["offset_from"]["column"])
-    if "window_from" in spec:
-        wanted.append(spec["window_from"]["column"])
+    wanted = [own_column(v) for v in spec.columns.values() if not boxes_of(v)]
+    wanted += [*spec.keep_where, *spec.drop, *spec.band]
+    for entry in spec.wide:
+        wanted.append(entry.column)
+        if entry.zero_means_missing_when is not None:
+            wanted.append(entry.zero_means_missing_when.blank)
+    if spec.offset_from is not None:
+        wanted.append(spec.offset_from.column)
+    if spec.window_from is not None:
+        wanted.append(spec.window_from.column)
     return list(dict.fromkeys(wanted))
 
 
@@ -177,7 +178,7 @@ def _check_header(source: Source) -> list[Problem]:
     ]
     problems += _check_redcap(source)
     known_columns = _rules(kind)
-    for canonical in [*spec["columns"], *spec["constants"]]:
+    for canonical in [*spec.columns, *spec.constants]:
         if canonical not in known_columns:
             problems.append(
                 Problem(
@@ -188,8 +189,8 @@ def _check_header(source: Source) -> list[Problem]:
                     remedy=f"known: {', '.join(known_columns)}",
                 )
             )
-    have = {*spec["columns"], *spec["constants"]}
-    if "offset_from" in spec:
+    have = {*spec.columns, *spec.constants}
+    if spec.offset_from is not None:
         have.add("start_day" if kind == "patients" else "day")
     problems += [
         Problem("clinic.yaml", "required_column", f"files.{kind} must map it", column=required)
@@ -202,10 +203,10 @@ def _check_header(source: Source) -> list[Problem]:
                 "clinic.yaml",
                 "required_window",
                 "needs `window:` or the file `window_from:`",
-                column=entry["column"],
+                column=entry.column,
             )
-            for entry in spec["wide"]
-            if "window" not in entry and "window_from" not in spec
+            for entry in spec.wide
+            if entry.window is None and spec.window_from is None
         ]
     return problems
 
@@ -218,15 +219,15 @@ def _check_redcap(source: Source) -> list[Problem]:
             name,
             "missing_column",
             "is a question with checkboxes in clinic.yaml, and the file has no column of it",
-            column=entry["checkboxes"],
+            column=question,
             remedy="its columns are called field___code, or `Question (choice=Label)`",
         )
-        for entry in spec["columns"].values()
-        if has_boxes(entry) and not redcap.find_boxes(entry["checkboxes"], header)
+        for question in map(boxes_of, spec.columns.values())
+        if question and not redcap.find_boxes(question, header)
     ]
     for key, names in (("events", redcap.EVENT), ("instrument", redcap.INSTRUMENT)):
-        there = any(column in header and column not in spec["drop"] for column in names)
-        if key in spec.get("redcap", {}) and not there:
+        there = any(column in header and column not in spec.drop for column in names)
+        if spec.redcap is not None and getattr(spec.redcap, key) is not None and not there:
             # Taking every row instead would mix the forms.
             problems.append(
                 Problem(
@@ -237,8 +238,8 @@ def _check_redcap(source: Source) -> list[Problem]:
                     remedy="export the records with it, or take it out of `redcap:`",
                 )
             )
-        chosen = {*spec["keep_where"], *spec["drop"]}
-        if key == "instrument" and there and "redcap" not in spec and not chosen & set(names):
+        chosen = {*spec.keep_where, *spec.drop}
+        if key == "instrument" and there and spec.redcap is None and not chosen & set(names):
             problems.append(
                 Problem(
                     name,
@@ -252,7 +253,7 @@ def _check_redcap(source: Source) -> list[Problem]:
     return problems
 
 
-def open_files(folder: Path, clinic: Mapping[str, Any], scratch: Path) -> list[Source]:
+def open_files(folder: Path, clinic: Clinic, scratch: Path) -> list[Source]:
     """Open a clinic's files and hold their headers against clinic.yaml.
 
     Raises
@@ -263,7 +264,7 @@ def open_files(folder: Path, clinic: Mapping[str, Any], scratch: Path) -> list[S
     sources: list[Source] = []
     problems: list[Problem] = []
     for kind in CONTRACT:
-        for index, spec in enumerate(clinic["files"].get(kind, ())):
+        for index, spec in enumerate(clinic.files.get(kind, ())):
             try:
                 opened = open_source(folder, kind, index, spec, _wanted(spec), scratch)
             except InputError as error:
@@ -272,7 +273,7 @@ def open_files(folder: Path, clinic: Mapping[str, Any], scratch: Path) -> list[S
             for source in opened:
                 problems += _check_header(source)
             sources += opened
-    if "diary" in clinic["files"] and "attacks" in clinic["files"]:
+    if "diary" in clinic.files and "attacks" in clinic.files:
         problems += [
             Problem(
                 "clinic.yaml",
@@ -281,8 +282,8 @@ def open_files(folder: Path, clinic: Mapping[str, Any], scratch: Path) -> list[S
                 column="headache",
                 remedy="let the diary file only say which days were open, or leave one file out",
             )
-            for spec in clinic["files"]["diary"]
-            if "headache" in spec["columns"]
+            for spec in clinic.files["diary"]
+            if "headache" in spec.columns
         ]
     if problems:
         raise InputError("the files do not match clinic.yaml", problems)
@@ -309,19 +310,15 @@ def _plain_numbers(source: Source) -> set[str]:
     spec = source.spec
     numbers = {
         own_column(entry)
-        for canonical, entry in spec["columns"].items()
-        if not has_boxes(entry) and is_plain_number(spec, entry, rules[canonical])
+        for canonical, entry in spec.columns.items()
+        if not boxes_of(entry) and is_plain_number(spec, entry, rules[canonical])
     }
-    numbers |= {e["column"] for e in spec["wide"] if spec["decimal"] == "."}
-    numbers |= set(spec["band"])
-    blanks = {
-        e["zero_means_missing_when"]["blank"]
-        for e in spec["wide"]
-        if "zero_means_missing_when" in e
-    }
-    texts = {*spec["keep_where"], *(blanks - {e["column"] for e in spec["wide"]})}
-    if "offset_from" in spec:
-        texts.add(spec["offset_from"]["column"])
+    numbers |= {e.column for e in spec.wide if spec.decimal == "."}
+    numbers |= set(spec.band)
+    blanks = {e.zero_means_missing_when.blank for e in spec.wide if e.zero_means_missing_when}
+    texts = {*spec.keep_where, *(blanks - {e.column for e in spec.wide})}
+    if spec.offset_from is not None:
+        texts.add(spec.offset_from.column)
     return numbers - texts
 
 
@@ -330,8 +327,8 @@ def _whole_numbers(source: Source) -> set[str]:
     rules = _rules(source.kind)
     return {
         own_column(entry)
-        for canonical, entry in source.spec["columns"].items()
-        if not has_boxes(entry) and rules[canonical].kind == "int"
+        for canonical, entry in source.spec.columns.items()
+        if not boxes_of(entry) and rules[canonical].kind == "int"
     }
 
 
@@ -339,33 +336,33 @@ def check_gate(
     connection: duckdb.DuckDBPyConnection,
     folder: Path,
     stages: Sequence[Stage],
-    clinic: Mapping[str, Any],
+    clinic: Clinic,
 ) -> list[Problem]:
     """Run the de-identification gate over every column that is not declared dropped."""
     problems = []
     for staged in stages:
         source = staged.source
         spec, name = source.spec, source.name
-        shifted = {spec["offset_from"]["column"]} if "offset_from" in spec else set()
-        mapped = {own_column(v): c for c, v in spec["columns"].items() if not has_boxes(v)} | {
-            e["column"]: e["outcome"] for e in spec["wide"]
+        shifted = {spec.offset_from.column} if spec.offset_from is not None else set()
+        mapped = {own_column(v): c for c, v in spec.columns.items() if not boxes_of(v)} | {
+            e.column: e.outcome for e in spec.wide
         }
         problems += gate.check_file_name(source.raw.name)
         if source.sheet:
             problems += gate.check_file_name(source.sheet, "sheet")
-        unnamed = [c if c not in spec["drop"] and c not in mapped else "" for c in source.header]
+        unnamed = [c if c not in spec.drop and c not in mapped else "" for c in source.header]
         problems += gate.check_header_cells(name, unnamed)
         problems += gate.check_names(name, staged.columns)
-        if "dictionary" in spec.get("redcap", {}):
-            dictionary = redcap.read_dictionary(folder / spec["redcap"]["dictionary"])
-            problems += redcap.gate(dictionary, staged.columns, spec["drop"], name)
+        if spec.redcap is not None and spec.redcap.dictionary is not None:
+            dictionary = redcap.read_dictionary(folder / spec.redcap.dictionary)
+            problems += redcap.gate(dictionary, staged.columns, spec.drop, name)
         problems += gate.check_content(
             connection,
             staged,
             mapped=mapped,
-            banded=spec["band"],
+            banded=spec.band,
             shifted_dates=shifted,
-            free_text_characters=clinic["gate"]["free_text_characters"],
+            free_text_characters=clinic.gate.free_text_characters,
         )
     # One problem per file, column and rule: the dictionary and the names may say the same.
     return list({(p.file, p.column, p.rule, p.message): p for p in problems}.values())
@@ -373,7 +370,7 @@ def check_gate(
 
 @contextmanager
 def _opened(
-    folder: Path, clinic: Mapping[str, Any], scratch_root: Path | None, threads: int
+    folder: Path, clinic: Clinic, scratch_root: Path | None, threads: int
 ) -> Iterator[tuple[duckdb.DuckDBPyConnection, list[Stage], Path]]:
     """Open and stage every file in a scratch folder that is gone afterwards."""
     import duckdb
@@ -410,7 +407,7 @@ class Check:
     quasi_identifiers: tuple[str, ...]
 
 
-def check_clinic(folder: Path, clinic: Mapping[str, Any], *, threads: int = 2) -> Check:
+def check_clinic(folder: Path, clinic: Clinic, *, threads: int = 2) -> Check:
     """Hold a clinic's files against clinic.yaml and run the gate, and nothing else.
 
     Raises
@@ -446,9 +443,9 @@ def _cast(connection: duckdb.DuckDBPyConnection, kind: str, stages: list[Stage])
             values, own = _file_values(staged, part)
             read.append((number, staged, part, values))
         cast.own.append(own)
-        cast.dated |= "offset_from" in staged.source.spec
+        cast.dated |= staged.source.spec.offset_from is not None
     columns = cast.columns
-    zeros = max((len(s.source.spec["wide"]) for s in stages), default=0)
+    zeros = max((len(s.source.spec.wide) for s in stages), default=0)
     parts = []
     for number, staged, part, values in read:
         cells = []
@@ -485,22 +482,22 @@ def _selected_sql(staged: Stage) -> str:
     """Write SQL for whether a row belongs to this clinic: `keep_where`, and REDCap's forms."""
     spec = staged.source.spec
     tests = []
-    for column, values in spec["keep_where"].items():
+    for column, values in spec.keep_where.items():
         cell = staged.cell(column)
         accepted = ", ".join(literal(v) for v in values)
         tests.append(f"coalesce(trim({cell.text}) IN ({accepted}), false)")
-    if "redcap" not in spec:
+    if spec.redcap is None:
         return " AND ".join(tests) or "true"
-    forms = spec["redcap"]
-    for names, key in ((redcap.EVENT, "events"), (redcap.INSTRUMENT, "instrument")):
-        column = next((c for c in names if c in staged.columns), None)
-        if column is None:
+    forms = spec.redcap
+    instrument = None if forms.instrument is None else (forms.instrument,)
+    for names, wanted in ((redcap.EVENT, forms.events), (redcap.INSTRUMENT, instrument)):
+        there = next((c for c in names if c in staged.columns), None)
+        if there is None:
             continue
-        text = f"coalesce(trim({staged.cell(column).text}), '')"
-        if key in forms:
-            wanted = forms[key] if isinstance(forms[key], list) else [forms[key]]
+        text = f"coalesce(trim({staged.cell(there).text}), '')"
+        if wanted is not None:
             tests.append(f"{text} IN ({', '.join(literal(v) for v in wanted)})")
-        elif key == "instrument":
+        elif names is redcap.INSTRUMENT:
             # Without an instrument the file's own, not repeating, rows are meant.
             tests.append(f"{text} = ''")
     return " AND ".join(tests) or "true"
@@ -512,38 +509,41 @@ def _file_values(staged: Stage, part: Part) -> tuple[dict[str, tuple[str, str]],
     spec, kind, rules = source.spec, source.kind, _rules(source.kind)
     values: dict[str, tuple[str, str]] = {}
     own: dict[str, str] = {}
-    for canonical, entry in spec["columns"].items():
+    for canonical, entry in spec.columns.items():
         rule = rules[canonical]
-        if has_boxes(entry):
-            name = entry["checkboxes"]
+        how = entry if isinstance(entry, Column) else Column(column=entry)
+        if how.checkboxes:
+            name = how.checkboxes
             # REDCap adds a box for each of its codes for missing data: that one is no answer.
-            missing = {redcap.as_box(m) for m in spec["missing"]}
+            missing = {redcap.as_box(m) for m in spec.missing}
             boxes = {
                 code: staged.cell(c)
                 for code, c in redcap.find_boxes(name, staged.columns).items()
                 if redcap.as_box(code) not in missing
             }
-            meant = {redcap.as_box(k): v for k, v in entry.get("codes", {}).items()}
+            meant = {redcap.as_box(k): v for k, v in how.codes.items()}
             codes = {c: meant[redcap.as_box(c)] for c in boxes if redcap.as_box(c) in meant}
             values[canonical] = check_ticked(ticked_sql(boxes, codes), rule)
         else:
             name = own_column(entry)
             cell = staged.cell(name, part)
-            if canonical == "age_band" and name in spec["band"]:
+            if canonical == "age_band" and name in spec.band:
                 bad = f"{cell.text} IS NOT NULL AND TRY_CAST({cell.text} AS DOUBLE) IS NULL"
                 values[canonical] = (
-                    band_sql(cell, int(spec["band"][name])),
+                    band_sql(cell, int(spec.band[name])),
                     f"CASE WHEN {bad} THEN 'not_a_number' END",
                 )
             else:
-                values[canonical] = cell_sql(cell, spec, entry, canonical, rule)
+                values[canonical] = cell_sql(
+                    cell, spec, canonical, rule, codes=how.codes, unit=how.unit, between=how.list
+                )
         own[canonical] = name
-    for canonical, constant in spec["constants"].items():
+    for canonical, constant in spec.constants.items():
         values[canonical] = (literal(constant), "NULL")
         own[canonical] = canonical
-    if "offset_from" in spec:
-        column, pattern = spec["offset_from"]["column"], spec["offset_from"]["format"]
-        text = f"({clean_text(staged.cell(column).text, spec['missing'])})"
+    if spec.offset_from is not None:
+        column, pattern = spec.offset_from.column, spec.offset_from.format
+        text = f"({clean_text(staged.cell(column).text, spec.missing)})"
         date = f"CAST(try_strptime({text}, {literal(pattern)}) AS DATE)"
         canonical = "start_day" if kind == "patients" else "day"
         values[canonical] = (
@@ -551,33 +551,37 @@ def _file_values(staged: Stage, part: Part) -> tuple[dict[str, tuple[str, str]],
             f"CASE WHEN {text} IS NOT NULL AND {date} IS NULL THEN 'not_a_date' END",
         )
         own[canonical] = column
-    if "window_from" in spec:
-        entry = spec["window_from"]
+    if spec.window_from is not None:
+        named = spec.window_from
         rule = tables.Column("text", "Window", nullable=True)
-        values["window"] = cell_sql(staged.cell(entry["column"]), spec, entry, "window", rule)
-        own["window"] = entry["column"]
-    for i, entry in enumerate(spec["wide"]):
-        value, problem, zero = _wide_sql(entry, staged, part)
+        cell = staged.cell(named.column)
+        values["window"] = cell_sql(cell, spec, "window", rule, codes=named.codes)
+        own["window"] = named.column
+    for i, wide in enumerate(spec.wide):
+        value, problem, zero = _wide_sql(wide, staged, part)
         values[f"wide_{i}"] = (value, problem)
         values[f"zero {i}"] = (zero, "")
-        own[f"wide_{i}"] = entry["column"]
+        own[f"wide_{i}"] = wide.column
     return values, own
 
 
-def _wide_sql(entry: Mapping[str, Any], staged: Stage, part: Part) -> tuple[str, str, str]:
+def _wide_sql(entry: WideColumn, staged: Stage, part: Part) -> tuple[str, str, str]:
     """Write SQL for a wide column: value, broken rule, whether it is a 0 declared missing."""
-    low, high = _RANGE.get(entry["outcome"], (None, None))
+    low, high = _RANGE.get(entry.outcome, (None, None))
     rule = tables.Column(
-        "float", entry["outcome"], low=entry.get("low", low), high=entry.get("high", high)
+        "float",
+        entry.outcome,
+        low=low if entry.low is None else entry.low,
+        high=high if entry.high is None else entry.high,
     )
     spec = staged.source.spec
     value, problem = cell_sql(
-        staged.cell(entry["column"], part), spec, entry, entry["outcome"], rule
+        staged.cell(entry.column, part), spec, entry.outcome, rule, unit=entry.unit
     )
-    if "zero_means_missing_when" not in entry:
+    if entry.zero_means_missing_when is None:
         return value, problem, "false"
-    other = staged.cell(entry["zero_means_missing_when"]["blank"])
-    blank = f"({other.number} IS NULL AND ({clean_text(other.text, spec['missing'])}) IS NULL)"
+    other = staged.cell(entry.zero_means_missing_when.blank)
+    blank = f"({other.number} IS NULL AND ({clean_text(other.text, spec.missing)}) IS NULL)"
     zero = f"({value} = 0 AND {blank})"
     return f"(CASE WHEN {zero} THEN NULL ELSE {value} END)", problem, zero
 
@@ -592,9 +596,9 @@ def _check_dates(connection: duckdb.DuckDBPyConnection, stages: Sequence[Stage])
     problems = []
     for staged in stages:
         spec = staged.source.spec
-        if "offset_from" not in spec:
+        if spec.offset_from is None:
             continue
-        column, pattern = spec["offset_from"]["column"], spec["offset_from"]["format"]
+        column, pattern = spec.offset_from.column, spec.offset_from.format
         swapped = pattern.replace("%d", "\0").replace("%m", "%d").replace("\0", "%m")
         text = staged.cell(column).text
         count = _one(
@@ -756,11 +760,11 @@ def _write_quarantine(connection: duckdb.DuckDBPyConnection, cast: _Cast) -> Non
 
 
 def _check_k(
-    connection: duckdb.DuckDBPyConnection, cast: _Cast, clinic: Mapping[str, Any]
+    connection: duckdb.DuckDBPyConnection, cast: _Cast, clinic: Clinic
 ) -> tuple[int | None, tuple[str, ...], list[Problem]]:
     """Measure k-anonymity of the patients that are kept, and refuse less than is configured."""
-    settings = clinic["gate"]
-    columns = tuple(c for c in settings["quasi_identifiers"] if c in cast.columns)
+    settings = clinic.gate
+    columns = tuple(c for c in settings.quasi_identifiers if c in cast.columns)
     kept = f"(SELECT * FROM {cast.relation} WHERE {_kept(connection, cast)})"
     if not columns or not _one(connection, f"SELECT count(*) FROM {kept}"):
         return None, columns, []
@@ -784,21 +788,21 @@ def _check_k(
     )
 
 
-def required_k(clinic: Mapping[str, Any]) -> int:
+def required_k(clinic: Clinic) -> int:
     """Take the smallest group that the gate lets pass: 5, and no rule where nothing is released.
 
     Under `internal` and `public` k is measured and shown; `gate: {k: ...}` makes it a rule.
     """
-    if clinic["gate"]["k"] is not None:
-        return int(clinic["gate"]["k"])
-    return 1 if clinic["disclosure"] in ("internal", "public") else 5
+    if clinic.gate.k is not None:
+        return int(clinic.gate.k)
+    return 1 if clinic.disclosure in ("internal", "public") else 5
 
 
 def _find_starts(
-    connection: duckdb.DuckDBPyConnection, casts: Mapping[str, _Cast], clinic: Mapping[str, Any]
+    connection: duckdb.DuckDBPyConnection, casts: Mapping[str, _Cast], clinic: Clinic
 ) -> None:
     """Find day 0 of each patient, into `starts`: patient_id, start (in the files' own days)."""
-    declared = clinic["course"]["start"]
+    declared = clinic.course.start
     connection.execute("CREATE TEMP TABLE starts (patient_id VARCHAR, start BIGINT)")
     if declared == 0:
         return  # days are offsets already; a person without a start counts from 0
@@ -845,10 +849,10 @@ def _everyone(casts: Mapping[str, _Cast]) -> str:
 
 
 def _judge_days(
-    connection: duckdb.DuckDBPyConnection, casts: Mapping[str, _Cast], clinic: Mapping[str, Any]
+    connection: duckdb.DuckDBPyConnection, casts: Mapping[str, _Cast], clinic: Clinic
 ) -> None:
     """Quarantine days after the declared end, and diary days while no diary was open."""
-    end = clinic["course"]["end"]
+    end = clinic.course.end
     patients = casts.get("patients")
     span = {"diary_from", "diary_to"} & set(patients.columns if patients else ())
     if patients and span:
@@ -922,11 +926,11 @@ def _kept_sql(connection: duckdb.DuckDBPyConnection, cast: _Cast) -> str:
 def _windows_sql(cast: _Cast, where: str) -> str:
     parts = []
     for number, staged in enumerate(cast.stages):
-        for i, entry in enumerate(staged.source.spec["wide"]):
-            window = literal(entry["window"]) if "window" in entry else "v_window"
+        for i, entry in enumerate(staged.source.spec.wide):
+            window = literal(entry.window) if entry.window is not None else "v_window"
             parts.append(
                 f'SELECT v_patient_id AS patient_id, {window} AS "window", '
-                f'{literal(entry["outcome"])} AS outcome, v_wide_{i} AS "value", '
+                f'{literal(entry.outcome)} AS outcome, v_wide_{i} AS "value", '
                 f"{cast.line} AS line, file "
                 f"FROM {cast.relation} WHERE file = {number} AND {where}"
             )
@@ -1004,9 +1008,7 @@ def _open_days_sql(connection: duckdb.DuckDBPyConnection, casts: Mapping[str, _C
     return None
 
 
-def ingest_clinic(
-    folder: Path, clinic: Mapping[str, Any], destination: Path, *, threads: int = 2
-) -> Ingested:
+def ingest_clinic(folder: Path, clinic: Clinic, destination: Path, *, threads: int = 2) -> Ingested:
     """Read a clinic's files into processed tables (parquet) below `destination`.
 
     Writes patients, sessions, days, questionnaires, given_windows (as far as the clinic has
@@ -1106,7 +1108,7 @@ class Judged:
 
 @contextmanager
 def judged(
-    folder: Path, clinic: Mapping[str, Any], scratch_root: Path | None, *, threads: int = 2
+    folder: Path, clinic: Clinic, scratch_root: Path | None, *, threads: int = 2
 ) -> Iterator[Judged]:
     """Take a clinic's files through gate, casts and quarantine, up to the verdict on every row.
 
@@ -1175,7 +1177,7 @@ def _accounts(connection: duckdb.DuckDBPyConnection, cast: _Cast) -> list[RowAcc
     for number, staged in enumerate(cast.stages):
         name = staged.source.name
         of_file = f"FROM {cast.relation} WHERE file = {number}"
-        zeros = len(staged.source.spec["wide"])
+        zeros = len(staged.source.spec.wide)
         unselected = _selected_sql(staged) != "true"
         out.append(
             RowAccount(

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from headway.config.review import Column, IpdFile, Recompute, Review, ReviewFile
 from headway.effects import recover
 from headway.effects.units import UNITS, convert
 from headway.errors import InputError, Problem
@@ -193,7 +194,7 @@ class _File:
             self.problems.append(Problem(self.name, rule, text, column, count=more))
 
 
-def read_review(folder: Path, review: Mapping[str, Any]) -> Published:
+def read_review(folder: Path, review: Review) -> Published:
     """Read a review's files into canonical tables.
 
     Parameters
@@ -213,14 +214,14 @@ def read_review(folder: Path, review: Mapping[str, Any]) -> Published:
     files: dict[str, _File] = {}
     problems: list[Problem] = []
     individual = empty("ipd")
-    for kind, spec in review["files"].items():
+    for kind, spec in review.files.declared().items():
         try:
-            if kind == "ipd":
+            if isinstance(spec, IpdFile):
                 individual = read_individual(folder, review)
-                continue
-            files[kind] = _read(folder / spec["path"], kind, spec)
+            else:
+                files[kind] = _read(folder / spec.path, kind, spec)
         except InputError as error:
-            problems += error.problems or [Problem(spec["path"], "unreadable", error.message)]
+            problems += error.problems or [Problem(spec.path, "unreadable", error.message)]
     for file in files.values():
         _check(file, review)
         problems += file.problems
@@ -236,7 +237,7 @@ def read_review(folder: Path, review: Mapping[str, Any]) -> Published:
     )
 
 
-def _read(path: Path, kind: str, spec: Mapping[str, Any]) -> _File:
+def _read(path: Path, kind: str, spec: ReviewFile) -> _File:
     """Read one file as text and map its columns to canonical ones.
 
     What is wrong with the file is collected, and the rest of it is still read, so that a user
@@ -245,24 +246,24 @@ def _read(path: Path, kind: str, spec: Mapping[str, Any]) -> _File:
     import pandas as pd
 
     raw, problems = read_cells(path, spec)
-    missing = {str(m) for m in spec["missing"]}
-    for column, values in spec["keep_where"].items():
+    missing = {str(m) for m in spec.missing}
+    for column, values in spec.keep_where.items():
         if column in raw.columns:
             raw = raw[raw[column].isin([str(v) for v in values])]
         else:
             problems.append(_no_column(path.name, column))
-    shared = _map_columns(raw, spec["columns"], path.name, problems)
+    shared = _map_columns(raw, spec.columns, path.name, problems)
     known = {*TEXTS[kind], *NUMBERS[kind]}
-    if "wide" in spec:
+    if spec.wide is not None:
         parts = []
-        for role in ("treatment", "control"):
-            part = shared | _map_columns(raw, spec["wide"][role], path.name, problems)
+        for role, own in (("treatment", spec.wide.treatment), ("control", spec.wide.control)):
+            part = shared | _map_columns(raw, own, path.name, problems)
             parts.append(pd.DataFrame(part | {"line": raw["line"], "role": role}))
         rows = pd.concat(parts).sort_values("line", kind="stable").fillna("")
     else:
-        own = {c: raw[c] for c in raw.columns if c in known and c not in shared}
-        rows = pd.DataFrame(own | shared | {"line": raw["line"]})
-    for column, value in spec["constants"].items():
+        same = {c: raw[c] for c in raw.columns if c in known and c not in shared}
+        rows = pd.DataFrame(same | shared | {"line": raw["line"]})
+    for column, value in spec.constants.items():
         rows[column] = str(value)
     unknown = sorted(set(rows.columns) - known - {"line", "role"})
     problems += [
@@ -277,7 +278,7 @@ def _read(path: Path, kind: str, spec: Mapping[str, Any]) -> _File:
     ]
     absent = {c for c in REQUIRED[kind] if c not in rows.columns}
     problems += [_no_column(path.name, c) for c in REQUIRED[kind] if c in absent]
-    if not len(raw) and not problems and not spec["may_be_empty"]:
+    if not len(raw) and not problems and not spec.may_be_empty:
         problems.append(
             Problem(
                 path.name,
@@ -291,25 +292,25 @@ def _read(path: Path, kind: str, spec: Mapping[str, Any]) -> _File:
         rows[column] = ""
     text = rows.drop(columns="line")
     rows[text.columns] = text.mask(text.isin(missing), "")
-    if spec["decimal"] == ",":
+    if spec.decimal == ",":
         numbers = [c for c in NUMBERS[kind] if c in rows.columns]
         rows[numbers] = rows[numbers].apply(lambda c: c.str.replace(",", ".", regex=False))
     return _File(kind, path.name, rows.reset_index(drop=True), problems, frozenset(absent))
 
 
 def _map_columns(
-    raw: pd.DataFrame, mapping: Mapping[str, Any], file: str, problems: list[Problem]
+    raw: pd.DataFrame, mapping: Mapping[str, str | Column], file: str, problems: list[Problem]
 ) -> dict[str, pd.Series]:
     """Take the columns that a map names: one, several joined by a space, or a fixed value."""
     import pandas as pd
 
     out = {}
     for canonical, entry in mapping.items():
-        entry = {"column": entry} if isinstance(entry, str) else entry
-        if "value" in entry:
-            out[canonical] = pd.Series(str(entry["value"]), index=raw.index)
+        entry = Column(column=entry) if isinstance(entry, str) else entry
+        if entry.value is not None:
+            out[canonical] = pd.Series(str(entry.value), index=raw.index)
             continue
-        names = entry.get("columns") or [entry.get("column", canonical)]
+        names = entry.columns or [entry.column or canonical]
         absent = [name for name in names if name not in raw.columns]
         if absent:
             problems += [_no_column(file, name) for name in absent]
@@ -317,8 +318,8 @@ def _map_columns(
         cells = raw[names[0]]
         for name in names[1:]:
             cells = cells + " " + raw[name]
-        if "codes" in entry:
-            codes = {str(k): str(v) for k, v in entry["codes"].items()}
+        if entry.codes is not None:
+            codes = {str(k): str(v) for k, v in entry.codes.items()}
             bad = ~cells.isin(codes)
             problems += [
                 Problem(
@@ -346,7 +347,7 @@ def _no_column(file: str, column: str) -> Problem:
     )
 
 
-def _check(file: _File, review: Mapping[str, Any]) -> None:
+def _check(file: _File, review: Review) -> None:
     """Hold every cell against its rule and turn number columns into numbers."""
     import pandas as pd
 
@@ -392,7 +393,7 @@ def _check(file: _File, review: Mapping[str, Any]) -> None:
                 column,
                 f"one of {', '.join(words)}",
             )
-    outcomes = list(review["outcomes"])
+    outcomes = list(review.outcomes)
     file.report(
         (rows["outcome"] != "") & ~rows["outcome"].isin(outcomes),
         "unknown_outcome",
@@ -438,13 +439,13 @@ def _check(file: _File, review: Mapping[str, Any]) -> None:
     )
 
 
-def _check_risk(file: _File, review: Mapping[str, Any]) -> None:
+def _check_risk(file: _File, review: Review) -> None:
     """Rules for judgements of risk of bias: the words of the declared tool."""
-    rows, tool = file.rows, RISK_TOOLS[review["risk_of_bias"]["tool"]]
+    rows, tool = file.rows, RISK_TOOLS[review.risk_of_bias.tool]
     for column, words in (
         ("domain", tool.domains),
         ("judgement", tool.levels),
-        ("outcome", review["outcomes"]),
+        ("outcome", review.outcomes),
     ):
         file.report(
             (rows[column] != "") & ~rows[column].isin(list(words)),
@@ -602,7 +603,7 @@ def _check_arms(file: _File) -> None:
     )
 
 
-def _check_review(review: Mapping[str, Any]) -> list[Problem]:
+def _check_review(review: Review) -> list[Problem]:
     """Find names in review.yaml that point at nothing."""
     problems = []
 
@@ -613,40 +614,40 @@ def _check_review(review: Mapping[str, Any]) -> list[Problem]:
                 Problem("review.yaml", f"unknown_{kind}", text, remedy=f"known: {', '.join(known)}")
             )
 
-    for id, outcome in review["outcomes"].items():
-        point("unit", outcome["unit"], UNITS, f"outcomes.{id}.unit")
-    comparisons = [c["id"] for c in review["comparisons"]]
+    for id, outcome in review.outcomes.items():
+        point("unit", outcome.unit, UNITS, f"outcomes.{id}.unit")
+    comparisons = [c.id for c in review.comparisons]
     for id in sorted({c for c in comparisons if comparisons.count(c) > 1}):
         problems.append(Problem("review.yaml", "duplicate", f"the comparison '{id}' stands twice"))
-    for comparison in review["comparisons"]:
+    for comparison in review.comparisons:
         point(
             "outcome",
-            comparison["outcome"],
-            review["outcomes"],
-            f"comparisons.{comparison['id']}.outcome",
+            comparison.outcome,
+            review.outcomes,
+            f"comparisons.{comparison.id}.outcome",
         )
-    for finding in review["findings"]:
-        name = finding["comparison"]
+    for finding in review.findings:
+        name = finding.comparison
         point("comparison", name, comparisons, "findings")
-    individual = review["files"].get("ipd", {})
-    covariates = [*individual.get("covariates", []), *individual.get("factors", [])]
-    for name in individual.get("adjust", []):
+    individual = review.files.ipd
+    covariates = [*individual.covariates, *individual.factors] if individual else []
+    for name in individual.adjust if individual else ():
         point("covariate", name, covariates, "files.ipd.adjust")
-    for one in individual.get("outcomes", []):
-        point("outcome", one["outcome"], review["outcomes"], "files.ipd.outcomes")
-        point("unit", one["unit"], UNITS, "files.ipd.outcomes.unit")
-    for entry in review["published"]:
-        place = f"published.{entry['id']}"
-        target = entry["recompute"]
-        if "comparison" in target:
-            point("comparison", target["comparison"], comparisons, f"{place}.recompute")
+    for one in individual.outcomes if individual else ():
+        point("outcome", one.outcome, review.outcomes, "files.ipd.outcomes")
+        point("unit", one.unit, UNITS, "files.ipd.outcomes.unit")
+    for entry in review.published:
+        place = f"published.{entry.id}"
+        target = entry.recompute
+        if target.comparison is not None:
+            point("comparison", target.comparison, comparisons, f"{place}.recompute")
         else:
             problems += _check_target(target, place)
-            if "outcome" in target:
-                point("outcome", target["outcome"], review["outcomes"], f"{place}.recompute")
-        for name in target.get("adjust", []):
+            if target.outcome is not None:
+                point("outcome", target.outcome, review.outcomes, f"{place}.recompute")
+        for name in target.adjust or ():
             point("covariate", name, ["baseline", *covariates], f"{place}.recompute.adjust")
-        if ("estimate" in entry) == ("from_pooled" in entry):
+        if (entry.estimate is None) == (entry.from_pooled is None):
             problems.append(
                 Problem(
                     "review.yaml",
@@ -654,18 +655,18 @@ def _check_review(review: Mapping[str, Any]) -> list[Problem]:
                     f"'{place}' needs either `estimate` or `from_pooled`",
                 )
             )
-    for check in review["consistency"]:
-        for outcome in check["outcomes"]:
-            point("outcome", outcome, review["outcomes"], f"consistency.{check['id']}.outcomes")
+    for check in review.consistency:
+        for name in check.outcomes:
+            point("outcome", name, review.outcomes, f"consistency.{check.id}.outcomes")
     return problems
 
 
-def _check_target(target: Mapping[str, Any], place: str) -> list[Problem]:
+def _check_target(target: Recompute, place: str) -> list[Problem]:
     """Find what is not said about a number that is recomputed within one trial."""
     need = ["trial", "outcome", "timepoint"]
-    if "arm" not in target and "adjust" not in target:
+    if target.arm is None and target.adjust is None:
         need += ["treatment_arm", "control_arm"]
-    absent = [key for key in need if key not in target]
+    absent = [key for key in need if getattr(target, key) is None]
     if not absent:
         return []
     return [
@@ -678,18 +679,18 @@ def _check_target(target: Mapping[str, Any], place: str) -> list[Problem]:
     ]
 
 
-def _factors(rows: pd.DataFrame, review: Mapping[str, Any]) -> tuple[pd.Series, pd.Series]:
+def _factors(rows: pd.DataFrame, review: Review) -> tuple[pd.Series, pd.Series]:
     """Find the factor and the unit that each row's numbers are carried on in."""
     import pandas as pd
 
-    targets = rows["outcome"].map({k: v["unit"] for k, v in review["outcomes"].items()})
+    targets = rows["outcome"].map({k: v.unit for k, v in review.outcomes.items()})
     factors = [convert(u, t) for u, t in zip(rows["unit"], targets, strict=True)]
     known = pd.Series([f is not None for f in factors], index=rows.index, dtype=bool)
     factor = pd.Series([1.0 if f is None else f for f in factors], index=rows.index, dtype=float)
     return factor, targets.where(known, rows["unit"])
 
 
-def _make_arms(file: _File | None, review: Mapping[str, Any]) -> pd.DataFrame:
+def _make_arms(file: _File | None, review: Review) -> pd.DataFrame:
     """Make the table `arms`: mean and spread recovered, signs and units canonical, baselines."""
     import numpy as np
 
@@ -699,8 +700,8 @@ def _make_arms(file: _File | None, review: Mapping[str, Any]) -> pd.DataFrame:
     mean, mean_from = _recover_mean(rows)
     sd, sd_from = _recover_sd(rows)
     factor, unit = _factors(rows, review)
-    outcomes = review["outcomes"]
-    better_is_low = rows["outcome"].map({k: v["lower_is_better"] for k, v in outcomes.items()})
+    outcomes = review.outcomes
+    better_is_low = rows["outcome"].map({k: v.lower_is_better for k, v in outcomes.items()})
     sign = np.where(
         rows["kind"] == "change", _change_sign(rows["positive_means"], better_is_low), 1.0
     )
@@ -712,9 +713,7 @@ def _make_arms(file: _File | None, review: Mapping[str, Any]) -> pd.DataFrame:
     first, third = scaled["q1"] * sign, scaled["q3"] * sign
     scaled |= {"q1": np.fmin(first, third), "q3": np.fmax(first, third)}
     scaled["median"] = scaled["median"] * sign
-    steps = [
-        outcomes[o]["steps"].get(u) for o, u in zip(rows["outcome"], rows["unit"], strict=True)
-    ]
+    steps = [outcomes[o].steps.get(u) for o, u in zip(rows["outcome"], rows["unit"], strict=True)]
     out = rows.assign(
         printed_mean=rows["mean"],
         printed_sd=rows["sd"].fillna(rows["se"]),
@@ -834,7 +833,7 @@ def _join_baselines(rows: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
-def _make_contrasts(file: _File | None, review: Mapping[str, Any]) -> pd.DataFrame:
+def _make_contrasts(file: _File | None, review: Review) -> pd.DataFrame:
     """Make the table `contrasts`: treatment - control, in the outcome's unit, with its error."""
     import numpy as np
 
