@@ -160,7 +160,7 @@ def _list_files(entry: Any) -> list[dict[str, Any]]:
 
 def write_settings(settings: Clinic | Review) -> str:
     """Write settings as JSON with every default, for the jobs that come after."""
-    return json.dumps(to_dict(settings), indent=1, sort_keys=True) + "\n"
+    return json.dumps(to_dict(settings), indent=1) + "\n"
 
 
 def read_clinic(path: Path) -> Clinic:

@@ -25,6 +25,19 @@ Printed = Annotated[
 Unit = Annotated[str, About("See headway.effects.units.", pattern="^[a-z][a-z0-9_]*$")]
 Technique = Literal["manual", "dry_needling", "wet_needling", "acupuncture", "self_care", "other"]
 Comparator = Literal["waiting_list", "no_treatment", "usual_care", "sham", "active"]
+MEASURES = ("MD", "SMD", "RR", "OR", "RD", "MC", "SMCC", "SMCR")
+Domain = Annotated[
+    str,
+    About(
+        allowed=(
+            "risk_of_bias",
+            "inconsistency",
+            "indirectness",
+            "imprecision",
+            "publication_bias",
+        )
+    ),
+]
 Delimiter = Literal[",", ";", "\t", "|"]
 Encoding = Literal["utf-8", "latin-1"]
 
@@ -239,7 +252,7 @@ class Comparison:
         Literal["between_arm", "within_arm"],
         About("A difference between arms, or the change within arms. Never pooled together."),
     ]
-    measure: Literal["MD", "SMD", "RR", "OR", "RD", "MC", "SMCC", "SMCR"]
+    measure: Annotated[str, About(allowed=MEASURES)]
     techniques: tuple[Technique, ...] = ()
     comparators: tuple[Comparator, ...] = ()
     kinds: Annotated[
@@ -310,6 +323,11 @@ class Recompute:
         About("Covariates of files.ipd to adjust for; `baseline` is the value before."),
     ] = None
 
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """Trial, outcome and timepoint of a number that stands within one trial."""
+        return self.trial or "", self.outcome or "", self.timepoint or ""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedResult:
@@ -363,6 +381,10 @@ class Flow:
     reports: Count | None = None
     source: str | None = None
 
+    def __bool__(self) -> bool:
+        """Whether anything is stated."""
+        return self != Flow()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Meaningful:
@@ -391,17 +413,6 @@ class Judgement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judgements:
-    """The five domains of certainty."""
-
-    risk_of_bias: Judgement | None = None
-    inconsistency: Judgement | None = None
-    indirectness: Judgement | None = None
-    imprecision: Judgement | None = None
-    publication_bias: Judgement | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """A row of the summary of findings."""
 
@@ -409,7 +420,9 @@ class Finding:
     subgroup: str = "overall"
     meaningful: Meaningful | None = None
     control: Control | None = None
-    judgements: Judgements = Judgements()
+    judgements: Annotated[
+        Mapping[Domain, Judgement], About("By domain of certainty; each is signed for.")
+    ] = field(default_factory=dict)
     certainty: Literal["high", "moderate", "low", "very_low"] | None = None
     signed_by: Text | None = None
 
@@ -485,3 +498,7 @@ class Review:
         tuple[Consistency, ...],
         About("Published subgroup results combined; a check, never the source's analysis."),
     ] = ()
+
+    def comparison(self, id: str | None) -> Comparison:
+        """Find a comparison by its id."""
+        return next(c for c in self.comparisons if c.id == id)

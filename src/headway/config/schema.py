@@ -27,7 +27,7 @@ class About:
     above: float | None = None
     below: float | None = None
     pattern: str | None = None
-    allowed: tuple[str, ...] = ()  # the keys of a mapping; else a type says it: Literal
+    allowed: tuple[str, ...] = ()  # words, or the keys of a mapping
     least: int | None = None  # characters, items or keys
     unique: bool = False
     null: bool = False  # null may be written; else a key without a value is left out
@@ -139,6 +139,8 @@ def _rule(hint: Any, found: dict[str, Any]) -> dict[str, Any]:
     for note in notes:
         limits = {word: getattr(note, name) for name, word in _LIMITS.items()}
         rule |= {word: value for word, value in limits.items() if value is not None}
+        if note.allowed:
+            rule = {"enum": list(note.allowed)}
         if note.least is not None:
             rule[_LEAST[rule["type"]]] = note.least
         if note.unique:
