@@ -84,7 +84,8 @@ def _explain(error: Any, file: str) -> list[Problem]:
     if error.validator in ("oneOf", "anyOf") and error.context:
         # The branch that got furthest is the one that was meant.
         best = max(error.context, key=lambda e: (len(e.absolute_path), e.validator != "type"))
-        if len(best.absolute_path) > len(error.absolute_path):
+        deeper = len(best.absolute_path) > len(error.absolute_path)
+        if deeper or best.validator not in ("type", "const", "required"):
             return _explain(best, file)
         wanted = " or ".join(dict.fromkeys(_wanted(e) for e in error.context))
         return [Problem(file, str(error.validator), f"'{place or '(top)'}' must be {wanted}")]

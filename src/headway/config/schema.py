@@ -207,9 +207,9 @@ def build(kind: type[T], raw: Mapping[str, Any]) -> T:
 
 
 def _make(hint: Any, raw: Any) -> Any:
-    base, notes = split(hint)
-    if any(note.several for note in notes) and not isinstance(raw, list):
-        raw = [raw]
+    base = split(hint)[0]
+    if get_origin(base) is tuple and not isinstance(raw, list):
+        raw = [raw]  # one of several
     for one in (split(member)[0] for member in members(base)):
         parts = get_args(one)
         if isinstance(raw, dict) and is_dataclass(one):
