@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from headway.config.clinic import Expected
+
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
@@ -273,10 +275,12 @@ def judge_clinic(cell: Cell, seed: int, whole: bool = False) -> dict[str, float]
     windows, natural, effect = (make_clinic if whole else draw_clinic)(cell, seed)
     earlier, baseline, post = windows.T
     arms = pd.DataFrame([ARM])
-    full = expected.list_sources(earlier, baseline, post, RULE, arms)
+    full = expected.list_sources(earlier, baseline, post, Expected(**RULE), arms)
     bare = [s for s in full if s.source != "arm"]
     single = [s.beyond for s in full if s.source == "mee_chua"]
-    blind = expected.list_sources(np.full(len(post), np.nan), baseline, post, RULE, arms)
+    blind = expected.list_sources(
+        np.full(len(post), np.nan), baseline, post, Expected(**RULE), arms
+    )
     verdict = expected.judge(blind)
     rows = {s.source: s for s in full}
     paired = ~np.isnan(baseline) & ~np.isnan(post)

@@ -15,8 +15,8 @@ import shutil
 import tempfile
 import time
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -58,10 +58,10 @@ def run(name: str, seed: int, patients: int) -> tuple[dict[str, float], dict[str
         folder, processed = Path(place) / "clinic", Path(place) / "processed"
         simulate.write_clinic(simulated, folder)
         shutil.copy(DEMO / "clinic.yaml", folder)
-        spec: dict[str, Any] = config.load_clinic(folder)
+        spec = config.load_clinic(folder)
         # A quarter of the diaries start 28 days before treatment: with the mean of two windows,
         # what is estimated would differ from person to person, and no truth would be known.
-        spec["windows"]["mean_of_two_baselines"] = False
+        spec = replace(spec, windows=replace(spec.windows, mean_of_two_baselines=False))
         clinics.ingest_clinic(folder, spec, processed)
         windows = cohort.analyse_clinic(processed, spec)["windows"]
         sessions, people = (
@@ -71,7 +71,7 @@ def run(name: str, seed: int, patients: int) -> tuple[dict[str, float], dict[str
         groups = cohort.label_groups(sessions, people, windows, starters)
         comparisons = windows_of.list_comparisons(spec, set(windows["source"]))
         known = cohort.describe_people(people, windows, groups, comparisons, starters)
-        courses = windows_of.find_courses(sessions, spec["course"]["gap_weeks"])
+        courses = windows_of.find_courses(sessions, spec.course.gap_weeks)
         primary = comparisons[0]
         clock = time.perf_counter()
         table = sensitivity.build_sensitivity(

@@ -17,10 +17,11 @@ import argparse
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from headway.config.clinic import Clinic
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "src"), str(HERE)]
@@ -67,7 +68,7 @@ class Clinics:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.settings: dict[str, Any] | None = None
+        self.settings: Clinic | None = None
 
     def take(
         self, seed: int, scenario: str, n: int
@@ -82,7 +83,7 @@ class Clinics:
         tables.write_parquet(tables.conform("days", made.tables["diary"], check=False), days)
         sessions = made.tables["sessions"]
         patients = tables.conform("patients", made.tables["patients"], check=False)
-        courses = windows_of.find_courses(sessions, self.settings["course"]["gap_weeks"])
+        courses = windows_of.find_courses(sessions, self.settings.course.gap_weeks)
         primary = windows_of.list_comparisons(self.settings, {"diary", "visit"})[0]
         wide = pair_widely(days, self.settings, primary, courses, threads=1)
         assert wide is not None

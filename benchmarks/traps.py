@@ -14,11 +14,12 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import yaml
+
+from headway.config.clinic import Clinic
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -40,7 +41,7 @@ KEPT_CLEAN = {"windows_file.kept": 1, "remarks.kept": 1}
 PRESETS = ("opensafely", "nhs", "cms")
 
 
-def write_settings(folder: Path, clinic: sim.SimulatedClinic, *files: str) -> dict[str, Any]:
+def write_settings(folder: Path, clinic: sim.SimulatedClinic, *files: str) -> Clinic:
     """Write the clinic.yaml of some of a clinic's files and read it with its defaults."""
     document = sim.describe_clinic(clinic, "synthetic")
     document["files"] = {k: v for k, v in document["files"].items() if not files or k in files}
@@ -96,13 +97,13 @@ def process(clinic: sim.SimulatedClinic, folder: Path, *, per_ten: float = 1.0) 
     tables.write_csv(tables.conform("quarantine", quarantine), folder / "quarantine.csv")
 
 
-def look(folder: Path, clinic: Mapping[str, Any], *, asked: bool = True) -> pd.DataFrame:
+def look(folder: Path, clinic: Clinic, *, asked: bool = True) -> pd.DataFrame:
     """Look for traps in processed tables; `asked=False` takes the visits' answers away."""
     sessions = tables.read_parquet(folder / "sessions.parquet")
     if not asked:
         sessions["headache_days_28"] = np.nan
         tables.write_parquet(sessions, folder / "sessions.parquet")
-    courses = windows_of.find_courses(sessions, clinic["course"]["gap_weeks"])
+    courses = windows_of.find_courses(sessions, clinic.course.gap_weeks)
     parts = [windows_of.build_diary_windows(folder / "days.parquet", clinic, courses, threads=1)]
     sources = {"diary"}
     if asked:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from headway import disclosure
+from headway import config, disclosure
 from headway.figures import theme
 from headway.figures.clinic import draw as clinic_figures
 from headway.figures.review import draw as review_figures
@@ -40,13 +40,13 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     saved = theme.save(clinic_figures.draw_clinic(tables, settings), folder / "c")
     texts["clinic"], cards["clinic"] = clinic_page.build(settings, READY, tables, saved, rules)
     settings, found = scenario("therapist_outlier")
-    tables = disclosure.release(found, disclosure.PRESETS[settings["disclosure"]])
+    tables = disclosure.release(found, disclosure.PRESETS[settings.disclosure])
     saved = theme.save(clinic_figures.draw_clinic(tables, settings), folder / "s")
     texts["rich"], cards["rich"] = clinic_page.build(settings, READY, tables, saved, rules)
     rules = disclosure.PRESETS["opensafely"]
     tables = disclosure.release({n: empty_audit([PROBLEM])[n] for n in disclosure.RULES}, rules)
     texts["refused"], cards["refused"] = clinic_page.build(
-        {"id": "x", "title": "Refused"},
+        config.name_clinic("x"),
         {"name": "x", "state": "refused", "problems": [PROBLEM]},
         tables,
         [],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ def test_usual_care_as_a_clinic(shared: Path, tmp_path: Path) -> None:
         comparisons = windows_of.list_comparisons(clinic, {"given"})
         comparison = next(c for c in comparisons if c.id == id)
         own = benchmark.describe_clinic(
-            tables["change"], comparison, clinic | changes, outcome="frequency", of=196
+            tables["change"], comparison, replace(clinic, **changes), outcome="frequency", of=196
         )
         found = benchmark.build_benchmark(own, arms, clinic)
         drawn = found[found["block"] == "arm"]

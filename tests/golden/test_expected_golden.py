@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from headway import config, tables
+from headway.config.clinic import Clinic
 from headway.ingest import trials
 from headway.outcomes.change.windows import Comparison, build_given_windows
 from headway.outcomes.expectation import expected
@@ -50,7 +51,7 @@ def people(shared: Path) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def clinic(repo_root: Path) -> dict[str, Any]:
+def clinic(repo_root: Path) -> Clinic:
     return config.load_clinic(repo_root / "data" / "raw" / "clinics" / "vickers2004")
 
 
@@ -62,7 +63,7 @@ def arms(repo_root: Path) -> pd.DataFrame:
 
 
 def build(
-    people: pd.DataFrame, arm: str, post: str, clinic: dict[str, Any], arms: pd.DataFrame
+    people: pd.DataFrame, arm: str, post: str, clinic: Clinic, arms: pd.DataFrame
 ) -> pd.DataFrame:
     long = people[people["arm"] == arm].melt(
         "patient_id", ["baseline", "post", "followup_1"], "window", "value"
@@ -90,14 +91,14 @@ def test_mee_chua_scan(golden: dict[str, Any], people: pd.DataFrame) -> None:
 
 
 def test_retest_of_untreated_people(
-    golden: dict[str, Any], people: pd.DataFrame, clinic: dict[str, Any]
+    golden: dict[str, Any], people: pd.DataFrame, clinic: Clinic
 ) -> None:
     own = people[people["arm"] == "0"]
     pair = own[["baseline", "post"]].dropna()
-    rule = clinic["expected"]
-    assert len(pair) == rule["retest_n"]
-    assert abs(pair.corr().iloc[0, 1] - rule["retest"]) <= 0.00051
-    assert rule["retest"] == golden["untreated_test_retest_3m"]["r"]
+    rule = clinic.expected
+    assert len(pair) == rule.retest_n
+    assert abs(pair.corr().iloc[0, 1] - rule.retest) <= 0.00051
+    assert rule.retest == golden["untreated_test_retest_3m"]["r"]
     # One correlation whatever the distance, as `compare_before` assumes: 3, 9 and 12 months apart.
     whole = own[["baseline", "post", "followup_1"]].dropna().corr().to_numpy()
     apart = whole[np.triu_indices(3, 1)]
@@ -106,7 +107,7 @@ def test_retest_of_untreated_people(
 
 @pytest.mark.parametrize("post", ["post", "followup_1"])
 def test_usual_care_as_the_clinic_cannot_be_told_from_the_expected(
-    post: str, people: pd.DataFrame, clinic: dict[str, Any], arms: pd.DataFrame
+    post: str, people: pd.DataFrame, clinic: Clinic, arms: pd.DataFrame
 ) -> None:
     table = build(people, "0", post, clinic, arms)
     tables.validate("expected", table)
@@ -119,7 +120,7 @@ def test_usual_care_as_the_clinic_cannot_be_told_from_the_expected(
 
 
 def test_the_acupuncture_arm_goes_further_for_one_source_by_less_than_its_change(
-    people: pd.DataFrame, clinic: dict[str, Any], arms: pd.DataFrame
+    people: pd.DataFrame, clinic: Clinic, arms: pd.DataFrame
 ) -> None:
     table = build(people, "1", "followup_1", clinic, arms).set_index("mu")
     # The notes to the golden file: -2.18 (-3.67, -0.69) at 6, -3.04 at 10.
@@ -139,7 +140,7 @@ def test_the_acupuncture_arm_goes_further_for_one_source_by_less_than_its_change
 
 
 def test_beside_its_own_usual_care_the_acupuncture_arm_goes_further(
-    people: pd.DataFrame, clinic: dict[str, Any], arms: pd.DataFrame
+    people: pd.DataFrame, clinic: Clinic, arms: pd.DataFrame
 ) -> None:
     """Not left out, the trial's own other arm is a benchmark: what the randomised trial found."""
     table = build(people, "1", "followup_1", clinic | {"doi": ""}, arms)

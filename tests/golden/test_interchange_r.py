@@ -93,25 +93,25 @@ def test_the_script_prints_what_headway_pools(case: Any) -> None:
     folder, review, effects = case
     (folder / "reproduce.R").write_text(write_script(review), encoding="utf-8")
     printed = run_r(folder, "reproduce.R")
-    model = review["model"]
+    model = review.model
     found = 0
-    for comparison in review["comparisons"]:
-        used = effects[(effects["comparison"] == comparison["id"]) & effects["pooled"]]
-        parts = [used] if comparison["subgroup_by"] != "arm" else []
-        if comparison["subgroup_by"] != "none":
+    for comparison in review.comparisons:
+        used = effects[(effects["comparison"] == comparison.id) & effects["pooled"]]
+        parts = [used] if comparison.subgroup_by != "arm" else []
+        if comparison.subgroup_by != "none":
             parts += [used[used["subgroup"] == name] for name in used["subgroup"].unique()]
         for part in parts:
-            fit = meta.pool(part["yi"], part["vi"], level=review["level"], **model)
-            line = (
-                f"  {model['method']}, {model['test']}: k = {fit.k}, estimate = {fit.estimate:.10g}"
+            fit = meta.pool(
+                part["yi"], part["vi"], level=review.level, method=model.method, test=model.test
             )
+            line = f"  {model.method}, {model.test}: k = {fit.k}, estimate = {fit.estimate:.10g}"
             head = line.partition("estimate = ")[0]
             numbers = [
                 float(text.partition("estimate = ")[2].split(",")[0])
                 for text in printed.splitlines()
                 if text.startswith(head)
             ]
-            assert any(abs(x - fit.estimate) <= 1e-8 * fit.se for x in numbers), comparison["id"]
+            assert any(abs(x - fit.estimate) <= 1e-8 * fit.se for x in numbers), comparison.id
             found += 1
     assert printed.count("estimate = ") == found
     assert "differ by" in printed

@@ -10,6 +10,7 @@ import csv
 import json
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -177,7 +178,7 @@ def test_vickers_lost_at_12_months(shared: Path, tmp_path: Path) -> None:
     folder = drop_in(tmp_path / "v", shared)
     _, _, processed = ingest(folder)
     spec = config.load_clinic(folder)
-    spec["sensitivity"]["imputations"] = 200
+    spec = replace(spec, sensitivity=replace(spec.sensitivity, imputations=200))
     windows = cohort.analyse_clinic(processed, spec)["windows"]
     starters = cohort.find_starters(processed)
     comparisons = windows_of.list_comparisons(spec, {"given"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -10,6 +11,8 @@ from typing import Any
 import pandas as pd
 
 from headway import config, disclosure, tables
+from headway.config.clinic import Clinic
+from headway.config.review import Review
 from headway.ingest import clinics, trials
 from headway.outcomes import audit
 from headway.outcomes.change import cohort
@@ -39,7 +42,7 @@ def published_arms() -> pd.DataFrame:
 
 
 @cache
-def analysed(name: str) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
+def analysed(name: str) -> tuple[Clinic, dict[str, pd.DataFrame]]:
     """Take a shipped clinic through gate, windows and cohort, before disclosure control."""
     folder, out = RAW / "clinics" / name, Path(mkdtemp()) / "out"  # a scratch folder of its own
     clinic = config.load_clinic(folder)
@@ -50,18 +53,18 @@ def analysed(name: str) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
     return clinic, found
 
 
-def released(name: str, preset: str = "") -> tuple[dict[str, Any], dict[str, pd.DataFrame], Any]:
+def released(name: str, preset: str = "") -> tuple[Clinic, dict[str, pd.DataFrame], Any]:
     """Release a shipped clinic's tables under its own or another preset."""
     clinic, found = analysed(name)
-    rules = disclosure.PRESETS[preset or clinic["disclosure"]]
+    rules = disclosure.PRESETS[preset or clinic.disclosure]
     out = disclosure.release({n: found[n] for n in disclosure.RULES}, rules)
     if preset:
-        clinic = {**clinic, "disclosure": preset, "synthetic": False}
+        clinic = replace(clinic, disclosure=preset, synthetic=False)
     return clinic, out, rules
 
 
 @cache
-def review(name: str) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
+def review(name: str) -> tuple[Review, dict[str, pd.DataFrame]]:
     """Take a shipped review through its whole path."""
     document = config.load_review(RAW / "trials" / name)
     read = trials.read_review(RAW / "trials" / name, document)

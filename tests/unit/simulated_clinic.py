@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any
 
 import pandas as pd
 import yaml
 
 from headway import config, simulate, tables
+from headway.config.clinic import Clinic
 from headway.disclosure import PRESETS, release
 from headway.ingest import clinics
 from headway.outcomes import audit
@@ -48,7 +48,7 @@ def add_months(path: Path, people: int) -> None:
 @cache
 def simulated(
     people: int, seed: int, scenario: str = "real_effect"
-) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
+) -> tuple[Clinic, dict[str, pd.DataFrame]]:
     """Take a simulated clinic through its real path, up to disclosure control.
 
     Months and published arms are added, so that no released table is empty.
@@ -95,7 +95,7 @@ def printed(preset: str, clinic: tuple[int, int, str] = CLINIC) -> dict[str, pd.
 @cache
 def scenario(
     name: str, people: int = 150, seed: int = 1, earlier: bool = True
-) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
+) -> tuple[Clinic, dict[str, pd.DataFrame]]:
     """Take a clinic of a scenario through its real path, as its own clinic.yaml describes it.
 
     Without `earlier` the diary begins 28 days before treatment. Imputation and the multiverse are

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from scipy import stats
 
 from headway import config, tables
+from headway.config.clinic import Benchmark
 from headway.figures.clinic.benchmark import draw_benchmark
 from headway.ingest.trials import read_review
 from headway.outcomes.change.windows import Comparison
@@ -19,7 +21,7 @@ from headway.outcomes.expectation import benchmark
 from tests.conftest import ROOT
 
 TRIALS = ROOT / "data" / "raw" / "trials"
-RULE = {"benchmark": {"own_trial": [], "baseline_within": 5, "time_within_days": 42}}
+RULE = config.name_clinic("c")
 PRE = np.array([20.0, 16, 12, 18, 9, 22, 14, 17])
 POST = np.array([15.0, 15, 9, 19, 4, 20, 10, 14])
 
@@ -143,7 +145,7 @@ def test_an_outcome_without_a_common_scale_has_no_benchmark() -> None:
 
 
 def test_own_trial_is_left_out_by_name() -> None:
-    rule = {"benchmark": RULE["benchmark"] | {"own_trial": ["a 2001"]}}
+    rule = replace(RULE, benchmark=Benchmark(own_trial=("a 2001",)))
     assert pick(build(make_arms({}), rule), "not_used")["why_not"] == "the clinic's own trial"
 
 

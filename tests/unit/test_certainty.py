@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from headway.config.review import Flow, Judgement
 from headway.reviews import certainty
 
 RISKS = st.floats(0.01, 0.99)
@@ -107,10 +110,10 @@ def test_no_share_of_settings_without_settings(tau2: float, k: int) -> None:
 
 
 def test_the_typed_grade_is_checked_and_never_changed() -> None:
-    typed = {d: {"levels": 0, "why": "w"} for d in certainty.DOMAINS}
+    typed = {d: Judgement(levels=0, why="w") for d in certainty.DOMAINS}
     assert certainty.check_grade(typed, "high", "me") == []
-    typed["risk_of_bias"]["levels"] = -1
-    typed["imprecision"]["levels"] = -2
+    typed["risk_of_bias"] = Judgement(levels=-1, why="w")
+    typed["imprecision"] = Judgement(levels=-2, why="w")
     assert certainty.check_grade(typed, "very_low", "me") == []
     (text,) = certainty.check_grade(typed, "moderate", "me")
     assert "add up to very low" in text
@@ -121,22 +124,22 @@ def test_the_typed_grade_is_checked_and_never_changed() -> None:
 
 
 def test_a_flow_that_does_not_add_up_says_where() -> None:
-    flow = {
-        "databases": 400,
-        "registers": 20,
-        "duplicates": 90,
-        "screened": 330,
-        "excluded": 300,
-        "sought": 30,
-        "not_retrieved": 2,
-        "assessed": 28,
-        "excluded_reasons": {"a": 12, "b": 12},
-        "reports": 4,
-        "studies": 4,
-    }
+    flow = Flow(
+        databases=400,
+        registers=20,
+        duplicates=90,
+        screened=330,
+        excluded=300,
+        sought=30,
+        not_retrieved=2,
+        assessed=28,
+        excluded_reasons={"a": 12, "b": 12},
+        reports=4,
+        studies=4,
+    )
     assert certainty.check_flow(flow) == []
-    assert certainty.check_flow({}) == []
-    wrong = certainty.check_flow({**flow, "screened": 331, "reports": 5})
+    assert certainty.check_flow(Flow()) == []
+    wrong = certainty.check_flow(replace(flow, screened=331, reports=5))
     assert len(wrong) == 3  # screened is the end of one sum and the start of the next
     assert all(any(str(n) in text for n in (330, 31, 4)) for text in wrong)
 

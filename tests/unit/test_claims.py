@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from headway import config, simulate, tables
+from headway.config.clinic import Bootstrap
 from headway.errors import ConfigError
 from headway.outcomes.care.clustered import Estimate
 from headway.outcomes.care.cost import Expected, build_cost
@@ -72,13 +73,9 @@ def gather(folder: Path, processed: Path | None = None, **more: Any) -> Records:
 def bare(frame: pd.DataFrame, **more: Any) -> Records:
     """Make records that hold sessions and nothing else."""
     starters = pd.Index(sorted(set(frame["patient_id"])), name="patient_id")
-    clinic = {
-        "primary_outcome": "frequency",
-        "bootstrap": {"replicates": 200, "seed": 1},
-        "windows": {
-            "visit_recall": {"intake_days": [-28, 0], "target_day": 84, "within_days": [70, 112]}
-        },
-    }
+    clinic = replace(
+        config.name_clinic("bare"), condition="", bootstrap=Bootstrap(replicates=200, seed=1)
+    )
     cost, _ = build_cost(frame, tables.empty("change"), starters, clinic, "primary")
     blank = {
         name: tables.empty(name)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +31,12 @@ class Clinic:
 
     def __init__(self, folder: Path) -> None:
         _, _, self.processed = ingest(folder)
-        self.spec: dict[str, Any] = config.load_clinic(folder)
-        self.spec["bootstrap"]["replicates"] = 200
-        self.spec["sensitivity"] |= {"imputations": 5, "cycles": 4}
+        declared = config.load_clinic(folder)
+        self.spec = replace(
+            declared,
+            bootstrap=replace(declared.bootstrap, replicates=200),
+            sensitivity=replace(declared.sensitivity, imputations=5, cycles=4),
+        )
         self.result = cohort.analyse_clinic(self.processed, self.spec)
         sessions, patients = (
             read_parquet(self.processed / f"{name}.parquet") for name in ("sessions", "patients")
@@ -46,7 +49,7 @@ class Clinic:
         self.people = cohort.describe_people(
             patients, self.windows, self.groups, comparisons, self.starters
         )
-        self.courses = windows_of.find_courses(sessions, self.spec["course"]["gap_weeks"])
+        self.courses = windows_of.find_courses(sessions, self.spec.course.gap_weeks)
 
     def sensitivity(self, spec: Any = None, **changes: Any) -> pd.DataFrame:
         arguments = {
@@ -149,13 +152,12 @@ def test_therapists_count_from_ten_on(demo: Clinic, table: pd.DataFrame) -> None
 
 
 def test_what_cannot_be_done_is_said(demo: Clinic) -> None:
-    spec = copy.deepcopy(demo.spec)
-    spec["sensitivity"]["max_people"] = 100
+    spec = replace(demo.spec, sensitivity=replace(demo.spec.sensitivity, max_people=100))
     table = demo.sensitivity(spec)
     assert "more than 100 people" in row(table, "models")["note"]
     assert "multiple_imputation" not in set(table["id"])
     assert len(demo.specifications(spec)) == 0
-    spec = copy.deepcopy(demo.spec) | {"primary_outcome": "intensity"}
+    spec = replace(demo.spec, primary_outcome="intensity")
     note = row(demo.sensitivity(spec), "multiple_imputation")["note"]
     assert note.startswith("not done: intensity does not exist")
     few = demo.starters[:8]

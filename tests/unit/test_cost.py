@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ import pytest
 from scipy import stats
 
 from headway import tables
+from headway.config import name_clinic
+from headway.config.clinic import Bootstrap, Window, Windows
 from headway.figures.clinic.cost import draw_cost_plane
 from headway.outcomes.care.cost import (
     Expected,
@@ -24,7 +27,7 @@ from headway.outcomes.care.cost import (
 from headway.outcomes.change.windows import Comparison
 from tests.unit.test_safety import sessions
 
-CLINIC = {"bootstrap": {"replicates": 2000, "seed": 1}}
+CLINIC = replace(name_clinic("c"), bootstrap=Bootstrap(replicates=2000, seed=1))
 
 
 def changes(values: dict[str, float]) -> pd.DataFrame:
@@ -178,11 +181,11 @@ def test_fees_after_the_window_do_not_count() -> None:
 
 def test_the_last_day_that_counts() -> None:
     named = {
-        "post": {"from": 56, "to": 83, "anchor": "start"},
-        "open": {"from": 56, "to": None, "anchor": "start"},
-        "post_course": {"from": 1, "to": 28, "anchor": "last_session"},
+        "post": Window(from_=56, to=83),
+        "open": Window(from_=56, to=None),
+        "post_course": Window(from_=1, to=28, anchor="last_session"),
     }
-    clinic = {"windows": {"named": named, "visit_recall": {"within_days": [70, 112]}}}
+    clinic = replace(CLINIC, windows=Windows(named=named))
 
     def last(post: str, source: str) -> float | None:
         pair = Comparison("x", "x", "baseline", post, source, True, False)

@@ -7,6 +7,7 @@ import json
 import re
 import struct
 import sys
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +17,8 @@ import pandas as pd
 import pytest
 
 from headway import disclosure, tables
+from headway.config import write_settings
+from headway.config.clinic import Clinic
 from headway.disclosure import PRESETS, release
 from tests.conftest import ROOT
 from tests.unit.simulated_clinic import CLINIC, printed, simulated
@@ -31,7 +34,7 @@ class Named(SimpleNamespace):
         return getattr(self, key)
 
 
-def report(found: dict[str, pd.DataFrame], clinic: dict, folder: Path) -> dict[str, bytes]:
+def report(found: dict[str, pd.DataFrame], clinic: Clinic, folder: Path) -> dict[str, bytes]:
     """Run the workflow's own script; returns every file it wrote."""
     if str(SCRIPTS) not in sys.path:
         sys.path.insert(0, str(SCRIPTS))
@@ -41,7 +44,7 @@ def report(found: dict[str, pd.DataFrame], clinic: dict, folder: Path) -> dict[s
     results.mkdir()
     for name, frame in found.items():
         tables.write_csv(frame, raw / f"{name}.csv")
-    (raw / "clinic.json").write_text(json.dumps(clinic))
+    (raw / "clinic.json").write_text(write_settings(clinic))
     status = {"name": "clinic", "state": "ready", "problems": []}
     (raw / "status.json").write_text(json.dumps(status))
     names = {name: f"{name}.csv" for name in found}
@@ -93,7 +96,7 @@ def tamper(found: dict[str, pd.DataFrame], preset: str) -> dict[str, pd.DataFram
 def written(request, tmp_path_factory) -> tuple[str, dict[str, bytes], dict[str, bytes]]:
     """Write the results of a clinic, and of one that differs only in what is withheld."""
     clinic, found = simulated(*CLINIC)
-    clinic = {**clinic, "disclosure": request.param, "synthetic": False}
+    clinic = replace(clinic, disclosure=request.param, synthetic=False)
     folder = tmp_path_factory.mktemp("door")
     changed = tamper(found, request.param)
     return (
@@ -196,7 +199,7 @@ def test_figures_are_drawn_from_released_tables_only(tmp_path: Path, monkeypatch
     script = __import__("report_clinic")
     handed: list[dict[str, pd.DataFrame]] = []
 
-    def draw(released: dict[str, pd.DataFrame], clinic: dict) -> dict:
+    def draw(released: dict[str, pd.DataFrame], clinic: Clinic) -> dict:
         handed.append(released)
         return {}
 
@@ -207,7 +210,7 @@ def test_figures_are_drawn_from_released_tables_only(tmp_path: Path, monkeypatch
     monkeypatch.setattr(script.figures, "draw_clinic", draw)
     monkeypatch.setattr(script.report, "build", build)
     clinic, found = simulated(*CLINIC)
-    report(found, {**clinic, "disclosure": "opensafely", "synthetic": False}, tmp_path)
+    report(found, replace(clinic, disclosure="opensafely", synthetic=False), tmp_path)
     assert len(handed) == 2
     out = printed("opensafely")
     for tables_ in handed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 
 from headway import config
+from headway.config.clinic import Relapse
 from headway.figures.clinic.durability import draw_durability
 from headway.outcomes.care import durability
 from headway.outcomes.care.durability import find_relapse, fit_kaplan_meier, restrict_mean
@@ -18,7 +20,7 @@ from headway.outcomes.change.windows import Comparison
 from headway.tables import conform
 from tests.unit.clinic_builder import DIARY, diary_text, ingest, write_clinic
 
-RULE = {"relapse": {"response": 0.5, "back_to": 0.75, "min_at_risk": 1}}
+RULE = replace(config.name_clinic("c"), relapse=Relapse(min_at_risk=1))
 
 
 def test_curve_and_mean_are_those_of_statsmodels() -> None:
@@ -170,7 +172,7 @@ def test_the_horizon_is_common_and_needs_people() -> None:
     width = {p: (9 if i < 30 else 5) for i, p in enumerate(people)}
     later = make_later({p: list(rng.integers(0, 14, w).astype(float)) for p, w in width.items()})
     labels = pd.Series({p: "manual" if i < 30 else "acupuncture" for i, p in enumerate(people)})
-    rule = {"relapse": RULE["relapse"] | {"min_at_risk": 10}}
+    rule = replace(RULE, relapse=Relapse(min_at_risk=10))
     found = durability.build_durability(pairs, later, rule, labels)
     for name, group in found.relapse.groupby("rule"):
         assert group["horizon_days"].nunique() == 1

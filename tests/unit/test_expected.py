@@ -15,13 +15,15 @@ import pytest
 from scipy import stats
 
 from headway import config, tables
+from headway.config.clinic import Clinic, Cutoff, Expected
+from headway.config.schema import to_dict
 from headway.ingest import trials
 from headway.outcomes.change.windows import Comparison, build_diary_windows
 from headway.outcomes.expectation import expected
 from headway.simulate import WINDOWS, load_parameters, natural_course, simulate_clinic
 
 PHRASE = "beyond what would be expected"
-RULE = {"population_means": [6, 8, 10], "retest": 0.746, "retest_n": 153, "cutoff": None}
+RULE = Expected(population_means=(6, 8, 10), retest=0.746, retest_n=153)
 NOTHING = np.array([])
 
 
@@ -376,7 +378,7 @@ def test_without_the_earlier_window_it_is_never_said() -> None:
 
 def test_a_known_entry_threshold_decides_too() -> None:
     e, b, y = people(effect=-4, n=150)
-    rule = RULE | {"cutoff": {"days": 15, "population_sd": 7, "source": "test"}}
+    rule = replace(RULE, cutoff=Cutoff(days=15, population_sd=7, source="test"))
     rows = expected.list_sources(e, b, y, rule)
     drop = float(expected.regression_to_mean_cutoff(8, 7, 0.746, 15))
     row = pick(rows, "cutoff", 8)
@@ -438,16 +440,14 @@ def windows_table(e: np.ndarray, b: np.ndarray, y: np.ndarray, source: str = "di
 
 
 @pytest.fixture(scope="module")
-def clinic(repo_root: Path) -> dict[str, Any]:
-    document = dict(config.load_clinic(repo_root / "data" / "raw" / "clinics" / "demo"))
-    document["doi"] = ""
-    return document
+def clinic(repo_root: Path) -> Clinic:
+    return replace(config.load_clinic(repo_root / "data" / "raw" / "clinics" / "demo"), doi="")
 
 
 PRIMARY = Comparison("primary", "before v after", "baseline", "post", "diary", True, True)
 
 
-def test_the_table_pairs_by_id_and_reads_back(clinic: dict[str, Any], arms: pd.DataFrame) -> None:
+def test_the_table_pairs_by_id_and_reads_back(clinic: Clinic, arms: pd.DataFrame) -> None:
     e, b, y = people(effect=-6, n=120)
     e[:20], b[20:30], y[30:40] = np.nan, np.nan, np.nan
     windows = windows_table(e, b, y)
@@ -455,7 +455,7 @@ def test_the_table_pairs_by_id_and_reads_back(clinic: dict[str, Any], arms: pd.D
     again = expected.build_expected(windows.sample(frac=1, random_state=1), PRIMARY, clinic, arms)
     pd.testing.assert_frame_equal(table, again, rtol=0, atol=1e-12)
     direct = expected.list_sources(
-        e, b, y, clinic["expected"], expected.select_arms(arms, time_days=84)
+        e, b, y, clinic.expected, expected.select_arms(arms, time_days=84)
     )
     read = expected.read_sources(table)
     assert [s.source for s in read] == [s.source for s in direct]
@@ -471,18 +471,18 @@ def test_the_table_pairs_by_id_and_reads_back(clinic: dict[str, Any], arms: pd.D
     assert not (lacking["source"] == "both_windows").any()
 
 
-def test_the_clinics_own_trial_is_left_out(clinic: dict[str, Any], arms: pd.DataFrame) -> None:
+def test_the_clinics_own_trial_is_left_out(clinic: Clinic, arms: pd.DataFrame) -> None:
     windows = windows_table(*people(n=80))
     rows = expected.build_expected(windows, PRIMARY, clinic, arms)
     assert (rows["source"] == "arm").sum() == 1
-    own = clinic | {"doi": "10.1136/bmj.38029.421863.EB"}
-    named = clinic | {"expected": clinic["expected"] | {"leave_out": ["Vickers 2004"]}}
+    own = replace(clinic, doi="10.1136/bmj.38029.421863.EB")
+    named = replace(clinic, expected=replace(clinic.expected, leave_out=("Vickers 2004",)))
     for document in (own, named):
         rows = expected.build_expected(windows, PRIMARY, document, arms)
         assert not (rows["source"] == "arm").any()
 
 
-def test_other_comparisons_have_no_earlier_window(clinic: dict[str, Any]) -> None:
+def test_other_comparisons_have_no_earlier_window(clinic: Clinic) -> None:
     e, b, y = people()
     visit = replace(PRIMARY, id="visit_recall", source="visit")
     rows = expected.build_expected(
@@ -498,9 +498,7 @@ def test_other_comparisons_have_no_earlier_window(clinic: dict[str, Any]) -> Non
 # ---- The study of the rates ----
 
 
-def test_the_study_counts_as_the_pipeline_does(
-    study: Any, clinic: dict[str, Any], tmp_path: Path
-) -> None:
+def test_the_study_counts_as_the_pipeline_does(study: Any, clinic: Clinic, tmp_path: Path) -> None:
     made = simulate_clinic(n_patients=60, seed=4, scenario="real_effect")
     ids = made.tables["patients"]["patient_id"]
     diary = made.tables["diary"]
@@ -530,11 +528,11 @@ def test_a_few_seeds_of_the_study(study: Any) -> None:
 
 
 def test_the_study_uses_the_defaults_and_the_page_its_settings(
-    study: Any, clinic: dict[str, Any], repo_root: Path, arms: pd.DataFrame
+    study: Any, clinic: Clinic, repo_root: Path, arms: pd.DataFrame
 ) -> None:
     for name, value in study.RULE.items():
-        assert clinic["expected"][name] == value
-    assert clinic["windows"]["min_days"] == study.MIN_DAYS
+        assert to_dict(clinic.expected)[name] == value
+    assert clinic.windows.min_days == study.MIN_DAYS
     text = (repo_root / "docs" / "expected.md").read_text(encoding="utf-8")
     assert f"Settings `{study.digest_settings(study.SEEDS)}`" in text
     rates = {

@@ -7,11 +7,14 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from headway.config import name_clinic
+from headway.config.clinic import Clinic, Window, Windows
 from headway.figures.clinic.funnel import draw_funnel
 from headway.outcomes.care.funnel import (
     USUAL_ICC,
@@ -198,7 +201,7 @@ def test_case_mix_is_adjusted_for() -> None:
     unit = "headache days per 28"
     raw = build_funnel(pairs, who, nothing, outcome="frequency", unit=unit).set_index("therapist")
     assert raw.loc["T0", "flag"]
-    baseline = describe_baseline(pairs, patients, {})
+    baseline = describe_baseline(pairs, patients, name_clinic("c"))
     assert list(baseline.columns) == ["value before", "condition", "age", "sex"]
     found = build_funnel(pairs, who, baseline, outcome="frequency", unit=unit)
     assert not found["flag"].any()
@@ -218,7 +221,7 @@ def test_case_mix_is_adjusted_for() -> None:
 
 def test_people_of_several_therapists_and_few_therapists() -> None:
     pairs, who, patients = make_people(k=4)
-    baseline = describe_baseline(pairs, patients, {})
+    baseline = describe_baseline(pairs, patients, name_clinic("c"))
     mixed = who.mask(who == "T3", "several")
     found = build_funnel(pairs, mixed, baseline, outcome="frequency", unit="d")
     assert found["therapist"].tolist() == ["T0", "T1", "T2"]
@@ -229,14 +232,13 @@ def test_people_of_several_therapists_and_few_therapists() -> None:
 PRIMARY = Comparison("primary", "", "baseline", "post", "diary", True, True)
 
 
-def name_windows(post: int = 56, **more: object) -> dict[str, object]:
+def name_windows(post: int = 56, **more: Any) -> Clinic:
     named = {
-        "earlier": {"from": -56, "to": -29},
-        "baseline": {"from": -28, "to": -1},
-        "post": {"from": post, "to": post + 27, **more},
+        "earlier": Window(from_=-56, to=-29),
+        "baseline": Window(from_=-28, to=-1),
+        "post": replace(Window(from_=post, to=post + 27), **more),
     }
-    windows = {"min_days": 20, "named": {k: {"anchor": "start"} | w for k, w in named.items()}}
-    return {"windows": windows, "min_duration_h": 0.5}
+    return replace(name_clinic("c"), windows=Windows(named=named))
 
 
 def write_days(folder: Path) -> Path:

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headway import config
+from headway.config.review import Review
 from headway.errors import InputError
 from headway.ingest import trials
 from headway.reviews.analyse import analyse_review
@@ -68,7 +69,7 @@ def people(n: int = 60, seed: int = 1) -> pd.DataFrame:
 
 def load(
     folder: Path, table: pd.DataFrame, spec: dict[str, Any] | None = None, **changes: Any
-) -> tuple[dict[str, Any], trials.Published]:
+) -> tuple[Review, trials.Published]:
     write_review(
         folder,
         {"people.csv": table.to_csv(index=False)},
@@ -257,7 +258,7 @@ def test_the_search_finds_another_model_and_another_measure(tmp_path: Path) -> N
     printed = entry(values, recompute={"comparison": REVIEW["comparisons"][0]["id"]})
     review, found = read(tmp_path / "b", [printed])
     guesses = Searcher(review, found.arms, found.contrasts)(
-        review["published"][0],
+        review.published[0],
         {"estimate": printed["estimate"], "ci_low": printed["ci"][0], "ci_high": printed["ci"][1]},
     )
     assert "DL, z interval" in guesses

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headway import config
+from headway.config.review import Outcome
 from headway.ingest import trials
 from headway.reviews.integrity import arms as integrity_arms
 from headway.reviews.integrity import check_integrity, literature
@@ -271,7 +272,7 @@ def test_honest_trials_are_never_called_impossible(
             ),
         }
     )
-    found = list(integrity_arms.check_arms(arms, {"frequency": {"unit": "days_per_28"}}))
+    found = list(integrity_arms.check_arms(arms, {"frequency": Outcome(unit="days_per_28")}))
     assert not [d for d in found if d["severity"] == "impossible"]
     assert not [d for d in found if "GRIM" in d["check"]]
     assert stats.ttest_ind(a, b).pvalue >= 0

@@ -6,6 +6,7 @@ from __future__ import annotations
 import csv
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headway import config
+from headway.config.review import Model
 from headway.errors import InputError
 from headway.ingest import trials
 from headway.ingest.adapters.exchange import (
@@ -602,7 +604,7 @@ def test_metafor_columns_come_back_as_they_went(tmp_path: Path) -> None:
     assert {p.rule for p in found.problems} <= {"no_numbers"}
     assert add_up(found)
     assert {c["id"]: c["measure"] for c in found.comparisons} == {
-        c["id"]: c["measure"] for c in review["comparisons"]
+        c.id: c.measure for c in review.comparisons
     }
     kinds = {"md", "smd", "rr", "or", "rd"}
     for id in kinds:
@@ -744,11 +746,11 @@ def test_the_script_names_every_comparison_and_is_ascii(tmp_path: Path) -> None:
     review, _ = made_up(tmp_path / "r")
     text = write_script(review, "a b.csv")
     assert text.isascii()
-    for comparison in review["comparisons"]:
-        assert f'comparison == "{comparison["id"]}"' in text
+    for comparison in review.comparisons:
+        assert f'comparison == "{comparison.id}"' in text
     assert '"\\"MD\\" \\\\ \\u00e9"' in text
     assert '"REML", "adhoc"' in text and '"a b.csv"' in text and "level = 95" in text
-    kr = {**review, "model": {"method": "REML", "test": "kr"}}
+    kr = replace(review, model=Model(method="REML", test="kr"))
     assert "no Kenward-Roger test" in write_script(kr)
 
 

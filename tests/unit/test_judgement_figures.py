@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from headway.config.review import Flow
 from headway.figures import theme
 from headway.figures.review.flow import draw_flow
 from headway.figures.review.judgements import draw_risk_summary, draw_traffic_light
@@ -131,7 +132,7 @@ FLOWS: list[dict[str, Any]] = [
 def test_the_flow_keeps_to_its_canvas_and_never_prints_zero_for_silence(
     flow: dict[str, Any],
 ) -> None:
-    drawing = draw_flow(flow)
+    drawing = draw_flow(Flow(**flow))
     check(drawing)
     words = " ".join(t for t, _ in boxes(drawing))
     for value in flow.values():
@@ -150,7 +151,7 @@ def test_the_same_judgements_give_the_same_bytes(tmp_path: Path) -> None:
         drawn = {
             "lights": draw_traffic_light(judged, "rob2"),
             "bars": draw_risk_summary(judged, "rob2"),
-            "flow": draw_flow(FLOWS[1]),
+            "flow": draw_flow(Flow(**FLOWS[1])),
         }
         theme.save(drawn, tmp_path / run)
         saved.append({p.name: p.read_bytes() for p in sorted((tmp_path / run).iterdir())})

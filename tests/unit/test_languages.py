@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
+from dataclasses import replace
 from functools import cache
 from html import unescape
 from pathlib import Path
@@ -16,6 +17,7 @@ from matplotlib.text import Text
 
 from headway import disclosure, messages
 from headway.config import load_yaml
+from headway.config.clinic import Clinic
 from headway.figures.clinic import draw as clinic_figures
 from headway.figures.theme import Drawing, Saved
 from headway.messages import LANGUAGES, decimal, legacy, say, speaking, t
@@ -60,11 +62,11 @@ QUOTED = re.compile(
 def build(name: str, preset: str, language: str) -> tuple[str, dict[str, Drawing], frozenset[str]]:
     """Write a page and draw its figures; returns what was missed as well."""
     clinic, found = _tables(name)
-    rules = disclosure.PRESETS[preset or clinic["disclosure"]]
+    rules = disclosure.PRESETS[preset or clinic.disclosure]
     tables = disclosure.release({n: found[n] for n in disclosure.RULES}, rules)
-    settings = {**clinic, "language": language}
+    settings = replace(clinic, language=language)
     if preset:
-        settings |= {"disclosure": preset, "synthetic": False}
+        settings = replace(settings, disclosure=preset, synthetic=False)
     if name == "nothing":
         tables = {n: table.iloc[:0] for n, table in tables.items()}
     before = legacy.missed.copy()
@@ -78,7 +80,7 @@ def build(name: str, preset: str, language: str) -> tuple[str, dict[str, Drawing
 
 
 @cache
-def _tables(name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def _tables(name: str) -> tuple[Clinic, dict[str, Any]]:
     if name == "few":
         return simulated(40, 3)
     clinic, found = analysed("demo" if name == "nothing" else name)
@@ -100,11 +102,11 @@ PAGES = [
 def own_words(name: str) -> set[str]:
     """List what a clinic writes itself."""
     clinic, _ = _tables(name)
-    labels = [w.get("label", "") for w in clinic["windows"]["named"].values()]
-    labels += [name.replace("_", " ") for name in clinic["windows"]["named"]]
-    labels += [c["label"] for c in clinic["comparisons"]]
+    labels = [w.label for w in clinic.windows.named.values()]
+    labels += [name.replace("_", " ") for name in clinic.windows.named]
+    labels += [c.label for c in clinic.comparisons]
     parts = [part for label in labels for part in label.split(" v ")]
-    texts = [clinic[k] for k in ("title", "description", "source", "licence", "citation")]
+    texts = [clinic.title, clinic.description, clinic.source, clinic.licence, clinic.citation]
     return {text for text in (*labels, *parts, *texts) if text}
 
 

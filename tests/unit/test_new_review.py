@@ -143,7 +143,7 @@ def test_the_template_itself_keeps_to_its_schema_and_waits(tmp_path: Path) -> No
         "contrasts.csv",
         "risk_of_bias.csv",
     }
-    assert config.load_review(tmp_path / "fresh")["id"] == "fresh"
+    assert config.load_review(tmp_path / "fresh").id == "fresh"
     assert cli.main(["check", str(tmp_path / "fresh")]) == 0
     page, tables = run_scripts(tmp_path / "fresh", tmp_path / "out")
     assert "Nobody has graded the certainty here" in page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     link.symlink_to(folder, target_is_directory=True)
     _, _, out = ingest(link)
     clinic = config.load_clinic(folder)
-    clinic["bootstrap"]["replicates"] = 200
+    clinic = replace(clinic, bootstrap=replace(clinic.bootstrap, replicates=200))
     sessions, patients = (read_parquet(out / f"{n}.parquet") for n in ("sessions", "patients"))
     tables = cohort.analyse_clinic(out, clinic)
     starters = cohort.find_starters(out)
@@ -46,7 +47,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "comparison": comparison,
         "pairs": pairs[pairs["outcome"] == "frequency"],
         "days": out / "days.parquet",
-        "courses": windows_of.find_courses(sessions, clinic["course"]["gap_weeks"]),
+        "courses": windows_of.find_courses(sessions, clinic.course.gap_weeks),
     }
 
 
@@ -103,7 +104,7 @@ def test_every_table_keeps_its_contract(demo: dict[str, Any]) -> None:
     assert table["n"].sum() == (groups["therapist"].reindex(more["patient_id"]) != "several").sum()
     assert "days 28 to 111" in draw_funnel(table).caption
 
-    first_day = clinic["windows"]["named"]["post"]["from"]
+    first_day = clinic.windows.named["post"].from_
     doses = dose.build_dose(pairs, demo["sessions"], first_day, unit="headache days per 28")
     validate("dose", doses)
     assert set(doses["dose"]) == {"sessions", "minutes"}

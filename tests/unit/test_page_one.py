@@ -53,7 +53,7 @@ def built(name: str) -> tuple[str, dict[str, pd.DataFrame], dict[str, Any]]:
         settings, out, rules = released("demo", "opensafely" if "hidden" in name else "")
     else:
         settings, found = scenario(SIMULATED[name][0], 150, *SIMULATED[name][1:])
-        rules = PRESETS[settings["disclosure"]]
+        rules = PRESETS[settings.disclosure]
         out = disclosure.release(found, rules)
     page, card = clinic_page.build(settings, READY, out, [], rules)
     return page, out, card
@@ -180,7 +180,7 @@ def test_shares_are_so_many_in_ten(percent: float, text: str) -> None:
 
 def test_hidden_numbers_are_no_finding() -> None:
     settings, found = scenario("small_cells", 150)
-    rules = PRESETS[settings["disclosure"]]
+    rules = PRESETS[settings.disclosure]
     out = disclosure.release(found, rules)
     hidden = {n: t.assign(redacted=True) if n == "cohort" else t for n, t in out.items()}
     hidden["cohort"][["estimate", "ci_low", "ci_high", "n", "count"]] = float("nan")
@@ -284,7 +284,7 @@ def rewrite(expected: pd.DataFrame) -> tuple[str, list[str]]:
     """Write page one of the clinic without an earlier window, with another table `expected`."""
     settings, _ = scenario("real_effect", 150, 1, False)
     _, out, _ = built("no earlier window")
-    rules = PRESETS[settings["disclosure"]]
+    rules = PRESETS[settings.disclosure]
     page, _ = clinic_page.build(settings, READY, {**out, "expected": expected}, [], rules)
     return page_one(page), re.findall(r"<strong>(.*?)</strong>", page)
 
@@ -314,7 +314,7 @@ def test_a_rise_is_a_rise() -> None:
     cohort = out["cohort"].copy()
     change = cohort["primary"] & (cohort["statistic"] == "change_mean")
     cohort.loc[change, ["estimate", "ci_low", "ci_high"]] = [2.0, 1.0, 3.0]
-    rules = PRESETS[settings["disclosure"]]
+    rules = PRESETS[settings.disclosure]
     text = page_one(clinic_page.build(settings, READY, {**out, "cohort": cohort}, [], rules)[0])
     assert "rose from" in text and "fell from" not in text
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html import unescape
 from itertools import pairwise
 from pathlib import Path
@@ -191,7 +192,7 @@ def test_a_refused_clinic_lists_reasons_and_remedies_and_nothing_else() -> None:
     _, tables, _ = released("demo")
     none = {name: table.iloc[:0] for name, table in tables.items()}
     page, card = clinic_page.build(
-        {"id": "leaky", "title": "leaky"}, REFUSED, none, [], PRESETS["opensafely"]
+        config.name_clinic("leaky"), REFUSED, none, [], PRESETS["opensafely"]
     )
     text = read(page)
     assert "looks like e-mail addresses" in text
@@ -204,7 +205,7 @@ def test_a_refused_clinic_lists_reasons_and_remedies_and_nothing_else() -> None:
 def test_what_a_file_says_is_never_markup(tmp_path: Path) -> None:
     settings, tables, rules = released("demo")
     page, _ = clinic_page.build(
-        {**settings, "title": "<script>alert(1)</script>"}, READY, tables, [], rules
+        replace(settings, title="<script>alert(1)</script>"), READY, tables, [], rules
     )
     assert "<script>" not in page
 
@@ -226,9 +227,9 @@ def test_every_verdict_and_every_row_is_on_the_page(name: str, tmp_path: Path) -
     if len(tables["reproduction"]):
         total = len(tables["reproduction"])
         assert f"of {total}" in card["verdicts"]
-    for limit in document["limitations"]:
+    for limit in document.limitations:
         assert " ".join(limit.split()) in text
-    if document["flow"]:
+    if document.flow:
         assert (
             '<figure id="figure-flow"' in page and "<caption>Flow of the search</caption>" in page
         )
@@ -275,10 +276,10 @@ def test_changes_and_differences_stand_in_different_sections(tmp_path: Path) -> 
 def test_a_refused_review_says_everything_that_is_wrong() -> None:
     document, tables = review("lee_done_2004_acupoint")
     none = {name: table.iloc[:0] for name, table in tables.items()}
-    page, card = review_page.build({"id": "leaky", "title": "leaky"}, REFUSED, none, [])
+    page, card = review_page.build(config.name_review("leaky"), REFUSED, none, [])
     assert "looks like e-mail addresses" in read(page)
     assert card["headline"] == []
-    assert document["title"] not in page
+    assert document.title not in page
 
 
 # ---- every page ----------------------------------------------------------------------------------

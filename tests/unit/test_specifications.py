@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
 
 from headway import config, meta
+from headway.config.review import Review
 from headway.ingest import trials
 from headway.reviews.analyse import analyse_review
 from headway.reviews.specifications import explore_review, list_measures, list_ways
@@ -19,7 +19,7 @@ SHIPPED = ("acupuncture_headache", "manual_therapy_headache", "lee_done_2004_acu
 
 
 @cache
-def analysed(name: str) -> tuple[dict[str, Any], trials.Published, dict[str, pd.DataFrame]]:
+def analysed(name: str) -> tuple[Review, trials.Published, dict[str, pd.DataFrame]]:
     review = config.load_review(TRIALS / name)
     found = trials.read_review(TRIALS / name, review)
     tables = analyse_review(found.arms, found.contrasts, found.published, review)
@@ -77,14 +77,14 @@ def test_lee_done_by_hand() -> None:
 
 def test_a_way_is_listed_only_where_it_changes_something() -> None:
     review, found, _ = analysed("acupuncture_headache")
-    for comparison in review["comparisons"]:
+    for comparison in review.comparisons:
         for _, _, ways in list_ways(found.arms, found.contrasts, review, comparison):
             assumed = {way.choices["assumed r"] for way in ways}
-            if comparison["estimand"] == "between_arm":
+            if comparison.estimand == "between_arm":
                 assert assumed == {"not needed"}
             else:
                 assert {"0.5", "0.7", "0.8"} >= assumed
-            assert ways[0].choices["measure"] == comparison["measure"]
+            assert ways[0].choices["measure"] == comparison.measure
             assert ways[0].choices["rows"] == "read in the source"
 
 

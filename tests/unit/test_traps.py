@@ -15,6 +15,7 @@ from scipy import stats
 
 from headway import config
 from headway import simulate as sim
+from headway.config.clinic import Clinic
 from headway.errors import InputError, Problem
 from headway.ingest import clinics
 from headway.outcomes.change.cohort import find_starters
@@ -137,7 +138,7 @@ def windows_of(gap: np.ndarray, days: float, *, window: str = "post") -> pd.Data
     return conform("windows", frame)
 
 
-def settings() -> dict[str, object]:
+def settings() -> Clinic:
     return config.load_clinic(ROOT / "data" / "raw" / "clinics" / "demo")
 
 

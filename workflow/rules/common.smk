@@ -2,17 +2,17 @@
 from pathlib import Path
 
 from digest import digest
-from headway.config import check_config, find_sources, select_sources
+from headway.config import check_config, find_sources, select_sources, to_dict
 
-check_config(config)
+SETTINGS = check_config(config)
 
-DATA = config["data_dir"].rstrip("/")
+DATA = SETTINGS.data_dir.rstrip("/")
 PROCESSED = f"{DATA}/processed"
-RESULTS = config["results_dir"].rstrip("/")
+RESULTS = SETTINGS.results_dir.rstrip("/")
 
 SOURCES = {
-    kind: select_sources(find_sources(Path(DATA), kind), config[kind], kind)
-    for kind in ("trials", "clinics")
+    kind: select_sources(find_sources(Path(DATA), kind), chosen, kind)
+    for kind, chosen in (("trials", SETTINGS.trials), ("clinics", SETTINGS.clinics))
 }
 READY = {kind: {s.name: s for s in found if s.ready} for kind, found in SOURCES.items()}
 SKIPPED = [s for found in SOURCES.values() for s in found if not s.ready]

@@ -8,7 +8,7 @@ NOTEBOOKS = {
 RUNNABLE = [
     name
     for name, (kind, source) in NOTEBOOKS.items()
-    if config["notebooks"] and source in READY[kind]
+    if SETTINGS.notebooks and source in READY[kind]
 ]
 
 
@@ -48,7 +48,7 @@ rule index:
         "../../environment.yml"
     params:
         code=digest("index.py"),
-        config=dict(sorted(config.items())),
+        config=dict(sorted(to_dict(SETTINGS).items())),
         # A function: lint takes a string for a prefix of the inputs, and this is a setting.
         data_dir=lambda w: DATA,
         skipped=[

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from headway import tables
+from headway import config, tables
 from headway.outcomes import audit
 from headway.outcomes.change import cohort
 
@@ -13,7 +13,7 @@ def main(snakemake):
     import pandas as pd
 
     folder = Path(snakemake.input.clinic).parent
-    clinic = json.loads(Path(snakemake.input.clinic).read_text())
+    clinic = config.read_clinic(Path(snakemake.input.clinic))
     status = json.loads(Path(snakemake.input.status).read_text())
     if status["state"] == "ready":
         read = [tables.read_csv("arms", Path(p)) for p in getattr(snakemake.input, "arms", ())]

@@ -3,14 +3,14 @@
 import json
 from pathlib import Path
 
-from headway import tables
+from headway import config, tables
 from headway.ingest.adapters import metafor, revman_export
 from headway.reviews import analyse as reviews
 
 
 def main(snakemake):
     """Read the processed tables and write what they say."""
-    review = json.loads(Path(snakemake.input.review).read_text())
+    review = config.read_review(Path(snakemake.input.review))
     status = json.loads(Path(snakemake.input.status).read_text())
     names = ("arms", "contrasts", "published", "risk_of_bias", "ipd")
     read = {name: tables.read_csv(name, Path(snakemake.input[name])) for name in names}

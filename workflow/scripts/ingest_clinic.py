@@ -14,7 +14,7 @@ def main(snakemake):
 
     folder = Path(snakemake.input.files[0]).parent
     out = Path(snakemake.output.status).parent
-    clinic, rows, problems = {"id": folder.name, "title": folder.name}, [], []
+    clinic, rows, problems = config.name_clinic(folder.name), [], []
     try:
         clinic = config.load_clinic(folder)
         rows = clinics.ingest_clinic(folder, clinic, out, threads=snakemake.threads).as_flow()
@@ -24,9 +24,7 @@ def main(snakemake):
         clinics.write_empty(out)
         print(f"headway: {error}")
     state = "refused" if problems else "ready"
-    tables.write_text(
-        json.dumps(clinic, indent=1, sort_keys=True) + "\n", Path(snakemake.output.clinic)
-    )
+    tables.write_text(config.write_settings(clinic), Path(snakemake.output.clinic))
     status = {"name": folder.name, "state": state, "problems": problems}
     tables.write_text(json.dumps(status, indent=1) + "\n", Path(snakemake.output.status))
     flow = tables.conform("flow", pd.DataFrame(rows)) if rows else tables.empty("flow")

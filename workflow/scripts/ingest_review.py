@@ -11,7 +11,7 @@ from headway.ingest import trials
 def main(snakemake):
     """Write the processed tables; a refused review gets empty ones."""
     folder = Path(snakemake.input.files[0]).parent
-    review, problems = {"id": folder.name, "title": folder.name}, []
+    review, problems = config.name_review(folder.name), []
     found = {
         name: tables.empty(name)
         for name in ("arms", "contrasts", "published", "risk_of_bias", "ipd")
@@ -28,9 +28,7 @@ def main(snakemake):
         tables.write_csv(table, Path(snakemake.output[name]))
     state = "refused" if problems else "ready"
     status = {"name": folder.name, "state": state, "problems": problems}
-    tables.write_text(
-        json.dumps(review, indent=1, sort_keys=True) + "\n", Path(snakemake.output.review)
-    )
+    tables.write_text(config.write_settings(review), Path(snakemake.output.review))
     tables.write_text(json.dumps(status, indent=1) + "\n", Path(snakemake.output.status))
 
 

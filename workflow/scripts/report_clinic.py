@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from headway import disclosure, tables
+from headway import config, disclosure, tables
 from headway.figures import theme
 from headway.figures.clinic import draw as figures
 from headway.report.clinic import page as report
@@ -11,10 +11,10 @@ from headway.report.clinic import page as report
 
 def main(snakemake):
     """Release the tables, then draw and write from nothing but what was released."""
-    clinic = json.loads(Path(snakemake.input.clinic).read_text())
+    clinic = config.read_clinic(Path(snakemake.input.clinic))
     status = json.loads(Path(snakemake.input.status).read_text())
     names = disclosure.RULES
-    preset = disclosure.PRESETS[clinic.get("disclosure", "opensafely")]
+    preset = disclosure.PRESETS[clinic.disclosure]
     released = disclosure.release(
         {name: tables.read_csv(name, Path(snakemake.input[name])) for name in names}, preset
     )

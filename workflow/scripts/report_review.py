@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from headway import tables
+from headway import config, tables
 from headway.figures import theme
 from headway.figures.review import draw as figures
 from headway.report.review import page as report
@@ -11,7 +11,7 @@ from headway.report.review import page as report
 
 def main(snakemake):
     """Draw and write what the tables say."""
-    review = json.loads(Path(snakemake.input.review).read_text())
+    review = config.read_review(Path(snakemake.input.review))
     status = json.loads(Path(snakemake.input.status).read_text())
     names = [n for n in snakemake.input.keys() if n in tables.TABLES]  # noqa: SIM118
     read = {name: tables.read_csv(name, Path(snakemake.input[name])) for name in names}

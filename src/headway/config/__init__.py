@@ -1,24 +1,43 @@
 """Reading and validating `config.yaml`, `review.yaml` and `clinic.yaml`.
 
-The JSON Schemas stand beside this file and hold every default, so that no default hides in
-code. All problems of a file are reported at once.
+Classes of settings (`Clinic`, `Review`, `Config`) hold types, rules and every default; their JSON
+Schema is derived. All problems of a file are reported at once.
 """
 
 from __future__ import annotations
 
 import copy
 import difflib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from headway.config.run import Config, Selection
+from headway.config.schema import build, derive_schema, to_dict
+from headway.config.upgrade import upgrade
 from headway.errors import ConfigError, Problem
 
-SCHEMA_DIR = Path(__file__).parent
+if TYPE_CHECKING:
+    from headway.config.clinic import Clinic
+    from headway.config.review import Review
 
 SchemaName = Literal["config", "review", "clinic"]
+
+
+def find_class(schema: SchemaName) -> Any:
+    """Find the class of settings that a file holds."""
+    # Imported where needed: a run with nothing to do reads only the run's settings.
+    if schema == "clinic":
+        from headway.config.clinic import Clinic
+
+        return Clinic
+    if schema == "review":
+        from headway.config.review import Review
+
+        return Review
+    return Config
 
 
 def load_yaml(path: Path) -> dict[str, Any]:
@@ -48,16 +67,11 @@ def load_yaml(path: Path) -> dict[str, Any]:
     return document
 
 
-@cache
-def _schema(name: SchemaName) -> dict[str, Any]:
-    return load_yaml(SCHEMA_DIR / f"{name}.schema.yaml")
-
-
 def check_document(document: Mapping[str, Any], schema: SchemaName, file: str) -> list[Problem]:
     """List everything in a document that breaks its schema, with a suggestion for unknown keys."""
     import jsonschema
 
-    validator = jsonschema.Draft202012Validator(_schema(schema))
+    validator = jsonschema.Draft202012Validator(derive_schema(find_class(schema)))
     problems = []
     for error in sorted(validator.iter_errors(document), key=lambda e: [str(p) for p in e.path]):
         problems += _explain(error, file)
@@ -70,7 +84,8 @@ def _explain(error: Any, file: str) -> list[Problem]:
     if error.validator in ("oneOf", "anyOf") and error.context:
         # The branch that got furthest is the one that was meant.
         best = max(error.context, key=lambda e: (len(e.absolute_path), e.validator != "type"))
-        if len(best.absolute_path) > len(error.absolute_path):
+        deeper = len(best.absolute_path) > len(error.absolute_path)
+        if deeper or best.validator not in ("type", "const", "required"):
             return _explain(best, file)
         wanted = " or ".join(dict.fromkeys(_wanted(e) for e in error.context))
         return [Problem(file, str(error.validator), f"'{place or '(top)'}' must be {wanted}")]
@@ -98,49 +113,44 @@ def _wanted(error: Any) -> str:
     return f"'{error.validator_value}'" if error.validator == "const" else str(error.message)
 
 
-def fill_defaults(value: Any, rule: Mapping[str, Any], schema: Mapping[str, Any]) -> Any:
-    """Write the schema's defaults into a document, in place, wherever a key is absent.
-
-    Follows `properties`, `additionalProperties`, `items` and references into `$defs`.
-    """
-    if "$ref" in rule:
-        rule = schema["$defs"][rule["$ref"].rsplit("/", 1)[1]]
-    if isinstance(value, dict):
-        known = rule.get("properties", {})
-        for key, part in known.items():
-            if key not in value and "default" in part:
-                value[key] = copy.deepcopy(part["default"])
-            if key in value:
-                fill_defaults(value[key], part, schema)
-        others = rule.get("additionalProperties")
-        if isinstance(others, dict):
-            for key in value.keys() - known.keys():
-                fill_defaults(value[key], others, schema)
-    elif isinstance(value, list) and isinstance(rule.get("items"), dict):
-        for item in value:
-            fill_defaults(item, rule["items"], schema)
-    return value
-
-
-def load_document(path: Path, schema: SchemaName) -> dict[str, Any]:
-    """Read a YAML file, hold it against its schema and fill in the schema's defaults.
+def load_review(folder: Path) -> Review:
+    """Read and validate `review.yaml` of a folder of published trials.
 
     Raises
     ------
     ConfigError
         With every problem found.
     """
-    document = load_yaml(path)
+    from headway.config.review import Review
+
+    return build(Review, _load(folder / "review.yaml", "review"))
+
+
+def load_clinic(folder: Path) -> Clinic:
+    """Read and validate `clinic.yaml` of a folder of clinic records.
+
+    Raises
+    ------
+    ConfigError
+        With every problem found.
+    """
+    from headway.config.clinic import Clinic
+
+    document = _load(folder / "clinic.yaml", "clinic")
+    document["files"] = {kind: _list_files(entry) for kind, entry in document["files"].items()}
+    return build(Clinic, document)
+
+
+def _load(path: Path, schema: SchemaName) -> dict[str, Any]:
+    """Read a YAML file as today's version and hold it against its schema."""
+    document = upgrade(load_yaml(path), schema, path)
     problems = check_document(document, schema, path.name)
     if problems:
         raise ConfigError(f"{path.parent.name}/{path.name} does not keep to its schema", problems)
-    if schema == "clinic":
-        document["files"] = {k: list_files(v) for k, v in document["files"].items()}
-    fill_defaults(document, _schema(schema), _schema(schema))
     return document
 
 
-def list_files(entry: Any) -> list[dict[str, Any]]:
+def _list_files(entry: Any) -> list[dict[str, Any]]:
     """Write an entry of a clinic's `files:` as a list with one path each."""
     out = []
     for one in entry if isinstance(entry, list) else [entry]:
@@ -149,14 +159,46 @@ def list_files(entry: Any) -> list[dict[str, Any]]:
     return out
 
 
-def load_review(folder: Path) -> dict[str, Any]:
-    """Read and validate `review.yaml` of a folder of published trials."""
-    return load_document(folder / "review.yaml", "review")
+def write_settings(settings: Clinic | Review) -> str:
+    """Write settings as JSON with every default, for the jobs that come after."""
+    return json.dumps(to_dict(settings), indent=1) + "\n"
 
 
-def load_clinic(folder: Path) -> dict[str, Any]:
-    """Read and validate `clinic.yaml` of a folder of clinic records."""
-    return load_document(folder / "clinic.yaml", "clinic")
+def read_clinic(path: Path) -> Clinic:
+    """Read a clinic's settings back from `write_settings`."""
+    from headway.config.clinic import Clinic
+
+    return build(Clinic, json.loads(path.read_text(encoding="utf-8")))
+
+
+def read_review(path: Path) -> Review:
+    """Read a review's settings back from `write_settings`."""
+    from headway.config.review import Review
+
+    return build(Review, json.loads(path.read_text(encoding="utf-8")))
+
+
+def name_clinic(name: str) -> Clinic:
+    """Make the settings of a clinic that was refused: its name and the defaults."""
+    from headway.config.clinic import Clinic
+
+    return Clinic(schema_version=1, id=name, title=name, source="", licence="", files={})
+
+
+def name_review(name: str) -> Review:
+    """Make the settings of a review that was refused: its name and the defaults."""
+    from headway.config.review import Review, ReviewFiles
+
+    return Review(
+        schema_version=1,
+        id=name,
+        title=name,
+        source="",
+        licence="",
+        outcomes={},
+        files=ReviewFiles(),
+        comparisons=(),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,8 +271,8 @@ def _find_folder(folder: Path, entry: Mapping[str, Any]) -> Path:
     return folder.parents[1] / "clinics" / clinic if isinstance(clinic, str) else folder
 
 
-def check_config(config: dict[str, Any]) -> None:
-    """Hold the run's settings against their schema and fill in its defaults, in place.
+def check_config(config: Mapping[str, Any]) -> Config:
+    """Hold the run's settings against their schema.
 
     Raises
     ------
@@ -240,11 +282,11 @@ def check_config(config: dict[str, Any]) -> None:
     problems = check_document(config, "config", "config.yaml")
     if problems:
         raise ConfigError("config.yaml (or --config) does not keep to its schema", problems)
-    fill_defaults(config, _schema("config"), _schema("config"))
+    return build(Config, config)
 
 
 def select_sources(
-    found: list[Source], selection: str | list[str], kind: Literal["trials", "clinics"]
+    found: list[Source], selection: Selection, kind: Literal["trials", "clinics"]
 ) -> list[Source]:
     """Narrow the sources to those that the settings name.
 

@@ -8,14 +8,18 @@ cell as a number, and `text`, where it could not or was not asked to. A cell is 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from headway import tables
+from headway.config.clinic import ClinicFile, Column
 
 SQL_TYPE = {"text": "VARCHAR", "int": "BIGINT", "float": "DOUBLE"}
 # Unit that a clinic declares -> factor to ours.
+Codes = Mapping[Any, Any]  # the clinic's code, as YAML reads it -> the canonical value
+
 SCALE: dict[str, float] = {
     "days_per_28": 1.0,
     "days_per_month": 28 / 30.4375,
@@ -58,14 +62,14 @@ def literal(value: object) -> str:
     return "'" + str(value).replace("'", "''") + "'"
 
 
-def own_column(entry: str | Mapping[str, Any]) -> str:
+def own_column(entry: str | Column) -> str:
     """Name the clinic's own column of an entry in `columns:`."""
-    return entry if isinstance(entry, str) else str(entry["column"])
+    return entry if isinstance(entry, str) else str(entry.column)
 
 
-def has_boxes(entry: str | Mapping[str, Any]) -> bool:
-    """Whether an entry in `columns:` is a question with checkboxes (REDCap)."""
-    return not isinstance(entry, str) and "checkboxes" in entry
+def boxes_of(entry: str | Column) -> str | None:
+    """Name the question with checkboxes (REDCap) of an entry in `columns:`, if it is one."""
+    return None if isinstance(entry, str) else entry.checkboxes
 
 
 def ticked_sql(boxes: Mapping[str, Staged], codes: Mapping[str, Any]) -> str:
@@ -118,11 +122,11 @@ def _breaks(value: str, rule: tables.Column) -> str:
     return f"({' OR '.join(unknown)})" if unknown else "false"
 
 
-def is_plain_number(spec: Mapping[str, Any], entry: Any, rule: tables.Column) -> bool:
+def is_plain_number(spec: ClinicFile, entry: str | Column, rule: tables.Column) -> bool:
     """Whether the engine itself may read a column as numbers."""
-    if rule.kind == "text" or spec["decimal"] != ".":
+    if rule.kind == "text" or spec.decimal != ".":
         return False
-    return isinstance(entry, str) or not {"codes", "list", "checkboxes"} & set(entry)
+    return isinstance(entry, str) or not (entry.codes or entry.list or entry.checkboxes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +152,7 @@ def trimmed(text: str) -> str:
     return f"trim({text}, ' \t\u00a0\u200b\ufeff')"
 
 
-def clean_text(text: str, missing: list[Any]) -> str:
+def clean_text(text: str, missing: Iterable[object]) -> str:
     """Write SQL for a text without blanks around it; NULL if empty or a missing marker."""
     cell = f"nullif({trimmed(text)}, '')"
     marks = ", ".join(literal(m) for m in missing if str(m) != "")
@@ -172,16 +176,16 @@ def parse_duration(text: str, per_hour: float) -> str:
 
 
 def number_sql(
-    staged: Staged, spec: Mapping[str, Any], canonical: str, codes: Mapping[str, Any], unit: str
+    staged: Staged, spec: ClinicFile, canonical: str, codes: Codes, unit: str | None
 ) -> str:
     """Write SQL for a cell as a number before scaling, NULL if it is none."""
-    text = clean_text(staged.text, spec["missing"])
+    text = clean_text(staged.text, spec.missing)
     if codes:
         # A declared code goes before a number: "1" may mean "no".
         shown = f"coalesce({text}, {_as_code(staged.number)})"
         whens = " ".join(f"WHEN {literal(k)} THEN {literal(v)}" for k, v in codes.items())
         return f"TRY_CAST(CASE {shown} {whens} END AS DOUBLE)"
-    if spec["decimal"] == ",":
+    if spec.decimal == ",":
         # 1.234,5: points between thousands go; 1.5 beside a declared comma is not a number.
         plain = f"regexp_matches({text}, '^[-+]?\\d{{1,3}}(\\.\\d{{3}})+(,\\d+)?$')"
         comma = (
@@ -208,10 +212,13 @@ def _as_code(number: str) -> str:
 
 def cell_sql(
     staged: Staged,
-    spec: Mapping[str, Any],
-    entry: str | Mapping[str, Any],
+    spec: ClinicFile,
     canonical: str,
     rule: tables.Column,
+    *,
+    codes: Codes = MappingProxyType({}),
+    unit: str | None = None,
+    between: str | None = None,
 ) -> tuple[str, str]:
     """Write SQL for a column: its value, and the rule that the cell breaks (NULL if none).
 
@@ -221,18 +228,16 @@ def cell_sql(
         The column as staged.
     spec
         The file's entry in clinic.yaml, with its defaults.
-    entry
-        The column's entry under `columns:` or `wide:`.
     canonical
         Name of the canonical column (or outcome).
     rule
         Its contract: kind, range, allowed values, pattern.
+    codes, unit, between
+        Of the column's entry under `columns:` or `wide:`.
     """
-    codes = {} if isinstance(entry, str) else entry.get("codes", {})
     if rule.kind == "text":
-        return _text_sql(staged, spec, entry, rule, codes)
-    present = f"({clean_text(staged.text, spec['missing'])}) IS NOT NULL"
-    unit = "" if isinstance(entry, str) else entry.get("unit", "")
+        return _text_sql(staged, spec, rule, codes, between)
+    present = f"({clean_text(staged.text, spec.missing)}) IS NOT NULL"
     if staged.plain and not codes:
         return _plain_sql(staged, _scale(canonical, unit), rule)
     number = number_sql(staged, spec, canonical, codes, unit)
@@ -281,22 +286,21 @@ def _plain_sql(staged: Staged, scale: float, rule: tables.Column) -> tuple[str, 
     )
 
 
-def _scale(canonical: str, unit: str) -> float:
+def _scale(canonical: str, unit: str | None) -> float:
     """Take the factor of a unit: lengths of sessions are in minutes, of headaches in hours."""
     if canonical in _IN_MINUTES:
-        return {"hours": 60.0}.get(unit, 1.0)
-    return SCALE.get(unit, 1.0)
+        return 60.0 if unit == "hours" else 1.0
+    return SCALE.get(unit or "", 1.0)
 
 
 def _text_sql(
     staged: Staged,
-    spec: Mapping[str, Any],
-    entry: str | Mapping[str, Any],
+    spec: ClinicFile,
     rule: tables.Column,
-    codes: Mapping[str, Any],
+    codes: Codes,
+    between: str | None,
 ) -> tuple[str, str]:
-    text = staged.text if staged.clean else f"({clean_text(staged.text, spec['missing'])})"
-    between = None if isinstance(entry, str) else entry.get("list")
+    text = staged.text if staged.clean else f"({clean_text(staged.text, spec.missing)})"
     value, unknown = text, "false"
     if between:
         value = _list_sql(text, between, codes)
@@ -321,7 +325,7 @@ def _text_sql(
     )
 
 
-def _list_sql(text: str, between: str, codes: Mapping[str, Any]) -> str:
+def _list_sql(text: str, between: str, codes: Codes) -> str:
     """Write SQL for a list in one cell, each part translated, joined by `;`."""
     parts = f"list_transform(string_split({text}, {literal(between)}), lambda p: trim(p))"
     if codes:

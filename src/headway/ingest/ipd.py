@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from headway.config.review import IpdFile, Review
 from headway.effects.units import convert
 from headway.errors import InputError, Problem
 from headway.ingest.gate import check_names
@@ -21,15 +22,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def find_file(folder: Path, spec: Mapping[str, Any]) -> Path:
+def find_file(folder: Path, spec: IpdFile) -> Path:
     """Find the file: in the review's own folder, or in that of the clinic that it names."""
-    clinic = spec.get("clinic")
-    if not clinic:
-        return folder / str(spec["path"])
-    return folder.parents[1] / "clinics" / str(clinic) / str(spec["path"])
+    if not spec.clinic:
+        return folder / spec.path
+    return folder.parents[1] / "clinics" / spec.clinic / spec.path
 
 
-def read_individual(folder: Path, review: Mapping[str, Any]) -> pd.DataFrame:
+def read_individual(folder: Path, review: Review) -> pd.DataFrame:
     """Read a trial's individual data as `files.ipd` of review.yaml maps them.
 
     Returns
@@ -45,15 +45,15 @@ def read_individual(folder: Path, review: Mapping[str, Any]) -> pd.DataFrame:
     """
     import pandas as pd
 
-    spec = review["files"].get("ipd")
+    spec = review.files.ipd
     if spec is None:
         return empty("ipd")
     path = find_file(folder, spec)
     raw, problems = read_cells(path, spec)
-    entries = spec["outcomes"]
-    names = [spec["arm"], *spec["covariates"], *spec["factors"]]
+    entries = spec.outcomes
+    names = [spec.arm, *spec.covariates, *spec.factors]
     for entry in entries:
-        names += [entry[c] for c in ("baseline", "value", "blank_means_missing") if c in entry]
+        names += filter(None, (entry.baseline, entry.value, entry.blank_means_missing))
     wanted = list(dict.fromkeys(names))
     problems += [
         Problem(path.name, "missing_column", "is missing", name, remedy="check the name")
@@ -61,15 +61,15 @@ def read_individual(folder: Path, review: Mapping[str, Any]) -> pd.DataFrame:
         if name not in raw.columns
     ]
     problems += check_names(path.name, [name for name in wanted if name in raw.columns])
-    known = {str(entry["code"]): name for name, entry in spec["arms"].items()}
-    if spec["arm"] in raw.columns:
-        arm = raw[spec["arm"]].map(known)
+    known = {str(entry.code): name for name, entry in spec.arms.items()}
+    if spec.arm in raw.columns:
+        arm = raw[spec.arm].map(known)
         problems += [
             Problem(
                 path.name,
                 "unknown_arm",
                 "is not among the declared arms",
-                spec["arm"],
+                spec.arm,
                 int(line),
                 "declare its code under `arms:`",
             )
@@ -77,36 +77,36 @@ def read_individual(folder: Path, review: Mapping[str, Any]) -> pd.DataFrame:
         ]
     if problems:
         raise InputError("", problems)
-    missing = {str(m) for m in spec["missing"]}
+    missing = {str(m) for m in spec.missing}
     numbers = {
-        name: _read_numbers(raw, name, missing, spec["decimal"], path.name, problems)
+        name: _read_numbers(raw, name, missing, spec.decimal, path.name, problems)
         for name in wanted
-        if name != spec["arm"] and name not in spec["factors"]
+        if name != spec.arm and name not in spec.factors
     }
     if problems:
         raise InputError("", problems)
     covariates = _pack(raw, numbers, spec, missing)
     parts = []
     for entry in entries:
-        factor = convert(entry["unit"], review["outcomes"][entry["outcome"]]["unit"])
+        factor = convert(entry.unit, review.outcomes[entry.outcome].unit)
         if factor is None:
-            text = f"'files.ipd.outcomes': {entry['unit']} cannot become the outcome's unit"
+            text = f"'files.ipd.outcomes': {entry.unit} cannot become the outcome's unit"
             raise InputError("", [Problem("review.yaml", "unit", text)])
-        value = numbers[entry["value"]] * factor
-        if "blank_means_missing" in entry:
+        value = numbers[entry.value] * factor
+        if entry.blank_means_missing is not None:
             # A zero typed where another column shows that nothing was recorded.
-            value = value.where(numbers[entry["blank_means_missing"]].notna())
-        before = numbers[entry["baseline"]] * factor if "baseline" in entry else float("nan")
+            value = value.where(numbers[entry.blank_means_missing].notna())
+        before = numbers[entry.baseline] * factor if entry.baseline is not None else float("nan")
         parts.append(
             pd.DataFrame(
                 {
-                    "trial": spec["trial"],
+                    "trial": spec.trial,
                     "person": range(1, len(raw) + 1),
                     "arm": arm,
-                    "role": arm.map({n: e["is"]["role"] for n, e in spec["arms"].items()}),
-                    "outcome": entry["outcome"],
-                    "timepoint": entry["timepoint"],
-                    "time_days": entry.get("time_days", float("nan")),
+                    "role": arm.map({n: e.is_.role for n, e in spec.arms.items()}),
+                    "outcome": entry.outcome,
+                    "timepoint": entry.timepoint,
+                    "time_days": float("nan") if entry.time_days is None else entry.time_days,
                     "baseline": before,
                     "value": value,
                     "covariates": covariates,
@@ -139,14 +139,14 @@ def _read_numbers(
 
 
 def _pack(
-    raw: pd.DataFrame, numbers: Mapping[str, Any], spec: Mapping[str, Any], missing: set[str]
+    raw: pd.DataFrame, numbers: Mapping[str, Any], spec: IpdFile, missing: set[str]
 ) -> list[str]:
     """Write each person's covariates as one text, so that the table has the same columns always."""
     columns = {
-        **{name: [None if v != v else v for v in numbers[name]] for name in spec["covariates"]},
+        **{name: [None if v != v else v for v in numbers[name]] for name in spec.covariates},
         **{
             name: [None if v in missing else f"level {v}" for v in raw[name]]
-            for name in spec["factors"]
+            for name in spec.factors
         },
     }
     return [

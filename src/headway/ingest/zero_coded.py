@@ -42,10 +42,9 @@ def find_zero_coded(connection: duckdb.DuckDBPyConnection, stage: Stage) -> list
     """
     spec = stage.source.spec
     doubted = [
-        entry["column"]
-        for entry in spec["wide"]
-        if entry.get("window") not in ("baseline", "earlier")
-        and "zero_means_missing_when" not in entry
+        entry.column
+        for entry in spec.wide
+        if entry.window not in ("baseline", "earlier") and entry.zero_means_missing_when is None
     ]
     problems = []
     for column in dict.fromkeys(doubted):

@@ -21,10 +21,12 @@ from headway.tables import RELEASED, empty
 if TYPE_CHECKING:
     import pandas as pd
 
+    from headway.config.clinic import Clinic
+
 
 def audit_clinic(
     folder: Path,
-    clinic: Mapping[str, Any],
+    clinic: Clinic,
     arms: pd.DataFrame | None = None,
     *,
     threads: int = 2,
@@ -62,14 +64,14 @@ def audit_clinic(
         return out
     primary = found.comparisons[0]
     out["expected"] = build_expected(found.windows, primary, clinic, arms)
-    out["checks"] = build_checks(found.windows, primary, clinic["primary_outcome"])
+    out["checks"] = build_checks(found.windows, primary, clinic.primary_outcome)
     out |= _follow(found, clinic, out["change"], threads)
     if arms is not None:
         own = describe_clinic(
             out["change"],
             primary,
             clinic,
-            outcome=clinic["primary_outcome"],
+            outcome=clinic.primary_outcome,
             of=len(found.starters),
             techniques=found.groups.get("technique", ()),
         )
@@ -82,7 +84,7 @@ def audit_clinic(
         found.people,
         found.groups.get("therapist"),
     )
-    if len(found.starters) <= clinic["sensitivity"]["max_people"]:
+    if len(found.starters) <= clinic.sensitivity.max_people:
         varied = None
         if primary.source == "diary":
             varied = vary_diary(found.days, clinic, found.courses, primary, threads=threads)
@@ -119,7 +121,7 @@ def audit_clinic(
 
 
 def _follow(
-    found: cohort.Prepared, clinic: Mapping[str, Any], change: pd.DataFrame, threads: int
+    found: cohort.Prepared, clinic: Clinic, change: pd.DataFrame, threads: int
 ) -> dict[str, pd.DataFrame]:
     """Follow the primary outcome over time, and across therapists and doses."""
     from headway.outcomes.care.control_charts import (
@@ -131,7 +133,7 @@ def _follow(
     from headway.outcomes.care.durability import build_durability, build_later_windows
     from headway.outcomes.care.funnel import build_funnel, describe_baseline, pair_widely
 
-    primary, outcome = found.comparisons[0], clinic["primary_outcome"]
+    primary, outcome = found.comparisons[0], clinic.primary_outcome
     unit = cohort.UNITS.get(outcome, "points")
     pairs = change[(change["comparison"] == primary.id) & (change["outcome"] == outcome)]
     out = {}
@@ -141,8 +143,8 @@ def _follow(
         out = {"relapse": relapse.relapse, "relapse_curve": relapse.curve}
     if not len(found.sessions):
         return out
-    window = clinic["windows"]["named"].get(primary.post)
-    last = None if window is None else window["to"]
+    window = clinic.windows.named.get(primary.post)
+    last = None if window is None else window.to
     out["control_chart"] = build_control_charts(
         pairs,
         find_start_months(found.sessions),
@@ -162,8 +164,8 @@ def _follow(
         out["funnel"] = build_funnel(
             own, found.groups["therapist"], before, outcome=outcome, unit=unit, rule=rule
         )
-    if window is not None and window["from"] is not None and window["anchor"] == "start":
-        out["dose"] = build_dose(pairs, found.sessions, float(window["from"]), unit=unit)
+    if window is not None and window.from_ is not None and window.anchor == "start":
+        out["dose"] = build_dose(pairs, found.sessions, float(window.from_), unit=unit)
     return out
 
 

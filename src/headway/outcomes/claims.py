@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from headway.config.clinic import Clinic
+
     Array = NDArray[np.float64]
 
 CLAIMS_FILE = Path(__file__).with_name("claims.yaml")
@@ -376,7 +378,7 @@ class Records:
     first. `time_to_relapse` and `expected` come from other analyses, where there are any.
     """
 
-    clinic: Mapping[str, Any]
+    clinic: Clinic
     starters: pd.Index
     patients: pd.DataFrame
     sessions: pd.DataFrame
@@ -532,7 +534,7 @@ def _conditions(r: Records) -> pd.Series:
     if "condition" in r.patients and len(r.patients):
         own = r.patients.drop_duplicates("patient_id").set_index("patient_id")["condition"]
     own = own.astype("object").reindex(r.starters)
-    common = r.clinic.get("condition") or None
+    common = r.clinic.condition or None
     return own if common is None else own.where(own.notna(), common)
 
 
@@ -795,7 +797,7 @@ def _wet_and_dry(r: Records, claims: Claims) -> list[Finding]:
 
 
 def _techniques(r: Records, claims: Claims) -> list[Finding]:
-    outcome = r.clinic["primary_outcome"]
+    outcome = r.clinic.primary_outcome
     out = []
     for technique in (*TECHNIQUES, "mixed"):
         row = _statistic(r, outcome, "change_mean", f"technique: {technique}")
@@ -1083,7 +1085,7 @@ def _far_away(r: Records, claims: Claims) -> list[Finding]:
 
 
 def _not_everyone(r: Records, claims: Claims) -> list[Finding]:
-    order = (r.clinic["primary_outcome"], *OUTCOMES)
+    order = (r.clinic.primary_outcome, *OUTCOMES)
     outcome = next((o for o in order if _statistic(r, o, "responders_30") is not None), None)
     if outcome is None:
         why = "no outcome before and after"
@@ -1114,7 +1116,7 @@ def _good_results(r: Records, claims: Claims) -> list[Finding]:
         everyone = _people(said.found.count, said.of)
         note = "who gave no answer counts as not improved"
         out.append(Finding("pgic_of_all", everyone, of=said.of, note=note))
-    row = _statistic(r, r.clinic["primary_outcome"], "change_mean")
+    row = _statistic(r, r.clinic.primary_outcome, "change_mean")
     if row is None:
         out += [_missing(p, "no primary outcome before and after") for p in ("change", "lost")]
         return out
@@ -1126,7 +1128,7 @@ def _good_results(r: Records, claims: Claims) -> list[Finding]:
 
 
 def _acupuncture(r: Records, claims: Claims) -> list[Finding]:
-    row = _statistic(r, r.clinic["primary_outcome"], "change_mean", "technique: acupuncture")
+    row = _statistic(r, r.clinic.primary_outcome, "change_mean", "technique: acupuncture")
     if row is None:
         return [_missing("acupuncture", "no change is known of people treated by acupuncture")]
     return [_from_cohort("acupuncture", row)]
@@ -1172,7 +1174,7 @@ def build_claims(records: Records, claims: Claims | None = None) -> pd.DataFrame
     import pandas as pd
 
     known = claims or _shipped()
-    own_doi = str(records.clinic.get("doi") or "").casefold()
+    own_doi = str(records.clinic.doi or "").casefold()
     rows = []
     for number, compute in _ROWS.items():
         parts = known.of_row(number)

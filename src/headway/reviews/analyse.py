@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from headway.meta.pooling import pool
@@ -19,6 +19,8 @@ from headway.tables import conform, empty
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from headway.config.review import Review
 
 OVERALL = "overall"
 OUTPUTS = (
@@ -55,7 +57,7 @@ def analyse_review(
     arms: pd.DataFrame,
     contrasts: pd.DataFrame,
     published: pd.DataFrame,
-    review: Mapping[str, Any],
+    review: Review,
     risk_of_bias: pd.DataFrame | None = None,
     ipd: pd.DataFrame | None = None,
 ) -> dict[str, pd.DataFrame]:
@@ -88,13 +90,13 @@ def analyse_review(
     concerned = set(effects.loc[assumed, "comparison"])
     if concerned:
         # Only the declared model of the comparisons that rest on an assumed r.
-        narrow = {
-            **review,
-            "sensitivity_models": [],
-            "published": [],
-            "comparisons": [c for c in review["comparisons"] if c["id"] in concerned],
-        }
-        for r in review["assumed_r"]["sensitivity"]:
+        narrow = replace(
+            review,
+            sensitivity_models=(),
+            published=(),
+            comparisons=tuple(c for c in review.comparisons if c.id in concerned),
+        )
+        for r in review.assumed_r.sensitivity:
             other = build_effects(arms, contrasts, narrow, assumed_r=r)
             parts.append(pool_review(other, narrow, assumption=f"r = {r:g}")[0])
         pooled = conform("pooled", pd.concat(parts, ignore_index=True))
@@ -132,15 +134,15 @@ def _append(name: str, first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFram
     return conform(name, pd.concat(parts, ignore_index=True)) if parts else empty(name)
 
 
-def list_models(review: Mapping[str, Any]) -> list[tuple[str, str]]:
+def list_models(review: Review) -> list[tuple[str, str]]:
     """List the models of a review as (method, test): the declared one first, none twice."""
-    models = [review["model"], *review["sensitivity_models"]]
-    models += [entry["model"] for entry in review["published"] if "model" in entry]
-    return list(dict.fromkeys((m["method"], m["test"]) for m in models))
+    models = [review.model, *review.sensitivity_models]
+    models += [entry.model for entry in review.published if entry.model is not None]
+    return list(dict.fromkeys((m.method, m.test) for m in models))
 
 
 def pool_review(
-    effects: pd.DataFrame, review: Mapping[str, Any], *, assumption: str | None = None
+    effects: pd.DataFrame, review: Review, *, assumption: str | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Pool each comparison under every model, overall and by subgroup.
 
@@ -164,8 +166,8 @@ def pool_review(
 
     rows: list[dict[str, Any]] = []
     effects = effects.copy()
-    declared = (review["model"]["method"], review["model"]["test"])
-    by = {c["id"]: c["subgroup_by"] for c in review["comparisons"]}
+    declared = (review.model.method, review.model.test)
+    by = {c.id: c.subgroup_by for c in review.comparisons}
     for comparison, part in effects.groupby("comparison", sort=False):
         used = part[part["pooled"]]
         if not len(used):
@@ -173,7 +175,7 @@ def pool_review(
         names = {key: part[key].iloc[0] for key in _KEYS}
         for model in list_models(review):
             is_declared = model == declared and assumption is None
-            for subgroup, index, fit, note in _fit(used, model, review["level"], by[comparison]):
+            for subgroup, index, fit, note in _fit(used, model, review.level, by[comparison]):
                 rows.append(
                     {
                         **names,
@@ -182,7 +184,7 @@ def pool_review(
                         "method": model[0],
                         "test": model[1],
                         "declared": is_declared,
-                        "level": review["level"],
+                        "level": review.level,
                         "k": fit.k,
                         "n_total": _people(used.loc[index]),
                         **{name: getattr(fit, name) for name in _NUMBERS},

@@ -20,6 +20,8 @@ from headway.tables.risk_tools import OVERALL, RISK_TOOLS
 if TYPE_CHECKING:
     import pandas as pd
 
+    from headway.config.review import Flow, Judgement
+
 Array = NDArray[np.float64]
 GRADES = ("very_low", "low", "moderate", "high")
 DOMAINS = ("risk_of_bias", "inconsistency", "indirectness", "imprecision", "publication_bias")
@@ -55,34 +57,37 @@ def check_overall(judgements: pd.DataFrame, tool: str) -> Iterator[dict[str, Any
             }
 
 
-def check_flow(flow: Mapping[str, Any]) -> list[str]:
+def check_flow(flow: Flow) -> list[str]:
     """Find counts of a PRISMA 2020 flow that do not add up, in words."""
-    reasons = flow.get("excluded_reasons")
+    reasons = flow.excluded_reasons
     sums = (
         (
             "records screened",
-            flow.get("screened"),
-            _add(flow, ("databases", "registers"), ("duplicates", "automation", "removed_other")),
+            flow.screened,
+            _add(
+                (flow.databases, flow.registers),
+                (flow.duplicates, flow.automation, flow.removed_other),
+            ),
             "records identified less those removed before screening",
         ),
         (
             "reports sought",
-            flow.get("sought"),
-            _add(flow, ("screened",), ("excluded",)),
+            flow.sought,
+            _add((flow.screened,), (flow.excluded,)),
             "records screened less those excluded",
         ),
         (
             "reports assessed",
-            flow.get("assessed"),
-            _add(flow, ("sought",), ("not_retrieved",)),
+            flow.assessed,
+            _add((flow.sought,), (flow.not_retrieved,)),
             "reports sought less those not retrieved",
         ),
         (
             "reports included",
-            flow.get("reports"),
+            flow.reports,
             None
-            if reasons is None or "assessed" not in flow
-            else flow["assessed"] - sum(reasons.values()),
+            if reasons is None or flow.assessed is None
+            else flow.assessed - sum(reasons.values()),
             "reports assessed less those excluded",
         ),
     )
@@ -93,11 +98,11 @@ def check_flow(flow: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _add(flow: Mapping[str, Any], plus: tuple[str, ...], minus: tuple[str, ...]) -> int | None:
+def _add(plus: tuple[int | None, ...], minus: tuple[int | None, ...]) -> int | None:
     """Add up counts; None where one that must be there is not stated."""
-    if any(key not in flow for key in plus[:1]) or not any(key in flow for key in minus):
+    if plus[0] is None or all(count is None for count in minus):
         return None
-    return sum(flow.get(k, 0) for k in plus) - sum(flow.get(k, 0) for k in minus)
+    return sum(n or 0 for n in plus) - sum(n or 0 for n in minus)
 
 
 # ---- imprecision ---------------------------------------------------------------------------------
@@ -263,7 +268,7 @@ def find_settings(
 
 
 def check_grade(
-    judgements: Mapping[str, Any], certainty: str | None, signed_by: str | None
+    judgements: Mapping[str, Judgement], certainty: str | None, signed_by: str | None
 ) -> list[str]:
     """Find what contradicts in a typed grade: unsigned, unjudged, or levels that do not add up.
 
@@ -280,7 +285,7 @@ def check_grade(
     if certainty is None:
         out.append("domains are judged, the certainty is not")
     elif not open_domains:
-        levels = sum(int(judgements[d]["levels"]) for d in DOMAINS)
+        levels = sum(judgements[d].levels for d in DOMAINS)
         expected = GRADES[max(0, len(GRADES) - 1 + levels)]
         if expected != certainty:
             out.append(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,25 +15,25 @@ from headway.tables import conform, empty
 if TYPE_CHECKING:
     import pandas as pd
 
+    from headway.config.review import Review
+
 ENOUGH = 10  # trials below which funnels and their tests are not shown (Handbook 13.3.5.4)
 STANDARDISED = ("SMD", "SMCC", "SMCR", "OR", "RR")
 _NUMBERS = ("estimate", "ci_low", "ci_high", "pi_low", "pi_high", "p_value", "tau2", "i2")
 
 
-def list_sets(
-    effects: pd.DataFrame, review: Mapping[str, Any]
-) -> Iterator[tuple[str, str, pd.DataFrame]]:
+def list_sets(effects: pd.DataFrame, review: Review) -> Iterator[tuple[str, str, pd.DataFrame]]:
     """Yield comparison, subgroup and rows of every set of trials that is pooled as one."""
-    for comparison in review["comparisons"]:
-        own = effects[(effects["comparison"] == comparison["id"]) & effects["pooled"]]
-        if comparison["subgroup_by"] == "arm":
+    for comparison in review.comparisons:
+        own = effects[(effects["comparison"] == comparison.id) & effects["pooled"]]
+        if comparison.subgroup_by == "arm":
             for subgroup, part in own.groupby("subgroup", sort=False):
-                yield comparison["id"], str(subgroup), part
+                yield comparison.id, str(subgroup), part
         elif len(own):
-            yield comparison["id"], "overall", own
+            yield comparison.id, "overall", own
 
 
-def refit_review(effects: pd.DataFrame, review: Mapping[str, Any]) -> pd.DataFrame:
+def refit_review(effects: pd.DataFrame, review: Review) -> pd.DataFrame:
     """Pool each set without each of its trials, and trial by trial in order of their years.
 
     Returns
@@ -43,11 +43,11 @@ def refit_review(effects: pd.DataFrame, review: Mapping[str, Any]) -> pd.DataFra
     """
     import pandas as pd
 
-    model = review["model"]
+    model = review.model
     settings: dict[str, Any] = {
-        "method": model["method"],
-        "test": model["test"],
-        "level": review["level"],
+        "method": model.method,
+        "test": model.test,
+        "level": review.level,
     }
     parts = []
     for comparison, subgroup, own in list_sets(effects, review):
@@ -78,7 +78,7 @@ def refit_review(effects: pd.DataFrame, review: Mapping[str, Any]) -> pd.DataFra
     return conform("refits", pd.concat(parts, ignore_index=True)) if parts else empty("refits")
 
 
-def check_small_studies(effects: pd.DataFrame, review: Mapping[str, Any]) -> pd.DataFrame:
+def check_small_studies(effects: pd.DataFrame, review: Review) -> pd.DataFrame:
     """Test funnel asymmetry where at least ten trials are pooled (Handbook 13.3.5.4).
 
     Returns
@@ -89,7 +89,7 @@ def check_small_studies(effects: pd.DataFrame, review: Mapping[str, Any]) -> pd.
     import pandas as pd
 
     rows: list[dict[str, Any]] = []
-    model = review["model"]
+    model = review.model
     for comparison, subgroup, own in list_sets(effects, review):
         head = {"comparison": comparison, "subgroup": subgroup, "k": len(own)}
         if len(own) < ENOUGH:
@@ -102,7 +102,7 @@ def check_small_studies(effects: pd.DataFrame, review: Mapping[str, Any]) -> pd.
             )
             continue
         y, v = own["yi"].to_numpy(), own["vi"].to_numpy()
-        egger = regression_test(y, v, model="lm", level=review["level"])
+        egger = regression_test(y, v, model="lm", level=review.level)
         rows.append(
             {
                 **head,
@@ -129,7 +129,7 @@ def check_small_studies(effects: pd.DataFrame, review: Mapping[str, Any]) -> pd.
             }
         )
         filled = trim_and_fill(
-            y, v, method=model["method"], test=_plain(model["test"]), level=review["level"]
+            y, v, method=model.method, test=_plain(model.test), level=review.level
         )
         rows.append(
             {

@@ -7,7 +7,7 @@ different estimands and never meet in one comparison.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,8 @@ from headway.tables import conform, empty
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from headway.config.review import Comparison, Review
 
 NAN = float("nan")
 FROM_ASSUMED_R = "from before, after and an assumed r (Handbook 6.5.2.8)"
@@ -67,7 +69,7 @@ def default_kinds(measure: str) -> list[str]:
 def build_effects(
     arms: pd.DataFrame,
     contrasts: pd.DataFrame,
-    review: Mapping[str, Any],
+    review: Review,
     *,
     assumed_r: float | None = None,
     check: bool = True,
@@ -92,11 +94,11 @@ def build_effects(
     """
     import pandas as pd
 
-    r = review["assumed_r"]["value"] if assumed_r is None else assumed_r
+    r = review.assumed_r.value if assumed_r is None else assumed_r
     rows: list[dict[str, Any]] = []
-    for comparison in review["comparisons"]:
-        unit = review["outcomes"][comparison["outcome"]]["unit"]
-        if comparison["estimand"] == "between_arm":
+    for comparison in review.comparisons:
+        unit = review.outcomes[comparison.outcome].unit
+        if comparison.estimand == "between_arm":
             found = [
                 *_pair_arms(arms, comparison, unit, r),
                 *_take_contrasts(contrasts, comparison, unit),
@@ -104,32 +106,32 @@ def build_effects(
         else:
             found = list(_follow_arms(arms, comparison, unit, r))
         _choose(found, comparison)
-        rows += [_as_row(c, comparison, unit, review["level"]) for c in found]
+        rows += [_as_row(c, comparison, unit, review.level) for c in found]
     return conform("effects", pd.DataFrame(rows), check=check) if rows else empty("effects")
 
 
-def _own(frame: pd.DataFrame, comparison: Mapping[str, Any]) -> pd.DataFrame:
-    return frame[frame["outcome"] == comparison["outcome"]]
+def _own(frame: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:
+    return frame[frame["outcome"] == comparison.outcome]
 
 
 def _pair_arms(
-    arms: pd.DataFrame, comparison: Mapping[str, Any], unit: str, assumed_r: float
+    arms: pd.DataFrame, comparison: Comparison, unit: str, assumed_r: float
 ) -> Iterator[Candidate]:
     """Pair treatment and control arms of a trial.
 
     Several treatment arms become one (Handbook 6.5.2.10), or, where the comparison says so, each
     meets its share of the control arm (23.3.4).
     """
-    kinds = comparison.get("kinds") or default_kinds(comparison["measure"])
+    kinds = comparison.kinds or default_kinds(comparison.measure)
     own = _own(arms, comparison)
     own = _recover_changes(own, assumed_r, derive=list(kinds) == ["change"])
     own = own[own["kind"].isin(kinds)]
     treated = own[own["role"] == "treatment"]
     controls = own[own["role"] == "control"]
-    if comparison["techniques"]:
-        treated = treated[treated["technique"].isin(comparison["techniques"])]
-    if comparison["comparators"]:
-        controls = controls[controls["comparator"].isin(comparison["comparators"])]
+    if comparison.techniques:
+        treated = treated[treated["technique"].isin(comparison.techniques)]
+    if comparison.comparators:
+        controls = controls[controls["comparator"].isin(comparison.comparators)]
     key = ["trial", "timepoint", "kind"]
     for (trial, timepoint, kind), side2 in controls.groupby(key, sort=False):
         side1 = treated[
@@ -137,12 +139,12 @@ def _pair_arms(
             & (treated["timepoint"] == timepoint)
             & (treated["kind"] == kind)
         ]
-        chosen = comparison["choose"].get(trial)
+        chosen = comparison.choose.get(trial)
         if chosen is not None:
             side1 = side1[side1["arm"] == chosen]
         if not len(side1):
             continue
-        split = comparison["several_arms"] == "split" and len(side1) > 1
+        split = comparison.several_arms == "split" and len(side1) > 1
         parts = [side1.loc[[i]] for i in side1.index] if split else [side1]
         for part in parts:
             yield _pair(part, side2, comparison, unit, assumed_r, len(parts))
@@ -151,7 +153,7 @@ def _pair_arms(
 def _pair(
     side1: pd.DataFrame,
     side2: pd.DataFrame,
-    comparison: Mapping[str, Any],
+    comparison: Comparison,
     unit: str,
     assumed_r: float,
     shared_by: int,
@@ -175,7 +177,7 @@ def _pair(
     one.notes += list(dict.fromkeys(r.note for r in both if isinstance(r.note, str)))
     _check_rows(one, first_side, unit)
     _check_rows(one, second_side, unit)
-    if comparison["measure"] in TWO_BY_TWO:
+    if comparison.measure in TWO_BY_TWO:
         _set_events(one, side1, side2)
     else:
         _set_means(one, side1, side2)
@@ -184,7 +186,7 @@ def _pair(
     if shared_by > 1:
         _share_control(one, shared_by)
     _note_recovered(one, both)
-    _compute(one, comparison["measure"])
+    _compute(one, comparison.measure)
     return one
 
 
@@ -265,14 +267,14 @@ def _set_means(one: Candidate, side1: pd.DataFrame, side2: pd.DataFrame) -> None
 
 
 def _take_contrasts(
-    contrasts: pd.DataFrame, comparison: Mapping[str, Any], unit: str
+    contrasts: pd.DataFrame, comparison: Comparison, unit: str
 ) -> Iterator[Candidate]:
     """Take printed differences between arms."""
     own = _own(contrasts, comparison)
-    if comparison["techniques"]:
-        own = own[own["technique"].isin(comparison["techniques"])]
-    if comparison["comparators"]:
-        own = own[own["comparator"].isin(comparison["comparators"])]
+    if comparison.techniques:
+        own = own[own["technique"].isin(comparison.techniques)]
+    if comparison.comparators:
+        own = own[own["comparator"].isin(comparison.comparators)]
     for row in own.itertuples():
         one = Candidate(
             trial=row.trial,
@@ -292,13 +294,11 @@ def _take_contrasts(
             one.reasons.append("the source does not say what a positive number means")
         if row.unit != unit or row.unit == "unknown":
             one.reasons.append(_unit_reason(row.unit, unit))
-        chosen = comparison["choose"].get(row.trial)
+        chosen = comparison.choose.get(row.trial)
         if chosen is not None and row.treatment_arm != chosen:
             one.reasons.append(f"shares its control arm with '{chosen}', which is pooled")
-        if comparison["measure"] != "MD":
-            one.reasons.append(
-                f"a printed difference cannot be turned into {comparison['measure']}"
-            )
+        if comparison.measure != "MD":
+            one.reasons.append(f"a printed difference cannot be turned into {comparison.measure}")
         elif row.unit == unit:
             one.values |= {"yi": row.effect, "vi": row.se**2}
             if np.isnan(row.se):
@@ -317,17 +317,17 @@ def _take_contrasts(
 
 
 def _follow_arms(
-    arms: pd.DataFrame, comparison: Mapping[str, Any], unit: str, assumed_r: float
+    arms: pd.DataFrame, comparison: Comparison, unit: str, assumed_r: float
 ) -> Iterator[Candidate]:
     """Follow single arms from before to after."""
-    kinds = comparison.get("kinds") or default_kinds(comparison["measure"])
+    kinds = comparison.kinds or default_kinds(comparison.measure)
     own = _own(arms, comparison)
     own = own[own["kind"].isin(kinds)]
     wanted = own["role"].eq("treatment") & (
-        own["technique"].isin(comparison["techniques"]) if comparison["techniques"] else True
+        own["technique"].isin(comparison.techniques) if comparison.techniques else True
     )
     others = own["role"].eq("control") & (
-        own["comparator"].isin(comparison["comparators"]) if comparison["comparators"] else True
+        own["comparator"].isin(comparison.comparators) if comparison.comparators else True
     )
     followed = own[wanted | others]
     for at, cells in zip(followed.index, followed.itertuples(), strict=True):
@@ -347,8 +347,8 @@ def _follow_arms(
         one.notes += [row["note"]] if isinstance(row["note"], str) else []
         _check_rows(one, [cells], unit)
         _note_recovered(one, [cells])
-        _set_paired(one, row, arms, assumed_r, comparison["measure"])
-        _compute(one, comparison["measure"])
+        _set_paired(one, row, arms, assumed_r, comparison.measure)
+        _compute(one, comparison.measure)
         yield one
 
 
@@ -454,23 +454,23 @@ def _paired(one: Candidate, measure: str) -> Any:
     return escalc(measure, **arguments, sd1=v["sd1"], sd2=v["sd2"])
 
 
-def _choose(found: list[Candidate], comparison: Mapping[str, Any]) -> None:
+def _choose(found: list[Candidate], comparison: Comparison) -> None:
     """Leave at most one pooled row per trial (per arm, where arms are followed)."""
-    kinds = [*(comparison.get("kinds") or default_kinds(comparison["measure"])), "contrast"]
+    kinds = [*(comparison.kinds or default_kinds(comparison.measure)), "contrast"]
     by: dict[str, list[Candidate]] = {}
     for one in found:
-        why = comparison["leave_out"].get(one.trial)
+        why = comparison.leave_out.get(one.trial)
         if why:
             one.reasons.append(why)
         if one.usable:
-            apart = comparison["estimand"] != "between_arm" or (
-                comparison["several_arms"] == "split" and one.basis == "arms"
+            apart = comparison.estimand != "between_arm" or (
+                comparison.several_arms == "split" and one.basis == "arms"
             )
             key = f"{one.trial} {one.arms}" if apart else one.trial
             by.setdefault(key, []).append(one)
     for several in by.values():
-        wanted = comparison["timepoints"].get(several[0].trial)
-        target = comparison["target_day"]
+        wanted = comparison.timepoints.get(several[0].trial)
+        target = comparison.target_day
 
         def rank(one: Candidate, wanted: str | None = wanted, target: float = target) -> Any:
             far = abs(one.time_days - target)
@@ -492,9 +492,9 @@ def _choose(found: list[Candidate], comparison: Mapping[str, Any]) -> None:
                 )
 
 
-def _subgroup(comparison: Mapping[str, Any], treated: Any, control: Any) -> str | None:
+def _subgroup(comparison: Comparison, treated: Any, control: Any) -> str | None:
     """Label a row by what the comparison's subgroups are made of."""
-    by = comparison["subgroup_by"]
+    by = comparison.subgroup_by
     if by == "none":
         return None
     if by == "comparator":
@@ -508,21 +508,19 @@ def _subgroup(comparison: Mapping[str, Any], treated: Any, control: Any) -> str 
     return label.replace("_", " ") if isinstance(label, str) else "not stated"
 
 
-def _as_row(
-    one: Candidate, comparison: Mapping[str, Any], unit: str, level: float
-) -> dict[str, Any]:
+def _as_row(one: Candidate, comparison: Comparison, unit: str, level: float) -> dict[str, Any]:
     from scipy.special import ndtri
 
     v = one.values
     yi, vi = v.get("yi", NAN), v.get("vi", NAN)
     half = float(ndtri((1 + level) / 2)) * float(np.sqrt(vi))
     numbers = ("n1", "mean1", "sd1", "n2", "mean2", "sd2", "events1", "events2", "r")
-    measure = comparison["measure"]
+    measure = comparison.measure
     return {
-        "comparison": comparison["id"],
-        "label": comparison["label"],
-        "outcome": comparison["outcome"],
-        "estimand": comparison["estimand"],
+        "comparison": comparison.id,
+        "label": comparison.label,
+        "outcome": comparison.outcome,
+        "estimand": comparison.estimand,
         "measure": measure,
         "unit": describe_unit(measure, unit),
         "subgroup": one.subgroup,

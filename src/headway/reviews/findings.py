@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from headway.config.review import Control
 from headway.reviews import certainty
 from headway.tables import conform, empty
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from headway.config.review import Comparison, Finding, Outcome, Review
+
 RATIOS = ("RR", "OR")
 RISKS = ("RR", "OR", "RD")
 NAN = float("nan")
 
 
-def summarise_findings(
-    effects: pd.DataFrame, pooled: pd.DataFrame, review: Mapping[str, Any]
-) -> pd.DataFrame:
+def summarise_findings(effects: pd.DataFrame, pooled: pd.DataFrame, review: Review) -> pd.DataFrame:
     """Compute a row of the summary of findings per entry of `findings` in review.yaml.
 
     Parameters
@@ -39,35 +40,35 @@ def summarise_findings(
     import pandas as pd
 
     rows = []
-    for entry in review["findings"]:
-        comparison = next(c for c in review["comparisons"] if c["id"] == entry["comparison"])
-        outcome = review["outcomes"][comparison["outcome"]]
+    for entry in review.findings:
+        comparison = review.comparison(entry.comparison)
+        outcome = review.outcomes[comparison.outcome]
         head = {
-            "comparison": entry["comparison"],
-            "subgroup": entry["subgroup"],
-            "outcome": outcome["label"] or comparison["outcome"],
-            "measure": comparison["measure"],
+            "comparison": entry.comparison,
+            "subgroup": entry.subgroup,
+            "outcome": outcome.label or comparison.outcome,
+            "measure": comparison.measure,
             **_read_judgements(entry),
         }
         found = pooled[
-            (pooled["comparison"] == entry["comparison"])
-            & (pooled["subgroup"] == entry["subgroup"])
+            (pooled["comparison"] == entry.comparison)
+            & (pooled["subgroup"] == entry.subgroup)
             & pooled["declared"]
         ]
         if not len(found):
-            rows.append({**head, "unit": outcome["unit"], "k": 0, **_nothing()})
+            rows.append({**head, "unit": outcome.unit, "k": 0, **_nothing()})
             continue
         row = found.iloc[0]
-        own = effects[(effects["comparison"] == entry["comparison"]) & effects["pooled"]]
-        if entry["subgroup"] != "overall":
-            own = own[own["subgroup"] == entry["subgroup"]]
+        own = effects[(effects["comparison"] == entry.comparison) & effects["pooled"]]
+        if entry.subgroup != "overall":
+            own = own[own["subgroup"] == entry.subgroup]
         rows.append(
             {
                 **head,
                 "unit": row["unit"],
                 "k": int(row["k"]),
                 "n_total": row["n_total"],
-                **_compute(row, own, entry, comparison, outcome, review["level"]),
+                **_compute(row, own, entry, comparison, outcome, review.level),
             }
         )
     return conform("findings", pd.DataFrame(rows)) if rows else empty("findings")
@@ -77,18 +78,18 @@ def _nothing() -> dict[str, Any]:
     return dict.fromkeys(("estimate", "ci_low", "ci_high", "n_total"), NAN)
 
 
-def _read_judgements(entry: Mapping[str, Any]) -> dict[str, Any]:
-    typed = entry["judgements"]
+def _read_judgements(entry: Finding) -> dict[str, Any]:
+    typed = entry.judgements
     words = [
-        f"{name.replace('_', ' ')} {typed[name]['levels']}: {typed[name]['why']}"
+        f"{name.replace('_', ' ')} {typed[name].levels}: {typed[name].why}"
         for name in certainty.DOMAINS
         if name in typed
     ]
-    doubts = certainty.check_grade(typed, entry.get("certainty"), entry.get("signed_by"))
+    doubts = certainty.check_grade(typed, entry.certainty, entry.signed_by)
     return {
         "judgements": "; ".join(words) or None,
-        "certainty": entry.get("certainty"),
-        "signed_by": entry.get("signed_by"),
+        "certainty": entry.certainty,
+        "signed_by": entry.signed_by,
         "doubts": "; ".join(doubts) or None,
     }
 
@@ -96,21 +97,21 @@ def _read_judgements(entry: Mapping[str, Any]) -> dict[str, Any]:
 def _compute(
     row: Any,
     own: pd.DataFrame,
-    entry: Mapping[str, Any],
-    comparison: Mapping[str, Any],
-    outcome: Mapping[str, Any],
+    entry: Finding,
+    comparison: Comparison,
+    outcome: Outcome,
     level: float,
 ) -> dict[str, Any]:
-    measure, low_good = comparison["measure"], outcome["lower_is_better"]
+    measure, low_good = comparison.measure, outcome.lower_is_better
     numbers = [float(row[c]) for c in ("estimate", "ci_low", "ci_high")]
     shown = [float(np.exp(x)) for x in numbers] if measure in RATIOS else numbers
     control = _find_control(own, entry, measure)
     out: dict[str, Any] = dict(zip(("estimate", "ci_low", "ci_high"), shown, strict=True))
     out["control"] = control["words"]
-    meaningful = entry.get("meaningful")
-    limit = float(meaningful["value"]) if meaningful else NAN
+    meaningful = entry.meaningful
+    limit = float(meaningful.value) if meaningful else NAN
     if meaningful:
-        out |= {"meaningful": limit, "meaningful_source": meaningful["source"]}
+        out |= {"meaningful": limit, "meaningful_source": meaningful.source}
     # Differences on the scale of the meaningful difference, or none.
     differences: list[float] | None = None
     if measure in RISKS and not np.isnan(control["risk"]):
@@ -162,11 +163,13 @@ def _compute(
     return out
 
 
-def _find_control(own: pd.DataFrame, entry: Mapping[str, Any], measure: str) -> dict[str, Any]:
+def _find_control(own: pd.DataFrame, entry: Finding, measure: str) -> dict[str, Any]:
     """Find what people without the treatment have: as typed, else from the pooled control arms."""
-    typed = entry.get("control") or {}
-    out: dict[str, Any] = {k: float(typed.get(k, NAN)) for k in ("mean", "sd", "risk")}
-    source = typed.get("source") or ""
+    stated = entry.control or Control()
+    source = stated.source
+    numbers = {"mean": stated.mean, "sd": stated.sd, "risk": stated.risk}
+    typed = {k: float(x) for k, x in numbers.items() if x is not None}
+    out: dict[str, Any] = {k: typed.get(k, NAN) for k in numbers}
     n = own["n2"].to_numpy(dtype=float)
     computed = []
     for name, column in (("mean", "mean2"), ("sd", "sd2")):
@@ -182,7 +185,7 @@ def _find_control(own: pd.DataFrame, entry: Mapping[str, Any], measure: str) -> 
     if measure in RISKS and np.isnan(out["risk"]) and known.any():
         out["risk"] = float(events[known].sum() / n[known].sum())
         computed.append(f"risk {out['risk']:.3f}")
-    words = [f"{k} {typed[k]:g}" for k in ("mean", "sd", "risk") if k in typed]
+    words = [f"{k} {typed[k]:g}" for k in typed]
     text = f"{', '.join(words)} (typed{': ' + source if source else ''})" if words else ""
     if computed:
         text += f"{'; ' if text else ''}{', '.join(computed)} of the pooled trials' control arms"

@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from headway.config.schema import to_dict
 from headway.effects.units import convert
 from headway.tables import conform, empty
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from headway.config.review import IpdFile, Review
 
 BASELINE = "baseline"
 FEW = 7  # arms of this size or smaller are withheld unless the data are public
@@ -118,7 +121,7 @@ def read_covariates(rows: pd.DataFrame, names: Sequence[str]) -> NDArray[np.floa
     return np.column_stack(columns) if columns else np.empty((len(rows), 0))
 
 
-def summarise(ipd: pd.DataFrame, review: Mapping[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def summarise(ipd: pd.DataFrame, review: Review) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Compute the arms and the adjusted differences that a trial's individual data give.
 
     Parameters
@@ -136,31 +139,32 @@ def summarise(ipd: pd.DataFrame, review: Mapping[str, Any]) -> tuple[pd.DataFram
     """
     import pandas as pd
 
-    if not len(ipd):
+    spec = review.files.ipd
+    if spec is None or not len(ipd):
         return empty("arms"), empty("contrasts")
-    spec = review["files"]["ipd"]
     arms: list[dict[str, Any]] = []
     contrasts: list[dict[str, Any]] = []
     for _, own in ipd.groupby(["trial", "outcome", "timepoint"], sort=False):
         whole = own[own["value"].notna()]
-        small = spec["disclosure"] != "public" and whole["arm"].value_counts().min() <= FEW
+        small = spec.disclosure != "public" and whole["arm"].value_counts().min() <= FEW
         if small:
             continue
         head = _head(own.iloc[0], spec, review)
         for name, part in whole.groupby("arm", sort=False):
-            arms += _summarise_arm(part, {**head, **spec["arms"][name]["is"], "arm": name})
+            arms += _summarise_arm(part, {**head, **to_dict(spec.arms[name].is_), "arm": name})
         names = {part.iloc[0]["role"]: arm for arm, part in whole.groupby("arm", sort=False)}
         if len(whole["arm"].unique()) == 2 and set(names) == {"treatment", "control"}:
-            contrasts.append(_adjust(whole, names, head, spec, review["level"]))
+            contrasts.append(_adjust(whole, names, head, spec, review.level))
     return (
         conform("arms", pd.DataFrame(arms)) if arms else empty("arms"),
         conform("contrasts", pd.DataFrame(contrasts)) if contrasts else empty("contrasts"),
     )
 
 
-def _head(row: Any, spec: Mapping[str, Any], review: Mapping[str, Any]) -> dict[str, Any]:
-    unit = review["outcomes"][row["outcome"]]["unit"]
-    known = {k: spec[k] for k in ("year", "doi", "condition") if spec.get(k) is not None}
+def _head(row: Any, spec: IpdFile, review: Review) -> dict[str, Any]:
+    unit = review.outcomes[row["outcome"]].unit
+    stated = {"year": spec.year, "doi": spec.doi, "condition": spec.condition}
+    known = {k: v for k, v in stated.items() if v is not None}
     return {
         "trial": row["trial"],
         **known,
@@ -170,7 +174,7 @@ def _head(row: Any, spec: Mapping[str, Any], review: Mapping[str, Any]) -> dict[
         "timepoint": row["timepoint"],
         "time_days": row["time_days"],
         "status": "computed",
-        "source": f"computed from individual data: {spec['source']}",
+        "source": f"computed from individual data: {spec.source}",
         "file": row["file"],
         "line": 1,
     }
@@ -202,20 +206,20 @@ def _adjust(
     whole: pd.DataFrame,
     names: Mapping[str, str],
     head: dict[str, Any],
-    spec: Mapping[str, Any],
+    spec: IpdFile,
     level: float,
 ) -> dict[str, Any]:
-    adjust = [BASELINE, *spec["adjust"]]
+    adjust = [BASELINE, *spec.adjust]
     found = ancova(
         whole["value"], whole["role"].eq("treatment"), read_covariates(whole, adjust), level=level
     )
-    treated, control = (spec["arms"][names[r]]["is"] for r in ("treatment", "control"))
+    treated, control = (spec.arms[names[r]].is_ for r in ("treatment", "control"))
     return {
         **head,
         "treatment_arm": names["treatment"],
         "control_arm": names["control"],
-        "technique": treated.get("technique"),
-        "comparator": control.get("comparator"),
+        "technique": treated.technique,
+        "comparator": control.comparator,
         "effect_type": f"ANCOVA: {', '.join(adjust)}",
         "printed_effect": found.estimate,
         "printed_ci_low": np.nan,

@@ -23,10 +23,12 @@ from headway.tables import conform, empty
 if TYPE_CHECKING:
     import pandas as pd
 
+    from headway.config.review import Model, PublishedResult, Review, Tolerance
+
 NAN = float("nan")
 RATIOS = ("RR", "OR")
 PARTS = ("estimate", "ci_low", "ci_high")
-Search = Callable[[Mapping[str, Any], Mapping[str, str]], Sequence[str]]
+Search = Callable[["PublishedResult", Mapping[str, str]], Sequence[str]]
 
 
 def judge_number(published: str, recomputed: float, units: float = 1.0) -> dict[str, Any]:
@@ -65,7 +67,7 @@ def judge_number(published: str, recomputed: float, units: float = 1.0) -> dict[
 
 
 def judge_review(
-    review: Mapping[str, Any],
+    review: Review,
     arms: pd.DataFrame,
     published: pd.DataFrame,
     effects: pd.DataFrame,
@@ -96,18 +98,18 @@ def judge_review(
     import pandas as pd
 
     rows: list[dict[str, Any]] = []
-    for entry in review["published"]:
+    for entry in review.published:
         printed, source, k = _read_printed(entry, published)
-        target = entry["recompute"]
-        if "comparison" in target:
+        target = entry.recompute
+        if target.comparison is not None:
             values, how, missing = _recompute_pooled(entry, review, effects, pooled, k)
-        elif "adjust" in target:
+        elif target.adjust is not None:
             values, how, missing = _recompute_adjusted(entry, review, ipd)
-        elif "arm" in target:
+        elif target.arm is not None:
             values, how, missing = _recompute_arm(entry, arms)
         else:
             values, how, missing = _recompute_trial(entry, review, arms)
-        head = {"quantity": entry["id"], "label": entry["label"], "how": how, "source": source}
+        head = {"quantity": entry.id, "label": entry.label, "how": how, "source": source}
         guesses = ""
         if not missing and search is not None and not _all_close(printed, values, review):
             guesses = _say_guesses(search(entry, printed))
@@ -127,18 +129,16 @@ def judge_review(
                     }
                 )
                 continue
-            found = judge_number(text, values[part], review["tolerance"]["units"])
-            why = _explain(found, review["tolerance"])
+            found = judge_number(text, values[part], review.tolerance.units)
+            why = _explain(found, review.tolerance)
             if why and guesses:
                 why = f"{why}. {guesses}"
             rows.append({**head, "part": part, **found, "explanation": why})
     return conform("reproduction", pd.DataFrame(rows)) if rows else empty("reproduction")
 
 
-def _all_close(
-    printed: Mapping[str, str], values: Mapping[str, float], review: Mapping[str, Any]
-) -> bool:
-    units = review["tolerance"]["units"]
+def _all_close(printed: Mapping[str, str], values: Mapping[str, float], review: Review) -> bool:
+    units = review.tolerance.units
     found = (judge_number(text, values[part], units) for part, text in printed.items())
     return all(one["verdict"] == "reproduced" for one in found)
 
@@ -154,103 +154,103 @@ def _unit_of(text: str) -> float:
     return float(Decimal(1).scaleb(int(Decimal(text).as_tuple().exponent)))
 
 
-def _explain(found: Mapping[str, Any], tolerance: Mapping[str, Any]) -> str | None:
+def _explain(found: Mapping[str, Any], tolerance: Tolerance) -> str | None:
     if found["verdict"] == "reproduced":
         return None
     units = abs(found["difference"]) / found["printed_unit"]
     text = f"differs by {found['difference']:+.3g}, {units:.1f} units of the last printed digit"
-    if tolerance["units"] != 1:
-        text += f" (tolerance {tolerance['units']:g}: {tolerance['reason']})"
+    if tolerance.units != 1:
+        text += f" (tolerance {tolerance.units:g}: {tolerance.reason})"
     return text
 
 
 def _read_printed(
-    entry: Mapping[str, Any], published: pd.DataFrame
+    entry: PublishedResult, published: pd.DataFrame
 ) -> tuple[dict[str, str], str, int | None]:
     """Read the printed numbers of a quantity as text, with their precision."""
-    if "from_pooled" not in entry:
-        printed = {"estimate": entry["estimate"]}
-        printed |= {part: entry[part] for part in ("sd", "n") if part in entry}
-        if "ci" in entry:
-            printed |= {"ci_low": entry["ci"][0], "ci_high": entry["ci"][1]}
-        return printed, _describe_source(entry), entry.get("k")
-    where = entry["from_pooled"]
+    where = entry.from_pooled
+    if where is None:
+        low, high = entry.ci or (None, None)
+        typed = {"estimate": entry.estimate, "sd": entry.sd, "n": entry.n}
+        typed |= {"ci_low": low, "ci_high": high}
+        stated = {part: text for part, text in typed.items() if text is not None}
+        return stated, _describe_source(entry), entry.k
     row = published[
-        (published["outcome"] == where["outcome"]) & (published["subgroup"] == where["subgroup"])
+        (published["outcome"] == where.outcome) & (published["subgroup"] == where.subgroup)
     ]
     if not len(row):
-        raise LookupError(f"published.{entry['id']}: no such row in files.pooled")
+        raise LookupError(f"published.{entry.id}: no such row in files.pooled")
     one = row.iloc[0]
     names = {"estimate": "effect", "ci_low": "ci_low", "ci_high": "ci_high"}
     printed = {p: f"{one[c]:.{one['decimals']}f}" for p, c in names.items() if not np.isnan(one[c])}
     return printed, str(one["source"]), None if one.isna()["k"] else int(one["k"])
 
 
-def _describe_source(entry: Mapping[str, Any]) -> str:
-    text = entry["source"] or "not stated"
-    return text if entry["status"] == "retrieved" else f"{text} ({entry['status']})"
+def _describe_source(entry: PublishedResult) -> str:
+    text = entry.source or "not stated"
+    return text if entry.status == "retrieved" else f"{text} ({entry.status})"
 
 
 def _recompute_pooled(
-    entry: Mapping[str, Any],
-    review: Mapping[str, Any],
+    entry: PublishedResult,
+    review: Review,
     effects: pd.DataFrame,
     pooled: pd.DataFrame,
     k: int | None,
 ) -> tuple[dict[str, float], str, str]:
     """Find a pooled estimate in the published sign, scale and unit; else what is missing."""
-    target, model = entry["recompute"], entry.get("model") or review["model"]
-    comparison = next(c for c in review["comparisons"] if c["id"] == target["comparison"])
+    target, model = entry.recompute, entry.model or review.model
+    comparison = review.comparison(target.comparison)
     row = pooled[
-        (pooled["comparison"] == target["comparison"])
-        & (pooled["subgroup"] == target["subgroup"])
-        & (pooled["method"] == model["method"])
-        & (pooled["test"] == model["test"])
+        (pooled["comparison"] == target.comparison)
+        & (pooled["subgroup"] == target.subgroup)
+        & (pooled["method"] == model.method)
+        & (pooled["test"] == model.test)
         & pooled["assumption"].isna()
     ]
-    how = f"{comparison['measure']}, {model['method']}, {model['test']}"
+    how = f"{comparison.measure}, {model.method}, {model.test}"
     there = int(row["k"].iloc[0]) if len(row) else 0
     if there == 0 or (k is not None and there < k):
         of = f" of {k}" if k is not None else ""
-        return {}, how, f"{there}{of} trials are here: {entry['not_public'] or 'rows are missing'}"
+        return {}, how, f"{there}{of} trials are here: {entry.not_public or 'rows are missing'}"
     values = {part: float(row[part].iloc[0]) for part in PARTS}
-    if comparison["measure"] in RATIOS:
+    if comparison.measure in RATIOS:
         values = {part: float(np.exp(v)) for part, v in values.items()}
-    elif comparison["measure"] == "MD" and "unit" in entry:
-        values = _change_unit(values, review["outcomes"][comparison["outcome"]]["unit"], entry)
+    elif comparison.measure == "MD" and entry.unit is not None:
+        values = _change_unit(values, review.outcomes[comparison.outcome].unit, entry)
     return turn(values, entry), f"{how}, k = {there}", ""
 
 
 def _recompute_trial(
-    entry: Mapping[str, Any], review: Mapping[str, Any], arms: pd.DataFrame
+    entry: PublishedResult, review: Review, arms: pd.DataFrame
 ) -> tuple[dict[str, float], str, str]:
     """Recompute a printed difference from the two arms that the same source prints."""
-    target = entry["recompute"]
+    target = entry.recompute
     own = arms[
-        (arms["trial"] == target["trial"])
-        & (arms["outcome"] == target["outcome"])
-        & (arms["timepoint"] == target["timepoint"])
+        (arms["trial"] == target.trial)
+        & (arms["outcome"] == target.outcome)
+        & (arms["timepoint"] == target.timepoint)
         & arms["kind"].ne("baseline")
     ]
-    one = own[own["arm"] == target["treatment_arm"]]
-    two = own[own["arm"] == target["control_arm"]]
+    one = own[own["arm"] == target.treatment_arm]
+    two = own[own["arm"] == target.control_arm]
     how = "MD from the printed arms, unpooled standard error, normal interval"
     if len(one) != 1 or len(two) != 1:
-        return {}, how, entry["not_public"] or "the arms are not printed"
+        return {}, how, entry.not_public or "the arms are not printed"
     a, b = one.iloc[0], two.iloc[0]
     numbers = [a["n"], a["mean"], a["sd"], b["n"], b["mean"], b["sd"]]
     if any(np.isnan(x) for x in numbers):
-        return {}, how, entry["not_public"] or "n, mean or SD of an arm is not printed"
+        return {}, how, entry.not_public or "n, mean or SD of an arm is not printed"
     yi, vi = escalc(
         "MD", n1=a["n"], mean1=a["mean"], sd1=a["sd"], n2=b["n"], mean2=b["mean"], sd2=b["sd"]
     )
-    fit = pool([float(yi)], [float(vi)], method="EE", test="z", level=review["level"])
+    fit = pool([float(yi)], [float(vi)], method="EE", test="z", level=review.level)
     values = {
         "estimate": float(fit.estimate),
         "ci_low": float(fit.ci_low),
         "ci_high": float(fit.ci_high),
     }
-    if "unit" in entry:
+    if entry.unit is not None:
         values = _change_unit(values, a["unit"], entry)
     recalled = [
         x
@@ -262,58 +262,57 @@ def _recompute_trial(
     return turn(values, entry), how + note, ""
 
 
-def _recompute_arm(
-    entry: Mapping[str, Any], arms: pd.DataFrame
-) -> tuple[dict[str, float], str, str]:
+def _recompute_arm(entry: PublishedResult, arms: pd.DataFrame) -> tuple[dict[str, float], str, str]:
     """Read mean, SD and n of one arm as they are computed from the trial's own data."""
-    target = entry["recompute"]
+    target = entry.recompute
     own = arms[
-        (arms["trial"] == target["trial"])
-        & (arms["outcome"] == target["outcome"])
-        & (arms["timepoint"] == target["timepoint"])
-        & (arms["arm"] == target["arm"])
+        (arms["trial"] == target.trial)
+        & (arms["outcome"] == target.outcome)
+        & (arms["timepoint"] == target.timepoint)
+        & (arms["arm"] == target.arm)
         & arms["kind"].eq("final")
         & arms["status"].eq("computed")
     ]
     how = "mean, SD and n of the individual data"
     if len(own) != 1:
-        return {}, how, entry["not_public"] or "the individual data are not here"
+        return {}, how, entry.not_public or "the individual data are not here"
     row = own.iloc[0]
     return {"estimate": float(row["mean"]), "sd": float(row["sd"]), "n": float(row["n"])}, how, ""
 
 
 def _recompute_adjusted(
-    entry: Mapping[str, Any], review: Mapping[str, Any], ipd: pd.DataFrame | None
+    entry: PublishedResult, review: Review, ipd: pd.DataFrame | None
 ) -> tuple[dict[str, float], str, str]:
     """Recompute a difference adjusted by analysis of covariance."""
-    target = entry["recompute"]
-    how = f"ANCOVA on individual data, adjusted for {', '.join(target['adjust']) or 'nothing'}"
+    target = entry.recompute
+    adjust = target.adjust or ()
+    how = f"ANCOVA on individual data, adjusted for {', '.join(adjust) or 'nothing'}"
     if ipd is None or not len(ipd):
-        return {}, how, entry["not_public"] or "the individual data are not here"
-    own = select(ipd, target["trial"], target["outcome"], target["timepoint"])
+        return {}, how, entry.not_public or "the individual data are not here"
+    own = select(ipd, *target.place)
     if not len(own):
         return {}, how, "no such outcome and timepoint in the individual data"
     found = ancova(
         own["value"],
         own["role"].eq("treatment"),
-        read_covariates(own, target["adjust"]),
-        level=review["level"],
+        read_covariates(own, adjust),
+        level=review.level,
     )
-    unit = review["outcomes"][target["outcome"]]["unit"]
-    values = change_unit(found, unit, entry.get("unit", unit))
+    unit = review.outcomes[target.place[1]].unit
+    values = change_unit(found, unit, entry.unit or unit)
     return turn(values, entry), f"{how}; t interval, n = {found.n}", ""
 
 
-def _change_unit(values: dict[str, float], unit: str, entry: Mapping[str, Any]) -> dict[str, float]:
-    factor = convert(unit, entry["unit"])
+def _change_unit(values: dict[str, float], unit: str, entry: PublishedResult) -> dict[str, float]:
+    factor = convert(unit, entry.unit or unit)
     if factor is None:
-        raise LookupError(f"published.{entry['id']}: {unit} cannot be turned into {entry['unit']}")
+        raise LookupError(f"published.{entry.id}: {unit} cannot be turned into {entry.unit}")
     return {part: v * factor for part, v in values.items()}
 
 
-def turn(values: dict[str, float], entry: Mapping[str, Any]) -> dict[str, float]:
+def turn(values: dict[str, float], entry: PublishedResult) -> dict[str, float]:
     """Turn treatment - control into the published sign."""
-    if entry["positive_means"] == "treatment_minus_control":
+    if entry.positive_means == "treatment_minus_control":
         return values
     return {
         "estimate": -values["estimate"],
@@ -322,7 +321,7 @@ def turn(values: dict[str, float], entry: Mapping[str, Any]) -> dict[str, float]
     }
 
 
-def check_consistency(published: pd.DataFrame, review: Mapping[str, Any]) -> pd.DataFrame:
+def check_consistency(published: pd.DataFrame, review: Review) -> pd.DataFrame:
     """Combine published subgroup results with each other: a check, never the source's analysis.
 
     Standard errors are those that the printed limits imply; the Q of the combination is the test
@@ -336,27 +335,27 @@ def check_consistency(published: pd.DataFrame, review: Mapping[str, Any]) -> pd.
     import pandas as pd
 
     rows: list[dict[str, Any]] = []
-    for check in review["consistency"]:
-        for outcome in check["outcomes"]:
+    for check in review.consistency:
+        for outcome in check.outcomes:
             own = published[published["outcome"] == outcome]
             own = own[own[["effect", "ci_low", "ci_high"]].notna().all(axis=1)]
             if len(own) < 2:
                 continue
             sign = np.where(own["positive_means"] == "control_minus_treatment", -1.0, 1.0)
             se = se_from_ci(own["ci_low"].to_numpy(), own["ci_high"].to_numpy())
-            for model in check["models"]:
+            for model in check.models:
                 fit = pool(
                     sign * own["effect"].to_numpy(),
                     se**2,
-                    method=model["method"],
-                    test=model["test"],
-                    level=review["level"],
+                    method=model.method,
+                    test=model.test,
+                    level=review.level,
                 )
                 outside = float(fit.ci_low) > 0 or float(fit.ci_high) < 0
                 rows.append(
                     {
-                        "check": check["id"],
-                        "label": check["label"],
+                        "check": check.id,
+                        "label": check.label,
                         "outcome": outcome,
                         "unit": UNITS[own["unit"].iloc[0]].label,
                         "model": _name_model(model),
@@ -373,8 +372,8 @@ def check_consistency(published: pd.DataFrame, review: Mapping[str, Any]) -> pd.
     return conform("consistency", pd.DataFrame(rows)) if rows else empty("consistency")
 
 
-def _name_model(model: Mapping[str, str]) -> str:
-    method, test = model["method"], model["test"]
+def _name_model(model: Model) -> str:
+    method, test = model.method, model.test
     name = "common effect" if method == "EE" else f"random effects, {method}"
     ways = {"z": "", "t": ", t", "knha": ", Hartung-Knapp", "adhoc": ", Hartung-Knapp with floor"}
     return name + ways[test]

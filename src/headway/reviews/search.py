@@ -8,6 +8,7 @@ declares come first.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import combinations, product
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ from headway.reviews.reproduce import RATIOS, judge_number, turn
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from headway.config.review import Comparison, PublishedResult, Review
 
 MOST = 3  # candidates listed for one quantity
 MOST_TRIALS = 40  # beyond it single trials are not left out: too many tries to mean anything
@@ -46,7 +49,7 @@ class Searcher:
 
     def __init__(
         self,
-        review: Mapping[str, Any],
+        review: Review,
         arms: pd.DataFrame,
         contrasts: pd.DataFrame,
         ipd: pd.DataFrame | None = None,
@@ -56,18 +59,18 @@ class Searcher:
         self._contrasts = contrasts
         self._ipd = ipd
 
-    def __call__(self, entry: Mapping[str, Any], printed: Mapping[str, str]) -> list[str]:
+    def __call__(self, entry: PublishedResult, printed: Mapping[str, str]) -> list[str]:
         """List up to three choices, in words, that give every printed part of a quantity."""
-        target = entry["recompute"]
-        if "comparison" in target:
+        target = entry.recompute
+        if target.comparison is not None:
             tried = self._try_pooled(entry)
-        elif "adjust" in target:
+        elif target.adjust is not None:
             tried = self._try_adjusted(entry)
-        elif "arm" in target:
+        elif target.arm is not None:
             return []  # a mean has no other way to be computed
         else:
             tried = self._try_trial(entry)
-        units = self._review["tolerance"]["units"]
+        units = self._review.tolerance.units
         found: list[tuple[int, str]] = []
         for departures, words, values in tried:
             if any(np.isnan(values[part]) for part in printed):
@@ -80,16 +83,16 @@ class Searcher:
 
     # ---- pooled estimates ------------------------------------------------------------------------
 
-    def _try_pooled(self, entry: Mapping[str, Any]) -> Iterator[tuple[int, str, dict[str, float]]]:
-        review, target = self._review, entry["recompute"]
-        declared = entry.get("model") or review["model"]
-        comparison = next(c for c in review["comparisons"] if c["id"] == target["comparison"])
+    def _try_pooled(self, entry: PublishedResult) -> Iterator[tuple[int, str, dict[str, float]]]:
+        review, target = self._review, entry.recompute
+        declared = entry.model or review.model
+        comparison = review.comparison(target.comparison)
         for changes, departures, frames, label in self._list_rows(comparison):
-            other = {**comparison, **changes}
-            effects = build_effects(*frames, {**review, "comparisons": [other]}, check=False)
+            other = replace(comparison, **changes)
+            effects = build_effects(*frames, replace(review, comparisons=(other,)), check=False)
             own = effects[effects["pooled"]]
-            if target["subgroup"] != "overall":
-                own = own[own["subgroup"] == target["subgroup"]]
+            if target.subgroup != "overall":
+                own = own[own["subgroup"] == target.subgroup]
             for dropped in [None, *(own.index if 2 < len(own) <= MOST_TRIALS else [])]:
                 used = own if dropped is None else own.drop(index=dropped)
                 if not len(used):
@@ -100,9 +103,9 @@ class Searcher:
                     if method == "EE" and test not in ("z", "t"):
                         continue
                     steps = [
-                        (method != declared["method"], f"{method}"),
-                        (test != declared["test"], f"{test} interval"),
-                        (level != review["level"], f"{100 * level:g} % interval"),
+                        (method != declared.method, f"{method}"),
+                        (test != declared.test, f"{test} interval"),
+                        (level != review.level, f"{100 * level:g} % interval"),
                     ]
                     words = [*label, *out, *(text for changed, text in steps if changed)]
                     if not words:
@@ -115,23 +118,23 @@ class Searcher:
                     yield departures + len(out) + len(words), ", ".join(words), values
 
     def _list_rows(
-        self, comparison: Mapping[str, Any]
+        self, comparison: Comparison
     ) -> Iterator[tuple[dict[str, Any], int, tuple[pd.DataFrame, pd.DataFrame], list[str]]]:
         """List ways to choose the rows and the measure: what changes, and in words."""
         read = (self._arms, self._contrasts)
         yield {}, 0, read, []
-        family = next((f for f in FAMILIES if comparison["measure"] in f), ())
+        family = next((f for f in FAMILIES if comparison.measure in f), ())
         for measure in family:
-            if measure != comparison["measure"]:
-                kinds = comparison.get("kinds") or default_kinds(comparison["measure"])
-                yield {"measure": measure, "kinds": kinds}, 0, read, [measure]
-        if comparison["measure"] in ("MD", "SMD"):
-            declared = list(comparison.get("kinds") or default_kinds(comparison["measure"]))
+            if measure != comparison.measure:
+                usual = comparison.kinds or default_kinds(comparison.measure)
+                yield {"measure": measure, "kinds": tuple(usual)}, 0, read, [measure]
+        if comparison.measure in ("MD", "SMD"):
+            declared = list(comparison.kinds or default_kinds(comparison.measure))
             for kinds in (["final"], ["change"], ["final", "change"]):
                 if kinds != declared:
                     text = "final and change scores" if len(kinds) == 2 else f"{kinds[0]} scores"
-                    yield {"kinds": kinds}, 0, read, [text]
-            if comparison["several_arms"] == "combine":
+                    yield {"kinds": tuple(kinds)}, 0, read, [text]
+            if comparison.several_arms == "combine":
                 yield {"several_arms": "split"}, 0, read, ["shared control arms split"]
         recalled = tuple(
             frame.assign(status=frame["status"].replace("recalled", "computed")) for frame in read
@@ -140,36 +143,36 @@ class Searcher:
             yield {}, 0, (recalled[0], recalled[1]), [RECALLED]
 
     def _present(
-        self, fit: Any, comparison: Mapping[str, Any], entry: Mapping[str, Any]
+        self, fit: Any, comparison: Comparison, entry: PublishedResult
     ) -> dict[str, float]:
         values = {p: float(getattr(fit, p)) for p in ("estimate", "ci_low", "ci_high")}
-        if comparison["measure"] in RATIOS:
+        if comparison.measure in RATIOS:
             values = {part: float(np.exp(v)) for part, v in values.items()}
-        elif comparison["measure"] == "MD" and "unit" in entry:
-            unit = self._review["outcomes"][comparison["outcome"]]["unit"]
-            factor = convert(unit, entry["unit"])
+        elif comparison.measure == "MD" and entry.unit is not None:
+            unit = self._review.outcomes[comparison.outcome].unit
+            factor = convert(unit, entry.unit)
             values = {part: v * (factor or np.nan) for part, v in values.items()}
         return turn(values, entry)
 
     # ---- two arms of one trial -------------------------------------------------------------------
 
-    def _try_trial(self, entry: Mapping[str, Any]) -> Iterator[tuple[int, str, dict[str, float]]]:
+    def _try_trial(self, entry: PublishedResult) -> Iterator[tuple[int, str, dict[str, float]]]:
         from scipy.special import ndtri, stdtrit
 
-        target = entry["recompute"]
+        target = entry.recompute
         arms = self._arms
         own = arms[
-            (arms["trial"] == target["trial"])
-            & (arms["outcome"] == target["outcome"])
+            (arms["trial"] == target.trial)
+            & (arms["outcome"] == target.outcome)
             & arms["kind"].isin(["final", "change"])
         ]
         for (timepoint, kind), rows in own.groupby(["timepoint", "kind"], sort=False):
-            one = rows[rows["arm"] == target["treatment_arm"]]
-            two = rows[rows["arm"] == target["control_arm"]]
+            one = rows[rows["arm"] == target.treatment_arm]
+            two = rows[rows["arm"] == target.control_arm]
             if len(one) != 1 or len(two) != 1:
                 continue
             a, b = one.iloc[0], two.iloc[0]
-            place = [] if timepoint == target["timepoint"] else [f"the arms at {timepoint}"]
+            place = [] if timepoint == target.timepoint else [f"the arms at {timepoint}"]
             place += [f"{kind} scores"] if own["kind"].nunique() > 1 and kind == "change" else []
             sizes = [((a["n"], b["n"]), "")]
             if not np.isnan([a["baseline_n"], b["baseline_n"]]).any():
@@ -193,12 +196,12 @@ class Searcher:
                         ("pooled variance, t interval", common, stdtrit(n1 + n2 - 2, upper)),
                     ):
                         words = [*place, *(t for t in (people, text) if t)]
-                        if level != self._review["level"]:
+                        if level != self._review.level:
                             words.append(f"{100 * level:g} % interval")
                         if not words:
                             continue
                         difference = float(a["mean"] - b["mean"])
-                        factor = convert(a["unit"], entry.get("unit", a["unit"])) or np.nan
+                        factor = convert(a["unit"], entry.unit or a["unit"]) or np.nan
                         values = {
                             "estimate": difference * factor,
                             "ci_low": (difference - float(q) * se) * factor,
@@ -208,16 +211,14 @@ class Searcher:
 
     # ---- individual data -------------------------------------------------------------------------
 
-    def _try_adjusted(
-        self, entry: Mapping[str, Any]
-    ) -> Iterator[tuple[int, str, dict[str, float]]]:
+    def _try_adjusted(self, entry: PublishedResult) -> Iterator[tuple[int, str, dict[str, float]]]:
         if self._ipd is None or not len(self._ipd):
             return
-        target, spec = entry["recompute"], self._review["files"]["ipd"]
-        own = select(self._ipd, target["trial"], target["outcome"], target["timepoint"])
-        unit = self._review["outcomes"][target["outcome"]]["unit"]
-        declared = frozenset(target["adjust"])
-        names = [BASELINE, *spec["covariates"], *spec["factors"]]
+        target, spec = entry.recompute, self._review.files.ipd
+        own = select(self._ipd, *target.place)
+        unit = self._review.outcomes[target.place[1]].unit
+        declared = frozenset(target.adjust or ())
+        names = [BASELINE, *(spec.covariates + spec.factors if spec else ())]
         treated = own["role"].eq("treatment")
         for size in range(len(names) + 1):
             for chosen in combinations(names, size):
@@ -230,14 +231,14 @@ class Searcher:
                             value,
                             treated,
                             read_covariates(own, chosen),
-                            level=self._review["level"],
+                            level=self._review.level,
                         )
                     except ValueError:
                         continue
                     distance = len(declared ^ set(chosen)) + (2 if gain else 0)
                     label = f"adjusted for {', '.join(chosen)}" if chosen else "unadjusted"
                     label += ", on changes" if gain else ""
-                    exact = change_unit(found, unit, entry.get("unit", unit))
+                    exact = change_unit(found, unit, entry.unit or unit)
                     if distance:
                         yield distance, label, turn(exact, entry)
                     yield from _round_first(found, unit, entry, distance, label, exact)
@@ -246,13 +247,13 @@ class Searcher:
 def _round_first(
     found: Any,
     unit: str,
-    entry: Mapping[str, Any],
+    entry: PublishedResult,
     distance: int,
     label: str,
     exact: Mapping[str, float],
 ) -> Iterator[tuple[int, str, dict[str, float]]]:
     """Turn four-week numbers into a year's by 13, before or after rounding them to a decimal."""
-    if unit != "days_per_28" or entry.get("unit") != "days_per_year":
+    if unit != "days_per_28" or entry.unit != "days_per_year":
         return
     numbers = {p: getattr(found, p) for p in exact}
     for digits, text in ((None, ""), (1, ", rounded to one decimal first")):

@@ -7,8 +7,8 @@ estimators and intervals of :mod:`headway.meta.multiverse`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +19,8 @@ from headway.tables import conform, empty
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from headway.config.review import Comparison, Review
 
 FAMILIES = (("MD", "SMD"), ("MC", "SMCC", "SMCR"), ("RR", "OR", "RD"))
 OVERALL = "overall"
@@ -38,7 +40,7 @@ class _Builder:
     Reviews declare one comparison under several measures; their ways are the same.
     """
 
-    def __init__(self, review: Mapping[str, Any]) -> None:
+    def __init__(self, review: Review) -> None:
         self._review = review
         self._built: dict[str, pd.DataFrame] = {}
 
@@ -46,15 +48,15 @@ class _Builder:
         self,
         rows: str,
         frames: tuple[pd.DataFrame, pd.DataFrame],
-        comparison: Mapping[str, Any],
+        comparison: Comparison,
         measure: str,
         r: float,
     ) -> pd.DataFrame:
         """Return the rows of a comparison that are pooled under a measure and correlation."""
-        neutral = {**comparison, "id": "any", "label": "any", "measure": measure}
-        key = json.dumps([rows, neutral, r], sort_keys=True)
+        neutral = replace(comparison, id="any", label="any", measure=measure)
+        key = repr((rows, neutral, r))
         if key not in self._built:
-            own = {**self._review, "comparisons": [neutral]}
+            own = replace(self._review, comparisons=(neutral,))
             effects = build_effects(*frames, own, assumed_r=r, check=False)
             self._built[key] = effects[effects["pooled"]]
         return self._built[key]
@@ -63,8 +65,8 @@ class _Builder:
 def list_ways(
     arms: pd.DataFrame,
     contrasts: pd.DataFrame,
-    review: Mapping[str, Any],
-    comparison: Mapping[str, Any],
+    review: Review,
+    comparison: Comparison,
     builder: _Builder | None = None,
 ) -> Iterator[tuple[str, list[str], list[Effects]]]:
     """Yield, per subgroup that stands alone, its trials and the ways to compute their effects.
@@ -73,27 +75,27 @@ def list_ways(
     are grouped by kind of arm, since treated and untreated people are not one population.
     """
     builder = builder or _Builder(review)
-    within = comparison["estimand"] != "between_arm"
-    assumed = review["assumed_r"]
+    within = comparison.estimand != "between_arm"
+    assumed = review.assumed_r
     sources = {PRINTED: (arms, contrasts)}
-    concerned = [frame[frame["outcome"] == comparison["outcome"]] for frame in (arms, contrasts)]
+    concerned = [frame[frame["outcome"] == comparison.outcome] for frame in (arms, contrasts)]
     if any(frame["status"].eq("recalled").any() for frame in concerned):
         sources[RECALLED] = tuple(
             frame.assign(status=frame["status"].replace("recalled", "computed"))
             for frame in concerned
         )
     tables: dict[tuple[str, str, str], pd.DataFrame] = {}
-    for measure in list_measures(comparison["measure"]):
+    for measure in list_measures(comparison.measure):
         for rows, frames in sources.items():
-            table = builder.build(rows, frames, comparison, measure, assumed["value"])
+            table = builder.build(rows, frames, comparison, measure, assumed.value)
             needed = table["r_from"].str.startswith("assumed", na=False).any()
-            label = f"{assumed['value']:g}" if within or needed else "not needed"
+            label = f"{assumed.value:g}" if within or needed else "not needed"
             tables[measure, label, rows] = table
-            for r in assumed["sensitivity"] if needed else []:
-                tables[measure, f"{r:g}", rows] = builder.build(
-                    rows, frames, comparison, measure, r
+            for other in assumed.sensitivity if needed else []:
+                tables[measure, f"{other:g}", rows] = builder.build(
+                    rows, frames, comparison, measure, other
                 )
-    alone = comparison["subgroup_by"] == "arm"
+    alone = comparison.subgroup_by == "arm"
     declared = next(iter(tables.values()))
     groups = list(dict.fromkeys(declared["subgroup"])) if alone else [OVERALL]
     for group in groups:
@@ -119,7 +121,7 @@ def list_ways(
 
 
 def include_by_risk(
-    risk_of_bias: pd.DataFrame, comparison: Mapping[str, Any], studies: list[str]
+    risk_of_bias: pd.DataFrame, comparison: Comparison, studies: list[str]
 ) -> dict[str, Any]:
     """List the ways to choose trials by their overall risk of bias, as typed (Handbook 10.14).
 
@@ -128,7 +130,7 @@ def include_by_risk(
     import pandas as pd
 
     own = risk_of_bias[risk_of_bias["domain"] == "overall"]
-    own = own[own["outcome"].isna() | own["outcome"].eq(comparison["outcome"])]
+    own = own[own["outcome"].isna() | own["outcome"].eq(comparison.outcome)]
     # A judgement about this outcome comes before one about all.
     own = own.sort_values("outcome", na_position="last").drop_duplicates("trial")
     judged = pd.Series(studies).str.split(": ").str[0].map(own.set_index("trial")["judgement"])
@@ -142,7 +144,7 @@ def include_by_risk(
 
 
 def explore_comparison(
-    review: Mapping[str, Any],
+    review: Review,
     studies: list[str],
     ways: list[Effects],
     by_risk: Mapping[str, Any] | None = None,
@@ -154,20 +156,20 @@ def explore_comparison(
     outliers = find_outliers(y, v)
     inclusions = {"without outliers": ~outliers} if outliers.any() else {}
     inclusions |= by_risk or {}
-    declared = (review["model"]["method"], review["model"]["test"])
+    declared = (review.model.method, review.model.test)
     return explore_multiverse(
         ways,
         inclusions=inclusions,
         studies=studies,
         declared=declared,
-        level=review["level"],
+        level=review.level,
     )
 
 
 def explore_review(
     arms: pd.DataFrame,
     contrasts: pd.DataFrame,
-    review: Mapping[str, Any],
+    review: Review,
     risk_of_bias: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Explore the multiverse of every comparison of a review.
@@ -190,7 +192,7 @@ def explore_review(
 
     parts = []
     builder = _Builder(review)
-    for comparison in review["comparisons"]:
+    for comparison in review.comparisons:
         for group, studies, ways in list_ways(arms, contrasts, review, comparison, builder):
             by_risk = (
                 None if risk_of_bias is None else include_by_risk(risk_of_bias, comparison, studies)
@@ -202,7 +204,7 @@ def explore_review(
                 columns={ASSUMED: "assumed_r", "left out": "left_out", "interval": "test"}
             )
             frame = frame.rename(columns={"estimator": "method", "rows": "rows_used"})
-            frame.insert(0, "comparison", comparison["id"])
+            frame.insert(0, "comparison", comparison.id)
             frame.insert(1, "subgroup", group)
             frame.insert(2, "specification", np.arange(len(frame)))
             parts.append(frame)

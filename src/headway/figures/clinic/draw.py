@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from headway.figures import theme
 from headway.figures.clinic.benchmark import draw_benchmark
@@ -20,6 +20,8 @@ from headway.messages import speaking, t
 if TYPE_CHECKING:
     import pandas as pd
 
+    from headway.config.clinic import Clinic
+
 NAMES = {
     "frequency": "common.headache_days",
     "intensity": "common.intensity",
@@ -35,9 +37,7 @@ _PLANES = 2
 _FEWEST_THERAPISTS = 2  # one dot is no comparison
 
 
-def draw_clinic(
-    tables: Mapping[str, pd.DataFrame], clinic: Mapping[str, Any]
-) -> dict[str, Drawing]:
+def draw_clinic(tables: Mapping[str, pd.DataFrame], clinic: Clinic) -> dict[str, Drawing]:
     """Draw the outcomes of the primary comparison; responders for the primary outcome.
 
     Parameters
@@ -47,14 +47,14 @@ def draw_clinic(
     clinic
         clinic.yaml with its defaults.
     """
-    with speaking(clinic.get("language", "en")):
+    with speaking(clinic.language):
         drawings = _draw(tables, clinic)
         for drawing in drawings.values():
             theme.write_commas(drawing.figure)
         return drawings
 
 
-def _draw(tables: Mapping[str, pd.DataFrame], clinic: Mapping[str, Any]) -> dict[str, Drawing]:
+def _draw(tables: Mapping[str, pd.DataFrame], clinic: Clinic) -> dict[str, Drawing]:
     cohort = tables["cohort"]
     primary = cohort[cohort["primary"]]
     if not len(primary):
@@ -62,8 +62,8 @@ def _draw(tables: Mapping[str, pd.DataFrame], clinic: Mapping[str, Any]) -> dict
     comparison, main = primary["comparison"].iloc[0], primary["outcome"].iloc[0]
     mark = (
         t("frame.synthetic")
-        if clinic.get("synthetic")
-        else (t("frame.internal_not_for_release") if clinic.get("disclosure") == "internal" else "")
+        if clinic.synthetic
+        else (t("frame.internal_not_for_release") if clinic.disclosure == "internal" else "")
     )
     own = cohort[(cohort["comparison"] == comparison) & (cohort["group"] == "all")]
     outcomes = sorted(dict.fromkeys(own["outcome"]), key=lambda o: o != main)[:_MOST]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,14 +20,14 @@ from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing
 if TYPE_CHECKING:
     import pandas as pd
 
+    from headway.config.review import Comparison, Review
+
 # More trials than this are not listed one by one below a specification curve.
 MAX_LEVELS = 9
 RATIOS = ("RR", "OR")
 
 
-def draw_review(
-    tables: Mapping[str, pd.DataFrame], review: Mapping[str, Any]
-) -> dict[str, Drawing]:
+def draw_review(tables: Mapping[str, pd.DataFrame], review: Review) -> dict[str, Drawing]:
     """Draw all figures of a review: flow, risk of bias, and those of each comparison.
 
     Parameters
@@ -39,28 +39,28 @@ def draw_review(
     """
     out: dict[str, Drawing] = {}
     effects, pooled = tables["effects"], tables["pooled"]
-    if review["flow"]:
-        out["flow"] = draw_flow(review["flow"])
-    judged, tool = tables["risk_of_bias"], review["risk_of_bias"]["tool"]
+    if review.flow:
+        out["flow"] = draw_flow(review.flow)
+    judged, tool = tables["risk_of_bias"], review.risk_of_bias.tool
     if len(judged):
         trials = effects.loc[effects["pooled"], "trial"].drop_duplicates()
         out["risk_of_bias"] = draw_traffic_light(judged, tool)
         out["risk_of_bias_summary"] = draw_risk_summary(judged, tool, trials=list(trials))
-    for comparison in review["comparisons"]:
-        own = effects[effects["comparison"] == comparison["id"]]
+    for comparison in review.comparisons:
+        own = effects[effects["comparison"] == comparison.id]
         if own["yi"].notna().any():
-            declared = pooled[(pooled["comparison"] == comparison["id"]) & pooled["declared"]]
-            outcome = review["outcomes"][comparison["outcome"]]
-            out[f"forest_{comparison['id']}"] = draw_forest(
-                own, declared, comparison, lower_is_better=outcome.get("lower_is_better", True)
+            declared = pooled[(pooled["comparison"] == comparison.id) & pooled["declared"]]
+            outcome = review.outcomes[comparison.outcome]
+            out[f"forest_{comparison.id}"] = draw_forest(
+                own, declared, comparison, lower_is_better=outcome.lower_is_better
             )
         out |= _draw_checks(tables, comparison)
         curve = _draw_multiverse(tables["multiverse"], comparison)
         if curve is not None:
-            out[f"multiverse_{comparison['id']}"] = curve
+            out[f"multiverse_{comparison.id}"] = curve
     published = tables["published"]
     for outcome_id in dict.fromkeys(published["outcome"]):
-        label = review["outcomes"][outcome_id].get("label") or outcome_id
+        label = review.outcomes[outcome_id].label or outcome_id
         out[f"published_{outcome_id}"] = draw_published(
             published[published["outcome"] == outcome_id],
             tables["consistency"][tables["consistency"]["outcome"] == outcome_id],
@@ -69,12 +69,10 @@ def draw_review(
     return out
 
 
-def _draw_checks(
-    tables: Mapping[str, pd.DataFrame], comparison: Mapping[str, Any]
-) -> dict[str, Drawing]:
+def _draw_checks(tables: Mapping[str, pd.DataFrame], comparison: Comparison) -> dict[str, Drawing]:
     """Draw the leave-one-out and cumulative results, and a funnel of ten trials or more."""
     out: dict[str, Drawing] = {}
-    measure, name = comparison["measure"], comparison["id"]
+    measure, name = comparison.measure, comparison.id
     scale = np.exp if measure in RATIOS else np.asarray
     effects, pooled, refits = tables["effects"], tables["pooled"], tables["refits"]
     whole = pooled[
@@ -97,7 +95,7 @@ def _draw_checks(
                 scale(part["ci_low"]),
                 scale(part["ci_high"]),
                 (ends[0], ends[1], ends[2]),
-                title=f"{title}: {comparison['label']}",
+                title=f"{title}: {comparison.label}",
                 x_label=f"{measure}, {row['unit']}" if measure not in RATIOS else measure,
                 null=1.0 if measure in RATIOS else 0.0,
             )
@@ -108,18 +106,18 @@ def _draw_checks(
             used["yi"],
             used["vi"],
             float(row["estimate"]),
-            title=f"Funnel: {comparison['label']}",
+            title=f"Funnel: {comparison.label}",
             x_label=f"log {measure}" if measure in RATIOS else f"{measure}, {row['unit']}",
         )
     return out
 
 
-def _draw_multiverse(multiverse: pd.DataFrame, comparison: Mapping[str, Any]) -> Drawing | None:
+def _draw_multiverse(multiverse: pd.DataFrame, comparison: Comparison) -> Drawing | None:
     """Draw the specification curve of a difference between arms, in its declared unit."""
     own = multiverse[
-        (multiverse["comparison"] == comparison["id"]) & (multiverse["subgroup"] == "overall")
+        (multiverse["comparison"] == comparison.id) & (multiverse["subgroup"] == "overall")
     ]
-    if comparison["estimand"] != "between_arm" or not len(own):
+    if comparison.estimand != "between_arm" or not len(own):
         return None
     unit = own["unit"].iloc[0]
     own = own[own["unit"] == unit]
@@ -140,7 +138,7 @@ def _draw_multiverse(multiverse: pd.DataFrame, comparison: Mapping[str, Any]) ->
         own["estimate"],
         own["ci_low"],
         own["ci_high"],
-        title=f"Every way to analyse: {comparison['label']}",
+        title=f"Every way to analyse: {comparison.label}",
         y_label=unit,
     )
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
 from typing import Any
 
+from headway.config.review import Flow
 from headway.figures import theme
 from headway.figures.theme import FAINT, INK, Drawing
 
@@ -15,13 +15,13 @@ WIDTH, SIDE = 3.5, 3.5  # inches of the boxes in the middle and at the side
 NOT_STATED = "not stated"
 
 
-def _count(flow: Mapping[str, Any], key: str) -> str:
-    return f"n = {flow[key]}" if key in flow else NOT_STATED
+def _count(count: int | None) -> str:
+    return NOT_STATED if count is None else f"n = {count}"
 
 
-def list_boxes(flow: Mapping[str, Any]) -> list[tuple[str, list[str], list[str]]]:
+def list_boxes(flow: Flow) -> list[tuple[str, list[str], list[str]]]:
     """List the rows of the flow: stage, lines of the box, lines of the box beside it."""
-    reasons = flow.get("excluded_reasons") or {}
+    reasons = flow.excluded_reasons or {}
     excluded = ["Reports excluded:"]
     if reasons:
         excluded += [f"{reason} (n = {n})" for reason, n in reasons.items()]
@@ -32,48 +32,48 @@ def list_boxes(flow: Mapping[str, Any]) -> list[tuple[str, list[str], list[str]]
             "Identification",
             [
                 "Records identified from:",
-                f"Databases ({_count(flow, 'databases')})",
-                f"Registers ({_count(flow, 'registers')})",
+                f"Databases ({_count(flow.databases)})",
+                f"Registers ({_count(flow.registers)})",
                 *(
-                    [f"Other sources ({_count(flow, 'other_sources')})"]
-                    if "other_sources" in flow
+                    [f"Other sources ({_count(flow.other_sources)})"]
+                    if flow.other_sources is not None
                     else []
                 ),
             ],
             [
                 "Records removed before screening:",
-                f"Duplicates ({_count(flow, 'duplicates')})",
-                f"By automation ({_count(flow, 'automation')})",
-                f"Other reasons ({_count(flow, 'removed_other')})",
+                f"Duplicates ({_count(flow.duplicates)})",
+                f"By automation ({_count(flow.automation)})",
+                f"Other reasons ({_count(flow.removed_other)})",
             ],
         ),
         (
             "Screening",
-            ["Records screened", f"({_count(flow, 'screened')})"],
-            ["Records excluded", f"({_count(flow, 'excluded')})"],
+            ["Records screened", f"({_count(flow.screened)})"],
+            ["Records excluded", f"({_count(flow.excluded)})"],
         ),
         (
             "Screening",
-            ["Reports sought for retrieval", f"({_count(flow, 'sought')})"],
-            ["Reports not retrieved", f"({_count(flow, 'not_retrieved')})"],
+            ["Reports sought for retrieval", f"({_count(flow.sought)})"],
+            ["Reports not retrieved", f"({_count(flow.not_retrieved)})"],
         ),
         (
             "Screening",
-            ["Reports assessed for eligibility", f"({_count(flow, 'assessed')})"],
+            ["Reports assessed for eligibility", f"({_count(flow.assessed)})"],
             excluded,
         ),
         (
             "Included",
             [
-                f"Studies included in the review ({_count(flow, 'studies')})",
-                f"Reports of included studies ({_count(flow, 'reports')})",
+                f"Studies included in the review ({_count(flow.studies)})",
+                f"Reports of included studies ({_count(flow.reports)})",
             ],
             [],
         ),
     ]
 
 
-def draw_flow(flow: Mapping[str, Any]) -> Drawing:
+def draw_flow(flow: Flow) -> Drawing:
     """Draw the flow of records from search to inclusion.
 
     Parameters
@@ -126,7 +126,7 @@ def draw_flow(flow: Mapping[str, Any]) -> Drawing:
         f"{stage}: {' '.join(main)}{'; ' + ' '.join(side) if side else ''}."
         for stage, main, side in rows
     )
-    source = flow.get("source")
+    source = flow.source
     caption = f"Counts: {source}." if source else "Counts as declared in review.yaml."
     return Drawing(figure, "Flow of the search", alt, caption)
 

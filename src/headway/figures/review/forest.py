@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from headway.config.review import Comparison
+
 RATIOS = ("RR", "OR")
 MARK = " †"  # beside a trial whose numbers are not all printed
 ROW = 0.27  # inches a line
@@ -47,7 +49,7 @@ class Line:
 def draw_forest(
     effects: pd.DataFrame,
     pooled: pd.DataFrame,
-    comparison: Mapping[str, Any],
+    comparison: Comparison,
     *,
     lower_is_better: bool = True,
     stamp: str = "",
@@ -67,10 +69,10 @@ def draw_forest(
     stamp
         Text for the corner, such as SYNTHETIC.
     """
-    measure, estimand = comparison["measure"], comparison["estimand"]
+    measure, estimand = comparison.measure, comparison.estimand
     heads, lines = _list_lines(effects, pooled, measure, estimand)
     figure = _draw(lines, heads, measure, estimand, lower_is_better, stamp)
-    title = str(comparison["label"])
+    title = str(comparison.label)
     return Drawing(
         figure,
         title,

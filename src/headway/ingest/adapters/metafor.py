@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from headway.config.review import Review
 from headway.effects.units import UNITS
 from headway.ingest.adapters.exchange import (
     Basket,
@@ -500,7 +501,7 @@ refit <- function(title, rows, method, test) {{
 """
 
 
-def write_script(review: Mapping[str, Any], csv: str = "metafor.csv") -> str:
+def write_script(review: Review, csv: str = "metafor.csv") -> str:
     """Write an R script that refits a review's comparisons under its declared model.
 
     Parameters
@@ -517,22 +518,22 @@ def write_script(review: Mapping[str, Any], csv: str = "metafor.csv") -> str:
         is from the effects in the file, and what ``rma()`` makes of these. metafor's ``rma()`` has
         no Kenward-Roger test; ``knha`` stands in its place, and the script says so.
     """
-    method, test = review["model"]["method"], review["model"]["test"]
-    percent = write_number(round(100 * review["level"], 10))
+    method, test = review.model.method, review.model.test
+    percent = write_number(round(100 * review.level, 10))
     lines = [_HEAD.format(file=_quote(csv), level=percent)]
     if test == "kr":
         test = "knha"
         lines.append('cat("rma() has no Kenward-Roger test: Hartung-Knapp is shown instead\\n")')
     model = f"{_quote(method)}, {_quote(test)}"
-    for comparison in review["comparisons"]:
-        rows = f"subset(d, comparison == {_quote(comparison['id'])} & pooled)"
-        title = _quote(comparison["label"])
-        if comparison["subgroup_by"] == "none":
+    for comparison in review.comparisons:
+        rows = f"subset(d, comparison == {_quote(comparison.id)} & pooled)"
+        title = _quote(comparison.label)
+        if comparison.subgroup_by == "none":
             lines.append(f"refit({title}, {rows}, {model})")
             continue
         lines.append(f"rows <- {rows}")
         # Treated and untreated arms are not one population: no overall estimate by arm.
-        if comparison["subgroup_by"] != "arm":
+        if comparison.subgroup_by != "arm":
             lines.append(f"refit({title}, rows, {model})")
         lines.append("for (g in unique(rows$subgroup)) {")
         lines.append(f'  refit(paste0({title}, ": ", g), rows[rows$subgroup == g, ], {model})')

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headway import tables
+from headway.config.clinic import Clinic
 from headway.errors import InputError, RefusedError
 from headway.ingest import zero_coded
 from headway.ingest.cells import literal
@@ -50,7 +51,7 @@ class Check:
     quasi_identifiers: tuple[str, ...]
 
 
-def check_clinic(folder: Path, clinic: Mapping[str, Any], *, threads: int = 2) -> Check:
+def check_clinic(folder: Path, clinic: Clinic, *, threads: int = 2) -> Check:
     """Hold a clinic's files against clinic.yaml and run the gate, and nothing else.
 
     Raises
@@ -75,9 +76,7 @@ def check_clinic(folder: Path, clinic: Mapping[str, Any], *, threads: int = 2) -
         return Check(files, k, columns)
 
 
-def ingest_clinic(
-    folder: Path, clinic: Mapping[str, Any], destination: Path, *, threads: int = 2
-) -> Ingested:
+def ingest_clinic(folder: Path, clinic: Clinic, destination: Path, *, threads: int = 2) -> Ingested:
     """Read a clinic's files into processed tables (parquet) below `destination`.
 
     Writes patients, sessions, days, questionnaires, given_windows (as far as the clinic has
@@ -177,7 +176,7 @@ class Judged:
 
 @contextmanager
 def judged(
-    folder: Path, clinic: Mapping[str, Any], scratch_root: Path | None, *, threads: int = 2
+    folder: Path, clinic: Clinic, scratch_root: Path | None, *, threads: int = 2
 ) -> Iterator[Judged]:
     """Take a clinic's files through gate, casts and quarantine, up to the verdict on every row.
 
@@ -233,7 +232,7 @@ def _accounts(connection: duckdb.DuckDBPyConnection, cast: Cast) -> list[RowAcco
     for number, staged in enumerate(cast.stages):
         name = staged.source.name
         of_file = f"FROM {cast.relation} WHERE file = {number}"
-        zeros = len(staged.source.spec["wide"])
+        zeros = len(staged.source.spec.wide)
         unselected = selected_sql(staged) != "true"
         out.append(
             RowAccount(

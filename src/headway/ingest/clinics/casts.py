@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from headway import tables
+from headway.config.clinic import Column, WideColumn
 from headway.errors import Problem
 from headway.ingest.adapters import redcap
 from headway.ingest.cells import (
@@ -15,7 +15,6 @@ from headway.ingest.cells import (
     cell_sql,
     check_ticked,
     clean_text,
-    has_boxes,
     literal,
     own_column,
     ticked_sql,
@@ -78,9 +77,9 @@ def cast_files(connection: duckdb.DuckDBPyConnection, kind: str, stages: list[St
             values, own = _file_values(staged, part)
             read.append((number, staged, part, values))
         cast.own.append(own)
-        cast.dated |= "offset_from" in staged.source.spec
+        cast.dated |= staged.source.spec.offset_from is not None
     columns = cast.columns
-    zeros = max((len(s.source.spec["wide"]) for s in stages), default=0)
+    zeros = max((len(s.source.spec.wide) for s in stages), default=0)
     parts = []
     for number, staged, part, values in read:
         cells = []
@@ -117,22 +116,22 @@ def selected_sql(staged: Stage) -> str:
     """Write SQL for whether a row belongs to this clinic: `keep_where`, and REDCap's forms."""
     spec = staged.source.spec
     tests = []
-    for column, values in spec["keep_where"].items():
+    for column, values in spec.keep_where.items():
         cell = staged.cell(column)
         accepted = ", ".join(literal(v) for v in values)
         tests.append(f"coalesce(trim({cell.text}) IN ({accepted}), false)")
-    if "redcap" not in spec:
+    if spec.redcap is None:
         return " AND ".join(tests) or "true"
-    forms = spec["redcap"]
-    for names, key in ((redcap.EVENT, "events"), (redcap.INSTRUMENT, "instrument")):
-        column = next((c for c in names if c in staged.columns), None)
-        if column is None:
+    forms = spec.redcap
+    instrument = None if forms.instrument is None else (forms.instrument,)
+    for names, wanted in ((redcap.EVENT, forms.events), (redcap.INSTRUMENT, instrument)):
+        there = next((c for c in names if c in staged.columns), None)
+        if there is None:
             continue
-        text = f"coalesce(trim({staged.cell(column).text}), '')"
-        if key in forms:
-            wanted = forms[key] if isinstance(forms[key], list) else [forms[key]]
+        text = f"coalesce(trim({staged.cell(there).text}), '')"
+        if wanted is not None:
             tests.append(f"{text} IN ({', '.join(literal(v) for v in wanted)})")
-        elif key == "instrument":
+        elif names is redcap.INSTRUMENT:
             # Without an instrument the file's own, not repeating, rows are meant.
             tests.append(f"{text} = ''")
     return " AND ".join(tests) or "true"
@@ -144,38 +143,41 @@ def _file_values(staged: Stage, part: Part) -> tuple[dict[str, tuple[str, str]],
     spec, kind, rules = source.spec, source.kind, list_columns(source.kind)
     values: dict[str, tuple[str, str]] = {}
     own: dict[str, str] = {}
-    for canonical, entry in spec["columns"].items():
+    for canonical, entry in spec.columns.items():
         rule = rules[canonical]
-        if has_boxes(entry):
-            name = entry["checkboxes"]
+        how = entry if isinstance(entry, Column) else Column(column=entry)
+        if how.checkboxes:
+            name = how.checkboxes
             # REDCap adds a box for each of its codes for missing data: that one is no answer.
-            missing = {redcap.as_box(m) for m in spec["missing"]}
+            missing = {redcap.as_box(m) for m in spec.missing}
             boxes = {
                 code: staged.cell(c)
                 for code, c in redcap.find_boxes(name, staged.columns).items()
                 if redcap.as_box(code) not in missing
             }
-            meant = {redcap.as_box(k): v for k, v in entry.get("codes", {}).items()}
+            meant = {redcap.as_box(k): v for k, v in how.codes.items()}
             codes = {c: meant[redcap.as_box(c)] for c in boxes if redcap.as_box(c) in meant}
             values[canonical] = check_ticked(ticked_sql(boxes, codes), rule)
         else:
             name = own_column(entry)
             cell = staged.cell(name, part)
-            if canonical == "age_band" and name in spec["band"]:
+            if canonical == "age_band" and name in spec.band:
                 bad = f"{cell.text} IS NOT NULL AND TRY_CAST({cell.text} AS DOUBLE) IS NULL"
                 values[canonical] = (
-                    band_sql(cell, int(spec["band"][name])),
+                    band_sql(cell, int(spec.band[name])),
                     f"CASE WHEN {bad} THEN 'not_a_number' END",
                 )
             else:
-                values[canonical] = cell_sql(cell, spec, entry, canonical, rule)
+                values[canonical] = cell_sql(
+                    cell, spec, canonical, rule, codes=how.codes, unit=how.unit, between=how.list
+                )
         own[canonical] = name
-    for canonical, constant in spec["constants"].items():
+    for canonical, constant in spec.constants.items():
         values[canonical] = (literal(constant), "NULL")
         own[canonical] = canonical
-    if "offset_from" in spec:
-        column, pattern = spec["offset_from"]["column"], spec["offset_from"]["format"]
-        text = f"({clean_text(staged.cell(column).text, spec['missing'])})"
+    if spec.offset_from is not None:
+        column, pattern = spec.offset_from.column, spec.offset_from.format
+        text = f"({clean_text(staged.cell(column).text, spec.missing)})"
         date = f"CAST(try_strptime({text}, {literal(pattern)}) AS DATE)"
         canonical = "start_day" if kind == "patients" else "day"
         values[canonical] = (
@@ -183,33 +185,37 @@ def _file_values(staged: Stage, part: Part) -> tuple[dict[str, tuple[str, str]],
             f"CASE WHEN {text} IS NOT NULL AND {date} IS NULL THEN 'not_a_date' END",
         )
         own[canonical] = column
-    if "window_from" in spec:
-        entry = spec["window_from"]
+    if spec.window_from is not None:
+        named = spec.window_from
         rule = row_level("text", "Window", nullable=True)
-        values["window"] = cell_sql(staged.cell(entry["column"]), spec, entry, "window", rule)
-        own["window"] = entry["column"]
-    for i, entry in enumerate(spec["wide"]):
-        value, problem, zero = _wide_sql(entry, staged, part)
+        cell = staged.cell(named.column)
+        values["window"] = cell_sql(cell, spec, "window", rule, codes=named.codes)
+        own["window"] = named.column
+    for i, wide in enumerate(spec.wide):
+        value, problem, zero = _wide_sql(wide, staged, part)
         values[f"wide_{i}"] = (value, problem)
         values[f"zero {i}"] = (zero, "")
-        own[f"wide_{i}"] = entry["column"]
+        own[f"wide_{i}"] = wide.column
     return values, own
 
 
-def _wide_sql(entry: Mapping[str, Any], staged: Stage, part: Part) -> tuple[str, str, str]:
+def _wide_sql(entry: WideColumn, staged: Stage, part: Part) -> tuple[str, str, str]:
     """Write SQL for a wide column: value, broken rule, whether it is a 0 declared missing."""
-    low, high = _RANGE.get(entry["outcome"], (None, None))
+    low, high = _RANGE.get(entry.outcome, (None, None))
     rule = row_level(
-        "float", entry["outcome"], low=entry.get("low", low), high=entry.get("high", high)
+        "float",
+        entry.outcome,
+        low=low if entry.low is None else entry.low,
+        high=high if entry.high is None else entry.high,
     )
     spec = staged.source.spec
     value, problem = cell_sql(
-        staged.cell(entry["column"], part), spec, entry, entry["outcome"], rule
+        staged.cell(entry.column, part), spec, entry.outcome, rule, unit=entry.unit
     )
-    if "zero_means_missing_when" not in entry:
+    if entry.zero_means_missing_when is None:
         return value, problem, "false"
-    other = staged.cell(entry["zero_means_missing_when"]["blank"])
-    blank = f"({other.number} IS NULL AND ({clean_text(other.text, spec['missing'])}) IS NULL)"
+    other = staged.cell(entry.zero_means_missing_when.blank)
+    blank = f"({other.number} IS NULL AND ({clean_text(other.text, spec.missing)}) IS NULL)"
     zero = f"({value} = 0 AND {blank})"
     return f"(CASE WHEN {zero} THEN NULL ELSE {value} END)", problem, zero
 
@@ -225,9 +231,9 @@ def check_dates(connection: duckdb.DuckDBPyConnection, stages: Sequence[Stage]) 
     problems = []
     for staged in stages:
         spec = staged.source.spec
-        if "offset_from" not in spec:
+        if spec.offset_from is None:
             continue
-        column, pattern = spec["offset_from"]["column"], spec["offset_from"]["format"]
+        column, pattern = spec.offset_from.column, spec.offset_from.format
         swapped = pattern.replace("%d", "\0").replace("%m", "%d").replace("\0", "%m")
         text = staged.cell(column).text
         count = count_one(

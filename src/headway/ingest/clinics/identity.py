@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from headway.config.clinic import Clinic
 from headway.errors import Problem
 from headway.ingest import gate
 from headway.ingest.adapters import redcap
-from headway.ingest.cells import has_boxes, own_column
+from headway.ingest.cells import boxes_of, own_column
 from headway.ingest.clinics.casts import Cast, count_one
 from headway.ingest.clinics.verdicts import kept_rows
 from headway.ingest.open.staging import Stage
@@ -22,44 +23,44 @@ def check_gate(
     connection: duckdb.DuckDBPyConnection,
     folder: Path,
     stages: Sequence[Stage],
-    clinic: Mapping[str, Any],
+    clinic: Clinic,
 ) -> list[Problem]:
     """Run the de-identification gate over every column that is not declared dropped."""
     problems = []
     for staged in stages:
         source = staged.source
         spec, name = source.spec, source.name
-        shifted = {spec["offset_from"]["column"]} if "offset_from" in spec else set()
-        mapped = {own_column(v): c for c, v in spec["columns"].items() if not has_boxes(v)} | {
-            e["column"]: e["outcome"] for e in spec["wide"]
+        shifted = {spec.offset_from.column} if spec.offset_from is not None else set()
+        mapped = {own_column(v): c for c, v in spec.columns.items() if not boxes_of(v)} | {
+            e.column: e.outcome for e in spec.wide
         }
         problems += gate.check_file_name(source.raw.name)
         if source.sheet:
             problems += gate.check_file_name(source.sheet, "sheet")
-        unnamed = [c if c not in spec["drop"] and c not in mapped else "" for c in source.header]
+        unnamed = [c if c not in spec.drop and c not in mapped else "" for c in source.header]
         problems += gate.check_header_cells(name, unnamed)
         problems += gate.check_names(name, staged.columns)
-        if "dictionary" in spec.get("redcap", {}):
-            dictionary = redcap.read_dictionary(folder / spec["redcap"]["dictionary"])
-            problems += redcap.gate(dictionary, staged.columns, spec["drop"], name)
+        if spec.redcap is not None and spec.redcap.dictionary is not None:
+            dictionary = redcap.read_dictionary(folder / spec.redcap.dictionary)
+            problems += redcap.gate(dictionary, staged.columns, spec.drop, name)
         problems += gate.check_content(
             connection,
             staged,
             mapped=mapped,
-            banded=spec["band"],
+            banded=spec.band,
             shifted_dates=shifted,
-            free_text_characters=clinic["gate"]["free_text_characters"],
+            free_text_characters=clinic.gate.free_text_characters,
         )
     # One problem per file, column and rule: the dictionary and the names may say the same.
     return list({(p.file, p.column, p.rule, p.message): p for p in problems}.values())
 
 
 def check_k(
-    connection: duckdb.DuckDBPyConnection, cast: Cast, clinic: Mapping[str, Any]
+    connection: duckdb.DuckDBPyConnection, cast: Cast, clinic: Clinic
 ) -> tuple[int | None, tuple[str, ...], list[Problem]]:
     """Measure k-anonymity of the patients that are kept, and refuse less than is configured."""
-    settings = clinic["gate"]
-    columns = tuple(c for c in settings["quasi_identifiers"] if c in cast.columns)
+    settings = clinic.gate
+    columns = tuple(c for c in settings.quasi_identifiers if c in cast.columns)
     kept = f"(SELECT * FROM {cast.relation} WHERE {kept_rows(connection, cast)})"
     if not columns or not count_one(connection, f"SELECT count(*) FROM {kept}"):
         return None, columns, []
@@ -83,11 +84,11 @@ def check_k(
     )
 
 
-def required_k(clinic: Mapping[str, Any]) -> int:
+def required_k(clinic: Clinic) -> int:
     """Take the smallest group that the gate lets pass: 5, and no rule where nothing is released.
 
     Under `internal` and `public` k is measured and shown; `gate: {k: ...}` makes it a rule.
     """
-    if clinic["gate"]["k"] is not None:
-        return int(clinic["gate"]["k"])
-    return 1 if clinic["disclosure"] in ("internal", "public") else 5
+    if clinic.gate.k is not None:
+        return int(clinic.gate.k)
+    return 1 if clinic.disclosure in ("internal", "public") else 5

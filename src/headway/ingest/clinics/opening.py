@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from headway.config.clinic import Clinic, ClinicFile
 from headway.errors import InputError, Problem
 from headway.ingest.adapters import redcap
-from headway.ingest.cells import has_boxes, is_plain_number, literal, own_column
+from headway.ingest.cells import boxes_of, is_plain_number, literal, own_column
 from headway.ingest.clinics.contract import CONTRACT, list_columns
 from headway.ingest.open.sources import Source, open_source
 from headway.ingest.open.staging import Stage, stage
@@ -25,18 +26,18 @@ if TYPE_CHECKING:
 _MEMORY = "2GB"
 
 
-def _wanted(spec: Mapping[str, Any]) -> list[str]:
+def _wanted(spec: ClinicFile) -> list[str]:
     """List the clinic's own columns that clinic.yaml names for a file."""
-    wanted = [own_column(v) for v in spec["columns"].values() if not has_boxes(v)]
-    wanted += [*spec["keep_where"], *spec["drop"], *spec["band"]]
-    for entry in spec["wide"]:
-        wanted.append(entry["column"])
-        if "zero_means_missing_when" in entry:
-            wanted.append(entry["zero_means_missing_when"]["blank"])
-    if "offset_from" in spec:
-        wanted.append(spec["offset_from"]["column"])
-    if "window_from" in spec:
-        wanted.append(spec["window_from"]["column"])
+    wanted = [own_column(v) for v in spec.columns.values() if not boxes_of(v)]
+    wanted += [*spec.keep_where, *spec.drop, *spec.band]
+    for entry in spec.wide:
+        wanted.append(entry.column)
+        if entry.zero_means_missing_when is not None:
+            wanted.append(entry.zero_means_missing_when.blank)
+    if spec.offset_from is not None:
+        wanted.append(spec.offset_from.column)
+    if spec.window_from is not None:
+        wanted.append(spec.window_from.column)
     return list(dict.fromkeys(wanted))
 
 
@@ -73,7 +74,7 @@ def _check_header(source: Source) -> list[Problem]:
     ]
     problems += _check_redcap(source)
     known_columns = list_columns(kind)
-    for canonical in [*spec["columns"], *spec["constants"]]:
+    for canonical in [*spec.columns, *spec.constants]:
         if canonical not in known_columns:
             problems.append(
                 Problem(
@@ -84,8 +85,8 @@ def _check_header(source: Source) -> list[Problem]:
                     remedy=f"known: {', '.join(known_columns)}",
                 )
             )
-    have = {*spec["columns"], *spec["constants"]}
-    if "offset_from" in spec:
+    have = {*spec.columns, *spec.constants}
+    if spec.offset_from is not None:
         have.add("start_day" if kind == "patients" else "day")
     problems += [
         Problem("clinic.yaml", "required_column", f"files.{kind} must map it", column=required)
@@ -98,10 +99,10 @@ def _check_header(source: Source) -> list[Problem]:
                 "clinic.yaml",
                 "required_window",
                 "needs `window:` or the file `window_from:`",
-                column=entry["column"],
+                column=entry.column,
             )
-            for entry in spec["wide"]
-            if "window" not in entry and "window_from" not in spec
+            for entry in spec.wide
+            if entry.window is None and spec.window_from is None
         ]
     return problems
 
@@ -114,15 +115,15 @@ def _check_redcap(source: Source) -> list[Problem]:
             name,
             "missing_column",
             "is a question with checkboxes in clinic.yaml, and the file has no column of it",
-            column=entry["checkboxes"],
+            column=question,
             remedy="its columns are called field___code, or `Question (choice=Label)`",
         )
-        for entry in spec["columns"].values()
-        if has_boxes(entry) and not redcap.find_boxes(entry["checkboxes"], header)
+        for question in map(boxes_of, spec.columns.values())
+        if question and not redcap.find_boxes(question, header)
     ]
     for key, names in (("events", redcap.EVENT), ("instrument", redcap.INSTRUMENT)):
-        there = any(column in header and column not in spec["drop"] for column in names)
-        if key in spec.get("redcap", {}) and not there:
+        there = any(column in header and column not in spec.drop for column in names)
+        if spec.redcap is not None and getattr(spec.redcap, key) is not None and not there:
             # Taking every row instead would mix the forms.
             problems.append(
                 Problem(
@@ -133,8 +134,8 @@ def _check_redcap(source: Source) -> list[Problem]:
                     remedy="export the records with it, or take it out of `redcap:`",
                 )
             )
-        chosen = {*spec["keep_where"], *spec["drop"]}
-        if key == "instrument" and there and "redcap" not in spec and not chosen & set(names):
+        chosen = {*spec.keep_where, *spec.drop}
+        if key == "instrument" and there and spec.redcap is None and not chosen & set(names):
             problems.append(
                 Problem(
                     name,
@@ -148,7 +149,7 @@ def _check_redcap(source: Source) -> list[Problem]:
     return problems
 
 
-def open_files(folder: Path, clinic: Mapping[str, Any], scratch: Path) -> list[Source]:
+def open_files(folder: Path, clinic: Clinic, scratch: Path) -> list[Source]:
     """Open a clinic's files and hold their headers against clinic.yaml.
 
     Raises
@@ -159,7 +160,7 @@ def open_files(folder: Path, clinic: Mapping[str, Any], scratch: Path) -> list[S
     sources: list[Source] = []
     problems: list[Problem] = []
     for kind in CONTRACT:
-        for index, spec in enumerate(clinic["files"].get(kind, ())):
+        for index, spec in enumerate(clinic.files.get(kind, ())):
             try:
                 opened = open_source(folder, kind, index, spec, _wanted(spec), scratch)
             except InputError as error:
@@ -168,7 +169,7 @@ def open_files(folder: Path, clinic: Mapping[str, Any], scratch: Path) -> list[S
             for source in opened:
                 problems += _check_header(source)
             sources += opened
-    if "diary" in clinic["files"] and "attacks" in clinic["files"]:
+    if "diary" in clinic.files and "attacks" in clinic.files:
         problems += [
             Problem(
                 "clinic.yaml",
@@ -177,8 +178,8 @@ def open_files(folder: Path, clinic: Mapping[str, Any], scratch: Path) -> list[S
                 column="headache",
                 remedy="let the diary file only say which days were open, or leave one file out",
             )
-            for spec in clinic["files"]["diary"]
-            if "headache" in spec["columns"]
+            for spec in clinic.files["diary"]
+            if "headache" in spec.columns
         ]
     if problems:
         raise InputError("the files do not match clinic.yaml", problems)
@@ -205,19 +206,15 @@ def plain_numbers(source: Source) -> set[str]:
     spec = source.spec
     numbers = {
         own_column(entry)
-        for canonical, entry in spec["columns"].items()
-        if not has_boxes(entry) and is_plain_number(spec, entry, rules[canonical])
+        for canonical, entry in spec.columns.items()
+        if not boxes_of(entry) and is_plain_number(spec, entry, rules[canonical])
     }
-    numbers |= {e["column"] for e in spec["wide"] if spec["decimal"] == "."}
-    numbers |= set(spec["band"])
-    blanks = {
-        e["zero_means_missing_when"]["blank"]
-        for e in spec["wide"]
-        if "zero_means_missing_when" in e
-    }
-    texts = {*spec["keep_where"], *(blanks - {e["column"] for e in spec["wide"]})}
-    if "offset_from" in spec:
-        texts.add(spec["offset_from"]["column"])
+    numbers |= {e.column for e in spec.wide if spec.decimal == "."}
+    numbers |= set(spec.band)
+    blanks = {e.zero_means_missing_when.blank for e in spec.wide if e.zero_means_missing_when}
+    texts = {*spec.keep_where, *(blanks - {e.column for e in spec.wide})}
+    if spec.offset_from is not None:
+        texts.add(spec.offset_from.column)
     return numbers - texts
 
 
@@ -226,14 +223,14 @@ def whole_numbers(source: Source) -> set[str]:
     rules = list_columns(source.kind)
     return {
         own_column(entry)
-        for canonical, entry in source.spec["columns"].items()
-        if not has_boxes(entry) and rules[canonical].kind == "int"
+        for canonical, entry in source.spec.columns.items()
+        if not boxes_of(entry) and rules[canonical].kind == "int"
     }
 
 
 @contextmanager
 def staged_files(
-    folder: Path, clinic: Mapping[str, Any], scratch_root: Path | None, threads: int
+    folder: Path, clinic: Clinic, scratch_root: Path | None, threads: int
 ) -> Iterator[tuple[duckdb.DuckDBPyConnection, list[Stage], Path]]:
     """Open and stage every file in a scratch folder that is gone afterwards."""
     import duckdb

@@ -56,11 +56,11 @@ def kept_sql(connection: duckdb.DuckDBPyConnection, cast: Cast) -> str:
 def _windows_sql(cast: Cast, where: str) -> str:
     parts = []
     for number, staged in enumerate(cast.stages):
-        for i, entry in enumerate(staged.source.spec["wide"]):
-            window = literal(entry["window"]) if "window" in entry else "v_window"
+        for i, entry in enumerate(staged.source.spec.wide):
+            window = literal(entry.window) if entry.window is not None else "v_window"
             parts.append(
                 f'SELECT v_patient_id AS patient_id, {window} AS "window", '
-                f'{literal(entry["outcome"])} AS outcome, v_wide_{i} AS "value", '
+                f'{literal(entry.outcome)} AS outcome, v_wide_{i} AS "value", '
                 f"{cast.line} AS line, file "
                 f"FROM {cast.relation} WHERE file = {number} AND {where}"
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from headway.config.clinic import Clinic
 from headway.ingest.cells import literal
 from headway.ingest.clinics.casts import Cast, count_one
 from headway.ingest.clinics.contract import CONTRACT
@@ -162,10 +163,10 @@ def write_quarantine(connection: duckdb.DuckDBPyConnection, cast: Cast) -> None:
 
 
 def find_starts(
-    connection: duckdb.DuckDBPyConnection, casts: Mapping[str, Cast], clinic: Mapping[str, Any]
+    connection: duckdb.DuckDBPyConnection, casts: Mapping[str, Cast], clinic: Clinic
 ) -> None:
     """Find day 0 of each patient, into `starts`: patient_id, start (in the files' own days)."""
-    declared = clinic["course"]["start"]
+    declared = clinic.course.start
     connection.execute("CREATE TEMP TABLE starts (patient_id VARCHAR, start BIGINT)")
     if declared == 0:
         return  # days are offsets already; a person without a start counts from 0
@@ -212,10 +213,10 @@ def _everyone(casts: Mapping[str, Cast]) -> str:
 
 
 def judge_days(
-    connection: duckdb.DuckDBPyConnection, casts: Mapping[str, Cast], clinic: Mapping[str, Any]
+    connection: duckdb.DuckDBPyConnection, casts: Mapping[str, Cast], clinic: Clinic
 ) -> None:
     """Quarantine days after the declared end, and diary days while no diary was open."""
-    end = clinic["course"]["end"]
+    end = clinic.course.end
     patients = casts.get("patients")
     span = {"diary_from", "diary_to"} & set(patients.columns if patients else ())
     if patients and span:

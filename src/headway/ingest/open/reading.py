@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from headway.config.review import IpdFile, ReviewFile
 from headway.errors import InputError, Problem
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def read_cells(path: Path, spec: Mapping[str, Any]) -> tuple[pd.DataFrame, list[Problem]]:
+def read_cells(path: Path, spec: ReviewFile | IpdFile) -> tuple[pd.DataFrame, list[Problem]]:
     """Read a delimited file as text, with the line of each row; blank lines are passed over.
 
     Raises
@@ -25,12 +25,12 @@ def read_cells(path: Path, spec: Mapping[str, Any]) -> tuple[pd.DataFrame, list[
 
     import pandas as pd
 
-    encoding = "utf-8-sig" if spec["encoding"] == "utf-8" else spec["encoding"]
+    encoding = "utf-8-sig" if spec.encoding == "utf-8" else spec.encoding
     lines: list[int] = []
     cells: list[list[str]] = []
     try:
         with path.open(encoding=encoding, newline="") as stream:
-            reader = csv.reader(stream, delimiter=spec["delimiter"], strict=True)
+            reader = csv.reader(stream, delimiter=spec.delimiter, strict=True)
             for row in reader:
                 if any(cell.strip() for cell in row):
                     lines.append(reader.line_num)
@@ -41,7 +41,7 @@ def read_cells(path: Path, spec: Mapping[str, Any]) -> tuple[pd.DataFrame, list[
             "", [Problem(path.name, "missing_file", "is not in the folder", remedy=remedy)]
         ) from None
     except UnicodeDecodeError:
-        raise InputError("", [_wrong_encoding(path, spec["encoding"])]) from None
+        raise InputError("", [_wrong_encoding(path, spec.encoding)]) from None
     except csv.Error:
         text = "cannot be read with the declared delimiter and quotes"
         line = lines[-1] + 1 if lines else 1

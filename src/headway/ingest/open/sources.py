@@ -11,11 +11,12 @@ import codecs
 import csv
 import gzip
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from headway.config.clinic import ClinicFile
 from headway.errors import InputError, Problem
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -46,7 +47,7 @@ class Source:
     index: int
     name: str
     path: Path
-    spec: Mapping[str, Any]
+    spec: ClinicFile
     header: tuple[str, ...]
     delimiter: str
     raw: Path
@@ -93,7 +94,7 @@ def open_source(
     folder: Path,
     kind: str,
     index: int,
-    spec: Mapping[str, Any],
+    spec: ClinicFile,
     wanted: Sequence[str],
     scratch: Path,
 ) -> list[Source]:
@@ -117,7 +118,7 @@ def open_source(
     InputError
         If the file is missing, damaged, empty, or not what its name says.
     """
-    raw = folder / spec["path"]
+    raw = folder / spec.path
     if not raw.is_file():
         raise InputError("a file is missing", [Problem(raw.name, "missing_file", "is not there")])
     before = stat_of(raw)
@@ -135,8 +136,8 @@ def open_source(
         what = "is an old workbook" if form == ".xls" else "is another kind of workbook"
         raise _cannot_read(raw, "old_workbook", what, "save it as .xlsx or CSV")
     path = _unpack(raw, target.with_suffix(".unpacked")) if packed else raw
-    path, lines = _as_utf8(path, raw.name, spec["encoding"], target.with_suffix(".utf8"))
-    delimiter, header = _read_header(path, raw.name, spec["delimiter"], wanted)
+    path, lines = _as_utf8(path, raw.name, spec.encoding, target.with_suffix(".utf8"))
+    delimiter, header = _read_header(path, raw.name, spec.delimiter, wanted)
     return [Source(kind, index, raw.name, path, spec, header, delimiter, raw, before, lines)]
 
 
@@ -279,13 +280,13 @@ def _open_workbook(
     raw: Path,
     kind: str,
     index: int,
-    spec: Mapping[str, Any],
+    spec: ClinicFile,
     before: tuple[int, int],
     target: Path,
 ) -> list[Source]:
     from headway.ingest.adapters.spreadsheet import read_workbook
 
-    copies = read_workbook(raw, spec.get("sheet"), target, decimal=spec["decimal"])
+    copies = read_workbook(raw, spec.sheet, target, decimal=spec.decimal)
     return [
         Source(
             kind,
@@ -309,13 +310,13 @@ def _open_fhir(
     raw: Path,
     kind: str,
     index: int,
-    spec: Mapping[str, Any],
+    spec: ClinicFile,
     before: tuple[int, int],
     target: Path,
 ) -> Source:
     from headway.ingest.adapters.fhir import flatten
 
-    if "fhir" not in spec:
+    if spec.fhir is None:
         raise InputError(
             "a file cannot be read",
             [
@@ -327,8 +328,8 @@ def _open_fhir(
                 )
             ],
         )
-    flat = flatten(raw, target.with_suffix(".csv"), resource=spec["fhir"]["resource"])
-    kept = spec["keep_where"]
+    flat = flatten(raw, target.with_suffix(".csv"), resource=spec.fhir.resource)
+    kept = spec.keep_where
     problems = [
         Problem(
             raw.name,
@@ -363,7 +364,7 @@ def _open_parquet(
     raw: Path,
     kind: str,
     index: int,
-    spec: Mapping[str, Any],
+    spec: ClinicFile,
     before: tuple[int, int],
     target: Path,
 ) -> Source:

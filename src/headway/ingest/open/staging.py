@@ -144,7 +144,7 @@ def stage(
     InputError
         If the file cannot be read as text, or changed while it was read.
     """
-    dropped = set(source.spec["drop"])
+    dropped = set(source.spec.drop)
     kept = tuple(c for c in source.header if c not in dropped)
     with reading(source):
         plain = _stage_plain(connection, source, kept, set(numbers), set(whole), scratch)
@@ -160,7 +160,7 @@ def _scan(source: Source, path: Path, numbers: Collection[str], line: bool = Fal
         f"c{i}": "DOUBLE" if c in numbers else "VARCHAR" for i, c in enumerate(source.header)
     }
     typed = ", ".join(f"{literal(c)}: '{t}'" for c, t in columns.items())
-    marks = ", ".join(literal(m) for m in ["", *map(str, source.spec["missing"])])
+    marks = ", ".join(literal(m) for m in ["", *map(str, source.spec.missing)])
     delimiter = "," if line else source.delimiter
     # Long lines need long buffers, which cost speed; a file with one takes the slower way.
     longest = f"max_line_size = {MAX_LINE}, " if line else ""
@@ -393,7 +393,7 @@ def _store_rest(
     columns = "".join(f", n{i} DOUBLE, t{i} VARCHAR" for i in range(len(kept)))
     connection.execute(f"CREATE OR REPLACE TEMP TABLE rest_{source.id} (pos BIGINT{columns})")
     at = {c: i for i, c in enumerate(source.header)}
-    marks = {"", *(str(m) for m in source.spec["missing"])}
+    marks = {"", *(str(m) for m in source.spec.missing)}
     values: list[list[Any]] = []
     for line, cells in rest:
         row: list[Any] = [_REST + line]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from headway.config.review import IpdFile, Review
 from headway.errors import InputError, Problem
 from headway.ingest.ipd import read_individual
 from headway.ingest.trials.canonical import make_arms, make_contrasts, make_published, make_risk
@@ -35,7 +36,7 @@ class Published:
     ipd: pd.DataFrame
 
 
-def read_review(folder: Path, review: Mapping[str, Any]) -> Published:
+def read_review(folder: Path, review: Review) -> Published:
     """Read a review's files into canonical tables.
 
     Parameters
@@ -55,14 +56,14 @@ def read_review(folder: Path, review: Mapping[str, Any]) -> Published:
     files: dict[str, File] = {}
     problems: list[Problem] = []
     individual = empty("ipd")
-    for kind, spec in review["files"].items():
+    for kind, spec in review.files.declared().items():
         try:
-            if kind == "ipd":
+            if isinstance(spec, IpdFile):
                 individual = read_individual(folder, review)
-                continue
-            files[kind] = read_file(folder / spec["path"], kind, spec)
+            else:
+                files[kind] = read_file(folder / spec.path, kind, spec)
         except InputError as error:
-            problems += error.problems or [Problem(spec["path"], "unreadable", error.message)]
+            problems += error.problems or [Problem(spec.path, "unreadable", error.message)]
     for file in files.values():
         check_file(file, review)
         problems += file.problems

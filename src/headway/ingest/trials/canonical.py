@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from headway.config.review import Review
 from headway.effects import recover
 from headway.effects.units import convert
 from headway.ingest.trials.files import File
@@ -23,18 +24,18 @@ def make_risk(file: File | None) -> pd.DataFrame:
     return conform("risk_of_bias", out[list(TABLES["risk_of_bias"].columns)])
 
 
-def _factors(rows: pd.DataFrame, review: Mapping[str, Any]) -> tuple[pd.Series, pd.Series]:
+def _factors(rows: pd.DataFrame, review: Review) -> tuple[pd.Series, pd.Series]:
     """Find the factor and the unit that each row's numbers are carried on in."""
     import pandas as pd
 
-    targets = rows["outcome"].map({k: v["unit"] for k, v in review["outcomes"].items()})
+    targets = rows["outcome"].map({k: v.unit for k, v in review.outcomes.items()})
     factors = [convert(u, t) for u, t in zip(rows["unit"], targets, strict=True)]
     known = pd.Series([f is not None for f in factors], index=rows.index, dtype=bool)
     factor = pd.Series([1.0 if f is None else f for f in factors], index=rows.index, dtype=float)
     return factor, targets.where(known, rows["unit"])
 
 
-def make_arms(file: File | None, review: Mapping[str, Any]) -> pd.DataFrame:
+def make_arms(file: File | None, review: Review) -> pd.DataFrame:
     """Make the table `arms`: mean and spread recovered, signs and units canonical, baselines."""
     import numpy as np
 
@@ -44,8 +45,8 @@ def make_arms(file: File | None, review: Mapping[str, Any]) -> pd.DataFrame:
     mean, mean_from = _recover_mean(rows)
     sd, sd_from = _recover_sd(rows)
     factor, unit = _factors(rows, review)
-    outcomes = review["outcomes"]
-    better_is_low = rows["outcome"].map({k: v["lower_is_better"] for k, v in outcomes.items()})
+    outcomes = review.outcomes
+    better_is_low = rows["outcome"].map({k: v.lower_is_better for k, v in outcomes.items()})
     sign = np.where(
         rows["kind"] == "change", _change_sign(rows["positive_means"], better_is_low), 1.0
     )
@@ -57,9 +58,7 @@ def make_arms(file: File | None, review: Mapping[str, Any]) -> pd.DataFrame:
     first, third = scaled["q1"] * sign, scaled["q3"] * sign
     scaled |= {"q1": np.fmin(first, third), "q3": np.fmax(first, third)}
     scaled["median"] = scaled["median"] * sign
-    steps = [
-        outcomes[o]["steps"].get(u) for o, u in zip(rows["outcome"], rows["unit"], strict=True)
-    ]
+    steps = [outcomes[o].steps.get(u) for o, u in zip(rows["outcome"], rows["unit"], strict=True)]
     out = rows.assign(
         printed_mean=rows["mean"],
         printed_sd=rows["sd"].fillna(rows["se"]),
@@ -179,7 +178,7 @@ def _join_baselines(rows: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
-def make_contrasts(file: File | None, review: Mapping[str, Any]) -> pd.DataFrame:
+def make_contrasts(file: File | None, review: Review) -> pd.DataFrame:
     """Make the table `contrasts`: treatment - control, in the outcome's unit, with its error."""
     import numpy as np
 

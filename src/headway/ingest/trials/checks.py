@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from headway.config.review import Review
 from headway.effects import recover
 from headway.ingest.trials.columns import ALLOWED, ARM_SIGNS, NUMBERS, REQUIRED
 from headway.ingest.trials.files import File
@@ -25,7 +25,7 @@ _DATE = (
 _COMMA = r"^[-+\u2212]?\d+,\d+$"
 
 
-def check_file(file: File, review: Mapping[str, Any]) -> None:
+def check_file(file: File, review: Review) -> None:
     """Hold every cell against its rule and turn number columns into numbers."""
     import pandas as pd
 
@@ -71,7 +71,7 @@ def check_file(file: File, review: Mapping[str, Any]) -> None:
                 column,
                 f"one of {', '.join(words)}",
             )
-    outcomes = list(review["outcomes"])
+    outcomes = list(review.outcomes)
     file.report(
         (rows["outcome"] != "") & ~rows["outcome"].isin(outcomes),
         "unknown_outcome",
@@ -117,13 +117,13 @@ def check_file(file: File, review: Mapping[str, Any]) -> None:
     )
 
 
-def _check_risk(file: File, review: Mapping[str, Any]) -> None:
+def _check_risk(file: File, review: Review) -> None:
     """Rules for judgements of risk of bias: the words of the declared tool."""
-    rows, tool = file.rows, RISK_TOOLS[review["risk_of_bias"]["tool"]]
+    rows, tool = file.rows, RISK_TOOLS[review.risk_of_bias.tool]
     for column, words in (
         ("domain", tool.domains),
         ("judgement", tool.levels),
-        ("outcome", review["outcomes"]),
+        ("outcome", review.outcomes),
     ):
         file.report(
             (rows[column] != "") & ~rows[column].isin(list(words)),

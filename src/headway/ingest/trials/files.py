@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from headway.config.review import Column, ReviewFile
 from headway.errors import Problem
 from headway.ingest.open.reading import read_cells
 from headway.ingest.trials.columns import NUMBERS, REQUIRED, TEXTS
@@ -41,7 +42,7 @@ class File:
             self.problems.append(Problem(self.name, rule, text, column, count=more))
 
 
-def read_file(path: Path, kind: str, spec: Mapping[str, Any]) -> File:
+def read_file(path: Path, kind: str, spec: ReviewFile) -> File:
     """Read one file as text and map its columns to canonical ones.
 
     What is wrong with the file is collected, and the rest of it is still read, so that a user
@@ -50,24 +51,24 @@ def read_file(path: Path, kind: str, spec: Mapping[str, Any]) -> File:
     import pandas as pd
 
     raw, problems = read_cells(path, spec)
-    missing = {str(m) for m in spec["missing"]}
-    for column, values in spec["keep_where"].items():
+    missing = {str(m) for m in spec.missing}
+    for column, values in spec.keep_where.items():
         if column in raw.columns:
             raw = raw[raw[column].isin([str(v) for v in values])]
         else:
             problems.append(_no_column(path.name, column))
-    shared = _map_columns(raw, spec["columns"], path.name, problems)
+    shared = _map_columns(raw, spec.columns, path.name, problems)
     known = {*TEXTS[kind], *NUMBERS[kind]}
-    if "wide" in spec:
+    if spec.wide is not None:
         parts = []
-        for role in ("treatment", "control"):
-            part = shared | _map_columns(raw, spec["wide"][role], path.name, problems)
+        for role, own in (("treatment", spec.wide.treatment), ("control", spec.wide.control)):
+            part = shared | _map_columns(raw, own, path.name, problems)
             parts.append(pd.DataFrame(part | {"line": raw["line"], "role": role}))
         rows = pd.concat(parts).sort_values("line", kind="stable").fillna("")
     else:
-        own = {c: raw[c] for c in raw.columns if c in known and c not in shared}
-        rows = pd.DataFrame(own | shared | {"line": raw["line"]})
-    for column, value in spec["constants"].items():
+        same = {c: raw[c] for c in raw.columns if c in known and c not in shared}
+        rows = pd.DataFrame(same | shared | {"line": raw["line"]})
+    for column, value in spec.constants.items():
         rows[column] = str(value)
     unknown = sorted(set(rows.columns) - known - {"line", "role"})
     problems += [
@@ -82,7 +83,7 @@ def read_file(path: Path, kind: str, spec: Mapping[str, Any]) -> File:
     ]
     absent = {c for c in REQUIRED[kind] if c not in rows.columns}
     problems += [_no_column(path.name, c) for c in REQUIRED[kind] if c in absent]
-    if not len(raw) and not problems and not spec["may_be_empty"]:
+    if not len(raw) and not problems and not spec.may_be_empty:
         problems.append(
             Problem(
                 path.name,
@@ -96,25 +97,25 @@ def read_file(path: Path, kind: str, spec: Mapping[str, Any]) -> File:
         rows[column] = ""
     text = rows.drop(columns="line")
     rows[text.columns] = text.mask(text.isin(missing), "")
-    if spec["decimal"] == ",":
+    if spec.decimal == ",":
         numbers = [c for c in NUMBERS[kind] if c in rows.columns]
         rows[numbers] = rows[numbers].apply(lambda c: c.str.replace(",", ".", regex=False))
     return File(kind, path.name, rows.reset_index(drop=True), problems, frozenset(absent))
 
 
 def _map_columns(
-    raw: pd.DataFrame, mapping: Mapping[str, Any], file: str, problems: list[Problem]
+    raw: pd.DataFrame, mapping: Mapping[str, str | Column], file: str, problems: list[Problem]
 ) -> dict[str, pd.Series]:
     """Take the columns that a map names: one, several joined by a space, or a fixed value."""
     import pandas as pd
 
     out = {}
     for canonical, entry in mapping.items():
-        entry = {"column": entry} if isinstance(entry, str) else entry
-        if "value" in entry:
-            out[canonical] = pd.Series(str(entry["value"]), index=raw.index)
+        entry = Column(column=entry) if isinstance(entry, str) else entry
+        if entry.value is not None:
+            out[canonical] = pd.Series(str(entry.value), index=raw.index)
             continue
-        names = entry.get("columns") or [entry.get("column", canonical)]
+        names = entry.columns or [entry.column or canonical]
         absent = [name for name in names if name not in raw.columns]
         if absent:
             problems += [_no_column(file, name) for name in absent]
@@ -122,8 +123,8 @@ def _map_columns(
         cells = raw[names[0]]
         for name in names[1:]:
             cells = cells + " " + raw[name]
-        if "codes" in entry:
-            codes = {str(k): str(v) for k, v in entry["codes"].items()}
+        if entry.codes is not None:
+            codes = {str(k): str(v) for k, v in entry.codes.items()}
             bad = ~cells.isin(codes)
             problems += [
                 Problem(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
+from headway.config.review import Recompute, Review
 from headway.effects.units import UNITS
 from headway.errors import Problem
 
 
-def check_names(review: Mapping[str, Any]) -> list[Problem]:
+def check_names(review: Review) -> list[Problem]:
     """Find names in review.yaml that point at nothing."""
     problems = []
 
@@ -20,40 +20,40 @@ def check_names(review: Mapping[str, Any]) -> list[Problem]:
                 Problem("review.yaml", f"unknown_{kind}", text, remedy=f"known: {', '.join(known)}")
             )
 
-    for id, outcome in review["outcomes"].items():
-        point("unit", outcome["unit"], UNITS, f"outcomes.{id}.unit")
-    comparisons = [c["id"] for c in review["comparisons"]]
+    for id, outcome in review.outcomes.items():
+        point("unit", outcome.unit, UNITS, f"outcomes.{id}.unit")
+    comparisons = [c.id for c in review.comparisons]
     for id in sorted({c for c in comparisons if comparisons.count(c) > 1}):
         problems.append(Problem("review.yaml", "duplicate", f"the comparison '{id}' stands twice"))
-    for comparison in review["comparisons"]:
+    for comparison in review.comparisons:
         point(
             "outcome",
-            comparison["outcome"],
-            review["outcomes"],
-            f"comparisons.{comparison['id']}.outcome",
+            comparison.outcome,
+            review.outcomes,
+            f"comparisons.{comparison.id}.outcome",
         )
-    for finding in review["findings"]:
-        name = finding["comparison"]
+    for finding in review.findings:
+        name = finding.comparison
         point("comparison", name, comparisons, "findings")
-    individual = review["files"].get("ipd", {})
-    covariates = [*individual.get("covariates", []), *individual.get("factors", [])]
-    for name in individual.get("adjust", []):
+    individual = review.files.ipd
+    covariates = [*individual.covariates, *individual.factors] if individual else []
+    for name in individual.adjust if individual else ():
         point("covariate", name, covariates, "files.ipd.adjust")
-    for one in individual.get("outcomes", []):
-        point("outcome", one["outcome"], review["outcomes"], "files.ipd.outcomes")
-        point("unit", one["unit"], UNITS, "files.ipd.outcomes.unit")
-    for entry in review["published"]:
-        place = f"published.{entry['id']}"
-        target = entry["recompute"]
-        if "comparison" in target:
-            point("comparison", target["comparison"], comparisons, f"{place}.recompute")
+    for one in individual.outcomes if individual else ():
+        point("outcome", one.outcome, review.outcomes, "files.ipd.outcomes")
+        point("unit", one.unit, UNITS, "files.ipd.outcomes.unit")
+    for entry in review.published:
+        place = f"published.{entry.id}"
+        target = entry.recompute
+        if target.comparison is not None:
+            point("comparison", target.comparison, comparisons, f"{place}.recompute")
         else:
             problems += _check_target(target, place)
-            if "outcome" in target:
-                point("outcome", target["outcome"], review["outcomes"], f"{place}.recompute")
-        for name in target.get("adjust", []):
+            if target.outcome is not None:
+                point("outcome", target.outcome, review.outcomes, f"{place}.recompute")
+        for name in target.adjust or ():
             point("covariate", name, ["baseline", *covariates], f"{place}.recompute.adjust")
-        if ("estimate" in entry) == ("from_pooled" in entry):
+        if (entry.estimate is None) == (entry.from_pooled is None):
             problems.append(
                 Problem(
                     "review.yaml",
@@ -61,18 +61,18 @@ def check_names(review: Mapping[str, Any]) -> list[Problem]:
                     f"'{place}' needs either `estimate` or `from_pooled`",
                 )
             )
-    for check in review["consistency"]:
-        for outcome in check["outcomes"]:
-            point("outcome", outcome, review["outcomes"], f"consistency.{check['id']}.outcomes")
+    for check in review.consistency:
+        for name in check.outcomes:
+            point("outcome", name, review.outcomes, f"consistency.{check.id}.outcomes")
     return problems
 
 
-def _check_target(target: Mapping[str, Any], place: str) -> list[Problem]:
+def _check_target(target: Recompute, place: str) -> list[Problem]:
     """Find what is not said about a number that is recomputed within one trial."""
     need = ["trial", "outcome", "timepoint"]
-    if "arm" not in target and "adjust" not in target:
+    if target.arm is None and target.adjust is None:
         need += ["treatment_arm", "control_arm"]
-    absent = [key for key in need if key not in target]
+    absent = [key for key in need if getattr(target, key) is None]
     if not absent:
         return []
     return [

@@ -8,9 +8,9 @@ others of its phase, and nothing about why.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,6 +20,8 @@ from headway.tables import conform, empty
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike, NDArray
+
+    from headway.config.clinic import Clinic
 
     Array = NDArray[np.float64]
     Bools = NDArray[np.bool_]
@@ -191,7 +193,7 @@ def build_control_charts(
     pairs: pd.DataFrame,
     months: pd.Series,
     starters: pd.Index,
-    clinic: Mapping[str, Any],
+    clinic: Clinic,
     *,
     unit: str,
     last_month: int | None,
@@ -236,7 +238,7 @@ def build_control_charts(
             "responder": half & change.notna(),
         }
     )
-    starts = sorted(clinic["charts"]["phases"])
+    starts = sorted(clinic.charts.phases)
     by = people.groupby("month").agg(
         n=("analysed", "sum"),
         started=("analysed", "size"),

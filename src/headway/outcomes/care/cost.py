@@ -11,9 +11,9 @@ the cost plane is all that can be shown (Briggs 1998 on ratios whose denominator
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import ndtri
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from headway.config.clinic import Clinic
     from headway.outcomes.change.windows import Comparison
 
     Array = NDArray[np.float64]
@@ -229,7 +230,7 @@ def sum_fees(visits: pd.DataFrame, until: float | None) -> pd.DataFrame:
     return out.reset_index()
 
 
-def find_last_day(clinic: Mapping[str, Any], comparison: Comparison) -> float | None:
+def find_last_day(clinic: Clinic, comparison: Comparison) -> float | None:
     """Find the last day of the window after: fees beyond it bought nothing that was measured.
 
     Returns
@@ -238,19 +239,19 @@ def find_last_day(clinic: Mapping[str, Any], comparison: Comparison) -> float | 
         None where the window has no fixed last day, or came without days.
     """
     if comparison.source == "visit":
-        within = clinic["windows"]["visit_recall"]["within_days"]
+        within = clinic.windows.visit_recall.within_days
         return float(within[1]) if comparison.post == "post" else None
-    window = clinic["windows"]["named"].get(comparison.post)
-    if comparison.source != "diary" or window is None or window["anchor"] != "start":
+    window = clinic.windows.named.get(comparison.post)
+    if comparison.source != "diary" or window is None or window.anchor != "start":
         return None
-    return None if window["to"] is None else float(window["to"])
+    return None if window.to is None else float(window.to)
 
 
 def build_cost(
     sessions: pd.DataFrame,
     change: pd.DataFrame,
     starters: pd.Index,
-    clinic: Mapping[str, Any],
+    clinic: Clinic,
     comparison: str,
     *,
     until: float | None = None,
@@ -297,7 +298,7 @@ def build_cost(
     sums = sum_fees(visits, until)
     days = change[(change["comparison"] == comparison) & (change["outcome"] == "frequency")]
     pairs = sums.merge(days[["patient_id", "change"]], on="patient_id")
-    boot = clinic["bootstrap"]
+    boot = clinic.bootstrap
     for currency in currencies:
         cost = sums.loc[sums["currency"] == currency, "cost"].to_numpy(float)
         rows += _total_fees(cost, currency, of, until)
@@ -309,8 +310,8 @@ def build_cost(
                 both["cost"].to_numpy(float),
                 both["change"].to_numpy(float),
                 expected=source,
-                replicates=boot["replicates"],
-                seed=boot["seed"],
+                replicates=boot.replicates,
+                seed=boot.seed,
             )
             basis = UNCONTROLLED if source is None else f"less expected: {source.source}"
             rows += _cost_rows(found, currency, basis, of, source)

@@ -9,15 +9,15 @@ mean time without relapse is too long by less than one window.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import ndtri
 
+from headway.config.clinic import Window
 from headway.outcomes.change import windows as windows_of
 from headway.outcomes.change.change import LEVEL
 from headway.outcomes.change.windows import DAYS_PER_WINDOW, Comparison
@@ -26,6 +26,8 @@ from headway.tables import conform, empty
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike, NDArray
+
+    from headway.config.clinic import Clinic, Relapse
 
     Array = NDArray[np.float64]
     Bools = NDArray[np.bool_]
@@ -185,7 +187,7 @@ def find_relapse(bad: ArrayLike, known: ArrayLike, in_a_row: int) -> tuple[Array
 
 def build_later_windows(
     days: Path,
-    clinic: Mapping[str, Any],
+    clinic: Clinic,
     comparison: Comparison,
     courses: pd.DataFrame | None = None,
     *,
@@ -221,27 +223,25 @@ def build_later_windows(
             "complete": pd.Series(dtype="bool"),
         }
     )
-    after = clinic["windows"]["named"].get(comparison.post)
-    if after is None or after["to"] is None or after.get("anchor", "start") != "start":
+    after = clinic.windows.named.get(comparison.post)
+    if after is None or after.to is None or after.anchor != "start":
         return nothing
     with duckdb.connect() as connection:
         found = connection.execute("SELECT max(day) FROM read_parquet(?)", [str(days)]).fetchone()
     if found is None or found[0] is None:
         return nothing
-    first = int(after["to"]) + 1
+    first = int(after.to) + 1
     count = min((int(found[0]) + 1 - first) // DAYS_PER_WINDOW, _MOST_WINDOWS)
     if count < 1:
         return nothing
-    spec = copy.deepcopy(dict(clinic))
-    spec["windows"]["named"] = {
-        f"later_{i + 1}": {
-            "from": first + DAYS_PER_WINDOW * i,
-            "to": first + DAYS_PER_WINDOW * (i + 1) - 1,
-            "anchor": "start",
-        }
+    named = {
+        f"later_{i + 1}": Window(
+            from_=first + DAYS_PER_WINDOW * i, to=first + DAYS_PER_WINDOW * (i + 1) - 1
+        )
         for i in range(count)
     }
-    rows = windows_of.build_diary_windows(days, spec, courses, threads=threads)
+    later = replace(clinic, windows=replace(clinic.windows, named=named))
+    rows = windows_of.build_diary_windows(days, later, courses, threads=threads)
     rows = rows[rows["outcome"] == "frequency"]
     return pd.DataFrame(
         {
@@ -264,7 +264,7 @@ class Durability:
 def build_durability(
     pairs: pd.DataFrame,
     later: pd.DataFrame,
-    clinic: Mapping[str, Any],
+    clinic: Clinic,
     groups: pd.Series | None = None,
 ) -> Durability:
     """Follow responders until they relapse, all together and by technique.
@@ -290,8 +290,8 @@ def build_durability(
     """
     import pandas as pd
 
-    rule = clinic["relapse"]
-    fell = pairs["post"] <= (1 - rule["response"]) * pairs["pre"]
+    rule = clinic.relapse
+    fell = pairs["post"] <= (1 - rule.response) * pairs["pre"]
     at_risk = pairs[fell & (pairs["pre"] > 0)].set_index("patient_id")
     width = int(later["window"].max()) if len(later) else 0
     if not len(at_risk) or not width:
@@ -304,7 +304,7 @@ def build_durability(
     )
     known = ~np.isnan(value)
     # Rounded, so that 0.75 x a scaled mean of windows is met where it is equal.
-    border = np.round(rule["back_to"] * at_risk["pre"].to_numpy(dtype=float), 9)
+    border = np.round(rule.back_to * at_risk["pre"].to_numpy(dtype=float), 9)
     bad = known & (np.round(value, 9) >= border[:, None])
     members = _members(at_risk.index, groups)
     summaries: list[dict[str, Any]] = []
@@ -315,7 +315,7 @@ def build_durability(
         time, event, gap = find_relapse(bad, known, in_a_row)
         grid = np.arange(width - in_a_row + 2, dtype=float)
         fits = {g: fit_kaplan_meier(time[m], event[m], grid) for g, m in members.items()}
-        horizon = _common_horizon(fits, rule["min_at_risk"])
+        horizon = _common_horizon(fits, rule.min_at_risk)
         for group, fit in fits.items():
             inside = members[group]
             counts = {
@@ -327,7 +327,7 @@ def build_durability(
             summaries.append(
                 {"rule": name, "rule_label": _rule_label(in_a_row, rule), "group": group}
                 | counts
-                | _summarise(fit, horizon, rule["min_at_risk"])
+                | _summarise(fit, horizon, rule.min_at_risk)
             )
             curves.append(_curve_rows(fit).assign(rule=name, group=group))
     if not summaries:
@@ -388,11 +388,11 @@ def _summarise(fit: KaplanMeier, horizon: float, least: int) -> dict[str, Any]:
     }
 
 
-def _rule_label(in_a_row: int, rule: Mapping[str, Any]) -> str:
+def _rule_label(in_a_row: int, rule: Relapse) -> str:
     windows = "two windows in a row" if in_a_row == 2 else "one window"
     return (
-        f"{windows} at {100 * rule['back_to']:.0f} % of the days before or above, after a fall by "
-        f"{100 * rule['response']:.0f} % or more"
+        f"{windows} at {100 * rule.back_to:.0f} % of the days before or above, after a fall by "
+        f"{100 * rule.response:.0f} % or more"
     )
 
 

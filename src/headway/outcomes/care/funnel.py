@@ -16,15 +16,14 @@ window, so that a course along a straight line has the same change, known with l
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import chdtrc, stdtrit
 
+from headway.config.clinic import Window
 from headway.outcomes.change import windows as windows_of
 from headway.outcomes.change.windows import DAYS_PER_WINDOW, Comparison
 from headway.tables import conform, empty
@@ -32,6 +31,8 @@ from headway.tables import conform, empty
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike, NDArray
+
+    from headway.config.clinic import Clinic
 
     Array = NDArray[np.float64]
 
@@ -318,7 +319,7 @@ class WidePairs:
 
 def pair_widely(
     days: Path,
-    clinic: Mapping[str, Any],
+    clinic: Clinic,
     comparison: Comparison,
     courses: pd.DataFrame | None = None,
     *,
@@ -347,26 +348,24 @@ def pair_widely(
         `windows.pair_windows` of all outcomes. None where the comparison is not of diary windows
         that count from the start between fixed days.
     """
-    named = clinic["windows"]["named"]
-    before, after = named.get(comparison.pre), named.get(comparison.post)
-    if comparison.source != "diary" or not (_is_fixed(before) and _is_fixed(after)):
+    named = clinic.windows.named
+    before = _fixed_days(named.get(comparison.pre))
+    after = _fixed_days(named.get(comparison.post))
+    if comparison.source != "diary" or before is None or after is None:
         return None
-    low, high = int(before["from"]), int(before["to"])
-    earlier = named.get("earlier")
-    if comparison.mean_of_two_baselines and _is_fixed(earlier):
-        low = min(low, int(earlier["from"]))
-    reach = min(DAYS_PER_WINDOW, int(after["from"]) - max(1, high + 1))
+    low, high = before
+    earlier = _fixed_days(named.get("earlier"))
+    if comparison.mean_of_two_baselines and earlier is not None:
+        low = min(low, earlier[0])
+    reach = min(DAYS_PER_WINDOW, after[0] - max(1, high + 1))
     if reach < 0:
         return None
-    first, last = int(after["from"]) - reach, int(after["to"]) + reach
-    least = clinic["windows"]["min_days"]
-    spec = copy.deepcopy(dict(clinic))
-    spec["windows"]["named"] = {
-        "before": {"from": low, "to": high, "anchor": "start"},
-        "after": {"from": first, "to": last, "anchor": "start"},
-    }
+    first, last = after[0] - reach, after[1] + reach
+    least = clinic.windows.min_days
+    wide = {"before": Window(from_=low, to=high), "after": Window(from_=first, to=last)}
+    declared = replace(clinic, windows=replace(clinic.windows, named=wide))
     own = replace(comparison, pre="before", post="after", mean_of_two_baselines=False)
-    found = windows_of.build_diary_windows(days, spec, courses, threads=threads)
+    found = windows_of.build_diary_windows(days, declared, courses, threads=threads)
     rule = (
         f"change from the recorded days of days {low} to {high} to those of days {first} to "
         f"{last} (the primary window and {reach} days on either side), at least {least} of each"
@@ -374,13 +373,11 @@ def pair_widely(
     return WidePairs(windows_of.pair_windows(found, own), rule)
 
 
-def _is_fixed(window: Mapping[str, Any] | None) -> bool:
-    return (
-        window is not None
-        and window["from"] is not None
-        and window["to"] is not None
-        and window.get("anchor", "start") == "start"
-    )
+def _fixed_days(window: Window | None) -> tuple[int, int] | None:
+    """First and last day of a window that counts from the start between fixed days."""
+    if window is None or window.from_ is None or window.to is None or window.anchor != "start":
+        return None
+    return window.from_, window.to
 
 
 def build_funnel(
@@ -470,9 +467,7 @@ def build_funnel(
     return conform("funnel", out)
 
 
-def describe_baseline(
-    pairs: pd.DataFrame, patients: pd.DataFrame, clinic: Mapping[str, Any]
-) -> pd.DataFrame:
+def describe_baseline(pairs: pd.DataFrame, patients: pd.DataFrame, clinic: Clinic) -> pd.DataFrame:
     """Collect the case mix for `build_funnel`: value before, condition, chronicity, age, sex."""
     out = pairs.set_index("patient_id")[["pre"]].rename(columns={"pre": "value before"})
     known = patients.set_index("patient_id").reindex(out.index)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,6 +23,8 @@ from headway.tables import conform, count_rows, empty, read_parquet
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from headway.config.clinic import Clinic
 
 UNITS = {
     "frequency": "headache days per 28",
@@ -134,7 +136,7 @@ def build_cohort(
     starters: pd.Index,
     groups: Mapping[str, pd.Series],
     comparisons: list[Comparison],
-    clinic: Mapping[str, Any],
+    clinic: Clinic,
     characteristics: pd.DataFrame,
 ) -> Cohort:
     """Summarise every comparison and outcome; groups for the primary outcome and comparison.
@@ -158,8 +160,8 @@ def build_cohort(
     bins: list[dict[str, object]] = []
     flow: list[dict[str, object]] = []
     changes = []
-    primary_outcome = clinic["primary_outcome"]
-    boot = clinic["bootstrap"]
+    primary_outcome = clinic.primary_outcome
+    boot = clinic.bootstrap
     for comparison in comparisons:
         pairs = pair_windows(windows, comparison)
         pairs = pairs[pairs["patient_id"].isin(starters)]
@@ -186,7 +188,7 @@ def build_cohort(
 
             pre, post = part["pre"].to_numpy(), part["post"].to_numpy()
             statistics = summarise_change(
-                pre, post, unit=unit, replicates=boot["replicates"], seed=boot["seed"]
+                pre, post, unit=unit, replicates=boot.replicates, seed=boot.seed
             )
             if outcome == "frequency":
                 statistics += _frequency_only(windows, part, starters, comparison, clinic, unit)
@@ -211,8 +213,8 @@ def build_cohort(
                             own["pre"].to_numpy(),
                             own["post"].to_numpy(),
                             unit=unit,
-                            replicates=boot["replicates"],
-                            seed=boot["seed"],
+                            replicates=boot.replicates,
+                            seed=boot.seed,
                         )
                         if outcome == "frequency":
                             of_group += _individual(own, clinic, unit)
@@ -288,7 +290,7 @@ def _frequency_only(
     pairs: pd.DataFrame,
     starters: pd.Index,
     comparison: Comparison,
-    clinic: Mapping[str, Any],
+    clinic: Clinic,
     unit: str,
 ) -> list[Statistic]:
     """Add what is never left out beside a scaled frequency: count, bounds, completeness."""
@@ -357,28 +359,28 @@ def _frequency_only(
     return out
 
 
-def _individual(pairs: pd.DataFrame, clinic: Mapping[str, Any], unit: str) -> list[Statistic]:
-    rule = clinic["individual"]
+def _individual(pairs: pd.DataFrame, clinic: Clinic, unit: str) -> list[Statistic]:
+    rule = clinic.individual
     return reliable.summarise_individual(
         pairs["pre"].to_numpy(),
         pairs["post"].to_numpy(),
-        rule["sem"],
+        rule.sem,
         pairs["n_pre"].to_numpy(),
-        border=rule["border"],
+        border=rule.border,
         worst=float(windows_of.DAYS_PER_WINDOW),
         unit=unit,
-        source=rule["source"],
+        source=rule.source,
     )
 
 
-def _cross(pairs: pd.DataFrame, clinic: Mapping[str, Any], comparison: Comparison) -> pd.DataFrame:
-    rule = clinic["individual"]
+def _cross(pairs: pd.DataFrame, clinic: Clinic, comparison: Comparison) -> pd.DataFrame:
+    rule = clinic.individual
     table = reliable.cross_tabulate(
         pairs["pre"].to_numpy(),
         pairs["post"].to_numpy(),
-        rule["sem"],
+        rule.sem,
         pairs["n_pre"].to_numpy(),
-        rule["border"],
+        rule.border,
     )
     return conform(
         "individual",
@@ -450,14 +452,12 @@ def describe_people(
 
 
 def _entry_checks(
-    windows: pd.DataFrame, starters: pd.Index, clinic: Mapping[str, Any]
+    windows: pd.DataFrame, starters: pd.Index, clinic: Clinic
 ) -> list[dict[str, object]]:
     """Compare the diary with what people recall of about the same 28 days, where both exist."""
     rows = []
     for window, label in (("baseline", "before"), ("post", "after")):
-        length = windows_of.window_length(
-            clinic["windows"]["named"].get(window, {"from": None, "to": None})
-        )
+        length = windows_of.window_length(clinic.windows.named.get(window))
         own = windows[
             (windows["outcome"] == "frequency")
             & (windows["window"] == window)
@@ -546,22 +546,23 @@ def _window_means(
     pairs: pd.DataFrame,
     comparison: Comparison,
     outcome: str,
-    clinic: Mapping[str, Any],
+    clinic: Clinic,
 ) -> list[dict[str, object]]:
     """Means of the same people before and after, and of `earlier` where they have it."""
-    named = clinic["windows"]["named"]
+    named = clinic.windows.named
     out: list[dict[str, object]] = []
     columns = [(comparison.pre, pairs["pre"]), (comparison.post, pairs["post"])]
     for order, (window, values) in enumerate(columns):
         v = values.to_numpy()
         low, high = t_interval(v)
-        label = named.get(window, {}).get("label") or {"baseline": "before", "post": "after"}.get(
-            window, window.replace("_", " ")
-        )
+        label = (window in named and named[window].label) or {
+            "baseline": "before",
+            "post": "after",
+        }.get(window, window.replace("_", " "))
         if comparison.source == "visit":
             label = {
                 "baseline": "asked at intake",
-                "post": f"asked near day {clinic['windows']['visit_recall']['target_day']}",
+                "post": f"asked near day {clinic.windows.visit_recall.target_day}",
             }.get(window, label)
         out.append(
             {
@@ -647,7 +648,7 @@ class Prepared:
     notes: list[pd.DataFrame]
 
 
-def prepare_clinic(folder: Path, clinic: Mapping[str, Any], *, threads: int = 2) -> Prepared:
+def prepare_clinic(folder: Path, clinic: Clinic, *, threads: int = 2) -> Prepared:
     """Read a clinic's processed tables and make its windows.
 
     Parameters
@@ -667,7 +668,7 @@ def prepare_clinic(folder: Path, clinic: Mapping[str, Any], *, threads: int = 2)
     parts, sources, notes = [], set(), []
     courses = None
     if len(sessions):
-        courses = windows_of.find_courses(sessions, clinic["course"]["gap_weeks"])
+        courses = windows_of.find_courses(sessions, clinic.course.gap_weeks)
     if count_rows(days):
         if has_headache_free_days(days):
             parts.append(windows_of.build_diary_windows(days, clinic, courses, threads=threads))
@@ -712,9 +713,7 @@ def prepare_clinic(folder: Path, clinic: Mapping[str, Any], *, threads: int = 2)
     )
 
 
-def analyse_clinic(
-    folder: Path, clinic: Mapping[str, Any], *, threads: int = 2
-) -> dict[str, pd.DataFrame]:
+def analyse_clinic(folder: Path, clinic: Clinic, *, threads: int = 2) -> dict[str, pd.DataFrame]:
     """Take a clinic's processed tables through windows and change to the cohort.
 
     Parameters
@@ -731,7 +730,7 @@ def analyse_clinic(
     return analyse_prepared(prepare_clinic(folder, clinic, threads=threads), clinic)
 
 
-def analyse_prepared(prepared: Prepared, clinic: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
+def analyse_prepared(prepared: Prepared, clinic: Clinic) -> dict[str, pd.DataFrame]:
     """Summarise a prepared clinic (`analyse_clinic`)."""
     import pandas as pd
 
@@ -766,10 +765,8 @@ def join_flow(account: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:
     return conform("flow", pd.concat(parts, ignore_index=True)) if parts else empty("flow")
 
 
-def _courses_note(
-    courses: pd.DataFrame, starters: pd.Index, clinic: Mapping[str, Any]
-) -> pd.DataFrame:
-    weeks = clinic["course"]["gap_weeks"]
+def _courses_note(courses: pd.DataFrame, starters: pd.Index, clinic: Clinic) -> pd.DataFrame:
+    weeks = clinic.course.gap_weeks
     note = _flow_note(
         "courses",
         f"a pause of more than {weeks} weeks starts a new course; the first one is analysed, and "

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from headway.outcomes.change.windows import DAYS_PER_WINDOW, Comparison, window_length
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from headway.config.clinic import Clinic
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ def bound_change(
     windows: pd.DataFrame,
     starters: pd.Index,
     comparison: Comparison,
-    clinic: Mapping[str, Any],
+    clinic: Clinic,
 ) -> Bounds | None:
     """Bound the mean change in headache days per 28 over all who started.
 
@@ -42,7 +43,7 @@ def bound_change(
     """
     import pandas as pd
 
-    named = clinic["windows"]["named"]
+    named = clinic.windows.named
     lows, highs = [], []
     for window in (comparison.pre, comparison.post):
         rows = windows[
@@ -78,7 +79,7 @@ def measure_completeness(
     windows: pd.DataFrame,
     starters: pd.Index,
     comparison: Comparison,
-    clinic: Mapping[str, Any],
+    clinic: Clinic,
 ) -> dict[str, float] | None:
     """Share of days with an entry before and after, over all who started, in percent.
 
@@ -92,7 +93,7 @@ def measure_completeness(
         ("completeness_pre", comparison.pre),
         ("completeness_post", comparison.post),
     ):
-        days = window_length(clinic["windows"]["named"][window])
+        days = window_length(clinic.windows.named[window])
         if days is None:
             return None
         rows = windows[

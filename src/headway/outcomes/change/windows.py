@@ -14,13 +14,15 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from headway.outcomes.change import instruments
 from headway.tables import conform, empty
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from headway.config.clinic import Clinic, Window
 
 DAYS_PER_WINDOW = 28
 # Outcomes of a diary, in the order of their names.
@@ -50,11 +52,11 @@ def _quote(path: Path) -> str:
     return "'" + str(path).replace("'", "''") + "'"
 
 
-def window_length(window: Mapping[str, Any]) -> int | None:
+def window_length(window: Window | None) -> int | None:
     """Count the days of a declared window; None where an end is open."""
-    if window["from"] is None or window["to"] is None:
+    if window is None or window.from_ is None or window.to is None:
         return None
-    return int(window["to"]) - int(window["from"]) + 1
+    return int(window.to) - int(window.from_) + 1
 
 
 def find_courses(sessions: pd.DataFrame, gap_weeks: int) -> pd.DataFrame:
@@ -81,7 +83,7 @@ def find_courses(sessions: pd.DataFrame, gap_weeks: int) -> pd.DataFrame:
     return out.reset_index()
 
 
-def _disjoint(named: Mapping[str, Any]) -> list[list[str]]:
+def _disjoint(named: Mapping[str, Window]) -> list[list[str]]:
     """Sort windows into sets that do not overlap, so that one pass over the days serves a set."""
     sets: list[list[str]] = []
     for name, window in named.items():
@@ -94,16 +96,16 @@ def _disjoint(named: Mapping[str, Any]) -> list[list[str]]:
     return sets
 
 
-def windows_overlap(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+def windows_overlap(a: Window, b: Window) -> bool:
     """Whether two declared windows can share a day for somebody."""
-    if a["anchor"] != b["anchor"]:
+    if a.anchor != b.anchor:
         return True  # where one lies beside the other differs from person to person
-    lows = [-math.inf if w["from"] is None else w["from"] for w in (a, b)]
-    highs = [math.inf if w["to"] is None else w["to"] for w in (a, b)]
+    lows = [-math.inf if w.from_ is None else w.from_ for w in (a, b)]
+    highs = [math.inf if w.to is None else w.to for w in (a, b)]
     return bool(lows[0] <= highs[1] and lows[1] <= highs[0])
 
 
-def diary_windows_sql(days: str, clinic: Mapping[str, Any], courses: str | None = None) -> str:
+def diary_windows_sql(days: str, clinic: Clinic, courses: str | None = None) -> str:
     """Write SQL that aggregates diary days into the declared windows, a row per person and window.
 
     Each outcome of `DIARY_OUTCOMES` has a column `value_<outcome>`, NULL where it is unknown, and
@@ -124,13 +126,13 @@ def diary_windows_sql(days: str, clinic: Mapping[str, Any], courses: str | None 
     """
     named = {
         name: window
-        for name, window in clinic["windows"]["named"].items()
-        if courses is not None or window["anchor"] == "start"
+        for name, window in clinic.windows.named.items()
+        if courses is not None or window.anchor == "start"
     }
     # A short untreated headache does not make a headache day; unknown length is taken as enough.
     hd = (
         "CASE WHEN headache = 1 AND duration_hours < "
-        f"{float(clinic['min_duration_h'])!r} AND coalesce(acute_medication, 0) = 0 "
+        f"{float(clinic.min_duration_h)!r} AND coalesce(acute_medication, 0) = 0 "
         "THEN 0 ELSE headache END"
     )
     join = "" if courses is None else f" LEFT JOIN {courses} USING (patient_id)"
@@ -149,8 +151,8 @@ def diary_windows_sql(days: str, clinic: Mapping[str, Any], courses: str | None 
         )
     rules = ", ".join(
         f"({number[name]}, '{name}', {window_length(w) or 'NULL'}, "
-        f"{w.get('min_days', clinic['windows']['min_days'])}, "
-        f"{'NULL' if w['to'] is None else w['to']}, {w['anchor'] == 'last_session'})"
+        f"{clinic.windows.days_needed(name)}, "
+        f"{'NULL' if w.to is None else w.to}, {w.anchor == 'last_session'})"
         for name, w in named.items()
     )
     if not parts:
@@ -215,13 +217,13 @@ def _as_rows(wide: str) -> str:
     )
 
 
-def _within(window: Mapping[str, Any]) -> str:
-    day = "day - last_day" if window["anchor"] == "last_session" else "day"
+def _within(window: Window) -> str:
+    day = "day - last_day" if window.anchor == "last_session" else "day"
     tests = []
-    if window["from"] is not None:
-        tests.append(f"{day} >= {int(window['from'])}")
-    if window["to"] is not None:
-        tests.append(f"{day} <= {int(window['to'])}")
+    if window.from_ is not None:
+        tests.append(f"{day} >= {int(window.from_)}")
+    if window.to is not None:
+        tests.append(f"{day} <= {int(window.to)}")
     return " AND ".join(tests) or "true"
 
 
@@ -232,7 +234,7 @@ def _mean(name: str) -> str:
 
 def build_diary_windows(
     days: Path,
-    clinic: Mapping[str, Any],
+    clinic: Clinic,
     courses: pd.DataFrame | None = None,
     *,
     threads: int = 2,
@@ -278,22 +280,22 @@ def nearest(
     return part.rename(columns={column: "value"})
 
 
-def _recall_ranges(clinic: Mapping[str, Any]) -> tuple[tuple[str, float, float, float], ...]:
+def _recall_ranges(clinic: Clinic) -> tuple[tuple[str, float, float, float], ...]:
     """List the windows of answers about the last 28 days: name, first and last day, target.
 
     An answer about 28 days that reaches back before treatment overlaps with the intake answer,
     so the last visit counts from day 28 on.
     """
-    rule = clinic["windows"]["visit_recall"]
-    (first, intake), (low, high) = rule["intake_days"], rule["within_days"]
+    rule = clinic.windows.visit_recall
+    (first, intake), (low, high) = rule.intake_days, rule.within_days
     return (
         ("baseline", first, intake, intake),
-        ("post", low, high, rule["target_day"]),
+        ("post", low, high, rule.target_day),
         ("last_visit", intake + DAYS_PER_WINDOW, math.inf, math.inf),
     )
 
 
-def build_visit_windows(sessions: pd.DataFrame, clinic: Mapping[str, Any]) -> pd.DataFrame:
+def build_visit_windows(sessions: pd.DataFrame, clinic: Clinic) -> pd.DataFrame:
     """Take the intake answer and later answers to "days in the last 28" from session records.
 
     The intake answer is the one nearest to the start within `intake_days`; the primary later one
@@ -333,9 +335,7 @@ def build_given_windows(given: pd.DataFrame) -> pd.DataFrame:
     return conform("windows", out.sort_values(["patient_id", "window", "outcome"]))
 
 
-def build_questionnaire_windows(
-    questionnaires: pd.DataFrame, clinic: Mapping[str, Any]
-) -> pd.DataFrame:
+def build_questionnaire_windows(questionnaires: pd.DataFrame, clinic: Clinic) -> pd.DataFrame:
     """Take each instrument's intake score and the score nearest the target day (as for visits).
 
     The outcome is the instrument's canonical name; a score that the instrument cannot give is
@@ -344,10 +344,9 @@ def build_questionnaire_windows(
     import pandas as pd
 
     parts = [empty("windows")]
-    (_, intake), (low, high) = (
-        clinic["windows"]["visit_recall"][k] for k in ("intake_days", "within_days")
-    )
-    target = clinic["windows"]["visit_recall"]["target_day"]
+    recall = clinic.windows.visit_recall
+    (_, intake), (low, high) = recall.intake_days, recall.within_days
+    target = recall.target_day
     ranges = (("baseline", -DAYS_PER_WINDOW, intake, 0), ("post", low, high, target))
     names = questionnaires["instrument"].map(lambda n: instruments.canonical(n) or n)
     for instrument, scores in questionnaires.groupby(names, sort=True):
@@ -370,7 +369,7 @@ def build_questionnaire_windows(
     return conform("windows", out.sort_values(["patient_id", "window", "outcome"]))
 
 
-def list_comparisons(clinic: Mapping[str, Any], sources: set[str]) -> list[Comparison]:
+def list_comparisons(clinic: Clinic, sources: set[str]) -> list[Comparison]:
     """List the pairs of windows to compare, the primary one first.
 
     Diary windows are compared with diary windows and visit answers with visit answers; a mixed
@@ -378,23 +377,19 @@ def list_comparisons(clinic: Mapping[str, Any], sources: set[str]) -> list[Compa
     outcome moved before treatment started.
     """
     out = []
-    two = clinic["windows"]["mean_of_two_baselines"]
-    named = clinic["windows"]["named"]
+    two = clinic.windows.mean_of_two_baselines
+    named = clinic.windows.named
     source = "given" if "given" in sources else "diary"
     if sources & {"given", "diary"}:
-        declared_primary = [c["id"] for c in clinic["comparisons"] if c["primary"]]
-        first = declared_primary[0] if declared_primary else clinic["comparisons"][0]["id"]
-        for c in clinic["comparisons"]:
-            mean_of_two = two and c["pre"] == "baseline" and "earlier" in named
-            before = _label(named, c["pre"])
+        declared_primary = [c.id for c in clinic.comparisons if c.primary]
+        first = declared_primary[0] if declared_primary else clinic.comparisons[0].id
+        for c in clinic.comparisons:
+            mean_of_two = two and c.pre == "baseline" and "earlier" in named
+            before = _label(named, c.pre)
             if mean_of_two:
                 before += " (mean with the 4 weeks before them, where both are complete)"
-            label = c["label"] or f"{before} v {_label(named, c['post'])}"
-            out.append(
-                Comparison(
-                    c["id"], label, c["pre"], c["post"], source, c["id"] == first, mean_of_two
-                )
-            )
+            label = c.label or f"{before} v {_label(named, c.post)}"
+            out.append(Comparison(c.id, label, c.pre, c.post, source, c.id == first, mean_of_two))
         if "earlier" in named and "baseline" in named:
             out.append(
                 Comparison(
@@ -409,7 +404,7 @@ def list_comparisons(clinic: Mapping[str, Any], sources: set[str]) -> list[Compa
                 )
             )
     if "visit" in sources:
-        low, high = clinic["windows"]["visit_recall"]["within_days"]
+        low, high = clinic.windows.visit_recall.within_days
         label = f"asked at intake v asked at a visit on days {low} to {high}"
         out.append(Comparison("visit_recall", label, "baseline", "post", "visit", not out, False))
         label = "asked at intake v asked at the last visit"
@@ -417,14 +412,14 @@ def list_comparisons(clinic: Mapping[str, Any], sources: set[str]) -> list[Compa
     return sorted(out, key=lambda c: not c.primary)
 
 
-def _label(named: Mapping[str, Any], window: str) -> str:
+def _label(named: Mapping[str, Window], window: str) -> str:
     rule = named.get(window)
     if rule is None:
         return window
-    if "label" in rule:
-        return str(rule["label"])
-    low = "the start" if rule["from"] is None else f"day {rule['from']}"
-    high = "the end" if rule["to"] is None else f"day {rule['to']}"
+    if rule.label:
+        return str(rule.label)
+    low = "the start" if rule.from_ is None else f"day {rule.from_}"
+    high = "the end" if rule.to is None else f"day {rule.to}"
     return f"{window} ({low} to {high})"
 
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike
 
+    from headway.config.clinic import Benchmark, Clinic
+
 NAN = float("nan")
 POOL_FROM = 5  # trials of a kind; fewer are drawn singly
 # A kind of arm: its name, and the comparators or techniques that it holds.
@@ -117,7 +119,7 @@ def gather_arms(paths: Iterable[Path]) -> pd.DataFrame:
 def describe_clinic(
     change: pd.DataFrame,
     comparison: Comparison,
-    clinic: Mapping[str, Any],
+    clinic: Clinic,
     *,
     outcome: str,
     of: int,
@@ -148,26 +150,26 @@ def describe_clinic(
         of=of,
         time_days=time_days,
         timepoint=label,
-        condition=str(clinic["condition"]),
+        condition=str(clinic.condition),
         technique=", ".join(used) or "not recorded",
-        doi=str(clinic.get("doi", "")),
+        doi=str(clinic.doi),
     )
 
 
-def _time_of(comparison: Comparison, clinic: Mapping[str, Any]) -> tuple[float, str]:
+def _time_of(comparison: Comparison, clinic: Clinic) -> tuple[float, str]:
     """Find the middle of the window after; NaN where it differs from person to person."""
     if comparison.source == "visit":
         if comparison.post != "post":
             return NAN, "at the last visit"
-        day = float(clinic["windows"]["visit_recall"]["target_day"])
+        day = float(clinic.windows.visit_recall.target_day)
         return day - 14, f"the 4 weeks before day {day:.0f}"
-    window = clinic["windows"]["named"].get(comparison.post)
-    if window is None or window["from"] is None or window["to"] is None:
+    window = clinic.windows.named.get(comparison.post)
+    if window is None or window.from_ is None or window.to is None:
         return NAN, comparison.post.replace("_", " ")
-    if window.get("anchor", "start") != "start":
-        return NAN, str(window.get("label", comparison.post))
-    middle = (window["from"] + window["to"]) / 2
-    return middle, str(window.get("label", f"days {window['from']} to {window['to']}"))
+    if window.anchor != "start":
+        return NAN, window.label or comparison.post
+    middle = (window.from_ + window.to) / 2
+    return middle, window.label or f"days {window.from_} to {window.to}"
 
 
 def classify_condition(text: str) -> str:
@@ -229,7 +231,7 @@ def estimate_r(arms: pd.DataFrame, outcome: str) -> tuple[float, str]:
 
 
 def _for_r(
-    arms: pd.DataFrame, own: ClinicChange, target: str | None, rule: Mapping[str, Any]
+    arms: pd.DataFrame, own: ClinicChange, target: str | None, rule: Benchmark
 ) -> pd.DataFrame:
     """Leave out the clinic's own trial and units of another kind."""
     keep = [
@@ -239,9 +241,9 @@ def _for_r(
     return arms[np.array(keep, dtype=bool)]
 
 
-def _is_own(row: Any, own: ClinicChange, rule: Mapping[str, Any]) -> bool:
+def _is_own(row: Any, own: ClinicChange, rule: Benchmark) -> bool:
     """Tell whether an arm belongs to a trial made of the clinic's own people."""
-    named = {str(t).strip().lower() for t in rule["own_trial"]} | {own.doi.strip().lower()} - {""}
+    named = {str(t).strip().lower() for t in rule.own_trial} | {own.doi.strip().lower()} - {""}
     doi = row.doi.strip().lower() if isinstance(row.doi, str) else ""
     return row.trial.strip().lower() in named or (doi != "" and doi in named)
 
@@ -259,9 +261,7 @@ def _final_sd(arms: pd.DataFrame, row: Any) -> float:
     return float(same["sd"].iloc[0]) if len(same) else NAN
 
 
-def build_benchmark(
-    own: ClinicChange, arms: pd.DataFrame, clinic: Mapping[str, Any]
-) -> pd.DataFrame:
+def build_benchmark(own: ClinicChange, arms: pd.DataFrame, clinic: Clinic) -> pd.DataFrame:
     """Set a clinic's change beside published arms.
 
     Parameters
@@ -285,7 +285,7 @@ def build_benchmark(
     """
     import pandas as pd
 
-    rule = clinic["benchmark"]
+    rule = clinic.benchmark
     ours = _clinic_row(own)
     rows: list[dict[str, Any]] = [ours]
     drawn: list[dict[str, Any]] = []
@@ -387,7 +387,7 @@ def _unit_label(outcome: str) -> str:
 
 
 def _one_per_arm(
-    arms: pd.DataFrame, own: ClinicChange, target: str | None, rule: Mapping[str, Any]
+    arms: pd.DataFrame, own: ClinicChange, target: str | None, rule: Benchmark
 ) -> list[Any]:
     """Take the row of each arm that says most about the clinic's time.
 
@@ -433,7 +433,7 @@ def _arm_row(
     target: str | None,
     r: float,
     r_words: str,
-    rule: Mapping[str, Any],
+    rule: Benchmark,
 ) -> tuple[dict[str, Any], list[str]]:
     """Make an arm's row, and list why it is not used."""
     why = _mismatches(row, own, target, rule)
@@ -508,9 +508,7 @@ def _arm_row(
     return entry, why
 
 
-def _mismatches(
-    row: Any, own: ClinicChange, target: str | None, rule: Mapping[str, Any]
-) -> list[str]:
+def _mismatches(row: Any, own: ClinicChange, target: str | None, rule: Benchmark) -> list[str]:
     """List what keeps an arm from standing beside the clinic."""
     why = []
     if _is_own(row, own, rule):
@@ -532,9 +530,9 @@ def _mismatches(
         why.append("time: the clinic's window after is at no fixed time")
     elif not math.isfinite(row.time_days):
         why.append("time: not stated in days")
-    elif abs(row.time_days - own.time_days) > rule["time_within_days"]:
+    elif abs(row.time_days - own.time_days) > rule.time_within_days:
         why.append(
-            f"time: {row.timepoint}, more than {rule['time_within_days']:g} days from the clinic's"
+            f"time: {row.timepoint}, more than {rule.time_within_days:g} days from the clinic's"
         )
     if row.kind == "final" and _people_differ(row):
         why.append(f"the mean before is of {row.baseline_n:g} people, the mean after of {row.n:g}")
@@ -571,13 +569,13 @@ def _compare(ours: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any
 
 
 def _judge_baseline(
-    ours: Mapping[str, Any], entry: Mapping[str, Any], rule: Mapping[str, Any]
+    ours: Mapping[str, Any], entry: Mapping[str, Any], rule: Benchmark
 ) -> dict[str, Any]:
     apart = abs(entry["baseline"] - ours["baseline"])
     if not math.isfinite(apart):
         return {"like_baseline": "not printed"}
     # Declared in days; other outcomes take the same share of their scale.
-    within = rule["baseline_within"] * _SCALES[ours["outcome"]] / _SCALES["frequency"]
+    within = rule.baseline_within * _SCALES[ours["outcome"]] / _SCALES["frequency"]
     # Rounded, so that a difference of exactly the declared distance is within it.
     return {"like_baseline": "yes" if round(apart - within, 9) <= 0 else "no"}
 

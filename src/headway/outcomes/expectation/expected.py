@@ -32,9 +32,9 @@ takes the mean of two.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import log_ndtr, ndtri, stdtrit
@@ -46,6 +46,8 @@ from headway.tables import conform, empty
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike, NDArray
+
+    from headway.config.clinic import Clinic, Cutoff, Expected
 
     Array = NDArray[np.float64]
 
@@ -369,7 +371,7 @@ def compare_regression(
     mu: ArrayLike,
     *,
     decides: bool,
-    cutoff: Mapping[str, Any] | None = None,
+    cutoff: Cutoff | None = None,
     retest: float = _NAN,
 ) -> list[Source]:
     """Compare after with what regression to the mean of one window before lets expect.
@@ -421,13 +423,11 @@ def compare_regression(
     ]
     if cutoff is not None:
         for m in scan.mu.tolist():
-            drop = float(
-                regression_to_mean_cutoff(m, cutoff["population_sd"], retest, cutoff["days"])
-            )
+            drop = float(regression_to_mean_cutoff(m, cutoff.population_sd, retest, cutoff.days))
             rows.append(
                 Source(
                     "cutoff",
-                    f"{_LABELS['cutoff']} of {cutoff['days']:g}, population mean of {m:g}",
+                    f"{_LABELS['cutoff']} of {cutoff.days:g}, population mean of {m:g}",
                     change,
                     -drop,
                     change + drop,
@@ -605,7 +605,7 @@ def list_sources(
     earlier: ArrayLike,
     baseline: ArrayLike,
     post: ArrayLike,
-    rule: Mapping[str, Any],
+    rule: Expected,
     arms: pd.DataFrame | None = None,
 ) -> list[Source]:
     """Put every available source beside a clinic's change in headache days.
@@ -630,14 +630,14 @@ def list_sources(
     if paired.sum() < 3:
         return []
     enough = both.sum() >= max(MIN_PEOPLE, MIN_SHARE * paired.sum())
-    mu, retest = rule["population_means"], float(rule["retest"])
+    mu, retest = rule.population_means, float(rule.retest)
     rows = compare_before(
         e[both],
         b[both],
         y[both],
         mu,
         retest=retest,
-        retest_n=float(rule["retest_n"]),
+        retest_n=float(rule.retest_n),
         decides=bool(enough),
     )
     rows += compare_regression(
@@ -645,7 +645,7 @@ def list_sources(
         y[paired],
         mu,
         decides=not enough,
-        cutoff=rule.get("cutoff"),
+        cutoff=rule.cutoff,
         retest=retest,
     )
     if arms is not None and len(arms):
@@ -820,7 +820,7 @@ def collect_values(windows: pd.DataFrame, comparison: Comparison) -> pd.DataFram
 def build_expected(
     windows: pd.DataFrame,
     comparison: Comparison,
-    clinic: Mapping[str, Any],
+    clinic: Clinic,
     arms: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Build the table `expected` for one comparison of headache days.
@@ -844,12 +844,12 @@ def build_expected(
     """
     import pandas as pd
 
-    rule = clinic["expected"]
+    rule = clinic.expected
     chosen = None
     time_days = _time_of(comparison, clinic)
     if arms is not None and time_days is not None:
-        own = [clinic.get("doi") or "", *rule["leave_out"]]
-        chosen = select_arms(arms, time_days=time_days, leave_out=own, retest=float(rule["retest"]))
+        own = [clinic.doi or "", *rule.leave_out]
+        chosen = select_arms(arms, time_days=time_days, leave_out=own, retest=float(rule.retest))
     values = collect_values(windows, comparison)
     sources = list_sources(values["earlier"], values["baseline"], values["post"], rule, chosen)
     if not sources:
@@ -963,12 +963,12 @@ def read_sources(expected: pd.DataFrame) -> list[Source]:
     ]
 
 
-def _time_of(comparison: Comparison, clinic: Mapping[str, Any]) -> float | None:
+def _time_of(comparison: Comparison, clinic: Clinic) -> float | None:
     """Day at which the later window ends; None where that differs from person to person."""
     if comparison.source == "visit":
-        day = clinic["windows"]["visit_recall"]["target_day"]
+        day = clinic.windows.visit_recall.target_day
         return float(day) if comparison.post == "post" else None
-    window = clinic["windows"]["named"].get(comparison.post)
-    if window is None or window["to"] is None or window["anchor"] != "start":
+    window = clinic.windows.named.get(comparison.post)
+    if window is None or window.to is None or window.anchor != "start":
         return None
-    return float(window["to"]) + 1
+    return float(window.to) + 1

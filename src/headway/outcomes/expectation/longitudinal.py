@@ -7,7 +7,6 @@ uncontrolled series of people: a change, never an effect.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,6 +19,8 @@ from headway.outcomes.expectation.imputation import LEVEL, normal_quantile
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike, NDArray
+
+    from headway.config.clinic import Clinic
 
     Array = NDArray[np.float64]
 
@@ -209,7 +210,7 @@ def fit_gee(
 
 
 def stack_windows(
-    windows: pd.DataFrame, comparison: Comparison, clinic: Mapping[str, Any], outcome: str
+    windows: pd.DataFrame, comparison: Comparison, clinic: Clinic, outcome: str
 ) -> pd.DataFrame:
     """Stack the windows of one outcome that do not overlap, those of the comparison first.
 
@@ -223,7 +224,7 @@ def stack_windows(
         patient_id, person (a number), level (`before`, `after` or `window` and its name), value,
         count, days (observed; 28 where the value was asked or given), complete.
     """
-    named = clinic["windows"]["named"]
+    named = clinic.windows.named
     own = windows[(windows["source"] == comparison.source) & (windows["outcome"] == outcome)]
     present = [
         w for w in dict.fromkeys([*named, *sorted(own["window"])]) if w in set(own["window"])
@@ -236,7 +237,7 @@ def stack_windows(
             continue  # the last visit may be the one that is compared already
         if comparison.source == "diary" and (
             window not in named
-            or named[window]["anchor"] != "start"
+            or named[window].anchor != "start"
             or any(windows_overlap(named[window], named[t]) for t in taken)
         ):
             continue
@@ -244,9 +245,7 @@ def stack_windows(
     own = own[own["window"].isin(taken) & own["value"].notna()]
     days = own["days_observed"].fillna(float(DAYS_PER_WINDOW))
     count = own["count"].where(own["count"].notna(), own["value"] * days / DAYS_PER_WINDOW)
-    least = own["window"].map(
-        lambda w: named.get(w, {}).get("min_days", clinic["windows"]["min_days"])
-    )
+    least = own["window"].map(clinic.windows.days_needed)
     # Enough days and yet not complete: it reaches into another course.
     other_course = (days >= least) & ~own["complete"]
     # A clinic may have a window of its own that is called `post`.

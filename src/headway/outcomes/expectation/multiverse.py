@@ -8,11 +8,11 @@ meta-analysis stands in `headway.meta.multiverse`.
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -29,6 +29,8 @@ from headway.tables import conform, empty
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
+
+    from headway.config.clinic import Clinic
 
     Array = NDArray[np.float64]
 
@@ -47,7 +49,7 @@ ONE, TWO = "last window alone", "mean of two windows"
 
 def vary_diary(
     days: Path,
-    clinic: Mapping[str, Any],
+    clinic: Clinic,
     courses: pd.DataFrame | None,
     comparison: Comparison,
     *,
@@ -69,22 +71,24 @@ def vary_diary(
         the window does not reach into a second course. The declared length comes first; others
         only where lengths are recorded.
     """
-    declared = float(clinic["min_duration_h"])
+    declared = float(clinic.min_duration_h)
     out: dict[float, pd.DataFrame] = {}
     wanted = {comparison.pre, comparison.post, "earlier", "post_course"}
-    for hours in [declared, *clinic["sensitivity"]["headache_hours"]]:
+    for hours in [declared, *clinic.sensitivity.headache_hours]:
         if float(hours) in out:
             continue
         if out and not _has_lengths(days):
             break
-        varied = copy.deepcopy(dict(clinic))
-        varied["min_duration_h"] = float(hours)
-        varied["windows"]["min_days"] = 1
-        varied["windows"]["named"] = {
-            name: {k: v for k, v in window.items() if k != "min_days"}
-            for name, window in varied["windows"]["named"].items()
+        named = {
+            name: replace(window, min_days=None)
+            for name, window in clinic.windows.named.items()
             if name in wanted
         }
+        varied = replace(
+            clinic,
+            min_duration_h=float(hours),
+            windows=replace(clinic.windows, min_days=1, named=named),
+        )
         made = build_diary_windows(days, varied, courses, threads=threads)
         out[float(hours)] = made[made["outcome"] == "frequency"].reset_index(drop=True)
     return out
@@ -104,7 +108,7 @@ def build_specifications(
     windows: pd.DataFrame,
     starters: pd.Index,
     comparison: Comparison,
-    clinic: Mapping[str, Any],
+    clinic: Clinic,
     characteristics: pd.DataFrame,
     varied: Mapping[float, pd.DataFrame] | None = None,
 ) -> pd.DataFrame:
@@ -136,12 +140,12 @@ def build_specifications(
     """
     import pandas as pd
 
-    outcome = clinic["primary_outcome"]
+    outcome = clinic.primary_outcome
     own = windows[(windows["source"] == comparison.source) & (windows["outcome"] == outcome)]
     if outcome != "frequency" or comparison.source != "diary":
         varied = None
-    tables = dict(varied) if varied else {float(clinic["min_duration_h"]): own}
-    if not len(own) or len(starters) > clinic["sensitivity"]["max_people"]:
+    tables = dict(varied) if varied else {float(clinic.min_duration_h): own}
+    if not len(own) or len(starters) > clinic.sensitivity.max_people:
         return empty("specifications")
     befores = [comparison.mean_of_two_baselines]
     if (own["window"] == "earlier").any() and comparison.pre == "baseline":
@@ -164,7 +168,7 @@ def build_specifications(
                             known, starters, pair, outcome, "value" if value == SCALED else "count"
                         )
                         plain = (hours, value, two) == (
-                            float(clinic["min_duration_h"]),
+                            float(clinic.min_duration_h),
                             SCALED,
                             comparison.mean_of_two_baselines,
                         )
@@ -192,9 +196,9 @@ def build_specifications(
     return conform("specifications", out)
 
 
-def _posts(own: pd.DataFrame, comparison: Comparison, clinic: Mapping[str, Any]) -> list[str]:
+def _posts(own: pd.DataFrame, comparison: Comparison, clinic: Clinic) -> list[str]:
     others = ["last_visit"] if comparison.source == "visit" else ["post_course"]
-    declared = clinic["windows"]["named"]
+    declared = clinic.windows.named
     present = set(own["window"])
     return [
         comparison.post,
@@ -203,64 +207,61 @@ def _posts(own: pd.DataFrame, comparison: Comparison, clinic: Mapping[str, Any])
             for w in others
             if w in present
             and w != comparison.post
-            and (w == "last_visit" or declared[w]["anchor"] == "last_session")
+            and (w == "last_visit" or declared[w].anchor == "last_session")
         ),
     ]
 
 
-def _lengths(clinic: Mapping[str, Any], *windows: str) -> list[int | None]:
-    named = clinic["windows"]["named"]
+def _lengths(clinic: Clinic, *windows: str) -> list[int | None]:
+    named = clinic.windows.named
     return [window_length(named[w]) for w in windows]
 
 
 def _completeness(
-    clinic: Mapping[str, Any], comparison: Comparison, post: str, diary: bool
+    clinic: Clinic, comparison: Comparison, post: str, diary: bool
 ) -> list[int | None]:
     """Rules of completeness to try; None is the declared one."""
     out: list[int | None] = [None]
     if diary and _lengths(clinic, comparison.pre, post) == [DAYS_PER_WINDOW] * 2:
-        declared = clinic["windows"]["min_days"]
-        out += [k for k in dict.fromkeys(clinic["sensitivity"]["completeness"]) if k != declared]
+        declared = clinic.windows.min_days
+        out += [k for k in dict.fromkeys(clinic.sensitivity.completeness) if k != declared]
     return out
 
 
-def _complete(table: pd.DataFrame, clinic: Mapping[str, Any], least: int | None) -> pd.DataFrame:
+def _complete(table: pd.DataFrame, clinic: Clinic, least: int | None) -> pd.DataFrame:
     """Apply a rule of completeness to windows that were made without one."""
-    named, usual = clinic["windows"]["named"], clinic["windows"]["min_days"]
-    needed = (
-        table["window"].map(lambda w: named[w].get("min_days", usual)) if least is None else least
-    )
+    needed = table["window"].map(clinic.windows.days_needed) if least is None else least
     return table.assign(complete=table["complete"] & (table["days_observed"] >= needed))
 
 
-def _values(clinic: Mapping[str, Any], comparison: Comparison, diary: bool) -> list[str]:
+def _values(clinic: Clinic, comparison: Comparison, diary: bool) -> list[str]:
     whole = diary and _lengths(clinic, comparison.pre, comparison.post) == [DAYS_PER_WINDOW] * 2
     return [SCALED, COUNTED] if whole else [SCALED]
 
 
-def _say_rule(clinic: Mapping[str, Any], comparison: Comparison, least: int | None) -> str:
-    named, usual = clinic["windows"]["named"], clinic["windows"]["min_days"]
+def _say_rule(clinic: Clinic, comparison: Comparison, least: int | None) -> str:
     days = {least}
     if least is None:
-        days = {named[w].get("min_days", usual) for w in (comparison.pre, comparison.post)}
+        days = {clinic.windows.days_needed(w) for w in (comparison.pre, comparison.post)}
     if len(days) > 1:
         return "each window's own rule"
     (one,) = days
     return f"at least {one} day{'' if one == 1 else 's'}"
 
 
-def _name(clinic: Mapping[str, Any], comparison: Comparison, window: str) -> str:
+def _name(clinic: Clinic, comparison: Comparison, window: str) -> str:
     if comparison.source == "visit":
-        day = clinic["windows"]["visit_recall"]["target_day"]
+        day = clinic.windows.visit_recall.target_day
         return {"last_visit": "asked at the last visit"}.get(window, f"asked near day {day}")
-    return str(clinic["windows"]["named"].get(window, {}).get("label", window))
+    named = clinic.windows.named
+    return (window in named and named[window].label) or window
 
 
 def _extremes(
     table: pd.DataFrame,
     starters: pd.Index,
     comparison: Comparison,
-    clinic: Mapping[str, Any],
+    clinic: Clinic,
     outcome: str,
 ) -> pd.DataFrame | None:
     """Fewest days before and most days after that what was recorded of each person allows.
@@ -292,7 +293,7 @@ def _handle(
     sides: pd.DataFrame,
     people: pd.DataFrame | None,
     extremes: pd.DataFrame | None,
-    clinic: Mapping[str, Any],
+    clinic: Clinic,
 ) -> list[tuple[str, dict[str, object]]]:
     """Compute the mean change with every way to count the lost."""
     pre, post = sides["pre"].to_numpy(), sides["post"].to_numpy()
@@ -302,9 +303,9 @@ def _handle(
         (CARRIED, _summary(imputation.carry_forward(pre, post))),
     ]
     if people is not None:
-        rule = clinic["sensitivity"]
+        rule = clinic.sensitivity
         imputed = imputation.impute_change(
-            people, imputations=rule["imputations"], seed=rule["seed"], cycles=rule["cycles"]
+            people, imputations=rule.imputations, seed=rule.seed, cycles=rule.cycles
         )
         if imputed is not None:
             pooled = imputation.pool_change(imputed)

@@ -6,9 +6,8 @@ uncontrolled series of people into an effect.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from headway.tables import conform, empty
 if TYPE_CHECKING:
     import pandas as pd
 
+    from headway.config.clinic import Clinic
     from headway.outcomes.change.windows import Comparison
 
 DAYS = "headache days per 28"
@@ -43,7 +43,7 @@ def build_sensitivity(
     windows: pd.DataFrame,
     starters: pd.Index,
     comparison: Comparison,
-    clinic: Mapping[str, Any],
+    clinic: Clinic,
     characteristics: pd.DataFrame,
     therapists: pd.Series | None = None,
 ) -> pd.DataFrame:
@@ -72,7 +72,7 @@ def build_sensitivity(
     """
     import pandas as pd
 
-    outcome = clinic["primary_outcome"]
+    outcome = clinic.primary_outcome
     own = windows[(windows["source"] == comparison.source) & (windows["outcome"] == outcome)]
     if not len(own) or not len(starters):
         return empty("sensitivity")
@@ -80,7 +80,7 @@ def build_sensitivity(
     sides = imputation.before_and_after(windows, starters, comparison, outcome)
     rows = _simple(sides, unit)
     rows += _bounds(windows, starters, comparison, clinic, unit) if outcome == "frequency" else []
-    limit = clinic["sensitivity"]["max_people"]
+    limit = clinic.sensitivity.max_people
     if len(starters) > limit:
         why = f"not done: more than {limit} people (sensitivity.max_people)"
         rows += [_Row("models", "imputation, tipping point, models, other ways to count", note=why)]
@@ -136,7 +136,7 @@ def _bounds(
     windows: pd.DataFrame,
     starters: pd.Index,
     comparison: Comparison,
-    clinic: Mapping[str, Any],
+    clinic: Clinic,
     unit: str,
 ) -> list[_Row]:
     found = bound_change(windows, starters, comparison, clinic)
@@ -154,7 +154,7 @@ def _imputed(
     people: pd.DataFrame,
     outcome: str,
     comparison: Comparison,
-    clinic: Mapping[str, Any],
+    clinic: Clinic,
     unit: str,
 ) -> list[_Row]:
     """Impute the lost, and ask how much worse than that they would have to be."""
@@ -162,9 +162,9 @@ def _imputed(
     if outcome in ("intensity", "duration") and comparison.source == "diary":
         why = f"not done: {outcome} does not exist for people without a headache day in the window"
         return [_Row("multiple_imputation", label, unit=unit, note=why)]
-    rule = clinic["sensitivity"]
+    rule = clinic.sensitivity
     imputed = imputation.impute_change(
-        people, imputations=rule["imputations"], seed=rule["seed"], cycles=rule["cycles"]
+        people, imputations=rule.imputations, seed=rule.seed, cycles=rule.cycles
     )
     if imputed is None:
         why = f"not done: fewer than {imputation.MIN_PAIRS} people with both values"

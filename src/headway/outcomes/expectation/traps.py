@@ -11,10 +11,10 @@ must stay below 2.5 % (benchmarks/traps.py counts both kinds of error).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import stdtrit
@@ -34,6 +34,8 @@ from headway.tables import conform, empty
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
+
+    from headway.config.clinic import Clinic
 
     Array = NDArray[np.float64]
     Bools = NDArray[np.bool_]
@@ -200,7 +202,7 @@ def find_zero_coded(
     sessions: pd.DataFrame,
     windows: pd.DataFrame,
     runs: pd.DataFrame,
-    clinic: Mapping[str, Any],
+    clinic: Clinic,
 ) -> Trap:
     """Look for zeros that stand for missing values in later answers and at the end of diaries.
 
@@ -268,16 +270,16 @@ def find_zero_coded(
     return Trap(id, bool(signs), float(n), float(of), found, note)
 
 
-def _stand_beside_visit(sessions: pd.DataFrame, clinic: Mapping[str, Any]) -> pd.Series | None:
+def _stand_beside_visit(sessions: pd.DataFrame, clinic: Clinic) -> pd.Series | None:
     """Whether the answer after treatment stands in a row with a technique or a length.
 
     None where all or no answers do, so that it says nothing.
     """
     asked = sessions[sessions["headache_days_28"].notna()]
     treated = asked["technique"].notna() | asked["minutes"].notna()
-    rule = clinic["windows"]["visit_recall"]
-    low, high = rule["within_days"]
-    near = nearest(asked.assign(treated=treated), "treated", low, high, rule["target_day"])
+    rule = clinic.windows.visit_recall
+    low, high = rule.within_days
+    near = nearest(asked.assign(treated=treated), "treated", low, high, rule.target_day)
     beside = near.set_index("patient_id")["value"].astype(bool)
     return beside if beside.any() and not beside.all() else None
 
@@ -338,7 +340,7 @@ def find_unit_mix(scores: pd.DataFrame, outside: int) -> Trap:
 # --- entries rather on headache days -------------------------------------------------------------
 
 
-def find_chosen_days(windows: pd.DataFrame, clinic: Mapping[str, Any], starters: pd.Index) -> Trap:
+def find_chosen_days(windows: pd.DataFrame, clinic: Clinic, starters: pd.Index) -> Trap:
     """Look for a diary that is opened rather on headache days, before or after.
 
     `attrition.compare_sources` in the windows `baseline` and `post`, each with a 99 % interval, so
@@ -348,7 +350,7 @@ def find_chosen_days(windows: pd.DataFrame, clinic: Mapping[str, Any], starters:
     found: list[tuple[str, float, float, float, float, int]] = []
     own = windows[(windows["outcome"] == "frequency") & windows["patient_id"].isin(starters)]
     for window, label in (("baseline", "before"), ("post", "after")):
-        length = window_length(clinic["windows"]["named"].get(window, {"from": None, "to": None}))
+        length = window_length(clinic.windows.named.get(window))
         rows = own[own["window"] == window]
         diary = rows[rows["source"] == "diary"].set_index("patient_id")
         said = rows[rows["source"] == "visit"].set_index("patient_id")["value"]
@@ -467,7 +469,7 @@ def find_dropout(
     windows: pd.DataFrame,
     comparison: Comparison | None,
     starters: pd.Index,
-    clinic: Mapping[str, Any],
+    clinic: Clinic,
 ) -> Trap:
     """Look for people who left because they were not better.
 
@@ -485,7 +487,7 @@ def find_dropout(
     if comparison is None:
         return _unseen(id, needs)
     pairs = pair_windows(windows, comparison)
-    analysed = pd.Index(pairs.loc[pairs["outcome"] == clinic["primary_outcome"], "patient_id"])
+    analysed = pd.Index(pairs.loc[pairs["outcome"] == clinic.primary_outcome, "patient_id"])
     lost = starters.difference(analysed)
     if not len(lost):
         return Trap(id, False, 0.0, 0.0, "nobody was lost", "")
@@ -494,7 +496,7 @@ def find_dropout(
         & (windows["window"] == "baseline")
         & (windows["outcome"] == "frequency")
     ].set_index("patient_id")["value"]
-    from_day = clinic["windows"]["visit_recall"]["intake_days"][1] + DAYS_PER_WINDOW
+    from_day = clinic.windows.visit_recall.intake_days[1] + DAYS_PER_WINDOW
     later = sessions["headache_days_28"].notna() & (sessions["day"] >= from_day)
     # An answer without a visit is no answer of somebody who came.
     later &= sessions["technique"].notna() | sessions["minutes"].notna()
@@ -526,7 +528,7 @@ def find_dropout(
 
 def build_traps(
     folder: Path,
-    clinic: Mapping[str, Any],
+    clinic: Clinic,
     windows: pd.DataFrame,
     starters: pd.Index,
     comparisons: list[Comparison],
@@ -644,14 +646,14 @@ def summarise_diaries(days: Path) -> pd.DataFrame:
         return connection.execute(sql, [str(days)]).df()
 
 
-def count_outside(quarantine: pd.DataFrame, clinic: Mapping[str, Any]) -> int:
+def count_outside(quarantine: pd.DataFrame, clinic: Clinic) -> int:
     """Count the diary's intensities that were out of range."""
     names = set()
     for kind in ("diary", "attacks"):
-        for spec in clinic["files"].get(kind, ()):
-            entry = spec["columns"].get("intensity")
+        for spec in clinic.files.get(kind, ()):
+            entry = spec.columns.get("intensity")
             if entry is not None:
-                names.add((spec["path"], entry if isinstance(entry, str) else entry["column"]))
+                names.add((spec.path, entry if isinstance(entry, str) else entry.column))
     cells = quarantine[(quarantine["scope"] == "cell") & (quarantine["rule"] == "out_of_range")]
     # A workbook's rows name the sheet behind the file.
     return sum(

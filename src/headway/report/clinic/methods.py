@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from headway.messages import say, t
@@ -12,6 +12,7 @@ from headway.report.clinic.tables import Table, make_table, per_unit
 if TYPE_CHECKING:
     import pandas as pd
 
+    from headway.config.clinic import Clinic
     from headway.disclosure import Preset
 
 # STROBE (von Elm 2007) and RECORD (Benchimol 2015) items that records of a clinic can answer, in
@@ -70,7 +71,7 @@ _PLACES = {
 }
 
 
-def list_reading(cohort: pd.DataFrame, clinic: Mapping[str, Any]) -> list[str]:
+def list_reading(cohort: pd.DataFrame, clinic: Clinic) -> list[str]:
     """List what a change of this kind can come from."""
     out = [
         t("reading.regression_to_the_mean_whoever_starts_at_a"),
@@ -82,7 +83,7 @@ def list_reading(cohort: pd.DataFrame, clinic: Mapping[str, Any]) -> list[str]:
         (cohort["comparison"] == "before_treatment")
         & (cohort["statistic"] == "change_mean")
         & (cohort["group"] == "all")
-        & (cohort["outcome"] == clinic["primary_outcome"])
+        & (cohort["outcome"] == clinic.primary_outcome)
     ]
     if len(earlier):
         r = earlier.iloc[0].to_dict()
@@ -104,15 +105,15 @@ def list_reading(cohort: pd.DataFrame, clinic: Mapping[str, Any]) -> list[str]:
     return out
 
 
-def list_definitions(clinic: Mapping[str, Any], preset: Preset) -> list[tuple[str, str]]:
+def list_definitions(clinic: Clinic, preset: Preset) -> list[tuple[str, str]]:
     """List every definition that the page's numbers rest on."""
-    settings = clinic["windows"]
+    settings = clinic.windows
     out = [
         (
             t("methods.headache_day"),
             t(
                 "methods.a_day_with_headache_of_at_least_hours_hours",
-                hours=formats.number(clinic["min_duration_h"], 1),
+                hours=formats.number(clinic.min_duration_h, 1),
             ),
         ),
         (
@@ -123,36 +124,36 @@ def list_definitions(clinic: Mapping[str, Any], preset: Preset) -> list[tuple[st
             t("methods.complete_window"),
             t(
                 "methods.at_least_days_of_28_days_with_an_entry_unless",
-                days=settings["min_days"],
+                days=settings.min_days,
             ),
         ),
     ]
-    for name, window in settings["named"].items():
+    for name, window in settings.named.items():
         first = (
             t("methods.the_first_day")
-            if window["from"] is None
-            else t("methods.day_day", day=_signed(window["from"]))
+            if window.from_ is None
+            else t("methods.day_day", day=_signed(window.from_))
         )
         last = (
             t("methods.the_last_day")
-            if window["to"] is None
-            else t("methods.day_day", day=_signed(window["to"]))
+            if window.to is None
+            else t("methods.day_day", day=_signed(window.to))
         )
         text = t("common.low_to_high", low=first, high=last)
-        if window.get("anchor") == "last_session":
+        if window.anchor == "last_session":
             text += t("methods.counted_from_the_last_session")
-        if "min_days" in window:
-            text += t("methods.at_least_days_days_with_an_entry", days=window["min_days"])
-        label = f" ({say(window['label'])})" if window.get("label") else ""
+        if window.min_days is not None:
+            text += t("methods.at_least_days_days_with_an_entry", days=window.min_days)
+        label = f" ({say(window.label)})" if window.label else ""
         out.append((t("methods.window_name", name=name.replace("_", " ")) + label, text))
-    if settings.get("mean_of_two_baselines"):
+    if settings.mean_of_two_baselines:
         out.append(
             (
                 t("benchmark.before"),
                 t("methods.the_mean_of_the_two_windows_before_treatment"),
             )
         )
-    boot = clinic["bootstrap"]
+    boot = clinic.bootstrap
     out += [
         (
             t("methods.day_0"),
@@ -174,8 +175,8 @@ def list_definitions(clinic: Mapping[str, Any], preset: Preset) -> list[tuple[st
             t("methods.intervals"),
             t(
                 "methods.95_percent_t_for_means_bca_bootstrap",
-                replicates=boot["replicates"],
-                seed=boot["seed"],
+                replicates=boot.replicates,
+                seed=boot.seed,
             ),
         ),
         (t("frame.disclosure_control"), say(preset.text)),

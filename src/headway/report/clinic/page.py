@@ -25,12 +25,13 @@ from headway.report.render import render
 if TYPE_CHECKING:
     import pandas as pd
 
+    from headway.config.clinic import Clinic
     from headway.disclosure import Preset
     from headway.figures.theme import Saved
 
 
 def build(
-    clinic: Mapping[str, Any],
+    clinic: Clinic,
     status: Mapping[str, Any],
     released: Mapping[str, pd.DataFrame],
     figures: Sequence[Saved],
@@ -55,20 +56,13 @@ def build(
         The page as HTML, and the card as plain data.
     """
     refused = status["problems"] if status["state"] == "refused" else []
-    with speaking(clinic.get("language", "en")):
+    with speaking(clinic.language):
         stamp, _ = _stamp(clinic, preset)
         context: dict[str, Any] = {
-            "title": clinic["title"],
+            "title": clinic.title,
             "home": "../../index.html",
             "stamp": stamp,
-            "clinic": {
-                "description": "",
-                "source": t("frame.not_stated"),
-                "licence": t("frame.not_stated"),
-                "citation": "",
-                "doi": "",
-                **clinic,
-            },
+            "clinic": clinic,
             "refused": refused,
             "disclosure": say(preset.text),
             "language": current(),
@@ -80,7 +74,7 @@ def build(
     card = {
         "kind": "clinics",
         "name": status["name"],
-        "title": clinic["title"],
+        "title": clinic.title,
         "state": status["state"],
         "page": f"clinics/{status['name']}/audit.html",
         "stamp": _stamp(clinic, preset)[1],
@@ -91,8 +85,8 @@ def build(
     return page, card
 
 
-def _stamp(clinic: Mapping[str, Any], preset: Preset) -> tuple[str, str]:
-    if clinic.get("synthetic"):
+def _stamp(clinic: Clinic, preset: Preset) -> tuple[str, str]:
+    if clinic.synthetic:
         return t("frame.synthetic_made_by_a_simulator_no_one_in_these"), "SYNTHETIC"
     if preset.name == "internal":
         return t("frame.internal_small_numbers_are_not_hidden_not_for"), "INTERNAL"
@@ -100,14 +94,14 @@ def _stamp(clinic: Mapping[str, Any], preset: Preset) -> tuple[str, str]:
 
 
 def _body(
-    clinic: Mapping[str, Any],
+    clinic: Clinic,
     released: Mapping[str, pd.DataFrame],
     figures: Sequence[Saved],
     preset: Preset,
 ) -> dict[str, Any]:
     cohort, flow = released["cohort"], released["flow"]
     main = cohort[cohort["primary"]]
-    outcome = str(main["outcome"].iloc[0]) if len(main) else clinic["primary_outcome"]
+    outcome = str(main["outcome"].iloc[0]) if len(main) else clinic.primary_outcome
     label = str(main["comparison_label"].iloc[0]) if len(main) else ""
     drawn = {f.name: f for f in figures}
     first, responders = f"change_{outcome}", f"responders_{outcome}"

@@ -10,9 +10,11 @@ from headway.report import formats
 if TYPE_CHECKING:
     import pandas as pd
 
+    from headway.config.review import Comparison
+
 
 def describe_checks(
-    comparison: Mapping[str, Any],
+    comparison: Comparison,
     refits: pd.DataFrame,
     small: pd.DataFrame,
     declared: pd.DataFrame,
@@ -33,9 +35,9 @@ def describe_checks(
     dict
         sentences, refits (heads and rows), small (heads and rows).
     """
-    measure = comparison["measure"]
-    own = refits[refits["comparison"] == comparison["id"]]
-    checks = small[small["comparison"] == comparison["id"]]
+    measure = comparison.measure
+    own = refits[refits["comparison"] == comparison.id]
+    checks = small[small["comparison"] == comparison.id]
     sentences = []
     out = own[own["analysis"] == "leave one out"]
     for subgroup, part in out.groupby("subgroup", sort=False):

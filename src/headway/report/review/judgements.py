@@ -12,21 +12,21 @@ from headway.tables.risk_tools import OVERALL, RISK_TOOLS
 if TYPE_CHECKING:
     import pandas as pd
 
+    from headway.config.review import Review
+
 MARKS = {"high": "⊕⊕⊕⊕", "moderate": "⊕⊕⊕⊖", "low": "⊕⊕⊖⊖", "very_low": "⊕⊖⊖⊖"}
 
 
-def describe_flow(review: Mapping[str, Any]) -> list[str]:
+def describe_flow(review: Review) -> list[str]:
     """List counts of the flow that do not add up."""
-    return check_flow(review["flow"])
+    return check_flow(review.flow)
 
 
-def describe_risk(
-    judged: pd.DataFrame, effects: pd.DataFrame, review: Mapping[str, Any]
-) -> list[str]:
+def describe_risk(judged: pd.DataFrame, effects: pd.DataFrame, review: Review) -> list[str]:
     """Say who is not judged, and which overall judgements contradict their domains."""
     if not len(judged):
         return []
-    tool = review["risk_of_bias"]["tool"]
+    tool = review.risk_of_bias.tool
     pooled = set(effects.loc[effects["pooled"], "trial"])
     open_trials = sorted(pooled - set(judged["trial"]))
     out = []
@@ -41,11 +41,11 @@ def describe_risk(
     return out
 
 
-def list_judgements(judged: pd.DataFrame, review: Mapping[str, Any]) -> dict[str, Any] | None:
+def list_judgements(judged: pd.DataFrame, review: Review) -> dict[str, Any] | None:
     """Put the judgements into a table, with what they rest on."""
     if not len(judged):
         return None
-    kit = RISK_TOOLS[review["risk_of_bias"]["tool"]]
+    kit = RISK_TOOLS[review.risk_of_bias.tool]
     return {
         "heads": ["Trial", "Outcome", "Domain", "Judgement", "It rests on", "Signed"],
         "rows": [
@@ -65,11 +65,11 @@ def list_judgements(judged: pd.DataFrame, review: Mapping[str, Any]) -> dict[str
     }
 
 
-def list_findings(table: pd.DataFrame, review: Mapping[str, Any]) -> dict[str, Any] | None:
+def list_findings(table: pd.DataFrame, review: Review) -> dict[str, Any] | None:
     """Put the summary of findings into a table: computed facts, and the typed grade."""
     if not len(table):
         return None
-    labels = {c["id"]: c["label"] for c in review["comparisons"]}
+    labels = {c.id: c.label for c in review.comparisons}
     rows, facts = [], []
     for r in table.to_dict("records"):
         estimate = formats.number(r["estimate"])
@@ -140,7 +140,7 @@ def list_findings(table: pd.DataFrame, review: Mapping[str, Any]) -> dict[str, A
     }
 
 
-def list_gaps(tables: Mapping[str, pd.DataFrame], review: Mapping[str, Any]) -> list[str]:
+def list_gaps(tables: Mapping[str, pd.DataFrame], review: Review) -> list[str]:
     """List what a reader of a systematic review would look for and does not find here."""
     out = []
     effects = tables["effects"]
@@ -154,10 +154,10 @@ def list_gaps(tables: Mapping[str, pd.DataFrame], review: Mapping[str, Any]) -> 
     lost = lost[lost["verdict"] == "not recomputable"]
     for text in lost["explanation"].dropna().drop_duplicates():
         out.append(f"Not recomputable: {text}.")
-    if not review["flow"]:
+    if not review.flow:
         out.append("No flow of a search is declared, so how trials were found cannot be judged.")
     if not len(tables["risk_of_bias"]):
         out.append("Nobody has judged risk of bias here (files.risk_of_bias).")
-    if not review["findings"]:
+    if not review.findings:
         out.append("Nobody has graded the certainty here (findings).")
     return out

@@ -14,6 +14,7 @@ from headway.report.review.multiverse import describe_multiverse
 if TYPE_CHECKING:
     import pandas as pd
 
+    from headway.config.review import Comparison, Review
     from headway.figures.theme import Saved
 
 BETWEEN, WITHIN = "between_arm", "within_arm"
@@ -21,7 +22,7 @@ MARKS = {"reproduced": "ok", "not reproduced": "no", "not recomputable": "na"}
 
 
 def build(
-    review: Mapping[str, Any],
+    review: Review,
     status: Mapping[str, Any],
     tables: Mapping[str, pd.DataFrame],
     figures: Sequence[Saved],
@@ -49,28 +50,19 @@ def build(
         if refused
         else [
             _comparison(c, tables, drawn, review)
-            for c in review["comparisons"]
-            if (tables["effects"]["comparison"] == c["id"]).any()
+            for c in review.comparisons
+            if (tables["effects"]["comparison"] == c.id).any()
         ]
     )
     between = [c for c in comparisons if c["estimand"] == BETWEEN]
     within = [c for c in comparisons if c["estimand"] == WITHIN]
     consistency = _consistency(tables["consistency"], review)
     context = {
-        "title": review["title"],
+        "title": review.title,
         "home": "../../index.html",
         "stamp": "",
         "refused": refused,
-        "review": {
-            "description": "",
-            "statement": "",
-            "limitations": [],
-            "source": "not stated",
-            "licence": "not stated",
-            "citation": "",
-            "doi": "",
-            **review,
-        },
+        "review": review,
         "trials": _list_trials(tables["arms"], tables["contrasts"], tables["effects"]),
         "flow": drawn.get("flow"),
         "flow_rows": [
@@ -78,7 +70,7 @@ def build(
                 "kind": "",
                 "cells": [stage, *("; ".join(c).replace("; (", " (") for c in (inside, outside))],
             }
-            for stage, inside, outside in (list_boxes(review["flow"]) if "flow" in drawn else ())
+            for stage, inside, outside in (list_boxes(review.flow) if "flow" in drawn else ())
         ],
         "flow_doubts": [] if refused else judgements.describe_flow(review),
         "risk_figures": [
@@ -89,9 +81,9 @@ def build(
         "findings": judgements.list_findings(tables["findings"], review),
         "gaps": [] if refused else judgements.list_gaps(tables, review),
         "question": [
-            (part.capitalize(), review["question"][part])
+            (part.capitalize(), getattr(review.question, part))
             for part in ("population", "intervention", "comparator", "outcome")
-            if review.get("question", {}).get(part)
+            if getattr(review.question, part)
         ],
         "between": between,
         "within": within,
@@ -130,7 +122,7 @@ def build(
     card = {
         "kind": "trials",
         "name": status["name"],
-        "title": review["title"],
+        "title": review.title,
         "state": status["state"],
         "page": f"trials/{status['name']}/index.html",
         "stamp": "",
@@ -142,7 +134,7 @@ def build(
 
 
 def _headline(
-    review: Mapping[str, Any],
+    review: Review,
     between: Sequence[Mapping[str, Any]],
     within: Sequence[Mapping[str, Any]],
 ) -> list[str]:
@@ -152,71 +144,65 @@ def _headline(
     ordered = sorted(every, key=lambda c: not c["models"]["rows"])
     sentences = [s for c in ordered for s in c["sentences"][-1:]]
     if not sentences:
-        return (
-            [review.get("statement", "").split(". ")[0].rstrip(".") + "."]
-            if review.get("statement")
-            else []
-        )
+        return [review.statement.split(". ")[0].rstrip(".") + "."] if review.statement else []
     return sentences[:2]
 
 
 def _comparison(
-    comparison: Mapping[str, Any],
+    comparison: Comparison,
     tables: Mapping[str, pd.DataFrame],
     drawn: Mapping[str, Saved],
-    review: Mapping[str, Any],
+    review: Review,
 ) -> dict[str, Any]:
     effects = tables["effects"]
-    own = effects[effects["comparison"] == comparison["id"]]
+    own = effects[effects["comparison"] == comparison.id]
     pooled = tables["pooled"]
-    rows = pooled[pooled["comparison"] == comparison["id"]]
+    rows = pooled[pooled["comparison"] == comparison.id]
     declared = rows[rows["declared"]]
     return {
-        "id": comparison["id"],
-        "label": comparison["label"],
-        "note": comparison.get("note", ""),
-        "estimand": comparison["estimand"],
-        "figure": drawn.get(f"forest_{comparison['id']}"),
+        "id": comparison.id,
+        "label": comparison.label,
+        "note": comparison.note,
+        "estimand": comparison.estimand,
+        "figure": drawn.get(f"forest_{comparison.id}"),
         "multiverse": describe_multiverse(
-            tables["multiverse"][tables["multiverse"]["comparison"] == comparison["id"]],
-            comparison["estimand"],
+            tables["multiverse"][tables["multiverse"]["comparison"] == comparison.id],
+            comparison.estimand,
         ),
-        "specifications": drawn.get(f"multiverse_{comparison['id']}"),
+        "specifications": drawn.get(f"multiverse_{comparison.id}"),
         "checks": checks.describe_checks(
             comparison, tables["refits"], tables["small_studies"], declared
         ),
         "check_figures": [
-            drawn[f"{name}_{comparison['id']}"]
+            drawn[f"{name}_{comparison.id}"]
             for name in ("leave_one_out", "cumulative", "funnel")
-            if f"{name}_{comparison['id']}" in drawn
+            if f"{name}_{comparison.id}" in drawn
         ],
         "sentences": _sentences(comparison, own, declared),
         "heterogeneity": [
             _heterogeneity(r, comparison) for r in declared.to_dict("records") if r["k"] > 1
         ],
-        "trials": _trials(own, comparison["measure"]),
-        "models": _models(rows, comparison["measure"]),
+        "trials": _trials(own, comparison.measure),
+        "models": _models(rows, comparison.measure),
     }
 
 
-def _sentences(
-    comparison: Mapping[str, Any], own: pd.DataFrame, declared: pd.DataFrame
-) -> list[str]:
+def _sentences(comparison: Comparison, own: pd.DataFrame, declared: pd.DataFrame) -> list[str]:
     """Say each declared estimate in a sentence, subgroups first."""
     if not len(declared):
         return [
-            f"{comparison['label']}: none of {formats.plural(len(own), 'row')} can be pooled; "
+            f"{comparison.label}: none of {formats.plural(len(own), 'row')} can be pooled; "
             "each says why."
         ]
     return [_sentence(comparison, own, row) for row in declared.to_dict("records")]
 
 
-def _sentence(comparison: Mapping[str, Any], own: pd.DataFrame, row: Mapping[str, Any]) -> str:
+def _sentence(comparison: Comparison, own: pd.DataFrame, row: Mapping[str, Any]) -> str:
     measure = row["measure"]
     value, low, high = (
         formats.number(formats.scale(row[c], measure)) for c in ("estimate", "ci_low", "ci_high")
     )
-    where = comparison["label"]
+    where = comparison.label
     if row["subgroup"] != "overall":
         where += f", {row['subgroup']}"
     unit = formats.RATIOS.get(measure, row["unit"])
@@ -230,7 +216,7 @@ def _sentence(comparison: Mapping[str, Any], own: pd.DataFrame, row: Mapping[str
             f"{used['trial'].iloc[0]}; one trial is not pooled."
         )
     # Rows of one trial (several arms followed) are counted as what they are.
-    noun = "trial" if comparison["estimand"] == BETWEEN else "arm"
+    noun = "trial" if comparison.estimand == BETWEEN else "arm"
     text = (
         f"{where}: {value} {unit} ({level} {low} to {high}; {formats.TESTS[row['test']]}) from "
         f"{formats.plural(int(row['k']), noun)}"
@@ -240,12 +226,12 @@ def _sentence(comparison: Mapping[str, Any], own: pd.DataFrame, row: Mapping[str
     zero = 1.0 if measure in formats.RATIOS else 0.0
     if formats.scale(row["ci_low"], measure) <= zero <= formats.scale(row["ci_high"], measure):
         text += "; the interval includes no " + (
-            "difference" if comparison["estimand"] == BETWEEN else "change"
+            "difference" if comparison.estimand == BETWEEN else "change"
         )
     return text + "."
 
 
-def _heterogeneity(row: Mapping[str, Any], comparison: Mapping[str, Any]) -> str:
+def _heterogeneity(row: Mapping[str, Any], comparison: Comparison) -> str:
     measure = row["measure"]
     name = "" if row["subgroup"] == "overall" else f"{row['subgroup'].capitalize()}: "
     text = (
@@ -255,7 +241,7 @@ def _heterogeneity(row: Mapping[str, Any], comparison: Mapping[str, Any]) -> str
     )
     if not formats.missing(row["pi_low"]):
         low, high = (formats.number(formats.scale(row[c], measure)) for c in ("pi_low", "pi_high"))
-        what = "trial" if comparison["estimand"] == BETWEEN else "arm"
+        what = "trial" if comparison.estimand == BETWEEN else "arm"
         text += (
             f" A new {what} of the same kind would be expected between {low} and {high} "
             f"({100 * row['level']:g} % prediction interval)."
@@ -405,12 +391,12 @@ def _short_verdicts(reproduction: pd.DataFrame) -> str:
     return ", ".join(parts)
 
 
-def _consistency(table: pd.DataFrame, review: Mapping[str, Any]) -> dict[str, Any]:
+def _consistency(table: pd.DataFrame, review: Review) -> dict[str, Any]:
     rows = [
         {
             "kind": "",
             "cells": [
-                review["outcomes"][r["outcome"]].get("label") or r["outcome"],
+                review.outcomes[r["outcome"]].label or r["outcome"],
                 r["model"],
                 formats.integer(r["k"]),
                 formats.number(r["estimate"]),
@@ -438,15 +424,15 @@ def _consistency(table: pd.DataFrame, review: Mapping[str, Any]) -> dict[str, An
     }
 
 
-def _describe_consistency(table: pd.DataFrame, review: Mapping[str, Any]) -> str:
+def _describe_consistency(table: pd.DataFrame, review: Review) -> str:
     if not len(table):
         return ""
-    check = review["consistency"][0]
+    check = review.consistency[0]
     counts = [
         f"{model}: {(part['significant'] == 'yes').sum()} of {len(part)}"
         for model, part in table.groupby("model", sort=False)
     ]
-    claim = f"The paper says: {check['claim']}. " if check.get("claim") else ""
+    claim = f"The paper says: {check.claim}. " if check.claim else ""
     return (
         f"{claim}Combining its own subgroup results, the intervals that exclude 0 are: "
         f"{'; '.join(counts)}. Two summaries are not the trials, so this can support or shake "
@@ -539,10 +525,10 @@ def _as_printed(caption: str, table: pd.DataFrame) -> dict[str, Any]:
     return {"caption": caption, "heads": [c.replace("_", " ") for c in used], "rows": rows}
 
 
-def _methods(review: Mapping[str, Any], comparisons: Sequence[Mapping[str, Any]]) -> list[str]:
-    model = review["model"]
+def _methods(review: Review, comparisons: Sequence[Mapping[str, Any]]) -> list[str]:
+    model = review.model
     out = [
-        f"Declared model: {formats.model(model['method'], model['test'])}; other models stand "
+        f"Declared model: {formats.model(model.method, model.test)}; other models stand "
         "beside it as a sensitivity analysis. One trial is not pooled.",
         "Intervals of single trials are normal (Wald). Prediction intervals use t with k − 1 "
         "degrees of freedom (normal where the model’s interval is).",
@@ -552,12 +538,12 @@ def _methods(review: Mapping[str, Any], comparisons: Sequence[Mapping[str, Any]]
         "Effect sizes carry the codes and definitions of R’s metafor.",
     ]
     if any(c["estimand"] == WITHIN for c in comparisons):
-        r = review["assumed_r"]
-        others = " and ".join(f"{x:g}" for x in r["sensitivity"])
+        r = review.assumed_r
+        others = " and ".join(f"{x:g}" for x in r.sensitivity)
         out.append(
-            f"Where the correlation of before and after is not printed, {r['value']:g} is assumed, "
+            f"Where the correlation of before and after is not printed, {r.value:g} is assumed, "
             f"with {others} beside it."
         )
-    measures = dict.fromkeys(c["measure"] for c in review["comparisons"])
+    measures = dict.fromkeys(c.measure for c in review.comparisons)
     out.append("Measures: " + "; ".join(formats.MEASURES.get(m, m) for m in measures) + ".")
     return out

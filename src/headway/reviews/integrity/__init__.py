@@ -6,8 +6,7 @@ in `integrity_arms`, checks of differences and pooled results in `integrity_cont
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from headway.reviews.integrity.arms import check_arms
 from headway.reviews.integrity.contrasts import check_contrasts
@@ -16,6 +15,8 @@ from headway.tables import conform, empty
 if TYPE_CHECKING:
     import pandas as pd
 
+    from headway.config.review import Review
+
 SEVERITIES = ("impossible", "doubt", "note")
 
 
@@ -23,7 +24,7 @@ def check_integrity(
     arms: pd.DataFrame,
     contrasts: pd.DataFrame,
     published: pd.DataFrame,
-    review: Mapping[str, Any],
+    review: Review,
 ) -> pd.DataFrame:
     """Run every check on a review's tables.
 
@@ -42,8 +43,8 @@ def check_integrity(
     import pandas as pd
 
     rows = [
-        *check_arms(arms, review["outcomes"]),
-        *check_contrasts(arms, contrasts, published, level=review["level"]),
+        *check_arms(arms, review.outcomes),
+        *check_contrasts(arms, contrasts, published, level=review.level),
     ]
     if not rows:
         return empty("integrity")

@@ -19,6 +19,8 @@ from headway.reviews.integrity.literature import list_like, place_sd
 if TYPE_CHECKING:
     import pandas as pd
 
+    from headway.config.review import Outcome
+
 Doubt = dict[str, Any]
 
 # Each printed number is off by up to half a unit of its last digit: three of them by 1.5 units.
@@ -30,7 +32,7 @@ NEAR = 0.1 + 1e-9  # means this near to another trial's, arm by arm, are alike
 ALIKE = 3  # arms that must be alike before a whole trial is
 
 
-def check_arms(arms: pd.DataFrame, outcomes: Mapping[str, Any]) -> Iterator[Doubt]:
+def check_arms(arms: pd.DataFrame, outcomes: Mapping[str, Outcome]) -> Iterator[Doubt]:
     """Run every check that needs arm rows only."""
     if not len(arms):
         return
@@ -88,15 +90,16 @@ def largest_sd(mean: float, n: float, low: float, high: float) -> float:
     return float(np.sqrt(n / (n - 1) * room)) if room >= 0 else float("nan")
 
 
-def find_limits(row: Any, outcomes: Mapping[str, Any]) -> tuple[float, float]:
+def find_limits(row: Any, outcomes: Mapping[str, Outcome]) -> tuple[float, float]:
     """Find between which values one person can lie, in the row's unit; infinite where unknown."""
-    scale = outcomes[row.outcome].get("scale") or {}
+    scale = outcomes[row.outcome].scale
     unit = UNITS[row.unit_printed]
     factor = convert(row.unit_printed, row.unit) or 1.0
     low = -np.inf if unit.low is None else unit.low * factor
     high = np.inf if unit.high is None else unit.high * factor
-    if row.unit == outcomes[row.outcome]["unit"]:
-        low, high = scale.get("low", low), scale.get("high", high)
+    if row.unit == outcomes[row.outcome].unit:
+        low = low if scale.low is None else scale.low
+        high = high if scale.high is None else scale.high
     if row.kind == "change":
         return low - high, high - low
     return low, high
@@ -134,7 +137,7 @@ def check_ranges(arms: pd.DataFrame) -> Iterator[Doubt]:
             )
 
 
-def check_scales(arms: pd.DataFrame, outcomes: Mapping[str, Any]) -> Iterator[Doubt]:
+def check_scales(arms: pd.DataFrame, outcomes: Mapping[str, Outcome]) -> Iterator[Doubt]:
     """Find means outside the scale, and SDs that the scale leaves no room for."""
     for row in arms[arms["kind"] != "events"].itertuples():
         low, high = find_limits(row, outcomes)
@@ -221,7 +224,7 @@ def check_granularity(arms: pd.DataFrame) -> Iterator[Doubt]:
                 )
 
 
-def check_labels(arms: pd.DataFrame, outcomes: Mapping[str, Any]) -> Iterator[Doubt]:
+def check_labels(arms: pd.DataFrame, outcomes: Mapping[str, Outcome]) -> Iterator[Doubt]:
     """Find standard errors that can only be SDs, and SDs that look like standard errors."""
     for row in arms[arms["kind"] != "events"].itertuples():
         n, sd, m = row.n, row.sd, row.mean

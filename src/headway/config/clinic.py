@@ -1,0 +1,561 @@
+"""The settings of a clinic: `clinic.yaml`. docs/clinic.yaml.md shows them by example."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Literal
+
+from headway.config.schema import About
+
+Text = Annotated[str, About(least=1)]
+Key = Annotated[str, About(pattern="^[a-z][a-z0-9_]*$")]
+Id = Annotated[str, About(pattern="^[a-z0-9_]+$")]
+FileName = Annotated[str, About(pattern=r"^[^/\\]+$", least=1)]
+Value = str | float | int
+Days = tuple[int, int]
+Outcome = Literal["frequency", "intensity", "duration", "headache_index"]
+FileKind = Annotated[
+    str,
+    About(allowed=("patients", "sessions", "diary", "attacks", "windows", "questionnaires")),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A column of a file that is not read as it stands."""
+
+    BESIDE: ClassVar[Mapping[str, Any]] = {
+        "oneOf": [{"required": ["column"]}, {"required": ["checkboxes"]}]
+    }
+    column: Annotated[Text | None, About("The clinic's own column.")] = None
+    checkboxes: Annotated[
+        Text | None, About("Field of REDCap whose columns are field___code; what is ticked.")
+    ] = None
+    list: Annotated[Text | None, About("What stands between the parts of a list in one cell.")] = (
+        None
+    )
+    unit: (
+        Literal[
+            "days_per_28",
+            "days_per_month",
+            "nrs_0_10",
+            "vas_0_100",
+            "hours",
+            "minutes",
+            "years",
+            "months",
+        ]
+        | None
+    ) = None
+    codes: Annotated[Mapping[Any, Value], About("The clinic's code -> the canonical value.")] = (
+        field(default_factory=dict)
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blank:
+    """When a zero is no answer."""
+
+    blank: Annotated[str, About("A 0 is missing where this column is blank.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WideColumn:
+    """A column that holds one outcome in one window."""
+
+    column: str
+    window: Key | None = None
+    outcome: Key
+    unit: Literal[
+        "days_per_28", "days_per_month", "nrs_0_10", "vas_0_100", "hours", "minutes", "score"
+    ]
+    low: float | None = None
+    high: float | None = None
+    zero_means_missing_when: Blank | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowColumn:
+    """The column that names the window of each row."""
+
+    column: str
+    codes: Annotated[Mapping[Any, Key], About(least=1)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redcap:
+    """Which rows of a flat export of REDCap belong here."""
+
+    events: Annotated[
+        tuple[str, ...] | None,
+        About("Values of redcap_event_name, as exported (raw or label)."),
+    ] = None
+    instrument: Annotated[
+        str | None,
+        About("Value of redcap_repeat_instrument; without it the rows that do not repeat."),
+    ] = None
+    dictionary: Annotated[
+        FileName | None,
+        About("The project's data dictionary; columns with `Identifier?` = y are refused."),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fhir:
+    """Which FHIR R4 resources of a bundle become rows."""
+
+    resource: Literal["Observation", "QuestionnaireResponse"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShiftedDates:
+    """Dates that were shifted per patient before they left the clinic."""
+
+    column: str
+    shifted: Literal[True]
+    format: str = "%Y-%m-%d"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClinicFile:
+    """One file of a clinic, and what is in it."""
+
+    path: Annotated[
+        FileName,
+        About(
+            "A file of the folder, or several with the same columns: .csv .tsv .txt (also .gz), "
+            ".xlsx, .parquet, FHIR as .json or .ndjson.",
+            several=True,
+        ),
+    ]
+    delimiter: Annotated[
+        Literal["auto", ",", ";", "\t", "|"],
+        About("auto takes the one under which the header has the columns named here."),
+    ] = "auto"
+    encoding: Annotated[
+        str,
+        About(
+            "Name of an encoding; auto takes a byte-order mark, then UTF-8 where the whole file "
+            "is, then Windows-1252."
+        ),
+    ] = "auto"
+    sheet: Annotated[
+        str | tuple[str, ...] | None,
+        About('Sheet of a workbook, a list of sheets, or "*" for all; else the first.'),
+    ] = None
+    decimal: Literal[".", ","] = "."
+    missing: Annotated[
+        tuple[Value, ...], About('Cells that mean "not recorded". Missing is never zero.')
+    ] = ("", "NA")
+    columns: Annotated[
+        Mapping[str, Text | Column],
+        About("Canonical column -> the clinic's own column, or an object with unit and codes."),
+    ] = field(default_factory=dict)
+    constants: Annotated[
+        Mapping[str, Value], About("Canonical column -> one value for the whole file.")
+    ] = field(default_factory=dict)
+    wide: Annotated[
+        tuple[WideColumn, ...],
+        About("Columns that hold one outcome in one window each (files.windows only)."),
+    ] = ()
+    window_from: Annotated[
+        WindowColumn | None,
+        About("Where each row is one window (files.windows), the column that names it."),
+    ] = None
+    redcap: Redcap | None = None
+    fhir: Fhir | None = None
+    band: Annotated[
+        Mapping[str, Annotated[int, About(low=2)]],
+        About("Column of ages -> width of its bands; 90 and over are one band.", unit="years"),
+    ] = field(default_factory=dict)
+    keep_where: Annotated[
+        Mapping[str, Annotated[tuple[Value, ...], About(least=1)]],
+        About("Column -> values; other rows are counted as not selected (an arm of a trial)."),
+    ] = field(default_factory=dict)
+    drop: Annotated[
+        tuple[str, ...], About("Columns that are never read; identifiers go here.")
+    ] = ()
+    offset_from: Annotated[
+        ShiftedDates | None,
+        About(
+            "Dates that were shifted per patient before they left the clinic become days since "
+            "the patient's first session at once."
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """When treatment starts and ends."""
+
+    start: Annotated[
+        int | None,
+        About(
+            "Day on which treatment starts, for everyone; it belongs to treatment. Without it: "
+            "the day of each patient's first session that names a technique (of the first session "
+            "where none does), or `start_day` of the patients file; days are counted from it.",
+            unit="day",
+            null=True,
+        ),
+    ] = None
+    end: Annotated[
+        int | None,
+        About("Last day that counts; later rows are quarantined.", unit="day", null=True),
+    ] = None
+    gap_weeks: Annotated[
+        int,
+        About("A longer pause between sessions starts a new course.", unit="weeks", low=1),
+    ] = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A span of days, both ends included."""
+
+    from_: Annotated[int | None, About("First day; null leaves it open.", unit="day", null=True)]
+    to: Annotated[int | None, About("Last day; null leaves it open.", unit="day", null=True)]
+    label: str = ""
+    min_days: Annotated[
+        int | None, About("In place of `windows.min_days`.", unit="days", low=1)
+    ] = None
+    anchor: Annotated[
+        Literal["start", "last_session"],
+        About(
+            "What the days count from. The end of a course depends on how it went, so windows "
+            "after the last session are secondary."
+        ),
+    ] = "start"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VisitRecall:
+    """Answers to "days in the last 28", asked at visits."""
+
+    intake_days: Annotated[Days, About("Of the answer before treatment.", unit="days")] = (-28, 0)
+    target_day: Annotated[int, About("The nearest answer counts.", unit="day")] = 84
+    within_days: Annotated[Days, About("Of the answer after treatment.", unit="days")] = (70, 112)
+
+
+def _windows() -> dict[str, Window]:
+    return {
+        "earlier": Window(from_=-56, to=-29, label="weeks 8 to 5 before treatment"),
+        "baseline": Window(from_=-28, to=-1, label="4 weeks before treatment"),
+        "post": Window(from_=56, to=83, label="weeks 9 to 12"),
+        "followup_1": Window(from_=84, to=111, label="weeks 13 to 16"),
+        "post_course": Window(
+            from_=1, to=28, label="4 weeks after the last session", anchor="last_session"
+        ),
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Windows:
+    """The windows of days that are compared."""
+
+    min_days: Annotated[
+        int,
+        About("Days with an entry that make a window of 28 days complete.", unit="days", low=1),
+    ] = 20
+    named: Annotated[
+        Mapping[Key, Window],
+        About("Windows by name, first and last day included; null leaves an end open."),
+    ] = field(default_factory=_windows)
+    mean_of_two_baselines: Annotated[
+        bool,
+        About("Where `earlier` is complete too, the value before is the mean of both windows."),
+    ] = True
+    visit_recall: VisitRecall = VisitRecall()
+
+    def days_needed(self, name: str) -> int:
+        """Days with an entry that make a window complete."""
+        window = self.named.get(name)
+        return (window and window.min_days) or self.min_days
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowPair:
+    """Two windows to compare."""
+
+    id: Id
+    label: str = ""
+    pre: str
+    post: str
+    primary: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Individual:
+    """Reliable change of one person in headache days (Jacobson and Truax 1991)."""
+
+    sem: Annotated[
+        float,
+        About(
+            "Standard error of measurement of one window, from people not treated.",
+            unit="headache days",
+            above=0,
+        ),
+    ] = 3.35
+    source: str = "Vickers 2004, usual care, 28-day windows 3 months apart"
+    border: Annotated[
+        float | None,
+        About(
+            "Chronic from here on (ICHD-3); improved and below it counts as recovered.",
+            unit="headache days",
+            null=True,
+        ),
+    ] = 15
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cutoff:
+    """An entry threshold: only people with at least so many headache days were taken in."""
+
+    days: Annotated[float, About(unit="headache days", low=0, high=28)]
+    population_sd: Annotated[
+        float,
+        About("Standard deviation of one window in the population.", unit="headache days", above=0),
+    ]
+    source: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """What change in headache days would be expected without treatment."""
+
+    population_means: Annotated[
+        tuple[Annotated[float, About(low=0, high=28)], ...],
+        About(
+            "Means of the population that people come from, in headache days per 28, fixed before "
+            "looking; the answer at each is printed. Too low a mean leans against the clinic.",
+            unit="headache days",
+            least=1,
+            unique=True,
+        ),
+    ] = (6, 7, 8, 9, 10)
+    source: Text = (
+        "assumption, fixed before any clinic was looked at: people with headache who do not seek "
+        "care have fewer days than those who do (before treatment 16 in 28 in Vickers 2004, 7.5 in "
+        "Jena 2008)"
+    )
+    retest: Annotated[
+        float,
+        About("Correlation of two windows of one person, from people not treated.", low=0, high=1),
+    ] = 0.746
+    retest_n: Annotated[int, About("How many people it is from.", unit="people", low=4)] = 153
+    retest_source: Text = "Vickers 2004, usual care, 28-day windows 3 months apart"
+    cutoff: Annotated[
+        Cutoff | None,
+        About("Only people with at least so many headache days were taken in.", null=True),
+    ] = None
+    leave_out: Annotated[
+        tuple[Text, ...],
+        About(
+            "Published trials (by name or DOI) whose people are this clinic's own; the trial of "
+            "the clinic's `doi` is left out in any case."
+        ),
+    ] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Benchmark:
+    """Published trial arms beside the clinic's change; a description, no comparison."""
+
+    own_trial: Annotated[
+        tuple[str, ...],
+        About(
+            "Trials (first author and year, or doi) made of the clinic's own people; left out. "
+            "The clinic's own `doi` is left out without being named."
+        ),
+    ] = ()
+    baseline_within: Annotated[
+        float,
+        About(
+            "Arms whose mean before lies this many days from the clinic's, or nearer, come first, "
+            "and only they are pooled. Intensity and duration take the same share of their scale.",
+            unit="headache days",
+            low=0,
+        ),
+    ] = 5
+    time_within_days: Annotated[
+        float,
+        About(
+            "An arm's time may lie this far from the middle of the clinic's window.",
+            unit="days",
+            low=0,
+        ),
+    ] = 42
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relapse:
+    """Time to relapse of responders in 28-day windows after the primary one."""
+
+    response: Annotated[
+        float,
+        About("At risk are people whose frequency fell by at least this share.", above=0, high=1),
+    ] = 0.5
+    back_to: Annotated[
+        float,
+        About("A window at this share of the frequency before, or above, is a bad one.", above=0),
+    ] = 0.75
+    min_at_risk: Annotated[
+        int,
+        About(
+            "The common horizon ends where a group has fewer people at risk.", unit="people", low=1
+        ),
+    ] = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charts:
+    """Control charts."""
+
+    phases: Annotated[
+        tuple[int, ...],
+        About("Month indices at which a new phase of the control charts starts."),
+    ] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bootstrap:
+    """Resampling of people."""
+
+    replicates: Annotated[int, About(low=200)] = 2000
+    seed: Annotated[int, About(low=0)] = 20260101
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sensitivity:
+    """How far the primary change depends on what is missing and on choices."""
+
+    imputations: Annotated[
+        int, About("Completed sets (multiple imputation by chained equations).", low=2)
+    ] = 20
+    cycles: Annotated[int, About("Cycles of the chain before a set is taken.", low=1)] = 10
+    seed: Annotated[int, About(low=0)] = 20260101
+    max_people: Annotated[
+        int,
+        About(
+            "With more people, models and imputation are left out, and it is said.",
+            unit="people",
+            low=1,
+        ),
+    ] = 20000
+    completeness: Annotated[
+        tuple[Annotated[int, About(low=1)], ...],
+        About(
+            "Rules for a complete window that are tried, beside `windows.min_days`.",
+            unit="days",
+            least=1,
+        ),
+    ] = (14, 20, 25)
+    headache_hours: Annotated[
+        tuple[Annotated[float, About(low=0)], ...],
+        About("Shortest headaches that are tried, beside `min_duration_h`.", unit="hours", least=1),
+    ] = (0.5, 4)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """Rules of the de-identification gate."""
+
+    free_text_characters: Annotated[
+        int,
+        About(
+            "A cell longer than this is free text, which can hold anything.",
+            unit="characters",
+            low=20,
+        ),
+    ] = 60
+    k: Annotated[
+        int | None,
+        About(
+            "Smallest group of patients alike in the quasi-identifiers. Without it 5, and no rule "
+            "under `internal` and `public`, where k is only shown.",
+            unit="people",
+            low=1,
+            null=True,
+        ),
+    ] = None
+    quasi_identifiers: Annotated[
+        tuple[
+            Literal["age", "age_band", "sex", "condition", "chronicity_years", "start_year"], ...
+        ],
+        About("Columns of the patients file by which someone could be recognised."),
+    ] = ("age", "age_band", "sex", "condition", "start_year")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clinic:
+    """What clinic.yaml may hold, with every default."""
+
+    schema_version: Annotated[Literal[1], About("Version of this contract.")]
+    id: Annotated[Id, About("Name of the folder.")]
+    title: Text
+    description: str = ""
+    source: Annotated[Text, About("Where the records come from.")]
+    licence: Annotated[Text, About("Under which terms they may be used.")]
+    citation: str = ""
+    doi: str = ""
+    obtain: Annotated[
+        str, About("How to get a file that is not shipped; shown when the clinic is skipped.")
+    ] = ""
+    condition: Annotated[
+        str,
+        About("ICHD-3 code where it is a headache, else a name (fibromyalgia, sciatica, ...)."),
+    ] = "headache"
+    language: Annotated[
+        Literal["en", "es", "de"],
+        About("Language of the page and its figures; the tables are in English."),
+    ] = "en"
+    synthetic: Annotated[
+        bool, About("Made by a simulator; every page and figure is stamped SYNTHETIC.")
+    ] = False
+    disclosure: Annotated[
+        Literal["opensafely", "cms", "nhs", "internal", "public"],
+        About(
+            "Small-number rules for everything that reaches results/. `internal` switches them "
+            "off and stamps every page; `public` is for data that are already published."
+        ),
+    ] = "opensafely"
+    primary_outcome: Outcome = "frequency"
+    min_duration_h: Annotated[
+        float,
+        About(
+            "A headache shorter than this counts as a headache day only if it was treated.",
+            unit="hours",
+            low=0,
+        ),
+    ] = 0.5
+    course: Course = Course()
+    files: Annotated[
+        Mapping[
+            FileKind,
+            Annotated[tuple[ClinicFile, ...], About(several=True)],
+        ],
+        About(
+            "What the clinic has, by kind: patients, sessions, diary, attacks, windows, "
+            "questionnaires; one file or several with the same kind of rows.",
+            least=1,
+        ),
+    ]
+    windows: Windows = Windows()
+    comparisons: Annotated[
+        tuple[WindowPair, ...],
+        About(
+            "Pairs of windows to compare. The first with `primary` is the declared one.", least=1
+        ),
+    ] = (
+        WindowPair(id="primary", pre="baseline", post="post", primary=True),
+        WindowPair(id="follow_up", pre="baseline", post="followup_1"),
+        WindowPair(id="post_course", pre="baseline", post="post_course"),
+    )
+    individual: Individual = Individual()
+    expected: Expected = Expected()
+    benchmark: Benchmark = Benchmark()
+    relapse: Relapse = Relapse()
+    charts: Charts = Charts()
+    bootstrap: Bootstrap = Bootstrap()
+    sensitivity: Sensitivity = Sensitivity()
+    gate: Gate = Gate()

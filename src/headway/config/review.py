@@ -1,0 +1,504 @@
+"""The settings of a review: `review.yaml`. docs/review.yaml.md shows them by example."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Annotated, Any, ClassVar, Literal
+
+from headway.config.schema import About
+
+Text = Annotated[str, About(least=1)]
+Key = Annotated[str, About(pattern="^[a-z][a-z0-9_]*$")]
+Id = Annotated[str, About(pattern="^[a-z0-9_]+$")]
+FileName = Annotated[str, About(pattern=r"^[^/\\]+$", least=1)]
+Value = str | float
+Count = Annotated[int, About(low=0)]
+Correlation = Annotated[float, About(low=-1, below=1)]
+Printed = Annotated[
+    str,
+    About(
+        "A number as printed, in quotes, since its last digit is its precision.",
+        pattern=r"^-?[0-9]+(\.[0-9]+)?$",
+    ),
+]
+Unit = Annotated[str, About("See headway.effects.units.", pattern="^[a-z][a-z0-9_]*$")]
+Technique = Literal["manual", "dry_needling", "wet_needling", "acupuncture", "self_care", "other"]
+Comparator = Literal["waiting_list", "no_treatment", "usual_care", "sham", "active"]
+MEASURES = ("MD", "SMD", "RR", "OR", "RD", "MC", "SMCC", "SMCR")
+Domain = Annotated[
+    str,
+    About(
+        allowed=(
+            "risk_of_bias",
+            "inconsistency",
+            "indirectness",
+            "imprecision",
+            "publication_bias",
+        )
+    ),
+]
+Delimiter = Literal[",", ";", "\t", "|"]
+Encoding = Literal["utf-8", "latin-1"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """The question in PICO form."""
+
+    population: str = ""
+    intervention: str = ""
+    comparator: str = ""
+    outcome: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """Smallest and largest value one person can have, in the outcome's unit."""
+
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """An outcome and the unit in which it is pooled."""
+
+    label: str = ""
+    unit: Unit
+    lower_is_better: bool = True
+    scale: Scale = Scale()
+    steps: Annotated[
+        Mapping[str, Annotated[float, About(above=0)]],
+        About(
+            "Unit as printed -> step between the values one person can have in it, such as "
+            "{hit6_36_78: 1}. Declared, it lets GRIM and GRIMMER judge means and SDs."
+        ),
+    ] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A model of meta-analysis; the codes are those of docs/meta.md."""
+
+    # Kenward-Roger rests on restricted maximum likelihood.
+    BESIDE: ClassVar[Mapping[str, Any]] = {
+        "if": {"properties": {"test": {"const": "kr"}}, "required": ["test"]},
+        "then": {"properties": {"method": {"const": "REML"}}},
+    }
+    method: Literal["EE", "DL", "HE", "HS", "HSk", "SJ", "ML", "REML", "EB", "PM", "PMM"] = "REML"
+    test: Literal["z", "t", "knha", "adhoc", "kr"] = "adhoc"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssumedR:
+    """Correlation of before and after, where the data do not give it."""
+
+    value: Correlation = 0.7
+    sensitivity: tuple[Correlation, ...] = (0.5, 0.8)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tolerance:
+    """How near a recomputed number must come to the printed one."""
+
+    units: Annotated[
+        float,
+        About(
+            "Units of the last printed digit within which a number is reproduced.",
+            unit="last digits",
+            low=0,
+        ),
+    ] = 1
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A column that is not read as it stands: several (joined by a space), a value, codes."""
+
+    column: Text | None = None
+    columns: Annotated[tuple[str, ...] | None, About(least=1)] = None
+    value: Value | None = None
+    codes: Mapping[Any, Value] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WideArms:
+    """One row of files.arms holds both arms; canonical column -> the arm's column."""
+
+    treatment: Mapping[str, Text | Column]
+    control: Mapping[str, Text | Column]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewFile:
+    """A file of published numbers, and what is in it."""
+
+    path: FileName
+    delimiter: Delimiter = ","
+    encoding: Encoding = "utf-8"
+    decimal: Literal[".", ","] = "."
+    may_be_empty: Annotated[
+        bool, About("The file waits for rows; a header alone is then no error.")
+    ] = False
+    missing: tuple[Value, ...] = ("", "NA")
+    columns: Annotated[
+        Mapping[str, Text | Column],
+        About(
+            "Canonical column -> the file's own column, or an object with several columns (joined "
+            "by a space) and codes. Columns that are not named here keep their own name."
+        ),
+    ] = field(default_factory=dict)
+    constants: Annotated[
+        Mapping[str, Value], About("Canonical column -> one value for the whole file.")
+    ] = field(default_factory=dict)
+    keep_where: Annotated[
+        Mapping[str, Annotated[tuple[Value, ...], About(least=1)]],
+        About("Column -> values; other rows are not read."),
+    ] = field(default_factory=dict)
+    wide: WideArms | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmIs:
+    """What an arm of individual data is."""
+
+    role: Literal["treatment", "control"]
+    technique: Technique | None = None
+    comparator: Comparator | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IpdArm:
+    """How an arm is coded, and what it is."""
+
+    code: Value
+    is_: ArmIs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IpdOutcome:
+    """The columns of one outcome at one time."""
+
+    outcome: str
+    unit: Unit
+    baseline: str | None = None
+    value: str
+    timepoint: str
+    time_days: Annotated[float | None, About(unit="days")] = None
+    blank_means_missing: Annotated[
+        str | None, About("Column; where it is blank the value is missing, whatever is typed.")
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IpdFile:
+    """Individual data of one trial; only the columns named here are read."""
+
+    path: FileName
+    clinic: Annotated[
+        Id | None, About("The file stands in this clinic's folder, and not in the review's.")
+    ] = None
+    delimiter: Delimiter = ","
+    encoding: Encoding = "utf-8"
+    decimal: Literal[".", ","] = "."
+    missing: tuple[Value, ...] = ("", "NA")
+    disclosure: Annotated[
+        Literal["public", "restricted"],
+        About("Of restricted data, arms of seven people or fewer are withheld."),
+    ] = "restricted"
+    trial: Text
+    year: int | None = None
+    doi: str | None = None
+    condition: str | None = None
+    source: Text
+    arm: Annotated[Text, About("Column that says who is in which arm.")]
+    arms: Annotated[Mapping[str, IpdArm], About(least=2)]
+    covariates: Annotated[tuple[str, ...], About("Numbers.")] = ()
+    factors: Annotated[tuple[str, ...], About("Codes.")] = ()
+    adjust: Annotated[
+        tuple[str, ...],
+        About("Covariates that the trial's difference is adjusted for, beside the baseline."),
+    ] = ()
+    outcomes: Annotated[tuple[IpdOutcome, ...], About(least=1)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewFiles:
+    """The files of a review."""
+
+    BESIDE: ClassVar[Mapping[str, Any]] = {"minProperties": 1}
+    arms: ReviewFile | None = None
+    contrasts: ReviewFile | None = None
+    pooled: ReviewFile | None = None
+    risk_of_bias: ReviewFile | None = None
+    ipd: IpdFile | None = None
+
+    def declared(self) -> dict[str, ReviewFile | IpdFile]:
+        """List the files that there are, by what they hold."""
+        held = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {kind: file for kind, file in held.items() if file is not None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What is pooled."""
+
+    id: Key
+    label: Text
+    outcome: str
+    estimand: Annotated[
+        Literal["between_arm", "within_arm"],
+        About("A difference between arms, or the change within arms. Never pooled together."),
+    ]
+    measure: Annotated[str, About(allowed=MEASURES)]
+    techniques: tuple[Technique, ...] = ()
+    comparators: tuple[Comparator, ...] = ()
+    kinds: Annotated[
+        tuple[Literal["final", "change", "events"], ...] | None,
+        About(
+            "Kinds of arm rows, the preferred one first. Default: [change, final], for SMD [final] "
+            "(change and final scores are not mixed in a standardised measure), for RR, OR and RD "
+            "[events].",
+            least=1,
+        ),
+    ] = None
+    target_day: Annotated[
+        float,
+        About(
+            "Of several timepoints of a trial, the one nearest to this day is pooled.", unit="day"
+        ),
+    ] = 84
+    timepoints: Annotated[
+        Mapping[str, str], About("Trial -> the timepoint to pool, as the source names it.")
+    ] = field(default_factory=dict)
+    choose: Annotated[
+        Mapping[str, str], About("Trial -> the one treatment arm to use, of several.")
+    ] = field(default_factory=dict)
+    several_arms: Annotated[
+        Literal["combine", "split"],
+        About(
+            "Treatment arms that share a control arm become one arm (Handbook 6.5.2.10), or each "
+            "meets its share of the control (23.3.4)."
+        ),
+    ] = "combine"
+    leave_out: Annotated[Mapping[str, str], About("Trial -> why it is shown and not pooled.")] = (
+        field(default_factory=dict)
+    )
+    subgroup_by: Annotated[
+        Literal["none", "comparator", "condition", "technique", "arm"],
+        About("`arm` (within_arm only): the technique, or for a control arm its kind."),
+    ] = "none"
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PooledRow:
+    """The row of files.pooled that holds the printed numbers."""
+
+    outcome: str
+    subgroup: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recompute:
+    """What is held against a printed result.
+
+    A pooled estimate (comparison), two arms of one trial, one arm of a trial (arm), or a
+    difference adjusted from individual data (adjust).
+    """
+
+    BESIDE: ClassVar[Mapping[str, Any]] = {"minProperties": 1}
+    comparison: Key | None = None
+    subgroup: str = "overall"
+    trial: str | None = None
+    outcome: str | None = None
+    timepoint: str | None = None
+    treatment_arm: str | None = None
+    control_arm: str | None = None
+    arm: str | None = None
+    adjust: Annotated[
+        tuple[str, ...] | None,
+        About("Covariates of files.ipd to adjust for; `baseline` is the value before."),
+    ] = None
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """Trial, outcome and timepoint of a number that stands within one trial."""
+        return self.trial or "", self.outcome or "", self.timepoint or ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedResult:
+    """A printed result, and what to hold against it."""
+
+    id: Key
+    label: Text
+    estimate: Printed | None = None
+    ci: tuple[Printed, Printed] | None = None
+    from_pooled: Annotated[
+        PooledRow | None, About("Take the printed numbers from this row of files.pooled.")
+    ] = None
+    sd: Printed | None = None
+    n: Printed | None = None
+    k: Annotated[int | None, About("Trials that the source pooled.", low=1)] = None
+    unit: Unit | None = None
+    positive_means: Literal["treatment_minus_control", "control_minus_treatment"] = (
+        "treatment_minus_control"
+    )
+    source: str = ""
+    status: Literal["retrieved", "computed", "recalled"] = "retrieved"
+    model: Model | None = None
+    recompute: Recompute
+    not_public: Annotated[str, About("What is missing where the number cannot be recomputed.")] = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RiskOfBias:
+    """How the risk of bias is judged."""
+
+    tool: Annotated[Literal["rob2", "rob1"], About("RoB 2, or the tool of 2011.")] = "rob2"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """Counts of the search, drawn as a PRISMA 2020 flow; what is absent is not stated."""
+
+    databases: Count | None = None
+    registers: Count | None = None
+    other_sources: Count | None = None
+    duplicates: Count | None = None
+    automation: Count | None = None
+    removed_other: Count | None = None
+    screened: Count | None = None
+    excluded: Count | None = None
+    sought: Count | None = None
+    not_retrieved: Count | None = None
+    assessed: Count | None = None
+    excluded_reasons: Mapping[str, Count] | None = None
+    studies: Count | None = None
+    reports: Count | None = None
+    source: str | None = None
+
+    def __bool__(self) -> bool:
+        """Whether anything is stated."""
+        return self != Flow()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meaningful:
+    """Smallest difference that matters, in the outcome's unit (RR, OR, RD - risk)."""
+
+    value: Annotated[float, About(above=0)]
+    source: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """What people without the treatment have; from the pooled trials if absent."""
+
+    mean: float | None = None
+    sd: Annotated[float | None, About(above=0)] = None
+    risk: Annotated[float | None, About(low=0, high=1)] = None
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """A judgement of one domain of certainty."""
+
+    levels: Annotated[int, About("Levels down.", low=-2, high=0)]
+    why: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """A row of the summary of findings."""
+
+    comparison: Key
+    subgroup: str = "overall"
+    meaningful: Meaningful | None = None
+    control: Control | None = None
+    judgements: Annotated[
+        Mapping[Domain, Judgement], About("By domain of certainty; each is signed for.")
+    ] = field(default_factory=dict)
+    certainty: Literal["high", "moderate", "low", "very_low"] | None = None
+    signed_by: Text | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consistency:
+    """Published subgroup results combined; a check, never the source's analysis."""
+
+    id: Key
+    label: str
+    claim: Annotated[str, About("The printed sentence it is held against.")] = ""
+    outcomes: Annotated[tuple[str, ...], About(least=1)]
+    models: tuple[Model, ...] = (
+        Model(method="EE", test="z"),
+        Model(method="DL", test="z"),
+        Model(method="DL", test="knha"),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """What review.yaml may hold, with every default."""
+
+    schema_version: Annotated[Literal[1], About("Version of this contract.")]
+    id: Annotated[Id, About("The folder's name.")]
+    title: Text
+    description: str = ""
+    statement: Annotated[
+        str, About("A plain sentence that the page shows first, such as what is not public.")
+    ] = ""
+    question: Question = Question()
+    source: Text
+    licence: Text
+    citation: str = ""
+    doi: str = ""
+    obtain: Annotated[str, About("How to get a file that is not shipped.")] = ""
+    limitations: tuple[str, ...] = ()
+    outcomes: Annotated[
+        Mapping[Key, Outcome],
+        About(
+            "Outcome -> its unit; numbers in other units of the same kind are converted to it.",
+            least=1,
+        ),
+    ]
+    model: Annotated[Model, About("The declared model; the others are a sensitivity analysis.")] = (
+        Model()
+    )
+    sensitivity_models: tuple[Model, ...] = (
+        Model(method="EE", test="z"),
+        Model(method="DL", test="z"),
+        Model(method="REML", test="z"),
+        Model(method="REML", test="knha"),
+        Model(method="REML", test="adhoc"),
+    )
+    level: Annotated[float, About("Of every interval.", above=0.5, below=1)] = 0.95
+    assumed_r: AssumedR = AssumedR()
+    tolerance: Tolerance = Tolerance()
+    files: ReviewFiles
+    comparisons: Annotated[tuple[Comparison, ...], About(least=1)]
+    published: Annotated[
+        tuple[PublishedResult, ...], About("Printed results, and what to hold against them.")
+    ] = ()
+    risk_of_bias: RiskOfBias = RiskOfBias()
+    flow: Flow = Flow()
+    findings: Annotated[
+        tuple[Finding, ...],
+        About(
+            "Rows of the summary of findings. What can be computed is computed; the grade is typed "
+            "by people and signed, and is never filled in."
+        ),
+    ] = ()
+    consistency: Annotated[
+        tuple[Consistency, ...],
+        About("Published subgroup results combined; a check, never the source's analysis."),
+    ] = ()
+
+    def comparison(self, id: str | None) -> Comparison:
+        """Find a comparison by its id."""
+        return next(c for c in self.comparisons if c.id == id)

@@ -1,0 +1,27 @@
+"""The settings of a run: `config/config.yaml`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from headway.config.schema import About
+
+FolderName = Annotated[str, About(pattern="^[a-z0-9_]+$")]
+Selection = Literal["all"] | tuple[FolderName, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """What a run reads and where it writes."""
+
+    data_dir: Annotated[
+        str,
+        About("Folder with raw/trials and raw/clinics; processed/ is beside raw/.", least=1),
+    ] = "data"
+    results_dir: Annotated[str, About("Folder for everything that may be shown.", least=1)] = (
+        "results"
+    )
+    trials: Annotated[Selection, About("Reviews to run: all, or a list of names.")] = "all"
+    clinics: Annotated[Selection, About("Clinics to run: all, or a list of names.")] = "all"
+    notebooks: Annotated[bool, About("Whether to execute the notebooks.")] = True
