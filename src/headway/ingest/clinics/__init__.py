@@ -13,11 +13,11 @@ technique (the first session of all where none does), or what clinic.yaml declar
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from headway import tables
 from headway.config.clinic import Clinic

@@ -7,10 +7,9 @@ Everything that is wrong in a review's files is reported at once, with file, lin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from headway.config.review import IpdFile, Review
 from headway.errors import InputError, Problem
