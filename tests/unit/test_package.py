@@ -114,7 +114,8 @@ def run_python(code: str) -> str:
 def test_importing_the_package_imports_nothing_and_a_room_comes_when_asked_for() -> None:
     said = run_python(
         "import sys; before = set(sys.modules); import headway; "
-        "print({m.partition('.')[0] for m in set(sys.modules) - before} - sys.stdlib_module_names); "
+        "new = {m.partition('.')[0] for m in set(sys.modules) - before}; "
+        "print(new - sys.stdlib_module_names); "
         "print(headway.meta.pool.__name__, 'pandas' in sys.modules)"
     )
     assert said.splitlines() == ["{'headway'}", "pool False"]
