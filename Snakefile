@@ -1,5 +1,6 @@
 # Raw to report. The sources are the folders below data/raw; each goes through the same rules.
 # workflow/rules/common.smk finds them; trials.smk, clinics.smk and pages.smk carry them on.
+# A wheel carries this file and workflow/ too (headway/_workflow) and runs them in a user's folder.
 import sys
 from pathlib import Path
 from shlex import quote
@@ -15,8 +16,13 @@ sys.path[:0] = [
     str(Path(workflow.basedir) / "workflow"),
 ]
 
+# The folder's own settings, or else those that stand beside this file.
+SETTINGS = Path("config/config.yaml")
+if not SETTINGS.is_file():
+    SETTINGS = Path(workflow.basedir) / SETTINGS
 
-configfile: "config/config.yaml"
+
+configfile: SETTINGS
 
 
 include: "workflow/rules/common.smk"

@@ -8,11 +8,13 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 # The few packages that conda knows by another name.
 CONDA_NAMES = {
     "duckdb": "python-duckdb",
+    "jupyter-client": "jupyter_client",
     "matplotlib": "matplotlib-base",
     "snakemake": "snakemake-minimal",
     "pandera": "pandera-pandas",
@@ -38,8 +40,10 @@ def read_lock(text: str) -> dict[str, str]:
 
 
 def direct_names(project: dict[str, object]) -> list[str]:
-    """List the package's own dependencies by name."""
-    requirements = project["project"]["dependencies"]  # type: ignore[index]
+    """List the package's own dependencies by name, those of the pipeline and notebooks too."""
+    table: Any = project["project"]
+    extras = table["optional-dependencies"]
+    requirements = [*table["dependencies"], *extras["pipeline"], *extras["notebooks"]]
     return [re.split(r"[<>=!~\[ ;]", r, maxsplit=1)[0].lower() for r in requirements]
 
 

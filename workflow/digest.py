@@ -13,8 +13,10 @@ import json
 from functools import cache
 from pathlib import Path
 
+import headway
+
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGE = ROOT / "src" / "headway"
+PACKAGE = Path(headway.__file__).resolve().parent
 SCRIPTS = ROOT / "workflow" / "scripts"
 # Code that a script runs without importing it. A notebook is an input of its rule, so only what
 # it imports is looked at here.
@@ -133,11 +135,17 @@ def files_of(script: str) -> tuple[Path, ...]:
     return tuple(sorted(out))
 
 
+def name_file(path: Path) -> str:
+    """Name a file from the package or from the workflow, wherever they are installed."""
+    base = PACKAGE.parent if path.is_relative_to(PACKAGE) else ROOT
+    return path.relative_to(base).as_posix()
+
+
 @cache
 def digest(script: str) -> str:
     """Hash the files that a script stands on."""
     total = hashlib.sha256()
     for path in files_of(script):
-        total.update(path.relative_to(ROOT).as_posix().encode())
+        total.update(name_file(path).encode())
         total.update(path.read_bytes())
     return total.hexdigest()[:16]

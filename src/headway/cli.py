@@ -1,4 +1,4 @@
-"""The command line: `headway check | new-review | import | simulate | audit`."""
+"""The command line: `headway check | new-review | import | simulate | audit | build`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import headway
-from headway.errors import ConfigError, InputError, UserError
+from headway.errors import ConfigError, InputError, MissingPackageError, UserError, naming_the_extra
+from headway.version import describe
 
 
 def find_folder(named: Path, data_dir: Path) -> Path:
@@ -83,28 +84,50 @@ def list_scenarios() -> int:
     return 0
 
 
+def find_workflow() -> Path:
+    """Find the folder of the Snakefile: this checkout's, or the copy that a wheel carries."""
+    package = Path(__file__).resolve().parent
+    checkout = package.parents[1]
+    return checkout if (checkout / "Snakefile").is_file() else package / "_workflow"
+
+
+def run_workflow(data_dir: Path, results_dir: Path, cores: str, *settings: str) -> int:
+    """Run the workflow in the current folder, where it keeps its logs and its own notes.
+
+    Raises
+    ------
+    MissingPackageError
+        If Snakemake is not installed.
+    """
+    from importlib.util import find_spec
+
+    if find_spec("snakemake") is None:
+        raise MissingPackageError("snakemake")
+    home = find_workflow()
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(home / "Snakefile")]
+    command += ["--workflow-profile", str(home / "profiles" / "default"), "--cores", cores]
+    command += ["--config", f"data_dir={data_dir}", f"results_dir={results_dir}", *settings]
+    return subprocess.run(command, check=False).returncode
+
+
 def audit(data_dir: Path, results_dir: Path, clinic: str, cores: str) -> int:
     """Run the workflow for one clinic below `data_dir`/raw/clinics."""
-    root = Path(__file__).resolve().parents[2]
-    command = [
-        sys.executable,
-        "-m",
-        "snakemake",
-        "--directory",
-        str(root),
-        "--cores",
-        cores,
-        "--config",
-        f"data_dir={data_dir.resolve()}",
-        f"results_dir={results_dir.resolve()}",
-        f"clinics=[{clinic}]",
-        "trials=[]",
-        "notebooks=False",
-    ]
-    done = subprocess.run(command, cwd=root, check=False)
-    if done.returncode == 0:
+    only = (f"clinics=[{clinic}]", "trials=[]", "notebooks=False")
+    code = run_workflow(data_dir, results_dir, cores, *only)
+    if code == 0:
         print(results_dir / "clinics" / clinic / "audit.html")
-    return done.returncode
+    return code
+
+
+def build(data_dir: Path, results_dir: Path, cores: str) -> int:
+    """Run the workflow for everything below `data_dir`/raw; notebooks where their extra is."""
+    from importlib.util import find_spec
+
+    settings = () if find_spec("nbclient") else ("notebooks=False",)
+    code = run_workflow(data_dir, results_dir, cores, *settings)
+    if code == 0:
+        print(results_dir / "index.html")
+    return code
 
 
 def new_review(name: str, data_dir: Path) -> int:
@@ -114,7 +137,8 @@ def new_review(name: str, data_dir: Path) -> int:
     check_name(name)
     for path in write_template(data_dir / "raw" / "trials" / name):
         print(path)
-    print("type the trials, then: headway check, make. Git ignores the folder until you add it -f")
+    print("type the trials, then: headway check, headway build")
+    print("Git ignores the folder until you add it -f")
     return 0
 
 
@@ -141,32 +165,49 @@ def import_rows(file: Path, name: str, program: str, given: Sequence[str], data_
 
 
 def parser() -> argparse.ArgumentParser:
-    """Describe the commands."""
+    """Describe the commands; each says by `run` what carries it out."""
     top = argparse.ArgumentParser(prog="headway", description=headway.__doc__)
-    top.add_argument("--version", action="version", version=f"headway {headway.__version__}")
+    top.add_argument("--version", action="version", version=f"headway {describe()}")
     commands = top.add_subparsers(dest="command", required=True)
-    one = commands.add_parser("check", help="schema and de-identification gate, nothing else")
+    data = argparse.ArgumentParser(add_help=False)
+    data.add_argument("--data", type=Path, default=Path("data"), help="folder with raw/")
+    runs = argparse.ArgumentParser(add_help=False, parents=[data])
+    runs.add_argument("--results", type=Path, default=Path("results"))
+    runs.add_argument("--cores", default="all")
+
+    one = commands.add_parser(
+        "check", parents=[data], help="schema and de-identification gate, nothing else"
+    )
     one.add_argument("folder", type=Path, help="a clinic or review: its folder, or its name")
-    one.add_argument("--data", type=Path, default=Path("data"), help="folder with raw/")
+    one.set_defaults(run=lambda o: check(o.folder, o.data))
     two = commands.add_parser("simulate", help="write a synthetic clinic")
     two.add_argument("folder", type=Path, nargs="?", help="folder to write; without it: the list")
     two.add_argument("--patients", type=int, default=120)
     two.add_argument("--seed", type=int, default=20260101)
     two.add_argument("--scenario", default="real_effect", help="without a folder they are listed")
-    three = commands.add_parser("audit", help="run the workflow for one clinic")
+    two.set_defaults(
+        run=lambda o: (
+            simulate(o.folder, o.patients, o.seed, o.scenario) if o.folder else list_scenarios()
+        )
+    )
+    three = commands.add_parser("audit", parents=[runs], help="run the workflow for one clinic")
     three.add_argument("clinic", help="name of the folder below raw/clinics")
-    three.add_argument("--data", type=Path, default=Path("data"), help="folder with raw/")
-    three.add_argument("--results", type=Path, default=Path("results"))
-    three.add_argument("--cores", default="all")
-    four = commands.add_parser("new-review", help="write a commented template of a review")
-    four.add_argument("name", help="small letters, digits and underscores")
-    four.add_argument("--data", type=Path, default=Path("data"), help="folder with raw/")
-    five = commands.add_parser("import", help="make a review from another program's rows")
-    five.add_argument("file", type=Path, help="CSV of RevMan (5 or Web) or in metafor's columns")
-    five.add_argument("name", help="name of the new review")
-    five.add_argument("--from", dest="program", choices=("revman", "metafor"), required=True)
-    five.add_argument("--set", action="append", default=[], metavar="COLUMN=VALUE")
-    five.add_argument("--data", type=Path, default=Path("data"), help="folder with raw/")
+    three.set_defaults(run=lambda o: audit(o.data, o.results, o.clinic, o.cores))
+    four = commands.add_parser("build", parents=[runs], help="run the workflow for all sources")
+    four.set_defaults(run=lambda o: build(o.data, o.results, o.cores))
+    five = commands.add_parser(
+        "new-review", parents=[data], help="write a commented template of a review"
+    )
+    five.add_argument("name", help="small letters, digits and underscores")
+    five.set_defaults(run=lambda o: new_review(o.name, o.data))
+    six = commands.add_parser(
+        "import", parents=[data], help="make a review from another program's rows"
+    )
+    six.add_argument("file", type=Path, help="CSV of RevMan (5 or Web) or in metafor's columns")
+    six.add_argument("name", help="name of the new review")
+    six.add_argument("--from", dest="program", choices=("revman", "metafor"), required=True)
+    six.add_argument("--set", action="append", default=[], metavar="COLUMN=VALUE")
+    six.set_defaults(run=lambda o: import_rows(o.file, o.name, o.program, o.set, o.data))
     return top
 
 
@@ -174,23 +215,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; a user's error is printed without a traceback, with its own exit code."""
     options = parser().parse_args(arguments)
     try:
-        if options.command == "check":
-            return check(options.folder, options.data)
-        if options.command == "simulate" and options.folder is None:
-            return list_scenarios()
-        if options.command == "simulate":
-            return simulate(options.folder, options.patients, options.seed, options.scenario)
-        if options.command == "import":
-            return import_rows(
-                options.file, options.name, options.program, options.set, options.data
-            )
-        if options.command == "new-review":
-            return new_review(options.name, options.data)
-        return audit(options.data, options.results, options.clinic, options.cores)
+        with naming_the_extra():
+            return int(options.run(options))
     except UserError as error:
         print(f"headway: {error}", file=sys.stderr)
         return error.exit_code
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -7,7 +7,8 @@ learns what kind of problem there was.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 
@@ -85,3 +86,24 @@ class ContractError(UserError):
     """A table that the pipeline made breaks its own contract (`headway.tables`)."""
 
     exit_code = 14
+
+
+class MissingPackageError(UserError):
+    """A package that only an extra of ours installs is not there."""
+
+    exit_code = 16
+
+    def __init__(self, package: str, extra: str = "pipeline") -> None:
+        super().__init__(f"'{package}' is not installed; do: pip install 'headway[{extra}]'")
+
+
+@contextmanager
+def naming_the_extra(extra: str = "pipeline") -> Iterator[None]:
+    """Turn a failed import of anything but our own modules into an error that a user can mend."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in ("", "headway"):
+            raise
+        raise MissingPackageError(package, extra) from error

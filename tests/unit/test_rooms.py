@@ -7,6 +7,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 ORDER = (
+    "version",
     "errors",  # before all rooms: what every room raises
     "messages",
     "tables",
@@ -21,6 +22,7 @@ ORDER = (
     "figures",
     "report",
     "cli",
+    "__main__",
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import os
 import re
 import shutil
@@ -64,11 +65,13 @@ def test_every_dependency_is_in_the_lock_within_its_bounds(
     wanted = [
         *project["project"]["dependencies"],
         *project["dependency-groups"]["dev"],
-        *project["project"]["optional-dependencies"]["slurm"],
+        *itertools.chain(*project["project"]["optional-dependencies"].values()),
         *project["build-system"]["requires"],
     ]
     for text in wanted:
         requirement = Requirement(text)
+        if requirement.name == "headway":  # an extra that holds another one
+            continue
         assert requirement.specifier.contains(versions[requirement.name.lower()]), text
 
 

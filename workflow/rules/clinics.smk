@@ -67,6 +67,7 @@ rule report_clinic:
         "../../environment.yml"
     params:
         code=digest("report_clinic.py"),
+        version=VERSION,
     message:
         "{wildcards.clinic}: disclosure control, figures and page"
     script:

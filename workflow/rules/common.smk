@@ -2,9 +2,16 @@
 from pathlib import Path
 
 from digest import digest
+from headway import version
 from headway.config import check_config, find_sources, select_sources, to_dict
 
 SETTINGS = check_config(config)
+
+# Pages print the version with the commit, so that they, and no other job, run again with it.
+VERSION = version.describe()
+# Files of the workflow itself: named from the folder of the run where they stand in it.
+AT_HOME = Path(workflow.basedir) == Path.cwd()
+BESIDE = "" if AT_HOME else f"{workflow.basedir}/"
 
 DATA = SETTINGS.data_dir.rstrip("/")
 PROCESSED = f"{DATA}/processed"

@@ -14,7 +14,7 @@ RUNNABLE = [
 
 rule notebook:
     input:
-        notebook="notebooks/{notebook}.ipynb",
+        notebook=f"{BESIDE}notebooks/{{notebook}}.ipynb",
         results=lambda w: f"{PROCESSED}/{'/'.join(NOTEBOOKS[w.notebook])}/card.json",
     output:
         page=f"{RESULTS}/notebooks/{{notebook}}.html",
@@ -38,7 +38,8 @@ rule index:
         clinics=of_each("clinics", f"{PROCESSED}/clinics/{{name}}/card.json"),
         notebooks=expand(f"{RESULTS}/notebooks/{{name}}.html", name=RUNNABLE),
         files=[f.as_posix() for ready in READY.values() for s in ready.values() for f in s.files],
-        environment="requirements.lock",
+        # What a checkout's environment was made from; nobody knows what another was.
+        environment=["requirements.lock"] if AT_HOME else [],
     output:
         page=f"{RESULTS}/index.html",
         provenance=f"{RESULTS}/provenance.json",
@@ -48,6 +49,7 @@ rule index:
         "../../environment.yml"
     params:
         code=digest("index.py"),
+        version=VERSION,
         config=dict(sorted(to_dict(SETTINGS).items())),
         # A function: lint takes a string for a prefix of the inputs, and this is a setting.
         data_dir=lambda w: DATA,

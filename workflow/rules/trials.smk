@@ -66,6 +66,7 @@ rule report_review:
         "../../environment.yml"
     params:
         code=digest("report_review.py"),
+        version=VERSION,
     message:
         "{wildcards.review}: figures and page"
     script:

@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 
 from headway import tables
-from headway.errors import UserError
+from headway.errors import UserError, naming_the_extra
 
 SECONDS_PER_CELL = 600
 STYLE = """
@@ -111,6 +111,7 @@ def convert(notebook, title):
     )
 
 
+@naming_the_extra("notebooks")
 def main(snakemake):
     """Execute, then convert."""
     import nbformat
@@ -127,7 +128,7 @@ def main(snakemake):
             | {
                 "HEADWAY_DATA": str(Path(snakemake.params.data_dir).resolve()),
                 "HEADWAY_RESULTS": str(Path(snakemake.params.results_dir).resolve()),
-                "PYTHONPATH": str(Path(snakemake.scriptdir).resolve().parents[1] / "src"),
+                "PYTHONPATH": str(Path(tables.__file__).parents[2]),
                 "PYDEVD_DISABLE_FILE_VALIDATION": "1",
             }
         )

@@ -18,7 +18,7 @@ def main(snakemake):
         sorted(snakemake.input.files),
         Path(snakemake.params.data_dir),
         snakemake.params.config,
-        Path(snakemake.input.environment),
+        [Path(p) for p in snakemake.input.environment],
     )
     tables.write_text(json.dumps(record, indent=1) + "\n", Path(snakemake.output.provenance))
     page = index.build(

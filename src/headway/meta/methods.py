@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import scipy
 
-from headway import __version__
+from headway.version import describe
 
 ESTIMATORS: dict[str, str] = {
     "DL": "the method of moments (DerSimonian and Laird 1986)",
@@ -44,7 +44,7 @@ INTERVALS: dict[str, str] = {
 def describe_software() -> str:
     """Return the sentence that names the software and its versions."""
     return (
-        f"Computations were made with Headway {__version__} "
+        f"Computations were made with Headway {describe()} "
         f"(NumPy {np.__version__}, SciPy {scipy.__version__})."
     )
 

@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import headway
+from headway.version import describe
 
 PACKAGES = (
     "numpy",
@@ -39,7 +39,7 @@ def hash_files(paths: Sequence[Path]) -> str:
 
 
 def collect(
-    files: Sequence[str], data_dir: Path, settings: Mapping[str, Any], lock: Path
+    files: Sequence[str], data_dir: Path, settings: Mapping[str, Any], lock: Sequence[Path]
 ) -> dict[str, Any]:
     """Collect the record of a run.
 
@@ -52,7 +52,7 @@ def collect(
     settings
         config.yaml with its defaults.
     lock
-        requirements.lock.
+        requirements.lock, where the environment was made from one.
     """
     inputs = {}
     for name in sorted(set(files)):
@@ -60,10 +60,10 @@ def collect(
         shown = path.relative_to(data_dir) if path.is_relative_to(data_dir) else Path(path.name)
         inputs[shown.as_posix()] = hash_file(path)
     return {
-        "headway": headway.__version__,
+        "headway": describe(),
         "python": platform.python_version(),
         "packages": {name: metadata.version(name) for name in PACKAGES},
-        "lock": hash_file(lock) if lock.is_file() else None,
+        "lock": hash_file(lock[0]) if lock else None,
         "settings": {k: v for k, v in settings.items() if not k.endswith("_dir")},
         "seeds": "each clinic.yaml declares its own (bootstrap.seed)",
         "inputs": inputs,

@@ -6,9 +6,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import headway
 from headway.messages import say, t
 from headway.report import formats
+from headway.version import describe
 
 if TYPE_CHECKING:
     import jinja2
@@ -30,7 +30,7 @@ def _environment() -> jinja2.Environment:
     environment.globals["formats"] = formats
     environment.globals["t"] = t
     environment.globals["say"] = say
-    environment.globals["version"] = headway.__version__
+    environment.globals["version"] = describe()
     return environment
 
 
