@@ -8,13 +8,13 @@ others of its phase, and nothing about why.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from headway.effects.units import DAYS_PER_MONTH
+from headway.messages import Message, join, term
 from headway.tables import conform, empty
 
 if TYPE_CHECKING:
@@ -29,19 +29,20 @@ if TYPE_CHECKING:
 # Mean and standard deviation of the range of two normal values (Montgomery 2013, appendix VI).
 _D2, _D3 = 2 / np.sqrt(np.pi), np.sqrt(2 - 4 / np.pi)
 FEW_POINTS = 12
-RULES = {
-    1: "one month beyond 3 sigma",
-    2: "two of three months beyond 2 sigma on one side",
-    3: "four of five months beyond 1 sigma on one side",
-    4: "eight months in a row on one side of the centre",
-}
+# Codes of the Western Electric rules, in the order of `ControlChart.signals`.
+RULES = (
+    "beyond_3_sigma",
+    "two_of_three_beyond_2_sigma",
+    "four_of_five_beyond_1_sigma",
+    "eight_on_one_side",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class ControlChart:
     """Values in order with centre, 3 sigma limits, distances in sigma and signals.
 
-    `signals` has shape (rules, points): whether rule r + 1 is completed at the point.
+    `signals` has shape (rules, points): whether a rule of `RULES` is completed at the point.
     """
 
     value: Array
@@ -52,6 +53,13 @@ class ControlChart:
     signals: Bools
     moving_range: Array
     range_high: Array
+
+    def list_signals(self) -> list[str | None]:
+        """List the codes of the rules that each point completes; None without any."""
+        return [
+            "; ".join(rule for rule, hit in zip(RULES, hits, strict=True) if hit) or None
+            for hits in self.signals.T
+        ]
 
 
 def find_signals(z: ArrayLike) -> Bools:
@@ -211,7 +219,7 @@ def build_control_charts(
     clinic
         clinic.yaml with its defaults: `charts.phases`, the months at which a new phase starts.
     unit
-        Unit of the change.
+        Code of the unit of the change.
     last_month
         Last month of start that is charted (`find_last_month`); None for all.
 
@@ -227,103 +235,74 @@ def build_control_charts(
     month = month if last_month is None else month[month <= last_month]
     if not len(month):
         return empty("control_chart")
-    known = pairs.set_index("patient_id")[["pre", "post"]].reindex(month.index)
-    change = known["post"] - known["pre"]
-    half = (known["post"] <= 0.5 * known["pre"]) & (known["pre"] > 0)
-    people = pd.DataFrame(
-        {
-            "month": month,
-            "change": change,
-            "analysed": change.notna(),
-            "responder": half & change.notna(),
-        }
-    )
+    by = _count_by_month(pairs, month)
     starts = sorted(clinic.charts.phases)
-    by = people.groupby("month").agg(
-        n=("analysed", "sum"),
-        started=("analysed", "size"),
-        change=("change", "mean"),
-        responders=("responder", "sum"),
-    )
     by["phase"] = 1 + np.searchsorted(starts, by.index.to_numpy(), side="right")
     seen = by[by["n"] > 0]
-    lost = by["started"] - by["n"]
+    n, half = seen["n"], seen["responders"]
     charts = []
     if len(seen):
+        means = chart_individuals(seen["change"], seen["phase"])
+        shares = chart_shares(half, n, seen["phase"])
         charts += [
-            _rows(
-                ("change", "mean change", "XmR", unit),
-                chart_individuals(seen["change"], seen["phase"]),
-                seen,
-                seen["n"],
-                None,
-                1.0,
-            ),
-            _rows(
-                ("responders", "people with half the days or fewer", "p", "percent of analysed"),
-                chart_shares(seen["responders"], seen["n"], seen["phase"]),
-                seen,
-                seen["n"],
-                seen["responders"],
-                100.0,
-            ),
+            _rows("change", unit, means, seen, n, None),
+            _rows("responders", "percent_of_analysed", shares, seen, n, half),
         ]
-    charts.append(
-        _rows(
-            ("lost", "people without a change on record", "p", "percent of those who started"),
-            chart_shares(lost, by["started"], by["phase"]),
-            by,
-            by["started"],
-            lost,
-            100.0,
-        )
-    )
+    lost, started = by["started"] - by["n"], by["started"]
+    shares = chart_shares(lost, started, by["phase"])
+    charts.append(_rows("lost", "percent_of_started", shares, by, started, lost))
     return conform("control_chart", pd.concat(charts, ignore_index=True).assign(redacted=False))
 
 
+def _count_by_month(pairs: pd.DataFrame, month: pd.Series) -> pd.DataFrame:
+    """Count, per month, who started, was analysed and halved the days; the mean change."""
+    known = pairs.set_index("patient_id")[["pre", "post"]].reindex(month.index)
+    half = (known["post"] <= 0.5 * known["pre"]) & (known["pre"] > 0)
+    change = known["post"] - known["pre"]
+    people = known.assign(month=month, change=change, half=half & change.notna())
+    return people.groupby("month").agg(
+        n=("change", "count"),
+        started=("change", "size"),
+        change=("change", "mean"),
+        responders=("half", "sum"),
+    )
+
+
 def _rows(
-    names: Sequence[str],
+    id: str,
+    unit: str,
     chart: ControlChart,
     by: pd.DataFrame,
     n: pd.Series,
     count: pd.Series | None,
-    factor: float,
 ) -> pd.DataFrame:
     import pandas as pd
 
-    told = [
-        "; ".join(RULES[r + 1] for r in range(4) if chart.signals[r, i]) or None
-        for i in range(len(by))
-    ]
-    least = by.groupby("phase").size().min()
-    note = (
-        "a month that stands out says nothing about why; on a steady course about one month in "
-        "90 signals by chance (Champ and Woodall 1987)"
+    few = by.groupby("phase").size().min() < FEW_POINTS
+    note = join(
+        [
+            Message("charts.few_months", least=FEW_POINTS) if few else None,
+            Message("charts.says_nothing_about_why"),
+            Message("charts.signals_by_chance"),
+            Message("charts.few_people_vary") if count is None else None,
+        ]
     )
-    if least < FEW_POINTS:
-        note = (
-            f"fewer than {FEW_POINTS} months in a phase: limits and signals are not settled; {note}"
-        )
-    id, label, kind, unit = names
-    if kind == "XmR":
-        note += "; means of few people vary more than the limits allow for"
+    numbers = {
+        name: (1.0 if count is None else 100.0) * getattr(chart, name)
+        for name in ("value", "moving_range", "centre", "low", "high", "range_high")
+    }
     return pd.DataFrame(
         {
             "chart": id,
-            "label": label,
-            "kind": kind,
+            "label": term("chart", id),
+            "kind": "XmR" if count is None else "p",
             "unit": unit,
             "month": by.index.to_numpy(),
             "phase": by["phase"].to_numpy(),
             "n": n.to_numpy(dtype=float),
             "count": np.nan if count is None else count.to_numpy(dtype=float),
-            "value": factor * chart.value,
-            "moving_range": factor * chart.moving_range,
-            "centre": factor * chart.centre,
-            "low": factor * chart.low,
-            "high": factor * chart.high,
-            "range_high": factor * chart.range_high,
-            "signals": told,
+            **numbers,
+            "signals": chart.list_signals(),
             "note": note,
         }
     )
