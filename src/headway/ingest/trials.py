@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headway.effects import recover
+from headway.effects.measures import FAMILIES, MEASURES, find_family
 from headway.effects.units import UNITS, convert
 from headway.errors import InputError, Problem
 from headway.ingest.ipd import read_individual
@@ -86,6 +87,10 @@ NUMBERS: dict[str, tuple[str, ...]] = {
         "baseline_mean",
         "baseline_sd",
         "events",
+        "person_years",
+        "r",
+        "alpha",
+        "items",
     ),
     "contrasts": (
         "year",
@@ -577,12 +582,19 @@ def _check_arms(file: _File) -> None:
         "type the participants with the event",
     )
     file.report(
-        rows["events"] > rows["n"],
+        (rows["events"] > rows["n"]) & rows["person_years"].isna(),
         "events_above_n",
         "is above n",
         "events",
         "type participants, not a percentage",
     )
+    for column, bad, rule in (
+        ("person_years", rows["person_years"] <= 0, "above 0"),
+        ("r", rows["r"].abs() > 1, "from -1 to 1"),
+        ("alpha", rows["alpha"] > 1, "at most 1"),
+        ("items", rows["items"] < 2, "at least 2"),
+    ):
+        file.report(bad, "out_of_range", f"is not {rule}", column, "check the column")
     file.report(rows["events"] < 0, "negative_events", "is negative", "events", "check the column")
     order = ["range_low", "q1", "median", "q3", "range_high"]
     file.report(
@@ -625,6 +637,7 @@ def _check_review(review: Mapping[str, Any]) -> list[Problem]:
             review["outcomes"],
             f"comparisons.{comparison['id']}.outcome",
         )
+        problems += _check_measure(comparison)
     for finding in review["findings"]:
         name = finding["comparison"]
         point("comparison", name, comparisons, "findings")
@@ -657,6 +670,24 @@ def _check_review(review: Mapping[str, Any]) -> list[Problem]:
     for check in review["consistency"]:
         for outcome in check["outcomes"]:
             point("outcome", outcome, review["outcomes"], f"consistency.{check['id']}.outcomes")
+    return problems
+
+
+def _check_measure(comparison: Mapping[str, Any]) -> list[Problem]:
+    """Find a measure that cannot be computed as the comparison says."""
+    place, measure = f"comparisons.{comparison['id']}", comparison["measure"]
+    estimand = FAMILIES[find_family(measure)].estimand
+    problems = []
+    if comparison["estimand"] != estimand:
+        text = f"'{place}' declares {measure}, which is no {comparison['estimand']} measure"
+        remedy = f"estimand: {estimand}, or another measure"
+        problems.append(Problem("review.yaml", "measure_of_another_estimand", text, remedy=remedy))
+    counted = MEASURES[measure].counts_events
+    wrong = [kind for kind in comparison.get("kinds", []) if (kind == "events") != counted]
+    if wrong:
+        text = f"'{place}' takes rows of kind {', '.join(wrong)}, which {measure} cannot use"
+        remedy = "kinds: [events]" if counted else "kinds: final, change, or both"
+        problems.append(Problem("review.yaml", "kinds_of_another_measure", text, remedy=remedy))
     return problems
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headway.effects.measures import escalc
+from headway.effects.measures import MEASURES, arrange, escalc, list_kin
 from headway.errors import Problem
 from headway.ingest.adapters.exchange import (
     Z95,
@@ -123,7 +123,10 @@ DATA_ROWS = (
     "CI end",
     "Footnotes",
 )
-_ARM_MEASURES = {"MD": "mean sd", "SMD": "mean sd", "RR": "events", "OR": "events", "RD": "events"}
+_ARM_MEASURES = {
+    code: ["events"] if MEASURES[code].counts_events else ["mean", "sd"]
+    for code in _MEASURES.values()
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -608,7 +611,7 @@ def _suggest(
     measure = "MD"
     if "means" in kinds or "events" in kinds:
         kind = "means" if "means" in kinds else "events"
-        known = ("MD", "SMD") if kind == "means" else ("RR", "OR", "RD")
+        known = list_kin("MD" if kind == "means" else "RR")
         declared = _MEASURES.get(analysis.measure, "")
         measure = declared if declared in known else _find_measure(taken, known)
     comparison: dict[str, Any] = {
@@ -637,7 +640,7 @@ def _suggest(
     return unit, comparison
 
 
-def _find_measure(taken: list[_Study], known: tuple[str, ...]) -> str:
+def _find_measure(taken: list[_Study], known: list[str]) -> str:
     """Find the measure whose effects are the ones RevMan shows; the first if none is."""
     rows = [study.values for study in taken if study.kind != "giv" and study.values["shown"]]
     if not rows:
@@ -648,14 +651,8 @@ def _find_measure(taken: list[_Study], known: tuple[str, ...]) -> str:
         for v in rows:
             numbers = {name: to_float(v[name]) for name in _NUMBERS}
             shown = float(v["shown"])
-            if measure in ("MD", "SMD"):
-                names = ("n1", "mean1", "sd1", "n2", "mean2", "sd2")
-                effect = float(escalc(measure, **{n: numbers[n] for n in names}).yi)
-            else:
-                a, c = numbers["events1"], numbers["events2"]
-                cells = {"a": a, "b": numbers["n1"] - a, "c": c, "d": numbers["n2"] - c}
-                effect = float(escalc(measure, **cells).yi)
-                effect = effect if measure == "RD" else math.exp(effect)
+            yi, _ = escalc(measure, **arrange(measure, numbers))
+            effect = float(MEASURES[measure].scale.back(float(yi)))
             if not math.isnan(effect):
                 errors.append(abs(effect - shown) / max(abs(shown), 0.01))
         worst[measure] = max(errors, default=math.inf)
@@ -707,15 +704,14 @@ def _by_arms(used: pd.DataFrame) -> bool:
     """Tell whether every row of a comparison has the numbers of both its arms."""
     if not len(used) or (used["basis"] != "arms").any():
         return False
-    parts = _ARM_MEASURES.get(used["measure"].iloc[0], "").split()
+    parts = _ARM_MEASURES.get(used["measure"].iloc[0], [])
     names = [f"{part}{i}" for part in [*parts, "n"] for i in (1, 2)]
     return bool(parts) and bool(used[names].notna().all(axis=None))
 
 
 def _as_data_row(number: int, id: str, row: Any, by_arms: bool) -> list[str]:
     """Write one row of the table `effects`."""
-    ratio = row.measure in ("RR", "OR")
-    shown = [math.exp(x) if ratio else x for x in (row.yi, row.ci_low, row.ci_high)]
+    shown = [float(MEASURES[row.measure].scale.back(x)) for x in (row.yi, row.ci_low, row.ci_high)]
     subgroup = as_text(row.subgroup)
     cells = {
         "Analysis group": "1",
