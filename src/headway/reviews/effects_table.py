@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 NAN = float("nan")
 FROM_ASSUMED_R = "from before, after and an assumed r (Handbook 6.5.2.8)"
+FROM_PRINTED_R = "from before, after and the printed r (Handbook 6.5.2.8)"
 # Column of `arms` that a number of a measure comes from, where the names differ.
 _ROW = {"mean_pre": "baseline_mean", "sd_pre": "baseline_sd", "mean_post": "mean"}
 _ROW |= {"time": "person_years"}
@@ -236,11 +237,14 @@ def _recover_changes(own: pd.DataFrame, assumed_r: float, *, derive: bool) -> pd
     finals = own[(own["kind"] == "final") & ~own.duplicated([*key, "kind"])].set_index(key)
     change = own["kind"].eq("change").to_numpy()
     out = own.copy()
+    assumed = own["r"].isna()
+    r = own["r"].mask(assumed, assumed_r)
+    how = assumed.map({True: FROM_ASSUMED_R, False: FROM_PRINTED_R})
     sd_post = finals["sd"].reindex(own.set_index(key).index).to_numpy()
-    found = np.asarray(sd_change(own["baseline_sd"], sd_post, assumed_r))
+    found = np.asarray(sd_change(own["baseline_sd"], sd_post, r))
     fill = change & own["sd"].isna().to_numpy() & ~np.isnan(found)
     out["sd"] = out["sd"].mask(fill, found)
-    out["sd_from"] = out["sd_from"].mask(fill, FROM_ASSUMED_R)
+    out["sd_from"] = out["sd_from"].mask(fill, how)
     if not derive:
         return out
     printed = set(map(tuple, own.loc[change, key].to_numpy()))
@@ -254,8 +258,8 @@ def _recover_changes(own: pd.DataFrame, assumed_r: float, *, derive: bool) -> pd
         kind="change",
         mean=new["mean"] - new["baseline_mean"],
         mean_from="after minus before",
-        sd=np.asarray(sd_change(new["baseline_sd"], new["sd"], assumed_r)),
-        sd_from=FROM_ASSUMED_R,
+        sd=np.asarray(sd_change(new["baseline_sd"], new["sd"], r[new.index])),
+        sd_from=how[new.index],
         positive_means="worse",
     )
     return pd.concat([out, new], ignore_index=True)
