@@ -25,7 +25,50 @@ Printed = Annotated[
 Unit = Annotated[str, About("See headway.effects.units.", pattern="^[a-z][a-z0-9_]*$")]
 Technique = Literal["manual", "dry_needling", "wet_needling", "acupuncture", "self_care", "other"]
 Comparator = Literal["waiting_list", "no_treatment", "usual_care", "sham", "active"]
-MEASURES = ("MD", "SMD", "RR", "OR", "RD", "MC", "SMCC", "SMCR")
+# The codes of `headway.effects.measures`; `python tools/measures.py` writes them here.
+MEASURES = (
+    "MD",
+    "SMD",
+    "SMDH",
+    "SMD1",
+    "SMD1H",
+    "ROM",
+    "VR",
+    "CVR",
+    "CLES",
+    "RPB",
+    "ZPB",
+    "D2OR",
+    "CLESN",
+    "MC",
+    "SMCC",
+    "SMCR",
+    "SMCRH",
+    "SMCRP",
+    "SMCRPH",
+    "ROMC",
+    "VRC",
+    "CVRC",
+    "CLESCN",
+    "dppc2",
+    "RR",
+    "OR",
+    "RD",
+    "AS",
+    "PETO",
+    "IRR",
+    "IRD",
+    "MN",
+    "SMN",
+    "PR",
+    "PLN",
+    "PLO",
+    "PAS",
+    "PFT",
+    "COR",
+    "ZCOR",
+    "ABT",
+)
 Domain = Annotated[
     str,
     About(
@@ -249,18 +292,23 @@ class Comparison:
     label: Text
     outcome: str
     estimand: Annotated[
-        Literal["between_arm", "within_arm"],
-        About("A difference between arms, or the change within arms. Never pooled together."),
+        Literal["between_arm", "within_arm", "single_arm"],
+        About(
+            "A difference between arms, the change within arms, or what single arms have. Never "
+            "pooled together."
+        ),
     ]
-    measure: Annotated[str, About(allowed=MEASURES)]
+    measure: Annotated[
+        str, About("metafor's code; docs/measures.md lists what each needs.", allowed=MEASURES)
+    ]
     techniques: tuple[Technique, ...] = ()
     comparators: tuple[Comparator, ...] = ()
     kinds: Annotated[
         tuple[Literal["final", "change", "events"], ...] | None,
         About(
-            "Kinds of arm rows, the preferred one first. Default: [change, final], for SMD [final] "
-            "(change and final scores are not mixed in a standardised measure), for RR, OR and RD "
-            "[events].",
+            "Kinds of arm rows, the preferred one first. Default: for MD and changes within arms "
+            "[change, final], for measures of counts [events], for others [final] (change and "
+            "final scores are not mixed in a standardised measure, nor in a ratio).",
             least=1,
         ),
     ] = None
@@ -288,7 +336,7 @@ class Comparison:
     )
     subgroup_by: Annotated[
         Literal["none", "comparator", "condition", "technique", "arm"],
-        About("`arm` (within_arm only): the technique, or for a control arm its kind."),
+        About("`arm` (not between_arm): the technique, or for a control arm its kind."),
     ] = "none"
     note: str = ""
 

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from headway.effects.shared import (
+    DIFFERENCE,
+    RATIO,
     Array,
     EffectSizes,
     Measure,
@@ -62,16 +64,16 @@ def _compute_ird(x: Mapping[str, Array], vtype: str, correct: bool) -> tuple[Arr
 
 NEEDED = "a b c d"
 MEASURES: dict[str, Measure] = {
-    "RR": Measure(_compute_rr, NEEDED),
-    "OR": Measure(_compute_or, NEEDED),
-    "RD": Measure(_compute_rd, NEEDED),
-    "AS": Measure(_compute_as, NEEDED),
-    "PETO": Measure(_compute_peto, NEEDED),
+    "RR": Measure(_compute_rr, NEEDED, RATIO, "risk_ratio", "risks"),
+    "OR": Measure(_compute_or, NEEDED, RATIO, "odds_ratio", "risks"),
+    "RD": Measure(_compute_rd, NEEDED, DIFFERENCE, "risk_difference", "risks"),
+    "AS": Measure(_compute_as, NEEDED, DIFFERENCE, "arcsine_difference"),
+    "PETO": Measure(_compute_peto, NEEDED, RATIO, "odds_ratio"),
 }
 NEEDED_RATES = "events1 time1 events2 time2"
 RATES: dict[str, Measure] = {
-    "IRR": Measure(_compute_irr, NEEDED_RATES),
-    "IRD": Measure(_compute_ird, NEEDED_RATES),
+    "IRR": Measure(_compute_irr, NEEDED_RATES, RATIO, "rate_ratio", "rates"),
+    "IRD": Measure(_compute_ird, NEEDED_RATES, DIFFERENCE, "rate_difference", "rates"),
 }
 # Defined without it, and only distorted by it.
 NOTHING_ADDED = ("AS",)

@@ -9,6 +9,10 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
 from headway.effects.shared import (
+    NATURAL,
+    PROBABILITY,
+    RATIO,
+    STANDARDISED,
     Array,
     EffectSizes,
     Measure,
@@ -136,17 +140,26 @@ def _compute_clesc(x: Mapping[str, Array], vtype: str, correct: bool) -> tuple[A
 
 
 NEEDED = "n mean1 mean2 sd1 sd2 r"
+SDS = "standard_deviations"
 MEASURES: dict[str, Measure] = {
-    "MC": Measure(_compute_mc, NEEDED),
-    "SMCC": Measure(_compute_smcc, NEEDED, ("LS", "LS2", "UB")),
-    "SMCR": Measure(_compute_smcr, "n mean1 mean2 sd1 r", ("LS", "LS2", "UB")),
-    "SMCRH": Measure(_compute_smcrh, NEEDED),
-    "SMCRP": Measure(_compute_smcrp, NEEDED),
-    "SMCRPH": Measure(_compute_smcrph, NEEDED),
-    "ROMC": Measure(_compute_romc, NEEDED),
-    "VRC": Measure(_compute_vrc, "n sd1 sd2 r"),
-    "CVRC": Measure(_compute_cvrc, NEEDED),
-    "CLESCN": Measure(_compute_clesc, NEEDED),
+    "MC": Measure(_compute_mc, NEEDED, NATURAL, kin="changes"),
+    "SMCC": Measure(_compute_smcc, NEEDED, STANDARDISED, SDS, "changes", ("LS", "LS2", "UB")),
+    "SMCR": Measure(
+        _compute_smcr,
+        "n mean1 mean2 sd1 r",
+        STANDARDISED,
+        SDS,
+        "changes",
+        ("LS", "LS2", "UB"),
+        True,
+    ),
+    "SMCRH": Measure(_compute_smcrh, NEEDED, STANDARDISED, SDS, sd1_before=True),
+    "SMCRP": Measure(_compute_smcrp, NEEDED, STANDARDISED, SDS),
+    "SMCRPH": Measure(_compute_smcrph, NEEDED, STANDARDISED, SDS),
+    "ROMC": Measure(_compute_romc, NEEDED, RATIO, "ratio_of_means"),
+    "VRC": Measure(_compute_vrc, "n sd1 sd2 r", RATIO, "ratio_of_sds"),
+    "CVRC": Measure(_compute_cvrc, NEEDED, RATIO, "ratio_of_cvs"),
+    "CLESCN": Measure(_compute_clesc, NEEDED, PROBABILITY, "probability_of_superiority"),
 }
 
 
@@ -227,7 +240,10 @@ def _compute_dppc2(x: Mapping[str, Array], vtype: str, correct: bool) -> tuple[A
 
 CONTROLLED: dict[str, Measure] = {
     "dppc2": Measure(
-        _compute_dppc2, "n1 mean_pre1 mean_post1 sd_pre1 n2 mean_pre2 mean_post2 sd_pre2 r"
+        _compute_dppc2,
+        "n1 mean_pre1 mean_post1 sd_pre1 n2 mean_pre2 mean_post2 sd_pre2 r",
+        STANDARDISED,
+        SDS,
     ),
 }
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import gammaln
+from scipy.special import expit, gammaln
 
 Array = NDArray[np.float64]
 Formula = Callable[[Mapping[str, Array], str, bool], tuple[Array, Array, str]]
@@ -17,12 +17,93 @@ MAX_POSITIONS_SHOWN = 10
 ZERO_CELL_RULES = ("only0", "if0all", "all", "none")
 
 
+class Scale(NamedTuple):
+    """How the effects of a measure are read.
+
+    Attributes
+    ----------
+    code : str
+        ``natural`` (the outcome's unit), ``standardised``, ``ratio``, ``difference``,
+        ``probability``, ``correlation``, ``level`` (of one group, where nothing is compared).
+    back : callable
+        From yi to the number that is shown.
+    null : float
+        No effect, as shown; NaN where no value means that.
+    transform : str
+        What yi is of the number shown, such as ``log``; empty where they are the same.
+    """
+
+    code: str
+    back: Callable[[Any], Any] = np.asarray
+    null: float = 0.0
+    transform: str = ""
+
+    @property
+    def null_yi(self) -> float:
+        """No effect on the scale of yi: every transformed measure has it at 0."""
+        return 0.0 if self.transform and not np.isnan(self.null) else self.null
+
+
+def _undo_arcsine(x: Any) -> Any:
+    """Return the proportion of an arcsine square root; limits may lie beyond its ends."""
+    return np.sin(np.clip(x, 0, np.pi / 2)) ** 2
+
+
+def _undo_bonett(x: Any) -> Any:
+    return -np.expm1(-np.asarray(x, dtype=float))
+
+
+NATURAL = Scale("natural")
+STANDARDISED = Scale("standardised")
+RATIO = Scale("ratio", np.exp, 1.0, "log")
+DIFFERENCE = Scale("difference")
+PROBABILITY = Scale("probability", null=0.5)
+CORRELATION = Scale("correlation")
+FISHER = Scale("correlation", np.tanh, 0.0, "fisher_z")
+LEVEL = Scale("level", null=np.nan)
+LOG_LEVEL = Scale("level", np.exp, np.nan, "log")
+LOGIT_LEVEL = Scale("level", expit, np.nan, "logit")
+ARCSINE_LEVEL = Scale("level", _undo_arcsine, np.nan, "arcsine")
+BONETT_LEVEL = Scale("level", _undo_bonett, np.nan, "bonett")
+
+
 class Measure(NamedTuple):
-    """A formula, the arguments it needs (names in one text) and its types of variance."""
+    """One entry of the registry.
+
+    Attributes
+    ----------
+    formula : callable
+        From the arguments, the type of variance and `correct` to yi, vi and their definition.
+    needed : str
+        Names of the arguments, in one text.
+    scale : Scale
+    unit : str
+        Code of the unit shown (message family ``unit``); empty for that of the outcome.
+    kin : str
+        Measures of one kin answer one question from the same rows: an analyst chooses.
+    vtypes : tuple of str
+        Types of variance, the default first.
+    sd1_before : bool
+        Of two times: ``sd1`` is the SD before, and not that of ``mean1``.
+    """
 
     formula: Formula
     needed: str
+    scale: Scale
+    unit: str = ""
+    kin: str = ""
     vtypes: tuple[str, ...] = ("LS",)
+    sd1_before: bool = False
+
+    @property
+    def counts_events(self) -> bool:
+        """Whether it stands on numbers of events, and not on means."""
+        return not {"a", "events", "events1"}.isdisjoint(self.needed.split())
+
+    @property
+    def unit_yi(self) -> str:
+        """Code of the unit of yi; empty for that of the outcome."""
+        return f"{self.scale.transform}_{self.unit}" if self.scale.transform else self.unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,15 +272,15 @@ def measure_summaries(
     """Compute one measure of a family of formulas on means, SDs and correlations."""
     if measure not in family:
         raise ValueError(f"measure must be one of {list(family)}, not {measure!r}")
-    formula, needed, allowed = family[measure]
-    choose_vtype(measure, vtype, allowed)
-    x = gather(measure, given, needed)
+    entry = family[measure]
+    choose_vtype(measure, vtype, entry.vtypes)
+    x = gather(measure, given, entry.needed)
     check_summaries(x)
     # Ratios of means of opposite sign, or divisions by an SD of 0, are not defined: NaN, below.
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        yi, vi, words = formula(x, vtype, correct)
+        yi, vi, words = entry.formula(x, vtype, correct)
     yi, vi = blank_undefined(yi, vi)
-    return EffectSizes(yi, vi, measure, vtype if len(allowed) > 1 else "", words)
+    return EffectSizes(yi, vi, measure, vtype if len(entry.vtypes) > 1 else "", words)
 
 
 def add_to_cells(

@@ -8,6 +8,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from headway.effects.shared import (
+    ARCSINE_LEVEL,
+    BONETT_LEVEL,
+    CORRELATION,
+    FISHER,
+    LEVEL,
+    LOG_LEVEL,
+    LOGIT_LEVEL,
     Array,
     EffectSizes,
     Measure,
@@ -36,8 +43,8 @@ def _compute_smn(x: Mapping[str, Array], vtype: str, correct: bool) -> tuple[Arr
 
 
 MEANS: dict[str, Measure] = {
-    "MN": Measure(_compute_mn, "n mean sd"),
-    "SMN": Measure(_compute_smn, "n mean sd"),
+    "MN": Measure(_compute_mn, "n mean sd", LEVEL),
+    "SMN": Measure(_compute_smn, "n mean sd", LEVEL, "standard_deviations"),
 }
 
 
@@ -100,11 +107,12 @@ def _compute_pft(x: Mapping[str, Array], vtype: str, correct: bool) -> tuple[Arr
 
 
 PROPORTIONS: dict[str, Measure] = {
-    "PR": Measure(_compute_pr, "events n"),
-    "PLN": Measure(_compute_pln, "events n"),
-    "PLO": Measure(_compute_plo, "events n"),
-    "PAS": Measure(_compute_pas, "events n"),
-    "PFT": Measure(_compute_pft, "events n"),
+    "PR": Measure(_compute_pr, "events n", LEVEL, "proportion", "proportions"),
+    "PLN": Measure(_compute_pln, "events n", LOG_LEVEL, "proportion", "proportions"),
+    "PLO": Measure(_compute_plo, "events n", LOGIT_LEVEL, "proportion", "proportions"),
+    "PAS": Measure(_compute_pas, "events n", ARCSINE_LEVEL, "proportion", "proportions"),
+    # Shown as it is: the way back needs one group size, and pooled groups have several.
+    "PFT": Measure(_compute_pft, "events n", LEVEL, "double_arcsine"),
 }
 # Defined without it, and only distorted by it.
 NOTHING_ADDED = ("PAS", "PFT")
@@ -176,8 +184,8 @@ def _compute_zcor(x: Mapping[str, Array], vtype: str, correct: bool) -> tuple[Ar
 
 
 CORRELATIONS: dict[str, Measure] = {
-    "COR": Measure(_compute_cor, "n r"),
-    "ZCOR": Measure(_compute_zcor, "n r"),
+    "COR": Measure(_compute_cor, "n r", CORRELATION, "correlation", "correlations"),
+    "ZCOR": Measure(_compute_zcor, "n r", FISHER, "correlation", "correlations"),
 }
 
 
@@ -215,7 +223,9 @@ def _compute_abt(x: Mapping[str, Array], vtype: str, correct: bool) -> tuple[Arr
     return -np.log(1 - x["alpha"]), vi, "Cronbach's alpha, Bonett's transformation"
 
 
-RELIABILITY: dict[str, Measure] = {"ABT": Measure(_compute_abt, "alpha items n")}
+RELIABILITY: dict[str, Measure] = {
+    "ABT": Measure(_compute_abt, "alpha items n", BONETT_LEVEL, "cronbach_alpha"),
+}
 
 
 def measure_reliability(
@@ -249,12 +259,12 @@ def measure_reliability(
     """
     if measure not in RELIABILITY:
         raise ValueError(f"measure must be one of {list(RELIABILITY)}, not {measure!r}")
-    formula, needed, _ = RELIABILITY[measure]
-    x = gather(measure, {"alpha": alpha, "items": items, "n": n}, needed)
+    entry = RELIABILITY[measure]
+    x = gather(measure, {"alpha": alpha, "items": items, "n": n}, entry.needed)
     require(~(x["alpha"] > 1), "alpha", "at most 1")
     require(~(x["items"] < 2), "items", "at least 2")
     require(~(x["n"] < 1), "n", "at least 1")
     with np.errstate(divide="ignore", invalid="ignore"):
-        yi, vi, words = formula(x, "", False)
+        yi, vi, words = entry.formula(x, "", False)
     yi, vi = blank_undefined(yi, np.where(vi > 0, vi, np.nan))
     return EffectSizes(yi, vi, measure, "", words)

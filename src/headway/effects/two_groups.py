@@ -9,6 +9,12 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
 from headway.effects.shared import (
+    CORRELATION,
+    FISHER,
+    NATURAL,
+    PROBABILITY,
+    RATIO,
+    STANDARDISED,
     Array,
     EffectSizes,
     Measure,
@@ -167,19 +173,20 @@ def _compute_cles(x: Mapping[str, Array], vtype: str, correct: bool) -> tuple[Ar
 
 
 NEEDED = "n1 mean1 sd1 n2 mean2 sd2"
+SDS = "standard_deviations"
 MEASURES: dict[str, Measure] = {
-    "MD": Measure(_compute_md, NEEDED, ("LS", "HO")),
-    "SMD": Measure(_compute_smd, NEEDED, ("LS", "LS2", "UB", "AV")),
-    "SMDH": Measure(_compute_smdh, NEEDED, ("LS", "LS2")),
-    "SMD1": Measure(_compute_smd1, "n1 mean1 n2 mean2 sd2"),
-    "SMD1H": Measure(_compute_smd1h, NEEDED),
-    "ROM": Measure(_compute_rom, NEEDED, ("LS", "HO", "AV")),
-    "VR": Measure(_compute_vr, "n1 sd1 n2 sd2"),
-    "CVR": Measure(_compute_cvr, NEEDED),
-    "CLES": Measure(_compute_cles, NEEDED),
-    "RPB": Measure(_compute_rpb, NEEDED),
-    "ZPB": Measure(_compute_zpb, NEEDED),
-    "D2OR": Measure(_compute_d2or, NEEDED),
+    "MD": Measure(_compute_md, NEEDED, NATURAL, kin="means", vtypes=("LS", "HO")),
+    "SMD": Measure(_compute_smd, NEEDED, STANDARDISED, SDS, "means", ("LS", "LS2", "UB", "AV")),
+    "SMDH": Measure(_compute_smdh, NEEDED, STANDARDISED, SDS, vtypes=("LS", "LS2")),
+    "SMD1": Measure(_compute_smd1, "n1 mean1 n2 mean2 sd2", STANDARDISED, SDS),
+    "SMD1H": Measure(_compute_smd1h, NEEDED, STANDARDISED, SDS),
+    "ROM": Measure(_compute_rom, NEEDED, RATIO, "ratio_of_means", vtypes=("LS", "HO", "AV")),
+    "VR": Measure(_compute_vr, "n1 sd1 n2 sd2", RATIO, "ratio_of_sds"),
+    "CVR": Measure(_compute_cvr, NEEDED, RATIO, "ratio_of_cvs"),
+    "CLES": Measure(_compute_cles, NEEDED, PROBABILITY, "probability_of_superiority"),
+    "RPB": Measure(_compute_rpb, NEEDED, CORRELATION, "correlation", "point_biserial"),
+    "ZPB": Measure(_compute_zpb, NEEDED, FISHER, "correlation", "point_biserial"),
+    "D2OR": Measure(_compute_d2or, NEEDED, RATIO, "odds_ratio"),
 }
 # metafor's code for the normal-theory version.
 MEASURES["CLESN"] = MEASURES["CLES"]

@@ -49,6 +49,8 @@ UNITS: dict[str, Unit] = {
     "score": Unit("score", 1.0, "points"),
     "points": Unit("points", 1.0, "points"),
     "participants": Unit("participants", 1.0, "participants"),
+    "correlation": Unit("correlation", 1.0, "correlation", -1, 1),
+    "reliability": Unit("reliability", 1.0, "reliability", None, 1),
     "log_ratio": Unit("logarithm of a ratio", 1.0, "logarithm of a ratio"),
     "unknown": Unit("unknown", float("nan"), "unit not stated"),
 }

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from headway.effects.measures import measure_two_by_two
+from headway.effects.measures import MEASURES, measure_two_by_two
+from headway.messages import say, term
 from headway.meta.batch import describe_positions, read_numbers
 from headway.meta.distributions import (
     check_level,
@@ -27,12 +28,6 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-MEASURES: dict[str, str] = {
-    "OR": "log odds ratio",
-    "RR": "log risk ratio",
-    "RD": "risk difference",
-    "PETO": "log odds ratio, Peto's one-step estimate",
-}
 NOTE_ONE = "one table: not pooled"
 NOTE_UNDEFINED = (
     "one of the sums the ratio is made of is 0: the pooled ratio is 0, infinite or unknown"
@@ -103,13 +98,14 @@ class TwoByTwoFit:
         tables = "table" if self.k == 1 else "tables"
         low, high = self.ci_low, self.ci_high
         lines = [
-            f"{self.method} meta-analysis of {self.k} {tables} ({MEASURES[self.measure]})",
+            f"{self.method} meta-analysis of {self.k} {tables} ({_name(self.measure)})",
             "",
             f"estimate  {self.estimate:.4f} (SE {self.se:.4f}), {100 * self.level:g} % CI "
             f"{low:.4f} to {high:.4f}, z = {self.statistic:.2f}, {print_p(self.p_value)}",
         ]
-        if self.measure != "RD":
-            ratio, low, high = np.exp([self.estimate, low, high])
+        scale = MEASURES[self.measure].scale
+        if scale.transform:
+            ratio, low, high = scale.back([self.estimate, low, high])
             lines.append(f"          as a ratio {ratio:.4f}, {low:.4f} to {high:.4f}")
         lines.append(
             f"heterogeneity: I2 = {self.i2:.1f} %, H2 = {self.h2:.2f}; Q({self.q_df:g}) = "
@@ -137,6 +133,12 @@ class TwoByTwoFit:
             f"TwoByTwoFit({self.method}, {self.measure}, k={self.k}: {self.estimate:.4g} "
             f"[{self.ci_low:.4g}, {self.ci_high:.4g}], I2={self.i2:.1f} %)"
         )
+
+
+def _name(measure: str) -> str:
+    """Name what is pooled."""
+    name = say(term("unit", MEASURES[measure].unit_yi))
+    return f"{name}, Peto's one-step estimate" if measure == "PETO" else name
 
 
 # ── reading ───────────────────────────────────────────────────────────────────────────────────
@@ -395,7 +397,7 @@ def mantel_haenszel(
     tests = (np.nan, np.nan, np.nan, np.nan)
     if measure == "OR":
         tests = (_test_association(t, correct), *_test_homogeneity(t, estimate))
-    words = ("Mantel-Haenszel", measure, f"Mantel-Haenszel {MEASURES[measure]}")
+    words = ("Mantel-Haenszel", measure, f"Mantel-Haenszel {_name(measure)}")
     return _finish(t, estimate, se, q, int(known.sum()), level, tests, words)
 
 
@@ -437,5 +439,5 @@ def peto(
     single = (t.a - t.events * (t.n1 / t.n))[some]
     q = max(0.0, float((single**2 / spread[some]).sum()) - off**2 / total)
     nothing = (np.nan, np.nan, np.nan, np.nan)
-    words = ("Peto", "PETO", MEASURES["PETO"])
+    words = ("Peto", "PETO", _name("PETO"))
     return _finish(t, off / total, total**-0.5, q, int(some.sum()), level, nothing, words)

@@ -5,33 +5,23 @@ A missing number is an en dash, never 0 and never blank; a hidden one says that 
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from typing import Any
 
+from headway.effects.measures import MEASURES
 from headway.messages import (
     MISSING,
     decimal,
     say,
     t,
+    term,
 )
 from headway.messages import is_missing as missing
 from headway.messages import write_integer as integer
 from headway.messages import write_number as number
 
 HIDDEN = "common.hidden"
-RATIOS = {"RR": "risk ratio", "OR": "odds ratio"}
-MEASURES = {
-    "MD": "mean difference (MD)",
-    "SMD": "standardised mean difference (SMD, Hedges)",
-    "RR": "risk ratio (RR)",
-    "OR": "odds ratio (OR)",
-    "RD": "risk difference (RD)",
-    "MC": "mean change (MC)",
-    "SMCC": "standardised change, SD of the change (SMCC)",
-    "SMCR": "standardised change, SD before (SMCR)",
-}
 METHODS = {
     "EE": "common effect",
     "DL": "random effects, τ² by DerSimonian–Laird (DL)",
@@ -142,10 +132,15 @@ def interval(row: Mapping[str, Any], digits: int = 2) -> str:
 
 
 def scale(value: Any, measure: str) -> float:
-    """Bring a number of a ratio measure back from its log; others stay as they are."""
+    """Bring an effect back to what is shown: a ratio from its log."""
     if missing(value):
         return float("nan")
-    return math.exp(value) if measure in RATIOS else float(value)
+    return float(MEASURES[measure].scale.back(float(value)))
+
+
+def unit(measure: str, own: str) -> str:
+    """Name the unit that effects are shown in; `own` is that of the table."""
+    return say(term("unit", MEASURES[measure].unit or own))
 
 
 def model(method: str, test: str) -> str:

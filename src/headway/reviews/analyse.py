@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from headway.effects.measures import MEASURES
 from headway.meta.pooling import pool
 from headway.meta.subgroup import subgroups
 from headway.reviews.checks import check_small_studies, refit_review
@@ -50,6 +53,8 @@ _NUMBERS = (
     "q_df",
     "q_p_value",
 )
+# Numbers that lie on the scale of yi.
+PLACES = ("estimate", "ci_low", "ci_high", "pi_low", "pi_high")
 _KEYS = ("comparison", "label", "outcome", "estimand", "measure", "unit")
 
 
@@ -175,7 +180,13 @@ def pool_review(
         names = {key: part[key].iloc[0] for key in _KEYS}
         for model in list_models(review):
             is_declared = model == declared and assumption is None
-            for subgroup, index, fit, note in _fit(used, model, review.level, by[comparison]):
+            null = MEASURES[names["measure"]].scale.null_yi
+            for subgroup, index, fit, note in _fit(used, model, review.level, by[comparison], null):
+                found = {name: getattr(fit, name) for name in _NUMBERS}
+                if np.isnan(null):
+                    found["p_value"] = NAN
+                elif null:
+                    found |= {name: found[name] + null for name in PLACES}
                 rows.append(
                     {
                         **names,
@@ -187,7 +198,7 @@ def pool_review(
                         "level": review.level,
                         "k": fit.k,
                         "n_total": _people(used.loc[index]),
-                        **{name: getattr(fit, name) for name in _NUMBERS},
+                        **found,
                         "ci_method": fit.ci_method,
                         "pi_method": fit.pi_method,
                         "note": "; ".join(t for t in (fit.note, note) if t) or None,
@@ -201,15 +212,18 @@ def pool_review(
     )
 
 
-def _fit(used: pd.DataFrame, model: tuple[str, str], level: float, by: str) -> Any:
-    """Fit all rows and each subgroup; the note of the overall fit holds the subgroups' test."""
+def _fit(used: pd.DataFrame, model: tuple[str, str], level: float, by: str, null: float) -> Any:
+    """Fit all rows and each subgroup, as distances from no effect, which p values are about.
+
+    The note of the overall fit holds the subgroups' test.
+    """
     method, test = model
     settings: dict[str, Any] = {"method": method, "test": test, "level": level}
-    labels = used["subgroup"]
+    labels, yi = used["subgroup"], used["yi"] - (0.0 if np.isnan(null) else null)
     if by == "none" or (by != "arm" and labels.nunique() < 2):
-        yield OVERALL, used.index, pool(used["yi"], used["vi"], **settings), ""
+        yield OVERALL, used.index, pool(yi, used["vi"], **settings), ""
         return
-    split = subgroups(used["yi"], used["vi"], labels, **settings)
+    split = subgroups(yi, used["vi"], labels, **settings)
     for name, fit in split.groups.items():
         yield name, used.index[labels == name], fit, ""
     if by != "arm":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from headway.effects.measures import MEASURES
 from headway.meta.influence import cumulate, leave_one_out
 from headway.meta.small_study import rank_test, regression_test
 from headway.meta.trim_fill import trim_and_fill
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from headway.config.review import Review
 
 ENOUGH = 10  # trials below which funnels and their tests are not shown (Handbook 13.3.5.4)
-STANDARDISED = ("SMD", "SMCC", "SMCR", "OR", "RR")
 _NUMBERS = ("estimate", "ci_low", "ci_high", "pi_low", "pi_high", "p_value", "tau2", "i2")
 
 
@@ -53,11 +53,17 @@ def refit_review(effects: pd.DataFrame, review: Review) -> pd.DataFrame:
     for comparison, subgroup, own in list_sets(effects, review):
         if len(own) < 3:
             continue
+        null = MEASURES[own["measure"].iloc[0]].scale.null_yi
         ordered = own.sort_values("year", kind="stable", na_position="last")
         for analysis, rows in (("leave one out", own), ("cumulative", ordered)):
-            y, v = rows["yi"].to_numpy(), rows["vi"].to_numpy()
+            y, v = rows["yi"].to_numpy() - (0.0 if np.isnan(null) else null), rows["vi"].to_numpy()
             run = leave_one_out if analysis == "leave one out" else cumulate
             fit = run(y, v, **settings)
+            found = {name: np.asarray(getattr(fit, name)) for name in _NUMBERS}
+            if np.isnan(null):
+                found["p_value"] = np.full(len(rows), np.nan)
+            elif null:
+                found |= {name: found[name] + null for name in _NUMBERS[:5]}
             several = rows["trial"].duplicated(keep=False)
             names = rows["trial"].mask(several, rows["trial"] + ": " + rows["arms"])
             parts.append(
@@ -71,7 +77,7 @@ def refit_review(effects: pd.DataFrame, review: Review) -> pd.DataFrame:
                         "k": len(rows) - 1
                         if analysis == "leave one out"
                         else np.arange(1, len(rows) + 1),
-                        **{name: np.asarray(getattr(fit, name)) for name in _NUMBERS},
+                        **found,
                     }
                 )
             )
@@ -114,7 +120,7 @@ def check_small_studies(effects: pd.DataFrame, review: Review) -> pd.DataFrame:
                 "ci_high": egger.ci_high,
                 "note": "estimate is of an infinitely large trial; with this measure the error "
                 "goes with the effect itself, which can look like asymmetry"
-                if own["measure"].iloc[0] in STANDARDISED
+                if MEASURES[own["measure"].iloc[0]].scale.code in ("standardised", "ratio")
                 else "estimate is of an infinitely large trial",
             }
         )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headway.effects.measures import escalc
+from headway.effects.measures import FAMILIES, MEASURES, arrange, escalc, find_family
 from headway.effects.recover import combine_arms, find_r, sd_change, split_control
 from headway.effects.units import UNITS
 from headway.tables import conform, empty
@@ -25,8 +25,27 @@ if TYPE_CHECKING:
 
 NAN = float("nan")
 FROM_ASSUMED_R = "from before, after and an assumed r (Handbook 6.5.2.8)"
-TWO_BY_TWO = ("RR", "OR", "RD")
-STANDARDISED = ("SMD", "SMCC", "SMCR")
+FROM_PRINTED_R = "from before, after and the printed r (Handbook 6.5.2.8)"
+# Column of `arms` that a number of a measure comes from, where the names differ.
+_ROW = {"mean_pre": "baseline_mean", "sd_pre": "baseline_sd", "mean_post": "mean"}
+_ROW |= {"time": "person_years"}
+_MISSING = {
+    "n": "no number of people",
+    "sd": "no standard deviation",
+    "mean": "no mean with a known sign",
+    "baseline_mean": "no mean before treatment",
+    "baseline_sd": "no standard deviation before treatment",
+    "events": "no number of events",
+    "person_years": "no person-years",
+    "r": "no correlation",
+    "alpha": "no Cronbach's alpha",
+    "items": "no number of items",
+}
+# What a row of `effects` says of the numbers behind its effect.
+_NUMBERS = (
+    *("n1", "mean1", "sd1", "n2", "mean2", "sd2", "events1", "events2", "time1", "time2"),
+    *("mean_pre1", "sd_pre1", "mean_pre2", "sd_pre2", "alpha", "items", "r"),
+)
 # Status of a row made of several: the least certain of them.
 _RANK = {"retrieved": 0, "computed": 1, "recalled": 2}
 
@@ -59,11 +78,26 @@ class Candidate:
 def default_kinds(measure: str) -> list[str]:
     """List the kinds of arm rows that a measure takes, the preferred one first.
 
-    Change and final scores may be mixed in MD and not in SMD (Handbook 10.5.2, 10.5.3).
+    Change and final scores may be mixed in MD and not in SMD (Handbook 10.5.2, 10.5.3), nor in a
+    ratio. Of one arm before and after, both say the same.
     """
-    if measure in TWO_BY_TWO:
+    entry = MEASURES[measure]
+    if entry.counts_events:
         return ["events"]
-    return ["final"] if measure == "SMD" else ["change", "final"]
+    mixed = entry.scale.code == "natural" or find_family(measure) == "paired"
+    return ["change", "final"] if mixed else ["final"]
+
+
+def _list_wanted(measure: str, side: int) -> list[str]:
+    """List the columns of `arms` that a measure needs of a side; the r of two times is assumed."""
+    needed = MEASURES[measure].needed.split()
+    if find_family(measure) == "counts":
+        return ["n", "events"]
+    if find_family(measure) == "paired":
+        return ["n", "sd", "mean"] if "mean1" in needed else ["n", "sd"]
+    if FAMILIES[find_family(measure)].estimand == "between_arm":
+        needed = [name[:-1] for name in needed if name.endswith(str(side))]
+    return [_ROW.get(name, name) for name in needed]
 
 
 def build_effects(
@@ -175,18 +209,21 @@ def _pair(
     )
     one.values["year"] = _first(side1["year"])
     one.notes += list(dict.fromkeys(r.note for r in both if isinstance(r.note, str)))
-    _check_rows(one, first_side, unit)
-    _check_rows(one, second_side, unit)
-    if comparison.measure in TWO_BY_TWO:
+    measure = comparison.measure
+    _check_rows(one, first_side, unit, _list_wanted(measure, 1))
+    _check_rows(one, second_side, unit, _list_wanted(measure, 2))
+    if MEASURES[measure].counts_events:
         _set_events(one, side1, side2)
     else:
         _set_means(one, side1, side2)
+    if find_family(measure) == "controlled":
+        _set_before(one, side1, side2, assumed_r)
     if any(r.sd_from == FROM_ASSUMED_R for r in both):
         one.values |= {"r": assumed_r, "r_from": "assumed; see the sensitivity rows"}
     if shared_by > 1:
         _share_control(one, shared_by)
     _note_recovered(one, both)
-    _compute(one, comparison.measure)
+    _compute(one, measure)
     return one
 
 
@@ -202,11 +239,14 @@ def _recover_changes(own: pd.DataFrame, assumed_r: float, *, derive: bool) -> pd
     finals = own[(own["kind"] == "final") & ~own.duplicated([*key, "kind"])].set_index(key)
     change = own["kind"].eq("change").to_numpy()
     out = own.copy()
+    assumed = own["r"].isna()
+    r = own["r"].mask(assumed, assumed_r)
+    how = assumed.map({True: FROM_ASSUMED_R, False: FROM_PRINTED_R})
     sd_post = finals["sd"].reindex(own.set_index(key).index).to_numpy()
-    found = np.asarray(sd_change(own["baseline_sd"], sd_post, assumed_r))
+    found = np.asarray(sd_change(own["baseline_sd"], sd_post, r))
     fill = change & own["sd"].isna().to_numpy() & ~np.isnan(found)
     out["sd"] = out["sd"].mask(fill, found)
-    out["sd_from"] = out["sd_from"].mask(fill, FROM_ASSUMED_R)
+    out["sd_from"] = out["sd_from"].mask(fill, how)
     if not derive:
         return out
     printed = set(map(tuple, own.loc[change, key].to_numpy()))
@@ -220,8 +260,8 @@ def _recover_changes(own: pd.DataFrame, assumed_r: float, *, derive: bool) -> pd
         kind="change",
         mean=new["mean"] - new["baseline_mean"],
         mean_from="after minus before",
-        sd=np.asarray(sd_change(new["baseline_sd"], new["sd"], assumed_r)),
-        sd_from=FROM_ASSUMED_R,
+        sd=np.asarray(sd_change(new["baseline_sd"], new["sd"], r[new.index])),
+        sd_from=how[new.index],
         positive_means="worse",
     )
     return pd.concat([out, new], ignore_index=True)
@@ -233,7 +273,7 @@ def _share_control(one: Candidate, parts: int) -> None:
     n, mean, sd = split_control(v["n2"], v.get("mean2", NAN), v.get("sd2", NAN), parts)
     v["n2"] = float(n)
     if "events2" in v:
-        v["events2"] /= parts
+        v |= {"events2": v["events2"] / parts, "time2": v["time2"] / parts}
     else:
         v |= {"mean2": float(mean), "sd2": float(sd)}
     one.recovered.append(f"control arm shared by {parts} comparisons, n divided (Handbook 23.3.4)")
@@ -253,6 +293,7 @@ def _set_events(one: Candidate, side1: pd.DataFrame, side2: pd.DataFrame) -> Non
     for number, side in ((1, side1), (2, side2)):
         one.values[f"events{number}"] = float(side["events"].sum(skipna=False))
         one.values[f"n{number}"] = float(side["n"].sum(skipna=False))
+        one.values[f"time{number}"] = float(side["person_years"].sum(skipna=False))
 
 
 def _set_means(one: Candidate, side1: pd.DataFrame, side2: pd.DataFrame) -> None:
@@ -264,6 +305,21 @@ def _set_means(one: Candidate, side1: pd.DataFrame, side2: pd.DataFrame) -> None
             text = f"arms combined (Handbook 6.5.2.10): {_join(side['arm'])}"
             one.recovered.append(text)
         one.values |= {f"n{number}": n, f"mean{number}": mean, f"sd{number}": sd}
+
+
+def _set_before(one: Candidate, side1: pd.DataFrame, side2: pd.DataFrame, assumed_r: float) -> None:
+    """Fill in both sides' means and SDs before, and the correlation of before and after."""
+    for number, side in ((1, side1), (2, side2)):
+        n, mean, sd = (side[c] for c in ("n", "baseline_mean", "baseline_sd"))
+        _, mean, sd = combine_arms(n, mean, sd) if len(side) > 1 else (n, *map(_first, (mean, sd)))
+        one.values |= {f"mean_pre{number}": float(mean), f"sd_pre{number}": float(sd)}
+    printed = np.concatenate([side1["r"], side2["r"]]).astype(float)
+    people = np.concatenate([side1["n"], side2["n"]]).astype(float)
+    found = not np.isnan(printed + people).any()
+    one.values |= {
+        "r": float(np.average(printed, weights=people)) if found else assumed_r,
+        "r_from": "printed" if found else "assumed; see the sensitivity rows",
+    }
 
 
 def _take_contrasts(
@@ -297,7 +353,7 @@ def _take_contrasts(
         chosen = comparison.choose.get(row.trial)
         if chosen is not None and row.treatment_arm != chosen:
             one.reasons.append(f"shares its control arm with '{chosen}', which is pooled")
-        if comparison.measure != "MD":
+        if MEASURES[comparison.measure].scale.code != "natural":
             one.reasons.append(f"a printed difference cannot be turned into {comparison.measure}")
         elif row.unit == unit:
             one.values |= {"yi": row.effect, "vi": row.se**2}
@@ -319,7 +375,7 @@ def _take_contrasts(
 def _follow_arms(
     arms: pd.DataFrame, comparison: Comparison, unit: str, assumed_r: float
 ) -> Iterator[Candidate]:
-    """Follow single arms from before to after."""
+    """Follow single arms from before to after, or take them as they are."""
     kinds = comparison.kinds or default_kinds(comparison.measure)
     own = _own(arms, comparison)
     own = own[own["kind"].isin(kinds)]
@@ -345,9 +401,13 @@ def _follow_arms(
         )
         one.values["year"] = row["year"]
         one.notes += [row["note"]] if isinstance(row["note"], str) else []
-        _check_rows(one, [cells], unit)
+        _check_rows(one, [cells], unit, _list_wanted(comparison.measure, 1))
         _note_recovered(one, [cells])
-        _set_paired(one, row, arms, assumed_r, comparison.measure)
+        if comparison.estimand == "within_arm":
+            _set_paired(one, row, arms, assumed_r, comparison.measure)
+        else:
+            one.values |= {f"{c}1": float(row[c]) for c in ("n", "mean", "sd", "events")}
+            one.values |= {c: float(row[c]) for c in ("r", "alpha", "items")}
         _compute(one, comparison.measure)
         yield one
 
@@ -382,20 +442,21 @@ def _set_paired(
             "sd_change": NAN,
         }
         r = NAN
+    printed = float(row["r"])
     if row["kind"] == "change" and measure == "MC":
         return  # the printed SD of the change says it all
     if not np.isnan(n_before) and n_before != n:
         one.reasons.append(f"the mean before is of {n_before:g} people, the mean after of {n:g}")
-    found = not np.isnan(r)
-    one.values |= {
-        "r": r if found else assumed_r,
-        "r_from": "from the three printed SDs (Handbook 6.5.2.8)"
-        if found
-        else "assumed; see the sensitivity rows",
-    }
+    if not np.isnan(printed):
+        r, how = printed, "printed"
+    elif not np.isnan(r):
+        how = "from the three printed SDs (Handbook 6.5.2.8)"
+    else:
+        r, how = assumed_r, "assumed; see the sensitivity rows"
+    one.values |= {"r": r, "r_from": how}
 
 
-def _check_rows(one: Candidate, rows: Iterable[Any], unit: str) -> None:
+def _check_rows(one: Candidate, rows: Iterable[Any], unit: str, wanted: list[str]) -> None:
     """Collect what keeps arm rows from being pooled."""
     for row in rows:
         reasons = []
@@ -403,12 +464,9 @@ def _check_rows(one: Candidate, rows: Iterable[Any], unit: str) -> None:
             reasons.append(_unit_reason(row.unit, unit))
         if row.kind == "change" and row.positive_means == "unstated":
             reasons.append("the source does not say what a positive change means")
-        if np.isnan(row.n):
-            reasons.append("no number of people")
-        if row.kind != "events" and np.isnan(row.sd):
-            reasons.append("no standard deviation")
-        if row.kind != "events" and np.isnan(row.mean):
-            reasons.append("no mean with a known sign")
+        reasons += [
+            reason for c, reason in _MISSING.items() if c in wanted and np.isnan(getattr(row, c))
+        ]
         if row.status == "recalled":
             reasons.append("recalled, not read in the source")
         one.reasons += [r for r in reasons if r not in one.reasons]
@@ -419,39 +477,24 @@ def _compute(one: Candidate, measure: str) -> None:
     v = one.values
     if any(r.startswith(("unit", "no ")) for r in one.reasons):
         return
-    if measure in TWO_BY_TWO:
-        cells = {
-            "a": v["events1"],
-            "b": v["n1"] - v["events1"],
-            "c": v["events2"],
-            "d": v["n2"] - v["events2"],
-        }
-        result = escalc(measure, **cells)
-    elif measure in ("MD", "SMD"):
-        result = escalc(measure, **{k: v[k] for k in ("n1", "mean1", "sd1", "n2", "mean2", "sd2")})
-    else:
-        result = _paired(one, measure)
-        if result is None:
+    if find_family(measure) == "paired":
+        needed = MEASURES[measure].needed.split()
+        if "mean2" in needed and np.isnan(v["change"]):
+            one.reasons.append("no mean before treatment")
             return
-    one.values["yi"], one.values["vi"] = (float(x) for x in result)
-
-
-def _paired(one: Candidate, measure: str) -> Any:
-    """Compute a change within one arm; None, with the reason, where something is missing."""
-    v = one.values
-    if np.isnan(v["change"]):
-        one.reasons.append("no mean before treatment")
-        return None
-    if measure == "MC" and not np.isnan(v["sd_change"]):
-        return v["change"], v["sd_change"] ** 2 / v["n1"]
-    needs_post = measure in ("MC", "SMCC")
-    if np.isnan(v["sd2"]) or (needs_post and np.isnan(v["sd1"])):
-        one.reasons.append("no standard deviation on one side")
-        return None
-    arguments = {"n": v["n1"], "mean1": v["mean1"], "mean2": v["mean2"], "r": v["r"]}
-    if measure == "SMCR":
-        return escalc("SMCR", **arguments, sd1=v["sd2"])
-    return escalc(measure, **arguments, sd1=v["sd1"], sd2=v["sd2"])
+        if measure == "MC" and not np.isnan(v["sd_change"]):
+            one.values |= {"yi": v["change"], "vi": v["sd_change"] ** 2 / v["n1"]}
+            return
+        if np.isnan(v["sd2"]) or ("sd2" in needed and np.isnan(v["sd1"])):
+            one.reasons.append("no standard deviation on one side")
+            return
+    try:
+        yi, vi = (float(x) for x in escalc(measure, **arrange(measure, v)))
+    except ValueError:  # numbers that no such sample can have
+        yi = vi = NAN
+    if np.isnan(yi):
+        one.reasons.append(f"no effect: {measure} is not defined for these numbers")
+    one.values |= {"yi": yi, "vi": vi}
 
 
 def _choose(found: list[Candidate], comparison: Comparison) -> None:
@@ -514,7 +557,6 @@ def _as_row(one: Candidate, comparison: Comparison, unit: str, level: float) -> 
     v = one.values
     yi, vi = v.get("yi", NAN), v.get("vi", NAN)
     half = float(ndtri((1 + level) / 2)) * float(np.sqrt(vi))
-    numbers = ("n1", "mean1", "sd1", "n2", "mean2", "sd2", "events1", "events2", "r")
     measure = comparison.measure
     return {
         "comparison": comparison.id,
@@ -531,7 +573,7 @@ def _as_row(one: Candidate, comparison: Comparison, unit: str, level: float) -> 
         if one.kind in ("change", "final")
         else one.timepoint,
         "basis": one.basis,
-        **{k: v.get(k, NAN) for k in numbers},
+        **{k: v.get(k, NAN) for k in _NUMBERS},
         "r_from": v.get("r_from"),
         "yi": yi,
         "vi": vi,
@@ -548,12 +590,8 @@ def _as_row(one: Candidate, comparison: Comparison, unit: str, level: float) -> 
 
 
 def describe_unit(measure: str, unit: str) -> str:
-    """Name the unit of a measure in words."""
-    if measure in STANDARDISED:
-        return "standard deviations"
-    if measure in TWO_BY_TWO:
-        return {"RR": "log risk ratio", "OR": "log odds ratio", "RD": "risk difference"}[measure]
-    return UNITS[unit].label
+    """Find the unit of a measure's effects: its code, or the outcome's own in words."""
+    return MEASURES[measure].unit_yi or UNITS[unit].label
 
 
 def _unit_reason(unit: str, wanted: str) -> str:

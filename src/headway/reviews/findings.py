@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headway.config.review import Control
+from headway.effects.measures import MEASURES, list_kin
 from headway.reviews import certainty
 from headway.tables import conform, empty
 
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
 
     from headway.config.review import Comparison, Finding, Outcome, Review
 
-RATIOS = ("RR", "OR")
-RISKS = ("RR", "OR", "RD")
+RISKS = list_kin("RR")
 NAN = float("nan")
 
 
@@ -104,7 +104,8 @@ def _compute(
 ) -> dict[str, Any]:
     measure, low_good = comparison.measure, outcome.lower_is_better
     numbers = [float(row[c]) for c in ("estimate", "ci_low", "ci_high")]
-    shown = [float(np.exp(x)) for x in numbers] if measure in RATIOS else numbers
+    scale = MEASURES[measure].scale
+    shown = [float(scale.back(x)) for x in numbers]
     control = _find_control(own, entry, measure)
     out: dict[str, Any] = dict(zip(("estimate", "ci_low", "ci_high"), shown, strict=True))
     out["control"] = control["words"]
@@ -127,7 +128,7 @@ def _compute(
             f"{differences[0]:.2f} ({differences[1]:.2f} to {differences[2]:.2f}) "
             f"with an SD of {control['sd']:.3g} (Handbook 15.5.3.2)"
         )
-    elif measure in ("MD", "MC"):
+    elif scale.code == "natural":
         differences = numbers
         out["absolute"] = f"{numbers[0]:.2f} ({numbers[1]:.2f} to {numbers[2]:.2f}) {row['unit']}"
     imprecision, inconsistency = [], []
@@ -139,14 +140,14 @@ def _compute(
         out["target"] = found["target"]
         imprecision.append(_say_interval(found, level))
         out |= _size(measure, control, limit, row, imprecision)
-        if measure in ("MD", "SMD"):
+        if MEASURES[measure].kin == "means":
             out["share"] = _share(differences[0], control, limit, low_good)
         if measure not in RISKS:
-            scale = control["sd"] if measure == "SMD" else 1.0
+            unit = control["sd"] if measure == "SMD" else 1.0
             share, low, high, why = certainty.find_settings(
-                numbers[0] * scale,
-                float(row["se"]) * scale,
-                float(row["tau2"]) * scale**2,
+                numbers[0] * unit,
+                float(row["se"]) * unit,
+                float(row["tau2"]) * unit**2,
                 int(row["k"]),
                 limit,
                 lower_is_better=low_good,
@@ -262,8 +263,11 @@ def _say_heterogeneity(
     low, high = float(row["pi_low"]), float(row["pi_high"])
     if np.isnan([low, high]).any():
         return out
+    null = MEASURES[measure].scale.null_yi
+    if np.isnan(null):
+        return out
     text = "the prediction interval "
-    text += "includes no difference" if low <= 0 <= high else "excludes no difference"
+    text += "includes no difference" if low <= null <= high else "excludes no difference"
     if measure not in RISKS and differences is not None and not np.isnan(limit):
         scale = differences[0] / numbers[0] if numbers[0] else 1.0
         reach = [x * scale for x in (low, high)]

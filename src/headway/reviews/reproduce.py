@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headway.effects.measures import escalc
+from headway.effects.measures import MEASURES, escalc
 from headway.effects.units import UNITS, convert
 from headway.meta.conversions import se_from_ci
 from headway.meta.pooling import pool
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from headway.config.review import Model, PublishedResult, Review, Tolerance
 
 NAN = float("nan")
-RATIOS = ("RR", "OR")
 PARTS = ("estimate", "ci_low", "ci_high")
 Search = Callable[["PublishedResult", Mapping[str, str]], Sequence[str]]
 
@@ -214,11 +213,9 @@ def _recompute_pooled(
         of = f" of {k}" if k is not None else ""
         return {}, how, f"{there}{of} trials are here: {entry.not_public or 'rows are missing'}"
     values = {part: float(row[part].iloc[0]) for part in PARTS}
-    if comparison.measure in RATIOS:
-        values = {part: float(np.exp(v)) for part, v in values.items()}
-    elif comparison.measure == "MD" and entry.unit is not None:
+    if MEASURES[comparison.measure].scale.code == "natural" and entry.unit is not None:
         values = _change_unit(values, review.outcomes[comparison.outcome].unit, entry)
-    return turn(values, entry), f"{how}, k = {there}", ""
+    return turn(values, entry, comparison.measure), f"{how}, k = {there}", ""
 
 
 def _recompute_trial(
@@ -310,15 +307,13 @@ def _change_unit(values: dict[str, float], unit: str, entry: PublishedResult) ->
     return {part: v * factor for part, v in values.items()}
 
 
-def turn(values: dict[str, float], entry: PublishedResult) -> dict[str, float]:
-    """Turn treatment - control into the published sign."""
-    if entry.positive_means == "treatment_minus_control":
-        return values
-    return {
-        "estimate": -values["estimate"],
-        "ci_low": -values["ci_high"],
-        "ci_high": -values["ci_low"],
-    }
+def turn(values: dict[str, float], entry: PublishedResult, measure: str = "MD") -> dict[str, float]:
+    """Turn treatment - control into the published sign and scale; a ratio turns into 1 / ratio."""
+    scale = MEASURES[measure].scale
+    if entry.positive_means != "treatment_minus_control" and not np.isnan(scale.null):
+        turned = {part: 2 * scale.null_yi - v for part, v in values.items()}
+        values = turned | {"ci_low": turned["ci_high"], "ci_high": turned["ci_low"]}
+    return {part: float(scale.back(v)) for part, v in values.items()}
 
 
 def check_consistency(published: pd.DataFrame, review: Review) -> pd.DataFrame:

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from headway.effects.measures import MEASURES, find_family, list_kin
 from headway.effects.units import convert
 from headway.meta.pooling import pool
 from headway.reviews.effects_table import build_effects, default_kinds
 from headway.reviews.ipd import BASELINE, ancova, change_unit, read_covariates, select
-from headway.reviews.reproduce import RATIOS, judge_number, turn
+from headway.reviews.reproduce import judge_number, turn
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +31,6 @@ MOST_TRIALS = 40  # beyond it single trials are not left out: too many tries to 
 METHODS = ("EE", "DL", "REML", "ML", "PM", "HE", "HS", "SJ", "EB")
 TESTS = ("z", "knha", "adhoc", "t")
 LEVELS = (0.95, 0.9, 0.99)
-FAMILIES = (("MD", "SMD"), ("RR", "OR", "RD"), ("MC", "SMCC", "SMCR"))
 RECALLED = "with recalled rows"
 
 
@@ -123,12 +123,10 @@ class Searcher:
         """List ways to choose the rows and the measure: what changes, and in words."""
         read = (self._arms, self._contrasts)
         yield {}, 0, read, []
-        family = next((f for f in FAMILIES if comparison.measure in f), ())
-        for measure in family:
-            if measure != comparison.measure:
-                usual = comparison.kinds or default_kinds(comparison.measure)
-                yield {"measure": measure, "kinds": tuple(usual)}, 0, read, [measure]
-        if comparison.measure in ("MD", "SMD"):
+        for measure in list_kin(comparison.measure)[1:]:
+            kinds = comparison.kinds or default_kinds(comparison.measure)
+            yield {"measure": measure, "kinds": kinds}, 0, read, [measure]
+        if find_family(comparison.measure) == "two_groups":
             declared = list(comparison.kinds or default_kinds(comparison.measure))
             for kinds in (["final"], ["change"], ["final", "change"]):
                 if kinds != declared:
@@ -146,13 +144,12 @@ class Searcher:
         self, fit: Any, comparison: Comparison, entry: PublishedResult
     ) -> dict[str, float]:
         values = {p: float(getattr(fit, p)) for p in ("estimate", "ci_low", "ci_high")}
-        if comparison.measure in RATIOS:
-            values = {part: float(np.exp(v)) for part, v in values.items()}
-        elif comparison.measure == "MD" and entry.unit is not None:
+        measure = comparison.measure
+        if MEASURES[measure].scale.code == "natural" and entry.unit is not None:
             unit = self._review.outcomes[comparison.outcome].unit
             factor = convert(unit, entry.unit)
             values = {part: v * (factor or np.nan) for part, v in values.items()}
-        return turn(values, entry)
+        return turn(values, entry, measure)
 
     # ---- two arms of one trial -------------------------------------------------------------------
 

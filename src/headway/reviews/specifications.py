@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from headway.effects.measures import MEASURES, list_kin
 from headway.meta.multiverse import Effects, Multiverse, explore_multiverse, find_outliers
 from headway.reviews.effects_table import build_effects
 from headway.tables import conform, empty
@@ -22,16 +23,9 @@ if TYPE_CHECKING:
 
     from headway.config.review import Comparison, Review
 
-FAMILIES = (("MD", "SMD"), ("MC", "SMCC", "SMCR"), ("RR", "OR", "RD"))
 OVERALL = "overall"
 MEASURE, ASSUMED, ROWS = "measure", "assumed r", "rows"
 PRINTED, RECALLED = "read in the source", "with recalled rows"
-
-
-def list_measures(measure: str) -> list[str]:
-    """List the measures that answer the same question, the declared one first."""
-    family = next((own for own in FAMILIES if measure in own), (measure,))
-    return [measure, *(other for other in family if other != measure)]
 
 
 class _Builder:
@@ -85,7 +79,7 @@ def list_ways(
             for frame in concerned
         )
     tables: dict[tuple[str, str, str], pd.DataFrame] = {}
-    for measure in list_measures(comparison.measure):
+    for measure in list_kin(comparison.measure):
         for rows, frames in sources.items():
             table = builder.build(rows, frames, comparison, measure, assumed.value)
             needed = table["r_from"].str.startswith("assumed", na=False).any()
@@ -115,7 +109,9 @@ def list_ways(
                 continue
             unit = str(own["unit"].iloc[0])
             choices = {MEASURE: measure, ASSUMED: r, ROWS: rows}
-            ways.append(Effects(choices, aligned["yi"].to_numpy(), aligned["vi"].to_numpy(), unit))
+            # Distances from no effect, which is what a p value is about.
+            yi = aligned["yi"].to_numpy() - MEASURES[measure].scale.null_yi
+            ways.append(Effects(choices, yi, aligned["vi"].to_numpy(), unit))
         if ways:
             yield group, names, ways
 
@@ -193,6 +189,8 @@ def explore_review(
     parts = []
     builder = _Builder(review)
     for comparison in review.comparisons:
+        if np.isnan(MEASURES[comparison.measure].scale.null):
+            continue  # ways to analyse are held against no effect
         for group, studies, ways in list_ways(arms, contrasts, review, comparison, builder):
             by_risk = (
                 None if risk_of_bias is None else include_by_risk(risk_of_bias, comparison, studies)
@@ -204,6 +202,10 @@ def explore_review(
                 columns={ASSUMED: "assumed_r", "left out": "left_out", "interval": "test"}
             )
             frame = frame.rename(columns={"estimator": "method", "rows": "rows_used"})
+            null = frame["measure"].map(lambda measure: MEASURES[measure].scale.null_yi)
+            if null.any():
+                for name in ("estimate", "ci_low", "ci_high"):
+                    frame[name] += null
             frame.insert(0, "comparison", comparison.id)
             frame.insert(1, "subgroup", group)
             frame.insert(2, "specification", np.arange(len(frame)))

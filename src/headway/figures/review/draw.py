@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from headway.effects.measures import MEASURES
 from headway.figures import theme
 from headway.figures.review.flow import draw_flow
 from headway.figures.review.forest import draw_forest
@@ -16,6 +17,7 @@ from headway.figures.review.refits import draw_refits
 from headway.figures.review.studies import draw_funnel
 from headway.figures.specifications import draw_specifications
 from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing
+from headway.messages import say, term
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
 
 # More trials than this are not listed one by one below a specification curve.
 MAX_LEVELS = 9
-RATIOS = ("RR", "OR")
 
 
 def draw_review(tables: Mapping[str, pd.DataFrame], review: Review) -> dict[str, Drawing]:
@@ -73,7 +74,8 @@ def _draw_checks(tables: Mapping[str, pd.DataFrame], comparison: Comparison) -> 
     """Draw the leave-one-out and cumulative results, and a funnel of ten trials or more."""
     out: dict[str, Drawing] = {}
     measure, name = comparison.measure, comparison.id
-    scale = np.exp if measure in RATIOS else np.asarray
+    entry = MEASURES[measure]
+    scale = entry.scale.back
     effects, pooled, refits = tables["effects"], tables["pooled"], tables["refits"]
     whole = pooled[
         (pooled["comparison"] == name) & pooled["declared"] & (pooled["subgroup"] == "overall")
@@ -82,6 +84,8 @@ def _draw_checks(tables: Mapping[str, pd.DataFrame], comparison: Comparison) -> 
     if not len(whole):
         return out
     row = whole.iloc[0]
+    unit = say(term("unit", entry.unit or row["unit"]))
+    shown = measure if entry.scale.code == "ratio" else f"{measure}, {unit}"
     ends = tuple(float(scale(row[c])) for c in ("estimate", "ci_low", "ci_high"))
     for analysis, word, title in (
         ("leave one out", "without", "Without each trial in turn"),
@@ -96,18 +100,22 @@ def _draw_checks(tables: Mapping[str, pd.DataFrame], comparison: Comparison) -> 
                 scale(part["ci_high"]),
                 (ends[0], ends[1], ends[2]),
                 title=f"{title}: {comparison.label}",
-                x_label=f"{measure}, {row['unit']}" if measure not in RATIOS else measure,
-                null=1.0 if measure in RATIOS else 0.0,
+                x_label=shown,
+                null=entry.scale.null,
             )
     checks = tables["small_studies"]
-    if (checks["comparison"].eq(name) & checks["check"].ne("none")).any():
+    # Its shaded regions are around no effect.
+    funnel = checks["comparison"].eq(name) & checks["check"].ne("none")
+    if funnel.any() and not np.isnan(entry.scale.null):
         used = effects[(effects["comparison"] == name) & effects["pooled"]]
         out[f"funnel_{name}"] = draw_funnel(
             used["yi"],
             used["vi"],
             float(row["estimate"]),
             title=f"Funnel: {comparison.label}",
-            x_label=f"log {measure}" if measure in RATIOS else f"{measure}, {row['unit']}",
+            x_label=shown,
+            null=entry.scale.null_yi,
+            scale=entry.scale,
         )
     return out
 
@@ -119,7 +127,7 @@ def _draw_multiverse(multiverse: pd.DataFrame, comparison: Comparison) -> Drawin
     ]
     if comparison.estimand != "between_arm" or not len(own):
         return None
-    unit = own["unit"].iloc[0]
+    unit, entry = own["unit"].iloc[0], MEASURES[comparison.measure]
     own = own[own["unit"] == unit]
     choices = {
         label: own[column].tolist()
@@ -135,11 +143,12 @@ def _draw_multiverse(multiverse: pd.DataFrame, comparison: Comparison) -> Drawin
         choices["left out"] = ["none" if t == "none" else "one trial" for t in own["left_out"]]
     return draw_specifications(
         choices,
-        own["estimate"],
-        own["ci_low"],
-        own["ci_high"],
+        entry.scale.back(own["estimate"]),
+        entry.scale.back(own["ci_low"]),
+        entry.scale.back(own["ci_high"]),
         title=f"Every way to analyse: {comparison.label}",
-        y_label=unit,
+        y_label=say(term("unit", entry.unit or unit)),
+        null=entry.scale.null,
     )
 
 

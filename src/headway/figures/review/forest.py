@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from headway.effects.measures import MEASURES, find_family
 from headway.figures import theme
 from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing
 
@@ -19,7 +20,14 @@ if TYPE_CHECKING:
 
     from headway.config.review import Comparison
 
-RATIOS = ("RR", "OR")
+# What stands beside a trial, by family of its measure.
+_NUMBERS = {
+    "counts": "events / n",
+    "proportions": "events / n",
+    "rates": "events / person-years",
+    "correlations": "n, r",
+    "reliability": "n, alpha (items)",
+}
 MARK = " †"  # beside a trial whose numbers are not all printed
 ROW = 0.27  # inches a line
 _TESTS = {
@@ -88,10 +96,10 @@ def draw_forest(
 def _list_lines(
     effects: pd.DataFrame, pooled: pd.DataFrame, measure: str, estimand: str
 ) -> tuple[tuple[str, ...], list[Line]]:
-    two_by_two = effects["events1"].notna().any()
     between = estimand == "between_arm"
-    sides = ("Treated", "Control") if between else ("After", "Before")
-    heads = tuple(f"{h}\n{'events / n' if two_by_two else 'n, mean (SD)'}" for h in sides)
+    sides = {"between_arm": ("Treated", "Control"), "within_arm": ("After", "Before")}
+    what = _NUMBERS.get(find_family(measure), "n, mean (SD)")
+    heads = tuple(f"{h}\n{what}" for h in sides.get(estimand, ("Arm",)))
     lines: list[Line] = []
     # Arms and time stand below each trial unless the plot is long and they are all alike.
     full = not between or len(effects) <= 14
@@ -126,7 +134,7 @@ def _row(r: Mapping[str, Any], measure: str, full: bool) -> Line:
     elif not math.isnan(r["weight"]):
         right = (right[0], f"{r['weight']:.1f} %")
     kind = "row" if r["pooled"] else "open"
-    left = tuple(_arm(r, i) for i in (1, 2))
+    left = tuple(_arm(r, i, find_family(measure)) for i in (1, 2))
     if r["basis"] == "contrast":
         adjusted = str(r["note"]).startswith("ANCOVA")
         left = ("adjusted difference" if adjusted else "printed difference", "")
@@ -143,10 +151,18 @@ def _row(r: Mapping[str, Any], measure: str, full: bool) -> Line:
     )
 
 
-def _arm(r: Mapping[str, Any], i: int) -> str:
+def _arm(r: Mapping[str, Any], i: int, family: str) -> str:
     n, mean, sd, events = (float(r[f"{c}{i}"]) for c in ("n", "mean", "sd", "events"))
     if not math.isnan(events):
-        return f"{events:.0f} / {n:.0f}"
+        return (
+            f"{events:.0f} / {r[f'time{i}']:.1f}"
+            if family == "rates"
+            else f"{events:.0f} / {n:.0f}"
+        )
+    if i == 1 and family == "correlations":
+        return f"{n:.0f}, {_number(r['r'])}"
+    if i == 1 and family == "reliability":
+        return f"{n:.0f}, {_number(r['alpha'])} ({r['items']:.0f})"
     if math.isnan(mean):
         return ""
     size = "" if math.isnan(n) else f"{n:.0f}, "
@@ -227,8 +243,7 @@ def _draw(
             y += h
         head_y = 1 - 0.34 / inches
         columns = (
-            (0.01 + 0.49 * 0.48, heads[0]),
-            (0.01 + 0.49 * 0.75, heads[1]),
+            *((0.01 + 0.49 * x, head) for x, head in zip((0.48, 0.75), heads, strict=False)),
             (0.775, f"{measure} [95 % CI]"),
             (0.775 + 0.22 * 0.78, "Weight"),
         )
@@ -307,12 +322,13 @@ def _draw_interval(
 
 def _limits(lines: Sequence[Line], measure: str) -> tuple[float, float]:
     """Choose the axis from what is drawn; far limits of summaries may leave it."""
-    zero = 1.0 if measure in RATIOS else 0.0
+    scale = MEASURES[measure].scale
     rows = [ln for ln in lines if ln.kind in ("row", "open")]
     values = [v for ln in rows for v in (ln.low, ln.high, ln.value) if math.isfinite(v)]
     values += [ln.value for ln in lines if ln.kind == "diamond"]
-    values.append(zero)
-    if measure in RATIOS:
+    if math.isfinite(scale.null):
+        values.append(scale.null)
+    if scale.code == "ratio":
         logs = np.log(np.clip(values, 1e-3, 1e3))
         pad = 0.08 * max(float(np.ptp(logs)), 0.2)
         return float(np.exp(logs.min() - pad)), float(np.exp(logs.max() + pad))
@@ -334,9 +350,9 @@ def _limits(lines: Sequence[Line], measure: str) -> tuple[float, float]:
 def _set_axis(axes: Axes, limits: tuple[float, float], measure: str) -> None:
     from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-    zero = 1.0 if measure in RATIOS else 0.0
+    scale = MEASURES[measure].scale
     axes.set_xlim(*limits)
-    if measure in RATIOS:
+    if scale.code == "ratio":
         axes.set_xscale("log")
         axes.set_xlim(*limits)
         wide = limits[1] / limits[0] > 150
@@ -347,7 +363,8 @@ def _set_axis(axes: Axes, limits: tuple[float, float], measure: str) -> None:
     else:
         axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}".replace("-", "−")))
-    axes.axvline(zero, color=GREY, linewidth=0.9, zorder=1)
+    if math.isfinite(scale.null):
+        axes.axvline(scale.null, color=GREY, linewidth=0.9, zorder=1)
     axes.spines["left"].set_visible(False)
     axes.set_yticks([])
     axes.grid(axis="x", color=FAINT, linewidth=0.5, zorder=0)
@@ -356,6 +373,8 @@ def _set_axis(axes: Axes, limits: tuple[float, float], measure: str) -> None:
 
 def _name_sides(axes: Axes, estimand: str, lower_is_better: bool) -> None:
     """Say below the axis what its two sides mean."""
+    if estimand == "single_arm":
+        return  # nothing is compared
     if estimand == "between_arm":
         names = ("favours treatment", "favours control")
         names = names if lower_is_better else names[::-1]
@@ -413,14 +432,15 @@ def _caption(effects: pd.DataFrame, pooled: pd.DataFrame, estimand: str) -> str:
         f"estimates ({model}, {_TESTS[row['test']]}); thick bar: prediction interval. Circles: "
         "shown, not pooled. An arrow leaves the axis."
     )
-    if estimand != "between_arm":
+    if estimand == "single_arm":
+        what += " Single arms are no comparison."
+    elif estimand != "between_arm":
         what += " Changes within arms are no comparison."
     return what + mark
 
 
 def _scale(value: Any, measure: str) -> float:
-    value = float(value)
-    return math.exp(value) if measure in RATIOS else value
+    return float(MEASURES[measure].scale.back(float(value)))
 
 
 def _number(value: float, digits: int = 2) -> str:

@@ -43,7 +43,7 @@ def draw_refits(
     columns : mapping of str to sequence of str, optional
         Further text columns, such as I² and tau².
     null : float
-        No effect.
+        No effect; NaN where no value means that.
     """
     n = len(names)
     value = read_column(estimate, "estimate", n)
@@ -59,7 +59,8 @@ def draw_refits(
         ends = np.concatenate([low, high, whole[1:], [null]])
         ends = ends[np.isfinite(ends)]
         pad = 0.06 * max(np.ptp(ends), 1e-300)
-        axes.axvline(null, color=GREY, linewidth=0.9)
+        if not np.isnan(null):
+            axes.axvline(null, color=GREY, linewidth=0.9)
         axes.axvspan(whole[1], whole[2], color="#e3e7ea", linewidth=0)
         axes.axvline(whole[0], color=BLUE, linestyle="--", linewidth=1.2)
         for i in range(n):
@@ -99,12 +100,17 @@ def draw_refits(
     alt = (
         f"{title}: {n} refits beside all studies, {whole[0]:.2f} (95 % CI {whole[1]:.2f} to "
         f"{whole[2]:.2f}). Estimates run from {np.nanmin(value):.2f} to {np.nanmax(value):.2f}; "
-        f"the largest move is that of {most}; {include} of the intervals include no effect."
+        f"the largest move is that of {most}"
     )
-    caption = (
-        "Broken line and shade: all studies, with their interval. A filled square is an interval "
-        "that excludes no effect, an open circle one that includes it."
-    )
+    caption = "Broken line and shade: all studies, with their interval."
+    if np.isnan(null):
+        alt += "."
+    else:
+        alt += f"; {include} of the intervals include no effect."
+        caption += (
+            " A filled square is an interval that excludes no effect, an open circle one that "
+            "includes it."
+        )
     return Drawing(figure, title, alt, caption, wide=True)
 
 

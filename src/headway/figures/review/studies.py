@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from headway.effects.measures import MEASURES
+from headway.effects.shared import DIFFERENCE, Scale
 from headway.figures import theme
 from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing
 
@@ -20,6 +22,9 @@ WIDTH, HEIGHT = 6.4, 4.6
 # Left, bottom, width and height of the axes; the legend stands below them, clear of the data.
 PLACE = (0.13, 0.24, 0.84, 0.66)
 MAX_LABELS = 6
+# Marks of an axis of ratios.
+FEW_RATIOS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
+MANY_RATIOS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 1.75, 2, 2.5, 3)
 
 
 def _read(values: ArrayLike, name: str, k: int | None = None) -> Array:
@@ -97,6 +102,7 @@ def draw_funnel(
     title: str = "Funnel plot",
     x_label: str = "effect",
     null: float = 0.0,
+    scale: Scale = DIFFERENCE,
     filled: tuple[ArrayLike, ArrayLike] | None = None,
 ) -> Drawing:
     """Draw effects against their standard errors, with regions of significance.
@@ -111,7 +117,9 @@ def draw_funnel(
     title, x_label
         Texts.
     null : float
-        No effect; the shaded regions are around it.
+        No effect on the scale of `yi`; the shaded regions are around it.
+    scale : Scale
+        What the axis is labelled with: ratios, and not their logs.
     filled : pair of array_like, optional
         Effects and variances that trim and fill added.
 
@@ -162,11 +170,17 @@ def draw_funnel(
             )  # fmt: skip
         axes.set_xlim(*limits)
         axes.set_ylim(bottom, 0)
+        if scale.code == "ratio":
+            marks = FEW_RATIOS if limits[1] - limits[0] > 2 else MANY_RATIOS
+            axes.set_xticks(np.log(marks), [f"{mark:g}" for mark in marks])
+            axes.set_xlim(*limits)
+        elif scale.transform:
+            axes.xaxis.set_major_formatter(lambda x, _: f"{scale.back(x):.2g}".replace("-", "−"))
         _add_legend(figure, axes)
     away = np.abs(y - null) / se > 1.96
     few = " With fewer than ten studies asymmetry cannot be judged." if y.size < 10 else ""
     alt = (
-        f"{title}: {y.size} studies, pooled effect {estimate:.2f}. "
+        f"{title}: {y.size} studies, pooled effect {scale.back(estimate):.2f}. "
         f"{int(away.sum())} of them are significant at 5 %, "
         f"{int((y < estimate).sum())} lie left of the pooled effect and "
         f"{int((y > estimate).sum())} right of it."
@@ -280,7 +294,7 @@ def draw_labbe(
         Participants of both arms; areas go with it.
     measure : {"RR", "OR", "RD"}
     estimate : float
-        Pooled effect on the measure's own scale (log for RR and OR).
+        Pooled effect on the measure's own scale (log for ratios).
     """
     y = 100 * _read(risk1, "risk1")
     x = 100 * _read(risk2, "risk2", y.size)
@@ -319,7 +333,7 @@ def draw_labbe(
         axes.set_ylabel(y_label)
         _add_legend(figure, axes)
     below = int((y < x).sum())
-    shown = np.exp(estimate) if measure != "RD" else estimate
+    shown = MEASURES[measure].scale.back(estimate)
     alt = (
         f"{title}: {y.size} studies, pooled {measure} {shown:.2f}. In {below} of them fewer had "
         f"the event in the treated arm, in {int((y > x).sum())} more. Rates run from "

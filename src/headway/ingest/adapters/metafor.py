@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headway.config.review import Review
+from headway.effects.measures import FAMILIES, MEASURES, arrange
 from headway.effects.units import UNITS
 from headway.ingest.adapters.exchange import (
     Basket,
@@ -64,10 +65,13 @@ COLUMNS = (
     "why_not",
 )
 _NUMBERS = (*COLUMNS[10:24], "sei")
-TWO_BY_TWO = ("RR", "OR", "RD")
-PAIRED = ("MC", "SMCC", "SMCR")
-_KINDS = {"means": ("MD", "SMD"), "events": ("RR", "OR", "RD"), "paired": PAIRED}
-_KINDS["effects"] = ("MD",)
+# Kind of a row's numbers -> measures on them, the first where the file names none.
+_KINDS = {
+    "means": list(FAMILIES["two_groups"].measures),
+    "events": list(FAMILIES["counts"].measures),
+    "paired": list(FAMILIES["paired"].measures),
+    "effects": ["MD"],
+}
 _LABELS = {unit.label: code for code, unit in UNITS.items()}
 
 
@@ -122,36 +126,20 @@ def _as_raw(row: Any) -> dict[str, float]:
     """Put the summaries of one row where escalc() takes them."""
     if row.basis != "arms":
         return {}
-    if row.measure in TWO_BY_TWO:
-        return {
-            "n1i": row.n1,
-            "n2i": row.n2,
-            "ai": row.events1,
-            "bi": row.n1 - row.events1,
-            "ci": row.events2,
-            "di": row.n2 - row.events2,
-        }
-    if row.measure not in PAIRED:
-        return {
-            "n1i": row.n1,
-            "m1i": row.mean1,
-            "sd1i": row.sd1,
-            "n2i": row.n2,
-            "m2i": row.mean2,
-            "sd2i": row.sd2,
-        }
     if row.measure == "MC" and math.isnan(row.r) and not math.isnan(row.vi):
         sd = math.sqrt(row.vi * row.n1)
         return {"ni": row.n1, "m1i": row.yi, "m2i": 0.0, "sd1i": sd, "sd2i": 0.0, "ri": 0.0}
-    first, second = (row.sd2, row.sd1) if row.measure == "SMCR" else (row.sd1, row.sd2)
-    return {
-        "ni": row.n1,
-        "m1i": row.mean1,
-        "m2i": row.mean2,
-        "sd1i": first,
-        "sd2i": second,
-        "ri": row.r,
-    }
+    if row.measure in _KINDS["events"]:
+        cells = arrange(row.measure, row._asdict())
+        sizes = {"n1i": row.n1, "n2i": row.n2}
+        return sizes | {f"{cell}i": number for cell, number in cells.items()}
+    first, second = row.sd1, row.sd2
+    if MEASURES[row.measure].sd1_before:
+        first, second = second, first
+    raw = {"m1i": row.mean1, "m2i": row.mean2, "sd1i": first, "sd2i": second}
+    if row.measure in _KINDS["means"]:
+        return raw | {"n1i": row.n1, "n2i": row.n2}
+    return raw | {"ni": row.n1, "ri": row.r} if row.measure in _KINDS["paired"] else {}
 
 
 @dataclass(slots=True)
@@ -353,7 +341,8 @@ def _read_paired(
     second, r = to_float(v["sd2i"]), to_float(v["ri"])
     if to_float(v["m2i"]) == 0 and second == 0 and r == 0:
         return [shared | {"kind": "change", "mean": v["m1i"], "sd": v["sd1i"]}]
-    post, pre = ("sd2i", "sd1i") if measure == "SMCR" else ("sd1i", "sd2i")
+    turned = measure in MEASURES and MEASURES[measure].sd1_before
+    post, pre = ("sd2i", "sd1i") if turned else ("sd1i", "sd2i")
     before = {"baseline_n": v["ni"], "baseline_mean": v["m2i"], "baseline_sd": v[pre]}
     final = shared | before | {"kind": "final", "mean": v["m1i"], "sd": v[post]}
     if abs(r) > 1:
@@ -425,7 +414,7 @@ def _finish(sheet: Sheet, basket: Basket, found: list[_Comparison]) -> MetaforRo
             "estimand": "within_arm" if kind == "paired" else "between_arm",
             "measure": known[0] if known else _KINDS[kind][0],
         }
-        if comparison["measure"] == "SMD":
+        if kind == "means" and comparison["measure"] != "MD":
             comparison["kinds"] = sorted(one.arm_kinds, reverse=True)
         if one.subgroups and not basket.given["condition"]:
             comparison["subgroup_by"] = "condition"
@@ -463,15 +452,16 @@ check <- function(rows) {{
   for (m in unique(rows$measure)) {{
     raw <- rows[rows$measure == m & rows$basis == "arms" & !is.na(rows$yi), ]
     if (nrow(raw) == 0) next
-    e <- if (m %in% c("RR", "OR", "RD")) {{
+    e <- if (m %in% c({events})) {{
       escalc(m, ai = ai, bi = bi, ci = ci, di = di, data = raw, var.names = c("y", "v"))
-    }} else if (m %in% c("MD", "SMD")) {{
+    }} else if (m %in% c({means})) {{
       escalc(m, n1i = n1i, m1i = m1i, sd1i = sd1i, n2i = n2i, m2i = m2i, sd2i = sd2i, data = raw,
              var.names = c("y", "v"))
-    }} else {{
+    }} else if (m %in% c({paired})) {{
       escalc(m, ni = ni, m1i = m1i, m2i = m2i, sd1i = sd1i, sd2i = sd2i, ri = ri, data = raw,
              var.names = c("y", "v"))
     }}
+    if (is.null(e)) next
     cat(sprintf("  escalc(%s), %d rows: yi differ by %.1e, vi by %.1e at most\\n", m, nrow(raw),
                 max(abs(e$y - raw$yi)), max(abs(e$v - raw$vi))))
   }}
@@ -492,7 +482,7 @@ refit <- function(title, rows, method, test) {{
               method, test, fit$k, fit$beta[1], fit$se, fit$ci.lb, fit$ci.ub))
   cat(sprintf("  tau2 = %.10g, I2 = %.6g %%, Q = %.10g, p = %.6g\\n",
               fit$tau2, fit$I2, fit$QE, fit$QEp))
-  if (all(rows$measure %in% c("RR", "OR"))) {{
+  if (all(rows$measure %in% c({ratios}))) {{
     cat(sprintf("  as a ratio: %.6g, %.6g to %.6g\\n", exp(fit$beta[1]), exp(fit$ci.lb),
                 exp(fit$ci.ub)))
   }}
@@ -520,7 +510,9 @@ def write_script(review: Review, csv: str = "metafor.csv") -> str:
     """
     method, test = review.model.method, review.model.test
     percent = write_number(round(100 * review.level, 10))
-    lines = [_HEAD.format(file=_quote(csv), level=percent)]
+    codes = {kind: ", ".join(map(_quote, _KINDS[kind])) for kind in ("events", "means", "paired")}
+    ratios = [_quote(code) for code, entry in MEASURES.items() if entry.scale.code == "ratio"]
+    lines = [_HEAD.format(file=_quote(csv), level=percent, ratios=", ".join(ratios), **codes)]
     if test == "kr":
         test = "knha"
         lines.append('cat("rma() has no Kenward-Roger test: Hartung-Knapp is shown instead\\n")')

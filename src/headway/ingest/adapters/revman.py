@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headway.effects.measures import escalc
+from headway.effects.measures import MEASURES, arrange, escalc, list_kin
 from headway.ingest.adapters.exchange import (
     Z95,
     Basket,
@@ -575,7 +575,7 @@ def _suggest(
     measure = "MD"
     if "means" in kinds or "events" in kinds:
         kind = "means" if "means" in kinds else "events"
-        known = ("MD", "SMD") if kind == "means" else ("RR", "OR", "RD")
+        known = list_kin("MD" if kind == "means" else "RR")
         declared = _MEASURES.get(analysis.measure, "")
         measure = declared if declared in known else _find_measure(taken, known)
     comparison: dict[str, Any] = {
@@ -604,7 +604,7 @@ def _suggest(
     return unit, comparison
 
 
-def _find_measure(taken: list[_Study], known: tuple[str, ...]) -> str:
+def _find_measure(taken: list[_Study], known: list[str]) -> str:
     """Find the measure whose effects are the ones RevMan shows; the first if none is."""
     rows = [study.values for study in taken if study.kind != "giv" and study.values["shown"]]
     if not rows:
@@ -615,14 +615,8 @@ def _find_measure(taken: list[_Study], known: tuple[str, ...]) -> str:
         for v in rows:
             numbers = {name: to_float(v[name]) for name in _NUMBERS}
             shown = float(v["shown"])
-            if measure in ("MD", "SMD"):
-                names = ("n1", "mean1", "sd1", "n2", "mean2", "sd2")
-                effect = float(escalc(measure, **{n: numbers[n] for n in names}).yi)
-            else:
-                a, c = numbers["events1"], numbers["events2"]
-                cells = {"a": a, "b": numbers["n1"] - a, "c": c, "d": numbers["n2"] - c}
-                effect = float(escalc(measure, **cells).yi)
-                effect = effect if measure == "RD" else math.exp(effect)
+            yi, _ = escalc(measure, **arrange(measure, numbers))
+            effect = float(MEASURES[measure].scale.back(float(yi)))
             if not math.isnan(effect):
                 errors.append(abs(effect - shown) / max(abs(shown), 0.01))
         worst[measure] = max(errors, default=math.inf)

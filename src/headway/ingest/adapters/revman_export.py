@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from headway.effects.measures import MEASURES
 from headway.errors import Problem
 from headway.ingest.adapters.exchange import as_text, guard, write_number, write_rows
 
@@ -40,7 +41,10 @@ DATA_ROWS = (
     "CI end",
     "Footnotes",
 )
-_ARM_MEASURES = {"MD": "mean sd", "SMD": "mean sd", "RR": "events", "OR": "events", "RD": "events"}
+_ARM_MEASURES = {
+    code: ["events"] if MEASURES[code].counts_events else ["mean", "sd"]
+    for code in ("MD", "SMD", "RR", "OR", "RD")
+}
 
 
 def write_revman(effects: pd.DataFrame, path: Path) -> tuple[Problem, ...]:
@@ -87,15 +91,14 @@ def _by_arms(used: pd.DataFrame) -> bool:
     """Tell whether every row of a comparison has the numbers of both its arms."""
     if not len(used) or (used["basis"] != "arms").any():
         return False
-    parts = _ARM_MEASURES.get(used["measure"].iloc[0], "").split()
+    parts = _ARM_MEASURES.get(used["measure"].iloc[0], [])
     names = [f"{part}{i}" for part in [*parts, "n"] for i in (1, 2)]
     return bool(parts) and bool(used[names].notna().all(axis=None))
 
 
 def _as_data_row(number: int, id: str, row: Any, by_arms: bool) -> list[str]:
     """Write one row of the table `effects`."""
-    ratio = row.measure in ("RR", "OR")
-    shown = [math.exp(x) if ratio else x for x in (row.yi, row.ci_low, row.ci_high)]
+    shown = [float(MEASURES[row.measure].scale.back(x)) for x in (row.yi, row.ci_low, row.ci_high)]
     subgroup = as_text(row.subgroup)
     cells = {
         "Analysis group": "1",

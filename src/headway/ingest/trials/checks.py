@@ -248,12 +248,19 @@ def _check_arms(file: File) -> None:
         "type the participants with the event",
     )
     file.report(
-        rows["events"] > rows["n"],
+        (rows["events"] > rows["n"]) & rows["person_years"].isna(),
         "events_above_n",
         "is above n",
         "events",
         "type participants, not a percentage",
     )
+    for column, bad, rule in (
+        ("person_years", rows["person_years"] <= 0, "above 0"),
+        ("r", rows["r"].abs() > 1, "from -1 to 1"),
+        ("alpha", rows["alpha"] > 1, "at most 1"),
+        ("items", rows["items"] < 2, "at least 2"),
+    ):
+        file.report(bad, "out_of_range", f"is not {rule}", column, "check the column")
     file.report(rows["events"] < 0, "negative_events", "is negative", "events", "check the column")
     order = ["range_low", "q1", "median", "q3", "range_high"]
     file.report(

@@ -56,6 +56,10 @@ NUMBERS: dict[str, tuple[str, ...]] = {
         "baseline_mean",
         "baseline_sd",
         "events",
+        "person_years",
+        "r",
+        "alpha",
+        "items",
     ),
     "contrasts": (
         "year",

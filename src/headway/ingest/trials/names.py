@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from headway.config.review import Recompute, Review
+from headway.config.review import Comparison, Recompute, Review
+from headway.effects.measures import FAMILIES, MEASURES, find_family
 from headway.effects.units import UNITS
 from headway.errors import Problem
 
@@ -32,6 +33,7 @@ def check_names(review: Review) -> list[Problem]:
             review.outcomes,
             f"comparisons.{comparison.id}.outcome",
         )
+        problems += _check_measure(comparison)
     for finding in review.findings:
         name = finding.comparison
         point("comparison", name, comparisons, "findings")
@@ -83,3 +85,21 @@ def _check_target(target: Recompute, place: str) -> list[Problem]:
             remedy="a comparison; or trial, outcome and timepoint with two arms, one arm or adjust",
         )
     ]
+
+
+def _check_measure(comparison: Comparison) -> list[Problem]:
+    """Find a measure that cannot be computed as the comparison says."""
+    place, measure = f"comparisons.{comparison.id}", comparison.measure
+    estimand = FAMILIES[find_family(measure)].estimand
+    problems = []
+    if comparison.estimand != estimand:
+        text = f"'{place}' declares {measure}, which is no {comparison.estimand} measure"
+        remedy = f"estimand: {estimand}, or another measure"
+        problems.append(Problem("review.yaml", "measure_of_another_estimand", text, remedy=remedy))
+    counted = MEASURES[measure].counts_events
+    wrong = [kind for kind in comparison.kinds or () if (kind == "events") != counted]
+    if wrong:
+        text = f"'{place}' takes rows of kind {', '.join(wrong)}, which {measure} cannot use"
+        remedy = "kinds: [events]" if counted else "kinds: final, change, or both"
+        problems.append(Problem("review.yaml", "kinds_of_another_measure", text, remedy=remedy))
+    return problems

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from headway.effects.measures import MEASURES
 from headway.report import formats
 
 if TYPE_CHECKING:
@@ -123,8 +125,11 @@ def _say_leave_one_out(
         f"{name}without each trial in turn the estimate runs from {formats.number(low)} to "
         f"{formats.number(high)}"
     )
-    excludes = (part["ci_low"] > 0) | (part["ci_high"] < 0)
-    now = whole["ci_low"] > 0 or whole["ci_high"] < 0
+    null = MEASURES[measure].scale.null_yi
+    if math.isnan(null):
+        return f"{text[0].upper()}{text[1:]}."
+    excludes = (part["ci_low"] > null) | (part["ci_high"] < null)
+    now = whole["ci_low"] > null or whole["ci_high"] < null
     turned = list(part.loc[excludes != now, "trial"])
     if not turned:
         what = "excludes" if now else "includes"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from headway.effects.measures import MEASURES
 from headway.report import formats
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ def describe_multiverse(rows: pd.DataFrame, estimand: str) -> dict[str, Any]:
 
 def _say(own: pd.DataFrame, name: str, nothing: str) -> str:
     declared = own[own["declared"]].iloc[0]
-    same = np.sign(own["estimate"]) == np.sign(declared["estimate"])
+    null = MEASURES[declared["measure"]].scale.null_yi
+    same = np.sign(own["estimate"] - null) == np.sign(declared["estimate"] - null)
     significant = own["p_value"] < 1 - own["level"]
     is_significant = bool(declared["p_value"] < 1 - declared["level"])
     agree = (same & significant) if is_significant else ~significant
@@ -63,7 +65,7 @@ def _say(own: pd.DataFrame, name: str, nothing: str) -> str:
         formats.number(formats.scale(value, measure))
         for value in (unit["estimate"].min(), unit["estimate"].max())
     )
-    label = formats.RATIOS.get(measure, declared["unit"])
+    label = formats.unit(measure, declared["unit"])
     verdict = "excludes" if is_significant else "includes"
     count = formats.plural(len(own), "way")
     return (
@@ -78,7 +80,8 @@ def _say(own: pd.DataFrame, name: str, nothing: str) -> str:
 
 def _count(own: pd.DataFrame, group: str) -> list[dict[str, Any]]:
     declared = own[own["declared"]].iloc[0]
-    same = np.sign(own["estimate"]) == np.sign(declared["estimate"])
+    null = MEASURES[declared["measure"]].scale.null_yi
+    same = np.sign(own["estimate"] - null) == np.sign(declared["estimate"] - null)
     significant = same & (own["p_value"] < 1 - own["level"])
     out = []
     for column, label in FACTORS.items():

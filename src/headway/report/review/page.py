@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from headway.effects.measures import MEASURES, find_family
 from headway.figures.review.flow import list_boxes
+from headway.messages import say, term
 from headway.report import formats
 from headway.report.render import render
 from headway.report.review import checks, judgements
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from headway.config.review import Comparison, Review
     from headway.figures.theme import Saved
 
-BETWEEN, WITHIN = "between_arm", "within_arm"
+BETWEEN, WITHIN, SINGLE = "between_arm", "within_arm", "single_arm"
 MARKS = {"reproduced": "ok", "not reproduced": "no", "not recomputable": "na"}
 
 
@@ -56,6 +58,7 @@ def build(
     )
     between = [c for c in comparisons if c["estimand"] == BETWEEN]
     within = [c for c in comparisons if c["estimand"] == WITHIN]
+    single = [c for c in comparisons if c["estimand"] == SINGLE]
     consistency = _consistency(tables["consistency"], review)
     context = {
         "title": review.title,
@@ -87,6 +90,7 @@ def build(
         ],
         "between": between,
         "within": within,
+        "single": single,
         "groups": [
             (
                 "Differences between arms",
@@ -101,6 +105,7 @@ def build(
                 "What became of the people in one arm, without a comparison. Treated and untreated "
                 "arms are shown apart and are never pooled with each other.",
             ),
+            ("Single arms", "single", single, "What people in one arm had; nothing is compared."),
         ],
         "published_figures": [f for name, f in drawn.items() if name.startswith("published_")],
         "consistency": consistency["rows"] and consistency,
@@ -128,7 +133,7 @@ def build(
         "stamp": "",
         "problems": refused,
         "verdicts": _short_verdicts(tables["reproduction"]),
-        "headline": _headline(review, between, within),
+        "headline": _headline(review, between, [*within, *single]),
     }
     return render("review.html", **context), card
 
@@ -205,7 +210,7 @@ def _sentence(comparison: Comparison, own: pd.DataFrame, row: Mapping[str, Any])
     where = comparison.label
     if row["subgroup"] != "overall":
         where += f", {row['subgroup']}"
-    unit = formats.RATIOS.get(measure, row["unit"])
+    unit = formats.unit(measure, row["unit"])
     level = f"{100 * row['level']:g} % CI"
     if row["k"] == 1:
         used = own[own["pooled"]]
@@ -223,8 +228,8 @@ def _sentence(comparison: Comparison, own: pd.DataFrame, row: Mapping[str, Any])
     )
     if not formats.missing(row["n_total"]):
         text += f", {formats.integer(row['n_total'])} people"
-    zero = 1.0 if measure in formats.RATIOS else 0.0
-    if formats.scale(row["ci_low"], measure) <= zero <= formats.scale(row["ci_high"], measure):
+    null = MEASURES[measure].scale.null_yi
+    if row["ci_low"] <= null <= row["ci_high"]:
         text += "; the interval includes no " + (
             "difference" if comparison.estimand == BETWEEN else "change"
         )
@@ -258,7 +263,8 @@ def _trials(own: pd.DataFrame, measure: str) -> dict[str, Any]:
         effect = formats.number(value)
         if not formats.missing(value):
             effect += f" ({formats.limits(low, high)})"
-        numbers = " v ".join(_arm(r, i) for i in (1, 2) if _arm(r, i))
+        sides = (_arm(r, i, find_family(measure)) for i in (1, 2))
+        numbers = " v ".join(side for side in sides if side)
         rows.append(
             {
                 "kind": "" if r["pooled"] else "off",
@@ -304,10 +310,18 @@ def _trials(own: pd.DataFrame, measure: str) -> dict[str, Any]:
     }
 
 
-def _arm(r: Mapping[str, Any], i: int) -> str:
+def _arm(r: Mapping[str, Any], i: int, family: str) -> str:
     n, mean, sd, events = (r.get(f"{c}{i}") for c in ("n", "mean", "sd", "events"))
+    if family == "rates":
+        years = formats.number(r[f"time{i}"], 1)
+        return f"{formats.integer(events)} in {years} person-years"
     if not formats.missing(events):
         return f"{formats.integer(events)} of {formats.integer(n)}"
+    if i == 1 and family == "correlations":
+        return f"{formats.integer(n)}, r = {formats.number(r['r'])}"
+    if i == 1 and family == "reliability":
+        items = formats.integer(r["items"])
+        return f"{formats.integer(n)}, alpha = {formats.number(r['alpha'])} ({items} items)"
     if formats.missing(mean):
         return ""
     size = "" if formats.missing(n) else f"{formats.integer(n)}, "
@@ -545,5 +559,5 @@ def _methods(review: Review, comparisons: Sequence[Mapping[str, Any]]) -> list[s
             f"with {others} beside it."
         )
     measures = dict.fromkeys(c.measure for c in review.comparisons)
-    out.append("Measures: " + "; ".join(formats.MEASURES.get(m, m) for m in measures) + ".")
+    out.append("Measures: " + "; ".join(say(term("measure", m)) for m in measures) + ".")
     return out
