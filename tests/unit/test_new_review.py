@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from headway import cli, config
+from headway.config.review import Comparison
 from headway.errors import ConfigError
 from headway.ingest import template
 from headway.reviews.analyse import OUTPUTS
@@ -195,6 +196,10 @@ def test_what_is_computed_for_judging_is_what_the_closed_forms_say(
     assert "fewer than five trials" in row["settings"]
 
 
+def comparing(outcome: str) -> Comparison:
+    return Comparison(id="x", label="x", outcome=outcome, estimand="between_arm", measure="MD")
+
+
 def test_trials_at_low_risk_alone_are_a_way_to_analyse() -> None:
     judged = pd.DataFrame(
         [
@@ -207,15 +212,15 @@ def test_trials_at_low_risk_alone_are_a_way_to_analyse() -> None:
         columns=["trial", "outcome", "domain", "judgement"],
     )
     studies = ["A", "B: one v two", "C", "D"]
-    found = include_by_risk(judged, {"outcome": "frequency"}, studies)
+    found = include_by_risk(judged, comparing("frequency"), studies)
     # A's own judgement about the outcome comes first; nobody judged D.
     assert {name: list(mask) for name, mask in found.items()} == {
         "at low risk of bias": [False, True, False, False],
         "without those at high risk of bias": [False, True, False, True],
     }
-    found = include_by_risk(judged, {"outcome": "pain"}, studies)
+    found = include_by_risk(judged, comparing("pain"), studies)
     assert list(found["at low risk of bias"]) == [True, True, False, False]
-    assert include_by_risk(judged.head(0), {"outcome": "pain"}, studies) == {}
+    assert include_by_risk(judged.head(0), comparing("pain"), studies) == {}
 
 
 def test_the_exports_hold_the_trials(made: tuple[Path, str, dict[str, pd.DataFrame]]) -> None:

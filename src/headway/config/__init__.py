@@ -6,7 +6,6 @@ Schema is derived. All problems of a file are reported at once.
 
 from __future__ import annotations
 
-import copy
 import difflib
 import json
 from collections.abc import Mapping
@@ -155,7 +154,7 @@ def _list_files(entry: Any) -> list[dict[str, Any]]:
     out = []
     for one in entry if isinstance(entry, list) else [entry]:
         paths = one["path"] if isinstance(one["path"], list) else [one["path"]]
-        out += [{**copy.deepcopy(one), "path": path} for path in paths]
+        out += [{**one, "path": path} for path in paths]
     return out
 
 
