@@ -24,7 +24,7 @@ from headway.figures.review.draw import draw_review
 from headway.figures.theme import Saved
 from headway.ingest import trials
 from headway.ingest.adapters.metafor import write_metafor, write_script
-from headway.ingest.adapters.revman import write_revman
+from headway.ingest.adapters.revman_export import write_revman
 from headway.messages import say, term
 from headway.report import formats
 from headway.report.review import page

@@ -97,7 +97,7 @@ def test_the_engines_tables_list_every_code(repo_root: Path) -> None:
 
 
 def test_the_table_of_measures_is_that_of_the_code(repo_root: Path) -> None:
-    from headway.effects.measures import MEASURES
+    from headway.effects.measures import FAMILIES, MEASURES, find_family
 
     text = (repo_root / "docs/measures.md").read_text(encoding="utf-8")
     rows = [
@@ -113,6 +113,13 @@ def test_the_table_of_measures_is_that_of_the_code(repo_root: Path) -> None:
         expected |= {(code, vtype if several else "") for vtype in entry.vtypes}
     assert listed == expected
     assert len(rows) == len(listed)
+    # What a review must declare follows from the section.
+    sections = {"Two groups": "between_arm", "One group, before": "within_arm"}
+    sections["One group, one"] = "single_arm"
+    for part in text.split("\n## ")[1:]:
+        estimand = next(e for start, e in sections.items() if part.startswith(start))
+        codes = set(re.findall(r"^\| (\w+) \|", part, flags=re.MULTILINE)) - {"code"}
+        assert {FAMILIES[find_family(code)].estimand for code in codes} == {estimand}
 
 
 def test_every_integrity_check_is_explained(repo_root: Path) -> None:

@@ -10,9 +10,10 @@ import pytest
 
 from headway import config, meta
 from headway.config.review import Review
+from headway.effects.measures import list_kin
 from headway.ingest import trials
 from headway.reviews.analyse import analyse_review
-from headway.reviews.specifications import explore_review, list_measures, list_ways
+from headway.reviews.specifications import explore_review, list_ways
 
 TRIALS = Path(__file__).resolve().parents[2] / "data" / "raw" / "trials"
 SHIPPED = ("acupuncture_headache", "manual_therapy_headache", "lee_done_2004_acupoint")
@@ -89,9 +90,9 @@ def test_a_way_is_listed_only_where_it_changes_something() -> None:
 
 
 def test_measures_come_in_families() -> None:
-    assert list_measures("SMD") == ["SMD", "MD"]
-    assert list_measures("SMCR") == ["SMCR", "MC", "SMCC"]
-    assert list_measures("ROM") == ["ROM"]
+    assert list_kin("SMD") == ["SMD", "MD"]
+    assert list_kin("SMCR") == ["SMCR", "MC", "SMCC"]
+    assert list_kin("ROM") == ["ROM"]
 
 
 def test_a_review_of_pooled_results_has_no_multiverse() -> None:
