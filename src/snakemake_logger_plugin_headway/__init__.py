@@ -45,7 +45,8 @@ class LogHandler(LogHandlerBase):
         self.quiet = {str(getattr(q, "name", q)).lower() for q in settings.quiet or ()}
         self.begun = time.monotonic()
         self.names: dict[int, str] = {}
-        self.total, self.started, self.done, self.failed = 0, 0, 0, 0
+        self.total, self.started, self.done = 0, 0, 0
+        self.failed: set[int] = set()  # some versions of Snakemake tell of a failure twice
         self.running = False
 
     @property
@@ -138,8 +139,11 @@ class LogHandler(LogHandlerBase):
         return f"{self._count(self.started)}{name}"
 
     def _fail(self, data: dict[str, Any]) -> str:
-        self.failed += 1
-        name = self.names.get(int(data["jobid"]), str(data["rule_name"]))
+        job = int(data["jobid"])
+        if job in self.failed:
+            return ""
+        self.failed.add(job)
+        name = self.names.get(job, str(data["rule_name"]))
         lines = [f"FAILED {name}"]
         logs = [Path(str(path)) for path in data.get("log") or ()]
         for path in logs:
@@ -168,8 +172,8 @@ class LogHandler(LogHandlerBase):
 
     def _summary(self) -> str:
         text = f"headway: {self.done} of {_jobs(self.total)} done"
-        left = self.total - self.done - self.failed
-        text += f", {self.failed} failed" if self.failed else ""
+        left = self.total - self.done - len(self.failed)
+        text += f", {len(self.failed)} failed" if self.failed else ""
         text += f", {left} not finished" if left > 0 else ""
         if "all" in self.quiet and self.done == self.total:
             return ""

@@ -263,7 +263,7 @@ def test_dropped_files_are_run_and_git_does_not_see_them(clone: Clone, shared: P
 
 def type_a_review(folder: Path) -> None:
     """Make a review from the template and type three trials into it."""
-    command = [str(folder / ".venv" / "bin" / "python"), "-m", "headway.cli", "new-review"]
+    command = [str(folder / ".venv" / "bin" / "python"), "-m", "headway", "new-review"]
     subprocess.run([*command, "typed_here"], cwd=folder, check=True, capture_output=True)
     path = folder / "data/raw/trials/typed_here/arms.csv"
     header = path.read_text(encoding="utf-8").strip().split(",")

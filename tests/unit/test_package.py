@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -43,9 +44,8 @@ PROGRAMS = {
 OPTIONAL = {"pandas"}
 
 
-def find_imports(*paths: Path) -> set[str]:
+def find_imports(owners: Mapping[str, list[str]], *paths: Path) -> set[str]:
     """List the distributions that files import, anywhere in them and for the type checker too."""
-    owners = {k.lower(): v for k, v in metadata.packages_distributions().items()}
     found: set[str] = set()
     for path in paths:
         text = digest.read_source(path)
@@ -88,6 +88,7 @@ def test_all_that_is_imported_is_declared_where_it_is_used_and_nothing_else() ->
     books = [notebook, *(ROOT / "notebooks").glob("*.ipynb")]
     tools = [p for name in ("tools", "tests", "benchmarks") for p in (ROOT / name).rglob("*.py")]
     groups = declared()
+    owners = {k.lower(): v for k, v in metadata.packages_distributions().items()}
     known: set[str] = set()
     for group, files in (
         ("core", core),
@@ -95,7 +96,7 @@ def test_all_that_is_imported_is_declared_where_it_is_used_and_nothing_else() ->
         ("notebooks", books),
         ("dev", tools),
     ):
-        found = find_imports(*files)
+        found = find_imports(owners, *files)
         own = groups[group] - PROGRAMS.get(group, set())
         assert found - OPTIONAL <= known | own, group
         assert own <= found, group
@@ -151,7 +152,7 @@ def test_a_command_without_its_extra_names_it(
 
 
 @pytest.fixture
-def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Make a checkout of one commit and point the version at it."""
     for name in ("src/a.py", "docs/b.md"):
         path = tmp_path / name
