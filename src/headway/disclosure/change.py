@@ -143,7 +143,8 @@ def release_lost(frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.DataFr
             hidden |= _marks(names, ledger, "lost", f"{column}_{side}")
     share = frame["measure"].eq("percent").to_numpy(dtype=bool)
     mean = ~share & ~hidden
-    numbers = [c for c in frame.columns if frame[c].dtype == "float64"]
+    numbers = {c: s for c, s in TABLES["lost"].columns.items() if s.kind == "float"}
+    rules = {name: column.disclosure for name, column in numbers.items()}
     for side in sides:
         for column in ("n", "of", "count"):
             frame[f"{column}_{side}"] = frame[f"{column}_{side}"].map(preset.round)
@@ -153,10 +154,10 @@ def release_lost(frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.DataFr
         frame.loc[again, column] = values[again]
     if preset.round_to > 1:
         frame.loc[again, "standardised_difference"] = NAN
-    for column, spec in TABLES["lost"].columns.items():
-        if spec.disclosure.decimals is not None:
-            frame.loc[mean, column] = frame.loc[mean, column].round(spec.disclosure.decimals)
-    frame.loc[hidden, numbers] = NAN
+    for column, rule in rules.items():
+        if rule.decimals is not None:
+            frame.loc[mean, column] = frame.loc[mean, column].round(rule.decimals)
+    frame.loc[hidden, [c for c, r in rules.items() if r.kind == "count" or r.n]] = NAN
     frame["redacted"] = hidden
     return frame
 

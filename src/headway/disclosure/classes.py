@@ -14,7 +14,7 @@ may be stricter than it, never weaker:
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 NAN = float("nan")
 # Whether text is withheld that is no message: once every room writes messages, it is.
 STRICT = False
+# Columns of `lost` that follow from the counts of both sides.
+_OF_BOTH = ("difference", "ci_low", "ci_high", "standardised_difference")
 _SAME = 1e-9  # numbers that agree to nine digits are one number
 
 
@@ -127,13 +129,11 @@ def _tie_groups(
 def prepare(table: str, frame: pd.DataFrame, rest: Names, ledger: Ledger) -> pd.DataFrame:
     """Do what the classes ask for before the rules of a table; changes the frame.
 
-    Rows of single people are left out. What is computed again is erased, so that nothing but a
-    number that follows from printed ones can stand there.
+    What is computed again is erased, so that nothing but a number that follows from printed ones
+    can stand there.
     """
     own = _find_own(table, frame)
     for column, rule in classes(table).items():
-        if rule.kind == "row_level":
-            return frame.iloc[:0]
         if rule.again:
             _blank(frame, column, np.ones(len(frame), bool))
         elif (table, column) in rest and rule.kind == "count":
@@ -141,13 +141,11 @@ def prepare(table: str, frame: pd.DataFrame, rest: Names, ledger: Ledger) -> pd.
             shown = frame[column].map(ledger.preset.round).mask(gone)
             frame[column] = shown.where(own, frame[column])
         elif (table, column) in rest:
-            for i in np.flatnonzero(own):
-                counts = rest[table, column][i]
-                frame.iloc[i, frame.columns.get_loc(column)] = _withhold(
-                    frame[column].iloc[i],
-                    iter(counts),  # type: ignore[call-overload]
-                    ledger,
-                )
+            cells = [
+                _withhold(cell, counts, ledger) if mine else cell
+                for cell, counts, mine in zip(frame[column], rest[table, column], own, strict=True)
+            ]
+            frame[column] = frame[column].where(frame[column].isna(), cells)
     return frame
 
 
@@ -192,9 +190,9 @@ def _is_count(place: str, value: Any) -> bool:
     return number and float(value).is_integer() and rule is not None and rule.kind == "count"
 
 
-def _withhold(cell: Any, counts: Iterator[Hashable], ledger: Ledger) -> Any:
+def _withhold(cell: Any, names: Any, ledger: Ledger) -> Any:
     """Hide and round the numbers within the messages of a cell, as the classes of places say."""
-    messages = _read(cell)
+    messages, counts = _read(cell), iter(names)
     if messages is None:
         return cell
 
@@ -235,6 +233,8 @@ def deny(
     DataFrame
         The same frame.
     """
+    if any(rule.kind == "row_level" for rule in classes(table).values()):
+        return frame.iloc[:0]  # rows of single people
     true = true.loc[frame.index]
     rules, own = classes(table), _find_own(table, frame)
     denied = np.zeros(len(frame), bool)
@@ -321,28 +321,27 @@ def _same(one: NDArray[np.float64], other: NDArray[np.float64]) -> Bools:
 
 
 def _find_shares(table: str, column: str, frame: pd.DataFrame, true: pd.DataFrame) -> Bools:
-    """Find the rows in which a column holds a share of counts, or a limit of one."""
-    out = np.zeros(len(frame), bool)
-    for name, rule in classes(table).items():
-        if rule.kind == "share" and (column in (name, *rule.limits) or table == "lost"):
-            out |= true[rule.count].notna().to_numpy()
+    """Find the rows in which a column follows from counts: a share, or a limit of one."""
+    shares = {name: rule for name, rule in classes(table).items() if rule.kind == "share"}
+    counts = [r.count for name, r in shares.items() if column in (name, *r.limits)]
+    if not counts and table == "lost" and column in _OF_BOTH:
+        counts = ["count_lost"]
+    out = true[counts].notna().any(axis=1).to_numpy()
     if "unit" in frame and not TABLES[table].columns[column].unit:
-        out &= true["unit"].eq("percent").to_numpy(dtype=bool)
-    return out
+        out = out & true["unit"].eq("percent").to_numpy(dtype=bool)
+    return np.asarray(out, bool)
 
 
 def _follow_shares(table: str, frame: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
     """Compute what follows from the printed counts: shares in percent, and Wilson's limits."""
-    if table == "lost":
-        return follow_from_shares(frame)
-    out = {}
+    out = follow_from_shares(frame) if table == "lost" else {}
     for name, rule in classes(table).items():
         if rule.kind == "share":
             count, n = (frame[c].to_numpy(dtype=float) for c in (rule.count, rule.n[0]))
             with np.errstate(divide="ignore", invalid="ignore"):
                 out[name] = 100 * count / n
-                limits = wilson(count, n)
-            out |= {c: 100 * v for c, v in zip(rule.limits, limits, strict=False)}
+                limits = wilson(count, n) if rule.limits else ()
+            out |= {c: 100 * v for c, v in zip(rule.limits, limits, strict=True)}
     return out
 
 
