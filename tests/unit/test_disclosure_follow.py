@@ -166,7 +166,7 @@ def test_no_estimate_is_finer_than_its_number_of_people_lets_it_be(preset: str) 
     for name, shape in SHAPES.items():
         rows = out[name]
         own = rows[rows[shape.only[0]] == shape.only[1]] if shape.only else rows
-        if shape.count and shape.share and "unit" in rows:
+        if shape.count and "unit" in rows:
             own = own[
                 ~(own["unit"].eq("percent") & found[name].loc[own.index, shape.count].notna())
             ]

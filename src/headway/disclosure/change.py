@@ -12,11 +12,14 @@ from headway.disclosure.presets import Preset, explain
 from headway.disclosure.suppress import Ledger, Names
 from headway.outcomes.change.attrition import newcombe_interval
 from headway.outcomes.change.change import wilson
+from headway.tables import TABLES
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
 NAN = float("nan")
+_SIDES = ("analysed", "lost")
 # The number of people in a remark on responders.
 _LEFT_OUT = r"\b\d+ (?=with 0 before left out)"
 _NUMBERS = ["estimate", "ci_low", "ci_high", "count"]
@@ -91,11 +94,12 @@ def release_window_means(frame: pd.DataFrame, names: Names, ledger: Ledger) -> p
     return frame
 
 
-def release_histogram(frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.DataFrame:
-    """Hide and round the counts of bins; their tails are collapsed before."""
-    hidden = _marks(names, ledger, "change_histogram", "n")
-    frame["n"] = frame["n"].map(ledger.preset.round).mask(hidden)
-    frame["redacted"] = hidden
+def release_cells(table: str, frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.DataFrame:
+    """Hide and round the cells of a cross-table, or the bins of a histogram (tails collapsed)."""
+    for column in [c for t, c in names if t == table]:
+        hidden = _marks(names, ledger, table, column)
+        frame[column] = frame[column].map(ledger.preset.round).mask(hidden)
+    frame["redacted"] = _marks(names, ledger, table, "n")
     return frame
 
 
@@ -130,48 +134,47 @@ def _collapse_tails(part: pd.DataFrame, preset: Preset) -> pd.DataFrame:
     return out
 
 
-def release_individual(frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.DataFrame:
-    """Hide and round the cells of the cross-table."""
-    hidden, of = (_marks(names, ledger, "individual", c) for c in ("n", "of"))
-    frame["n"] = frame["n"].map(ledger.preset.round).mask(hidden)
-    frame["of"] = frame["of"].map(ledger.preset.round).mask(of)
-    frame["redacted"] = hidden
-    return frame
-
-
 def release_lost(frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.DataFrame:
     """Hide a characteristic where a number of either side is; shares again from rounded counts."""
-    preset, sides = ledger.preset, ("analysed", "lost")
+    preset, sides = ledger.preset, _SIDES
     hidden = np.zeros(len(frame), bool)
     for column in ("n", "of", "count"):
         for side in sides:
             hidden |= _marks(names, ledger, "lost", f"{column}_{side}")
     share = frame["measure"].eq("percent").to_numpy(dtype=bool)
     mean = ~share & ~hidden
-    numbers = [c for c in frame.columns if frame[c].dtype == "float64"]
+    numbers = {c: s for c, s in TABLES["lost"].columns.items() if s.kind == "float"}
+    rules = {name: column.disclosure for name, column in numbers.items()}
     for side in sides:
         for column in ("n", "of", "count"):
             frame[f"{column}_{side}"] = frame[f"{column}_{side}"].map(preset.round)
         frame[f"count_{side}"] = frame[f"count_{side}"].clip(upper=frame[f"n_{side}"])
     again = share & ~hidden
-    for side in sides:
-        frame.loc[again, f"value_{side}"] = 100 * frame[f"count_{side}"] / frame[f"n_{side}"]
-    if preset.round_to > 1 and again.any():
-        low, high = newcombe_interval(
-            *(frame.loc[again, c] for c in ("count_lost", "n_lost", "count_analysed", "n_analysed"))
-        )
-        frame.loc[again, "difference"] = frame["value_lost"] - frame["value_analysed"]
-        frame.loc[again, "ci_low"], frame.loc[again, "ci_high"] = 100 * low, 100 * high
+    for column, values in follow_from_shares(frame).items():
+        frame.loc[again, column] = values[again]
+    if preset.round_to > 1:
         frame.loc[again, "standardised_difference"] = NAN
-    for column, decimals in (
-        ("value_analysed", 1),
-        ("value_lost", 1),
-        ("difference", 1),
-        ("ci_low", 1),
-        ("ci_high", 1),
-        ("standardised_difference", 2),
-    ):
-        frame.loc[mean, column] = frame.loc[mean, column].round(decimals)
-    frame.loc[hidden, numbers] = NAN
+    for column, rule in rules.items():
+        if rule.decimals is not None:
+            frame.loc[mean, column] = frame.loc[mean, column].round(rule.decimals)
+    frame.loc[hidden, [c for c, r in rules.items() if r.kind == "count" or r.n]] = NAN
     frame["redacted"] = hidden
     return frame
+
+
+def follow_from_shares(frame: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
+    """Compute what follows from the counts of `lost`: shares, their difference, its limits."""
+    side = {s: [frame[f"{c}_{s}"].to_numpy(float) for c in ("count", "n")] for s in _SIDES}
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = {s: count / n for s, (count, n) in side.items()}
+        spread = np.sqrt(sum(v * (1 - v) for v in p.values()) / 2)
+        standardised = (p["lost"] - p["analysed"]) / spread
+    low, high = newcombe_interval(*side["lost"], *side["analysed"])
+    return {
+        "value_analysed": 100 * p["analysed"],
+        "value_lost": 100 * p["lost"],
+        "difference": 100 * p["lost"] - 100 * p["analysed"],
+        "ci_low": 100 * low,
+        "ci_high": 100 * high,
+        "standardised_difference": standardised,
+    }

@@ -23,9 +23,10 @@ are held to the same test as counts, since a clinic is small.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from headway.disclosure import change, counts, rederive, relations
+from headway.disclosure import change, classes, counts, rederive, relations
 from headway.disclosure.presets import Preset
 from headway.disclosure.statistics import SHAPES, enter_statistics, release_statistics
 from headway.disclosure.suppress import Ledger, Names
@@ -49,23 +50,36 @@ def release(tables: Mapping[str, pd.DataFrame], preset: Preset) -> dict[str, pd.
     Returns
     -------
     dict of DataFrame
-        The same tables, fit to be written to `results/`. Any other table is an error: a table
-        without a rule does not pass.
+        The same tables, fit to be written to `results/`.
+
+    Raises
+    ------
+    KeyError
+        If there is no rule for a table.
+    ContractError
+        If a table has a column that its contract does not declare.
     """
     unknown = sorted(set(tables) - set(RULES))
     if unknown:
         raise KeyError(f"no disclosure rule for the table(s): {', '.join(unknown)}")
+    own = {name: conform(name, frame, check=preset.open) for name, frame in tables.items()}
     if preset.open:
-        return {name: conform(name, frame.copy()) for name, frame in tables.items()}
-    own = {name: frame.copy().reset_index(drop=True) for name, frame in tables.items()}
+        return own
     if "change_histogram" in own:
         own["change_histogram"] = change.collapse(own["change_histogram"], preset)
     ledger = Ledger(preset)
     names = enter(ledger, own)
+    rest = classes.enter_rest(ledger, own, names)
     ledger.protect()
-    out = {name: RULES[name](frame.copy(), names, ledger) for name, frame in own.items()}
+    out = {}
+    for name, frame in own.items():
+        ready = classes.prepare(name, frame.copy(), rest, ledger)
+        out[name] = RULES[name](ready, names, ledger)
     rederive.follow(out, own, preset)
-    return {name: conform(name, frame) for name, frame in out.items()}
+    return {
+        name: conform(name, classes.deny(name, frame, own[name], names | rest, ledger))
+        for name, frame in out.items()
+    }
 
 
 def enter(ledger: Ledger, tables: Mapping[str, pd.DataFrame]) -> Names:
@@ -97,26 +111,15 @@ def enter(ledger: Ledger, tables: Mapping[str, pd.DataFrame]) -> Names:
     return names
 
 
-def release_lines(frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.DataFrame:
-    """Release no single person's line (the open presets do not come here)."""
-    return frame.iloc[:0]
-
-
 Rule = Callable[..., Any]
 RULES: dict[str, Rule] = {
     "cohort": change.release_cohort,
     "flow": change.release_flow,
-    "individual": change.release_individual,
+    "individual": partial(change.release_cells, "individual"),
     "lost": change.release_lost,
     "window_means": change.release_window_means,
-    "change_histogram": change.release_histogram,
-    "change_lines": release_lines,
-    **{
-        name: lambda frame, names, ledger, name=name: release_statistics(name, frame, names, ledger)
-        for name in SHAPES
-    },
-    **{
-        name: lambda frame, names, ledger, name=name: release_survival(name, frame, names, ledger)
-        for name in CURVES
-    },
+    "change_histogram": partial(change.release_cells, "change_histogram"),
+    "change_lines": lambda frame, names, ledger: frame.iloc[:0],
+    **{name: partial(release_statistics, name) for name in SHAPES},
+    **{name: partial(release_survival, name) for name in CURVES},
 }

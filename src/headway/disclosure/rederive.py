@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 NAN = float("nan")
 _WINDOWS_A_YEAR = 13
-_LIMITS = ("low_95", "high_95", "low_998", "high_998")
 
 
 def follow(out: Tables, true: Mapping[str, pd.DataFrame], preset: Preset) -> None:
@@ -93,13 +92,13 @@ def _follow_benchmark(
     half = (float(ours["ci_high"]) - float(ours["ci_low"])) / 2
     se = half / float(stdtrit(df, 0.5 + LEVEL / 2))
     for i, r in frame[frame["block"] != "clinic"].iterrows():
-        if np.isnan(r["difference"]):
+        if np.isnan(true["benchmark"].at[i, "difference"]):
             continue
         found = benchmark.welch_difference(
             float(ours["change"]), se, df, float(r["change"]), float(r["se"]), float(r["df"])
         )
         shown = [
-            NAN if np.isnan(r[c]) else round(v, 9) + 0.0
+            NAN if np.isnan(true["benchmark"].at[i, c]) else round(v, 9) + 0.0
             for c, v in zip(columns, found, strict=True)
         ]
         frame.loc[i, columns] = shown
@@ -113,10 +112,8 @@ def _follow_relapse(frame: pd.DataFrame, true: Mapping[str, pd.DataFrame], prese
     """
     numbers = ["free_at_horizon", "free_low", "free_high"]
     means = ["rmst_days", "rmst_se", "rmst_low", "rmst_high"]
-    had = frame["free_at_horizon"].notna() & ~frame["redacted"]
-    frame[[*numbers, *means, "events", "followed"]] = NAN
-    small = frame["gaps"].map(preset.hides) | (frame["n"] - frame["gaps"]).map(preset.hides)
-    frame["gaps"] = frame["gaps"].map(preset.round).mask(small | frame["redacted"])
+    had = true["relapse"]["free_at_horizon"].notna() & ~frame["redacted"]
+    frame["gaps"] = frame["gaps"].mask(frame["redacted"])
     curves = true.get("relapse_curve")
     if curves is None:
         return
@@ -152,8 +149,6 @@ def _follow_control_chart(
 
     The limits of a share follow from n; the centre and a moving range from hidden months too.
     """
-    frame[["moving_range", "centre", "low", "high", "range_high"]] = NAN
-    frame["signals"] = None
     for (_, kind), part in frame.groupby(["chart", "kind"], sort=False):
         own = part[~part["redacted"] & part["n"].gt(0)]
         if not len(own):
@@ -182,12 +177,9 @@ def _follow_funnel(frame: pd.DataFrame, true: Mapping[str, pd.DataFrame], preset
     Standard errors follow from n and one spread within therapists; the target of one from the
     others, hidden ones included.
     """
-    derived = ["se", "target", "tau2", "z", *_LIMITS]
     exact = true["funnel"]
     spread = float((exact["se"] * np.sqrt(exact["n"])).iloc[0])
     own = frame[~frame["redacted"] & frame["n"].gt(0)].copy()
-    frame[derived] = NAN
-    frame["flag"] = False
     variables = own["adjusted_for"].dropna()
     used = len(str(variables.iloc[0]).split("; ")) if len(variables) else 0
     df = float(own["n"].sum()) - len(own) - used

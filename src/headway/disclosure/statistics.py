@@ -17,6 +17,7 @@ from headway.disclosure import precision
 from headway.disclosure.presets import Preset, explain, explain_small
 from headway.disclosure.suppress import EVERYONE, Ledger, Names, Worth
 from headway.outcomes.change.change import wilson
+from headway.tables import TABLES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,8 +61,6 @@ class Shape:
         of `by` equal) times n of that row over its own, so that the people between follow.
     words
         Columns of text that follow from the numbers, and what they say of a hidden row.
-    share
-        Whether the estimate of a row with a count is the share of the count in n.
     only
         Column and value of the rows about this clinic; the others are published and pass.
     """
@@ -72,7 +71,7 @@ class Shape:
     of: str = "of"
     count: str = "count"
     numbers: tuple[str, ...] = ("estimate", "ci_low", "ci_high")
-    intervals: tuple[tuple[str, str, str], ...] | None = None
+    intervals: tuple[tuple[str, ...], ...] | None = None
     decimals: int | None = None
     fine: tuple[str, ...] = ()
     people: tuple[str, ...] = ()
@@ -80,165 +79,61 @@ class Shape:
     keep: bool = False
     mixed: tuple[str, str, str] | None = None
     words: tuple[tuple[str, str | bool | None], ...] = ()
-    share: bool = True
     only: tuple[str, str] | None = None
 
 
-# Table -> its shape. To release a further table, give it a contract in `headway.tables` with the
-# columns `redacted` and `note`, and list it here.
-SHAPES: dict[str, Shape] = {
-    "expected": Shape(
-        by=("outcome", "comparison", "source", "label"),
-        of="",
-        count="",
-        numbers=(
-            "expected",
-            "ci_low",
-            "ci_high",
-            "change",
-            "difference",
-            "diff_ci_low",
-            "diff_ci_high",
-            "range_low",
-            "range_high",
-        ),
-        intervals=(
-            ("expected", "ci_low", "ci_high"),
-            ("difference", "diff_ci_low", "diff_ci_high"),
-        ),
-        decimals=1,
-        same=(),
-        keep=True,
-        words=(("beyond", False),),
-    ),
-    "sensitivity": Shape(
-        by=("id",),
-        count="",
-        same=(),
-        keep=True,
-        mixed=("id", "baseline_carried_forward", "complete_pairs"),
-    ),
-    "checks": Shape(by=("id",), of=""),
-    "specifications": Shape(
-        by=("window", "value", "completeness", "headache_day", "before", "lost"),
-        count="",
-        same=(),
-        keep=True,
-        mixed=("lost", "baseline carried forward", "complete pairs only"),
-    ),
-    "traps": Shape(by=("id",), count="", numbers=(), words=(("detail", None), ("flagged", False))),
-    "safety": Shape(
-        by=("harm", "event", "reported", "per", "statistic"),
-        group="group",
-        people=("patients",),
-        same=("harm", "reported", "per"),
-    ),
-    "cost": Shape(
-        by=("topic", "visit", "currency", "basis", "statistic"),
-        numbers=("estimate", "ci_low", "ci_high", "p25", "p75"),
-        same=(),
-        keep=True,
-    ),
-    "cost_plane": Shape(
-        by=("currency", "basis", "difference_low", "cost_low"),
-        of="",
-        count="",
-        numbers=("share",),
-        intervals=(),
-        decimals=1,
-        same=(),
-        keep=True,
-    ),
-    "benchmark": Shape(
-        by=("block", "kind", "trial", "arm"),
-        count="",
-        numbers=(
-            "change",
-            "ci_low",
-            "ci_high",
-            "baseline",
-            "se",
-            "df",
-            "romc",
-            "romc_low",
-            "romc_high",
-            "difference",
-            "difference_low",
-            "difference_high",
-        ),
-        intervals=(("change", "ci_low", "ci_high"), ("romc", "romc_low", "romc_high")),
-        decimals=1,
-        fine=("romc", "romc_low", "romc_high"),
-        same=(),
-        only=("block", "clinic"),
-    ),
-    "relapse": Shape(
-        by=("rule",),
-        group="group",
-        of="",
-        count="",
-        numbers=(
-            "free_at_horizon",
-            "free_low",
-            "free_high",
-            "rmst_days",
-            "rmst_se",
-            "rmst_low",
-            "rmst_high",
-        ),
-        intervals=(),
-        decimals=0,
-        same=(),
-    ),
-    "control_chart": Shape(
-        by=("chart", "month"),
-        of="",
-        numbers=("value", "low", "high", "moving_range", "centre", "range_high"),
-        intervals=(),
-        decimals=1,
-        share=False,
-        words=(("signals", None),),
-    ),
-    "funnel": Shape(
-        by=("therapist",),
-        of="",
-        count="",
-        numbers=(
-            "observed",
-            "low_998",
-            "high_998",
-            "expected",
-            "difference",
-            "se",
-            "target",
-            "tau2",
-            "z",
-            "low_95",
-            "high_95",
-        ),
-        intervals=(),
-        decimals=1,
-        words=(("flag", False),),
-    ),
-    "dose": Shape(
-        by=("dose", "statistic", "level"),
-        of="",
-        count="",
-        numbers=("estimate", "ci_low", "ci_high", "dose_low", "dose_high"),
-        same=(),
-        keep=True,
-    ),
-    "claims": Shape(
-        by=("row", "part"),
-        numbers=("estimate", "ci_low", "ci_high", "p_value", "p_adjusted"),
-        fine=("p_value", "p_adjusted"),
-        people=("patients",),
-        same=(),
-        keep=True,
-        words=(("verdict", "cannot tell"), ("reason", "small numbers are hidden")),
-    ),
-}
+def read_shape(table: str, **more: Any) -> Shape:
+    """Find the shape of a table in its contract; `more` says what the contract does not."""
+    spec = TABLES[table]
+    rules = {name: column.disclosure for name, column in spec.columns.items()}
+    estimates = {c: r for c, r in rules.items() if r.n and spec.columns[c].kind == "float"}
+    intervals = tuple((c, *r.limits) for c, r in estimates.items() if r.limits)
+    plain = {r.decimals for r in estimates.values() if not r.again} - {2}
+    digits = [d for d in plain if d is not None]
+    verdicts = tuple((c, False) for c, r in rules.items() if r.n and spec.columns[c].kind == "bool")
+    names = {c: c if c in rules else "" for c in ("group", "n", "of", "count")}
+    found = {
+        "by": tuple(k for k in spec.key if k != "group"),
+        "numbers": tuple(dict.fromkeys([*(c for i in intervals for c in i), *estimates])),
+        "intervals": intervals,
+        "decimals": digits[0] if len(digits) == len(plain) == 1 else None,
+        "fine": tuple(c for c, r in estimates.items() if r.decimals == 2),
+        "only": spec.own,
+        "words": verdicts + more.pop("words", ()),
+        "same": (),
+    }
+    return Shape(**(found | names | more))
 
+
+# Table -> its shape. To release a further table of this kind, give it a contract in
+# `headway.tables` with the columns `redacted` and `note`, and list it here with what is special.
+_SPECIAL: dict[str, dict[str, Any]] = {
+    "expected": {"keep": True},
+    "sensitivity": {
+        "keep": True,
+        "mixed": ("id", "baseline_carried_forward", "complete_pairs"),
+    },
+    "checks": {"same": None},
+    "specifications": {
+        "keep": True,
+        "mixed": ("lost", "baseline carried forward", "complete pairs only"),
+    },
+    "traps": {"same": None, "words": (("detail", None),)},
+    "safety": {"same": ("harm", "reported", "per"), "people": ("patients",)},
+    "cost": {"keep": True},
+    "cost_plane": {"keep": True},
+    "benchmark": {},
+    "relapse": {},
+    "control_chart": {"same": None},
+    "funnel": {"same": None},
+    "dose": {"keep": True},
+    "claims": {
+        "people": ("patients",),
+        "keep": True,
+        "words": (("verdict", "cannot tell"), ("reason", "small numbers are hidden")),
+    },
+}
+SHAPES = {table: read_shape(table, **more) for table, more in _SPECIAL.items()}
 
 N_WITHHELD = "its number of people is hidden, since a small one would follow from it"
 # Columns of remarks, and the numbers of people and of what people bring that stand in them.
@@ -398,11 +293,12 @@ def release_statistics(
         share = (count.notna() & (n > 0)).to_numpy(dtype=bool)
         if "unit" in frame:
             share = share & frame["unit"].eq("percent").to_numpy(dtype=bool)
-        share = share & shape.share
         again = share & ~hidden
         frame.loc[again, estimate] = 100 * count[again] / n[again]
         if "interval" in frame:
-            score = again & frame["interval"].str.contains("Wilson", na=False).to_numpy(dtype=bool)
+            score = again & frame["interval"].str.contains("[Ww]ilson", na=False).to_numpy(
+                dtype=bool
+            )
             bounds = wilson(count[score], n[score])
             frame.loc[score, low], frame.loc[score, high] = 100 * bounds[0], 100 * bounds[1]
             again = again & ~score
@@ -420,7 +316,7 @@ def release_statistics(
         )
         plain = tuple(c for c in shape.numbers if c not in shape.fine)
         precision.coarsen(frame, exact, plain, decimals)
-        precision.coarsen(frame, exact, shape.fine, np.full(len(frame), 2))
+        precision.coarsen(frame, own, shape.fine, np.full(len(frame), 2))
         precision.hide_values_of_single_people(frame, exact_n, shape.numbers, preset)
     numbers = list(shape.numbers)
     frame.loc[hidden, numbers] = NAN

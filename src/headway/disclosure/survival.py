@@ -208,4 +208,4 @@ def release_survival(
             gone = risk - shown[curve.events].to_numpy() - np.append(risk[1:], NAN)
             shown[curve.left] = gone
         parts.append(shown)
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat(parts)
