@@ -7,8 +7,8 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 ORDER = (
-    "errors",  # before all rooms: what every room raises
-    "messages",
+    "messages",  # before all rooms: sentences
+    "errors",  # what every room raises
     "tables",
     "config",
     "effects",

@@ -34,6 +34,7 @@ from headway.disclosure.presets import Preset, explain
 from headway.disclosure.statistics import SHAPES, enter_statistics, release_statistics
 from headway.disclosure.suppress import Ledger
 from headway.disclosure.survival import CURVES, enter_curve, release_survival
+from headway.messages import withhold
 from headway.outcomes.change.attrition import newcombe_interval
 from headway.outcomes.change.change import wilson
 from headway.tables import conform
@@ -287,7 +288,7 @@ def _enter_flow(
         if account != "people":
             # A total of rows is printed as the sum of its printed parts: it says nothing more.
             for row in part.itertuples():
-                if not np.isnan(row.n) and row.step != "in the file":
+                if not np.isnan(row.n) and row.step != "in_the_file":
                     people[row.Index] = ledger.add(("flow", account, item, row.step), row.n, _STEP)
             continue
         outcome, comparison = items.get(item, (str(item), "only in flow"))
@@ -509,13 +510,14 @@ def release_flow(frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.DataFr
     frame["n"] = frame["n"].map(preset.round).mask(hidden)
     frame["of"] = frame["of"].map(preset.round).mask(of)
     for item, part in frame[frame["account"] == "rows"].groupby("item", sort=False):
-        total = part.index[part["step"] == "in the file"]
+        total = part.index[part["step"] == "in_the_file"]
         value = float(part["n"].drop(total).fillna(0).sum())
         frame.loc[total, "n"] = value
         frame.loc[frame["item"].eq(item) & frame["account"].eq("rows"), "of"] = value
     # Remarks on files count rows, cells and resources as they are.
     files = frame["account"] != "people"
-    frame.loc[files, "note"] = frame.loc[files, "note"].str.replace(r"\d+", "n", regex=True)
+    notes = frame["note"].map(withhold, na_action="ignore").astype(frame["note"].dtype)
+    frame["note"] = frame["note"].mask(files, notes)
     _redact(frame, hidden, preset)
     return frame
 

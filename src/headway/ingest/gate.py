@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from headway.errors import Problem
 from headway.ingest.cells import ident, literal
+from headway.messages import Message, term
 
 if TYPE_CHECKING:
     import duckdb
@@ -29,7 +30,7 @@ LISTS = (
     "other_complaints",
 )
 
-DROP = "remove the column before export, or list it under `drop:` in clinic.yaml"
+DROP = "remedy.drop"
 
 # Column names, in the languages that exports of headache clinics come in (en, de, es, fr, it,
 # nl, pt). Compared after lower case and with everything but letters and digits as a separator.
@@ -222,16 +223,10 @@ _CONTENT: dict[str, str] = {
 # Anchored or loose forms that a plain number or a day such as 12-28 would not match are left to
 # the tests of numbers below.
 _REMEDY: dict[str, str] = {
-    "full_date": (
-        "give days since the first session instead; for dates that were shifted, declare "
-        "`offset_from:` in clinic.yaml; else list the column under `drop:`"
-    ),
-    "age_over_89": (
-        "let clinic.yaml make bands of the ages (`band:`, which puts 90 and over into one), or "
-        "list the column under `drop:`"
-    ),
-    "postcode": "keep at most the first three digits, or list the column under `drop:`",
-    "free_text": "list the column under `drop:`; remarks are never read",
+    "full_date": "remedy.full_date",
+    "age_over_89": "remedy.age_over_89",
+    "postcode": "remedy.postcode",
+    "free_text": "remedy.free_text",
 }
 # Numbers below it are neither an age over 89 nor anyone's number.
 _SMALLEST_NUMBER = 89.0
@@ -264,7 +259,7 @@ def check_names(file: str, columns: Sequence[str]) -> list[Problem]:
                 Problem(
                     file,
                     found,
-                    f"the name says that the column holds: {found.replace('_', ' ')}",
+                    Message("problem.name_says", what=term("identifier", found)),
                     column=column,
                     remedy=DROP,
                 )
@@ -379,7 +374,7 @@ def check_content(
             Problem(
                 stage.source.name,
                 rule,
-                f"{count} cell(s) look like: {rule.replace('_', ' ')}",
+                Message("problem.cells_look_like", n=count, what=term("identifier", rule)),
                 column=own,
                 remedy=_REMEDY.get(rule, DROP),
                 count=count,
@@ -428,10 +423,13 @@ def check_file_name(file: str, what: str = "file") -> list[Problem]:
     # The name is what is wrong with the file, so the message does not repeat it.
     return [
         Problem(
-            f"(a {what})",
+            "",
             rule,
-            f"the name of a {what} holds: {rule.replace('_', ' ')}",
-            remedy=f"rename the {what}",
+            Message(
+                "problem.name_of_sheet_holds" if what == "sheet" else "problem.name_of_file_holds",
+                what=term("identifier", rule),
+            ),
+            remedy="remedy.rename_sheet" if what == "sheet" else "remedy.rename_file",
         )
         for rule in hit
     ]
@@ -444,8 +442,8 @@ def check_header_cells(file: str, header: Sequence[str]) -> list[Problem]:
         Problem(
             file,
             rule,
-            f"the name of column number {i} looks like: {rule.replace('_', ' ')}",
-            remedy="rename the column, or export without it",
+            Message("problem.column_name_looks_like", number=i, what=term("identifier", rule)),
+            remedy="remedy.rename_column",
         )
         for i, column in enumerate(header, start=1)
         for rule in rules

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from headway.effects import recover
 from headway.ingest.trials.columns import ALLOWED, ARM_SIGNS, NUMBERS, REQUIRED
 from headway.ingest.trials.files import File
+from headway.messages import Message
 from headway.tables import COMPARATORS, CONTRAST_SIGNS
 from headway.tables.risk_tools import RISK_TOOLS
 
@@ -52,12 +53,12 @@ def check_file(file: File, review: Mapping[str, Any]) -> None:
             file.report(
                 empty_cell,
                 "sign_not_declared",
-                "does not say what a positive number means",
+                "problem.sign_not_said",
                 column,
-                f"one of {', '.join(CONTRAST_SIGNS)}",
+                Message("remedy.one_of", words=list(CONTRAST_SIGNS)),
             )
         else:
-            file.report(empty_cell, "required", "is empty", column, "type what the source prints")
+            file.report(empty_cell, "required", "problem.empty", column, "remedy.as_printed")
     if file.kind == "risk_of_bias":
         _check_risk(file, review)
         return
@@ -67,17 +68,17 @@ def check_file(file: File, review: Mapping[str, Any]) -> None:
             file.report(
                 bad,
                 "unknown_word",
-                "is not in the vocabulary",
+                "problem.not_in_vocabulary",
                 column,
-                f"one of {', '.join(words)}",
+                Message("remedy.one_of", words=list(words)),
             )
     outcomes = list(review["outcomes"])
     file.report(
         (rows["outcome"] != "") & ~rows["outcome"].isin(outcomes),
         "unknown_outcome",
-        "is not declared in review.yaml",
+        "problem.unknown_outcome",
         "outcome",
-        f"one of {', '.join(outcomes)}",
+        Message("remedy.one_of", words=list(outcomes)),
     )
     if file.kind == "arms":
         _check_arms(file)
@@ -88,13 +89,17 @@ def check_file(file: File, review: Mapping[str, Any]) -> None:
         file.report(
             (signs != "") & ~signs.isin(CONTRAST_SIGNS),
             "unknown_word",
-            "is not in the vocabulary",
+            "problem.not_in_vocabulary",
             "positive_means",
-            f"one of {', '.join(CONTRAST_SIGNS)}",
+            Message("remedy.one_of", words=list(CONTRAST_SIGNS)),
         )
     reversed_limits = rows["ci_low"] > rows["ci_high"]
     file.report(
-        reversed_limits, "limits_reversed", "is above the upper limit", "ci_low", "swap the limits"
+        reversed_limits,
+        "limits_reversed",
+        "problem.limits_reversed",
+        "ci_low",
+        "remedy.swap_limits",
     )
     key = {
         "arms": ["trial", "arm", "outcome", "timepoint", "kind"],
@@ -111,9 +116,9 @@ def check_file(file: File, review: Mapping[str, Any]) -> None:
     file.report(
         rows.duplicated(key),
         "duplicate",
-        "repeats an earlier row",
+        "problem.repeats_row",
         key[0],
-        f"one row per {' x '.join(key)}",
+        Message("remedy.one_row_per", columns=key),
     )
 
 
@@ -128,17 +133,17 @@ def _check_risk(file: File, review: Mapping[str, Any]) -> None:
         file.report(
             (rows[column] != "") & ~rows[column].isin(list(words)),
             "unknown_word",
-            "is not in the vocabulary",
+            "problem.not_in_vocabulary",
             column,
-            f"one of {', '.join(words)}",
+            Message("remedy.one_of", words=list(words)),
         )
     key = ["trial", "outcome", "domain"]
     file.report(
         rows.duplicated(key),
         "duplicate",
-        "repeats an earlier row",
+        "problem.repeats_row",
         "domain",
-        f"one row per {' x '.join(key)}",
+        Message("remedy.one_row_per", columns=key),
     )
 
 
@@ -146,26 +151,16 @@ def _report_words(file: File, column: str, text: pd.Series, bad: pd.Series) -> N
     """Say of each cell that is no number what it looks like, without repeating it."""
     comma = bad & text.str.match(_COMMA)
     date = bad & ~comma & text.str.match(_DATE)
+    file.report(comma, "decimal_comma", "problem.decimal_comma", column, "remedy.decimal_comma")
     file.report(
-        comma,
-        "decimal_comma",
-        "has a decimal comma",
-        column,
-        'write a point, or declare `decimal: ","` for the file',
-    )
-    file.report(
-        date,
-        "spreadsheet_date",
-        "is a date: a spreadsheet may have turned a number or a range into it",
-        column,
-        "type the number again in a cell formatted as text",
+        date, "spreadsheet_date", "problem.spreadsheet_date", column, "remedy.spreadsheet_date"
     )
     file.report(
         bad & ~comma & ~date,
         "not_a_number",
-        "is no number",
+        "problem.not_a_number",
         column,
-        "write the number alone, with the declared decimal mark",
+        "remedy.number_with_mark",
     )
 
 
@@ -175,30 +170,17 @@ def _check_contrasts(file: File) -> None:
     known = rows[["se", "t", "f"]].notna().any(axis=1) | (rows["p"] != "")
     known |= rows[["ci_low", "ci_high"]].notna().all(axis=1)
     file.report(
-        ~known,
-        "no_uncertainty",
-        "an effect without an interval, a standard error, t, F or p",
-        "effect",
-        "type one of ci_low and ci_high, se, t, f, p as the source prints it; an effect without "
-        "any cannot be weighed",
+        ~known, "no_uncertainty", "problem.no_uncertainty", "effect", "remedy.no_uncertainty"
     )
-    file.report(rows["se"] < 0, "negative_se", "is negative", "se", "check the sign")
+    file.report(rows["se"] < 0, "negative_se", "problem.negative", "se", "remedy.check_sign")
+    file.report(rows["f"] < 0, "negative_f", "problem.negative", "f", "remedy.negative_f")
     file.report(
-        rows["f"] < 0, "negative_f", "is negative", "f", "an F is never negative; is it a t?"
-    )
-    file.report(
-        rows["n_total"] < 2,
-        "n_too_small",
-        "is below 2",
-        "n_total",
-        "type the participants of both arms together",
+        rows["n_total"] < 2, "n_too_small", "problem.below_2", "n_total", "remedy.both_arms"
     )
     bad_p = rows["p"].ne("") & rows["p"].map(
         lambda text: math.isnan(recover.p_bounds(text)[0])
     ).astype(bool)
-    file.report(
-        bad_p, "p_unreadable", "is no p value", "p", "write it as printed: 0.03, < 0.001 or n.s."
-    )
+    file.report(bad_p, "p_unreadable", "problem.no_p_value", "p", "remedy.no_p_value")
 
 
 def _descends(rows: pd.DataFrame) -> pd.Series:
@@ -213,61 +195,53 @@ def _check_arms(file: File) -> None:
     file.report(
         change & (rows["positive_means"] == ""),
         "sign_not_declared",
-        "a change without a declared sign",
+        "problem.change_without_sign",
         "positive_means",
-        f"one of {', '.join(ARM_SIGNS)}",
+        Message("remedy.one_of", words=list(ARM_SIGNS)),
     )
     bad = (rows["positive_means"] != "") & ~rows["positive_means"].isin(ARM_SIGNS)
     file.report(
         bad,
         "unknown_word",
-        "is not in the vocabulary",
+        "problem.not_in_vocabulary",
         "positive_means",
-        f"one of {', '.join(ARM_SIGNS)}",
+        Message("remedy.one_of", words=list(ARM_SIGNS)),
     )
-    file.report(
-        rows["n"] < 2,
-        "n_too_small",
-        "is below 2",
-        "n",
-        "an arm needs two participants to have a spread; type the number analysed",
-    )
+    file.report(rows["n"] < 2, "n_too_small", "problem.below_2", "n", "remedy.n_of_arm")
     for column in ("sd", "se", "baseline_sd"):
         file.report(
-            rows[column] < 0,
-            "negative_sd",
-            "is negative",
-            column,
-            "a spread is never negative: check the column or the sign",
+            rows[column] < 0, "negative_sd", "problem.negative", column, "remedy.negative_sd"
         )
     file.report(
         (rows["kind"] == "events") & (rows["events"].isna()),
         "required",
-        "is empty",
+        "problem.empty",
         "events",
-        "type the participants with the event",
+        "remedy.events",
     )
     file.report(
         rows["events"] > rows["n"],
         "events_above_n",
-        "is above n",
+        "problem.above_n",
         "events",
-        "type participants, not a percentage",
+        "remedy.no_percentage",
     )
-    file.report(rows["events"] < 0, "negative_events", "is negative", "events", "check the column")
+    file.report(
+        rows["events"] < 0, "negative_events", "problem.negative", "events", "remedy.check_column"
+    )
     order = ["range_low", "q1", "median", "q3", "range_high"]
     file.report(
         _descends(rows[order]),
         "quantiles_reversed",
-        "smallest value, quartiles, median and largest value do not ascend",
+        "problem.quantiles_reversed",
         "median",
-        "check which number is which",
+        "remedy.quantiles_reversed",
     )
     control = rows["role"] == "control"
     file.report(
         control & (rows["comparator"] == ""),
         "required",
-        "a control arm without its kind",
+        "problem.control_without_kind",
         "comparator",
-        f"one of {', '.join(COMPARATORS)}",
+        Message("remedy.one_of", words=list(COMPARATORS)),
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 from headway.effects.units import UNITS
 from headway.errors import Problem
+from headway.messages import Message, term
 
 
 def check_names(review: Mapping[str, Any]) -> list[Problem]:
@@ -15,16 +16,18 @@ def check_names(review: Mapping[str, Any]) -> list[Problem]:
 
     def point(kind: str, name: str, known: Iterable[str], place: str) -> None:
         if name not in known:
-            text = f"'{place}' names the {kind} '{name}', which is not declared"
-            problems.append(
-                Problem("review.yaml", f"unknown_{kind}", text, remedy=f"known: {', '.join(known)}")
+            text = Message(
+                "problem.undeclared", kind=term("declared", kind), place=place, name=name
             )
+            remedy = Message("remedy.known", names=list(known))
+            problems.append(Problem("review.yaml", f"unknown_{kind}", text, remedy=remedy))
 
     for id, outcome in review["outcomes"].items():
         point("unit", outcome["unit"], UNITS, f"outcomes.{id}.unit")
     comparisons = [c["id"] for c in review["comparisons"]]
     for id in sorted({c for c in comparisons if comparisons.count(c) > 1}):
-        problems.append(Problem("review.yaml", "duplicate", f"the comparison '{id}' stands twice"))
+        text = Message("problem.comparison_twice", name=id)
+        problems.append(Problem("review.yaml", "duplicate", text))
     for comparison in review["comparisons"]:
         point(
             "outcome",
@@ -55,11 +58,7 @@ def check_names(review: Mapping[str, Any]) -> list[Problem]:
             point("covariate", name, ["baseline", *covariates], f"{place}.recompute.adjust")
         if ("estimate" in entry) == ("from_pooled" in entry):
             problems.append(
-                Problem(
-                    "review.yaml",
-                    "published",
-                    f"'{place}' needs either `estimate` or `from_pooled`",
-                )
+                Problem("review.yaml", "published", Message("problem.published", place=place))
             )
     for check in review["consistency"]:
         for outcome in check["outcomes"]:
@@ -79,7 +78,7 @@ def _check_target(target: Mapping[str, Any], place: str) -> list[Problem]:
         Problem(
             "review.yaml",
             "recompute",
-            f"'{place}.recompute' does not say {', '.join(absent)}",
-            remedy="a comparison; or trial, outcome and timepoint with two arms, one arm or adjust",
+            Message("problem.recompute", place=place, names=absent),
+            remedy="remedy.recompute",
         )
     ]
