@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from headway.effects import recover
@@ -25,9 +25,50 @@ _DATE = (
 )
 _COMMA = r"^[-+\u2212]?\d+,\d+$"
 
+# Columns that tell the rows of a file apart.
+_KEYS = {
+    "arms": ["trial", "arm", "outcome", "timepoint", "kind"],
+    "contrasts": ["trial", "treatment_arm", "control_arm", "outcome", "timepoint", "effect_type"],
+    "pooled": ["outcome", "subgroup", "timepoint"],
+}
+
 
 def check_file(file: File, review: Mapping[str, Any]) -> None:
     """Hold every cell against its rule and turn number columns into numbers."""
+    rows = file.rows
+    _read_numbers(file)
+    _check_required(file)
+    if file.kind == "risk_of_bias":
+        _check_risk(file, review)
+        return
+    for column, words in ALLOWED.items():
+        if column in rows.columns:
+            _check_words(file, column, words)
+    file.report(
+        (rows["outcome"] != "") & ~rows["outcome"].isin(list(review["outcomes"])),
+        "unknown_outcome",
+        "problem.unknown_outcome",
+        "outcome",
+        Message("remedy.one_of", words=list(review["outcomes"])),
+    )
+    if file.kind == "arms":
+        _check_arms(file)
+    else:
+        if file.kind == "contrasts":
+            _check_contrasts(file)
+        _check_words(file, "positive_means", CONTRAST_SIGNS)
+    file.report(
+        rows["ci_low"] > rows["ci_high"],
+        "limits_reversed",
+        "problem.limits_reversed",
+        "ci_low",
+        "remedy.swap_limits",
+    )
+    _check_key(file, _KEYS[file.kind])
+
+
+def _read_numbers(file: File) -> None:
+    """Turn number columns into numbers, and report what is none."""
     import pandas as pd
 
     rows = file.rows
@@ -39,115 +80,61 @@ def check_file(file: File, review: Mapping[str, Any]) -> None:
         plain = text.str.replace("\u2212", "-", regex=False)
         numbers = pd.to_numeric(plain.where(plain != "", None), errors="coerce")
         numbers = numbers.where(~numbers.isin([float("inf"), float("-inf")]))
-        _report_words(file, column, text, (text != "") & numbers.isna())
+        _report_no_number(file, column, text, (text != "") & numbers.isna())
         rows[column] = numbers
+
+
+def _check_required(file: File) -> None:
+    """Report empty cells of columns that a row needs."""
+    rows = file.rows
     for column in REQUIRED[file.kind]:
         if column in file.absent:
             continue  # one message for the column, none for each of its cells
+        if column == "n":  # a trial may not print it; the row is then shown and not pooled
+            continue
         empty_cell = rows[column].isna() | (rows[column] == "")
         if f"{column}_text" in rows.columns:
             empty_cell = rows[f"{column}_text"] == ""
-        if column == "n":  # a trial may not print it; the row is then shown and not pooled
-            continue
         if column == "positive_means":
-            file.report(
-                empty_cell,
-                "sign_not_declared",
-                "problem.sign_not_said",
-                column,
-                Message("remedy.one_of", words=list(CONTRAST_SIGNS)),
-            )
+            remedy = Message("remedy.one_of", words=CONTRAST_SIGNS)
+            file.report(empty_cell, "sign_not_declared", "problem.sign_not_said", column, remedy)
         else:
             file.report(empty_cell, "required", "problem.empty", column, "remedy.as_printed")
-    if file.kind == "risk_of_bias":
-        _check_risk(file, review)
-        return
-    for column, words in ALLOWED.items():
-        if column in rows.columns:
-            bad = (rows[column] != "") & ~rows[column].isin(words)
-            file.report(
-                bad,
-                "unknown_word",
-                "problem.not_in_vocabulary",
-                column,
-                Message("remedy.one_of", words=list(words)),
-            )
-    outcomes = list(review["outcomes"])
+
+
+def _check_words(file: File, column: str, words: Iterable[str]) -> None:
+    """Report cells that are not in the column's vocabulary."""
+    cells, words = file.rows[column], list(words)
     file.report(
-        (rows["outcome"] != "") & ~rows["outcome"].isin(outcomes),
-        "unknown_outcome",
-        "problem.unknown_outcome",
-        "outcome",
-        Message("remedy.one_of", words=list(outcomes)),
+        (cells != "") & ~cells.isin(words),
+        "unknown_word",
+        "problem.not_in_vocabulary",
+        column,
+        Message("remedy.one_of", words=words),
     )
-    if file.kind == "arms":
-        _check_arms(file)
-    else:
-        if file.kind == "contrasts":
-            _check_contrasts(file)
-        signs = rows["positive_means"]
-        file.report(
-            (signs != "") & ~signs.isin(CONTRAST_SIGNS),
-            "unknown_word",
-            "problem.not_in_vocabulary",
-            "positive_means",
-            Message("remedy.one_of", words=list(CONTRAST_SIGNS)),
-        )
-    reversed_limits = rows["ci_low"] > rows["ci_high"]
+
+
+def _check_key(file: File, key: list[str], column: str = "") -> None:
+    """Report rows that repeat a key, at its first column unless another is named."""
     file.report(
-        reversed_limits,
-        "limits_reversed",
-        "problem.limits_reversed",
-        "ci_low",
-        "remedy.swap_limits",
-    )
-    key = {
-        "arms": ["trial", "arm", "outcome", "timepoint", "kind"],
-        "contrasts": [
-            "trial",
-            "treatment_arm",
-            "control_arm",
-            "outcome",
-            "timepoint",
-            "effect_type",
-        ],
-        "pooled": ["outcome", "subgroup", "timepoint"],
-    }[file.kind]
-    file.report(
-        rows.duplicated(key),
+        file.rows.duplicated(key),
         "duplicate",
         "problem.repeats_row",
-        key[0],
+        column or key[0],
         Message("remedy.one_row_per", columns=key),
     )
 
 
 def _check_risk(file: File, review: Mapping[str, Any]) -> None:
     """Rules for judgements of risk of bias: the words of the declared tool."""
-    rows, tool = file.rows, RISK_TOOLS[review["risk_of_bias"]["tool"]]
-    for column, words in (
-        ("domain", tool.domains),
-        ("judgement", tool.levels),
-        ("outcome", review["outcomes"]),
-    ):
-        file.report(
-            (rows[column] != "") & ~rows[column].isin(list(words)),
-            "unknown_word",
-            "problem.not_in_vocabulary",
-            column,
-            Message("remedy.one_of", words=list(words)),
-        )
-    key = ["trial", "outcome", "domain"]
-    file.report(
-        rows.duplicated(key),
-        "duplicate",
-        "problem.repeats_row",
-        "domain",
-        Message("remedy.one_row_per", columns=key),
-    )
+    tool = RISK_TOOLS[review["risk_of_bias"]["tool"]]
+    _check_words(file, "domain", tool.domains)
+    _check_words(file, "judgement", tool.levels)
+    _check_words(file, "outcome", review["outcomes"])
+    _check_key(file, ["trial", "outcome", "domain"], "domain")
 
 
-def _report_words(file: File, column: str, text: pd.Series, bad: pd.Series) -> None:
+def _report_no_number(file: File, column: str, text: pd.Series, bad: pd.Series) -> None:
     """Say of each cell that is no number what it looks like, without repeating it."""
     comma = bad & text.str.match(_COMMA)
     date = bad & ~comma & text.str.match(_DATE)
@@ -197,16 +184,9 @@ def _check_arms(file: File) -> None:
         "sign_not_declared",
         "problem.change_without_sign",
         "positive_means",
-        Message("remedy.one_of", words=list(ARM_SIGNS)),
+        Message("remedy.one_of", words=ARM_SIGNS),
     )
-    bad = (rows["positive_means"] != "") & ~rows["positive_means"].isin(ARM_SIGNS)
-    file.report(
-        bad,
-        "unknown_word",
-        "problem.not_in_vocabulary",
-        "positive_means",
-        Message("remedy.one_of", words=list(ARM_SIGNS)),
-    )
+    _check_words(file, "positive_means", ARM_SIGNS)
     file.report(rows["n"] < 2, "n_too_small", "problem.below_2", "n", "remedy.n_of_arm")
     for column in ("sd", "se", "baseline_sd"):
         file.report(
@@ -243,5 +223,5 @@ def _check_arms(file: File) -> None:
         "required",
         "problem.control_without_kind",
         "comparator",
-        Message("remedy.one_of", words=list(COMPARATORS)),
+        Message("remedy.one_of", words=COMPARATORS),
     )
