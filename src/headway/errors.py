@@ -11,10 +11,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
+from headway.messages import say, speaking, t
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong with an input, with the place and the rule but never the value."""
+    """One thing that is wrong with an input, with the place and the rule but never the value.
+
+    `message` and `remedy` are messages (`headway.messages`); as text a problem speaks English.
+    """
 
     file: str
     rule: str
@@ -25,14 +30,15 @@ class Problem:
     count: int | None = None
 
     def __str__(self) -> str:
-        place = self.file
-        if self.line is not None:
-            place += f", line {self.line}"
-        if self.column:
-            place += f", column '{self.column}'"
-        text = f"{place}: {self.message} [{self.rule}]"
-        if self.remedy:
-            text += f" What to do: {self.remedy}"
+        with speaking("en"):
+            place = [self.file or t("frame.this_source")]
+            if self.line is not None:
+                place.append(t("frame.line_n", n=self.line))
+            if self.column:
+                place.append(t("problem.column", name=self.column))
+            text = f"{', '.join(place)}: {say(self.message)} [{self.rule}]"
+            if self.remedy:
+                text += f" {t('frame.what_to_do_remedy', remedy=say(self.remedy))}"
         return text
 
 
@@ -44,23 +50,15 @@ class UserError(Exception):
     def __init__(self, message: str, problems: Iterable[Problem] = ()) -> None:
         self.message = message
         self.problems = tuple(problems)
-        super().__init__("\n".join([message, *(f"  - {p}" for p in self.problems)]))
+        with speaking("en"):
+            head = say(message)
+        super().__init__("\n".join([head, *(f"  - {p}" for p in self.problems)]))
 
     def as_problems(self) -> list[dict[str, object]]:
-        """List the problems as plain data, for a status file or a page."""
+        """List the problems for a status file or a page: messages, and `text` in English."""
         if not self.problems:
-            return [
-                {
-                    "file": "",
-                    "rule": type(self).__name__,
-                    "column": "",
-                    "line": None,
-                    "count": None,
-                    "message": self.message,
-                    "remedy": "",
-                    "text": self.message,
-                }
-            ]
+            alone = Problem("", type(self).__name__, self.message)
+            return [{**asdict(alone), "text": str(self)}]
         return [{**asdict(problem), "text": str(problem)} for problem in self.problems]
 
 

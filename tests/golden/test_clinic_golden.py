@@ -99,8 +99,8 @@ def test_stored_zeros_are_found_and_refused_until_declared(shared: Path, tmp_pat
         ingest(folder)
     found = {p.column: p for p in caught.value.problems}
     assert set(found) == {"f2", "f5"}
-    assert "75 of" in found["f2"].message and "pk2" in str(found["f2"])
-    assert "100 of" in found["f5"].message and "pk5" in str(found["f5"])
+    assert "75 of" in str(found["f2"]) and "pk2" in str(found["f2"])
+    assert "100 of" in str(found["f5"]) and "pk5" in str(found["f5"])
 
 
 def test_read_literally_the_same_file_would_flatter_usual_care(

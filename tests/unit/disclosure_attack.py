@@ -305,7 +305,7 @@ def _flow(a: Attack, released: pd.DataFrame, true: pd.DataFrame, cohort: pd.Data
         if np.isnan(t["n"]):
             continue
         if t["account"] != "people":
-            if t["step"] != "in the file":
+            if t["step"] != "in_the_file":
                 a.see((t["account"], t["item"], t["step"]), t["n"], r["n"])
             continue
         outcome, comparison = items.get(t["item"], (t["item"], "-"))

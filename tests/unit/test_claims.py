@@ -152,7 +152,7 @@ def test_the_rows_are_those_of_the_brief(shared: Path) -> None:
         (lambda d: d["claims"][0].pop("causal"), "required"),
         (lambda d: d["claims"][1].update(row=1), "used twice"),
         (lambda d: d["claims"][3]["parts"]["refers"]["rule"].update(low=90), "below high"),
-        (lambda d: d["claims"][3]["parts"]["refers"]["rule"].pop("why"), "oneOf"),
+        (lambda d: d["claims"][3]["parts"]["refers"]["rule"].pop("why"), r"rule\.why' is required"),
         (lambda d: d["claims"][3].update(claim="claim.said.nothing"), "catalogue lacks"),
         (lambda d: d["regions"]["sites"]["face"].append("eye"), "two regions"),
         (lambda d: d["regions"]["muscles"].update(scm=["tail"]), "no sites"),

@@ -12,6 +12,7 @@ from scipy import stats
 from headway import disclosure, tables
 from headway.disclosure import PRESETS, release
 from headway.disclosure.suppress import Ledger
+from headway.messages import Message
 from headway.outcomes.change.change import summarise_change
 from tests.unit.disclosure_attack import Attack, attack
 from tests.unit.simulated_clinic import CLINIC, printed, simulated
@@ -229,7 +230,7 @@ def test_random_two_way_tables_hold(preset: str, seed: int) -> None:
 
 def test_an_account_of_rows_does_not_tell_a_single_row() -> None:
     """The total of a file is printed as the sum of its printed parts."""
-    account = [("in the file", 5600.0), ("kept", 5599.0), ("quarantined", 1.0)]
+    account = [("in_the_file", 5600.0), ("kept", 5599.0), ("quarantined", 1.0)]
     rows = [
         {
             "account": "rows",
@@ -245,7 +246,7 @@ def test_an_account_of_rows_does_not_tell_a_single_row() -> None:
         flow = tables.conform("flow", pd.DataFrame(rows))
         out = release({"flow": flow}, PRESETS[preset])["flow"].set_index("step")
         assert np.isnan(out.loc["quarantined", "n"])
-        assert out.loc["in the file", "n"] == out.loc["kept", "n"]
+        assert out.loc["in_the_file", "n"] == out.loc["kept", "n"]
         assert (out["of"] == out.loc["kept", "n"]).all()
 
 
@@ -261,19 +262,19 @@ def test_remarks_on_files_and_the_gate_print_no_number() -> None:
     """A gate that asks for 7 and finds a hidden 1 to 7 would have found 7."""
     common = {"of": NAN, "redacted": False}
     rows = [
-        {"account": "gate", "item": "patients", "step": "alike in age", "n": 7.0}
-        | {"note": "k-anonymity; the gate asks for 7"},
-        {"account": "rows", "item": "bundle.json", "step": "in the file", "n": 43.0}
-        | {"note": "46 resources, ignored: 3"},
+        {"account": "gate", "item": "patients", "step": "smallest_group", "n": 7.0}
+        | {"note": Message("account.k_anonymity", n=7, columns=["age"])},
+        {"account": "rows", "item": "bundle.json", "step": "in_the_file", "n": 43.0}
+        | {"note": Message("account.resources", n=46, ignored=["account.none"])},
         {"account": "rows", "item": "bundle.json", "step": "kept", "n": 43.0, "note": None},
     ]
     flow = tables.conform("flow", pd.DataFrame([r | common for r in rows]))
     for preset in ("opensafely", "nhs"):
         out = release({"flow": flow}, PRESETS[preset])["flow"].set_index("step")
-        assert np.isnan(out.loc["alike in age", "n"])
-        assert "asks for" not in out.loc["alike in age", "note"]
-        assert out.loc["in the file", "note"] == "n resources, ignored: n"
-        assert out.loc["in the file", "n"] == 45
+        assert np.isnan(out.loc["smallest_group", "n"])
+        assert "account" not in out.loc["smallest_group", "note"]
+        assert "46" not in out.loc["in_the_file", "note"]
+        assert out.loc["in_the_file", "n"] == 45
 
 
 # What estimates tell of counts

@@ -15,6 +15,7 @@ import pytest
 from headway import cli
 from headway.errors import InputError, RefusedError
 from headway.ingest.adapters.fhir import flatten
+from headway.messages import say
 from headway.tables import read_parquet
 from tests.unit.clinic_builder import ingest, write_clinic
 
@@ -164,7 +165,7 @@ def test_what_identifies_is_never_written(tmp_path: Path) -> None:
     for kind in ("Observation", "QuestionnaireResponse"):
         _, made = flat(tmp_path, bundle(found, patient, answers), kind)
         assert TOKEN not in made.path.read_text(encoding="utf-8")
-        assert dict(made.resources_ignored) == {"contained": 1, "patient": 1, "another kind": 1}
+        assert dict(made.resources_ignored) == {"contained": 1, "patient": 1, "another_kind": 1}
 
 
 def test_only_what_was_finished_is_a_row(tmp_path: Path) -> None:
@@ -293,7 +294,7 @@ def test_a_line_is_the_place_of_the_resource(tmp_path: Path) -> None:
     assert sessions["day"].tolist() == [0, 3, 4]
     account = accounts["o.ndjson"]
     assert (account.rows_in, account.kept, account.quarantined) == (4, 3, 1)
-    assert account.note == "6 resources, ignored: 1 patient, 1 status"
+    assert say(account.note) == "6 resources, ignored: 1 of a patient, 1 of another status"
 
 
 def test_one_code_in_two_units_is_refused_until_the_rows_are_told_apart(tmp_path: Path) -> None:
@@ -329,7 +330,7 @@ def test_one_code_in_two_units_is_refused_until_the_rows_are_told_apart(tmp_path
 def test_a_page_of_several_is_said(tmp_path: Path) -> None:
     link = [{"relation": "next", "url": f"https://{TOKEN}"}]
     _, made = flat(tmp_path, bundle(observation(), link=link))
-    assert made.notes == ("the bundle has a next page, which is not in this file",)
+    assert made.notes == ("account.next_page",)
 
 
 HOSTILE: dict[str, tuple[str | bytes, str, int | None]] = {

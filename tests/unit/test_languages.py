@@ -189,6 +189,9 @@ def test_whatever_the_code_asks_for_is_in_the_catalogue() -> None:
                 for leaf in ast.walk(node.args[0]) if node.args else ():
                     if isinstance(leaf, ast.Constant) and isinstance(leaf.value, str):
                         assert leaf.value in ENTRIES or "." not in leaf.value, leaf.value
+            text = node.value if isinstance(node, ast.Constant) else None
+            if re.fullmatch(r"(problem|remedy|failure|account)\.\w+", str(text)):
+                assert text in ENTRIES, text
     for path in TEMPLATES.glob("*.html"):
         for id in re.findall(r'\bt\("([^"]*)"', path.read_text(encoding="utf-8")):
             assert id in ENTRIES, id
@@ -372,11 +375,13 @@ def test_a_refused_clinic_says_why_in_its_language(language: str) -> None:
     problem = {
         "file": "diary.csv",
         "rule": "email",
-        "message": "29 cell(s) look like: email",
+        "message": messages.Message(
+            "problem.cells_look_like", n=29, what=messages.term("identifier", "email")
+        ),
         "column": "contact",
         "line": 3,
         "count": 29,
-        "remedy": "remove the column before export, or list it under `drop:` in clinic.yaml",
+        "remedy": "remedy.drop",
     }
     status = {"name": "leaky", "state": "refused", "problems": [problem]}
     _, tables = _tables("demo")
@@ -390,6 +395,6 @@ def test_a_refused_clinic_says_why_in_its_language(language: str) -> None:
         disclosure.PRESETS["opensafely"],
     )
     assert legacy.missed == set()
-    expected = {"es": "29 celda(s) parecen: correo electrónico", "de": "Zeile 3"}
+    expected = {"es": "29 celdas parecen: correo electrónico", "de": "Zeile 3"}
     assert expected[language] in read(page)
     assert card["problems"] == [problem]

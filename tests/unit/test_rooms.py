@@ -8,8 +8,8 @@ from pathlib import Path
 
 ORDER = (
     "version",
-    "errors",  # before all rooms: what every room raises
-    "messages",
+    "messages",  # before all rooms: sentences
+    "errors",  # what every room raises
     "tables",
     "config",
     "effects",

@@ -19,6 +19,7 @@ from headway import cli
 from headway.errors import InputError, RefusedError
 from headway.ingest.adapters import spreadsheet
 from headway.ingest.adapters.spreadsheet import read_workbook
+from headway.messages import Message
 from headway.tables import read_parquet
 from tests.unit.clinic_builder import ingest, write_clinic
 
@@ -157,7 +158,7 @@ def test_a_formula_with_its_value_is_read_and_one_without_is_listed(tmp_path: Pa
     assert quarantine[["line", "column", "rule", "scope"]].values.tolist() == [
         [3, "worst", "not_a_number", "cell"]
     ]
-    assert "1 formula(s) never calculated" in accounts["d.xlsx"].note
+    assert Message("account.formulas", n=1) in accounts["d.xlsx"].note
 
 
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
@@ -278,10 +279,10 @@ def test_what_is_hidden_is_read_and_noted(tmp_path: Path) -> None:
     (copy,) = read_workbook(raw, None, tmp_path / "o")
     assert copy.header == tuple(HEAD)
     assert copy.notes == (
-        "1 merged range(s) of cells, of which only the first cell has the value",
-        "1 hidden row(s), read like the others",
-        "1 hidden column(s), read like the others",
-        "the sheet is hidden",
+        Message("account.merged", n=1),
+        Message("account.hidden_rows", n=1),
+        Message("account.hidden_columns", n=1),
+        "account.hidden_sheet",
     )
 
 
@@ -298,7 +299,7 @@ def test_what_the_scan_finds_does_not_hang_on_where_a_chunk_ends(
     for size in (700, 1013, 1 << 20):
         monkeypatch.setattr(spreadsheet, "_CHUNK", size)
         (copy,) = read_workbook(raw, None, tmp_path / "o")
-        assert copy.notes == ("58 hidden row(s), read like the others",)
+        assert copy.notes == (Message("account.hidden_rows", n=58),)
 
 
 def test_a_remark_beside_the_table_costs_its_row(tmp_path: Path) -> None:

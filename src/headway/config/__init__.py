@@ -6,17 +6,18 @@ Schema is derived. All problems of a file are reported at once.
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from headway.config.faults import find_faults
 from headway.config.run import Config, Selection
 from headway.config.schema import build, derive_schema, to_dict
 from headway.config.upgrade import upgrade
 from headway.errors import ConfigError, Problem
+from headway.messages import Message
 
 if TYPE_CHECKING:
     from headway.config.clinic import Clinic
@@ -52,64 +53,25 @@ def load_yaml(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise ConfigError(f"{path.name} is missing in {path.parent.name}/") from None
+        raise ConfigError(
+            Message("failure.yaml_missing", file=path.name, folder=path.parent.name)
+        ) from None
     except UnicodeDecodeError:
-        raise ConfigError(f"{path.name} is not UTF-8 text; save it as UTF-8") from None
+        raise ConfigError(Message("failure.yaml_not_utf8", file=path.name)) from None
     try:
         document = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
-        problem = Problem(path.name, "yaml", error.problem or "cannot be parsed", line=line)
-        raise ConfigError(f"{path.name} is not valid YAML", [problem]) from None
+        problem = Problem(path.name, "yaml", "problem.yaml", line=line, remedy="remedy.yaml")
+        raise ConfigError(Message("failure.yaml_invalid", file=path.name), [problem]) from None
     if not isinstance(document, dict):
-        raise ConfigError(f"{path.name} must hold a mapping of keys to values")
+        raise ConfigError(Message("failure.yaml_no_mapping", file=path.name))
     return document
 
 
 def check_document(document: Mapping[str, Any], schema: SchemaName, file: str) -> list[Problem]:
     """List everything in a document that breaks its schema, with a suggestion for unknown keys."""
-    import jsonschema
-
-    validator = jsonschema.Draft202012Validator(derive_schema(find_class(schema)))
-    problems = []
-    for error in sorted(validator.iter_errors(document), key=lambda e: [str(p) for p in e.path]):
-        problems += _explain(error, file)
-    return problems
-
-
-def _explain(error: Any, file: str) -> list[Problem]:
-    """Turn one schema error into problems: the place, the rule, what is allowed."""
-    place = ".".join(str(p) for p in error.absolute_path)
-    if error.validator in ("oneOf", "anyOf") and error.context:
-        # The branch that got furthest is the one that was meant.
-        best = max(error.context, key=lambda e: (len(e.absolute_path), e.validator != "type"))
-        deeper = len(best.absolute_path) > len(error.absolute_path)
-        if deeper or best.validator not in ("type", "const", "required"):
-            return _explain(best, file)
-        wanted = " or ".join(dict.fromkeys(_wanted(e) for e in error.context))
-        return [Problem(file, str(error.validator), f"'{place or '(top)'}' must be {wanted}")]
-    if error.validator == "additionalProperties":
-        known = list(error.schema.get("properties", {}))
-        unknown = [key for key in error.instance if key not in known]
-        problems = []
-        for key in unknown:
-            close = difflib.get_close_matches(str(key), known, n=1)
-            remedy = f"did you mean '{close[0]}'?" if close else f"known keys: {', '.join(known)}"
-            where = f"{place}.{key}" if place else str(key)
-            problems.append(Problem(file, "unknown_key", f"'{where}' is not known", remedy=remedy))
-        return problems
-    message = f"'{place or '(top)'}': {error.message}"
-    return [Problem(file, str(error.validator), message)]
-
-
-def _wanted(error: Any) -> str:
-    """Say in words what one branch of a schema asks for."""
-    if error.validator == "type":
-        kinds = error.validator_value
-        names = [kinds] if isinstance(kinds, str) else kinds
-        article = {"array": "a list", "object": "a mapping", "string": "text"}
-        return " or ".join(article.get(name, f"a {name}") for name in names)
-    return f"'{error.validator_value}'" if error.validator == "const" else str(error.message)
+    return find_faults(document, derive_schema(find_class(schema)), file)
 
 
 def load_review(folder: Path) -> Review:
@@ -145,7 +107,9 @@ def _load(path: Path, schema: SchemaName) -> dict[str, Any]:
     document = upgrade(load_yaml(path), schema, path)
     problems = check_document(document, schema, path.name)
     if problems:
-        raise ConfigError(f"{path.parent.name}/{path.name} does not keep to its schema", problems)
+        raise ConfigError(
+            Message("failure.schema", file=f"{path.parent.name}/{path.name}"), problems
+        )
     return document
 
 
@@ -280,7 +244,7 @@ def check_config(config: Mapping[str, Any]) -> Config:
     """
     problems = check_document(config, "config", "config.yaml")
     if problems:
-        raise ConfigError("config.yaml (or --config) does not keep to its schema", problems)
+        raise ConfigError("failure.config", problems)
     return build(Config, config)
 
 
@@ -300,14 +264,14 @@ def select_sources(
     unknown = [name for name in selection if name not in names]
     if unknown:
         raise ConfigError(
-            "config.yaml names sources that do not exist",
+            "failure.unknown_sources",
             [
                 Problem(
                     "config.yaml",
                     "unknown_source",
-                    f"'{name}' is not below raw/{kind}",
+                    Message("problem.unknown_source", name=name, kind=kind),
                     column=kind,
-                    remedy=f"known: {', '.join(names)}",
+                    remedy=Message("remedy.known", names=names),
                 )
                 for name in unknown
             ],

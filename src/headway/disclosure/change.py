@@ -10,6 +10,7 @@ from headway.disclosure import precision
 from headway.disclosure.counts import IN_THE_FILE
 from headway.disclosure.presets import Preset, explain
 from headway.disclosure.suppress import Ledger, Names
+from headway.messages import withhold
 from headway.outcomes.change.attrition import newcombe_interval
 from headway.outcomes.change.change import wilson
 from headway.tables import TABLES
@@ -74,7 +75,8 @@ def release_flow(frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.DataFr
         frame.loc[frame["item"].eq(item) & frame["account"].eq("rows"), "of"] = value
     # Remarks on files count rows, cells and resources as they are.
     files = frame["account"] != "people"
-    frame.loc[files, "note"] = frame.loc[files, "note"].str.replace(r"\d+", "n", regex=True)
+    notes = frame["note"].map(withhold, na_action="ignore").astype(frame["note"].dtype)
+    frame["note"] = frame["note"].mask(files, notes)
     _redact(frame, hidden, preset)
     return frame
 

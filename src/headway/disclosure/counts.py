@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # Codes of other rooms that are read here: steps of `flow`, and responses of `individual`.
-IN_THE_FILE = "in the file"
+IN_THE_FILE = "in_the_file"
 STARTED, ANALYSED, NOT_ANALYSED = "started", "analysed", "not analysed"
 COMPLETE = {"before": "complete before", "after": "complete after"}
 ANY_RECORD = {"before": "any record before", "after": "any record after"}

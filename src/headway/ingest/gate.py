@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from headway.errors import Problem
 from headway.ingest.cells import ident, literal
+from headway.messages import Message, term
 
 if TYPE_CHECKING:
     import duckdb
@@ -29,7 +30,7 @@ LISTS = (
     "other_complaints",
 )
 
-DROP = "remove the column before export, or list it under `drop:` in clinic.yaml"
+DROP = "remedy.drop"
 
 # Column names, in the languages that exports of headache clinics come in (en, de, es, fr, it,
 # nl, pt). Compared after lower case and with everything but letters and digits as a separator.
@@ -222,21 +223,17 @@ _CONTENT: dict[str, str] = {
 # Anchored or loose forms that a plain number or a day such as 12-28 would not match are left to
 # the tests of numbers below.
 _REMEDY: dict[str, str] = {
-    "full_date": (
-        "give days since the first session instead; for dates that were shifted, declare "
-        "`offset_from:` in clinic.yaml; else list the column under `drop:`"
-    ),
-    "age_over_89": (
-        "let clinic.yaml make bands of the ages (`band:`, which puts 90 and over into one), or "
-        "list the column under `drop:`"
-    ),
-    "postcode": "keep at most the first three digits, or list the column under `drop:`",
-    "free_text": "list the column under `drop:`; remarks are never read",
+    "full_date": "remedy.full_date",
+    "age_over_89": "remedy.age_over_89",
+    "postcode": "remedy.postcode",
+    "free_text": "remedy.free_text",
 }
 # Numbers below it are neither an age over 89 nor anyone's number.
 _SMALLEST_NUMBER = 89.0
 # Integers of as many digits in a column that nobody declared are taken for numbers of records.
 _LONG_NUMBER = 100_000
+# A text as the number that it may be.
+_PLAIN = "TRY_CAST(v AS DOUBLE)"
 # A text that is different in nearly every row points at one person.
 _NEAR_UNIQUE, _NEAR_UNIQUE_ROWS = 0.9, 20
 # One random number of ten digits in eleven passes the check of an NHS number.
@@ -264,7 +261,7 @@ def check_names(file: str, columns: Sequence[str]) -> list[Problem]:
                 Problem(
                     file,
                     found,
-                    f"the name says that the column holds: {found.replace('_', ' ')}",
+                    Message("problem.name_says", what=term("identifier", found)),
                     column=column,
                     remedy=DROP,
                 )
@@ -306,62 +303,25 @@ def check_content(
     """
     problems = []
     for own in stage.columns:
-        cell, words, canonical = stage.cell(own), _words(own), mapped.get(own)
-        number, text = cell.number, cell.text
-        # Every different text, and every number that is large enough to be an age over 89.
-        sources = []
-        for part in stage.parts:
-            known = stage.cell(own, part)
-            if own in part.texts:
-                sources.append(f"SELECT v, n FROM {part.texts[own]}")
-                continue  # no number stands in a column of text
-            if not known.plain:
-                sources.append(
-                    f"SELECT {text} AS v, 1 AS n FROM {part.relation} WHERE {text} IS NOT NULL"
-                )
-            if not known.plain or not known.highest < _SMALLEST_NUMBER:
-                sources.append(
-                    f"SELECT CAST(CAST({number} AS HUGEINT) AS VARCHAR) AS v, 1 AS n "
-                    f"FROM {part.relation} "
-                    f"WHERE {number} >= {_SMALLEST_NUMBER} AND {number} < 1e18 "
-                    f"AND {number} = floor({number})"
-                )
+        canonical = mapped.get(own)
+        sources = _list_sources(stage, own)
         if not sources:
             continue
         connection.execute(
             "CREATE OR REPLACE TEMP TABLE gate_cells AS SELECT v, sum(n) AS n FROM "
             f"({' UNION ALL '.join(sources)}) GROUP BY v"
         )
-        plain = "TRY_CAST(v AS DOUBLE)"
-        conditions = {
-            rule: f"{plain} IS NULL AND regexp_matches(v, {literal(pattern)})"
-            for rule, pattern in _CONTENT.items()
-        }
-        conditions["phone"] = (
-            f"regexp_matches(v, {literal(_CONTENT['phone'])}) "
-            f"AND NOT regexp_matches(v, {literal(_CONTENT['full_date'])})"
+        conditions = _write_conditions(
+            own,
+            canonical,
+            banded=own in banded,
+            shifted=own in shifted_dates,
+            free_text_characters=free_text_characters,
         )
-        if own in shifted_dates:
-            del conditions["full_date"]
-        if words in _AGE or canonical in ("age", "age_band"):
-            conditions["age_over_89"] += f" OR {plain} > 89"
-        if own in banded:
-            del conditions["age_over_89"]
-        if words in _POSTCODE:
-            conditions["postcode"] = r"length(regexp_replace(v, '\W', '', 'g')) > 3"
-        if canonical not in LISTS:
-            conditions["free_text"] = f"length(v) > {free_text_characters}"
-        else:
-            # Names of muscles and sides; the pattern of the list is held when it is read.
-            del conditions["person_name"]
-        digits = r"regexp_replace(v, '[ -]', '', 'g')"
-        ten = f"regexp_matches({digits}, '^\\d{{10}}$')"
-        conditions |= {"ten_digits": ten, "nhs_number": f"{ten} AND {_nhs_sql(digits)}"}
-        conditions["long_number"] = f"{plain} = floor({plain}) AND {plain} >= {_LONG_NUMBER}"
         filters = ", ".join(f"sum(n) FILTER (WHERE {c})" for c in conditions.values())
         row: Any = connection.execute(
-            f"SELECT {filters}, count(*) FILTER (WHERE {plain} IS NULL), "
-            f"sum(n) FILTER (WHERE {plain} IS NULL), "
+            f"SELECT {filters}, count(*) FILTER (WHERE {_PLAIN} IS NULL), "
+            f"sum(n) FILTER (WHERE {_PLAIN} IS NULL), "
             f"count(*) FILTER (WHERE {conditions['long_number']}) FROM gate_cells"
         ).fetchone()
         *hits, texts, cells, long_numbers = (int(x or 0) for x in row)
@@ -379,7 +339,7 @@ def check_content(
             Problem(
                 stage.source.name,
                 rule,
-                f"{count} cell(s) look like: {rule.replace('_', ' ')}",
+                Message("problem.cells_look_like", n=count, what=term("identifier", rule)),
                 column=own,
                 remedy=_REMEDY.get(rule, DROP),
                 count=count,
@@ -388,6 +348,66 @@ def check_content(
             if count
         ]
     return problems
+
+
+def _list_sources(stage: Stage, own: str) -> list[str]:
+    """Write SQL for every different text of a column, and for its larger whole numbers.
+
+    A number that is large enough to be an age over 89 is looked at as text.
+    """
+    cell = stage.cell(own)
+    sources = []
+    for part in stage.parts:
+        known = stage.cell(own, part)
+        if own in part.texts:
+            sources.append(f"SELECT v, n FROM {part.texts[own]}")
+            continue  # no number stands in a column of text
+        if not known.plain:
+            sources.append(
+                f"SELECT {cell.text} AS v, 1 AS n FROM {part.relation} "
+                f"WHERE {cell.text} IS NOT NULL"
+            )
+        if not known.plain or not known.highest < _SMALLEST_NUMBER:
+            sources.append(
+                f"SELECT CAST(CAST({cell.number} AS HUGEINT) AS VARCHAR) AS v, 1 AS n "
+                f"FROM {part.relation} "
+                f"WHERE {cell.number} >= {_SMALLEST_NUMBER} AND {cell.number} < 1e18 "
+                f"AND {cell.number} = floor({cell.number})"
+            )
+    return sources
+
+
+def _write_conditions(
+    own: str, canonical: str | None, *, banded: bool, shifted: bool, free_text_characters: int
+) -> dict[str, str]:
+    """Write SQL for what each rule finds in a text `v`, as far as the rule holds for a column."""
+    words = _words(own)
+    conditions = {
+        rule: f"{_PLAIN} IS NULL AND regexp_matches(v, {literal(pattern)})"
+        for rule, pattern in _CONTENT.items()
+    }
+    conditions["phone"] = (
+        f"regexp_matches(v, {literal(_CONTENT['phone'])}) "
+        f"AND NOT regexp_matches(v, {literal(_CONTENT['full_date'])})"
+    )
+    if shifted:
+        del conditions["full_date"]
+    if words in _AGE or canonical in ("age", "age_band"):
+        conditions["age_over_89"] += f" OR {_PLAIN} > 89"
+    if banded:
+        del conditions["age_over_89"]
+    if words in _POSTCODE:
+        conditions["postcode"] = r"length(regexp_replace(v, '\W', '', 'g')) > 3"
+    if canonical not in LISTS:
+        conditions["free_text"] = f"length(v) > {free_text_characters}"
+    else:
+        # Names of muscles and sides; the pattern of the list is held when it is read.
+        del conditions["person_name"]
+    digits = r"regexp_replace(v, '[ -]', '', 'g')"
+    ten = f"regexp_matches({digits}, '^\\d{{10}}$')"
+    conditions |= {"ten_digits": ten, "nhs_number": f"{ten} AND {_nhs_sql(digits)}"}
+    conditions["long_number"] = f"{_PLAIN} = floor({_PLAIN}) AND {_PLAIN} >= {_LONG_NUMBER}"
+    return conditions
 
 
 def _nhs_sql(digits: str) -> str:
@@ -428,10 +448,13 @@ def check_file_name(file: str, what: str = "file") -> list[Problem]:
     # The name is what is wrong with the file, so the message does not repeat it.
     return [
         Problem(
-            f"(a {what})",
+            "",
             rule,
-            f"the name of a {what} holds: {rule.replace('_', ' ')}",
-            remedy=f"rename the {what}",
+            Message(
+                "problem.name_of_sheet_holds" if what == "sheet" else "problem.name_of_file_holds",
+                what=term("identifier", rule),
+            ),
+            remedy="remedy.rename_sheet" if what == "sheet" else "remedy.rename_file",
         )
         for rule in hit
     ]
@@ -444,8 +467,8 @@ def check_header_cells(file: str, header: Sequence[str]) -> list[Problem]:
         Problem(
             file,
             rule,
-            f"the name of column number {i} looks like: {rule.replace('_', ' ')}",
-            remedy="rename the column, or export without it",
+            Message("problem.column_name_looks_like", number=i, what=term("identifier", rule)),
+            remedy="remedy.rename_column",
         )
         for i, column in enumerate(header, start=1)
         for rule in rules

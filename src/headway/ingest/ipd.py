@@ -16,6 +16,7 @@ from headway.effects.units import convert
 from headway.errors import InputError, Problem
 from headway.ingest.gate import check_names
 from headway.ingest.open.reading import read_cells
+from headway.messages import Message
 from headway.tables import conform, empty
 
 if TYPE_CHECKING:
@@ -56,7 +57,9 @@ def read_individual(folder: Path, review: Review) -> pd.DataFrame:
         names += filter(None, (entry.baseline, entry.value, entry.blank_means_missing))
     wanted = list(dict.fromkeys(names))
     problems += [
-        Problem(path.name, "missing_column", "is missing", name, remedy="check the name")
+        Problem(
+            path.name, "missing_column", "problem.missing_column", name, remedy="remedy.check_name"
+        )
         for name in wanted
         if name not in raw.columns
     ]
@@ -68,15 +71,15 @@ def read_individual(folder: Path, review: Review) -> pd.DataFrame:
             Problem(
                 path.name,
                 "unknown_arm",
-                "is not among the declared arms",
+                "problem.unknown_arm",
                 spec.arm,
                 int(line),
-                "declare its code under `arms:`",
+                "remedy.unknown_arm",
             )
             for line in raw.loc[arm.isna(), "line"]
         ]
     if problems:
-        raise InputError("", problems)
+        raise InputError("failure.unreadable", problems)
     missing = {str(m) for m in spec.missing}
     numbers = {
         name: _read_numbers(raw, name, missing, spec.decimal, path.name, problems)
@@ -84,14 +87,14 @@ def read_individual(folder: Path, review: Review) -> pd.DataFrame:
         if name != spec.arm and name not in spec.factors
     }
     if problems:
-        raise InputError("", problems)
+        raise InputError("failure.unreadable", problems)
     covariates = _pack(raw, numbers, spec, missing)
     parts = []
     for entry in entries:
         factor = convert(entry.unit, review.outcomes[entry.outcome].unit)
         if factor is None:
-            text = f"'files.ipd.outcomes': {entry.unit} cannot become the outcome's unit"
-            raise InputError("", [Problem("review.yaml", "unit", text)])
+            text = Message("problem.unit_of_outcome", unit=entry.unit)
+            raise InputError("failure.unreadable", [Problem("review.yaml", "unit", text)])
         value = numbers[entry.value] * factor
         if entry.blank_means_missing is not None:
             # A zero typed where another column shows that nothing was recorded.
@@ -132,7 +135,7 @@ def _read_numbers(
     found = pd.to_numeric(plain.where(plain != "", None), errors="coerce")
     bad = (text != "") & found.isna()
     problems += [
-        Problem(file, "not_a_number", "is no number", name, int(line))
+        Problem(file, "not_a_number", "problem.not_a_number", name, int(line))
         for line in raw.loc[bad, "line"]
     ]
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from headway.errors import ContractError
+from headway.messages import Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +31,23 @@ class RowAccount:
         """
         if self.rows_in != self.kept + self.quarantined + self.not_selected:
             raise ContractError(
-                f"{self.file}: the account of rows does not balance ({self.rows_in} in, "
-                f"{self.kept} kept, {self.quarantined} quarantined, "
-                f"{self.not_selected} not selected)"
+                Message(
+                    "failure.account",
+                    file=self.file,
+                    n=self.rows_in,
+                    kept=self.kept,
+                    quarantined=self.quarantined,
+                    not_selected=self.not_selected,
+                )
             )
 
     def as_flow(self) -> list[dict[str, object]]:
         """Write the account as rows of the table `flow`."""
         steps = [
-            ("in the file", self.rows_in, self.note or None),
+            ("in_the_file", self.rows_in, self.note or None),
             ("kept", self.kept, None),
-            ("quarantined", self.quarantined, "see quarantine: line, column and rule"),
-            ("not selected", self.not_selected, "another arm, by keep_where in clinic.yaml"),
+            ("quarantined", self.quarantined, "account.see_quarantine"),
+            ("not_selected", self.not_selected, "account.another_arm"),
         ]
         rows: list[dict[str, object]] = [
             {
@@ -56,8 +62,8 @@ class RowAccount:
             for step, n, note in steps
         ]
         cells = [
-            ("cells set to missing", self.cells_quarantined, "unreadable or out of range"),
-            ("zeros declared missing", self.zeros_declared_missing, "by clinic.yaml"),
+            ("cells_set_to_missing", self.cells_quarantined, "account.unreadable"),
+            ("zeros_declared_missing", self.zeros_declared_missing, "account.by_clinic_yaml"),
         ]
         rows += [
             {

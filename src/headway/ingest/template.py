@@ -7,6 +7,7 @@ from pathlib import Path
 
 from headway.errors import ConfigError, Problem
 from headway.ingest.trials.columns import NUMBERS, TEXTS
+from headway.messages import Message
 
 TEMPLATE = Path(__file__).with_name("template_review.yaml")
 NAME = re.compile(r"[a-z0-9_]+")
@@ -82,9 +83,9 @@ def check_name(name: str) -> None:
         Unless it is of small letters, digits and underscores.
     """
     if not NAME.fullmatch(name):
-        remedy = "small letters, digits and underscores only"
+        remedy = "remedy.no_name"
         raise ConfigError(
-            "this name cannot be a review's", [Problem("NAME", "name", "is no name", remedy=remedy)]
+            "failure.review_name", [Problem("NAME", "name", "problem.no_name", remedy=remedy)]
         )
 
 
@@ -110,7 +111,7 @@ def write_template(folder: Path) -> list[Path]:
     name = folder.name
     check_name(name)
     if folder.exists():
-        raise ConfigError(f"{name}/ is there already; nothing was written")
+        raise ConfigError(Message("failure.folder_there", folder=name))
     for kind, header in HEADERS.items():
         unknown = set(header) - {*TEXTS[kind], *NUMBERS[kind]}
         assert not unknown, unknown

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from headway.errors import Problem
+from headway.messages import Message
 
 if TYPE_CHECKING:
     import duckdb
@@ -80,11 +81,10 @@ def find_zero_coded(connection: duckdb.DuckDBPyConnection, stage: Stage) -> list
                 Problem(
                     stage.source.name,
                     "zero_coded_missing",
-                    f"{coincide} of {zeros} zeros stand where the column '{best}' is blank",
+                    Message("problem.zeros_at_blanks", n=coincide, of=zeros, column=best),
                     column=column,
                     count=coincide,
-                    remedy="if those were not observed, declare `zero_means_missing_when: "
-                    f"{{blank: {best}}}` for this column in clinic.yaml",
+                    remedy=Message("remedy.zeros_at_blanks", column=best),
                 )
             )
     return problems

@@ -168,6 +168,22 @@ def join(messages: Sequence[str | None]) -> str:
     return "; ".join(m for m in messages if m)
 
 
+def withhold(cell: str) -> str:
+    """Take every number out of a cell: of its messages, or the digits of other text."""
+    found = read(cell)
+    if found is None:
+        return re.sub(r"\d+", "n", cell)
+    return join([_without_numbers(m) for m in found])
+
+
+def _without_numbers(value: Any) -> Any:
+    if isinstance(value, Message):
+        return Message(value.id, **{k: _without_numbers(v) for k, v in value.values.items()})
+    if isinstance(value, list):
+        return [_without_numbers(v) for v in value]
+    return None if isinstance(value, int | float) else value
+
+
 def read(cell: str) -> list[Message] | None:
     """Read the messages of a cell; None where it holds anything else."""
     out, at, decoder = [], 0, json.JSONDecoder()

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from headway.effects.units import UNITS
 from headway.errors import InputError, Problem
 from headway.ingest.trials.columns import ALLOWED, ARM_SIGNS
+from headway.messages import Message
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -160,7 +161,7 @@ class Row:
             cell = cell.replace(",", "")
         # 1e999 is written as a number and is none.
         if cell and not (_NUMBER.fullmatch(cell) and math.isfinite(float(cell))):
-            self.report("not_a_number", "is no number", name, "write the number alone")
+            self.report("not_a_number", "problem.not_a_number", name, "remedy.number_alone")
             return ""
         return cell
 
@@ -192,24 +193,18 @@ def read_sheet(path: Path) -> Sheet:
     InputError
         Not UTF-8, no header, or a column that stands twice.
     """
+    unreadable = Message("failure.foreign_file", file=path.name)
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
+    except OSError:
         raise InputError(
-            f"{path.name} cannot be read",
-            [Problem(path.name, "unreadable", error.strerror or "cannot be opened")],
+            unreadable,
+            [Problem(path.name, "unreadable", "problem.not_opened", remedy="remedy.not_opened")],
         ) from None
     except UnicodeDecodeError:
         raise InputError(
-            f"{path.name} cannot be read",
-            [
-                Problem(
-                    path.name,
-                    "unreadable",
-                    "is not encoded as UTF-8",
-                    remedy="save it as CSV UTF-8",
-                )
-            ],
+            unreadable,
+            [Problem(path.name, "unreadable", "problem.not_utf8", remedy="remedy.save_as_utf8")],
         ) from None
     head = re.sub(r'"[^"]*"', "", text.lstrip().partition("\n")[0])
     delimiter = max(",;\t", key=head.count)
@@ -221,30 +216,18 @@ def read_sheet(path: Path) -> Sheet:
                 lines.append((reader.line_num, [cell.strip() for cell in cells]))
     except csv.Error:
         raise InputError(
-            f"{path.name} cannot be read",
-            [
-                Problem(
-                    path.name,
-                    "unreadable",
-                    "has a quotation mark that does not close",
-                    line=reader.line_num,
-                )
-            ],
+            unreadable,
+            [Problem(path.name, "unreadable", "problem.quote_not_closed", line=reader.line_num)],
         ) from None
     if not lines:
-        raise InputError(
-            f"{path.name} cannot be read", [Problem(path.name, "empty_file", "has no header")]
-        )
+        raise InputError(unreadable, [Problem(path.name, "empty_file", "problem.no_header")])
     header = lines[0][1]
     keys = [same_name(name) for name in header]
     twice = sorted({n for n, k in zip(header, keys, strict=True) if k and keys.count(k) > 1})
     if twice:
         raise InputError(
-            f"{path.name} cannot be read",
-            [
-                Problem(path.name, "duplicate_column", "stands twice in the header", n)
-                for n in twice
-            ],
+            unreadable,
+            [Problem(path.name, "duplicate_column", "problem.twice_in_header", n) for n in twice],
         )
     headers = {key: name for key, name in zip(keys, header, strict=True) if key}
     rows, broken = [], []
@@ -254,10 +237,9 @@ def read_sheet(path: Path) -> Sheet:
                 Problem(
                     path.name,
                     "field_count",
-                    "does not have as many fields as the header",
+                    "problem.field_count",
                     line=line,
-                    remedy="quote a cell that holds the delimiter; export without the field "
-                    "'Risk of bias tables'",
+                    remedy="remedy.quote_cell_of_revman",
                 )
             )
             continue
@@ -270,9 +252,10 @@ def read_sheet(path: Path) -> Sheet:
 def missing_columns(sheet: Sheet, names: Iterable[str], remedy: str) -> InputError:
     """Make the error for a file that lacks columns."""
     problems = [
-        Problem(sheet.file, "missing_column", "is missing", name, remedy=remedy) for name in names
+        Problem(sheet.file, "missing_column", "problem.missing_column", name, remedy=remedy)
+        for name in names
     ]
-    return InputError(f"{sheet.file} is not a file of the expected kind", problems)
+    return InputError(Message("failure.wrong_kind", file=sheet.file), problems)
 
 
 def check_defaults(defaults: Mapping[str, str] | None) -> dict[str, str]:
@@ -290,18 +273,18 @@ def check_defaults(defaults: Mapping[str, str] | None) -> dict[str, str]:
     problems = []
     for name, value in given.items():
         if name not in DEFAULTS:
-            remedy = f"one of {', '.join(DEFAULTS)}"
+            remedy = Message("remedy.one_of", words=list(DEFAULTS))
             problems.append(
-                Problem("defaults", "unknown_column", "is not known", name, None, remedy)
+                Problem("defaults", "unknown_column", "problem.unknown_default", name, None, remedy)
             )
         elif name in words and value and value not in words[name]:
-            remedy = f"one of {', '.join(words[name])}"
-            text = "is not in the vocabulary"
+            remedy = Message("remedy.one_of", words=words[name])
+            text = "problem.not_in_vocabulary"
             problems.append(Problem("defaults", "unknown_word", text, name, None, remedy))
         elif name == "time_days" and value and not _NUMBER.fullmatch(value):
-            problems.append(Problem("defaults", "not_a_number", "is no number", name))
+            problems.append(Problem("defaults", "not_a_number", "problem.not_a_number", name))
     if problems:
-        raise InputError("the values given for missing columns cannot be used", problems)
+        raise InputError("failure.defaults", problems)
     return DEFAULTS | {name: value for name, value in given.items() if value}
 
 
@@ -336,9 +319,7 @@ class Basket:
             if any(key in self.seen and key not in known for key, _ in keyed) or (
                 keyed and len(known) == len(keyed)
             ):
-                row.report(
-                    "duplicate", "repeats an earlier row", remedy="give one of them another name"
-                )
+                row.report("duplicate", "problem.repeats_row", remedy="remedy.another_name")
         if row.problems:
             self.problems += row.problems
             self.reported += 1
@@ -393,25 +374,25 @@ def _is_same(one: Mapping[str, str], other: Mapping[str, str] | None) -> bool:
 
 def check_arm(row: Row, arm: Mapping[str, str]) -> None:
     """Hold one arm against the rules that a review's arms.csv is held against."""
-    which = "the treatment arm" if arm["role"] == "treatment" else "the control arm"
+    arm_of = Message(
+        "problem.treatment_arm" if arm["role"] == "treatment" else "problem.control_arm"
+    )
     n, sd = to_float(arm["n"]), to_float(arm["sd"])
     if n < 2:
-        row.report("n_too_small", f"has fewer than 2 participants in {which}")
+        row.report("n_too_small", Message("problem.few_in_arm", arm=arm_of))
     if sd < 0 or to_float(arm["baseline_sd"]) < 0:
-        row.report("negative_sd", f"has a negative standard deviation in {which}")
+        row.report("negative_sd", Message("problem.negative_sd_in_arm", arm=arm_of))
     if sd == 0:
         row.report(
-            "sd_zero",
-            f"has a standard deviation of 0 in {which}, from which no weight can be found",
-            remedy="leave it empty where it is not reported",
+            "sd_zero", Message("problem.sd_zero_in_arm", arm=arm_of), remedy="remedy.sd_zero"
         )
     if arm["kind"] != "events":
         return
     events = to_float(arm["events"])
     if events < 0:
-        row.report("negative_events", f"has a negative count in {which}")
+        row.report("negative_events", Message("problem.negative_count_in_arm", arm=arm_of))
     if events > n:
-        row.report("events_above_n", f"has more events than participants in {which}")
+        row.report("events_above_n", Message("problem.events_above_n_in_arm", arm=arm_of))
 
 
 def make_contrast(effect: str, se: str) -> dict[str, str]:

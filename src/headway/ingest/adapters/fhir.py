@@ -50,6 +50,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from headway.errors import InputError, Problem
+from headway.messages import Message, term
 
 _STATUSES = {
     "Observation": ("final", "amended", "corrected"),
@@ -172,24 +173,38 @@ def flatten(raw: Path, target_csv: Path, *, resource: str) -> Flat:
                 continue
             row = make(found)
             writer.writerow([row.get(column, "") for column in header])
-    notes = ["the bundle has a next page, which is not in this file"] if pages else []
+    notes = ["account.next_page"] if pages else []
     mixed = tuple(key for key, several in units.items() if len(several) > 1)
     return Flat(target_csv, header, rows, read, dict(ignored), -1, mixed, tuple(notes))
 
 
 def _empty(raw: Path, resource: str, ignored: Mapping[str, int]) -> InputError:
-    counts = ", ".join(f"{n} {reason}" for reason, n in sorted(ignored.items())) or "nothing"
+    statuses = list(_STATUSES[resource])
     return InputError(
-        "a file cannot be read",
+        "failure.unreadable",
         [
             Problem(
                 raw.name,
                 "empty_file",
-                f"has no {resource} of status {' or '.join(_STATUSES[resource])} ({counts})",
-                remedy="check `fhir: {resource: ...}` in clinic.yaml and what was exported",
+                Message(
+                    "problem.no_resource",
+                    resource=resource,
+                    statuses=statuses,
+                    ignored=list_ignored(ignored),
+                ),
+                remedy="remedy.no_resource",
             )
         ],
     )
+
+
+def list_ignored(ignored: Mapping[str, int]) -> list[Message]:
+    """List how many resources are no row, and why."""
+    found = [
+        Message("account.ignored", n=n, reason=term("ignored", reason))
+        for reason, n in sorted(ignored.items())
+    ]
+    return found or [Message("account.none")]
 
 
 def _ignore(found: Mapping[str, Any], resource: str) -> str:
@@ -199,7 +214,7 @@ def _ignore(found: Mapping[str, Any], resource: str) -> str:
         return "" if found.get("status") in _STATUSES[resource] else "status"
     if kind == "Patient":
         return "patient"
-    return "another kind" if isinstance(kind, str) else "not a resource"
+    return "another_kind" if isinstance(kind, str) else "not_a_resource"
 
 
 def _resources(raw: Path) -> Iterator[dict[str, Any] | None]:
@@ -207,10 +222,12 @@ def _resources(raw: Path) -> Iterator[dict[str, Any] | None]:
     try:
         yield from _read(raw)
     except UnicodeDecodeError:
-        raise _cannot_read(raw, "encoding", "is not UTF-8 text", "save it as UTF-8") from None
+        raise _cannot_read(
+            raw, "encoding", "problem.not_utf8", "remedy.save_as_plain_utf8"
+        ) from None
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise _cannot_read(
-            raw, "damaged_gzip", "is cut off or is not gzip", "copy or export the file again"
+            raw, "damaged_gzip", "problem.damaged_gzip", "remedy.copy_again"
         ) from None
 
 
@@ -247,23 +264,23 @@ def _is_whole(line: str) -> bool:
 
 def _parse(raw: Path, text: str, line: int) -> Any:
     """Parse JSON, numbers as their text."""
-    remedy = "export the file again"
+    remedy = "remedy.export_again"
     try:
         return json.loads(text, parse_int=_Number, parse_float=_Number, parse_constant=_Number)
     except json.JSONDecodeError as error:
         # The parser's own message repeats nothing of the file; the line is enough.
         raise _cannot_read(
-            raw, "damaged_json", "is cut off or is not JSON", remedy, line + error.lineno - 1
+            raw, "damaged_json", "problem.damaged_json", remedy, line + error.lineno - 1
         ) from None
     except RecursionError:
-        raise _cannot_read(raw, "damaged_json", "is nested too deeply", remedy, line) from None
+        raise _cannot_read(raw, "damaged_json", "problem.nested_json", remedy, line) from None
 
 
 def _cannot_read(
     raw: Path, rule: str, message: str, remedy: str, line: int | None = None
 ) -> InputError:
     return InputError(
-        "a file cannot be read", [Problem(raw.name, rule, message, line=line, remedy=remedy)]
+        "failure.unreadable", [Problem(raw.name, rule, message, line=line, remedy=remedy)]
     )
 
 
@@ -273,12 +290,7 @@ def _expand(document: Any, raw: Path) -> Iterator[dict[str, Any]]:
         for one in document:
             yield from _expand(one, raw)
     elif not isinstance(document, dict) or "resourceType" not in document:
-        raise _cannot_read(
-            raw,
-            "not_fhir",
-            "holds JSON that is no FHIR resource",
-            "export a Bundle or NDJSON of FHIR R4 resources",
-        )
+        raise _cannot_read(raw, "not_fhir", "problem.not_fhir", "remedy.not_fhir")
     elif document["resourceType"] == "Bundle":
         yield document
         for entry in _list(document.get("entry")):

@@ -8,6 +8,7 @@ from typing import Any
 from headway.errors import ConfigError
 from headway.ingest.adapters.exchange import ImportedRows
 from headway.ingest.template import check_name
+from headway.messages import Message
 
 
 def write_folder(rows: ImportedRows, folder: Path, *, source: str) -> list[Path]:
@@ -38,11 +39,11 @@ def write_folder(rows: ImportedRows, folder: Path, *, source: str) -> list[Path]
 
     check_name(folder.name)
     if folder.exists():
-        raise ConfigError(f"{folder.name}/ is there already; nothing was written")
+        raise ConfigError(Message("failure.folder_there", folder=folder.name))
     tables = {"arms": rows.arms, "contrasts": rows.contrasts}
     used = {kind: table for kind, table in tables.items() if len(table)}
     if not used:
-        raise ConfigError("no row of the file can be used; nothing was written", rows.problems)
+        raise ConfigError("failure.no_row", rows.problems)
     document: dict[str, Any] = {
         "schema_version": 1,
         "id": folder.name,

@@ -189,10 +189,10 @@ def read_metafor(path: Path, defaults: Mapping[str, str] | None = None) -> Metaf
     sheet = read_sheet(path)
     has = sheet.headers.__contains__
     if not any(map(has, ("study", "trial", "author", "slab"))):
-        raise missing_columns(sheet, ["study"], "name the studies in `study`, `author` or `slab`")
+        raise missing_columns(sheet, ["study"], "remedy.metafor_study")
     sets = (("ai", "ci"), ("m1i", "m2i"), ("yi", "vi"), ("yi", "sei"))
     if not any(all(map(has, names)) for names in sets):
-        remedy = "or `vi`; or `ai bi ci di`; or `n1i m1i sd1i n2i m2i sd2i`"
+        remedy = "remedy.metafor_numbers"
         raise missing_columns(sheet, ["yi", "sei"], remedy)
     basket = Basket(given)
     basket.problems += sheet.broken
@@ -224,10 +224,10 @@ def _read_row(
     if trial and dated and year not in trial and (trial in alike or not row.text("study", "trial")):
         trial = f"{trial} {year}"
     if not trial:
-        row.report("required", "does not name its study", "study")
+        row.report("required", "problem.no_study_name", "study")
     kind = _find_kind(v, row)
     if not kind and not row.problems:
-        row.report("no_numbers", "holds no numbers that a measure can be computed from")
+        row.report("no_numbers", "problem.no_numbers_of_a_measure")
     name = row.text("comparison")
     key = (name, kind == "paired")
     if key not in comparisons:
@@ -304,12 +304,10 @@ def _read_counts(row: Row, v: Mapping[str, str], sides: tuple[str, str]) -> list
         if v[no]:
             total = to_float(v[yes]) + to_float(v[no])
             if n and float(n) != total:
-                row.report(
-                    "counts_disagree", "is not the sum of events and non-events", f"n{number}i"
-                )
+                row.report("counts_disagree", "problem.counts_disagree", f"n{number}i")
             n = n or write_number(total)
         elif not n:
-            row.report("required", "lacks the participants of an arm", f"n{number}i")
+            row.report("required", "problem.lacks_n", f"n{number}i")
         one = {"arm": sides[number - 1], "role": role, "kind": "events"}
         arms.append(one | {"n": n, "events": v[yes]})
     return arms
@@ -346,7 +344,7 @@ def _read_paired(
     before = {"baseline_n": v["ni"], "baseline_mean": v["m2i"], "baseline_sd": v[pre]}
     final = shared | before | {"kind": "final", "mean": v["m1i"], "sd": v[post]}
     if abs(r) > 1:
-        row.report("not_a_correlation", "is outside -1 to 1", "ri")
+        row.report("not_a_correlation", "problem.not_a_correlation", "ri")
     if arm_kind == "final" or math.isnan(r) or not (v["sd1i"] and v["sd2i"]):
         return [final]
     first = to_float(v["sd1i"])
@@ -369,11 +367,7 @@ def _read_effect(
     one = {"treatment_arm": sides[0], "control_arm": sides[1]}
     one["effect_type"] = f"effect as given ({measure})" if measure else "effect as given"
     if not se > 0:
-        row.report(
-            "no_standard_error",
-            "has no variance or standard error above 0",
-            "vi" if v["vi"] else "sei",
-        )
+        row.report("no_standard_error", "problem.no_variance", "vi" if v["vi"] else "sei")
         return one
     return one | make_contrast(v["yi"], repr(se))
 

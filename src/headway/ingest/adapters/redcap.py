@@ -58,13 +58,13 @@ def read_dictionary(path: Path) -> dict[str, Field]:
         data = path.read_bytes()
     except OSError:
         raise InputError(
-            "a data dictionary is missing",
+            "failure.dictionary_missing",
             [
                 Problem(
                     path.name,
                     "missing_file",
-                    "is not there",
-                    remedy="export the project's data dictionary, or take out `dictionary:`",
+                    "problem.not_there",
+                    remedy="remedy.dictionary_missing",
                 )
             ],
         ) from None
@@ -88,14 +88,13 @@ def read_dictionary(path: Path) -> dict[str, Field]:
         except csv.Error:
             continue
     raise InputError(
-        "a data dictionary cannot be read",
+        "failure.dictionary",
         [
             Problem(
                 path.name,
                 "not_a_dictionary",
-                "has no columns `Variable / Field Name` and `Identifier?` (or `field_name` and "
-                "`identifier`)",
-                remedy="export the data dictionary of the project again, with all of its columns",
+                "problem.no_dictionary",
+                remedy="remedy.no_dictionary",
             )
         ],
     )
@@ -165,9 +164,9 @@ def gate(
             continue
         for field in _fields_of(dictionary, column):
             if field.identifier:
-                said = "the data dictionary marks it as an identifier"
+                said = "problem.marked_identifier"
             elif field.validation.startswith(_TELLING):
-                said = "the data dictionary says that it holds an e-mail, phone or other number"
+                said = "problem.telling_validation"
             else:
                 continue
             problems.append(
@@ -176,7 +175,7 @@ def gate(
                     "redcap_identifier",
                     said,
                     column=column,
-                    remedy="export it without identifiers, or list it under `drop:`",
+                    remedy="remedy.redcap_identifier",
                 )
             )
             break

@@ -184,12 +184,7 @@ def read_revman(path: Path, defaults: Mapping[str, str] | None = None) -> RevMan
     if not any(name in sheet.headers for name in columns["study"]):
         absent.append("Name" if columns is _OLD else "Study")
     if absent:
-        raise missing_columns(
-            sheet,
-            absent,
-            "export 'Data and analyses' from RevMan 5 with its numbers, or the data rows from "
-            "RevMan Web",
-        )
+        raise missing_columns(sheet, absent, "remedy.revman_export")
     basket = Basket(given)
     basket.problems += sheet.broken
     basket.reported += len(sheet.broken)
@@ -229,19 +224,14 @@ def _walk_old(sheet: Sheet, analyses: dict[str, _Analysis], basket: Basket) -> i
             analyses[id].bare[""] = row
             headings += 1
         elif id not in analyses:
-            row.report("no_heading", "stands above the heading of its analysis", "datatype")
+            row.report("no_heading", "problem.above_heading", "datatype")
             basket.keep(row, [])
         elif type_ and three and three not in analyses[id].subgroups:
             analyses[id].subgroups[three] = name
             analyses[id].bare[three] = row
             headings += 1
         elif type_:
-            row.report(
-                "heading_twice",
-                "repeats the heading of its analysis",
-                "datatype",
-                "only headings have a data type",
-            )
+            row.report("heading_twice", "problem.heading_twice", "datatype", "remedy.heading_twice")
             basket.keep(row, [])
         else:
             for number in ("", three):
@@ -250,7 +240,7 @@ def _walk_old(sheet: Sheet, analyses: dict[str, _Analysis], basket: Basket) -> i
     # In a file without headings a study would pass for one.
     for analysis in analyses.values():
         for row in analysis.bare.values():
-            row.report("no_studies", "has a data type, as a heading, and no study stands below it")
+            row.report("no_studies", "problem.no_studies")
             basket.keep(row, [])
             headings -= 1
     return headings
@@ -297,7 +287,7 @@ def _number_all(row: Row, numbers: Iterable[str]) -> bool:
     """Tell whether a row says which analysis it belongs to; report it if not."""
     if all(n.isascii() and n.isdigit() for n in numbers):
         return True
-    row.report("no_analysis", "does not say by whole numbers which analysis it belongs to")
+    row.report("no_analysis", "problem.no_analysis")
     return False
 
 
@@ -365,7 +355,7 @@ def _take(
     for study in analysis.studies:
         row = study.row
         if not study.trial:
-            row.report("required", "does not name its study", columns["study"][0])
+            row.report("required", "problem.no_study_name", columns["study"][0])
             basket.keep(row, [])
             continue
         # The same people, or others of the same trial, in another subgroup: a row of its own.
@@ -405,22 +395,24 @@ def _read_arms(
         if study.kind == "other" and (v["expected"] or analysis.declared):
             row.report(
                 "unsupported_type",
-                "is of a type of data that is not read",
+                "problem.unsupported_type",
                 "datatype",
-                "enter (O-E)/V with the standard error 1/sqrt(V) as generic inverse variance",
+                "remedy.unsupported_type",
             )
         elif not row.problems:
-            row.report("no_numbers", "holds no numbers of a study")
+            row.report("no_numbers", "problem.no_numbers")
         return []
     parts = ("mean", "sd", "n") if study.kind == "means" else ("events", "n")
     nothing = all(to_float(v[f"{p}{i}"] or "0") == 0 for p in parts for i in (1, 2))
     if nothing and not row.problems:
-        row.report("no_numbers", "holds no numbers of a study")
+        row.report("no_numbers", "problem.no_numbers")
         return []
-    needed = ("mean",) if study.kind == "means" else ("events", "n")
-    for part in needed:
+    lacks = {"mean": "problem.lacks_mean"}
+    if study.kind == "events":
+        lacks = {"events": "problem.lacks_events", "n": "problem.lacks_n"}
+    for part, text in lacks.items():
         if not row.problems and not (v[f"{part}1"] and v[f"{part}2"]):
-            row.report("required", f"lacks the {part} of an arm")
+            row.report("required", text)
     arms = []
     for number, role in ((1, "treatment"), (2, "control")):
         one = {part: v[f"{part}{number}"] for part in parts}
@@ -437,12 +429,12 @@ def _read_generic(study: _Study, analysis: _Analysis, notes: list[str]) -> dict[
     if row.problems:
         return empty
     if not v["effect"]:
-        row.report("no_numbers", "holds no effect")
+        row.report("no_numbers", "problem.no_effect")
         return empty
     if not v["se"] or float(v["se"]) <= 0:
         row.report(
             "no_standard_error",
-            "has no standard error above 0",
+            "problem.no_standard_error",
             "se" if "se" in row.headers else "givse",
         )
         return empty
@@ -476,14 +468,11 @@ def _was_logged(study: _Study, analysis: _Analysis) -> bool:
     if math.isnan(low) or math.isnan(high):
         if declared is None and ratio:
             row.report(
-                "scale_unclear",
-                "does not say whether the effect is a logarithm",
-                "effectestimate",
-                "export the limits of the interval too",
+                "scale_unclear", "problem.scale_not_said", "effectestimate", "remedy.scale_not_said"
             )
         logged = bool(declared)
         if logged and effect <= 0:
-            row.report("scale_unclear", "is not above 0, as a ratio is", "effectestimate")
+            row.report("scale_unclear", "problem.no_ratio", "effectestimate")
         return logged
 
     def misfit(effect: float, low: float, high: float) -> float:
@@ -495,12 +484,7 @@ def _was_logged(study: _Study, analysis: _Analysis) -> bool:
     if min(effect, low, high) > 0 and (ratio or declared or not analysis.measure):
         logged_misfit = misfit(math.log(effect), math.log(low), math.log(high))
     if min(plain, logged_misfit) > 0.02:
-        row.report(
-            "scale_unclear",
-            "does not fit its interval and standard error on either scale",
-            "effectestimate",
-            "a 95 % interval of the effect or of its logarithm is expected",
-        )
+        row.report("scale_unclear", "problem.scale_misfit", "effectestimate", "remedy.scale_misfit")
     return logged_misfit < plain
 
 

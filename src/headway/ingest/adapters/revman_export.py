@@ -72,7 +72,7 @@ def write_revman(effects: pd.DataFrame, path: Path) -> tuple[Problem, ...]:
     rows: list[list[str]] = []
     for place, (pooled, yi) in enumerate(zip(effects["pooled"], effects["yi"], strict=True), 1):
         if not pooled or math.isnan(yi):
-            text = "is not pooled, and RevMan would pool it"
+            text = "problem.not_pooled"
             left.append(Problem("effects", "not_pooled", text, "pooled", place))
     for number, (id, part) in enumerate(effects.groupby("comparison", sort=False), 1):
         used = part[part["pooled"] & part["yi"].notna()]

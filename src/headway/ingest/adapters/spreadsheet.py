@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from headway.errors import InputError, Problem
+from headway.messages import Message
 
 # What stands in the place of a formula without a calculated value; `cells` knows it as an error.
 UNCALCULATED = "#FORMULA!"
@@ -116,7 +117,7 @@ def _problem(
     raw: Path, rule: str, message: str, remedy: str, line: int | None = None
 ) -> InputError:
     return InputError(
-        "a workbook cannot be read", [Problem(raw.name, rule, message, line=line, remedy=remedy)]
+        "failure.workbook", [Problem(raw.name, rule, message, line=line, remedy=remedy)]
     )
 
 
@@ -124,18 +125,8 @@ def _damaged(raw: Path) -> InputError:
     with raw.open("rb") as stream:
         locked = stream.read(8) == _OLE
     if locked:
-        return _problem(
-            raw,
-            "damaged_workbook",
-            "has a password, or is an old workbook under a new name",
-            "save it as .xlsx without a password",
-        )
-    return _problem(
-        raw,
-        "damaged_workbook",
-        "is cut off, damaged or no workbook",
-        "open it in a spreadsheet program and save it as .xlsx or CSV",
-    )
+        return _problem(raw, "damaged_workbook", "problem.locked_workbook", "remedy.no_password")
+    return _problem(raw, "damaged_workbook", "problem.damaged_workbook", "remedy.open_and_save")
 
 
 def _check_container(raw: Path) -> None:
@@ -150,8 +141,8 @@ def _check_container(raw: Path) -> None:
         raise _problem(
             raw,
             "oversized_workbook",
-            f"unpacks to more than {MAX_UNPACKED // 1024**3} GB",
-            "export the sheet as CSV",
+            Message("problem.oversized_workbook", gigabytes=MAX_UNPACKED // 1024**3),
+            "remedy.export_csv",
         )
 
 
@@ -171,7 +162,7 @@ def _choose_sheets(raw: Path, book: Any, spec: str | Sequence[str] | None) -> li
     tables = {sheet.title for sheet in book.worksheets}
     numbers = {name: i for i, name in enumerate(book.sheetnames, start=1) if name in tables}
     if not numbers:
-        raise _problem(raw, "missing_sheet", "has no sheet with cells", "add the sheet of records")
+        raise _problem(raw, "missing_sheet", "problem.no_sheet", "remedy.no_sheet")
     if spec is None:
         return [min(numbers.values())]
     if spec == "*":
@@ -182,19 +173,14 @@ def _choose_sheets(raw: Path, book: Any, spec: str | Sequence[str] | None) -> li
     for i, name in enumerate(wanted, start=1):
         number = numbers.get(name, folded.get(name.strip().casefold()))
         if number is None:
-            which = f"sheet number {i} of" if len(wanted) > 1 else "the sheet under"
-            problems.append(
-                Problem(
-                    raw.name,
-                    "missing_sheet",
-                    f"{which} `sheet:` is not among the {len(numbers)} sheet(s) of the workbook",
-                    remedy="write the name in clinic.yaml as the tab shows it",
-                )
-            )
+            text = Message("problem.missing_sheet", n=len(numbers))
+            if len(wanted) > 1:
+                text = Message("problem.missing_sheet_of_several", number=i, n=len(numbers))
+            problems.append(Problem(raw.name, "missing_sheet", text, remedy="remedy.missing_sheet"))
         elif number not in chosen:
             chosen.append(number)
     if problems:
-        raise InputError("a sheet is missing", problems)
+        raise InputError("failure.sheet_missing", problems)
     return chosen
 
 
@@ -344,10 +330,7 @@ def _copy_sheet(raw: Path, book: Any, number: int, target: Path, decimal: str) -
             writer.writerow(cells + [""] * (len(header) - len(cells)))
     if not header:
         raise _problem(
-            raw,
-            "empty_file",
-            f"sheet {number} is empty",
-            "take the empty sheet out, or name the sheets to read under `sheet:`",
+            raw, "empty_file", Message("problem.empty_sheet", number=number), "remedy.empty_sheet"
         )
     if before and not margin_used:
         header = header[before:]
@@ -357,20 +340,20 @@ def _copy_sheet(raw: Path, book: Any, number: int, target: Path, decimal: str) -
         raise _problem(
             raw,
             "merged_header",
-            f"sheet {number}: most rows reach beyond the {len(header)} column(s) of the header",
-            "give every column a name of its own in one header line, with no title above it",
+            Message("problem.wide_sheet", number=number, n=len(header)),
+            "remedy.wide_sheet",
             line=at,
         )
     below = sum(bottom > at for _, _, _, bottom in facts.merged)
     counts = {
-        "formula(s) never calculated": uncalculated,
-        "merged range(s) of cells, of which only the first cell has the value": below,
-        "hidden row(s), read like the others": facts.hidden_rows,
-        "hidden column(s), read like the others": facts.hidden_columns,
+        "account.formulas": uncalculated,
+        "account.merged": below,
+        "account.hidden_rows": facts.hidden_rows,
+        "account.hidden_columns": facts.hidden_columns,
     }
-    notes = [f"{count} {what}" for what, count in counts.items() if count]
+    notes = [Message(id, n=count) for id, count in counts.items() if count]
     if book[name].sheet_state != "visible":
-        notes.append("the sheet is hidden")
+        notes.append(Message("account.hidden_sheet"))
     return SheetCopy(path, name, number, header, at + 1, tuple(notes))
 
 
@@ -400,6 +383,6 @@ def _check_merged(raw: Path, number: int, facts: _Facts, header_row: int) -> Non
             raw,
             "merged_header",
             f"sheet {number}: cells of the header are merged (columns number {places})",
-            "give every column a name of its own in one header line, with no title above it",
+            "remedy.wide_sheet",
             line=header_row,
         )

@@ -37,6 +37,7 @@ from headway.ingest.clinics.verdicts import (
     write_quarantine,
 )
 from headway.ingest.quarantine import RowAccount
+from headway.messages import Message, join
 
 if TYPE_CHECKING:
     import duckdb
@@ -71,7 +72,7 @@ def check_clinic(folder: Path, clinic: Clinic, *, threads: int = 2) -> Check:
             k, columns, few = check_k(connection, casts[0], clinic)
             refused += few
         if refused:
-            raise RefusedError("the de-identification gate refuses this clinic", refused)
+            raise RefusedError("failure.refused", refused)
         files = tuple((s.source.name, s.rows_in, len(s.source.header)) for s in stages)
         return Check(files, k, columns)
 
@@ -140,11 +141,12 @@ class Ingested:
                 {
                     "account": "gate",
                     "item": "patients",
-                    "step": "people in the smallest group alike in "
-                    + ", ".join(self.quasi_identifiers),
+                    "step": "smallest_group",
                     "n": float(self.k),
                     "of": float("nan"),
-                    "note": f"k-anonymity; the gate asks for {self.required_k}",
+                    "note": Message(
+                        "account.k_anonymity", n=self.required_k, columns=self.quasi_identifiers
+                    ),
                     "redacted": False,
                 }
             )
@@ -188,13 +190,13 @@ def judged(
     with staged_files(folder, clinic, scratch_root, threads) as (connection, stages, _):
         refused = check_gate(connection, folder, stages, clinic)
         if refused:
-            raise RefusedError("the de-identification gate refuses this clinic", refused)
+            raise RefusedError("failure.refused", refused)
         problems = check_dates(connection, stages)
         if problems:
-            raise InputError("a column of dates cannot be read", problems)
+            raise InputError("failure.dates", problems)
         doubts = [p for s in stages for p in zero_coded.find_zero_coded(connection, s)]
         if doubts:
-            raise InputError("zeros that look like missing values are not used", doubts)
+            raise InputError("failure.zeros", doubts)
         connection.execute(
             'CREATE TEMP TABLE quarantine (file VARCHAR, line BIGINT, "column" VARCHAR, '
             "rule VARCHAR, scope VARCHAR)"
@@ -218,7 +220,7 @@ def judged(
                 known = "known"
                 k, columns, few = check_k(connection, casts[kind], clinic)
                 if few:
-                    raise RefusedError("the de-identification gate refuses this clinic", few)
+                    raise RefusedError("failure.refused", few)
         find_starts(connection, casts, clinic)
         judge_days(connection, casts, clinic)
         for cast in casts.values():
@@ -258,7 +260,7 @@ def _accounts(connection: duckdb.DuckDBPyConnection, cast: Cast) -> list[RowAcco
                     count_one(connection, f"SELECT count(*) {of_file} AND selected AND z_{i}")
                     for i in range(zeros)
                 ),
-                note="; ".join(staged.source.notes),
+                note=join(staged.source.notes),
             )
         )
     return out

@@ -21,6 +21,7 @@ from headway.ingest.cells import (
 )
 from headway.ingest.clinics.contract import list_columns, row_level
 from headway.ingest.open.staging import Part, Stage
+from headway.messages import Message
 
 if TYPE_CHECKING:
     import duckdb
@@ -247,11 +248,10 @@ def check_dates(connection: duckdb.DuckDBPyConnection, stages: Sequence[Stage]) 
                 Problem(
                     staged.source.name,
                     "mixed_dates",
-                    f"{count} cell(s) are dates only with day and month the other way round, so "
-                    "the others cannot be trusted either",
+                    Message("problem.mixed_dates", n=count),
                     column=column,
                     count=count,
-                    remedy="export the dates in one form, best as 2024-12-31",
+                    remedy="remedy.mixed_dates",
                 )
             )
     return problems

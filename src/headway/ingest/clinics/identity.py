@@ -14,6 +14,7 @@ from headway.ingest.cells import boxes_of, own_column
 from headway.ingest.clinics.casts import Cast, count_one
 from headway.ingest.clinics.verdicts import kept_rows
 from headway.ingest.open.staging import Stage
+from headway.messages import Message
 
 if TYPE_CHECKING:
     import duckdb
@@ -75,10 +76,9 @@ def check_k(
             Problem(
                 ", ".join(s.source.name for s in cast.stages),
                 "k_anonymity",
-                f"{few} people are in groups of fewer than {wanted} alike in {', '.join(columns)}",
+                Message("problem.k_anonymity", n=few, k=wanted, columns=columns),
                 count=few,
-                remedy="make bands of ages (`band:`) or wider ones, join rare codes, or list a "
-                "column under `drop:`; `gate: {k: ...}` sets the size",
+                remedy="remedy.k_anonymity",
             )
         ],
     )

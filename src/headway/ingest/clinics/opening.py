@@ -17,6 +17,7 @@ from headway.ingest.cells import boxes_of, is_plain_number, literal, own_column
 from headway.ingest.clinics.contract import CONTRACT, list_columns
 from headway.ingest.open.sources import Source, open_source
 from headway.ingest.open.staging import Stage, stage
+from headway.messages import Message
 
 if TYPE_CHECKING:
     import duckdb
@@ -50,24 +51,21 @@ def _check_header(source: Source) -> list[Problem]:
         # A file without a header line shows its first row here, so only known names are repeated.
         known = column in wanted
         at = [i for i, c in enumerate(header, start=1) if c == column]
-        place = "" if known else f" (columns number {', '.join(map(str, at))})"
-        problems.append(
-            Problem(
-                name,
-                "duplicate_column" if column else "merged_header",
-                (f"stands twice in the header{place}" if column else f"has no name{place}"),
-                column=column if known else "",
-                remedy="give every column a name of its own in one header line",
-            )
-        )
-    hint = f"the header has {len(header)} column(s); is the delimiter right?"
+        if not column:
+            rule, text = "merged_header", Message("problem.columns_without_name", places=at)
+        elif known:
+            rule, text = "duplicate_column", Message("problem.twice_in_header")
+        else:
+            rule, text = "duplicate_column", Message("problem.twice_in_header_at", places=at)
+        own = column if known else ""
+        problems.append(Problem(name, rule, text, column=own, remedy="remedy.one_header"))
     problems += [
         Problem(
             name,
             "missing_column",
-            "is named in clinic.yaml and not in the file",
+            "problem.not_in_the_file",
             column=column,
-            remedy=hint if len(header) == 1 else "",
+            remedy="remedy.one_column" if len(header) == 1 else "",
         )
         for column in wanted
         if column not in header
@@ -80,27 +78,27 @@ def _check_header(source: Source) -> list[Problem]:
                 Problem(
                     "clinic.yaml",
                     "unknown_canonical_column",
-                    f"files.{kind}: is not a column of {kind}",
+                    Message("problem.no_such_column_of", kind=kind),
                     column=canonical,
-                    remedy=f"known: {', '.join(known_columns)}",
+                    remedy=Message("remedy.known", names=list(known_columns)),
                 )
             )
     have = {*spec.columns, *spec.constants}
     if spec.offset_from is not None:
         have.add("start_day" if kind == "patients" else "day")
     problems += [
-        Problem("clinic.yaml", "required_column", f"files.{kind} must map it", column=required)
+        Problem(
+            "clinic.yaml",
+            "required_column",
+            Message("problem.must_be_mapped", kind=kind),
+            column=required,
+        )
         for required in CONTRACT[kind][1]
         if required not in have
     ]
     if kind == "windows":
         problems += [
-            Problem(
-                "clinic.yaml",
-                "required_window",
-                "needs `window:` or the file `window_from:`",
-                column=entry.column,
-            )
+            Problem("clinic.yaml", "required_window", "problem.no_window", column=entry.column)
             for entry in spec.wide
             if entry.window is None and spec.window_from is None
         ]
@@ -114,9 +112,9 @@ def _check_redcap(source: Source) -> list[Problem]:
         Problem(
             name,
             "missing_column",
-            "is a question with checkboxes in clinic.yaml, and the file has no column of it",
+            "problem.no_checkboxes",
             column=question,
-            remedy="its columns are called field___code, or `Question (choice=Label)`",
+            remedy="remedy.checkboxes",
         )
         for question in map(boxes_of, spec.columns.values())
         if question and not redcap.find_boxes(question, header)
@@ -129,9 +127,9 @@ def _check_redcap(source: Source) -> list[Problem]:
                 Problem(
                     name,
                     "missing_column",
-                    f"`redcap: {key}` is in clinic.yaml, and the file does not say it of its rows",
+                    Message("problem.redcap_key", key=key),
                     column=names[0],
-                    remedy="export the records with it, or take it out of `redcap:`",
+                    remedy="remedy.redcap_key",
                 )
             )
         chosen = {*spec.keep_where, *spec.drop}
@@ -140,10 +138,9 @@ def _check_redcap(source: Source) -> list[Problem]:
                 Problem(
                     name,
                     "redcap_undeclared",
-                    "the rows belong to several forms of REDCap",
+                    "problem.redcap_forms",
                     column=next(column for column in names if column in header),
-                    remedy="write `redcap: {instrument: ...}`, or `redcap: {}` for the rows that "
-                    "do not repeat",
+                    remedy="remedy.redcap_forms",
                 )
             )
     return problems
@@ -174,15 +171,15 @@ def open_files(folder: Path, clinic: Clinic, scratch: Path) -> list[Source]:
             Problem(
                 "clinic.yaml",
                 "two_sources",
-                "files.diary maps `headache` beside files.attacks: which one counts?",
+                "problem.two_sources",
                 column="headache",
-                remedy="let the diary file only say which days were open, or leave one file out",
+                remedy="remedy.two_sources",
             )
             for spec in clinic.files["diary"]
             if "headache" in spec.columns
         ]
     if problems:
-        raise InputError("the files do not match clinic.yaml", problems)
+        raise InputError("failure.clinic_files", problems)
     return _tell_apart(sources)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from headway.config.review import IpdFile, ReviewFile
 from headway.errors import InputError, Problem
+from headway.messages import Message
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,35 +37,38 @@ def read_cells(path: Path, spec: ReviewFile | IpdFile) -> tuple[pd.DataFrame, li
                     lines.append(reader.line_num)
                     cells.append([cell.strip() for cell in row])
     except FileNotFoundError:
-        remedy = "put the file there (`obtain:` may say where it comes from), or correct `path:`"
+        remedy = "remedy.put_it_there"
         raise InputError(
-            "", [Problem(path.name, "missing_file", "is not in the folder", remedy=remedy)]
+            "", [Problem(path.name, "missing_file", "problem.not_in_the_folder", remedy=remedy)]
         ) from None
     except UnicodeDecodeError:
-        raise InputError("", [_wrong_encoding(path, spec.encoding)]) from None
+        raise InputError("failure.unreadable", [_wrong_encoding(path, spec.encoding)]) from None
     except csv.Error:
-        text = "cannot be read with the declared delimiter and quotes"
+        text = "problem.quotes"
         line = lines[-1] + 1 if lines else 1
-        remedy = 'close every quote; write "" for a quote within a quoted cell'
+        remedy = "remedy.quotes"
         raise InputError(
             "", [Problem(path.name, "unreadable", text, line=line, remedy=remedy)]
         ) from None
     if not cells:
-        remedy = "write the header and the rows, or take the file out of review.yaml"
-        raise InputError("", [Problem(path.name, "empty_file", "has no header", remedy=remedy)])
+        remedy = "remedy.write_header"
+        raise InputError(
+            "failure.unreadable",
+            [Problem(path.name, "empty_file", "problem.no_header", remedy=remedy)],
+        )
     header = cells[0]
     twice = sorted({c for c in header if header.count(c) > 1})
     if twice:
         raise InputError(
-            "",
+            "failure.unreadable",
             [
                 Problem(
                     path.name,
                     "duplicate_column",
-                    "stands twice in the header",
-                    name or "(no name)",
+                    "problem.twice_in_header" if name else "problem.unnamed_column",
+                    name,
                     line=1,
-                    remedy="give each column its own name",
+                    remedy="remedy.own_name",
                 )
                 for name in twice
             ],
@@ -72,11 +76,7 @@ def read_cells(path: Path, spec: ReviewFile | IpdFile) -> tuple[pd.DataFrame, li
     whole = [len(row) == len(header) for row in cells[1:]]
     problems = [
         Problem(
-            path.name,
-            "field_count",
-            "does not have as many fields as the header",
-            line=line,
-            remedy="quote a cell that holds the delimiter",
+            path.name, "field_count", "problem.field_count", line=line, remedy="remedy.quote_cell"
         )
         for line, fits in zip(lines[1:], whole, strict=True)
         if not fits
@@ -92,7 +92,7 @@ def _wrong_encoding(path: Path, declared: str) -> Problem:
     data = path.read_bytes()
     if data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in data[:200]:
         return Problem(
-            path.name, "unreadable", "is UTF-16 text", line=1, remedy="save it as CSV UTF-8"
+            path.name, "unreadable", "problem.utf16", line=1, remedy="remedy.save_as_utf8"
         )
     line = 1
     try:
@@ -102,7 +102,7 @@ def _wrong_encoding(path: Path, declared: str) -> Problem:
     return Problem(
         path.name,
         "unreadable",
-        f"is not {declared} text",
+        Message("problem.not_of_encoding", encoding=declared),
         line=line,
-        remedy="save it as UTF-8, or declare `encoding: latin-1` for the file",
+        remedy="remedy.utf8_or_latin1",
     )

@@ -18,6 +18,7 @@ from typing import IO, Any
 
 from headway.config.clinic import ClinicFile
 from headway.errors import InputError, Problem
+from headway.messages import Message
 
 DELIMITERS = (",", ";", "\t", "|")
 # A cell longer than this is no cell; the engine reads lines up to this length.
@@ -72,13 +73,10 @@ class Source:
         """
         if stat_of(self.raw) != self.stat:
             raise InputError(
-                "a file changed while it was read",
+                "failure.changed",
                 [
                     Problem(
-                        self.raw.name,
-                        "file_changed",
-                        "was written to during the run",
-                        remedy="wait until the export has ended, then run again",
+                        self.raw.name, "file_changed", "problem.changed", remedy="remedy.changed"
                     )
                 ],
             )
@@ -120,7 +118,9 @@ def open_source(
     """
     raw = folder / spec.path
     if not raw.is_file():
-        raise InputError("a file is missing", [Problem(raw.name, "missing_file", "is not there")])
+        raise InputError(
+            "failure.file_missing", [Problem(raw.name, "missing_file", "problem.not_there")]
+        )
     before = stat_of(raw)
     suffixes = [s.lower() for s in raw.suffixes]
     packed = bool(suffixes) and suffixes[-1] == ".gz"
@@ -133,8 +133,8 @@ def open_source(
     if form == ".parquet":
         return [_open_parquet(raw, kind, index, spec, before, target)]
     if form in (".xls", ".xlsb", ".ods"):
-        what = "is an old workbook" if form == ".xls" else "is another kind of workbook"
-        raise _cannot_read(raw, "old_workbook", what, "save it as .xlsx or CSV")
+        what = "problem.old_workbook" if form == ".xls" else "problem.other_workbook"
+        raise _cannot_read(raw, "old_workbook", what, "remedy.save_as_xlsx")
     path = _unpack(raw, target.with_suffix(".unpacked")) if packed else raw
     path, lines = _as_utf8(path, raw.name, spec.encoding, target.with_suffix(".utf8"))
     delimiter, header = _read_header(path, raw.name, spec.delimiter, wanted)
@@ -142,7 +142,7 @@ def open_source(
 
 
 def _cannot_read(raw: Path, rule: str, message: str, remedy: str) -> InputError:
-    return InputError("a file cannot be read", [Problem(raw.name, rule, message, remedy=remedy)])
+    return InputError("failure.unreadable", [Problem(raw.name, rule, message, remedy=remedy)])
 
 
 def _unpack(raw: Path, target: Path) -> Path:
@@ -153,10 +153,7 @@ def _unpack(raw: Path, target: Path) -> Path:
                 plain.write(chunk)
     except (EOFError, OSError, zlib.error):
         raise _cannot_read(
-            raw,
-            "damaged_gzip",
-            "is cut off or is not gzip",
-            "copy or export the file again",
+            raw, "damaged_gzip", "problem.damaged_gzip", "remedy.copy_again"
         ) from None
     return target
 
@@ -177,7 +174,7 @@ def _as_utf8(path: Path, name: str, declared: str, target: Path) -> tuple[Path, 
                     raise _nul(name)
                 copy.write(chunk)
     except (UnicodeError, LookupError):
-        raise InputError("a file cannot be read", [_wrong_encoding(name)]) from None
+        raise InputError("failure.unreadable", [_wrong_encoding(name)]) from None
     return target, None
 
 
@@ -211,32 +208,20 @@ def _find_encoding(path: Path, name: str, declared: str) -> tuple[str, int | Non
                     decoder.decode(chunk)
             except UnicodeDecodeError:
                 if found == "utf-8":
-                    raise InputError("a file cannot be read", [_wrong_encoding(name)]) from None
+                    raise InputError("failure.unreadable", [_wrong_encoding(name)]) from None
                 return "cp1252", None
     return "utf-8", lines + (last != b"\n")
 
 
 def _nul(name: str) -> InputError:
     return InputError(
-        "a file cannot be read",
-        [
-            Problem(
-                name,
-                "not_text",
-                "holds NUL bytes",
-                remedy="export it again as CSV in UTF-8, or declare its `encoding:`",
-            )
-        ],
+        "failure.unreadable",
+        [Problem(name, "not_text", "problem.nul_bytes", remedy="remedy.nul_bytes")],
     )
 
 
 def _wrong_encoding(name: str) -> Problem:
-    return Problem(
-        name,
-        "encoding",
-        "is not in the declared encoding",
-        remedy="declare its `encoding:` (such as utf-16, latin-1 or cp1252) or save it as UTF-8",
-    )
+    return Problem(name, "encoding", "problem.encoding", remedy="remedy.encoding")
 
 
 def _first_line(path: Path) -> str:
@@ -265,8 +250,7 @@ def _read_header(
             best, found = (delimiter, header), score
     if not line.strip() or not any(best[1]):
         raise InputError(
-            "a file cannot be read",
-            [Problem(name, "empty_file", "has no header line", line=1)],
+            "failure.unreadable", [Problem(name, "empty_file", "problem.no_header", line=1)]
         )
     return best
 
@@ -314,17 +298,17 @@ def _open_fhir(
     before: tuple[int, int],
     target: Path,
 ) -> Source:
-    from headway.ingest.adapters.fhir import flatten
+    from headway.ingest.adapters.fhir import flatten, list_ignored
 
     if spec.fhir is None:
         raise InputError(
-            "a file cannot be read",
+            "failure.unreadable",
             [
                 Problem(
                     "clinic.yaml",
                     "fhir_undeclared",
-                    f"files.{kind}: a file of JSON needs `fhir:`",
-                    remedy="write `fhir: {resource: Observation}` or QuestionnaireResponse",
+                    Message("problem.fhir_undeclared", kind=kind),
+                    remedy="remedy.fhir_undeclared",
                 )
             ],
         )
@@ -334,17 +318,18 @@ def _open_fhir(
         Problem(
             raw.name,
             "mixed_units",
-            "one code comes in several units",
+            "problem.mixed_units",
             column=column,
-            remedy="make an entry for each unit, with `keep_where:` on this column",
+            remedy="remedy.mixed_units",
         )
         for column, code in flat.mixed_units
         if column not in kept and (column != "unit" or code in map(str, kept.get("code", [code])))
     ]
     if problems:
-        raise InputError("a file cannot be read", problems)
-    ignored = ", ".join(f"{n} {reason}" for reason, n in sorted(flat.resources_ignored.items()))
-    notes = (f"{flat.resources_read} resources, ignored: {ignored or 'none'}", *flat.notes)
+        raise InputError("failure.unreadable", problems)
+    ignored = list_ignored(flat.resources_ignored)
+    read = Message("account.resources", n=flat.resources_read, ignored=ignored)
+    notes = (read, *flat.notes)
     return Source(
         kind,
         index,
@@ -394,7 +379,7 @@ def _open_parquet(
             )
     except duckdb.Error:
         raise _cannot_read(
-            raw, "damaged_parquet", "is cut off or is not Parquet", "write the file again"
+            raw, "damaged_parquet", "problem.damaged_parquet", "remedy.write_again"
         ) from None
     header = tuple(str(name) for name, _ in columns)
     return Source(kind, index, raw.name, path, spec, header, ",", raw, before)
@@ -463,14 +448,14 @@ def normalise(source: Source, target: Path) -> list[tuple[int, str]]:
 
 def _open_quote(source: Source, line: int) -> InputError:
     return InputError(
-        "a file cannot be read",
+        "failure.unreadable",
         [
             Problem(
                 source.name,
                 "open_quote",
-                "opens a quote that is not closed, which swallows the rows after it",
+                "problem.open_quote",
                 line=line + source.line_offset,
-                remedy='close it, double it ("") or take it out',
+                remedy="remedy.open_quote",
             )
         ],
     )

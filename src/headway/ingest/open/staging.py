@@ -100,15 +100,8 @@ def reading(source: Source) -> Iterator[None]:
     except duckdb.Error:
         source.check_unchanged()
         raise InputError(
-            "a file cannot be read",
-            [
-                Problem(
-                    source.name,
-                    "unreadable",
-                    "is not text in the declared delimiter and encoding",
-                    remedy="check `delimiter:` and `encoding:` in clinic.yaml",
-                )
-            ],
+            "failure.unreadable",
+            [Problem(source.name, "unreadable", "problem.no_text", remedy="remedy.delimiter")],
         ) from None
 
 

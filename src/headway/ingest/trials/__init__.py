@@ -18,6 +18,7 @@ from headway.ingest.trials.canonical import make_arms, make_contrasts, make_publ
 from headway.ingest.trials.checks import check_file
 from headway.ingest.trials.files import File, read_file
 from headway.ingest.trials.names import check_names
+from headway.messages import Message
 from headway.tables import empty
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def read_review(folder: Path, review: Review) -> Published:
         problems += file.problems
     problems += check_names(review)
     if problems:
-        raise InputError(f"{folder.name}: these files cannot be used as they are", problems)
+        raise InputError(Message("failure.review_files", name=folder.name), problems)
     return Published(
         arms=make_arms(files.get("arms"), review),
         contrasts=make_contrasts(files.get("contrasts"), review),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from headway.config.review import Review
 from headway.effects import recover
 from headway.ingest.trials.columns import ALLOWED, ARM_SIGNS, NUMBERS, REQUIRED
 from headway.ingest.trials.files import File
+from headway.messages import Message
 from headway.tables import COMPARATORS, CONTRAST_SIGNS
 from headway.tables.risk_tools import RISK_TOOLS
 
@@ -24,9 +26,50 @@ _DATE = (
 )
 _COMMA = r"^[-+\u2212]?\d+,\d+$"
 
+# Columns that tell the rows of a file apart.
+_KEYS = {
+    "arms": ["trial", "arm", "outcome", "timepoint", "kind"],
+    "contrasts": ["trial", "treatment_arm", "control_arm", "outcome", "timepoint", "effect_type"],
+    "pooled": ["outcome", "subgroup", "timepoint"],
+}
+
 
 def check_file(file: File, review: Review) -> None:
     """Hold every cell against its rule and turn number columns into numbers."""
+    rows = file.rows
+    _read_numbers(file)
+    _check_required(file)
+    if file.kind == "risk_of_bias":
+        _check_risk(file, review)
+        return
+    for column, words in ALLOWED.items():
+        if column in rows.columns:
+            _check_words(file, column, words)
+    file.report(
+        (rows["outcome"] != "") & ~rows["outcome"].isin(list(review.outcomes)),
+        "unknown_outcome",
+        "problem.unknown_outcome",
+        "outcome",
+        Message("remedy.one_of", words=list(review.outcomes)),
+    )
+    if file.kind == "arms":
+        _check_arms(file)
+    else:
+        if file.kind == "contrasts":
+            _check_contrasts(file)
+        _check_words(file, "positive_means", CONTRAST_SIGNS)
+    file.report(
+        rows["ci_low"] > rows["ci_high"],
+        "limits_reversed",
+        "problem.limits_reversed",
+        "ci_low",
+        "remedy.swap_limits",
+    )
+    _check_key(file, _KEYS[file.kind])
+
+
+def _read_numbers(file: File) -> None:
+    """Turn number columns into numbers, and report what is none."""
     import pandas as pd
 
     rows = file.rows
@@ -38,134 +81,74 @@ def check_file(file: File, review: Review) -> None:
         plain = text.str.replace("\u2212", "-", regex=False)
         numbers = pd.to_numeric(plain.where(plain != "", None), errors="coerce")
         numbers = numbers.where(~numbers.isin([float("inf"), float("-inf")]))
-        _report_words(file, column, text, (text != "") & numbers.isna())
+        _report_no_number(file, column, text, (text != "") & numbers.isna())
         rows[column] = numbers
+
+
+def _check_required(file: File) -> None:
+    """Report empty cells of columns that a row needs."""
+    rows = file.rows
     for column in REQUIRED[file.kind]:
         if column in file.absent:
             continue  # one message for the column, none for each of its cells
+        if column == "n":  # a trial may not print it; the row is then shown and not pooled
+            continue
         empty_cell = rows[column].isna() | (rows[column] == "")
         if f"{column}_text" in rows.columns:
             empty_cell = rows[f"{column}_text"] == ""
-        if column == "n":  # a trial may not print it; the row is then shown and not pooled
-            continue
         if column == "positive_means":
-            file.report(
-                empty_cell,
-                "sign_not_declared",
-                "does not say what a positive number means",
-                column,
-                f"one of {', '.join(CONTRAST_SIGNS)}",
-            )
+            remedy = Message("remedy.one_of", words=CONTRAST_SIGNS)
+            file.report(empty_cell, "sign_not_declared", "problem.sign_not_said", column, remedy)
         else:
-            file.report(empty_cell, "required", "is empty", column, "type what the source prints")
-    if file.kind == "risk_of_bias":
-        _check_risk(file, review)
-        return
-    for column, words in ALLOWED.items():
-        if column in rows.columns:
-            bad = (rows[column] != "") & ~rows[column].isin(words)
-            file.report(
-                bad,
-                "unknown_word",
-                "is not in the vocabulary",
-                column,
-                f"one of {', '.join(words)}",
-            )
-    outcomes = list(review.outcomes)
+            file.report(empty_cell, "required", "problem.empty", column, "remedy.as_printed")
+
+
+def _check_words(file: File, column: str, words: Iterable[str]) -> None:
+    """Report cells that are not in the column's vocabulary."""
+    cells, words = file.rows[column], list(words)
     file.report(
-        (rows["outcome"] != "") & ~rows["outcome"].isin(outcomes),
-        "unknown_outcome",
-        "is not declared in review.yaml",
-        "outcome",
-        f"one of {', '.join(outcomes)}",
+        (cells != "") & ~cells.isin(words),
+        "unknown_word",
+        "problem.not_in_vocabulary",
+        column,
+        Message("remedy.one_of", words=words),
     )
-    if file.kind == "arms":
-        _check_arms(file)
-    else:
-        if file.kind == "contrasts":
-            _check_contrasts(file)
-        signs = rows["positive_means"]
-        file.report(
-            (signs != "") & ~signs.isin(CONTRAST_SIGNS),
-            "unknown_word",
-            "is not in the vocabulary",
-            "positive_means",
-            f"one of {', '.join(CONTRAST_SIGNS)}",
-        )
-    reversed_limits = rows["ci_low"] > rows["ci_high"]
+
+
+def _check_key(file: File, key: list[str], column: str = "") -> None:
+    """Report rows that repeat a key, at its first column unless another is named."""
     file.report(
-        reversed_limits, "limits_reversed", "is above the upper limit", "ci_low", "swap the limits"
-    )
-    key = {
-        "arms": ["trial", "arm", "outcome", "timepoint", "kind"],
-        "contrasts": [
-            "trial",
-            "treatment_arm",
-            "control_arm",
-            "outcome",
-            "timepoint",
-            "effect_type",
-        ],
-        "pooled": ["outcome", "subgroup", "timepoint"],
-    }[file.kind]
-    file.report(
-        rows.duplicated(key),
+        file.rows.duplicated(key),
         "duplicate",
-        "repeats an earlier row",
-        key[0],
-        f"one row per {' x '.join(key)}",
+        "problem.repeats_row",
+        column or key[0],
+        Message("remedy.one_row_per", columns=key),
     )
 
 
 def _check_risk(file: File, review: Review) -> None:
     """Rules for judgements of risk of bias: the words of the declared tool."""
-    rows, tool = file.rows, RISK_TOOLS[review.risk_of_bias.tool]
-    for column, words in (
-        ("domain", tool.domains),
-        ("judgement", tool.levels),
-        ("outcome", review.outcomes),
-    ):
-        file.report(
-            (rows[column] != "") & ~rows[column].isin(list(words)),
-            "unknown_word",
-            "is not in the vocabulary",
-            column,
-            f"one of {', '.join(words)}",
-        )
-    key = ["trial", "outcome", "domain"]
-    file.report(
-        rows.duplicated(key),
-        "duplicate",
-        "repeats an earlier row",
-        "domain",
-        f"one row per {' x '.join(key)}",
-    )
+    tool = RISK_TOOLS[review.risk_of_bias.tool]
+    _check_words(file, "domain", tool.domains)
+    _check_words(file, "judgement", tool.levels)
+    _check_words(file, "outcome", review.outcomes)
+    _check_key(file, ["trial", "outcome", "domain"], "domain")
 
 
-def _report_words(file: File, column: str, text: pd.Series, bad: pd.Series) -> None:
+def _report_no_number(file: File, column: str, text: pd.Series, bad: pd.Series) -> None:
     """Say of each cell that is no number what it looks like, without repeating it."""
     comma = bad & text.str.match(_COMMA)
     date = bad & ~comma & text.str.match(_DATE)
+    file.report(comma, "decimal_comma", "problem.decimal_comma", column, "remedy.decimal_comma")
     file.report(
-        comma,
-        "decimal_comma",
-        "has a decimal comma",
-        column,
-        'write a point, or declare `decimal: ","` for the file',
-    )
-    file.report(
-        date,
-        "spreadsheet_date",
-        "is a date: a spreadsheet may have turned a number or a range into it",
-        column,
-        "type the number again in a cell formatted as text",
+        date, "spreadsheet_date", "problem.spreadsheet_date", column, "remedy.spreadsheet_date"
     )
     file.report(
         bad & ~comma & ~date,
         "not_a_number",
-        "is no number",
+        "problem.not_a_number",
         column,
-        "write the number alone, with the declared decimal mark",
+        "remedy.number_with_mark",
     )
 
 
@@ -175,30 +158,17 @@ def _check_contrasts(file: File) -> None:
     known = rows[["se", "t", "f"]].notna().any(axis=1) | (rows["p"] != "")
     known |= rows[["ci_low", "ci_high"]].notna().all(axis=1)
     file.report(
-        ~known,
-        "no_uncertainty",
-        "an effect without an interval, a standard error, t, F or p",
-        "effect",
-        "type one of ci_low and ci_high, se, t, f, p as the source prints it; an effect without "
-        "any cannot be weighed",
+        ~known, "no_uncertainty", "problem.no_uncertainty", "effect", "remedy.no_uncertainty"
     )
-    file.report(rows["se"] < 0, "negative_se", "is negative", "se", "check the sign")
+    file.report(rows["se"] < 0, "negative_se", "problem.negative", "se", "remedy.check_sign")
+    file.report(rows["f"] < 0, "negative_f", "problem.negative", "f", "remedy.negative_f")
     file.report(
-        rows["f"] < 0, "negative_f", "is negative", "f", "an F is never negative; is it a t?"
-    )
-    file.report(
-        rows["n_total"] < 2,
-        "n_too_small",
-        "is below 2",
-        "n_total",
-        "type the participants of both arms together",
+        rows["n_total"] < 2, "n_too_small", "problem.below_2", "n_total", "remedy.both_arms"
     )
     bad_p = rows["p"].ne("") & rows["p"].map(
         lambda text: math.isnan(recover.p_bounds(text)[0])
     ).astype(bool)
-    file.report(
-        bad_p, "p_unreadable", "is no p value", "p", "write it as printed: 0.03, < 0.001 or n.s."
-    )
+    file.report(bad_p, "p_unreadable", "problem.no_p_value", "p", "remedy.no_p_value")
 
 
 def _descends(rows: pd.DataFrame) -> pd.Series:
@@ -213,68 +183,53 @@ def _check_arms(file: File) -> None:
     file.report(
         change & (rows["positive_means"] == ""),
         "sign_not_declared",
-        "a change without a declared sign",
+        "problem.change_without_sign",
         "positive_means",
-        f"one of {', '.join(ARM_SIGNS)}",
+        Message("remedy.one_of", words=ARM_SIGNS),
     )
-    bad = (rows["positive_means"] != "") & ~rows["positive_means"].isin(ARM_SIGNS)
-    file.report(
-        bad,
-        "unknown_word",
-        "is not in the vocabulary",
-        "positive_means",
-        f"one of {', '.join(ARM_SIGNS)}",
-    )
-    file.report(
-        rows["n"] < 2,
-        "n_too_small",
-        "is below 2",
-        "n",
-        "an arm needs two participants to have a spread; type the number analysed",
-    )
+    _check_words(file, "positive_means", ARM_SIGNS)
+    file.report(rows["n"] < 2, "n_too_small", "problem.below_2", "n", "remedy.n_of_arm")
     for column in ("sd", "se", "baseline_sd"):
         file.report(
-            rows[column] < 0,
-            "negative_sd",
-            "is negative",
-            column,
-            "a spread is never negative: check the column or the sign",
+            rows[column] < 0, "negative_sd", "problem.negative", column, "remedy.negative_sd"
         )
     file.report(
         (rows["kind"] == "events") & (rows["events"].isna()),
         "required",
-        "is empty",
+        "problem.empty",
         "events",
-        "type the participants with the event",
+        "remedy.events",
     )
     file.report(
         (rows["events"] > rows["n"]) & rows["person_years"].isna(),
         "events_above_n",
-        "is above n",
+        "problem.above_n",
         "events",
-        "type participants, not a percentage",
+        "remedy.no_percentage",
     )
     for column, bad, rule in (
-        ("person_years", rows["person_years"] <= 0, "above 0"),
-        ("r", rows["r"].abs() > 1, "from -1 to 1"),
-        ("alpha", rows["alpha"] > 1, "at most 1"),
-        ("items", rows["items"] < 2, "at least 2"),
+        ("person_years", rows["person_years"] <= 0, "problem.not_above_0"),
+        ("r", rows["r"].abs() > 1, "problem.no_correlation"),
+        ("alpha", rows["alpha"] > 1, "problem.above_1"),
+        ("items", rows["items"] < 2, "problem.below_2"),
     ):
-        file.report(bad, "out_of_range", f"is not {rule}", column, "check the column")
-    file.report(rows["events"] < 0, "negative_events", "is negative", "events", "check the column")
+        file.report(bad, "out_of_range", rule, column, "remedy.check_column")
+    file.report(
+        rows["events"] < 0, "negative_events", "problem.negative", "events", "remedy.check_column"
+    )
     order = ["range_low", "q1", "median", "q3", "range_high"]
     file.report(
         _descends(rows[order]),
         "quantiles_reversed",
-        "smallest value, quartiles, median and largest value do not ascend",
+        "problem.quantiles_reversed",
         "median",
-        "check which number is which",
+        "remedy.quantiles_reversed",
     )
     control = rows["role"] == "control"
     file.report(
         control & (rows["comparator"] == ""),
         "required",
-        "a control arm without its kind",
+        "problem.control_without_kind",
         "comparator",
-        f"one of {', '.join(COMPARATORS)}",
+        Message("remedy.one_of", words=COMPARATORS),
     )

@@ -11,6 +11,7 @@ from headway.config.review import Column, ReviewFile
 from headway.errors import Problem
 from headway.ingest.open.reading import read_cells
 from headway.ingest.trials.columns import NUMBERS, REQUIRED, TEXTS
+from headway.messages import Message
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +39,7 @@ class File:
             self.problems.append(Problem(self.name, rule, message, column, line, remedy))
         if len(lines) > _LISTED:
             more = len(lines) - _LISTED
-            text = f"{message}, and so in {more} more rows"
+            text = Message("problem.and_more_rows", what=Message(message), n=more)
             self.problems.append(Problem(self.name, rule, text, column, count=more))
 
 
@@ -75,23 +76,16 @@ def read_file(path: Path, kind: str, spec: ReviewFile) -> File:
         Problem(
             path.name,
             "unknown_canonical_column",
-            "is not a column of this table",
+            "problem.not_a_column",
             c,
-            remedy=f"known: {', '.join(sorted(known))}",
+            remedy=Message("remedy.known", names=sorted(known)),
         )
         for c in unknown
     ]
     absent = {c for c in REQUIRED[kind] if c not in rows.columns}
     problems += [_no_column(path.name, c) for c in REQUIRED[kind] if c in absent]
     if not len(raw) and not problems and not spec.may_be_empty:
-        problems.append(
-            Problem(
-                path.name,
-                "no_rows",
-                "has a header and no row",
-                remedy="type the trials, or declare `may_be_empty: true` for a file that waits",
-            )
-        )
+        problems.append(Problem(path.name, "no_rows", "problem.no_rows", remedy="remedy.no_rows"))
     rows = rows.drop(columns=unknown)
     for column in sorted(known - set(rows.columns)):
         rows[column] = ""
@@ -130,10 +124,10 @@ def _map_columns(
                 Problem(
                     file,
                     "unknown_code",
-                    "is not among the declared codes",
+                    "problem.unknown_code",
                     names[0],
                     int(line),
-                    "declare the code in review.yaml, or mend the cell",
+                    "remedy.unknown_code",
                 )
                 for line in raw.loc[bad, "line"]
             ]
@@ -144,9 +138,5 @@ def _map_columns(
 
 def _no_column(file: str, column: str) -> Problem:
     return Problem(
-        file,
-        "missing_column",
-        "is missing",
-        column,
-        remedy="name it in `columns:`, or check the delimiter",
+        file, "missing_column", "problem.missing_column", column, remedy="remedy.missing_column"
     )

@@ -8,6 +8,7 @@ from headway.config.review import Comparison, Recompute, Review
 from headway.effects.measures import FAMILIES, MEASURES, find_family
 from headway.effects.units import UNITS
 from headway.errors import Problem
+from headway.messages import Message, term
 
 
 def check_names(review: Review) -> list[Problem]:
@@ -16,16 +17,18 @@ def check_names(review: Review) -> list[Problem]:
 
     def point(kind: str, name: str, known: Iterable[str], place: str) -> None:
         if name not in known:
-            text = f"'{place}' names the {kind} '{name}', which is not declared"
-            problems.append(
-                Problem("review.yaml", f"unknown_{kind}", text, remedy=f"known: {', '.join(known)}")
+            text = Message(
+                "problem.undeclared", kind=term("declared", kind), place=place, name=name
             )
+            remedy = Message("remedy.known", names=list(known))
+            problems.append(Problem("review.yaml", f"unknown_{kind}", text, remedy=remedy))
 
     for id, outcome in review.outcomes.items():
         point("unit", outcome.unit, UNITS, f"outcomes.{id}.unit")
     comparisons = [c.id for c in review.comparisons]
     for id in sorted({c for c in comparisons if comparisons.count(c) > 1}):
-        problems.append(Problem("review.yaml", "duplicate", f"the comparison '{id}' stands twice"))
+        text = Message("problem.comparison_twice", name=id)
+        problems.append(Problem("review.yaml", "duplicate", text))
     for comparison in review.comparisons:
         point(
             "outcome",
@@ -57,11 +60,7 @@ def check_names(review: Review) -> list[Problem]:
             point("covariate", name, ["baseline", *covariates], f"{place}.recompute.adjust")
         if (entry.estimate is None) == (entry.from_pooled is None):
             problems.append(
-                Problem(
-                    "review.yaml",
-                    "published",
-                    f"'{place}' needs either `estimate` or `from_pooled`",
-                )
+                Problem("review.yaml", "published", Message("problem.published", place=place))
             )
     for check in review.consistency:
         for name in check.outcomes:
@@ -81,8 +80,8 @@ def _check_target(target: Recompute, place: str) -> list[Problem]:
         Problem(
             "review.yaml",
             "recompute",
-            f"'{place}.recompute' does not say {', '.join(absent)}",
-            remedy="a comparison; or trial, outcome and timepoint with two arms, one arm or adjust",
+            Message("problem.recompute", place=place, names=absent),
+            remedy="remedy.recompute",
         )
     ]
 
@@ -93,13 +92,20 @@ def _check_measure(comparison: Comparison) -> list[Problem]:
     estimand = FAMILIES[find_family(measure)].estimand
     problems = []
     if comparison.estimand != estimand:
-        text = f"'{place}' declares {measure}, which is no {comparison.estimand} measure"
-        remedy = f"estimand: {estimand}, or another measure"
+        text = Message(
+            "problem.measure_of_another_estimand",
+            place=place,
+            measure=measure,
+            estimand=comparison.estimand,
+        )
+        remedy = Message("remedy.estimand", estimand=estimand)
         problems.append(Problem("review.yaml", "measure_of_another_estimand", text, remedy=remedy))
     counted = MEASURES[measure].counts_events
     wrong = [kind for kind in comparison.kinds or () if (kind == "events") != counted]
     if wrong:
-        text = f"'{place}' takes rows of kind {', '.join(wrong)}, which {measure} cannot use"
-        remedy = "kinds: [events]" if counted else "kinds: final, change, or both"
-        problems.append(Problem("review.yaml", "kinds_of_another_measure", text, remedy=remedy))
+        text = Message(
+            "problem.kinds_of_another_measure", place=place, kinds=wrong, measure=measure
+        )
+        kinds = "remedy.kinds_events" if counted else "remedy.kinds_scores"
+        problems.append(Problem("review.yaml", "kinds_of_another_measure", text, remedy=kinds))
     return problems

@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from headway.config import load_yaml
+from headway.config.faults import find_faults
 from headway.errors import ConfigError, Problem
+from headway.messages import Message
 from headway.outcomes.change.change import Statistic
 from headway.outcomes.change.reliable import count_share
 from headway.tables import STATUSES
@@ -194,25 +196,15 @@ def load_instruments(path: Path = INSTRUMENT_FILE) -> dict[str, Instrument]:
     ConfigError
         With every place that breaks a rule.
     """
-    import jsonschema
-
     document = load_yaml(path)
-    validator = jsonschema.Draft202012Validator(_SCHEMA)
-    problems = [
-        Problem(
-            path.name,
-            str(error.validator),
-            f"{'.'.join(str(p) for p in error.absolute_path) or 'the file'}: {error.message}",
-        )
-        for error in sorted(validator.iter_errors(document), key=lambda e: [str(p) for p in e.path])
-    ]
+    problems = find_faults(document, _SCHEMA, path.name)
     if not problems:
         # What a schema cannot say; it needs the parts to be of the right kind.
         problems = [
             Problem(path.name, rule, message) for rule, message in _contradictions(document)
         ]
     if problems:
-        raise ConfigError(f"{path.name} does not keep to its schema", problems)
+        raise ConfigError(Message("failure.schema", file=path.name), problems)
     return {name: _build(name, entry) for name, entry in document["instruments"].items()}
 
 
@@ -222,10 +214,10 @@ def _contradictions(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         for alias in (name, *entry.get("aliases", ())):
             owner = owners.setdefault(_key(alias), name)
             if owner != name:
-                yield "alias", f"{name}: the name '{alias}' belongs to {owner} already"
+                yield "alias", Message("problem.alias_taken", name=name, alias=alias, owner=owner)
         low, high = entry["range"]["low"], entry["range"]["high"]
         if low >= high:
-            yield "range", f"{name}: range.low must lie below range.high"
+            yield "range", Message("problem.range_reversed", name=name)
             continue
         grades = entry.get("grades", {}).get("steps", [])
         if grades:
@@ -235,26 +227,25 @@ def _contradictions(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             if not (joined and ordered and starts[0] == low and ends[-1] == high):
                 yield (
                     "grades",
-                    f"{name}: grades must cover the range from {low:g} to {high:g} in order, "
-                    "without gap or overlap",
+                    Message("problem.grades", name=name, low=low, high=high),
                 )
         ids = [t["id"] for t in entry.get("thresholds", ())]
         if len(set(ids)) < len(ids):
-            yield "thresholds", f"{name}: the id of a threshold is used twice"
+            yield "thresholds", Message("problem.threshold_twice", name=name)
         for t in entry.get("thresholds", ()):
             if t["points"] > high - low:
-                yield "thresholds", f"{name}: {t['id']} is wider than the range"
+                yield "thresholds", Message("problem.threshold_wide", name=name, threshold=t["id"])
         if entry["kind"] == "rating":
             if len(entry.get("steps", ())) != high - low + 1:
-                yield "steps", f"{name}: a rating needs one answer per step of its range"
+                yield "steps", Message("problem.rating_steps", name=name)
             if entry.get("thresholds"):
-                yield "thresholds", f"{name}: a rating is no difference and has no threshold"
+                yield "thresholds", Message("problem.rating_threshold", name=name)
             if any("importance" in s for s in entry.get("steps", ())) and not entry.get(
                 "importance"
             ):
-                yield "importance", f"{name}: the importance of its answers needs a source"
+                yield "importance", Message("problem.rating_source", name=name)
         elif entry.get("steps"):
-            yield "steps", f"{name}: only a rating has answers"
+            yield "steps", Message("problem.only_ratings", name=name)
 
 
 def _build(name: str, entry: Mapping[str, Any]) -> Instrument:

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from headway.config import load_yaml
+from headway.config.faults import find_faults
 from headway.errors import ConfigError, Problem
-from headway.messages import known
+from headway.messages import Message, known
 from headway.outcomes.claims.rules import Rule
 
 CLAIMS_FILE = Path(__file__).with_name("claims.yaml")
@@ -62,25 +63,12 @@ def load_claims(path: Path = CLAIMS_FILE) -> Claims:
     ConfigError
         With every place that breaks a rule.
     """
-    import jsonschema
-
     document = load_yaml(path)
-    errors = sorted(
-        jsonschema.Draft202012Validator(load_yaml(_SCHEMA_FILE)).iter_errors(document),
-        key=lambda e: [str(p) for p in e.absolute_path],
-    )
-    problems = [
-        Problem(
-            path.name,
-            str(error.validator),
-            f"{'.'.join(str(p) for p in error.absolute_path) or 'the file'}: {error.message}",
-        )
-        for error in errors
-    ]
+    problems = find_faults(document, load_yaml(_SCHEMA_FILE), path.name)
     if not problems:
         problems = [Problem(path.name, rule, text) for rule, text in _contradictions(document)]
     if problems:
-        raise ConfigError(f"{path.name} does not keep to its schema", problems)
+        raise ConfigError(Message("failure.schema", file=path.name), problems)
     parts = [
         Part(
             entry["row"],
@@ -109,24 +97,24 @@ def load_claims(path: Path = CLAIMS_FILE) -> Claims:
 def _contradictions(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for id in sorted(set(_list_messages(document["claims"]))):
         if not known(id):
-            yield "message", f"the catalogue lacks {id}"
+            yield "message", Message("problem.no_message", id=id)
     rows = [entry["row"] for entry in document["claims"]]
     if len(set(rows)) < len(rows):
-        yield "row", "the number of a claim is used twice"
+        yield "row", "problem.claim_twice"
     for entry in document["claims"]:
         for id, part in entry["parts"].items():
             rule = part["rule"]
             if rule["kind"] == "within" and rule["low"] >= rule["high"]:
-                yield "rule", f"claim {entry['row']}, {id}: low must lie below high"
+                yield "rule", Message("problem.claim_range", row=entry["row"], part=id)
     regions = document["regions"]
     owner: dict[str, str] = {}
     for region, words in regions["sites"].items():
         for word in words:
             if owner.setdefault(read_word(word), region) != region:
-                yield "sites", f"'{word}' belongs to two regions"
+                yield "sites", Message("problem.site_twice", word=word)
     for muscle, own in regions["muscles"].items():
         if set(own) - set(regions["sites"]):
-            yield "muscles", f"'{muscle}' lies in a region that has no sites"
+            yield "muscles", Message("problem.muscle_region", muscle=muscle)
 
 
 def _list_messages(entries: Iterable[Mapping[str, Any]]) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from headway.messages import say, t
+from headway.messages import say, t, term
 from headway.report import formats
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def _pivot(part: pd.DataFrame, preset: Preset, first: str, caption: str) -> Tabl
         name = str(item) if first == "common.file" else name_item(str(item))
         rows.append([name, *(by.get(s, formats.MISSING) for s in steps)])
     table = make_table(caption, [first], rows, numeric=list(range(1, len(steps) + 1)))
-    table["heads"] += [say(s) for s in steps]
+    table["heads"] += [say(term("row_step", s) if first == "common.file" else s) for s in steps]
     return table
 
 
