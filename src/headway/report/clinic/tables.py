@@ -93,6 +93,20 @@ def show_of(value: Any, preset: Preset) -> str:
     return formats.integer(value)
 
 
+def show_ends(value: Any, low: Any, high: Any) -> str:
+    """Write a value with its limits, where it has any."""
+    if formats.missing(low):
+        return formats.number(value, 1)
+    return f"{formats.number(value, 1)} ({formats.limits(low, high, 1)})"
+
+
+def show_change(r: Mapping[str, Any], value: str, low: str, high: str) -> str:
+    """Write a change of a row with its limits, or that it is hidden."""
+    if r["redacted"]:
+        return t(formats.HIDDEN)
+    return show_ends(r[value], r[low], r[high])
+
+
 def pick(main: pd.DataFrame, statistic: str) -> dict[str, Any] | None:
     """Pick one statistic from rows of `cohort`; None where it is not there."""
     rows = main[main["statistic"] == statistic]
