@@ -16,6 +16,7 @@ import numpy as np
 from headway.disclosure import precision
 from headway.disclosure.presets import Preset, explain, explain_small
 from headway.disclosure.suppress import Ledger
+from headway.messages import Message, read, say, withhold
 from headway.outcomes.change.change import wilson
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ SHAPES: dict[str, Shape] = {
         count="",
         same=(),
         keep=True,
-        mixed=("lost", "baseline carried forward", "complete pairs only"),
+        mixed=("lost", "baseline_carried_forward", "complete_pairs"),
     ),
     "traps": Shape(by=("id",), count="", numbers=(), words=(("detail", None), ("flagged", False))),
     "safety": Shape(
@@ -244,7 +245,7 @@ SHAPES: dict[str, Shape] = {
 }
 
 
-N_WITHHELD = "its number of people is hidden, since a small one would follow from it"
+N_WITHHELD = Message("withheld.n")
 # Columns of remarks, and the numbers of people and of what people bring that stand in them.
 _REMARKS = ("note", "reason", "detail")
 _COUNTED = (
@@ -257,6 +258,8 @@ _COUNT = re.compile(rf"\b\d+(?: of (?:the )?\d+)? (?=(?:{_COUNTED})\b)")
 
 def scrub(text: str) -> str:
     """Take numbers of people out of a remark: they stand in columns, where rules act on them."""
+    if read(text) is not None:
+        return withhold(text)
     return _COUNT.sub("some ", _THE_COUNT.sub("the ", text))
 
 
@@ -406,7 +409,8 @@ def release_statistics(
         again = share & ~hidden
         frame.loc[again, estimate] = 100 * count[again] / n[again]
         if "interval" in frame:
-            score = again & frame["interval"].str.contains("Wilson", na=False).to_numpy(dtype=bool)
+            wilsons = frame["interval"].str.contains("Wilson|wilson", na=False)
+            score = again & wilsons.to_numpy(dtype=bool)
             bounds = wilson(count[score], n[score])
             frame.loc[score, low], frame.loc[score, high] = 100 * bounds[0], 100 * bounds[1]
             again = again & ~score
@@ -444,7 +448,10 @@ def release_statistics(
         for i in np.flatnonzero(people & ~hidden):
             said_before = frame["note"].iloc[i]
             parts = [said_before] if isinstance(said_before, str) else []
-            frame.loc[frame.index[i], "note"] = "; ".join([*parts, N_WITHHELD])
+            # Beside a remark in words the same in words.
+            worded = any(read(p) is None for p in parts)
+            parts.append(say(N_WITHHELD) if worded else N_WITHHELD)
+            frame.loc[frame.index[i], "note"] = "; ".join(parts)
         frame.loc[hidden & few, "note"] = explain_small(preset)
         frame.loc[hidden & ~few, "note"] = explain(preset)
     return frame

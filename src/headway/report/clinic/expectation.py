@@ -76,7 +76,7 @@ def list_sensitivity(table: pd.DataFrame, preset: Preset) -> Table | None:
             formats.interval(r),
             show_count(r["n"], r["redacted"], preset),
             show_of(r["of"], preset),
-            formats.as_text(r["unit"]),
+            formats.coded("unit", r["unit"]),
             formats.as_text(r["note"]),
         ]
         for r in table.to_dict("records")
@@ -154,10 +154,10 @@ def list_benchmark(table: pd.DataFrame, preset: Preset) -> Table | None:
         rows.append(
             [
                 say(r["label"]),
-                formats.as_text(r["condition"]),
-                formats.as_text(r["technique"]),
+                formats.coded("condition", r["condition"]),
+                formats.coded("technique", r["technique"]),
                 show_count(r["n"], r["redacted"], preset),
-                formats.as_text(r["timepoint"]),
+                formats.coded("timepoint", r["timepoint"]),
                 hidden if r["redacted"] else formats.number(r["baseline"], 1),
                 show_change(r, "change", "ci_low", "ci_high"),
                 formats.MISSING

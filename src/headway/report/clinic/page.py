@@ -111,9 +111,9 @@ def _body(
     label = str(main["comparison_label"].iloc[0]) if len(main) else ""
     drawn = {f.name: f for f in figures}
     first, responders = f"change_{outcome}", f"responders_{outcome}"
-    item = f"{outcome}: {label}"
+    item = f"{outcome}: {main['comparison'].iloc[0]}" if len(main) else ""
     people = flow[flow["account"] == "people"]
-    heading = tables_of.name_item(item)
+    heading = tables_of.name_pair(str(outcome), label)
     body = {
         "answer": _answer(released, preset),
         "caution": say_caution(),
@@ -131,7 +131,7 @@ def _body(
         "rows_flow": tables_of.list_rows(flow, preset),
         "gate": _gate(flow),
         "people": tables_of.list_people(people[people["item"] == item], preset),
-        "other_people": tables_of.list_other_people(people[people["item"] != item], preset),
+        "other_people": tables_of.list_other_people(people[people["item"] != item], cohort, preset),
         "primary_label": t(
             "change.primary_outcome_outcome_comparison_comparison",
             outcome=name_outcome(outcome),
@@ -159,7 +159,7 @@ def _body(
         "sensitivity": expectation.list_sensitivity(released["sensitivity"], preset),
         "ways": expectation.describe_specifications(released["specifications"]),
         "benchmark": expectation.list_benchmark(released["benchmark"], preset),
-        "benchmark_says": [say(s) for s in explain_benchmark(released["benchmark"])],
+        "benchmark_says": [say(m) for m in explain_benchmark(released["benchmark"])],
         "relapse": care.list_relapse(released["relapse"], preset),
         "months": care.list_months(released["control_chart"], preset),
         "funnel": care.list_funnel(released["funnel"], preset),
@@ -195,4 +195,4 @@ def _expected_sentence(expected: pd.DataFrame) -> str:
     """Say whether the change goes beyond what would be expected without treatment."""
     if not len(expected):
         return t("page_one.nothing_in_these_records_says_how_far_people")
-    return say(judge(read_sources(expected)).sentence)
+    return say(judge(read_sources(expected)).message)
