@@ -15,8 +15,10 @@ import yaml
 
 from headway import config, simulate, tables
 from headway.errors import ConfigError
+from headway.messages import Message, say
 from headway.outcomes.care.clustered import Estimate
-from headway.outcomes.care.cost import Expected, build_cost
+from headway.outcomes.care.cost import build_cost
+from headway.outcomes.care.cost_per_day import Expected
 from headway.outcomes.care.safety import build_safety
 from headway.outcomes.change import cohort, windows
 from headway.outcomes.change.change import t_interval
@@ -25,13 +27,12 @@ from headway.outcomes.claims import (
     Records,
     Rule,
     build_claims,
-    find_relapses,
     holm,
     judge,
     load_claims,
-    read_complaints,
-    read_points,
 )
+from headway.outcomes.claims.lasting import find_relapses
+from headway.outcomes.claims.sessions import read_complaints, read_points
 from tests.unit.clinic_builder import ingest, write_clinic
 from tests.unit.test_safety import DEMO, sessions
 
@@ -125,7 +126,7 @@ def test_the_file_holds_every_claim_with_the_reason_of_its_rule() -> None:
     claims = load_claims()
     assert {p.row for p in claims.parts} == set(range(1, 18))
     for part in claims.parts:
-        assert part.rule.why and part.rule.text
+        assert say(part.rule.code) != part.rule.code
         if part.row in CAUSAL:
             assert part.causal
     # What treatment is said to do inside another row is causal as well.
@@ -155,6 +156,7 @@ def test_the_rows_are_those_of_the_brief(shared: Path) -> None:
         (lambda d: d["claims"][1].update(row=1), "used twice"),
         (lambda d: d["claims"][3]["parts"]["refers"]["rule"].update(low=90), "below high"),
         (lambda d: d["claims"][3]["parts"]["refers"]["rule"].pop("why"), "oneOf"),
+        (lambda d: d["claims"][3].update(claim="claim.said.nothing"), "catalogue lacks"),
         (lambda d: d["regions"]["sites"]["face"].append("eye"), "two regions"),
         (lambda d: d["regions"]["muscles"].update(scm=["tail"]), "no sites"),
     ],
@@ -176,16 +178,16 @@ def test_a_file_that_contradicts_itself_is_refused(change: Any, says: str, tmp_p
     [
         (Rule("change", "x"), True, (-2, -3, -1), "cannot tell", "design"),
         (Rule("change", "x"), True, (-2, -5, 1), "cannot tell", "design"),
-        (Rule("change", "x"), True, (2, 1, 3), "not supported", "no room"),
-        (Rule("change", "x"), True, (2, 0, 3), "not supported", "no room"),
-        (Rule("change", "x", benefit="higher"), True, (-2, -3, -1), "not supported", "no room"),
+        (Rule("change", "x"), True, (2, 1, 3), "not supported", "no_benefit"),
+        (Rule("change", "x"), True, (2, 0, 3), "not supported", "no_benefit"),
+        (Rule("change", "x", benefit="higher"), True, (-2, -3, -1), "not supported", "no_benefit"),
         (Rule("change", "x", benefit="higher"), False, (2, 1, 3), "supported", "benefit"),
-        (Rule("change", "x"), True, (-2, NAN, NAN), "cannot tell", "n:"),
-        (Rule("within", "x", low=75, high=85), False, (80, 76, 84), "supported", "range"),
-        (Rule("within", "x", low=75, high=85), False, (80, 70, 84), "cannot tell", "wide"),
+        (Rule("change", "x"), True, (-2, NAN, NAN), "cannot tell", "too_few"),
+        (Rule("within", "x", low=75, high=85), False, (80, 76, 84), "supported", "within"),
+        (Rule("within", "x", low=75, high=85), False, (80, 70, 84), "cannot tell", "both_sides"),
         (Rule("within", "x", low=75, high=85), False, (70, 65, 74.9), "not supported", "outside"),
-        (Rule("at_least", "x", value=50), False, (60, 50, 70), "supported", "limit"),
-        (Rule("at_least", "x", value=50), False, (55, 45, 70), "cannot tell", "wide"),
+        (Rule("at_least", "x", value=50), False, (60, 50, 70), "supported", "at_or_above"),
+        (Rule("at_least", "x", value=50), False, (55, 45, 70), "cannot tell", "both_sides"),
         (Rule("at_least", "x", value=50), True, (60, 55, 70), "cannot tell", "design"),
         (Rule("at_least", "x", value=50), True, (30, 25, 49), "not supported", "below"),
         (Rule("description", "x"), False, (60, 55, 70), "cannot tell", "description"),
@@ -196,7 +198,7 @@ def test_verdicts(
     rule: Rule, causal: bool, limits: tuple[float, float, float], verdict: str, word: str
 ) -> None:
     found, reason = judge(rule, causal, *limits)
-    assert found == verdict and word in reason
+    assert found == verdict and reason == f"claim.reason.{word}"
 
 
 def test_what_treatment_is_said_to_do_is_never_supported() -> None:
@@ -303,7 +305,7 @@ def test_a_clinic_is_not_held_against_its_own_trial(demo: Records) -> None:
     own = build_claims(replace(demo, clinic=demo.clinic | {"doi": "10.1136/BMJ.38029.421863.eb"}))
     for row, part in ((1, "frequency"), (15, "not_improved"), (17, "acupuncture")):
         assert pd.isna(pick(own, row, part)["anchor"])
-    assert pick(own, 1, "intensity")["anchor_source"].startswith("Falsiroli")
+    assert pick(own, 1, "intensity")["anchor_source"].startswith("claim.source.falsiroli")
 
 
 def test_the_page_of_clinic_yaml_lists_every_column(repo_root: Path) -> None:
@@ -334,7 +336,7 @@ def test_points_count_once_per_person() -> None:
     assert len(points) == 3 and points["refers"].sum() == 2 and points.attrs["left_out"] == 1
     row = pick(build_claims(bare(frame)), 4, "refers")
     assert row["estimate"] == pytest.approx(200 / 3) and (row["n"], row["patients"]) == (3, 2)
-    assert "1 session(s) left out" in row["note"]
+    assert Message("claim.note.left_out", n=1) in row["note"]
 
 
 def test_complaints_from_columns_lists_and_questionnaires() -> None:
@@ -365,10 +367,13 @@ def test_complaints_from_columns_lists_and_questionnaires() -> None:
     assert vertigo["estimate"] == pytest.approx((after - before).mean())
     assert (vertigo["ci_low"], vertigo["ci_high"]) == pytest.approx(t_interval(after - before))
     tinnitus = pick(table, 3, "complaint: tinnitus")
-    assert tinnitus["estimate"] == pytest.approx(-25) and tinnitus["unit"] == "percentage points"
+    assert tinnitus["estimate"] == pytest.approx(-25) and tinnitus["unit"] == "percentage_points"
     own = table[table["row"] == 3]
     assert np.allclose(own["p_adjusted"], holm(own["p_value"].tolist()))
-    assert own["note"].str.contains("Holm").all() and (own["verdict"] == "cannot tell").all()
+    assert (
+        own["note"].str.contains("claim.note.holm").all()
+        and (own["verdict"] == "cannot tell").all()
+    )
     from scipy import stats
 
     assert vertigo["p_value"] == pytest.approx(stats.ttest_1samp(after - before, 0).pvalue)
@@ -393,7 +398,8 @@ def test_treated_outside_where_it_hurts() -> None:
     )
     row = pick(build_claims(bare(frame)), 14, "outside")
     assert (row["n"], row["of"], row["count"]) == (3, 4, 1)
-    assert row["estimate"] == pytest.approx(100 / 3) and "map lacks" in row["note"]
+    assert row["estimate"] == pytest.approx(100 / 3)
+    assert Message("claim.note.not_in_the_map", n=1) in row["note"]
 
 
 def test_lethargy_compress_and_first_visits() -> None:
@@ -452,7 +458,7 @@ def test_wet_needling_counts_with_lidocaine_where_the_drug_is_known() -> None:
     row = pick(build_claims(bare(frame)), 6, "wet_less_dry")
     assert row["estimate"] == -50 and row["n"] == 24
     unknown = pick(build_claims(bare(frame.assign(drug=None))), 6, "wet_less_dry")
-    assert unknown["estimate"] == -25 and "not recorded" in unknown["note"]
+    assert unknown["estimate"] == -25 and "claim.note.drug" in unknown["note"]
 
 
 def relapse_records(frame: pd.DataFrame, follow_up: dict[str, float]) -> Records:
@@ -511,7 +517,9 @@ def test_fees_in_another_currency_are_not_held_against_dollars() -> None:
     ]
     table = build_claims(bare(sessions(rows)))
     row = pick(table, 11, "first: EUR")
-    assert row["verdict"] == "cannot tell" and "nothing is converted" in row["reason"]
+    assert row["verdict"] == "cannot tell" and row["reason"] == Message(
+        "claim.reason.currency", currency="USD"
+    )
     assert pick(table, 10, "first")["verdict"] == "not supported"
     assert pick(table, 10, "later")["verdict"] == "supported"
     assert pick(table, 11, "insurance")["verdict"] == "not recorded"
@@ -586,10 +594,10 @@ def test_a_clinic_for_other_pain(tmp_path: Path) -> None:
         assert row["estimate"] == pytest.approx(own.mean()) and (row["n"], row["of"]) == (12, 12)
         assert (row["ci_low"], row["ci_high"]) == pytest.approx(t_interval(own))
         other = pick(table, 2, f"condition: {name}: oswestry")
-        assert other["verdict"] == "cannot tell" and "which way" in other["reason"]
+        assert other["verdict"] == "cannot tell" and other["reason"] == "claim.reason.direction"
     assert pick(table, 1, "frequency")["verdict"] == "not recorded"
     assert pick(table, 1, "intensity")["n"] == 24
-    assert "other conditions" in pick(table, 1, "intensity")["note"]
+    assert "claim.note.other_conditions" in pick(table, 1, "intensity")["note"]
     assert pick(table, 14, "outside")["estimate"] == 0  # the hip hurts and is treated
     assert pick(table, 15, "worsened")["n"] == 24
     assert pick(table, 16, "change")["estimate"] == pick(table, 1, "intensity")["estimate"]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from headway.messages import Message
 from headway.outcomes.care import clustered
 
 # The same 20 sessions of 8 patients as in the R session below (R 4.2, survey 4.1-1):
@@ -154,14 +155,16 @@ def test_what_has_no_interval_says_so() -> None:
     assert nothing.n == 0 and np.isnan(nothing.estimate)
     one = clustered.share([1, 0, 1], [5, 5, 5])
     assert (
-        one.estimate == pytest.approx(2 / 3) and np.isnan(one.ci_low) and "one patient" in one.note
+        one.estimate == pytest.approx(2 / 3)
+        and np.isnan(one.ci_low)
+        and one.note == "estimate.one_patient"
     )
     alike = clustered.share([1, 0, 1, 0], [1, 1, 2, 2])
-    assert np.isnan(alike.ci_low) and "same share" in alike.note
+    assert np.isnan(alike.ci_low) and alike.note == "estimate.same_share"
     alone = clustered.difference([1, 0], [1, 1], [1, 0], [2, 3])
     assert alone.estimate == 0.0 and np.isnan(alone.ci_low)
     assert np.isnan(clustered.difference([], [], [1], [1]).estimate)
     five = clustered.order_median(range(5))
     assert five.estimate == 2.0 and np.isnan(five.ci_low)
     assert clustered.order_median([]).n == 0
-    assert clustered.share([1, 0, 0], [1, 2, 2]).note.startswith("fewer than 10 patients")
+    assert clustered.share([1, 0, 0], [1, 2, 2]).note == Message("estimate.few_patients", least=10)

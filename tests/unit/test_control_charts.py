@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from headway.figures.clinic.control_chart import draw_control_charts
+from headway.messages import Message
 from headway.outcomes.care.control_charts import (
     build_control_charts,
     chart_individuals,
@@ -126,7 +127,7 @@ def test_months_of_start_are_charted_with_everyone_who_started() -> None:
     share = found[found["chart"] == "responders"]
     assert share["count"].sum() == 10
     assert share["value"].iloc[0] == pytest.approx(25)
-    assert found["note"].str.startswith("fewer than 12 months in a phase").all()
+    assert found["note"].str.startswith(Message("charts.few_months", least=12)).all()
     drawing = draw_control_charts(found)
     assert "Mean change (days): 8 months, centre" in drawing.alt
     assert "Western Electric" in drawing.caption

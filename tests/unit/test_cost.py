@@ -12,15 +12,10 @@ from scipy import stats
 
 from headway import tables
 from headway.figures.clinic.cost import draw_cost_plane
-from headway.outcomes.care.cost import (
-    Expected,
-    build_cost,
-    cost_per_day,
-    find_last_day,
-    less_expected,
-    office_visits,
-    sum_fees,
-)
+from headway.messages import Message
+from headway.outcomes.care.cost import build_cost
+from headway.outcomes.care.cost_per_day import Expected, cost_per_day, less_expected
+from headway.outcomes.care.visits import find_last_day, office_visits, sum_fees
 from headway.outcomes.change.windows import Comparison
 from tests.unit.test_safety import sessions
 
@@ -113,13 +108,17 @@ def test_no_ratio_where_the_difference_may_be_nothing() -> None:
     rng = np.random.default_rng(1)
     cost, noise = rng.gamma(8, 200, 60), rng.normal(0, 5, 60)
     unsure = cost_per_day(cost, noise - noise.mean() - 0.3, expected=None, replicates=1000, seed=1)
-    assert np.isnan(unsure.ratio) and np.isnan(unsure.ratio_low) and "plane" in unsure.note
+    assert (
+        np.isnan(unsure.ratio)
+        and np.isnan(unsure.ratio_low)
+        and "fees.see_the_plane" in unsure.note
+    )
     # Shares on the plane are those of a normal mean: P(difference < 0).
     se = noise.std(ddof=1) / np.sqrt(60)
     assert unsure.fewer == pytest.approx(stats.norm.cdf(0.3 / se), abs=0.05)  # 3 errors of 1000
     assert unsure.fewer + unsure.more == pytest.approx(1)
     worse = cost_per_day(cost, noise + 4, expected=None, replicates=300, seed=1)
-    assert np.isnan(worse.ratio) and "no fewer" in worse.note
+    assert np.isnan(worse.ratio) and worse.note == "fees.no_fewer_days"
     nobody = cost_per_day(np.empty(0), np.empty(0), expected=None, replicates=300, seed=1)
     assert nobody.n == 0 and np.isnan(nobody.ratio)
     one = cost_per_day(np.array([100.0]), np.array([-3.0]), expected=None, replicates=300, seed=1)
@@ -148,7 +147,7 @@ def test_what_is_not_recorded_is_not_nothing() -> None:
     sums = sum_fees(office_visits(frame), None)
     assert dict(zip(sums["patient_id"], sums["cost"], strict=True)) == {"c": 70, "d": 80}
     table, plane = build(frame, changes({"a": -3, "b": -3, "c": -3}))
-    assert set(table["currency"].dropna()) == {"EUR", "USD", "currency not recorded"}
+    assert set(table["currency"].dropna()) == {"EUR", "USD", "not_recorded"}
     later = pick(table, "median", topic="fee", visit="later", currency="USD")
     assert later["estimate"] == 50  # a session at home is no visit
     assert np.isnan(pick(table, "per_day", basis="uncontrolled")["estimate"])
@@ -173,7 +172,9 @@ def test_fees_after_the_window_do_not_count() -> None:
     ]  # on days 0, 7, 14
     table, _ = build(sessions(rows), changes({}), until=7)
     row = pick(table, "median_total")
-    assert (row["estimate"], row["n"]) == (200, 8) and "day 7" in row["label"]
+    assert (row["estimate"], row["n"]) == (200, 8) and row["label"] == Message(
+        "fees.median_total_up_to", day=7
+    )
 
 
 def test_the_last_day_that_counts() -> None:

@@ -72,7 +72,7 @@ def test_sessions_before_the_window_after_are_counted() -> None:
     assert found.loc["p23"].tolist() == [6, 540]
     assert found.loc["p00", "sessions"] == 1 and np.isnan(found.loc["p00", "minutes"])
 
-    table = dose.build_dose(pairs, sessions, 56, unit="headache days per 28")
+    table = dose.build_dose(pairs, sessions, 56, unit="days_per_28")
     assert (table["note"] == dose.WARNING).all()
     own = table[table["dose"] == "sessions"]
     for statistic in ("spearman", "slope"):

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from headway.figures.clinic.funnel import draw_funnel
+from headway.messages import say
 from headway.outcomes.care.funnel import (
     USUAL_ICC,
     build_funnel,
@@ -199,13 +200,13 @@ def test_case_mix_is_adjusted_for() -> None:
     raw = build_funnel(pairs, who, nothing, outcome="frequency", unit=unit).set_index("therapist")
     assert raw.loc["T0", "flag"]
     baseline = describe_baseline(pairs, patients, {})
-    assert list(baseline.columns) == ["value before", "condition", "age", "sex"]
+    assert list(baseline.columns) == ["value_before", "condition", "age", "sex"]
     found = build_funnel(pairs, who, baseline, outcome="frequency", unit=unit)
     assert not found["flag"].any()
-    assert found["adjusted_for"].iloc[0] == "value before, condition, age, sex"
-    assert found["note"].str.startswith("so few therapists").all()
+    assert found["adjusted_for"].iloc[0] == "value_before; condition; age; sex"
+    assert found["note"].str.startswith("therapists.so_few").all()
     assert (found["n"] == 40).all()
-    assert found["note"].str.contains(f"{100 * USUAL_ICC:.1f} % of the variance", regex=False).all()
+    assert (f"{100 * USUAL_ICC:.1f} % of the variance") in say(found["note"].iloc[0])
     mean = (pairs["post"] - pairs["pre"]).groupby(who.to_numpy()).mean()
     assert found["observed"].to_numpy() == pytest.approx(mean.to_numpy())
     drawing = draw_funnel(raw.reset_index())
@@ -263,7 +264,8 @@ def test_wide_pairs_take_the_days_around_the_primary_window(tmp_path: Path) -> N
     )
     wide = pair_widely(days, name_windows(), PRIMARY, courses)
     assert wide is not None
-    assert "days -56 to -1" in wide.rule and "days 28 to 111" in wide.rule
+    says = say(wide.rule)
+    assert "days −56 to −1" in says and "days 28 to 111" in says
     pairs = wide.pairs[wide.pairs["outcome"] == "frequency"]
     assert pairs["patient_id"].tolist() == ["P1"]
     after = sum(d % 10 < 3 for d in range(28, 112))
@@ -282,7 +284,7 @@ def test_what_has_no_fixed_days_is_not_widened(tmp_path: Path) -> None:
     assert pair_widely(days, name_windows(post=0), PRIMARY) is None
     assert pair_widely(days, name_windows(), replace(PRIMARY, post="elsewhere")) is None
     one = pair_widely(days, name_windows(), replace(PRIMARY, mean_of_two_baselines=False))
-    assert one is not None and "days -28 to -1" in one.rule
+    assert one is not None and "days −28 to −1" in say(one.rule)
 
 
 @pytest.fixture(scope="module")

@@ -173,10 +173,7 @@ def _follow_control_chart(
             ("range_high", chart.range_high),
         ):
             frame.loc[own.index, column] = np.round(factor * values, 1)
-        frame.loc[own.index, "signals"] = [
-            "; ".join(control_charts.RULES[r + 1] for r in range(4) if chart.signals[r, i]) or None
-            for i in range(len(own))
-        ]
+        frame.loc[own.index, "signals"] = chart.list_signals()
 
 
 def _follow_funnel(frame: pd.DataFrame, true: Mapping[str, pd.DataFrame], preset: Preset) -> None:
@@ -192,7 +189,7 @@ def _follow_funnel(frame: pd.DataFrame, true: Mapping[str, pd.DataFrame], preset
     frame[derived] = NAN
     frame["flag"] = False
     variables = own["adjusted_for"].dropna()
-    used = len(str(variables.iloc[0]).split(", ")) if len(variables) else 0
+    used = len(str(variables.iloc[0]).split("; ")) if len(variables) else 0
     df = float(own["n"].sum()) - len(own) - used
     if len(own) < 3 or df < 1:
         frame[["observed", "expected", "difference"]] = NAN

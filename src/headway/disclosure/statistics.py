@@ -6,7 +6,6 @@ so that a number hidden in one table does not follow from another.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ import numpy as np
 from headway.disclosure import precision
 from headway.disclosure.presets import Preset, explain, explain_small
 from headway.disclosure.suppress import Ledger
-from headway.messages import Message, read, say, withhold
+from headway.messages import Message, join, withhold
 from headway.outcomes.change.change import wilson
 
 if TYPE_CHECKING:
@@ -240,27 +239,14 @@ SHAPES: dict[str, Shape] = {
         people=("patients",),
         same=(),
         keep=True,
-        words=(("verdict", "cannot tell"), ("reason", "small numbers are hidden")),
+        words=(("verdict", "cannot tell"), ("reason", Message("withheld.reason"))),
     ),
 }
 
 
 N_WITHHELD = Message("withheld.n")
-# Columns of remarks, and the numbers of people and of what people bring that stand in them.
+# Columns of remarks, whose messages hold numbers of people (`headway.messages.withhold`).
 _REMARKS = ("note", "reason", "detail")
-_COUNTED = (
-    r"people|persons?|patients?|lost|others|therapists?|sessions?|windows|visits|starters|points|"
-    r"without|with|who|of them"
-)
-_THE_COUNT = re.compile(rf"\bthe \d+ (?=(?:{_COUNTED})\b)")
-_COUNT = re.compile(rf"\b\d+(?: of (?:the )?\d+)? (?=(?:{_COUNTED})\b)")
-
-
-def scrub(text: str) -> str:
-    """Take numbers of people out of a remark: they stand in columns, where rules act on them."""
-    if read(text) is not None:
-        return withhold(text)
-    return _COUNT.sub("some ", _THE_COUNT.sub("the ", text))
 
 
 def enter_statistics(
@@ -409,7 +395,7 @@ def release_statistics(
         again = share & ~hidden
         frame.loc[again, estimate] = 100 * count[again] / n[again]
         if "interval" in frame:
-            wilsons = frame["interval"].str.contains("Wilson|wilson", na=False)
+            wilsons = frame["interval"].str.contains("interval.wilson", regex=False, na=False)
             score = again & wilsons.to_numpy(dtype=bool)
             bounds = wilson(count[score], n[score])
             frame.loc[score, low], frame.loc[score, high] = 100 * bounds[0], 100 * bounds[1]
@@ -443,15 +429,12 @@ def release_statistics(
     for column in (c for c in _REMARKS if c in frame):
         said = own & frame[column].notna().to_numpy(dtype=bool)
         if said.any():
-            frame.loc[said, column] = frame.loc[said, column].map(scrub)
+            frame.loc[said, column] = frame.loc[said, column].map(withhold)
     if "note" in frame:
         for i in np.flatnonzero(people & ~hidden):
             said_before = frame["note"].iloc[i]
             parts = [said_before] if isinstance(said_before, str) else []
-            # Beside a remark in words the same in words.
-            worded = any(read(p) is None for p in parts)
-            parts.append(say(N_WITHHELD) if worded else N_WITHHELD)
-            frame.loc[frame.index[i], "note"] = "; ".join(parts)
+            frame.loc[frame.index[i], "note"] = join([*parts, N_WITHHELD])
         frame.loc[hidden & few, "note"] = explain_small(preset)
         frame.loc[hidden & ~few, "note"] = explain(preset)
     return frame

@@ -235,8 +235,11 @@ def known(id: str) -> bool:
 def term(family: str, code: Any) -> str:
     """Name a code by the entry of its family; a code of the clinic's own stands as it is.
 
-    Returns a message that a cell can hold, or the code with blanks for underscores.
+    Returns a message that a cell can hold (one that stands in the place of the code, as it is), or
+    the code with blanks for underscores.
     """
+    if found := read(str(code)):
+        return found[0]
     id = f"{family}.{code}"
     return Message(id) if known(id) else str(code).replace("_", " ")
 

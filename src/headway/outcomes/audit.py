@@ -46,8 +46,10 @@ def audit_clinic(
         `windows` and `change` (row-level), and the tables of `headway.tables.RELEASED` before
         disclosure control.
     """
-    from headway.outcomes.care.cost import Expected, build_cost, find_last_day
+    from headway.outcomes.care.cost import build_cost
+    from headway.outcomes.care.cost_per_day import Expected
     from headway.outcomes.care.safety import build_safety
+    from headway.outcomes.care.visits import find_last_day
     from headway.outcomes.claims import Records, build_claims
     from headway.outcomes.expectation.benchmark import build_benchmark, describe_clinic
     from headway.outcomes.expectation.multiverse import build_specifications, vary_diary

@@ -137,7 +137,7 @@ def interval(row: Mapping[str, Any], digits: int = 2) -> str:
         "common.value_95_percent_ci_limits_method",
         value=text,
         limits=limits(row["ci_low"], row["ci_high"], digits),
-        method=say(str(row["interval"]).replace("95 %, ", "")),
+        method=say(row["interval"]),
     )
 
 

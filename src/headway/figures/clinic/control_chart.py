@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from headway.figures import theme
 from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing
-from headway.messages import decimal, say, t
+from headway.messages import MISSING, decimal, is_missing, say, t, term
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,10 +74,19 @@ def _draw(axes: Axes, rows: list[dict[str, Any]]) -> None:
             zorder=3,
         )
     first = rows[0]
-    axes.set_title(f"{_capital(say(first['label']))}, {say(first['unit'])}", fontsize=9)
+    axes.set_title(
+        f"{_capital(say(first['label']))}, {say(term('unit', first['unit']))}", fontsize=9
+    )
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(axis="y", color=FAINT, linewidth=0.5)
     axes.set_axisbelow(True)
+
+
+def name_signals(codes: str | None) -> str:
+    """Name the Western Electric rules that a month completes; a dash without any."""
+    if is_missing(codes):
+        return MISSING
+    return "; ".join(say(term("signal", code)) for code in str(codes).split("; "))
 
 
 def _capital(text: str) -> str:
@@ -93,7 +102,7 @@ def _describe(table: pd.DataFrame, title: str, stamp: str) -> str:
     parts = [f"{stamp}. " if stamp else "", t("charts.control_charts_title", title=title)]
     for _, rows in table.groupby("chart", sort=False):
         first = rows.iloc[0]
-        parts.append(f" {_capital(say(first['label']))} ({say(first['unit'])}):")
+        parts.append(f" {_capital(say(first['label']))} ({say(term('unit', first['unit']))}):")
         for _, own in rows.groupby("phase"):
             text = " " + t(
                 "charts.n_months_centre_centre", n=len(own), centre=_number(own["centre"].iloc[0])
@@ -107,7 +116,7 @@ def _describe(table: pd.DataFrame, title: str, stamp: str) -> str:
             parts.append(text + ".")
         told = rows[rows["signals"].notna()]
         for r in told.to_dict("records"):
-            signals = say(r["signals"])
+            signals = name_signals(r["signals"])
             parts.append(" " + t("charts.month_month_signals", month=r["month"], signals=signals))
         if not len(told):
             parts.append(" " + t("charts.no_month_stands_out"))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from headway.figures import theme
 from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing
-from headway.messages import decimal, say, t
+from headway.messages import decimal, say, t, term
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +30,7 @@ def draw_cost_plane(
     rows = cost[(cost["currency"] == currency) & (cost["basis"] == basis)]
     found = rows.set_index("statistic")
     hidden = bool(cells["redacted"].any()) or bool(found["redacted"].any())
-    title = t("charts.fees_and_difference_in_headache_days_basis", basis=say(basis))
+    title = t("charts.fees_and_difference_in_headache_days_basis", basis=name_basis(basis))
     stamped = f"{stamp}. " if stamp else ""
     caption = t("charts.each_square_is_a_set_of_bootstrap_replicates")
     with theme.style():
@@ -65,7 +65,9 @@ def draw_cost_plane(
         bottom, top = cells["cost_low"].min(), cells["cost_high"].max()
         axes.set_ylim(bottom - 0.06 * (top - bottom), top + 0.2 * (top - bottom))
         axes.set_xlabel(t("charts.headache_days_a_year_of_difference_negative"))
-        axes.set_ylabel(t("charts.mean_fees_per_patient_currency", currency=say(currency)))
+        axes.set_ylabel(
+            t("charts.mean_fees_per_patient_currency", currency=term("currency", currency))
+        )
         axes.grid(color=FAINT, linewidth=0.5)
         axes.set_axisbelow(True)
         shares = [found.loc[s, "estimate"] for s in ("plane_fewer", "plane_more")]
@@ -81,12 +83,18 @@ def draw_cost_plane(
         title=f"{stamped}{title}",
         n=f"{found.loc['mean_total', 'n']:.0f}",
         fees=f"{point[1]:.0f}",
-        currency=say(currency),
+        currency=term("currency", currency),
         days=f"{point[0]:+.0f}",
         fewer=_percent(shares[0]),
         more=_percent(shares[1]),
     )
     return Drawing(figure, title, alt, caption)
+
+
+def name_basis(basis: str) -> str:
+    """Name what fees are held against: the change as it is, or `less expected: source`."""
+    _, _, source = basis.partition(": ")
+    return t("fees.less_expected", source=say(source)) if source else t("fees.uncontrolled")
 
 
 def _percent(share: float) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from headway.figures import theme
 from headway.figures.theme import BLUE, FAINT, GREEN, GREY, INK, ORANGE, Drawing
-from headway.messages import decimal, say, t
+from headway.messages import decimal, say, t, term
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,7 +70,7 @@ def _known(value: Any) -> float:
 
 
 def _name(group: str) -> str:
-    return t("common.all") if group == "all" else say(group.partition(": ")[2].replace("_", " "))
+    return t("common.all") if group == "all" else say(term("technique", group.partition(": ")[2]))
 
 
 def _draw_group(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from headway.figures import theme
 from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing
-from headway.messages import decimal, say, t
+from headway.messages import decimal, say, t, term
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,7 +90,7 @@ def _draw(axes: Axes, rows: list[dict[str, Any]]) -> None:
     axes.set_xticks(
         range(len(rows)), [f"{r['therapist']}\nn {r['n']:.0f}" for r in rows], fontsize=8
     )
-    axes.set_ylabel(t("page_one.observed_minus_expected_change_unit", unit=say(unit)))
+    axes.set_ylabel(t("page_one.observed_minus_expected_change_unit", unit=say(term("unit", unit))))
     axes.grid(axis="y", color=FAINT, linewidth=0.5)
     axes.set_axisbelow(True)
     axes.annotate(
@@ -147,7 +147,7 @@ def _caption(funnel: pd.DataFrame, hidden: int) -> str:
     text = (
         t(
             "page_one.dots_mean_change_of_a_therapist_s_people_less_2",
-            variables=say(adjusted),
+            variables=[term("covariate", code) for code in adjusted.split("; ")],
         )
         if isinstance(adjusted, str)
         else t("page_one.dots_mean_change_of_a_therapist_s_people_less")

@@ -17,18 +17,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import bdtr, stdtrit
 
+from headway.messages import Message
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     Array = NDArray[np.float64]
 
 LEVEL = 0.95
-SHARE = "95 %, logit, cluster-robust by patient, t"
-DIFFERENCE = "95 %, linearised, cluster-robust by patient, t"
-SCORE = "95 %, test inversion, cluster-robust by patient, t"
-RULE_OF_THREE = "one-sided 95 %, exact rule of three (Hanley & Lippman-Hand 1983)"
-ORDER = "95 %, order statistics, distribution-free"
+RULE_OF_THREE = Message("interval.rule_of_three")
 FEW = 10  # clusters below which a robust variance is rough
+_TOO_FEW = Message("estimate.too_few_patients")
 NAN = float("nan")
 
 
@@ -36,7 +35,8 @@ NAN = float("nan")
 class Estimate:
     """An estimate with its interval, and what it stands on.
 
-    `n` are sessions (or points), `count` those with the property, `patients` who they come from.
+    `n` are sessions (or points), `count` those with the property, `patients` who they come from;
+    `interval` and `note` hold messages.
     """
 
     estimate: float
@@ -102,18 +102,18 @@ def share(values: ArrayLike, patients: ArrayLike, level: float = LEVEL) -> Estim
 
     if count in (0.0, n):
         far = float(rule_of_three(k, level))
-        method = RULE_OF_THREE + (", over patients" if k < n else "")
+        method = Message("interval.rule_of_three_people") if k < n else RULE_OF_THREE
         return make(0.0, far, method) if count == 0.0 else make(1.0 - far, 1.0, method)
     if k < 2:
-        return make(NAN, NAN, "", "one patient: no interval")
+        return make(NAN, NAN, "", Message("estimate.one_patient"))
     variance = k / (k - 1) * float(((y - p * m) ** 2).sum()) / n**2
     if variance <= 1e-18:
-        return make(NAN, NAN, "", "the same share in every patient: no interval")
+        return make(NAN, NAN, "", Message("estimate.same_share"))
     half = float(stdtrit(k - 1, 0.5 + level / 2)) * np.sqrt(variance) / (p * (1.0 - p))
     logit = np.log(p / (1.0 - p))
     low, high = 1.0 / (1.0 + np.exp(-(logit + np.array([-half, half]))))
-    few = f"fewer than {FEW} patients: a rough interval" if k < FEW else ""
-    return make(float(low), float(high), SHARE, few)
+    few = Message("estimate.few_patients", least=FEW) if k < FEW else ""
+    return make(float(low), float(high), Message("interval.logit_cluster"), few)
 
 
 def difference(
@@ -152,10 +152,11 @@ def difference(
     d, k = shares[0] - shares[1], len(everyone)
     variance = k / (k - 1) * float((influence**2).sum()) if k > 1 else 0.0
     if min(clusters) < 2 or variance <= 1e-18:
-        return Estimate(d, NAN, NAN, "", n, patients=k, note="too few patients for an interval")
+        return Estimate(d, NAN, NAN, "", n, patients=k, note=_TOO_FEW)
     half = float(stdtrit(min(clusters) - 1, 0.5 + level / 2)) * np.sqrt(variance)
     low, high = max(-1.0, d - half), min(1.0, d + half)
-    return Estimate(d, float(low), float(high), DIFFERENCE, n, patients=k)
+    method = Message("interval.linearised_cluster")
+    return Estimate(d, float(low), float(high), method, n, patients=k)
 
 
 def median(values: ArrayLike, patients: ArrayLike, level: float = LEVEL) -> Estimate:
@@ -178,16 +179,15 @@ def median(values: ArrayLike, patients: ArrayLike, level: float = LEVEL) -> Esti
     m = np.bincount(code).astype(float)
     k, n = len(m), len(x)
     if k < 6:
-        return Estimate(
-            middle, NAN, NAN, "", n, patients=k, note="too few patients for an interval"
-        )
+        return Estimate(middle, NAN, NAN, "", n, patients=k, note=_TOO_FEW)
     below = np.array([np.bincount(code, weights=x <= point) for point in points])
     p = below.sum(axis=1) / n
     variance = k / (k - 1) * ((below - p[:, None] * m) ** 2).sum(axis=1) / n**2
     half = stdtrit(k - 1, 0.5 + level / 2) * np.sqrt(variance)
     low = int((p + half < 0.5).sum())
     high = int(np.argmax(p - half > 0.5))  # at the last value p is 1
-    return Estimate(middle, float(points[low]), float(points[high]), SCORE, n, patients=k)
+    method = Message("interval.inversion_cluster")
+    return Estimate(middle, float(points[low]), float(points[high]), method, n, patients=k)
 
 
 def order_median(values: ArrayLike, level: float = LEVEL) -> Estimate:
@@ -209,6 +209,7 @@ def order_median(values: ArrayLike, level: float = LEVEL) -> Estimate:
     r = int(tail.sum())  # P(at most r - 1 below the median) still fits
     middle = float(np.median(x))
     if r == 0:
-        note = "too few values for an interval"
+        note = Message("estimate.too_few_values")
         return Estimate(middle, NAN, NAN, "", n, patients=n, note=note)
-    return Estimate(middle, float(x[r - 1]), float(x[n - r]), ORDER, n, patients=n)
+    limits = float(x[r - 1]), float(x[n - r])
+    return Estimate(middle, *limits, Message("interval.order"), n, patients=n)

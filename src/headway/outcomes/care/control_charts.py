@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headway.effects.units import DAYS_PER_MONTH
+from headway.messages import Message, join, term
 from headway.tables import conform, empty
 
 if TYPE_CHECKING:
@@ -27,19 +28,20 @@ if TYPE_CHECKING:
 # Mean and standard deviation of the range of two normal values (Montgomery 2013, appendix VI).
 _D2, _D3 = 2 / np.sqrt(np.pi), np.sqrt(2 - 4 / np.pi)
 FEW_POINTS = 12
-RULES = {
-    1: "one month beyond 3 sigma",
-    2: "two of three months beyond 2 sigma on one side",
-    3: "four of five months beyond 1 sigma on one side",
-    4: "eight months in a row on one side of the centre",
-}
+# Codes of the Western Electric rules, in the order of `ControlChart.signals`.
+RULES = (
+    "beyond_3_sigma",
+    "two_of_three_beyond_2_sigma",
+    "four_of_five_beyond_1_sigma",
+    "eight_on_one_side",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class ControlChart:
     """Values in order with centre, 3 sigma limits, distances in sigma and signals.
 
-    `signals` has shape (rules, points): whether rule r + 1 is completed at the point.
+    `signals` has shape (rules, points): whether a rule of `RULES` is completed at the point.
     """
 
     value: Array
@@ -50,6 +52,13 @@ class ControlChart:
     signals: Bools
     moving_range: Array
     range_high: Array
+
+    def list_signals(self) -> list[str | None]:
+        """List the codes of the rules that each point completes; None without any."""
+        return [
+            "; ".join(rule for rule, hit in zip(RULES, hits, strict=True) if hit) or None
+            for hits in self.signals.T
+        ]
 
 
 def find_signals(z: ArrayLike) -> Bools:
@@ -209,7 +218,7 @@ def build_control_charts(
     clinic
         clinic.yaml with its defaults: `charts.phases`, the months at which a new phase starts.
     unit
-        Unit of the change.
+        Code of the unit of the change.
     last_month
         Last month of start that is charted (`find_last_month`); None for all.
 
@@ -250,7 +259,7 @@ def build_control_charts(
     if len(seen):
         charts += [
             _rows(
-                ("change", "mean change", "XmR", unit),
+                ("change", "XmR", unit),
                 chart_individuals(seen["change"], seen["phase"]),
                 seen,
                 seen["n"],
@@ -258,7 +267,7 @@ def build_control_charts(
                 1.0,
             ),
             _rows(
-                ("responders", "people with half the days or fewer", "p", "percent of analysed"),
+                ("responders", "p", "percent_of_analysed"),
                 chart_shares(seen["responders"], seen["n"], seen["phase"]),
                 seen,
                 seen["n"],
@@ -268,7 +277,7 @@ def build_control_charts(
         ]
     charts.append(
         _rows(
-            ("lost", "people without a change on record", "p", "percent of those who started"),
+            ("lost", "p", "percent_of_started"),
             chart_shares(lost, by["started"], by["phase"]),
             by,
             by["started"],
@@ -289,26 +298,20 @@ def _rows(
 ) -> pd.DataFrame:
     import pandas as pd
 
-    told = [
-        "; ".join(RULES[r + 1] for r in range(4) if chart.signals[r, i]) or None
-        for i in range(len(by))
-    ]
-    least = by.groupby("phase").size().min()
-    note = (
-        "a month that stands out says nothing about why; on a steady course about one month in "
-        "90 signals by chance (Champ and Woodall 1987)"
+    id, kind, unit = names
+    few = by.groupby("phase").size().min() < FEW_POINTS
+    note = join(
+        [
+            Message("charts.few_months", least=FEW_POINTS) if few else None,
+            Message("charts.says_nothing_about_why"),
+            Message("charts.signals_by_chance"),
+            Message("charts.few_people_vary") if kind == "XmR" else None,
+        ]
     )
-    if least < FEW_POINTS:
-        note = (
-            f"fewer than {FEW_POINTS} months in a phase: limits and signals are not settled; {note}"
-        )
-    id, label, kind, unit = names
-    if kind == "XmR":
-        note += "; means of few people vary more than the limits allow for"
     return pd.DataFrame(
         {
             "chart": id,
-            "label": label,
+            "label": term("chart", id),
             "kind": kind,
             "unit": unit,
             "month": by.index.to_numpy(),
@@ -321,7 +324,7 @@ def _rows(
             "low": factor * chart.low,
             "high": factor * chart.high,
             "range_high": factor * chart.range_high,
-            "signals": told,
+            "signals": chart.list_signals(),
             "note": note,
         }
     )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import ndtri
 
+from headway.messages import Message, term
 from headway.outcomes.change.change import LEVEL, t_interval
 from headway.tables import conform, empty
 
@@ -21,10 +22,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-WARNING = (
-    "people who do well may stop early, and people who do badly may come more often: this cannot "
-    "show what more or fewer sessions would do"
-)
+WARNING = Message("dose.cannot_show")
 LEAST = 10  # people below which nothing is related to anything
 _THIRDS = ("least", "middle", "most")
 
@@ -102,7 +100,7 @@ def build_dose(
     before_day
         First day of the window after.
     unit
-        Unit of the change.
+        Code of the unit of the change.
 
     Returns
     -------
@@ -117,38 +115,27 @@ def build_dose(
     own = pairs.set_index("patient_id")
     joined = doses.join((own["post"] - own["pre"]).rename("change"), how="inner")
     rows: list[dict[str, object]] = []
-    for dose, per, word in (("sessions", 1.0, "session"), ("minutes", 60.0, "60 minutes")):
+    for dose, per, each in (("sessions", 1.0, "session"), ("minutes", 60.0, "hour")):
         known = joined[[dose, "change"]].dropna()
         if len(known) < LEAST:
             continue
         x, y = known[dose].to_numpy(dtype=float), known["change"].to_numpy(dtype=float)
         common = {"dose": dose, "n": float(len(x)), "level": None}
-        low, high = t_interval(x)
-        rows.append(
-            common
-            | _row("mean_dose", f"mean {dose}", dose, (float(x.mean()), low, high), "95 %, t")
-        )
-        rows.append(
+        mean = (float(x.mean()), *t_interval(x))
+        slope = robust_slope(x / per, y)
+        rows += [
+            common | _row("mean_dose", f"mean_{dose}", dose, mean, "interval.t"),
             common
             | _row(
                 "spearman",
-                f"rank correlation of {dose} and change",
+                f"correlation_{dose}",
                 None,
                 spearman_interval(x, y),
-                "95 %, Fisher z (Bonett and Wright 2000)",
-            )
-        )
-        rows.append(
-            common
-            | _row(
-                "slope",
-                f"change per {word} more",
-                f"{unit} per {word}",
-                robust_slope(x / per, y),
-                "95 %, t, HC3",
-            )
-        )
-        rows += [common | third for third in _by_thirds(x, y, dose, unit)]
+                "interval.fisher_z_spearman",
+            ),
+            common | _row("slope", f"slope_{dose}", f"{unit}_per_{each}", slope, "interval.t_hc3"),
+            *(common | third for third in _by_thirds(x, y, dose, unit)),
+        ]
     if not rows:
         return empty("dose")
     return conform("dose", pd.DataFrame(rows).assign(redacted=False, note=WARNING))
@@ -163,14 +150,14 @@ def _row(
 ) -> dict[str, object]:
     return {
         "statistic": statistic,
-        "label": label,
+        "label": term("dose", label),
         "unit": unit,
         "dose_low": float("nan"),
         "dose_high": float("nan"),
         "estimate": numbers[0],
         "ci_low": numbers[1],
         "ci_high": numbers[2],
-        "interval": interval,
+        "interval": Message(interval),
     }
 
 
@@ -183,15 +170,9 @@ def _by_thirds(x: Array, y: Array, dose: str, unit: str) -> list[dict[str, objec
         own = third == i
         if not own.any():
             continue
-        low, high = t_interval(y[own])
+        mean = (float(y[own].mean()), *t_interval(y[own]))
         out.append(
-            _row(
-                "mean_change_of_third",
-                f"mean change, third with the {name} {dose}",
-                unit,
-                (float(y[own].mean()), low, high),
-                "95 %, t",
-            )
+            _row("mean_change_of_third", f"{name}_{dose}", unit, mean, "interval.t")
             | {
                 "level": name,
                 "n": float(own.sum()),

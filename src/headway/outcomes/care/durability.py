@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import ndtri
 
+from headway.messages import Message, join
 from headway.outcomes.change import windows as windows_of
 from headway.outcomes.change.change import LEVEL
 from headway.outcomes.change.windows import DAYS_PER_WINDOW, Comparison
@@ -32,6 +33,13 @@ if TYPE_CHECKING:
 
 RULES = {"two": 2, "one": 1}  # name -> bad windows in a row
 _MOST_WINDOWS = 39  # three years of follow-up
+_NOTE = join(
+    [
+        Message("relapse.counted_from"),
+        Message("relapse.entered_at_the_end"),
+        Message("relapse.lost_like_the_others"),
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,17 +372,14 @@ def _summarise(fit: KaplanMeier, horizon: float, least: int) -> dict[str, Any]:
         "horizon_days": horizon * DAYS_PER_WINDOW,
         **blank,
         "rmst_high": nan,
-        "note": (
-            "counted from the end of the window after; a relapse is entered at the end of its "
-            "window; who was lost is taken to relapse like the others"
-        ),
+        "note": _NOTE,
     }
     if np.isnan(horizon):
-        out["note"] = "too few people are followed for a number: see the counts at risk"
+        out["note"] = Message("relapse.too_few_followed")
         return out
     at = int(horizon)
     if fit.at_risk[at] < least:
-        out["note"] = f"fewer than {least} people of this group were followed to the common horizon"
+        out["note"] = Message("relapse.fewer_followed", least=least)
         return out
     mean = restrict_mean(fit, horizon)
     return out | {
@@ -388,11 +393,12 @@ def _summarise(fit: KaplanMeier, horizon: float, least: int) -> dict[str, Any]:
     }
 
 
-def _rule_label(in_a_row: int, rule: Mapping[str, Any]) -> str:
-    windows = "two windows in a row" if in_a_row == 2 else "one window"
+def _rule_label(in_a_row: int, rule: Mapping[str, Any]) -> Message:
+    places = {"back": 100 * rule["back_to"], "fall": 100 * rule["response"]}
     return (
-        f"{windows} at {100 * rule['back_to']:.0f} % of the days before or above, after a fall by "
-        f"{100 * rule['response']:.0f} % or more"
+        Message("relapse.two_windows", **places)
+        if in_a_row == 2
+        else Message("relapse.one_window", **places)
     )
 
 

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import chdtrc, stdtrit
 
+from headway.messages import Message, join
 from headway.outcomes.change import windows as windows_of
 from headway.outcomes.change.windows import DAYS_PER_WINDOW, Comparison
 from headway.tables import conform, empty
@@ -310,10 +311,10 @@ def _encode(values: pd.Series) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class WidePairs:
-    """Pairs over more days than the primary windows, and the rule in words."""
+    """Pairs over more days than the primary windows, and a message on which days these are."""
 
     pairs: pd.DataFrame
-    rule: str
+    rule: Message
 
 
 def pair_widely(
@@ -367,9 +368,14 @@ def pair_widely(
     }
     own = replace(comparison, pre="before", post="after", mean_of_two_baselines=False)
     found = windows_of.build_diary_windows(days, spec, courses, threads=threads)
-    rule = (
-        f"change from the recorded days of days {low} to {high} to those of days {first} to "
-        f"{last} (the primary window and {reach} days on either side), at least {least} of each"
+    rule = Message(
+        "therapists.wide_windows",
+        low=low,
+        high=high,
+        first=first,
+        last=last,
+        reach=reach,
+        least=least,
     )
     return WidePairs(windows_of.pair_windows(found, own), rule)
 
@@ -404,9 +410,9 @@ def build_funnel(
         Variables known before treatment (index patient_id): value before, condition, years with
         it, age, sex. Nothing that came after the start belongs here.
     outcome, unit
-        For the table.
+        Codes, for the table.
     rule
-        Which days the pairs come from, for the remark; empty for the primary windows.
+        Which days the pairs come from, as a message; empty for the primary windows.
 
     Returns
     -------
@@ -431,19 +437,15 @@ def build_funnel(
         return empty("funnel")
     usual = mix.sd**2 * USUAL_ICC / (1 - USUAL_ICC)
     found = judge_units(mix.difference, mix.covariance, mix.df, usual=usual)
+    larger = (found.tau2 > usual).any()
+    limits = "therapists.usual_or_larger_differences" if larger else "therapists.usual_differences"
+    few = len(sizes) < FEW_THERAPISTS
     notes = [
-        *([rule] if rule else []),
-        f"limits allow for differences that are usual among therapists ({100 * USUAL_ICC:.1f} % of "
-        "the variance)"
-        + (", or for larger ones that are clearly there" if (found.tau2 > usual).any() else ""),
-        "therapists see different people, and what baseline variables do not hold is not adjusted "
-        "for: a flag asks for a look and is no judgement",
+        Message("therapists.so_few") if few else None,
+        rule,
+        Message(limits, icc=100 * USUAL_ICC),
+        Message("therapists.different_people"),
     ]
-    if len(sizes) < FEW_THERAPISTS:
-        notes.insert(
-            0,
-            "so few therapists that how much they usually differ can hardly be estimated from them",
-        )
     out = pd.DataFrame(
         {
             "therapist": list(mix.units),
@@ -462,9 +464,9 @@ def build_funnel(
             "low_998": found.target - found.outer,
             "high_998": found.target + found.outer,
             "flag": found.flag,
-            "adjusted_for": ", ".join(mix.variables) or None,
+            "adjusted_for": "; ".join(mix.variables) or None,
             "redacted": False,
-            "note": "; ".join(notes),
+            "note": join(notes),
         }
     )
     return conform("funnel", out)
@@ -474,16 +476,9 @@ def describe_baseline(
     pairs: pd.DataFrame, patients: pd.DataFrame, clinic: Mapping[str, Any]
 ) -> pd.DataFrame:
     """Collect the case mix for `build_funnel`: value before, condition, chronicity, age, sex."""
-    out = pairs.set_index("patient_id")[["pre"]].rename(columns={"pre": "value before"})
+    out = pairs.set_index("patient_id")[["pre"]].rename(columns={"pre": "value_before"})
     known = patients.set_index("patient_id").reindex(out.index)
-    names = {
-        "condition": "condition",
-        "chronicity_years": "years with the condition",
-        "age": "age",
-        "age_band": "age band",
-        "sex": "sex",
-    }
-    for column, label in names.items():
+    for column in ("condition", "chronicity_years", "age", "age_band", "sex"):
         if known[column].notna().any() and not (column == "age_band" and "age" in out):
-            out[label] = known[column]
+            out[column] = known[column]
     return out

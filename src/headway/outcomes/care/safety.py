@@ -9,10 +9,11 @@ a session without harm; it stays in `of` and out of `n`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from headway.messages import Message, join, term
 from headway.outcomes.care import clustered
 from headway.outcomes.care.clustered import RULE_OF_THREE, Estimate
 from headway.outcomes.change.change import wilson
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
 # How a clinic writes that nothing happened.
 NO_EVENT = ("none", "no", "nil", "0")
 SHORT_DAYS = 2  # "for a day or two"
-_WORDS = {"soreness": "soreness", "lethargy": "lethargy", "adverse_event": "an adverse event"}
-_FLOOR = "volunteered: a floor, not the share of those who had it"
+_FLOOR = Message("safety.a_floor")
 NAN = float("nan")
 
 
@@ -80,7 +80,8 @@ def count_patients(values: pd.Series, patients: pd.Series) -> Estimate:
         high = float(clustered.rule_of_three(n))
         return Estimate(0.0, 0.0, high, RULE_OF_THREE, n, 0.0, n)
     low, high_limit = (float(limit) for limit in wilson(count, n))
-    return Estimate(count / n if n else NAN, low, high_limit, "95 %, Wilson", n, float(count), n)
+    method = Message("interval.wilson")
+    return Estimate(count / n if n else NAN, low, high_limit, method, n, float(count), n)
 
 
 def build_safety(sessions: pd.DataFrame) -> pd.DataFrame:
@@ -143,79 +144,69 @@ def _rows(
     patients: pd.Series,
 ) -> list[dict[str, object]]:
     values, who = happened[base], patients[base]
-    what = _WORDS[harm.name] if harm.event == "any" else harm.event
-    note = _FLOOR if reported == "volunteered" else ""
-    common: dict[str, Any] = {
-        "harm": harm.name,
-        "event": harm.event,
-        "group": group,
-        "reported": reported,
-    }
-    sessions_of, patients_of = int(mask.sum()), patients[mask].nunique()
     if not len(values):
         return []
-    found = clustered.share(values, who)
+    note = _FLOOR if reported == "volunteered" else ""
+    sessions_of, patients_of = int(mask.sum()), patients[mask].nunique()
+
+    def row(
+        per: str,
+        statistic: str,
+        label: Message,
+        found: Estimate,
+        of: int = sessions_of,
+        note: str = note,
+        unit: str = "percent",
+    ) -> dict[str, object]:
+        scale = 100.0 if unit == "percent" else 1.0
+        return {
+            "harm": harm.name,
+            "event": harm.event,
+            "group": group,
+            "reported": reported,
+            "per": per,
+            "statistic": statistic,
+            "label": label,
+            "unit": unit,
+            "estimate": scale * found.estimate,
+            "ci_low": scale * found.ci_low,
+            "ci_high": scale * found.ci_high,
+            "interval": found.interval or None,
+            "n": float(found.n),
+            "of": float(of),
+            "count": found.count,
+            "patients": float(found.patients),
+            "redacted": False,
+            "note": join([note, found.note]) or None,
+        }
+
+    what = (
+        term("event", harm.event)
+        if harm.event != "any"
+        else Message("safety.an_adverse_event")
+        if harm.name == "adverse_event"
+        else term("harm", harm.name)
+    )
+    found, people = clustered.share(values, who), count_patients(values, who)
     out = [
-        _row(common, "session", "share", f"sessions followed by {what}", found, sessions_of, note),
-        _row(
-            common,
-            "patient",
-            "share",
-            f"patients with {what} after at least one session",
-            count_patients(values, who),
-            patients_of,
-            note,
-        ),
+        row("session", "share", Message("safety.sessions_followed", what=what), found),
+        row("patient", "share", Message("safety.patients_with", what=what), people, patients_of),
     ]
     if found.count == 0 and found.n > found.patients:
         high = float(clustered.rule_of_three(found.n))
         upper = Estimate(high, NAN, NAN, "", found.n, 0.0, found.patients)
-        label = f"highest share of sessions with {what} that 0 of n leaves open"
-        remark = f"{RULE_OF_THREE}, if sessions of one patient were independent"
-        out.append(
-            _row(common, "session", "zero_upper_sessions", label, upper, sessions_of, remark)
-        )
-    if harm.days is not None:
-        hit = base & (happened == 1.0)
-        days, sufferers = harm.days[hit], patients[hit]
-        if len(days):
-            label = f"median days of {what}, of sessions followed by it"
-            middle = clustered.median(days, sufferers)
-            out.append(
-                _row(common, "session", "median_days", label, middle, sessions_of, note, "days")
-            )
-            short = clustered.share(days <= SHORT_DAYS, sufferers)
-            label = f"at most {SHORT_DAYS} days of {what}, of sessions followed by it"
-            out.append(
-                _row(common, "session", "share_within_2_days", label, short, sessions_of, note)
-            )
+        label = Message("safety.highest_share", what=what)
+        remark = Message("safety.if_sessions_were_independent")
+        out.append(row("session", "zero_upper_sessions", label, upper, note=remark))
+    if harm.days is None:
+        return out
+    hit = base & (happened == 1.0)
+    days, sufferers = harm.days[hit], patients[hit]
+    if len(days):
+        label = Message("safety.median_days", what=what)
+        middle = clustered.median(days, sufferers)
+        out.append(row("session", "median_days", label, middle, unit="days"))
+        label = Message("safety.days_at_most", what=what, days=SHORT_DAYS)
+        short = clustered.share(days <= SHORT_DAYS, sufferers)
+        out.append(row("session", "share_within_2_days", label, short))
     return out
-
-
-def _row(
-    common: dict[str, Any],
-    per: str,
-    statistic: str,
-    label: str,
-    found: Estimate,
-    of: int,
-    note: str,
-    unit: str = "percent",
-) -> dict[str, object]:
-    scale = 100.0 if unit == "percent" else 1.0
-    return common | {
-        "per": per,
-        "statistic": statistic,
-        "label": label,
-        "unit": unit,
-        "estimate": scale * found.estimate,
-        "ci_low": scale * found.ci_low,
-        "ci_high": scale * found.ci_high,
-        "interval": found.interval or None,
-        "n": float(found.n),
-        "of": float(of),
-        "count": found.count,
-        "patients": float(found.patients),
-        "redacted": False,
-        "note": "; ".join(t for t in (note, found.note) if t) or None,
-    }

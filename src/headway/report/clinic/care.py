@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from headway.disclosure import write_count
-from headway.messages import say, t
+from headway.figures.clinic.control_chart import name_signals
+from headway.figures.clinic.cost import name_basis
+from headway.messages import say, t, term
 from headway.report import formats
 from headway.report.clinic.tables import (
     Table,
@@ -23,20 +25,25 @@ if TYPE_CHECKING:
     from headway.disclosure import Preset
 
 
+def name_technique(group: str) -> str:
+    """Name a group of the tables of care: all, or `technique: code`."""
+    _, _, code = group.partition(": ")
+    return t("groups.technique", technique=term("technique", code)) if code else t("common.all")
+
+
 def list_safety(table: pd.DataFrame, preset: Preset) -> Table | None:
     """Harms by technique, asked and volunteered apart, per session and per person."""
     if not len(table):
         return None
     rows = []
     for r in table.to_dict("records"):
-        who = str(r["group"]).replace("_", " ")
         count = say(write_count(r["count"], r["redacted"], r["note"], preset))
-        event = "" if r["event"] == "any" else f", {say(str(r['event']).replace('_', ' '))}"
+        event = "" if r["event"] == "any" else f", {say(term('event', r['event']))}"
         rows.append(
             [
-                f"{say(str(r['harm']).replace('_', ' '))}{event}",
-                say(who),
-                say(r["reported"]),
+                f"{say(term('harm', r['harm']))}{event}",
+                name_technique(r["group"]),
+                say(term("reported", r["reported"])),
                 say(r["label"]),
                 count if not formats.missing(r["count"]) or r["redacted"] else formats.MISSING,
                 show_count(r["n"], r["redacted"], preset),
@@ -59,8 +66,14 @@ def _value(r: Mapping[str, Any], digits: int = 1) -> str:
     text = formats.interval(r, digits)
     if r["redacted"] or formats.missing(r["estimate"]):
         return text
-    unit = formats.as_text(r["unit"])
-    return text if unit == formats.MISSING else f"{text} {unit}"
+    return text if formats.missing(r["unit"]) else f"{text} {say(term('unit', r['unit']))}"
+
+
+_VISITS = {
+    "all": "fees.all_visits",
+    "first": "fees.first_visit",
+    "later": "fees.later_visits",
+}
 
 
 def list_cost(table: pd.DataFrame, preset: Preset) -> Table | None:
@@ -72,17 +85,11 @@ def list_cost(table: pd.DataFrame, preset: Preset) -> Table | None:
         value = _value(r)
         if not r["redacted"] and not formats.missing(r["p25"]):
             value += t("fees.quartiles_ends", ends=formats.limits(r["p25"], r["p75"], 0))
-        basis = "" if r["basis"] == "records" else f" ({say(r['basis'])})"
+        basis = "" if r["basis"] == "records" else f" ({name_basis(r['basis'])})"
         rows.append(
             [
                 f"{say(r['label'])}{basis}",
-                say(
-                    {
-                        "all": "fees.all_visits",
-                        "first": "fees.first_visit",
-                        "later": "fees.later_visits",
-                    }[r["visit"]]
-                ),
+                t(_VISITS[r["visit"]]),
                 value,
                 show_count(r["n"], r["redacted"], preset),
                 show_of(r["of"], preset),
@@ -98,6 +105,14 @@ def list_cost(table: pd.DataFrame, preset: Preset) -> Table | None:
         "answer.remark",
     ]
     return make_table(t("fees.time_fees_and_cost"), heads, rows, numeric=[3, 4])
+
+
+_VERDICTS = {
+    "supported": "claim.verdict.supported",
+    "not supported": "claim.verdict.not_supported",
+    "cannot tell": "claim.verdict.cannot_tell",
+    "not recorded": "claim.verdict.not_recorded",
+}
 
 
 def list_claims(table: pd.DataFrame, preset: Preset) -> Table | None:
@@ -118,7 +133,7 @@ def list_claims(table: pd.DataFrame, preset: Preset) -> Table | None:
                 _value(r) if r["verdict"] != "not recorded" else formats.MISSING,
                 show_count(r["n"], r["redacted"], preset),
                 anchor,
-                say(r["verdict"]),
+                t(_VERDICTS[r["verdict"]]),
                 formats.as_text(r["reason"]),
             ]
         )
@@ -146,7 +161,7 @@ def list_relapse(table: pd.DataFrame, preset: Preset) -> Table | None:
     rows = [
         [
             say(r["rule_label"]),
-            say(str(r["group"]).replace("_", " ")),
+            name_technique(r["group"]),
             show_count(r["n"], r["redacted"], preset),
             show_count(r["events"], r["redacted"], preset),
             formats.number(r["horizon_days"], 0),
@@ -188,7 +203,7 @@ def list_months(table: pd.DataFrame, preset: Preset) -> Table | None:
             t(formats.HIDDEN) if r["redacted"] else formats.number(r["value"], 1),
             formats.number(r["centre"], 1),
             formats.limits(r["low"], r["high"], 1),
-            formats.as_text(r["signals"]),
+            name_signals(r["signals"]),
         ]
         for r in table.to_dict("records")
     ]
@@ -212,7 +227,7 @@ def list_months(table: pd.DataFrame, preset: Preset) -> Table | None:
 
 def _list_notes(table: pd.DataFrame) -> str:
     """Write each remark of a table once, where rows share them."""
-    notes = [formats.as_text(note) for note in dict.fromkeys(table["note"].dropna())]
+    notes = [say(note) for note in dict.fromkeys(table["note"].dropna())]
     return " ".join(f"{note[:1].upper()}{note[1:]}." for note in notes)
 
 
@@ -248,8 +263,9 @@ def list_dose(table: pd.DataFrame, preset: Preset) -> Table | None:
         return None
     rows = [
         [
-            say(r["dose"]),
-            say(r["label"]) + (f", {say(r['level'])}" if not formats.missing(r["level"]) else ""),
+            say(term("dose", r["dose"])),
+            say(r["label"])
+            + ("" if formats.missing(r["level"]) else f", {say(term('third', r['level']))}"),
             formats.interval(r),
             show_count(r["n"], r["redacted"], preset),
             formats.as_text(r["note"]),

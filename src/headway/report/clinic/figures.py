@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from headway.messages import say, t
+from headway.figures.clinic.cost import name_basis
+from headway.messages import say, t, term
 from headway.report import formats
+from headway.report.clinic.care import name_technique
 from headway.report.clinic.tables import Table, make_table, name_outcome, show_count
 
 if TYPE_CHECKING:
@@ -166,11 +168,10 @@ def _list_curve(curve: pd.DataFrame, preset: Preset) -> Table:
         ends = (None, None)
         if not formats.missing(r["ci_low"]):
             ends = (100 * r["ci_low"], 100 * r["ci_high"])
-        group = str(r["group"]).replace("_", " ")
         hidden = t(formats.HIDDEN)
         rows.append(
             [
-                say(group),
+                name_technique(r["group"]),
                 formats.number(r["days"] / 7, 0),
                 hidden if r["redacted"] else show_count(r["at_risk"], False, preset),
                 hidden if r["redacted"] else formats.percent(free),
@@ -202,7 +203,7 @@ def _list_plane(
         & (cost["basis"] == basis)
         & cost["statistic"].isin(["mean_total", "days_a_year", "plane_fewer", "plane_more"])
     ]
-    what = {"currency": say(currency), "basis": say(str(basis))}
+    what = {"currency": term("currency", currency), "basis": name_basis(str(basis))}
     summary = [
         [
             say(r["label"]),

@@ -1,0 +1,231 @@
+"""The file of claims: each claim, its parts, the rule of each verdict, and published figures.
+
+Sentences are messages of the family `claim`; limits and values are numbers of the file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from headway.config import load_yaml
+from headway.errors import ConfigError, Problem
+from headway.messages import known
+from headway.outcomes.claims.rules import Rule
+from headway.tables import STATUSES
+
+CLAIMS_FILE = Path(__file__).with_name("claims.yaml")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a claim: what is computed, its rule, and a published figure.
+
+    `claim`, `label` and the text and source of the anchor are ids of messages.
+    """
+
+    row: int
+    id: str
+    claim: str
+    label: str
+    causal: bool
+    rule: Rule
+    anchor: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """The claims and the words that records are read with."""
+
+    parts: tuple[Part, ...]
+    complaints: tuple[str, ...]
+    headache_words: tuple[str, ...]
+    cups: float
+    assessments: Mapping[str, tuple[str, ...]]
+    sites: Mapping[str, str]  # word -> region
+    muscles: Mapping[str, frozenset[str]]  # muscle -> regions
+
+    def of_row(self, row: int) -> dict[str, Part]:
+        """Parts of one claim by their identifier."""
+        return {p.id: p for p in self.parts if p.row == row}
+
+
+_TEXT: dict[str, Any] = {"type": "string", "minLength": 1}
+_NUMBER: dict[str, Any] = {"type": "number"}
+_WORDS: dict[str, Any] = {"type": "array", "minItems": 1, "items": _TEXT}
+
+
+def _object(
+    properties: Mapping[str, Any], required: Iterable[str], **more: object
+) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": dict(properties),
+        "required": list(required),
+        **more,
+    }
+
+
+def _rule(kind: str, **properties: Any) -> dict[str, Any]:
+    needed = [k for k in properties if k != "currency"]
+    return _object({"kind": {"const": kind}, "why": _TEXT, **properties}, ["kind", "why", *needed])
+
+
+_SCHEMA = _object(
+    {
+        "schema_version": {"const": 1},
+        "claims": {
+            "type": "array",
+            "items": _object(
+                {
+                    "row": {"type": "integer", "minimum": 1},
+                    "claim": _TEXT,
+                    "causal": {"type": "boolean"},
+                    "parts": {
+                        "type": "object",
+                        "minProperties": 1,
+                        "additionalProperties": _object(
+                            {
+                                "label": _TEXT,
+                                "causal": {"type": "boolean"},
+                                "rule": {
+                                    "oneOf": [
+                                        _rule("change", benefit={"enum": ["lower", "higher"]}),
+                                        _rule("within", low=_NUMBER, high=_NUMBER, currency=_TEXT),
+                                        _rule("at_least", value=_NUMBER),
+                                        _rule("description"),
+                                    ]
+                                },
+                                "anchor": _object(
+                                    {
+                                        "text": _TEXT,
+                                        "value": _NUMBER,
+                                        "source": _TEXT,
+                                        "doi": _TEXT,
+                                        "status": {"enum": list(STATUSES)},
+                                    },
+                                    ["text", "source", "status"],
+                                ),
+                            },
+                            ["label", "rule"],
+                        ),
+                    },
+                },
+                ["row", "claim", "causal", "parts"],
+            ),
+        },
+        "complaints": _WORDS,
+        "headache_words": _WORDS,
+        "cups": _object({"value": _NUMBER, "why": _TEXT}, ["value", "why"]),
+        "assessments": {"type": "object", "additionalProperties": _WORDS},
+        "regions": _object(
+            {
+                "why": _TEXT,
+                "sites": {"type": "object", "additionalProperties": _WORDS},
+                "muscles": {"type": "object", "additionalProperties": _WORDS},
+            },
+            ["why", "sites", "muscles"],
+        ),
+    },
+    ["schema_version", "claims", "complaints", "headache_words", "cups", "assessments", "regions"],
+)
+
+
+def load_claims(path: Path = CLAIMS_FILE) -> Claims:
+    """Read and validate the file of claims.
+
+    Raises
+    ------
+    ConfigError
+        With every place that breaks a rule.
+    """
+    import jsonschema
+
+    document = load_yaml(path)
+    errors = sorted(
+        jsonschema.Draft202012Validator(_SCHEMA).iter_errors(document),
+        key=lambda e: [str(p) for p in e.absolute_path],
+    )
+    problems = [
+        Problem(
+            path.name,
+            str(error.validator),
+            f"{'.'.join(str(p) for p in error.absolute_path) or 'the file'}: {error.message}",
+        )
+        for error in errors
+    ]
+    if not problems:
+        problems = [Problem(path.name, rule, text) for rule, text in _contradictions(document)]
+    if problems:
+        raise ConfigError(f"{path.name} does not keep to its schema", problems)
+    parts = [
+        Part(
+            entry["row"],
+            id,
+            entry["claim"],
+            part["label"],
+            part.get("causal", entry["causal"]),
+            Rule(**part["rule"]),
+            part.get("anchor", {}),
+        )
+        for entry in document["claims"]
+        for id, part in entry["parts"].items()
+    ]
+    regions = document["regions"]
+    return Claims(
+        parts=tuple(parts),
+        complaints=tuple(read_word(w) for w in document["complaints"]),
+        headache_words=tuple(w.casefold() for w in document["headache_words"]),
+        cups=float(document["cups"]["value"]),
+        assessments={k: tuple(read_word(w) for w in v) for k, v in document["assessments"].items()},
+        sites={read_word(w): region for region, words in regions["sites"].items() for w in words},
+        muscles={read_word(m): frozenset(v) for m, v in regions["muscles"].items()},
+    )
+
+
+def _contradictions(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for id in sorted(set(_list_messages(document["claims"]))):
+        if not known(id):
+            yield "message", f"the catalogue lacks {id}"
+    rows = [entry["row"] for entry in document["claims"]]
+    if len(set(rows)) < len(rows):
+        yield "row", "the number of a claim is used twice"
+    for entry in document["claims"]:
+        for id, part in entry["parts"].items():
+            rule = part["rule"]
+            if rule["kind"] == "within" and rule["low"] >= rule["high"]:
+                yield "rule", f"claim {entry['row']}, {id}: low must lie below high"
+    regions = document["regions"]
+    owner: dict[str, str] = {}
+    for region, words in regions["sites"].items():
+        for word in words:
+            if owner.setdefault(read_word(word), region) != region:
+                yield "sites", f"'{word}' belongs to two regions"
+    for muscle, own in regions["muscles"].items():
+        if set(own) - set(regions["sites"]):
+            yield "muscles", f"'{muscle}' lies in a region that has no sites"
+
+
+def _list_messages(entries: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    for entry in entries:
+        yield entry["claim"]
+        for part in entry["parts"].values():
+            anchor = part.get("anchor", {})
+            yield from (part["label"], part["rule"]["why"])
+            yield from (anchor[k] for k in ("text", "source") if k in anchor)
+
+
+@cache
+def load_shipped() -> Claims:
+    """Read the file of the package, once."""
+    return load_claims()
+
+
+def read_word(text: str) -> str:
+    """Write a code in one way: lower case, with one underscore between words."""
+    return re.sub(r"[\s_-]+", "_", text.strip().casefold())
