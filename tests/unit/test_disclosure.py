@@ -75,8 +75,8 @@ def test_the_total_of_a_file_is_that_of_the_printed_parts(preset: str) -> None:
     _, out, _ = released("kostecki_dillon_1999", preset)
     flow = out["flow"]
     rows = flow[flow["account"] == "rows"].pivot(index="item", columns="step", values="n")
-    parts = rows.drop(columns="in the file").fillna(0).sum(axis=1)
-    assert (rows["in the file"] == parts).all()
+    parts = rows.drop(columns="in_the_file").fillna(0).sum(axis=1)
+    assert (rows["in_the_file"] == parts).all()
 
 
 @pytest.mark.parametrize("preset", STRICT)

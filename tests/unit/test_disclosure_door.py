@@ -84,7 +84,7 @@ def tamper(found: dict[str, pd.DataFrame], preset: str) -> dict[str, pd.DataFram
     assert single.any()  # the simulator's typing errors
     for item in flow.loc[single, "item"]:
         own = (flow["item"] == item) & (flow["account"] == "rows")
-        flow.loc[own & flow["step"].isin(["in the file", "quarantined"]), "n"] += 2
+        flow.loc[own & flow["step"].isin(["in_the_file", "quarantined"]), "n"] += 2
         flow.loc[own, "of"] += 2
     return changed
 

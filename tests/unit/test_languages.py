@@ -172,8 +172,10 @@ def asked_for() -> tuple[set[str], set[str]]:
         for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 ids |= set(re.findall(r"[a-z][a-z0-9_]*(?:\.\w+)+", node.value))
-            if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == "term":
-                families.add(ast.literal_eval(node.args[0]))
+            if isinstance(node, ast.Call) and node.args:
+                named = ast.unparse(node.func).split(".")[-1] in ("term", "phrase", "coded")
+                if named and isinstance(node.args[0], ast.Constant):
+                    families.add(node.args[0].value)
     for path in [*TEMPLATES.glob("*.html"), *SOURCES.rglob("*.yaml")]:
         if path.parent != messages.CATALOGUE:
             ids |= set(re.findall(r"[a-z][a-z0-9_]*(?:\.\w+)+", path.read_text("utf-8")))

@@ -34,6 +34,7 @@ from headway.disclosure.presets import Preset, explain
 from headway.disclosure.statistics import SHAPES, enter_statistics, release_statistics
 from headway.disclosure.suppress import Ledger
 from headway.disclosure.survival import CURVES, enter_curve, release_survival
+from headway.messages import read, withhold
 from headway.outcomes.change.attrition import newcombe_interval
 from headway.outcomes.change.change import wilson
 from headway.tables import conform
@@ -68,8 +69,6 @@ _WHOLE = (
 )
 # Nobody is in two of these.
 _APART = (("responders_30", "worsened_30"),)
-# The number of people in a remark on responders.
-_LEFT_OUT = r"\b\d+ (?=with 0 before left out)"
 _NUMBERS = ["estimate", "ci_low", "ci_high", "count"]
 # Statistics of everyone who started.
 _OF_STARTED = ("bound_", "completeness_")
@@ -187,7 +186,7 @@ def _enter_cohort(ledger: Ledger, frame: pd.DataFrame, names: Names) -> dict[str
         base = {r.statistic: people[int(r.Index)] for r in part.itertuples()}
         _enter_shares(ledger, by, base)
         if whole:
-            items[f"{outcome}: {part['comparison_label'].iloc[0]}"] = (outcome, comparison)
+            items[f"{outcome}: {comparison}"] = (outcome, comparison)
     for (outcome, comparison), part in frame.groupby(["outcome", "comparison"], sort=False):
         _enter_families(ledger, part, outcome, comparison, people, counts)
     names["cohort", "n"], names["cohort", "of"] = people, started
@@ -287,7 +286,7 @@ def _enter_flow(
         if account != "people":
             # A total of rows is printed as the sum of its printed parts: it says nothing more.
             for row in part.itertuples():
-                if not np.isnan(row.n) and row.step != "in the file":
+                if not np.isnan(row.n) and row.step != "in_the_file":
                     people[row.Index] = ledger.add(("flow", account, item, row.step), row.n, _STEP)
             continue
         outcome, comparison = items.get(item, (str(item), "only in flow"))
@@ -296,9 +295,9 @@ def _enter_flow(
         for row in part[part["n"].notna()].itertuples():
             if row.step == "started":
                 name = ledger.add(EVERYONE, row.n, _STARTED)
-            elif row.step.startswith("analysed"):
+            elif row.step == "analysed":
                 name = ledger.add(n, row.n, _ANALYSED)
-            elif row.step == "not analysed":
+            elif row.step == "not_analysed":
                 name = ledger.add(lost, row.n, _LOST)
             else:
                 # One window before may serve several comparisons: equal counts are one count.
@@ -320,7 +319,7 @@ def _enter_steps(
         ledger.split(EVERYONE, [n, lost])
         _enter_sides(ledger, steps, n)
     for side in ("before", "after"):
-        chain = [steps.get(f"any record {side}"), steps.get(f"complete {side}")]
+        chain = [steps.get(f"any_record_{side}"), steps.get(f"complete_{side}")]
         chain.append(n if n in ledger.values else None)
         known = [c for c in chain if c is not None]
         for outer, inner in pairwise(known):
@@ -329,7 +328,7 @@ def _enter_steps(
 
 def _enter_sides(ledger: Ledger, steps: Mapping[str, Hashable], n: Hashable) -> None:
     """Tie together who is complete on both sides, on one of them and on none."""
-    sides = [steps.get(f"complete {side}") for side in ("before", "after")]
+    sides = [steps.get(f"complete_{side}") for side in ("before", "after")]
     known = [s for s in sides if s is not None and ledger.values[s] >= ledger.values[n]]
     if len(known) == len(sides):
         one = [ledger.split(s, [n], nested=True) for s in known]
@@ -388,9 +387,9 @@ def _enter_individual(ledger: Ledger, frame: pd.DataFrame, names: Names) -> None
             ("reliable_improved", ("recovered", "improved")),
             ("reliable_unchanged", ("unchanged",)),
             ("reliable_deteriorated", ("deteriorated",)),
-            ("responders_50", ("at least 50 % better",)),
-            ("responders_30", ("at least 50 % better", "30 to 50 % better")),
-            ("worsened_30", ("at least 30 % worse",)),
+            ("responders_50", ("at_least_50_better",)),
+            ("responders_30", ("at_least_50_better", "from_30_to_50_better")),
+            ("worsened_30", ("at_least_30_worse",)),
         ):
             if share(statistic) in ledger.values and all(k in rows for k in kinds):
                 ledger.split(share(statistic), [rows[k] for k in kinds])
@@ -403,8 +402,8 @@ def _enter_individual(ledger: Ledger, frame: pd.DataFrame, names: Names) -> None
             if isinstance(name, tuple) and name[:4] == ("n", outcome, comparison, "all")
         ]
         for name in positive:
-            if name != whole and "no relative change" in rows:
-                ledger.split(whole, [name, rows["no relative change"]])
+            if name != whole and "no_relative_change" in rows:
+                ledger.split(whole, [name, rows["no_relative_change"]])
     names["individual", "n"], names["individual", "of"] = out, of
 
 
@@ -450,15 +449,15 @@ def _enter_lost(
                     ledger.hidden.add(name)
                 levels.append(name)
             ledger.split(known, levels)
-            if characteristic == f"{at[0]} before" and side == "lost":
+            if characteristic == f"{at[0]}_before" and side == "lost":
                 _enter_before(ledger, at, known)
 
 
 def _enter_before(ledger: Ledger, at: tuple[str, str], known: Hashable) -> None:
-    """Tie the lost with a value before to `complete before` of the flow of people."""
+    """Tie the lost with a value before to `complete_before` of the flow of people."""
     whole = _people(*at, "all")
     wanted = ledger.values[known] + ledger.values[whole]
-    complete = ("flow", at[0], "complete before", wanted)
+    complete = ("flow", at[0], "complete_before", wanted)
     if complete in ledger.values:
         ledger.split(complete, [whole, known])
 
@@ -489,7 +488,7 @@ def release_cohort(frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.Data
     decimals = precision.find_decimals(frame["unit"], frame["estimate"])
     precision.coarsen(frame, ~share, columns, decimals)
     frame["n"], frame["of"], frame["count"] = n, frame["of"].map(preset.round), count
-    frame["note"] = frame["note"].str.replace(_LEFT_OUT, "people ", regex=True)
+    frame["note"] = frame["note"].map(withhold, na_action="ignore")
     frame.loc[hidden | part, _NUMBERS] = NAN
     frame.loc[hidden, "n"] = NAN
     frame.loc[of, "of"] = NAN
@@ -509,15 +508,19 @@ def release_flow(frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.DataFr
     frame["n"] = frame["n"].map(preset.round).mask(hidden)
     frame["of"] = frame["of"].map(preset.round).mask(of)
     for item, part in frame[frame["account"] == "rows"].groupby("item", sort=False):
-        total = part.index[part["step"] == "in the file"]
+        total = part.index[part["step"] == "in_the_file"]
         value = float(part["n"].drop(total).fillna(0).sum())
         frame.loc[total, "n"] = value
         frame.loc[frame["item"].eq(item) & frame["account"].eq("rows"), "of"] = value
     # Remarks on files count rows, cells and resources as they are.
     files = frame["account"] != "people"
-    frame.loc[files, "note"] = frame.loc[files, "note"].str.replace(r"\d+", "n", regex=True)
+    frame.loc[files, "note"] = frame.loc[files, "note"].map(_without_numbers, na_action="ignore")
     _redact(frame, hidden, preset)
     return frame
+
+
+def _without_numbers(note: str) -> str:
+    return re.sub(r"\d+", "n", note) if read(note) is None else withhold(note)
 
 
 def release_window_means(frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.DataFrame:

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 NAN = float("nan")
 _DIGITS = 3
 # Units whose persons' values are whole numbers, or close to a hundred steps over the range.
-_WHOLE = r"days|hours|points|0-10|per 28|sessions|weeks|years"
-_PURE = r"SD|log ratio|odds ratio|rate ratio|ratio|correlation"
+_WHOLE = r"days|hours|points|0_10|per_28|sessions|weeks|years"
+_PURE = r"sd|log_ratio|odds_ratio|rate_ratio|ratio|correlation"
 
 
 def find_decimals(unit: pd.Series, values: pd.Series) -> NDArray[np.int64]:
@@ -56,7 +56,7 @@ def find_decimals(unit: pd.Series, values: pd.Series) -> NDArray[np.int64]:
     out = np.where(other, np.minimum(digits, 0), out)
     out = np.where(text.str.startswith("percent").to_numpy(dtype=bool), 0, out)
     pure = text.eq("") | text.str.fullmatch(_PURE)
-    slope = text.str.contains(r"per session|per 60 minutes")
+    slope = text.str.contains(r"per_session|per_hour")
     return np.where((pure | slope).to_numpy(dtype=bool), 2, out).astype(np.int64)
 
 
@@ -77,8 +77,8 @@ def widen(
     t = np.ones(len(frame), bool)
     fisher = np.zeros(len(frame), bool)
     if method is not None:
-        t = method.eq("95 %, t").to_numpy(dtype=bool)
-        fisher = method.str.contains("Fisher z", na=False).to_numpy(dtype=bool)
+        t = method.eq("interval.t").to_numpy(dtype=bool)
+        fisher = method.str.startswith("interval.fisher_z", na=False).to_numpy(dtype=bool)
     tail = 0.5 + LEVEL / 2
     with np.errstate(invalid="ignore", divide="ignore"):
         student = stdtrit(np.maximum(fewest - 1, 1), tail) / stdtrit(np.maximum(n - 1, 1), tail)

@@ -40,6 +40,7 @@ from headway.ingest.cells import (
 from headway.ingest.open.sources import Source, open_source
 from headway.ingest.open.staging import Part, Stage, stage
 from headway.ingest.quarantine import RowAccount
+from headway.messages import Message, term
 
 if TYPE_CHECKING:
     import duckdb
@@ -1070,11 +1071,13 @@ class Ingested:
                 {
                     "account": "gate",
                     "item": "patients",
-                    "step": "people in the smallest group alike in "
-                    + ", ".join(self.quasi_identifiers),
+                    "step": Message(
+                        "step.smallest_group",
+                        columns=[term("characteristic", c) for c in self.quasi_identifiers],
+                    ),
                     "n": float(self.k),
                     "of": float("nan"),
-                    "note": f"k-anonymity; the gate asks for {self.required_k}",
+                    "note": Message("flow.gate", n=self.required_k),
                     "redacted": False,
                 }
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from headway.errors import ContractError
+from headway.messages import Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +39,10 @@ class RowAccount:
     def as_flow(self) -> list[dict[str, object]]:
         """Write the account as rows of the table `flow`."""
         steps = [
-            ("in the file", self.rows_in, self.note or None),
+            ("in_the_file", self.rows_in, self.note or None),
             ("kept", self.kept, None),
-            ("quarantined", self.quarantined, "see quarantine: line, column and rule"),
-            ("not selected", self.not_selected, "another arm, by keep_where in clinic.yaml"),
+            ("quarantined", self.quarantined, Message("flow.see_quarantine")),
+            ("not_selected", self.not_selected, Message("flow.another_arm")),
         ]
         rows: list[dict[str, object]] = [
             {
@@ -56,8 +57,8 @@ class RowAccount:
             for step, n, note in steps
         ]
         cells = [
-            ("cells set to missing", self.cells_quarantined, "unreadable or out of range"),
-            ("zeros declared missing", self.zeros_declared_missing, "by clinic.yaml"),
+            ("cells_set_to_missing", self.cells_quarantined, Message("flow.unreadable")),
+            ("zeros_declared_missing", self.zeros_declared_missing, Message("flow.by_clinic_yaml")),
         ]
         rows += [
             {

@@ -22,7 +22,13 @@ def _entries() -> list[dict[str, str]]:
     import yaml
 
     old: list[dict[str, str]] = yaml.load(LEGACY.read_text("utf-8"), yaml.CSafeLoader)["messages"]
-    return old + [e for e in new if ":" not in "".join(re.findall(r"\{[^}]*\}", e["en"]))]
+    return old + [e for e in new if _has_words(e["en"])]
+
+
+def _has_words(text: str) -> bool:
+    """Whether text can be found again: it has words of its own, and its places no format."""
+    plain = re.sub(r"\{\w+\}", "", text)
+    return "{" not in plain and bool(re.search(r"[^\W\d_]{2}", plain))
 
 
 @cache
