@@ -71,7 +71,7 @@ def row(statistic: str, n: float, of: float, count: float = NAN, **other: object
         "estimate": 100 * count / n if share else -3.0,
         "ci_low": -5.0,
         "ci_high": -1.0,
-        "interval": "95 %, Wilson" if share else "95 %, t",
+        "interval": "interval.wilson" if share else "interval.t",
         "n": n,
         "of": of,
         "count": count,

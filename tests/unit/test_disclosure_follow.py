@@ -199,7 +199,7 @@ def test_an_interval_is_that_of_the_fewest_people_printed_alike() -> None:
                     "estimate": [2.0, r],
                     "ci_low": [2 - half, np.tanh(z - step)],
                     "ci_high": [2 + half, np.tanh(z + step)],
-                    "interval": ["95 %, t", "95 %, Fisher z (Bonett and Wright 2000)"],
+                    "interval": ["interval.t", "interval.fisher_z_spearman"],
                 }
             )
             assert rules.round(n) == printed_n
@@ -219,7 +219,7 @@ def test_limits_of_shares_give_the_printed_counts_and_no_others(preset: str) -> 
     seen = 0
     for name in ("cohort", "safety", "claims"):
         rows = printed(preset)[name]
-        rows = rows[rows["interval"].str.contains("ilson", na=False) & (rows["unit"] == "percent")]
+        rows = rows[rows["interval"].str.contains("wilson", na=False) & (rows["unit"] == "percent")]
         for r in rows.to_dict("records"):
             if np.isnan(r["count"]) or np.isnan(r["n"]):
                 assert np.isnan(r["ci_low"]) or r["redacted"] is False
