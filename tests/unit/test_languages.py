@@ -265,8 +265,6 @@ def test_a_message_with_values_is_found_in_the_text_of_a_table() -> None:
         both = "both windows before, regression to the mean, entry threshold and usual care"
         assert say(both).startswith("beide Fenster vorher, Regression zur Mitte, Eintrittsschwelle")
         assert say(both).endswith(" und übliche Versorgung")
-    with speaking("es"):
-        assert say("12 with 0 before left out") == "12 con 0 antes, no contadas"
 
 
 def test_a_clinics_own_words_stay_and_no_message_is_read_into_them() -> None:

@@ -142,7 +142,8 @@ def list_rows(flow: pd.DataFrame, preset: Preset) -> Table:
 
 def list_other_people(people: pd.DataFrame, cohort: pd.DataFrame, preset: Preset) -> Table:
     """One line per outcome and comparison, one column per step."""
-    names = {item: say(term("item", item)).capitalize() for item in people["item"]}
+    known = {item: term("item", item) for item in people["item"]}
+    names = {item: say(n).capitalize() for item, n in known.items() if isinstance(n, Message)}
     for r in cohort[["outcome", "comparison", "comparison_label"]].itertuples(index=False):
         names[f"{r.outcome}: {r.comparison}"] = name_pair(r.outcome, r.comparison_label)
     return _pivot(
