@@ -42,7 +42,7 @@ def test_a_halving_from_16_days_is_within_the_noise(trial: pd.DataFrame) -> None
     usual = trial[trial["group"] == 0]
     sem = reliable.test_retest(usual["f1"], usual["f2"]).sem
     assert reliable.classify([16], [8], sem).tolist() == ["unchanged"]
-    assert reliable.classify_response([16], [8]).tolist() == ["at least 50 % better"]
+    assert reliable.classify_response([16], [8]).tolist() == ["at_least_50_better"]
 
 
 def test_classes_of_the_acupuncture_arm_by_counting(trial: pd.DataFrame) -> None:
@@ -61,7 +61,7 @@ def test_classes_of_the_acupuncture_arm_by_counting(trial: pd.DataFrame) -> None
     assert table.groupby("class")["n"].sum().to_dict() == counts
     assert table["of"].eq(161).all() and min(counts.values()) > 0
     # 30.4 % of 161 in the known answers.
-    assert table.loc[table["response"] == "at least 50 % better", "n"].sum() == 49
+    assert table.loc[table["response"] == "at_least_50_better", "n"].sum() == 49
 
 
 def test_the_lost_started_worse(trial: pd.DataFrame) -> None:

@@ -294,10 +294,7 @@ def _tie_cohort(a: Attack, true: pd.DataFrame) -> None:
 
 def _flow(a: Attack, released: pd.DataFrame, true: pd.DataFrame, cohort: pd.DataFrame) -> None:
     items = {
-        f"{o}: {label}": (o, c)
-        for o, c, label in zip(
-            cohort["outcome"], cohort["comparison"], cohort["comparison_label"], strict=True
-        )
+        f"{o}: {c}": (o, c) for o, c in zip(cohort["outcome"], cohort["comparison"], strict=True)
     }
     both = list(zip(released.to_dict("records"), true.to_dict("records"), strict=True))
     steps: dict[str, dict[str, Hashable]] = {}
@@ -312,9 +309,9 @@ def _flow(a: Attack, released: pd.DataFrame, true: pd.DataFrame, cohort: pd.Data
         key = (outcome, comparison, "all")
         if t["step"] == "started":
             name: Hashable = "N"
-        elif t["step"].startswith("analysed"):
+        elif t["step"] == "analysed":
             name = ("n", *key)
-        elif t["step"] == "not analysed":
+        elif t["step"] == "not_analysed":
             name = ("lost", *key)
         else:  # comparisons share windows: the adversary knows which, from their definitions
             name = ("step", outcome, t["step"], t["n"])
@@ -323,19 +320,19 @@ def _flow(a: Attack, released: pd.DataFrame, true: pd.DataFrame, cohort: pd.Data
             a.see("N", t["of"], r["of"])
         steps.setdefault(t["item"], {})[t["step"]] = name
     for by in steps.values():
-        n = next((v for s, v in by.items() if s.startswith("analysed")), None)
+        n = by.get("analysed")
         for s, name in by.items():
-            if s not in ("started", "not analysed"):
+            if s not in ("started", "not_analysed"):
                 a.add_up("N", [name], more=True)
         if n is None:
             continue
         for side in ("before", "after"):
-            some, full = by.get(f"any record {side}"), by.get(f"complete {side}")
+            some, full = by.get(f"any_record_{side}"), by.get(f"complete_{side}")
             if some and full:
                 a.add_up(some, [full], more=True)
             if full:
                 a.add_up(full, [n], more=True)
-        sides = [by.get("complete before"), by.get("complete after")]
+        sides = [by.get("complete_before"), by.get("complete_after")]
         if all(sides):
             only = [a.truth[s] - a.truth[n] for s in sides]
             if min(only) >= 0:
@@ -365,12 +362,12 @@ def _individual(a: Attack, released: pd.DataFrame, true: pd.DataFrame) -> None:
         "reliable_improved": ["recovered", "improved"],
         "reliable_unchanged": ["unchanged"],
         "reliable_deteriorated": ["deteriorated"],
-        "responders_50": ["at least 50 % better"],
-        "responders_30": ["at least 50 % better", "30 to 50 % better"],
-        "worsened_30": ["at least 30 % worse"],
+        "responders_50": ["at_least_50_better"],
+        "responders_30": ["at_least_50_better", "from_30_to_50_better"],
+        "worsened_30": ["at_least_30_worse"],
     }.items():
         a.add_up(("count", *key, statistic), [c for k in kinds for c in margins[k]])
-    a.add_up(n, [("positive", *key), *margins["no relative change"]])
+    a.add_up(n, [("positive", *key), *margins["no_relative_change"]])
 
 
 def _histogram(a: Attack, released: pd.DataFrame, true: pd.DataFrame) -> None:
@@ -420,10 +417,10 @@ def _lost(a: Attack, released: pd.DataFrame, true: pd.DataFrame, cohort: pd.Data
                 levels.append(level)
             a.add_up(whole, [known], more=True)
             a.add_up(known, levels)
-        if characteristic == f"{at[0]} before":
+        if characteristic == f"{at[0]}_before":
             lost = a.truth["known", characteristic, "lost"]
             n = a.truth["n", *at, "all"]
             a.add_up(
-                ("step", at[0], "complete before", n + lost),
+                ("step", at[0], "complete_before", n + lost),
                 [("n", *at, "all"), ("known", characteristic, "lost")],
             )

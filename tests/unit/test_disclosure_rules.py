@@ -134,7 +134,7 @@ def harms(rows: list[tuple[str, str, float, float, float]]) -> pd.DataFrame:
     out["unit"] = "percent"
     out["estimate"] = 100 * out["count"] / out["n"]
     out["ci_low"], out["ci_high"] = out["estimate"] - 1.234, out["estimate"] + 1.234
-    return out.assign(interval="95 %, Wilson", redacted=False, note=None).astype({"note": "str"})
+    return out.assign(interval="interval.wilson", redacted=False, note=None).astype({"note": "str"})
 
 
 def released_rows(frame: pd.DataFrame, preset: str, shape: Shape) -> pd.DataFrame:
@@ -203,7 +203,7 @@ def test_a_group_follows_from_no_other() -> None:
 
 
 def test_limits_of_other_methods_are_printed_in_whole_percent() -> None:
-    frame = harms(HARMS[:1]).assign(interval="95 %, cluster-robust")
+    frame = harms(HARMS[:1]).assign(interval="interval.logit_cluster")
     out = released_rows(frame, "opensafely", SHAPE).iloc[0]
     assert out["ci_low"] == round(100 * 33 / 80 - 1.234)
     assert out["ci_high"] == round(100 * 33 / 80 + 1.234)
@@ -253,20 +253,24 @@ def test_a_count_printed_in_fives_and_in_blocks_is_known_better() -> None:
 
 
 def test_remarks_hold_no_number_of_people() -> None:
-    from headway.disclosure.statistics import SHAPES, scrub
+    from headway.disclosure.statistics import SHAPES
+    from headway.messages import Message, join, say, withhold
     from tests.unit.pages_builder import released
 
-    assert scrub("the 39 lost would have to be 6.8 worse; 13 without one are not in it") == (
-        "the lost would have to be 6.8 worse; some without one are not in it"
+    without, imputed = (
+        Message("assumed.without_one", n=13),
+        Message("assumed.imputed", sets=20, n=45),
     )
-    assert scrub("20 sets, for 45 people; at least 20 of 28 days") == (
-        "20 sets, for some people; at least 20 of 28 days"
+    assert say(withhold(without)) == "some without one are not in it"
+    assert say(withhold(join([imputed, without]))) == (
+        "multiple imputation by chained equations, 20 sets, for some people; "
+        "some without one are not in it"
     )
     _, open_tables, _ = released("demo")
     _, tables, _ = released("demo", "opensafely")
     for name in SHAPES:
         for column in {"note", "reason", "detail"} & set(tables[name].columns):
             said = tables[name][column].dropna()
-            assert not [text for text in said if scrub(text) != text], (name, column)
+            assert not [text for text in said if withhold(text) != text], (name, column)
     before = open_tables["sensitivity"]["note"].dropna()
-    assert any(scrub(text) != text for text in before)
+    assert any(withhold(text) != text for text in before)

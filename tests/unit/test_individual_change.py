@@ -20,21 +20,21 @@ SEM = 8 / (1.96 * np.sqrt(2))
 
 # pre, post, class, response
 PEOPLE: list[tuple[float, float, str, str]] = [
-    (16, 8, "recovered", "at least 50 % better"),  # change of exactly the threshold
-    (16, 8.1, "unchanged", "30 to 50 % better"),
-    (15, 6, "recovered", "at least 50 % better"),  # from exactly the border
-    (14.9, 6, "improved", "at least 50 % better"),  # was below it
-    (24, 15, "improved", "30 to 50 % better"),  # to exactly the border: not below it
+    (16, 8, "recovered", "at_least_50_better"),  # change of exactly the threshold
+    (16, 8.1, "unchanged", "from_30_to_50_better"),
+    (15, 6, "recovered", "at_least_50_better"),  # from exactly the border
+    (14.9, 6, "improved", "at_least_50_better"),  # was below it
+    (24, 15, "improved", "from_30_to_50_better"),  # to exactly the border: not below it
     (28, 20, "improved", "neither"),
-    (20, 14, "unchanged", "30 to 50 % better"),  # crossed, but within the noise; exactly 30 %
-    (6, 2, "unchanged", "at least 50 % better"),
-    (10, 18, "deteriorated", "at least 30 % worse"),  # exactly the threshold
-    (10, 17.9, "unchanged", "at least 30 % worse"),
-    (10, 13, "unchanged", "at least 30 % worse"),  # exactly 30 %
+    (20, 14, "unchanged", "from_30_to_50_better"),  # crossed, but within the noise; exactly 30 %
+    (6, 2, "unchanged", "at_least_50_better"),
+    (10, 18, "deteriorated", "at_least_30_worse"),  # exactly the threshold
+    (10, 17.9, "unchanged", "at_least_30_worse"),
+    (10, 13, "unchanged", "at_least_30_worse"),  # exactly 30 %
     (27, 35, "deteriorated", "neither"),
     (12, 12, "unchanged", "neither"),
-    (0, 12, "deteriorated", "no relative change"),
-    (0, 0, "unchanged", "no relative change"),
+    (0, 12, "deteriorated", "no_relative_change"),
+    (0, 0, "unchanged", "no_relative_change"),
 ]
 PRE = np.array([p[0] for p in PEOPLE], float)
 POST = np.array([p[1] for p in PEOPLE], float)
@@ -182,11 +182,11 @@ def test_the_table_agrees_with_both_of_its_margins(people: list[tuple[int, int]]
     assert share["reliable_deteriorated"].count == rows["deteriorated"]
     columns = table.groupby("response")["n"].sum()
     responders = by_id(summarise_responders(pre, post))
-    assert responders["responders_50"].count == columns["at least 50 % better"]
-    thirty = columns["at least 50 % better"] + columns["30 to 50 % better"]
+    assert responders["responders_50"].count == columns["at_least_50_better"]
+    thirty = columns["at_least_50_better"] + columns["from_30_to_50_better"]
     assert responders["responders_30"].count == thirty
-    assert responders["worsened_30"].count == columns["at least 30 % worse"]
-    assert responders["responders_50"].n == len(people) - columns["no relative change"]
+    assert responders["worsened_30"].count == columns["at_least_30_worse"]
+    assert responders["responders_50"].n == len(people) - columns["no_relative_change"]
 
 
 def test_shares_by_hand_with_the_intervals_of_statsmodels() -> None:

@@ -10,7 +10,7 @@ from headway.disclosure import precision
 from headway.disclosure.counts import IN_THE_FILE
 from headway.disclosure.presets import Preset, explain
 from headway.disclosure.suppress import Ledger, Names
-from headway.messages import withhold
+from headway.messages import strip_numbers, withhold
 from headway.outcomes.change.attrition import newcombe_interval
 from headway.outcomes.change.change import wilson
 from headway.tables import TABLES
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 NAN = float("nan")
 _SIDES = ("analysed", "lost")
-# The number of people in a remark on responders.
-_LEFT_OUT = r"\b\d+ (?=with 0 before left out)"
 _NUMBERS = ["estimate", "ci_low", "ci_high", "count"]
 
 
@@ -49,7 +47,7 @@ def release_cohort(frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.Data
     decimals = precision.find_decimals(frame["unit"], frame["estimate"])
     precision.coarsen(frame, ~share, columns, decimals)
     frame["n"], frame["of"], frame["count"] = n, frame["of"].map(preset.round), count
-    frame["note"] = frame["note"].str.replace(_LEFT_OUT, "people ", regex=True)
+    frame["note"] = frame["note"].map(withhold, na_action="ignore")
     frame.loc[hidden | part, _NUMBERS] = NAN
     frame.loc[hidden, "n"] = NAN
     frame.loc[of, "of"] = NAN
@@ -75,10 +73,14 @@ def release_flow(frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.DataFr
         frame.loc[frame["item"].eq(item) & frame["account"].eq("rows"), "of"] = value
     # Remarks on files count rows, cells and resources as they are.
     files = frame["account"] != "people"
-    notes = frame["note"].map(withhold, na_action="ignore").astype(frame["note"].dtype)
+    notes = frame["note"].map(strip_numbers, na_action="ignore").astype(frame["note"].dtype)
     frame["note"] = frame["note"].mask(files, notes)
     _redact(frame, hidden, preset)
     return frame
+
+
+def _without_numbers(note: str) -> str:
+    return re.sub(r"\d+", "n", note) if read(note) is None else withhold(note)
 
 
 def release_window_means(frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.DataFrame:

@@ -21,7 +21,7 @@ import numpy as np
 
 from headway.disclosure import precision
 from headway.disclosure.change import follow_from_shares
-from headway.disclosure.statistics import SHAPES, scrub
+from headway.disclosure.statistics import SHAPES
 from headway.disclosure.suppress import Ledger, Names, Worth
 from headway.messages import Message, is_missing, join, read
 from headway.outcomes.change.change import wilson
@@ -198,7 +198,7 @@ def _withhold(cell: Any, names: Any, ledger: Ledger) -> Any:
 
     def change(place: str, value: Any) -> Any:
         if isinstance(value, str):
-            return None if re.fullmatch(r"[-−]?[\d., ]+%?", value) else scrub(value)
+            return None if re.fullmatch(r"[-−]?[\d., ]+%?", value) else value
         if value is None or isinstance(value, bool):
             return value
         if _is_count(place, value):

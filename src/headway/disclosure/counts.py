@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 # Codes of other rooms that are read here: steps of `flow`, and responses of `individual`.
 IN_THE_FILE = "in_the_file"
-STARTED, ANALYSED, NOT_ANALYSED = "started", "analysed", "not analysed"
-COMPLETE = {"before": "complete before", "after": "complete after"}
-ANY_RECORD = {"before": "any record before", "after": "any record after"}
+STARTED, ANALYSED, NOT_ANALYSED = "started", "analysed", "not_analysed"
+COMPLETE = {"before": "complete_before", "after": "complete_after"}
+ANY_RECORD = {"before": "any_record_before", "after": "any_record_after"}
 HALF_BETTER, THIRD_BETTER, THIRD_WORSE = (
-    "at least 50 % better",
-    "30 to 50 % better",
-    "at least 30 % worse",
+    "at_least_50_better",
+    "from_30_to_50_better",
+    "at_least_30_worse",
 )
-NO_RELATIVE_CHANGE = "no relative change"
+NO_RELATIVE_CHANGE = "no_relative_change"
 
 
 # Each is part of the next.
@@ -104,7 +104,7 @@ def enter_cohort(ledger: Ledger, frame: pd.DataFrame, names: Names) -> dict[str,
         base = {r.statistic: people[int(r.Index)] for r in part.itertuples()}
         _enter_shares(ledger, by, base)
         if whole:
-            items[f"{outcome}: {part['comparison_label'].iloc[0]}"] = (outcome, comparison)
+            items[f"{outcome}: {comparison}"] = (outcome, comparison)
     for (outcome, comparison), part in frame.groupby(["outcome", "comparison"], sort=False):
         _enter_families(ledger, part, outcome, comparison, people, counts)
     names["cohort", "n"], names["cohort", "of"] = people, started
@@ -215,7 +215,7 @@ def enter_flow(
         for row in part[part["n"].notna()].itertuples():
             if row.step == STARTED:
                 name = ledger.add(EVERYONE, row.n, Worth.STARTED)
-            elif row.step.startswith(ANALYSED):
+            elif row.step == ANALYSED:
                 name = ledger.add(n, row.n, Worth.ANALYSED)
             elif row.step == NOT_ANALYSED:
                 name = ledger.add(lost, row.n, Worth.LOST)
@@ -369,12 +369,12 @@ def enter_lost(
                     ledger.hidden.add(name)
                 levels.append(name)
             ledger.split(known, levels)
-            if characteristic == f"{at[0]} before" and side == "lost":
+            if characteristic == f"{at[0]}_before" and side == "lost":
                 _enter_before(ledger, at, known)
 
 
 def _enter_before(ledger: Ledger, at: tuple[str, str], known: Hashable) -> None:
-    """Tie the lost with a value before to `complete before` of the flow of people."""
+    """Tie the lost with a value before to `complete_before` of the flow of people."""
     whole = _people(*at, "all")
     wanted = ledger.values[known] + ledger.values[whole]
     complete = ("flow", at[0], COMPLETE["before"], wanted)

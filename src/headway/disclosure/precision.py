@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 NAN = float("nan")
 _DIGITS = 3
 # Units whose persons' values are whole numbers, or close to a hundred steps over the range.
-_WHOLE = r"days|hours|points|0[-_]10|per[ _]28|sessions|weeks|years"
-_PURE = r"SD|sd|correlation|(?:(?:log|odds|rate)[ _])?ratio"
-_SLOPE = r"per[ _]session|per 60 minutes|per_hour"
+_WHOLE = r"days|hours|points|0_10|per_28|sessions|weeks|years"
+_PURE = r"sd|correlation|(?:(?:log|odds|rate)_)?ratio"
+_SLOPE = r"per_session|per_hour"
 
 
 def find_decimals(unit: pd.Series, values: pd.Series) -> NDArray[np.int64]:
@@ -78,8 +78,8 @@ def widen(
     t = np.ones(len(frame), bool)
     fisher = np.zeros(len(frame), bool)
     if method is not None:
-        t = method.isin(("95 %, t", "interval.t")).to_numpy(dtype=bool)
-        fisher = method.str.contains("[Ff]isher[ _]z", na=False).to_numpy(dtype=bool)
+        t = method.eq("interval.t").to_numpy(dtype=bool)
+        fisher = method.str.startswith("interval.fisher_z", na=False).to_numpy(dtype=bool)
     tail = 0.5 + LEVEL / 2
     with np.errstate(invalid="ignore", divide="ignore"):
         student = stdtrit(np.maximum(fewest - 1, 1), tail) / stdtrit(np.maximum(n - 1, 1), tail)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from headway.messages import Message, join
+
 
 @dataclass(frozen=True, slots=True)
 class Preset:
@@ -23,13 +25,11 @@ class Preset:
 
     @property
     def text(self) -> str:
-        """The rule in words, for the page."""
-        if self.name == "internal":
-            return "internal: small numbers are not hidden; not for release"
-        if self.name == "public":
-            return "public: the records are already published; nothing is hidden"
-        rounding = f"; other counts rounded to {self.round_to}" if self.round_to > 1 else ""
-        return f"{self.name}: counts from 1 to {self.redact_up_to} hidden{rounding}"
+        """The rule as messages, for the page."""
+        rounded = Message("preset.rounded", to=self.round_to) if self.round_to > 1 else None
+        if self.open:
+            return Message("preset.internal" if self.name == "internal" else "preset.public")
+        return join([Message("preset.hidden", name=self.name, most=self.redact_up_to), rounded])
 
     def hides(self, n: float) -> bool:
         """Whether a count is small enough to be hidden. 0 is not."""
@@ -68,19 +68,14 @@ PRESETS: dict[str, Preset] = {
 }
 
 
-def few(preset: Preset) -> str:
-    """Name the range of a hidden count."""
-    return f"1 to {preset.redact_up_to}"
-
-
-def explain(preset: Preset) -> str:
+def explain(preset: Preset) -> Message:
     """Say that a row is hidden, without saying which of the two reasons it has."""
-    return f"hidden: {few(preset)}, or a number from which such a one would follow"
+    return Message("withheld.small_or_follows", most=preset.redact_up_to)
 
 
-def explain_small(preset: Preset) -> str:
+def explain_small(preset: Preset) -> Message:
     """Say that a count is small itself, where a reader has to know."""
-    return f"hidden: {few(preset)}"
+    return Message("withheld.small", most=preset.redact_up_to)
 
 
 def write_count(value: float, redacted: bool, note: str | None, preset: Preset) -> str:

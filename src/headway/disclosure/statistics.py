@@ -6,7 +6,6 @@ so that a number hidden in one table does not follow from another.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ import numpy as np
 from headway.disclosure import precision
 from headway.disclosure.presets import Preset, explain, explain_small
 from headway.disclosure.suppress import EVERYONE, Ledger, Names, Worth
+from headway.messages import Message, join, withhold
 from headway.outcomes.change.change import wilson
 from headway.tables import TABLES
 
@@ -116,7 +116,7 @@ _SPECIAL: dict[str, dict[str, Any]] = {
     "checks": {"same": None},
     "specifications": {
         "keep": True,
-        "mixed": ("lost", "baseline carried forward", "complete pairs only"),
+        "mixed": ("lost", "baseline_carried_forward", "complete_pairs"),
     },
     "traps": {"same": None, "words": (("detail", None),)},
     "safety": {"same": ("harm", "reported", "per"), "people": ("patients",)},
@@ -130,25 +130,14 @@ _SPECIAL: dict[str, dict[str, Any]] = {
     "claims": {
         "people": ("patients",),
         "keep": True,
-        "words": (("verdict", "cannot tell"), ("reason", "small numbers are hidden")),
+        "words": (("verdict", "cannot tell"), ("reason", Message("withheld.reason"))),
     },
 }
 SHAPES = {table: read_shape(table, **more) for table, more in _SPECIAL.items()}
 
-N_WITHHELD = "its number of people is hidden, since a small one would follow from it"
-# Columns of remarks, and the numbers of people and of what people bring that stand in them.
+N_WITHHELD = Message("withheld.n")
+# Columns of remarks, whose messages hold numbers of people (`headway.messages.withhold`).
 _REMARKS = ("note", "reason", "detail")
-_COUNTED = (
-    r"people|persons?|patients?|lost|others|therapists?|sessions?|windows|visits|starters|points|"
-    r"without|with|who|of them"
-)
-_THE_COUNT = re.compile(rf"\bthe \d+ (?=(?:{_COUNTED})\b)")
-_COUNT = re.compile(rf"\b\d+(?: of (?:the )?\d+)? (?=(?:{_COUNTED})\b)")
-
-
-def scrub(text: str) -> str:
-    """Take numbers of people out of a remark: they stand in columns, where rules act on them."""
-    return _COUNT.sub("some ", _THE_COUNT.sub("the ", text))
 
 
 def enter_statistics(
@@ -296,9 +285,8 @@ def release_statistics(
         again = share & ~hidden
         frame.loc[again, estimate] = 100 * count[again] / n[again]
         if "interval" in frame:
-            score = again & frame["interval"].str.contains("[Ww]ilson", na=False).to_numpy(
-                dtype=bool
-            )
+            wilsons = frame["interval"].str.startswith("interval.wilson", na=False)
+            score = again & wilsons.to_numpy(dtype=bool)
             bounds = wilson(count[score], n[score])
             frame.loc[score, low], frame.loc[score, high] = 100 * bounds[0], 100 * bounds[1]
             again = again & ~score
@@ -331,12 +319,12 @@ def release_statistics(
     for column in (c for c in _REMARKS if c in frame):
         said = own & frame[column].notna().to_numpy(dtype=bool)
         if said.any():
-            frame.loc[said, column] = frame.loc[said, column].map(scrub)
+            frame.loc[said, column] = frame.loc[said, column].map(withhold)
     if "note" in frame:
         for i in np.flatnonzero(people & ~hidden):
             said_before = frame["note"].iloc[i]
             parts = [said_before] if isinstance(said_before, str) else []
-            frame.loc[frame.index[i], "note"] = "; ".join([*parts, N_WITHHELD])
+            frame.loc[frame.index[i], "note"] = join([*parts, N_WITHHELD])
         frame.loc[hidden & few, "note"] = explain_small(preset)
         frame.loc[hidden & ~few, "note"] = explain(preset)
     return frame

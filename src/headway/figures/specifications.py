@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from headway.figures import theme
 from headway.figures.theme import FAINT, GREY, INK, ORANGE, Drawing, read_column, write_beside
-from headway.messages import decimal, say, t
+from headway.messages import decimal, t
 
 MAX_DRAWN = 400
 
@@ -26,6 +26,7 @@ def draw_specifications(
     y_label: str = "effect",
     null: float = 0.0,
     null_name: str = "no effect",
+    away_name: str = "interval excludes no effect",
 ) -> Drawing:
     """Draw all specifications of a multiverse, sorted, over what each of them chooses.
 
@@ -39,8 +40,9 @@ def draw_specifications(
         Number of the declared specification.
     title, x_label, y_label
         Texts.
-    null, null_name : float, str
-        No effect, and its name (a clinic's own change is never called an effect).
+    null, null_name, away_name : float, str, str
+        No effect, its name, and what an interval does that leaves it out (a clinic's own change
+        is never called an effect).
 
     Notes
     -----
@@ -75,7 +77,7 @@ def draw_specifications(
         x = np.arange(shown.size)
         size = float(np.clip(320 / shown.size, 1.6, 5.0))
         for flag, colour, mark, label in (
-            (True, INK, "s", say(f"interval excludes {null_name}")),
+            (True, INK, "s", away_name),
             (False, GREY, "o", t("specifications.interval_includes_it")),
         ):
             some = away[shown] == flag
@@ -152,7 +154,7 @@ def draw_specifications(
         low=decimal(f"{low[declared]:.2f}"),
         high=decimal(f"{high[declared]:.2f}"),
         same=f"{100 * same.mean():.0f}",
-        null=say(null_name),
+        null=null_name,
         away=f"{100 * (same & away).mean():.0f}",
     )
     caption = t("specifications.above_each_way_to_analyse_sorted_with_its")

@@ -13,6 +13,7 @@ from headway.effects.measures import MEASURES
 from headway.messages import (
     MISSING,
     decimal,
+    phrase,
     say,
     t,
     term,
@@ -91,8 +92,8 @@ def find_forbidden(text: str, language: str = "en") -> list[str]:
     """List what a text about a clinic's own results says and may not say."""
     forbidden, allowed = FORBIDDEN_IN[language]
     plain = re.sub(r"\s+", " ", text).lower()
-    for phrase in allowed:
-        plain = plain.replace(phrase, "")
+    for words in allowed:
+        plain = plain.replace(words, "")
     return [m.group() for pattern in forbidden for m in re.finditer(pattern, plain)]
 
 
@@ -122,13 +123,17 @@ def interval(row: Mapping[str, Any], digits: int = 2) -> str:
     text = number(row["estimate"], digits)
     if missing(row["ci_low"]):
         return text
-    method = str(row["interval"]).replace("95 %, ", "")
     return t(
         "common.value_95_percent_ci_limits_method",
         value=text,
         limits=limits(row["ci_low"], row["ci_high"], digits),
-        method=say(method),
+        method=say(row["interval"]),
     )
+
+
+def coded(family: str, value: Any) -> str:
+    """Write a code, or a source's own words, by the entry of its family."""
+    return as_text(phrase(family, value) if isinstance(value, str) else value)
 
 
 def scale(value: Any, measure: str) -> float:

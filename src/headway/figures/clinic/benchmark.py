@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from headway.figures import theme
 from headway.figures.theme import BLUE, FAINT, GREEN, GREY, INK, ORANGE, Drawing
-from headway.messages import decimal, say, t
+from headway.messages import Message, decimal, phrase, say, t, term
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,17 +18,6 @@ if TYPE_CHECKING:
 
 ROW, DETAIL = 0.29, 0.19  # inches a line, and a line of detail
 _BAND = "#e8e3d0"
-_KINDS = {
-    "waiting_list": "benchmark.waiting_list_or_no_treatment",
-    "usual_care": "benchmark.usual_care",
-    "sham": "benchmark.sham",
-    "active": "benchmark.another_active_treatment",
-    "manual": "benchmark.manual_treatment",
-    "needling": "benchmark.trigger_point_needling",
-    "acupuncture": "benchmark.acupuncture",
-    "self_care": "benchmark.self_care",
-    "other": "benchmark.other_treatment",
-}
 _MOST = 18  # arms drawn; every one is in the table
 
 
@@ -102,16 +91,14 @@ def _list_lines(
     lines = [_Line("block", t("benchmark.this_clinic_before_and_after")), _clinic(ours)]
     lines.append(_Line("block", t("benchmark.published_trial_arms_change_from_baseline")))
     if not drawn:
-        why = (
-            ours["why_not"]
-            if isinstance(ours["why_not"], str)
-            else ("no arm of a like time, unit and condition; the table lists each with its reason")
-        )
+        why = ours["why_not"]
+        if not isinstance(why, str):
+            why = Message("unlike.see_table")
         lines.append(
-            _Line("text", t("benchmark.none_is_drawn"), tuple(textwrap.wrap(say(str(why)), 80)))
+            _Line("text", t("benchmark.none_is_drawn"), tuple(textwrap.wrap(say(why), 80)))
         )
     for kind in dict.fromkeys(r["kind"] for r in drawn):
-        lines.append(_Line("heading", say(_KINDS.get(str(kind), str(kind)))))
+        lines.append(_Line("heading", _capital(say(term("kind", kind)))))
         lines += [_arm(r) for r in drawn if r["kind"] == kind]
         lines += [_pooled(r) for r in pooled if r["kind"] == kind]
     return lines
@@ -122,11 +109,11 @@ def _clinic(r: dict[str, Any]) -> _Line:
     if not math.isnan(r["of"]):
         n = t("benchmark.n_of_of_who_started", n=n, of=f"{r['of']:.0f}")
     before = t("benchmark.mean_before_mean", mean=_number(r["baseline"], 1))
-    first = f"{n}; {say(str(r['timepoint']))}; {before}"
-    second = f"{say(str(r['condition']))}; {say(str(r['technique']))}"
+    first = f"{n}; {say(r['timepoint'])}; {before}"
+    second = f"{say(phrase('condition', r['condition']))}; {say(r['technique'])}"
     return _Line(
         "clinic",
-        _capital(say(str(r["label"]))),
+        _capital(say(r["label"])),
         (*_wrap(first), *_wrap(second)),
         r["change"],
         r["ci_low"],
@@ -144,16 +131,16 @@ def _arm(r: dict[str, Any]) -> _Line:
         else t("benchmark.mean_before_mean", mean=decimal(f"{r['baseline']:.1f}"))
     )
     other = "" if r["like_baseline"] == "yes" else "; " + t("benchmark.other_baseline_2")
-    if r["like_baseline"] == "not printed":
+    if r["like_baseline"] == "not_printed":
         other = ""
     weeks = t("common.weeks_weeks", weeks=f"{r['time_days'] / 7:.0f}")
     detail = f"{n}; {weeks}; {before}{other}"
-    more = [say(str(r["condition"]))] if isinstance(r["condition"], str) else []
+    more = [say(phrase("condition", r["condition"]))] if isinstance(r["condition"], str) else []
     if isinstance(r["why_not"], str):
         more.append(say(r["why_not"]))
     return _Line(
         "like" if r["like_baseline"] == "yes" else "other",
-        say(str(r["label"])),
+        say(r["label"]),
         (*_wrap(detail), *_wrap("; ".join(more))),
         r["change"],
         r["ci_low"],
@@ -174,7 +161,7 @@ def _pooled(r: dict[str, Any]) -> _Line:
     )
     return _Line(
         "pooled",
-        _capital(say(str(r["label"]))),
+        _capital(say(r["label"])),
         _wrap(detail),
         r["change"],
         r["ci_low"],
@@ -412,8 +399,9 @@ def _finish(axes: Axes, unit: str) -> None:
     axes.set_yticks([])
     axes.grid(axis="x", color=FAINT, linewidth=0.5, zorder=0)
     axes.set_axisbelow(True)
+    fewer = "benchmark.fewer_after" if "days" in unit.split("_") else "benchmark.less_after"
     for x, align, name in (
-        (0.0, "left", "benchmark.fewer_after" if "days" in unit else "benchmark.less_after"),
+        (0.0, "left", fewer),
         (1.0, "right", "benchmark.more_after"),
     ):
         axes.annotate(
@@ -427,7 +415,7 @@ def _finish(axes: Axes, unit: str) -> None:
             fontsize=8,
         )
     axes.annotate(
-        t("benchmark.change_in_unit_after_minus_before", unit=say(unit)),
+        t("benchmark.change_in_unit_after_minus_before", unit=say(phrase("unit", unit))),
         (0.5, 0),
         xycoords="axes fraction",
         xytext=(0, -35),
@@ -455,9 +443,9 @@ def _describe(
             parts.append(" " + t("benchmark.this_clinic_value", value=value))
         elif r["block"] == "arm":
             other = {"yes": "benchmark.like_baseline", "no": "benchmark.other_baseline"}.get(
-                r["like_baseline"], "baseline not printed"
+                r["like_baseline"], "benchmark.baseline_not_printed"
             )
-            kind = say(_KINDS.get(r["kind"], r["kind"]))
+            kind = _capital(say(term("kind", r["kind"])))
             parts.append(f" {kind}, {say(r['label'])}: {_words(r)}, {t(other)}.")
         elif r["block"] == "pooled":
             spread = t(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from headway.figures import theme
 from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing
-from headway.messages import decimal, say, t
+from headway.messages import decimal, phrase, say, t
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,7 +93,7 @@ def _draw_slope(axes: Axes, means: pd.DataFrame, lines: pd.DataFrame, unit: str)
     axes.margins(y=0.08)
     axes.set_ylim(bottom=min(0, axes.get_ylim()[0]))
     axes.set_xticks(range(len(rows)), [_tick(r) for r in rows])
-    axes.set_ylabel(say(unit))
+    axes.set_ylabel(say(phrase("unit", unit)))
     axes.set_title(t("change.means_before_and_after"))
     axes.grid(axis="y", color=FAINT, linewidth=0.5)
     axes.set_axisbelow(True)
@@ -160,7 +160,7 @@ def _draw_histogram(axes: Axes, histogram: pd.DataFrame, unit: str) -> None:
     axes.set_ylim(0, top * 1.18)
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylabel(t("common.people"))
-    axes.set_xlabel(t("change.change_in_unit", unit=say(unit)), fontsize=8)
+    axes.set_xlabel(t("change.change_in_unit", unit=say(phrase("unit", unit))), fontsize=8)
 
 
 def _bin(r: dict[str, Any]) -> str:

@@ -15,20 +15,13 @@ from headway.figures.clinic.funnel import draw_funnel
 from headway.figures.clinic.responders import ORDER, draw_responders
 from headway.figures.clinic.sensitivity import draw_clinic_specifications, draw_sensitivity
 from headway.figures.theme import Drawing
-from headway.messages import speaking, t
+from headway.messages import say, speaking, t, term
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from headway.config.clinic import Clinic
 
-NAMES = {
-    "frequency": "common.headache_days",
-    "intensity": "common.intensity",
-    "duration": "common.duration",
-    "headache_index": "common.headache_index",
-    "headache_score": "common.headache_score",
-}
 # Beyond these a page becomes a wall; every number is in the tables.
 _MOST = 4
 # Cost planes of one currency: the uncontrolled change, and the first that has taken off what
@@ -69,7 +62,7 @@ def _draw(tables: Mapping[str, pd.DataFrame], clinic: Clinic) -> dict[str, Drawi
     outcomes = sorted(dict.fromkeys(own["outcome"]), key=lambda o: o != main)[:_MOST]
     out: dict[str, Drawing] = {}
     for outcome in outcomes:
-        name = t(NAMES[outcome]) if outcome in NAMES else str(outcome).replace("_", " ")
+        name = say(term("outcome", outcome))
         rows = own[own["outcome"] == outcome]
         change = rows[rows["statistic"] == "change_mean"].iloc[0].to_dict()
 
@@ -104,7 +97,7 @@ def _draw(tables: Mapping[str, pd.DataFrame], clinic: Clinic) -> dict[str, Drawi
         )
     if relapse["free_at_horizon"].notna().any():
         out["relapse"] = draw_durability(tables["relapse_curve"], relapse, stamp=mark)
-    name = t(NAMES[main]) if main in NAMES else str(main).replace("_", " ")
+    name = say(term("outcome", main))
     return out | _draw_further(tables, name, mark)
 
 

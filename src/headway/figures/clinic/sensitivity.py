@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from headway.figures import theme
 from headway.figures.specifications import draw_specifications
 from headway.figures.theme import BLUE, GREY, INK, Drawing
-from headway.messages import decimal, say, t
+from headway.messages import decimal, phrase, say, t
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +29,7 @@ AXES = {
 # One row per question; the others stand in the table.
 ROWS = {
     "complete_pairs": "charts.people_with_both_windows_declared",
-    "baseline_carried_forward": "other_ways.the_lost_counted_with_no_change",
+    "baseline_carried_forward": "analysis.baseline_carried_forward",
     "multiple_imputation": "charts.the_lost_imputed",
     "gee_binomial_corrected": "charts.all_windows_binomial_model",
     "gee_poisson_corrected": "charts.all_windows_poisson_model",
@@ -97,7 +97,7 @@ def draw_sensitivity(sensitivity: pd.DataFrame, name: str, *, stamp: str = "") -
         axes.set_ylim(count - 0.4, -0.6)
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
-        axes.set_xlabel(t("specifications.mean_change_unit", unit=say(unit)))
+        axes.set_xlabel(t("specifications.mean_change_unit", unit=say(phrase("unit", unit))))
         title = t("charts.change_in_outcome_under_other_assumptions", outcome=name)
         figure.text(0.01, 1 - 0.1 / height, title, fontweight="bold", va="top", fontsize=10)
         theme.stamp(figure, stamp)
@@ -157,15 +157,19 @@ def draw_clinic_specifications(
         return None
     unit = str(shown["unit"].iloc[0])
     drawing = draw_specifications(
-        {t(label): shown[column].astype(str).map(say).tolist() for column, label in AXES.items()},
+        {
+            t(label): [say(phrase("choice", level)) for level in shown[column]]
+            for column, label in AXES.items()
+        },
         shown["estimate"],
         shown["ci_low"],
         shown["ci_high"],
         declared=int(shown.index[shown["declared"]][0]),
         title=t("specifications.change_in_outcome_every_way_to_count_it", outcome=name),
         x_label=t("specifications.specifications_sorted_by_estimate"),
-        y_label=t("specifications.mean_change_unit", unit=say(unit)),
-        null_name="no change",
+        y_label=t("specifications.mean_change_unit", unit=say(phrase("unit", unit))),
+        null_name=t("specifications.no_change"),
+        away_name=t("specifications.excludes"),
     )
     with theme.style():
         theme.stamp(drawing.figure, stamp)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import stdtrit
 
+from headway.messages import Message
 from headway.outcomes.change.change import LEVEL, t_interval, wilson
 
 if TYPE_CHECKING:
@@ -187,7 +188,7 @@ def _compare_means(lost: Array, analysed: Array) -> dict[str, object]:
         "difference": difference,
         "ci_low": low,
         "ci_high": high,
-        "interval": "95 %, Welch",
+        "interval": Message("interval.welch"),
         "standardised_difference": spread,
     }
 
@@ -206,7 +207,7 @@ def _compare_shares(values: dict[str, pd.Series], level: object) -> dict[str, ob
         "difference": 100 * difference,
         "ci_low": 100 * float(low),
         "ci_high": 100 * float(high),
-        "interval": "95 %, Newcombe",
+        "interval": Message("interval.newcombe"),
         "standardised_difference": _standardise(difference, variances),
     }
 

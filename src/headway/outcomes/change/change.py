@@ -14,6 +14,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri, stdtrit
 
 from headway import effects
+from headway.messages import Message, term
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -26,10 +27,9 @@ _DRAWS_AT_ONCE = 2_000_000  # bootstrap draws in memory at a time
 
 @dataclass(frozen=True, slots=True)
 class Statistic:
-    """One statistic with its interval and what it stands on."""
+    """One statistic with its interval and what it stands on; texts are codes and messages."""
 
     id: str
-    label: str
     estimate: float
     n: int
     ci_low: float = float("nan")
@@ -38,6 +38,12 @@ class Statistic:
     count: float = float("nan")
     unit: str = ""
     note: str = ""
+    label: str = ""
+
+    def __post_init__(self) -> None:
+        """Take the label that belongs to the id, where none is given."""
+        if not self.label:
+            object.__setattr__(self, "label", term("statistic", self.id))
 
 
 def wilson(count: ArrayLike, n: ArrayLike, level: float = LEVEL) -> tuple[Array, Array]:
@@ -154,38 +160,32 @@ def summarise_change(
         return float(np.std(values, ddof=1)) if n > 1 else nan
 
     out = [
-        Statistic("pre_mean", "mean before", mean(pre), n, unit=unit),
-        Statistic("pre_sd", "standard deviation before", sd(pre), n, unit=unit),
-        Statistic("post_mean", "mean after", mean(post), n, unit=unit),
-        Statistic("post_sd", "standard deviation after", sd(post), n, unit=unit),
+        Statistic("pre_mean", mean(pre), n, unit=unit),
+        Statistic("pre_sd", sd(pre), n, unit=unit),
+        Statistic("post_mean", mean(post), n, unit=unit),
+        Statistic("post_sd", sd(post), n, unit=unit),
         Statistic(
             "change_mean",
-            "mean change (after − before)",
             mean(change),
             n,
             *t_interval(change),
-            interval="95 %, t",
+            interval=Message("interval.t"),
             unit=unit,
         ),
         Statistic(
             "change_mean_bca",
-            "mean change, bootstrap interval",
             mean(change),
             n,
             *bca_interval(change, replicates=replicates, seed=seed),
-            interval=f"95 %, BCa bootstrap, {replicates} replicates",
+            interval=Message("interval.bca", replicates=replicates),
             unit=unit,
         ),
-        Statistic("change_sd", "standard deviation of change", sd(change), n, unit=unit),
+        Statistic("change_sd", sd(change), n, unit=unit),
         _n_for_one(sd(change), n, unit),
     ]
     usable = n > 2 and sd(pre) > 0 and sd(post) > 0 and sd(change) > 0
     r = float(np.corrcoef(pre, post)[0, 1]) if usable else nan
-    for code, label in (
-        ("SMCR", "standardised change, SD before (SMCR, Becker 1988)"),
-        ("SMCRH", "standardised change, SD before, unequal variances (SMCRH, Bonett 2008)"),
-        ("ROMC", "log ratio of means (ROMC)"),
-    ):
+    for code in ("SMCR", "SMCRH", "ROMC"):
         value = (nan, nan)
         if usable and (code != "ROMC" or (mean(pre) > 0 and mean(post) > 0)):
             extra = {} if code == "SMCR" else {"sd2": sd(post)}
@@ -199,16 +199,15 @@ def summarise_change(
                     code, n=n, mean1=mean(post), mean2=mean(pre), sd1=sd(pre), r=r, **extra
                 )
             value = (float(yi), float(vi))
-        out.append(_wald(code.lower(), label, *value, n))
-    out.append(Statistic("r", "correlation of before and after", r, n))
+        out.append(_wald(code.lower(), *value, n))
+    out.append(Statistic("r", r, n))
     value = (nan, nan)
     if usable:
         yi, vi = effects.escalc(
             "SMCC", n=n, mean1=mean(post), mean2=mean(pre), sd1=sd(pre), sd2=sd(post), r=r
         )
         value = (float(yi), float(vi))
-    note = "grows with r; read it beside r only"
-    out.append(_wald("smcc", "change / SD of change (SMCC)", *value, n, note=note))
+    out.append(_wald("smcc", *value, n, note=Message("remark.grows_with_r")))
     return out + summarise_responders(pre, post)
 
 
@@ -217,24 +216,23 @@ def _n_for_one(sd: float, n: int, unit: str) -> Statistic:
     need = float("nan") if np.isnan(sd) else float(np.ceil((ndtri(0.975) * sd) ** 2))
     return Statistic(
         "n_for_precision",
-        f"people needed for an interval of ± 1 {unit}".strip(),
         need,
         n,
         unit="people",
+        label=Message("statistic.n_for_precision", unit=term("unit", unit)),
     )
 
 
-def _wald(id: str, label: str, yi: float, vi: float, n: int, note: str = "") -> Statistic:
+def _wald(id: str, yi: float, vi: float, n: int, note: str = "") -> Statistic:
     half = float(ndtri(0.5 + LEVEL / 2)) * float(np.sqrt(vi))
     return Statistic(
         id,
-        label,
         yi,
         n,
         yi - half,
         yi + half,
-        "95 %, Wald",
-        unit="SD" if id != "romc" else "log ratio",
+        Message("interval.wald"),
+        unit="sd" if id != "romc" else "log_ratio",
         note=note,
     )
 
@@ -249,31 +247,32 @@ def summarise_responders(pre: Array, post: Array) -> list[Statistic]:
     before, after = pre[positive], post[positive]
     n = int(positive.sum())
     left_out = len(pre) - n
-    note = f"{left_out} with 0 before left out" if left_out else ""
+    note = Message("remark.zero_before", n=left_out) if left_out else ""
     out = []
     # A relative change that equals the threshold on paper must not miss it by rounding.
     ratio = np.round(after / before, 12)
-    for id, label, hit in (
-        ("responders_30", "improved by at least 30 %", ratio <= 0.7),
-        ("responders_50", "improved by at least 50 %", ratio <= 0.5),
-        ("responders_75", "improved by at least 75 %", ratio <= 0.25),
-        ("worsened_30", "worsened by at least 30 %", ratio >= 1.3),
+    for id, hit in (
+        ("responders_30", ratio <= 0.7),
+        ("responders_50", ratio <= 0.5),
+        ("responders_75", ratio <= 0.25),
+        ("worsened_30", ratio >= 1.3),
     ):
-        count = int(hit.sum())
-        low, high = wilson(count, n)
-        share = 100 * count / n if n else float("nan")
-        out.append(
-            Statistic(
-                id,
-                label,
-                share,
-                n,
-                float(100 * low),
-                float(100 * high),
-                "95 %, Wilson",
-                count=count,
-                unit="percent",
-                note=note,
-            )
-        )
+        out.append(count_share(id, int(hit.sum()), n, note))
     return out
+
+
+def count_share(id: str, count: int, n: int, note: str = "", label: str = "") -> Statistic:
+    """State how many of n people have a property: percent, Wilson interval, count."""
+    low, high = wilson(count, n)
+    return Statistic(
+        id,
+        100 * count / n if n else float("nan"),
+        n,
+        float(100 * low),
+        float(100 * high),
+        Message("interval.wilson"),
+        count=count,
+        unit="percent",
+        note=note,
+        label=label,
+    )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from headway.messages import Message, join, phrase, term
 from headway.outcomes.change import instruments, reliable
 from headway.outcomes.change import windows as windows_of
 from headway.outcomes.change.attrition import compare_lost, compare_sources
@@ -27,11 +28,13 @@ if TYPE_CHECKING:
     from headway.config.clinic import Clinic
 
 UNITS = {
-    "frequency": "headache days per 28",
-    "intensity": "0-10",
+    "frequency": "days_per_28",
+    "intensity": "nrs_0_10",
     "duration": "hours",
-    "headache_index": "intensity x hours per 28 days",
+    "headache_index": "index_per_28",
 }
+# What characteristics before treatment are named by: outcomes before it, other windows.
+BEFORE, WINDOW = "_before", "window_"
 CHRONIC_FROM = 15  # headache days per 28: chronic from 15 a month on (ICHD-3)
 _BIN_WIDTH = {"frequency": 4.0, "intensity": 1.0, "duration": 2.0}
 
@@ -302,60 +305,38 @@ def _frequency_only(
         out.append(
             Statistic(
                 "change_count_only",
-                "mean change in days counted, not scaled",
                 mean,
                 len(counted),
                 *t_interval(counted),
-                interval="95 %, t",
-                unit="headache days",
-                note="days without an entry add nothing",
+                interval=Message("interval.t"),
+                unit="headache_days",
+                note=Message("remark.no_entry_adds_nothing"),
             )
         )
     if open_ended is not None:
-        note = "unknown days and the lost range from all free to all headache"
-        if comparison.mean_of_two_baselines:
-            note += "; before is the last window alone"
+        note = join(
+            [
+                Message("remark.unknown_days"),
+                Message("remark.last_window_alone") if comparison.mean_of_two_baselines else None,
+            ]
+        )
         out += [
-            Statistic(
-                "bound_low",
-                "lowest mean change that the records allow",
-                open_ended.low,
-                open_ended.n,
-                unit=unit,
-                note=note,
-            ),
-            Statistic(
-                "bound_high",
-                "highest mean change that the records allow",
-                open_ended.high,
-                open_ended.n,
-                unit=unit,
-                note=note,
-            ),
+            Statistic(id, value, open_ended.n, unit=unit, note=note)
+            for id, value in (("bound_low", open_ended.low), ("bound_high", open_ended.high))
         ]
     completeness = measure_completeness(windows, starters, comparison, clinic)
     if completeness:
         out.append(
             Statistic(
                 "completeness_difference",
-                "days with an entry, after − before",
                 completeness["completeness_post"] - completeness["completeness_pre"],
                 len(starters),
-                unit="percentage points",
-                note="a diary kept less well afterwards can look like a change",
+                unit="percentage_points",
+                note=Message("remark.kept_less_well"),
             )
         )
     for id, share in (completeness or {}).items():
-        side = "before" if id.endswith("pre") else "after"
-        out.append(
-            Statistic(
-                id,
-                f"days with an entry {side}, over all who started",
-                share,
-                len(starters),
-                unit="percent of days",
-            )
-        )
+        out.append(Statistic(id, share, len(starters), unit="percent_of_days"))
     return out
 
 
@@ -400,9 +381,8 @@ def _pgic_rows(
     ]
     if comparison is None or not len(said):
         return []
-    asked = Comparison(
-        comparison.id, "asked at a later visit", "", comparison.post, "visit", False, False
-    )
+    label = Message("comparison.asked_at_a_later_visit")
+    asked = Comparison(comparison.id, label, "", comparison.post, "visit", False, False)
     return [
         _cohort_row(s, "PGIC", asked, "all", False, len(starters), "")
         for s in instruments.summarise_pgic(said["value"])
@@ -435,20 +415,26 @@ def describe_people(
             set(before["outcome"]) - set(UNITS)
         ):
             own = before[before["outcome"] == outcome].set_index("patient_id")["value"]
-            out[f"{outcome} before"] = own.reindex(starters)
+            out[f"{outcome}{BEFORE}"] = own.reindex(starters)
     known = patients.set_index("patient_id").reindex(starters)
-    for column, label in (
-        ("age", "age"),
-        ("age_band", "age band"),
-        ("chronicity_years", "years with the condition"),
-        ("sex", "sex"),
-        ("condition", "condition"),
-    ):
+    known = known.rename(columns={"chronicity_years": "years_with_condition"})
+    for column in ("age", "age_band", "years_with_condition", "sex", "condition"):
         if known[column].notna().any():
-            out[label] = known[column]
+            out[column] = known[column]
     if "technique" in groups:
         out["technique"] = groups["technique"]
     return out
+
+
+def name_characteristic(code: str) -> str:
+    """Name what was known of people before treatment, or in another window than the two."""
+    window = code.removeprefix(WINDOW)
+    if window != code:
+        return Message("characteristic.in_window", window=phrase("window", window))
+    outcome = code.removesuffix(BEFORE)
+    if outcome != code:
+        return Message("characteristic.before", outcome=term("outcome", outcome))
+    return term("characteristic", code)
 
 
 def _entry_checks(
@@ -456,7 +442,10 @@ def _entry_checks(
 ) -> list[dict[str, object]]:
     """Compare the diary with what people recall of about the same 28 days, where both exist."""
     rows = []
-    for window, label in (("baseline", "before"), ("post", "after")):
+    for window, id, label in (
+        ("baseline", "diary_v_recall_before", Message("comparison.diary_v_recall_before")),
+        ("post", "diary_v_recall_after", Message("comparison.diary_v_recall_after")),
+    ):
         length = windows_of.window_length(clinic.windows.named.get(window))
         own = windows[
             (windows["outcome"] == "frequency")
@@ -468,30 +457,25 @@ def _entry_checks(
         if not len(diary) or not len(recalled) or length is None:
             continue
         found = compare_sources(diary["value"], recalled, diary["days_observed"] / length)
-        note = (
-            f"days observed {100 * found.share_observed:.0f} %; "
-            + (
-                "FLAG: entries look more likely on headache days, or recall is too low"
-                if found.flag
-                else "no sign that entries were more likely on headache days"
+        note: str = Message("remark.nobody_has_both")
+        if found.n:
+            note = join(
+                [
+                    Message("remark.days_observed", share=round(100 * found.share_observed)),
+                    Message("remark.FLAG_headache_days" if found.flag else "remark.no_sign"),
+                ]
             )
-            if found.n
-            else "nobody has both"
-        )
         statistic = Statistic(
             "diary_minus_recall",
-            "diary (scaled) - asked at a visit, same people",
             found.difference,
             found.n,
             found.ci_low,
             found.ci_high,
-            "95 %, t",
+            Message("interval.t"),
             unit=UNITS["frequency"],
             note=note,
         )
-        compared = Comparison(
-            f"diary_v_recall_{label}", f"diary v recall, {label}", window, window, "", False, False
-        )
+        compared = Comparison(id, label, window, window, "", False, False)
         rows.append(
             _cohort_row(
                 statistic, "frequency", compared, "all", False, len(starters), UNITS["frequency"]
@@ -520,17 +504,17 @@ def _people_flow(
     n = len(starters)
     steps = [
         ("started", n, None),
-        ("any record before", people(comparison.pre, False), None),
-        ("complete before", people(comparison.pre, True), None),
-        ("any record after", people(comparison.post, False), None),
-        ("complete after", people(comparison.post, True), None),
-        ("analysed: complete on both sides", len(pairs), None),
-        ("not analysed", n - len(pairs), "lost, or too few days on a side"),
+        ("any_record_before", people(comparison.pre, False), None),
+        ("complete_before", people(comparison.pre, True), None),
+        ("any_record_after", people(comparison.post, False), None),
+        ("complete_after", people(comparison.post, True), None),
+        ("analysed", len(pairs), None),
+        ("not_analysed", n - len(pairs), Message("flow.lost_or_too_few")),
     ]
     return [
         {
             "account": "people",
-            "item": f"{outcome}: {comparison.label}",
+            "item": f"{outcome}: {comparison.id}",
             "step": step,
             "n": float(count),
             "of": float(n),
@@ -550,20 +534,16 @@ def _window_means(
 ) -> list[dict[str, object]]:
     """Means of the same people before and after, and of `earlier` where they have it."""
     named = clinic.windows.named
+    sides = {"baseline": "before", "post": "after"}
     out: list[dict[str, object]] = []
     columns = [(comparison.pre, pairs["pre"]), (comparison.post, pairs["post"])]
     for order, (window, values) in enumerate(columns):
         v = values.to_numpy()
         low, high = t_interval(v)
-        label = (window in named and named[window].label) or {
-            "baseline": "before",
-            "post": "after",
-        }.get(window, window.replace("_", " "))
+        declared = window in named and named[window].label
+        label = phrase("window", declared or sides.get(window, window))
         if comparison.source == "visit":
-            label = {
-                "baseline": "asked at intake",
-                "post": f"asked near day {clinic.windows.visit_recall.target_day}",
-            }.get(window, label)
+            label = windows_of.name_visit(clinic, window)
         out.append(
             {
                 "outcome": outcome,
@@ -674,13 +654,7 @@ def prepare_clinic(folder: Path, clinic: Clinic, *, threads: int = 2) -> Prepare
             parts.append(windows_of.build_diary_windows(days, clinic, courses, threads=threads))
             sources.add("diary")
         else:
-            notes.append(
-                _flow_note(
-                    "diary",
-                    "refused for frequency: it has no headache-free day, "
-                    "so a day without an entry cannot be told from a free one",
-                )
-            )
+            notes.append(_flow_note("diary", Message("flow.no_free_day")))
     asked = list(windows_of.ASKED_AT_VISITS.values())
     if len(sessions) and sessions[asked].notna().any(axis=None):
         parts.append(windows_of.build_visit_windows(sessions, clinic))
@@ -767,13 +741,8 @@ def join_flow(account: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:
 
 def _courses_note(courses: pd.DataFrame, starters: pd.Index, clinic: Clinic) -> pd.DataFrame:
     weeks = clinic.course.gap_weeks
-    note = _flow_note(
-        "courses",
-        f"a pause of more than {weeks} weeks starts a new course; the first one is analysed, and "
-        "a later window that reaches into the next is not complete",
-    )
-    return note.assign(
-        step="came back for a second course",
+    return _flow_note("courses", Message("flow.second_course", weeks=weeks)).assign(
+        step="second_course",
         n=float((courses["courses"] > 1).sum()),
         of=float(len(starters)),
     )
@@ -787,7 +756,7 @@ def _flow_note(item: str, note: str) -> pd.DataFrame:
             {
                 "account": "people",
                 "item": item,
-                "step": "not used",
+                "step": "not_used",
                 "n": float("nan"),
                 "of": float("nan"),
                 "note": note,

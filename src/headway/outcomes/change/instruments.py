@@ -20,9 +20,8 @@ import numpy as np
 from headway.config import load_yaml
 from headway.config.faults import find_faults
 from headway.errors import ConfigError, Problem
-from headway.messages import Message
-from headway.outcomes.change.change import Statistic
-from headway.outcomes.change.reliable import count_share
+from headway.messages import Message, phrase
+from headway.outcomes.change.change import Statistic, count_share
 from headway.tables import STATUSES
 
 if TYPE_CHECKING:
@@ -31,6 +30,11 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 INSTRUMENT_FILE = Path(__file__).with_name("instruments.yaml")
+_IMPORTANCE = {
+    "minimal": "remark.importance_minimal",
+    "moderate": "remark.importance_moderate",
+    "substantial": "remark.importance_substantial",
+}
 _DECIMALS = 9  # a change that equals a threshold on paper must not miss it by rounding
 
 
@@ -52,7 +56,6 @@ class Threshold:
 class Grade:
     """A band of scores, both ends in."""
 
-    label: str
     low: float
     high: float
 
@@ -250,9 +253,6 @@ def _contradictions(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _build(name: str, entry: Mapping[str, Any]) -> Instrument:
     steps = entry.get("grades", {}).get("steps", [])
-    labels = [f"{a:g} to {b:g}" for a, b in steps]
-    if labels:
-        labels[0], labels[-1] = f"{steps[0][1]:g} or less", f"{steps[-1][0]:g} or more"
     precision = entry.get("precision", {})
     return Instrument(
         name=name,
@@ -262,9 +262,7 @@ def _build(name: str, entry: Mapping[str, Any]) -> Instrument:
         better=entry["better"],
         aliases=tuple(entry.get("aliases", ())),
         asks_about=entry.get("asks_about", ""),
-        grades=tuple(
-            Grade(label, float(a), float(b)) for label, (a, b) in zip(labels, steps, strict=True)
-        ),
+        grades=tuple(Grade(float(a), float(b)) for a, b in steps),
         thresholds=tuple(Threshold(**t) for t in entry.get("thresholds", ())),
         steps=tuple(Step(**s) for s in entry.get("steps", ())),
         precision=float(precision.get("points", "nan")),
@@ -358,36 +356,52 @@ def summarise_scores(instrument: str, pre: ArrayLike, post: ArrayLike) -> list[S
             out.append(
                 count_share(
                     f"{known.slug}_{t.id}_{side}",
-                    f"{known.name} {side} by at least {t.points:g} points ({t.source})",
                     int(hit.sum()),
                     n,
                     note,
+                    Message(
+                        "statistic.score_better" if side == "better" else "statistic.score_worse",
+                        instrument=known.name,
+                        points=t.points,
+                        source=t.source,
+                    ),
                 )
             )
     starts = np.array([g.low for g in known.grades])
-    for side, values in (("before", before), ("after", after)):
+    for side, id, values in (
+        ("before", "statistic.grade_before", before),
+        ("after", "statistic.grade_after", after),
+    ):
         # A mean of repeated totals may fall between two grades; it counts with the lower one.
         band = np.searchsorted(starts, values, side="right")
         for i, grade in enumerate(known.grades, start=1):
             count = int((band == i).sum())
-            label = f"{known.name} of {grade.label}, {side}"
-            out.append(count_share(f"{known.slug}_grade_{i}_{side}", label, count, n))
+            label = Message(id, instrument=known.name, grade=_name_grade(known, grade))
+            out.append(count_share(f"{known.slug}_grade_{i}_{side}", count, n, label=label))
     return out
 
 
-def _explain(known: Instrument, t: Threshold) -> str:
-    population = "population not stated" if t.population == "unstated" else t.population
-    parts = [t.source, population, t.method]
+def _name_grade(known: Instrument, grade: Grade) -> Message:
+    if grade == known.grades[0]:
+        return Message("grade.or_less", high=grade.high)
+    if grade == known.grades[-1]:
+        return Message("grade.or_more", low=grade.low)
+    return Message("grade.range", low=grade.low, high=grade.high)
+
+
+def _explain(known: Instrument, t: Threshold) -> Message:
+    population: str = Message("remark.population_not_stated")
+    if t.population != "unstated":
+        population = phrase("condition", phrase("threshold", t.population))
+    parts = [t.source, population, phrase("threshold", t.method)]
     if t.status != "retrieved":
-        parts.append("from memory, not checked against the source")
+        parts.append(Message("remark.not_checked"))
     # The errors of two scores add as variances.
     noise = known.precision * np.sqrt(2)
     if t.points < noise:
-        parts.append(
-            f"two scores of an unchanged person can differ by about {noise:.0f} points "
-            f"({known.precision_source}: a score is known to within {known.precision:g})"
-        )
-    return "; ".join(p for p in parts if p)
+        source = known.precision_source
+        parts.append(Message("remark.noise", noise=noise, source=source, points=known.precision))
+    return Message("remark.threshold", parts=[p for p in parts if p])
 
 
 def read_pgic(answers: Iterable[object]) -> Array:
@@ -436,12 +450,12 @@ def summarise_pgic(scores: Iterable[object]) -> list[Statistic]:
     n = len(values)
     out = []
     for i, step in enumerate(known.steps[:4], start=1):
-        meaning = f"{step.importance} improvement: " if step.importance else ""
-        note = f"{meaning}{known.importance_source}" if meaning else ""
         id = f"pgic_{step.answer.replace(' ', '_')}"
-        out.append(count_share(id, f"says: {step.answer}", int((values == i).sum()), n, note))
-    out.append(count_share("pgic_worse", "says: worse, to any degree", int((values > 4).sum()), n))
-    note = f"at least moderate improvement: {known.importance_source}"
-    label = "says: much or very much improved"
-    out.append(count_share("pgic_at_least_much_improved", label, int((values <= 2).sum()), n, note))
+        note = ""
+        if step.importance:
+            note = Message(_IMPORTANCE[step.importance], source=known.importance_source)
+        out.append(count_share(id, int((values == i).sum()), n, note))
+    out.append(count_share("pgic_worse", int((values > 4).sum()), n))
+    note = Message("remark.importance_at_least_moderate", source=known.importance_source)
+    out.append(count_share("pgic_at_least_much_improved", int((values <= 2).sum()), n, note))
     return out

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from headway.outcomes.change.change import Statistic, wilson
+from headway.messages import Message, join, phrase
+from headway.outcomes.change.change import Statistic, count_share
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,11 +30,11 @@ CHRONIC_BORDER = 15.0  # headache days: chronic from 15 a month on (ICHD-3)
 CLASSES = ("recovered", "improved", "unchanged", "deteriorated")
 UNKNOWN = "unknown"
 RESPONSES = (
-    "at least 50 % better",
-    "30 to 50 % better",
+    "at_least_50_better",
+    "from_30_to_50_better",
     "neither",
-    "at least 30 % worse",
-    "no relative change",
+    "at_least_30_worse",
+    "no_relative_change",
 )
 # A value that equals a limit on paper must not miss it by the rounding of binary fractions.
 _DECIMALS = 9
@@ -262,25 +263,24 @@ def summarise_individual(
     start = np.round(before[known], _DECIMALS)
 
     out = [_threshold(sem, windows, n, unit, source)]
-    kinds = [
-        ("improved", "reliably improved, the recovered among them", ("improved", "recovered"), ""),
-        ("unchanged", "no reliable change", ("unchanged",), "not the same as no change"),
-        ("deteriorated", "reliably deteriorated", ("deteriorated",), ""),
+    shares: list[tuple[str, tuple[str, ...], str, str]] = [
+        ("improved", ("improved", "recovered"), "", ""),
+        ("unchanged", ("unchanged",), Message("remark.unchanged_is_not_no_change"), ""),
+        ("deteriorated", ("deteriorated",), "", ""),
     ]
     if border is not None:
-        label = f"recovered: reliably improved, from {border:g} or more to below {border:g}"
-        kinds.insert(1, ("recovered", label, ("recovered",), ""))
-    for id, label, members, note in kinds:
-        out.append(
-            count_share(f"reliable_{id}", label, int(np.isin(classes, members).sum()), n, note)
-        )
+        from_to = Message("statistic.reliable_recovered", border=border)
+        shares.insert(1, ("recovered", ("recovered",), "", from_to))
+    for id, members, note, label in shares:
+        count = int(np.isin(classes, members).sum())
+        out.append(count_share(f"reliable_{id}", count, n, note, label))
     room = np.round(start - best, _DECIMALS)
     out.append(
         count_share(
             "reliable_cannot_reach",
-            f"start so low that even {best:g} would be no reliable improvement",
             int((room < limit).sum()),
             n,
+            label=Message("statistic.reliable_cannot_reach", best=best),
         )
     )
     if worst is not None:
@@ -288,9 +288,9 @@ def summarise_individual(
         out.append(
             count_share(
                 "reliable_cannot_worsen",
-                f"start so high that even {worst:g} would be no reliable deterioration",
                 int((room < limit).sum()),
                 n,
+                label=Message("statistic.reliable_cannot_worsen", worst=worst),
             )
         )
     return out
@@ -300,35 +300,14 @@ def _threshold(sem: float, windows: Array, n: int, unit: str, source: str) -> St
     """State the threshold of people with the fewest windows, and the others' in the note."""
     used = np.unique(windows) if n else np.array([1.0])
     limits = reliable_threshold(sem, used)
-    note = f"SEM {sem:.3g} from {source}"
+    # Three digits, as they are printed.
+    notes = [Message("remark.sem", sem=float(f"{sem:.3g}"), source=phrase("retest", source))]
     if len(used) > 1 or used[0] > 1:
-        each = (
-            f"{limit:.2f} with {w:g} window{'s' if w > 1 else ''} before"
+        each = [
+            Message("remark.limit_windows", limit=round(limit, 2), windows=w)
+            if w > 1
+            else Message("remark.limit_one_window", limit=round(limit, 2))
             for w, limit in zip(used, limits, strict=True)
-        )
-        note += "; " + ", ".join(each)
-    return Statistic(
-        "reliable_threshold",
-        "smallest reliable change of one person (Jacobson & Truax 1991)",
-        float(limits[0]),
-        n,
-        unit=unit,
-        note=note,
-    )
-
-
-def count_share(id: str, label: str, count: int, n: int, note: str = "") -> Statistic:
-    """State how many of n people have a property: percent, Wilson interval, count."""
-    low, high = wilson(count, n)
-    return Statistic(
-        id,
-        label,
-        100 * count / n if n else float("nan"),
-        n,
-        float(100 * low),
-        float(100 * high),
-        "95 %, Wilson",
-        count=count,
-        unit="percent",
-        note=note,
-    )
+        ]
+        notes.append(Message("remark.limits", limits=each))
+    return Statistic("reliable_threshold", float(limits[0]), n, unit=unit, note=join(notes))

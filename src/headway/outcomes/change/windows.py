@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from headway.messages import Message, phrase
 from headway.outcomes.change import instruments
 from headway.tables import conform, empty
 
@@ -385,17 +386,21 @@ def list_comparisons(clinic: Clinic, sources: set[str]) -> list[Comparison]:
         first = declared_primary[0] if declared_primary else clinic.comparisons[0].id
         for c in clinic.comparisons:
             mean_of_two = two and c.pre == "baseline" and "earlier" in named
-            before = _label(named, c.pre)
-            if mean_of_two:
-                before += " (mean with the 4 weeks before them, where both are complete)"
-            label = c.label or f"{before} v {_label(named, c.post)}"
+            label = phrase("comparison", c.label) or Message(
+                "comparison.mean_of_two" if mean_of_two else "comparison.windows",
+                before=name_window(named, c.pre),
+                after=name_window(named, c.post),
+            )
             out.append(Comparison(c.id, label, c.pre, c.post, source, c.id == first, mean_of_two))
         if "earlier" in named and "baseline" in named:
             out.append(
                 Comparison(
                     "before_treatment",
-                    f"{_label(named, 'earlier')} v {_label(named, 'baseline')}, "
-                    "before treatment started",
+                    Message(
+                        "comparison.before_treatment",
+                        before=name_window(named, "earlier"),
+                        after=name_window(named, "baseline"),
+                    ),
                     "earlier",
                     "baseline",
                     source,
@@ -405,22 +410,37 @@ def list_comparisons(clinic: Clinic, sources: set[str]) -> list[Comparison]:
             )
     if "visit" in sources:
         low, high = clinic.windows.visit_recall.within_days
-        label = f"asked at intake v asked at a visit on days {low} to {high}"
+        intake = Message("window.asked_at_intake")
+        after = Message("window.asked_at_a_visit", low=low, high=high)
+        label = Message("comparison.windows", before=intake, after=after)
         out.append(Comparison("visit_recall", label, "baseline", "post", "visit", not out, False))
-        label = "asked at intake v asked at the last visit"
+        after = Message("window.asked_at_the_last_visit")
+        label = Message("comparison.windows", before=intake, after=after)
         out.append(Comparison("last_visit", label, "baseline", "last_visit", "visit", False, False))
     return sorted(out, key=lambda c: not c.primary)
 
 
-def _label(named: Mapping[str, Window], window: str) -> str:
+def name_window(named: Mapping[str, Window], window: str) -> str:
+    """Name a window in a message: by its declared label, else by its first and last day."""
     rule = named.get(window)
     if rule is None:
-        return window
+        return phrase("window", window)
     if rule.label:
-        return str(rule.label)
-    low = "the start" if rule.from_ is None else f"day {rule.from_}"
-    high = "the end" if rule.to is None else f"day {rule.to}"
-    return f"{window} ({low} to {high})"
+        return phrase("window", rule.label)
+    low, high = (
+        Message("window.day", day=end) if end is not None else Message(open_end)
+        for end, open_end in ((rule.from_, "window.the_start"), (rule.to, "window.the_end"))
+    )
+    return Message("window.from_to", window=phrase("window", window), low=low, high=high)
+
+
+def name_visit(clinic: Clinic, window: str) -> str:
+    """Name a window that is an answer at a visit."""
+    if window == "post":
+        day = clinic.windows.visit_recall.target_day
+        return Message("window.asked_near_day", day=day)
+    named = {"baseline": "window.asked_at_intake", "last_visit": "window.asked_at_the_last_visit"}
+    return Message(named[window]) if window in named else phrase("window", window)
 
 
 def pair_windows(windows: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:

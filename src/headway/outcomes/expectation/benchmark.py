@@ -20,9 +20,11 @@ from scipy.special import stdtrit
 from headway import meta
 from headway.effects.measures import escalc
 from headway.effects.recover import combine_arms, find_r, sd_change
-from headway.effects.units import UNITS, convert
+from headway.effects.units import convert
+from headway.messages import Message, join, phrase, read, term
 from headway.outcomes.change.change import LEVEL
 from headway.outcomes.change.windows import Comparison
+from headway.outcomes.expectation.expected import name_arm
 from headway.tables import conform, empty, read_csv
 
 if TYPE_CHECKING:
@@ -33,18 +35,18 @@ if TYPE_CHECKING:
 
 NAN = float("nan")
 POOL_FROM = 5  # trials of a kind; fewer are drawn singly
-# A kind of arm: its name, and the comparators or techniques that it holds.
-KINDS: dict[str, str] = {
-    "waiting_list": "waiting list or no treatment",
-    "usual_care": "usual care",
-    "sham": "sham",
-    "active": "another active treatment",
-    "manual": "manual treatment",
-    "needling": "trigger point needling",
-    "acupuncture": "acupuncture",
-    "self_care": "self-care",
-    "other": "other treatment",
-}
+# Kinds of arms, in their order, and the comparators and techniques that some of them hold.
+KINDS = (
+    "waiting_list",
+    "usual_care",
+    "sham",
+    "active",
+    "manual",
+    "needling",
+    "acupuncture",
+    "self_care",
+    "other",
+)
 _KIND_OF = {
     "no_treatment": "waiting_list",
     "dry_needling": "needling",
@@ -58,10 +60,6 @@ OUTCOME_UNITS = {
 }
 # Length of each outcome's scale: days in a window, points, hours in a day.
 _SCALES = {"frequency": 28.0, "intensity": 10.0, "duration": 24.0}
-DESCRIPTION = (
-    "a description: the people, their selection and their follow-up differ, so the difference "
-    "is not what a treatment did"
-)
 # The most exact source of a change first.
 _RANK_KIND = {"change": 0, "final": 1}
 _RANK_STATUS = {"retrieved": 0, "computed": 0, "recalled": 1}
@@ -75,7 +73,7 @@ class ClinicChange:
     """One outcome of a clinic before and after, as the benchmark needs it.
 
     `time_days` is the middle of the window after, in days from the start; NaN where that is not
-    fixed. `timepoint` says the same in words. `of` counts everyone who started.
+    fixed. `timepoint` is a message that says the same. `of` counts everyone who started.
     """
 
     outcome: str
@@ -86,7 +84,7 @@ class ClinicChange:
     timepoint: str
     condition: str
     technique: str
-    title: str = "this clinic"
+    title: str = Message("arm.this_clinic")
     doi: str = ""
 
 
@@ -142,7 +140,7 @@ def describe_clinic(
     """
     own = change[(change["comparison"] == comparison.id) & (change["outcome"] == outcome)]
     time_days, label = _time_of(comparison, clinic)
-    used = sorted({str(t).replace("_", " ") for t in techniques if isinstance(t, str)})
+    used = [term("technique", t) for t in sorted({t for t in techniques if isinstance(t, str)})]
     return ClinicChange(
         outcome=outcome,
         pre=own["pre"].to_numpy(dtype=float),
@@ -151,7 +149,9 @@ def describe_clinic(
         time_days=time_days,
         timepoint=label,
         condition=str(clinic.condition),
-        technique=", ".join(used) or "not recorded",
+        technique=Message("technique.several", names=used)
+        if used
+        else Message("technique.not_recorded"),
         doi=str(clinic.doi),
     )
 
@@ -160,16 +160,17 @@ def _time_of(comparison: Comparison, clinic: Clinic) -> tuple[float, str]:
     """Find the middle of the window after; NaN where it differs from person to person."""
     if comparison.source == "visit":
         if comparison.post != "post":
-            return NAN, "at the last visit"
+            return NAN, Message("window.at_the_last_visit")
         day = float(clinic.windows.visit_recall.target_day)
-        return day - 14, f"the 4 weeks before day {day:.0f}"
+        return day - 14, Message("window.four_weeks_before_day", day=day)
     window = clinic.windows.named.get(comparison.post)
     if window is None or window.from_ is None or window.to is None:
-        return NAN, comparison.post.replace("_", " ")
+        return NAN, phrase("window", comparison.post)
     if window.anchor != "start":
-        return NAN, window.label or comparison.post
+        return NAN, phrase("window", window.label or comparison.post)
+    days = Message("window.days", low=window.from_, high=window.to)
     middle = (window.from_ + window.to) / 2
-    return middle, window.label or f"days {window.from_} to {window.to}"
+    return middle, phrase("window", window.label or days)
 
 
 def classify_condition(text: str) -> str:
@@ -213,21 +214,27 @@ def estimate_r(arms: pd.DataFrame, outcome: str) -> tuple[float, str]:
 
     Returns
     -------
-    r, words
+    r, message
         NaN and an empty text where no arm has all three.
     """
     own = arms[(arms["outcome"] == outcome) & (arms["status"] != "recalled")]
-    found: list[tuple[float, float, str]] = []
+    found: list[tuple[float, float, Message]] = []
     for row in own[own["kind"] == "change"].itertuples():
         sd_post = _final_sd(own, row)
         r = float(find_r(row.baseline_sd, sd_post, row.sd))
         if math.isfinite(r) and abs(r) < 1 and row.n > 3:
-            found.append((r, row.n - 3, f"{row.trial}, {row.arm}, {row.timepoint}"))
+            name = Message(
+                "sd_from.arm",
+                trial=row.trial,
+                arm=phrase("arm", row.arm),
+                time=phrase("timepoint", row.timepoint),
+            )
+            found.append((r, row.n - 3, name))
     if not found:
         return NAN, ""
     rs, weights, names = zip(*found, strict=True)
     r = float(np.tanh(np.average(np.arctanh(rs), weights=weights)))
-    return r, f"from the SDs before and after and r = {r:.2f} of {'; '.join(names)}"
+    return r, Message("sd_from.r", r=round(r, 2), arms=list(names))
 
 
 def _for_r(
@@ -291,17 +298,17 @@ def build_benchmark(own: ClinicChange, arms: pd.DataFrame, clinic: Clinic) -> pd
     drawn: list[dict[str, Any]] = []
     refused: list[dict[str, Any]] = []
     target = OUTCOME_UNITS.get(own.outcome)
-    r, r_words = estimate_r(_for_r(arms, own, target, rule), own.outcome)
+    r, r_from = estimate_r(_for_r(arms, own, target, rule), own.outcome)
     for row in _one_per_arm(arms, own, target, rule):
-        entry, why = _arm_row(row, arms, own, target, r, r_words, rule)
+        entry, why = _arm_row(row, arms, own, target, r, r_from, rule)
         if why:
-            refused.append(entry | {"block": "not_used", "why_not": "; ".join(why)})
+            refused.append(entry | {"block": "not_used", "why_not": join(why)})
         else:
             drawn.append(_compare(ours, entry) | _judge_baseline(ours, entry, rule))
-    near = {"yes": 0, "not printed": 1, "no": 2}
+    near = {"yes": 0, "not_printed": 1, "no": 2}
     drawn.sort(
         key=lambda e: (
-            list(KINDS).index(e["kind"]),
+            KINDS.index(e["kind"]),
             near[e["like_baseline"]],
             abs(e["time_days"] - own.time_days),
             e["trial"],
@@ -337,11 +344,11 @@ def _clinic_row(own: ClinicChange) -> dict[str, Any]:
         )
     why = []
     if own.outcome not in OUTCOME_UNITS:
-        why.append("unit: this outcome has no scale in common with published arms")
+        why.append(Message("unlike.own_outcome_has_no_scale"))
     if not math.isfinite(own.time_days):
-        why.append("time: the window after is at no fixed time")
+        why.append(Message("unlike.own_time_not_fixed"))
     if n < 2:
-        why.append("fewer than two people with a change")
+        why.append(Message("unlike.fewer_than_two"))
     return {
         "block": "clinic",
         "kind": "clinic",
@@ -349,7 +356,7 @@ def _clinic_row(own: ClinicChange) -> dict[str, Any]:
         "trial": None,
         "arm": None,
         "outcome": own.outcome,
-        "unit": _unit_label(own.outcome),
+        "unit": OUTCOME_UNITS.get(own.outcome, "points"),
         "condition": own.condition,
         "technique": own.technique,
         "n": float(n),
@@ -363,10 +370,10 @@ def _clinic_row(own: ClinicChange) -> dict[str, Any]:
         "df": df,
         "ci_low": low,
         "ci_high": high,
-        "interval": "95 %, t" if n > 1 else None,
+        "interval": Message("interval.t") if n > 1 else None,
         "pi_low": NAN,
         "pi_high": NAN,
-        "sd_from": "the people's own changes",
+        "sd_from": Message("sd_from.own_changes"),
         "romc": romc[0],
         "romc_low": romc[1],
         "romc_high": romc[2],
@@ -374,16 +381,11 @@ def _clinic_row(own: ClinicChange) -> dict[str, Any]:
         "difference_low": NAN,
         "difference_high": NAN,
         "like_baseline": None,
-        "why_not": "; ".join(why) or None,
+        "why_not": join(why) or None,
         "status": None,
         "source": None,
-        "note": DESCRIPTION,
+        "note": Message("beside.description"),
     }
-
-
-def _unit_label(outcome: str) -> str:
-    unit = OUTCOME_UNITS.get(outcome)
-    return UNITS[unit].label if unit else "points"
 
 
 def _one_per_arm(
@@ -432,9 +434,9 @@ def _arm_row(
     own: ClinicChange,
     target: str | None,
     r: float,
-    r_words: str,
+    r_from: str,
     rule: Benchmark,
-) -> tuple[dict[str, Any], list[str]]:
+) -> tuple[dict[str, Any], list[Message]]:
     """Make an arm's row, and list why it is not used."""
     why = _mismatches(row, own, target, rule)
     factor = convert(row.unit, target) if target is not None else None
@@ -447,34 +449,32 @@ def _arm_row(
         sd, sd_from = row.sd * scale, row.sd_from
     elif math.isfinite(r) and factor is not None:
         sd = float(sd_change(row.baseline_sd, sd_post, r)) * scale
-        sd_from = r_words if math.isfinite(sd) else None
+        sd_from = r_from if math.isfinite(sd) else None
     if not math.isfinite(change) and row.kind != "baseline":
         sign = row.kind == "change" and math.isfinite(row.printed_mean)
-        why.append(
-            "the source does not say what a positive change means" if sign else "no mean before"
-        )
+        why.append(Message("unlike.sign_not_stated" if sign else "unlike.no_mean_before"))
     known = math.isfinite(sd) and row.n > 1
     se, df = (sd / math.sqrt(row.n), row.n - 1) if known else (NAN, NAN)
     low, high = _t_limits(change, se, df)
-    missing = [] if math.isfinite(row.n) else ["the source prints no number of people"]
+    missing = [] if math.isfinite(row.n) else [Message("unlike.no_number")]
     if not math.isfinite(sd):
-        missing.append("no standard deviation of the change, and none can be found")
+        missing.append(Message("unlike.no_sd"))
     kind = _kind_of(row)
     r_own = float(find_r(row.baseline_sd * scale, sd_post * scale, sd)) if known else NAN
     after = before + change
     romc = _romc(row.n, after, sd_post * scale, before, row.baseline_sd * scale, r_own)
     unit = target if factor is not None and target is not None else row.unit
-    notes = [t for t in (row.note,) if isinstance(t, str)]
+    notes = [Message("arm.as_printed", text=row.note)] if isinstance(row.note, str) else []
     if row.unit_printed != unit:
-        notes.append(f"converted from {UNITS[row.unit_printed].label}")
+        notes.append(Message("beside.converted", unit=term("unit", row.unit_printed)))
     entry = {
         "block": "arm",
         "kind": kind,
-        "label": f"{row.trial}, {row.arm}",
+        "label": name_arm(row.trial, row.arm),
         "trial": row.trial,
         "arm": row.arm,
         "outcome": own.outcome,
-        "unit": UNITS[unit].label,
+        "unit": unit,
         "condition": row.condition if isinstance(row.condition, str) else None,
         "technique": (row.technique if isinstance(row.technique, str) else row.comparator),
         "n": row.n,
@@ -488,7 +488,7 @@ def _arm_row(
         "df": df,
         "ci_low": low,
         "ci_high": high,
-        "interval": "95 %, t" if known else None,
+        "interval": Message("interval.t") if known else None,
         "pi_low": NAN,
         "pi_high": NAN,
         "sd_from": sd_from,
@@ -499,43 +499,51 @@ def _arm_row(
         "difference_low": NAN,
         "difference_high": NAN,
         "like_baseline": None,
-        "why_not": "no interval: " + "; ".join(missing) if missing else None,
+        "why_not": Message("unlike.no_interval", why=missing) if missing else None,
         "status": row.status,
         "source": row.source,
-        "note": "; ".join(notes) or None,
+        "note": join(notes) or None,
         "_sd": sd,
     }
     return entry, why
 
 
-def _mismatches(row: Any, own: ClinicChange, target: str | None, rule: Benchmark) -> list[str]:
+def _mismatches(row: Any, own: ClinicChange, target: str | None, rule: Benchmark) -> list[Message]:
     """List what keeps an arm from standing beside the clinic."""
     why = []
     if _is_own(row, own, rule):
-        why.append("the clinic's own trial")
+        why.append(Message("unlike.own_trial"))
     if row.status == "recalled":
-        why.append("recalled, not read in the source")
+        why.append(Message("unlike.recalled"))
     if target is None:
-        why.append("unit: the clinic's outcome has no scale in common with published arms")
+        why.append(Message("unlike.no_scale"))
     elif convert(row.unit, target) is None:
-        stated = "the source does not state it" if row.unit == "unknown" else UNITS[row.unit].label
-        why.append(f"unit: {stated}, not {UNITS[target].label}")
+        unit = term("unit", target)
+        why.append(
+            Message("unlike.unit_not_stated", unit=unit)
+            if row.unit == "unknown"
+            else Message("unlike.unit", theirs=term("unit", row.unit), unit=unit)
+        )
     theirs = classify_condition(row.condition) if isinstance(row.condition, str) else ""
     if theirs != classify_condition(own.condition):
-        why.append(f"condition: {row.condition if theirs else 'not stated'}, not {own.condition}")
+        ours = phrase("condition", own.condition)
+        why.append(
+            Message("unlike.condition", theirs=phrase("condition", row.condition), ours=ours)
+            if theirs
+            else Message("unlike.condition_not_stated", ours=ours)
+        )
     if row.kind == "baseline":
-        why.append("no value after is printed for the arm")
+        why.append(Message("unlike.no_value_after"))
         return why
     if not math.isfinite(own.time_days):
-        why.append("time: the clinic's window after is at no fixed time")
+        why.append(Message("unlike.clinic_time_not_fixed"))
     elif not math.isfinite(row.time_days):
-        why.append("time: not stated in days")
+        why.append(Message("unlike.time_not_in_days"))
     elif abs(row.time_days - own.time_days) > rule.time_within_days:
-        why.append(
-            f"time: {row.timepoint}, more than {rule.time_within_days:g} days from the clinic's"
-        )
+        time, days = phrase("timepoint", row.timepoint), rule.time_within_days
+        why.append(Message("unlike.time", time=time, days=days))
     if row.kind == "final" and _people_differ(row):
-        why.append(f"the mean before is of {row.baseline_n:g} people, the mean after of {row.n:g}")
+        why.append(Message("unlike.people_differ", before=row.baseline_n, after=row.n))
     return why
 
 
@@ -573,7 +581,7 @@ def _judge_baseline(
 ) -> dict[str, Any]:
     apart = abs(entry["baseline"] - ours["baseline"])
     if not math.isfinite(apart):
-        return {"like_baseline": "not printed"}
+        return {"like_baseline": "not_printed"}
     # Declared in days; other outcomes take the same share of their scale.
     within = rule.baseline_within * _SCALES[ours["outcome"]] / _SCALES["frequency"]
     # Rounded, so that a difference of exactly the declared distance is within it.
@@ -609,10 +617,13 @@ def _pool(
         **dict.fromkeys(("of", "time_days", "romc", "romc_low", "romc_high"), NAN),
         "block": "pooled",
         "kind": kind,
-        "label": f"all of: {KINDS[kind]}",
+        "label": Message("arm.all_of", kind=term("kind", kind)),
         "outcome": ours["outcome"],
         "unit": ours["unit"],
-        "condition": "; ".join(sorted({str(e["condition"]) for e in own})),
+        "condition": Message(
+            "arm.conditions",
+            conditions=[phrase("condition", c) for c in sorted({str(e["condition"]) for e in own})],
+        ),
         "technique": kind,
         "n": float(n.sum()),
         "k": float(k),
@@ -623,17 +634,17 @@ def _pool(
         "df": float(k - 1),
         "ci_low": float(fit.ci_low),
         "ci_high": float(fit.ci_high),
-        "interval": f"95 %, {fit.ci_method}",
+        "interval": Message("interval.hartung_knapp_adhoc"),
         "pi_low": float(fit.pi_low),
         "pi_high": float(fit.pi_high),
         "like_baseline": "yes",
-        "note": f"REML; prediction interval: {fit.pi_method}; changes within arms, no contrasts",
+        "note": Message("beside.pooled"),
     }
     return _compare(ours, pooled)
 
 
-def explain_benchmark(benchmark: pd.DataFrame) -> list[str]:
-    """Say in sentences what the benchmark holds, and what it does not.
+def explain_benchmark(benchmark: pd.DataFrame) -> list[Message]:
+    """Say what the benchmark holds, and what it does not.
 
     Reads the table only (released or not), so that the page and the figure say the same.
     """
@@ -642,27 +653,15 @@ def explain_benchmark(benchmark: pd.DataFrame) -> list[str]:
     ours = benchmark[benchmark["block"] == "clinic"]
     out = []
     for reason in ours["why_not"].dropna():
-        out.append(f"No published arm can stand beside this clinic: {reason}.")
+        out += [Message("beside.cannot_stand", why=read(reason))]
     if not len(drawn) and not out:
-        out.append("No published arm of a like time, unit and condition was found.")
+        out.append(Message("beside.none_found"))
     if len(drawn):
         like = int((drawn["like_baseline"] == "yes").sum())
-        out.append(
-            f"{len(drawn)} published {_plural('arm', len(drawn))} of a like time "
-            f"{'stands' if len(drawn) == 1 else 'stand'} beside this clinic, {like} of them with "
-            "a like mean before treatment."
-        )
-    absent = [
-        KINDS[k] for k in ("waiting_list", "usual_care", "sham") if k not in set(drawn["kind"])
-    ]
+        out.append(Message("beside.stand", n=len(drawn), like=like))
+    absent = [k for k in ("waiting_list", "usual_care", "sham") if k not in set(drawn["kind"])]
     if absent and len(drawn):
-        out.append(f"There is none with {', none with '.join(absent)}.")
+        out.append(Message("beside.none_with", kinds=[term("kind", k) for k in absent]))
     if len(left):
-        out.append(
-            f"{len(left)} more {'is' if len(left) == 1 else 'are'} listed with the reason why not."
-        )
+        out.append(Message("beside.listed", n=len(left)))
     return out
-
-
-def _plural(word: str, n: int) -> str:
-    return word if n == 1 else f"{word}s"

@@ -34,12 +34,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import log_ndtr, ndtri, stdtrit
 
-from headway.outcomes.change.change import LEVEL, Statistic, t_interval, wilson
+from headway.messages import Message, join, phrase, say, speaking, term
+from headway.outcomes.change.change import LEVEL, Statistic, count_share, t_interval
 from headway.outcomes.change.windows import Comparison, pair_windows
 from headway.tables import conform, empty
 
@@ -57,16 +58,6 @@ MIN_SHARE = 0.5  # of the analysed people, so that those with an earlier window 
 POOL_FROM = 5  # below, arms stand singly (DESIGN, section 4)
 BASELINE_WITHIN = 5.0  # days per 28 between the clinic's and an arm's mean before
 _NAN = float("nan")
-_LABELS = {
-    "mee_chua": "regression to the mean, one window before (Mee-Chua)",
-    "cutoff": "regression to the mean, entry threshold",
-    "both_windows": "both windows before",
-    "both_windows_mu": "regression to the mean, both windows before",
-    "earlier": "the earlier window alone",
-    "arm": "published untreated arms",
-    "arms_pooled": "published untreated arms, mean",
-    "arms_new": "published untreated arms, another such group",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +67,7 @@ class Source:
     Attributes
     ----------
     source, label
-        Identifier (see the module) and words.
+        Identifier (see the module) and a message that names it.
     mu
         Assumed mean of the population people come from; NaN where none is assumed.
     change
@@ -86,7 +77,7 @@ class Source:
     difference, diff_ci_low, diff_ci_high
         change - expected.
     interval
-        Method of the interval of the difference.
+        Method of the interval of the difference, a message.
     beyond
         Whether that interval lies below 0.
     decides
@@ -135,18 +126,19 @@ class Verdict:
     kind
         `beyond`; `not_told_apart` (the interval of a deciding source reaches 0); `not_recorded`
         (all lie below 0, but the earlier window is missing); `no_data`.
-    sentence
-        One sentence with the range; only `beyond` holds the words "beyond what would be expected".
+    message
+        One sentence with the range, as a message (`headway.messages.say`); only that of `beyond`
+        holds the words "beyond what would be expected".
     change, low, high
         The clinic's change and the range of expected changes over all sources.
     further, not_further
-        Words for the deciding sources whose interval does and does not lie below 0.
+        The deciding sources whose intervals do and do not all lie below 0.
     missing
-        Words for the sources that are not available.
+        What is not available: `earlier_window`, `untreated_arms`.
     """
 
     kind: str
-    sentence: str
+    message: Message
     change: float
     low: float
     high: float
@@ -158,6 +150,12 @@ class Verdict:
     def beyond(self) -> bool:
         """Whether the change may be called beyond what would be expected."""
         return self.kind == "beyond"
+
+    @property
+    def sentence(self) -> str:
+        """The message in English."""
+        with speaking("en"):
+            return say(self.message)
 
 
 def regression_to_mean_cutoff(
@@ -328,7 +326,7 @@ def compare_before(
     ) -> Source:
         expected, low, high = _t(level - b, extra)
         difference, diff_low, diff_high = _t(y - level, extra)
-        method = "95 %, paired t" + (", with the retest's error" if extra else "")
+        method = Message("interval.paired_t_retest" if extra else "interval.paired_t")
         return Source(
             source,
             label,
@@ -346,22 +344,22 @@ def compare_before(
             note,
         )
 
-    same = "people with both windows before and the one after"
-    rows = [row("both_windows", middle, _LABELS["both_windows"], 0.0, decides, _NAN, same)]
+    same = Message("basis.same_people")
+    rows = [row("both_windows", middle, Message("source.both_windows"), 0.0, decides, _NAN, same)]
     for m in np.atleast_1d(np.asarray(mu, float)):
         rows.append(
             row(
                 "both_windows_mu",
                 m + slope * (middle - m),
-                f"{_LABELS['both_windows_mu']}, population mean of {m:g}",
+                Message("source.both_windows_mu_at", mu=m),
                 slope_se * abs(float(middle.mean()) - float(m)),
                 decides,
                 float(m),
-                f"retest correlation {retest:g} of untreated people; {same}",
+                join([Message("basis.retest", r=retest), same]),
             )
         )
-    note = f"shown only: too low for people who came because it got worse; {same}"
-    rows.append(row("earlier", e, _LABELS["earlier"], 0.0, False, _NAN, note))
+    note = join([Message("basis.too_low_if_worse"), same])
+    rows.append(row("earlier", e, Message("source.earlier"), 0.0, False, _NAN, note))
     return rows
 
 
@@ -397,21 +395,21 @@ def compare_regression(
         return []
     scan = mee_chua(x, y, mu)
     change, low, high = _t(y - x)
-    aside = "" if decides else "shown only: with both windows before, those decide; "
+    aside = None if decides else Message("basis.both_decide")
     rows = [
         Source(
             "mee_chua",
-            f"{_LABELS['mee_chua']}, population mean of {m:g}",
+            Message("source.mee_chua_at", mu=m),
             change,
             change - effect,
             effect,
             lower,
             upper,
-            "95 %, regression (t)",
+            Message("interval.regression_t"),
             scan.n,
             decides,
             float(m),
-            note=f"{aside}covers coming because it is bad, not because it got worse",
+            note=join([aside, Message("basis.covers_level")]),
         )
         for m, effect, lower, upper in zip(
             scan.mu.tolist(),
@@ -427,13 +425,13 @@ def compare_regression(
             rows.append(
                 Source(
                     "cutoff",
-                    f"{_LABELS['cutoff']} of {cutoff.days:g}, population mean of {m:g}",
+                    Message("source.cutoff_at", days=cutoff.days, mu=m),
                     change,
                     -drop,
                     change + drop,
                     low + drop,
                     high + drop,
-                    "95 %, t; the expected drop taken as known",
+                    Message("interval.t_expected_known"),
                     len(y),
                     True,
                     m,
@@ -490,7 +488,7 @@ def compare_arms(baseline: ArrayLike, post: ArrayLike, arms: pd.DataFrame) -> li
             difference,
             difference - half,
             difference + half,
-            "95 %, Welch, both standard errors",
+            Message("interval.welch_both"),
             n,
             decides,
             _NAN,
@@ -502,12 +500,12 @@ def compare_arms(baseline: ArrayLike, post: ArrayLike, arms: pd.DataFrame) -> li
     rows = [
         row(
             "arm",
-            f"published: {arm.label}",
+            Message("source.published", arm=arm.label),
             float(arm.change),
             float(arm.se) ** 2,
             max(float(arm.n) - 1, 1.0),
             k < POOL_FROM,
-            f"{arm.n:g} people" + (f"; {arm.note}" if getattr(arm, "note", "") else ""),
+            join([Message("basis.people", people=arm.n), getattr(arm, "note", None)]),
         )
         for arm in arms.itertuples(index=False)
     ]
@@ -518,11 +516,10 @@ def compare_arms(baseline: ArrayLike, post: ArrayLike, arms: pd.DataFrame) -> li
             arms["change"].to_numpy(float), arms["se"].to_numpy(float) ** 2, test="adhoc"
         )
         mean, variance, tau2 = float(fit.estimate), float(fit.se) ** 2, float(fit.tau2)
-        label = f"{_LABELS['arms_pooled']} of {k}"
-        rows.append(row("arms_pooled", label, mean, variance, k - 1, False, "shown only"))
+        label, note = Message("source.pooled_of", k=k), Message("basis.shown_only")
+        rows.append(row("arms_pooled", label, mean, variance, k - 1, False, note))
         if k >= POOL_FROM:
-            label = f"{_LABELS['arms_new']} ({k} arms)"
-            note = "the interval holds the spread between arms"
+            label, note = Message("source.new_of", k=k), Message("basis.spread")
             rows.append(row("arms_new", label, mean, variance + tau2, k - 1, True, note))
     return rows
 
@@ -585,13 +582,13 @@ def select_arms(
         {
             "trial": late["trial"],
             "arm": late["arm"],
-            "label": late["trial"].astype("str") + ", " + late["arm"].astype("str"),
+            "label": [name_arm(*names) for names in zip(late["trial"], late["arm"], strict=True)],
             "change": late["mean"].where(printed, late["mean"] - before),
             "se": late["sd"].where(printed, made) / np.sqrt(late["n"]),
             "n": late["n"],
             "baseline": before,
             "time_days": late["time_days"],
-            "note": np.where(printed, "", f"from two means, correlation {retest:g} assumed"),
+            "note": np.where(printed, "", Message("basis.two_means", r=retest)),
             "order": (~printed).astype(int),
             "distance": (late["time_days"] - time_days).abs(),
         }
@@ -599,6 +596,11 @@ def select_arms(
     out = out[(out["se"] > 0) & (out["n"] > 1)].dropna(subset=["change", "se", "n", "baseline"])
     out = out.sort_values(["trial", "arm", "order", "distance"], kind="stable")
     return out.drop_duplicates(["trial", "arm"])[columns].reset_index(drop=True)
+
+
+def name_arm(trial: Any, arm: Any) -> Message:
+    """Name an arm by its trial and the source's own words."""
+    return Message("arm.of_trial", trial=str(trial), arm=phrase("arm", arm))
 
 
 def list_sources(
@@ -655,7 +657,7 @@ def list_sources(
 
 
 def judge(sources: Sequence[Source]) -> Verdict:
-    """Say whether the change goes beyond what would be expected, in one sentence.
+    """Say whether the change goes beyond what would be expected.
 
     Parameters
     ----------
@@ -668,81 +670,55 @@ def judge(sources: Sequence[Source]) -> Verdict:
     """
     deciding = [s for s in sources if s.decides]
     if not deciding:
-        text = "Too few people have records before and after to say what would be expected."
-        return Verdict("no_data", text, _NAN, _NAN, _NAN, (), (), ())
+        return Verdict("no_data", Message("verdict.no_data"), _NAN, _NAN, _NAN, (), (), ())
     change = next((s.change for s in sources if s.source == "mee_chua"), deciding[0].change)
     expected = [s.expected for s in sources if not np.isnan(s.expected)]
     low, high = (min(expected), max(expected)) if expected else (_NAN, _NAN)
     kinds = list(dict.fromkeys(s.source for s in deciding))
-    failed = [k for k in kinds if not all(s.beyond for s in deciding if s.source == k)]
-    further = tuple(_words(k, deciding) for k in kinds if k not in failed)
-    not_further = tuple(_words(k, deciding) for k in failed)
+    not_further = [k for k in kinds if not all(s.beyond for s in deciding if s.source == k)]
+    further = [k for k in kinds if k not in not_further]
     missing = []
     if "both_windows" not in kinds:
-        missing.append("a window before the baseline")
+        missing.append("earlier_window")
     if not any(s.source == "arm" for s in sources):
-        missing.append("published untreated arms like this clinic")
-    start = (
-        f"Headache days per 28 changed by {_signed(change)}, and {_signed(high)} to "
-        f"{_signed(low)} would be expected without treatment"
-    )
-    lack = f"; not available: {', '.join(missing)}" if missing else ""
-    if failed:
-        kind = "not_told_apart"
-        text = (
-            f"{start}: the change cannot be told from the expected by {_join(not_further)}"
-            + (f", and goes further by {_join(further)}" if further else "")
-            + f"{lack}."
-        )
+        missing.append("untreated_arms")
+    places: dict[str, Any] = {"change": change, "low": low, "high": high, "lacking": ""}
+    if missing:
+        lacking = [term("lacking", m) for m in missing]
+        places["lacking"] = Message("verdict.lacking", missing=lacking)
+    places["sources"] = [_name(k, deciding) for k in not_further or further]
+    if not_further:
+        kind, others = "not_told_apart", [_name(k, deciding) for k in further]
+        places["further"] = Message("verdict.and_further", sources=others) if others else ""
+        message = Message("verdict.not_told_apart", **places)
     elif "both_windows" in kinds:
         kind = "beyond"
-        text = (
-            f"{start}: the change is beyond what would be expected by every source that "
-            f"counts here ({_join(further)}){_aside(sources)}{lack}."
-        )
+        message = Message("verdict.beyond", aside=_name_unsure(sources), **places)
     else:
-        kind = "not_recorded"
-        gaps = [s.difference for s in deciding]
-        least, most = _signed(max(gaps)), _signed(min(gaps))
-        text = (
-            f"{start}: the change goes further than expected by {_join(further)}, by {least} to "
-            f"{most} instead of {_signed(change)}, but these records cannot show whether people "
-            f"came because it had just got worse{lack}."
-        )
-    return Verdict(kind, text, change, low, high, further, not_further, tuple(missing))
-
-
-def _aside(sources: Sequence[Source]) -> str:
-    """Say where the weaker answer from one window alone is less sure."""
-    unsure = [s.mu for s in sources if s.source == "mee_chua" and not s.decides and not s.beyond]
-    if not unsure:
-        return ""
-    means = ", ".join(f"{m:g}" for m in unsure)
-    return f"; from the last window alone it could not be told at a population mean of {means}"
-
-
-def _words(kind: str, rows: Sequence[Source]) -> str:
-    own = [s for s in rows if s.source == kind]
-    means = [s.mu for s in own if not np.isnan(s.mu)]
-    held = [s.mu for s in own if s.beyond]
-    text = _LABELS[kind]
-    if not means:
-        return text
-    if len(held) in (0, len(means)):
-        return f"{text} (population means of {min(means):g} to {max(means):g})"
-    return (
-        f"{text} (population means of {min(means):g} to {max(means):g}; "
-        f"at {', '.join(f'{m:g}' for m in held)} it goes further)"
+        kind, gaps = "not_recorded", [s.difference for s in deciding]
+        message = Message("verdict.not_recorded", least=max(gaps), most=min(gaps), **places)
+    return Verdict(
+        kind, message, change, low, high, tuple(further), tuple(not_further), tuple(missing)
     )
 
 
-def _join(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+def _name_unsure(sources: Sequence[Source]) -> str:
+    """Say where the weaker answer from one window alone is less sure; empty where it is not."""
+    unsure = [s.mu for s in sources if s.source == "mee_chua" and not s.decides and not s.beyond]
+    return Message("verdict.less_sure", means=unsure) if unsure else ""
 
 
-def _signed(value: float) -> str:
-    text = f"{value:.1f}"
-    return "0.0" if float(text) == 0 else text.replace("-", "−") if value < 0 else f"+{text}"
+def _name(kind: str, rows: Sequence[Source]) -> str:
+    """Name a kind of source, with the population means that were assumed."""
+    own = [s for s in rows if s.source == kind and not np.isnan(s.mu)]
+    if not own:
+        return term("source", kind)
+    held = [s.mu for s in own if s.beyond]
+    means = [s.mu for s in own]
+    places: dict[str, Any] = {"source": term("source", kind), "low": min(means), "high": max(means)}
+    if len(held) in (0, len(own)):
+        return Message("source.with_means", **places)
+    return Message("source.with_means_held", held=held, **places)
 
 
 def check_oldham(pre: ArrayLike, post: ArrayLike) -> Statistic:
@@ -753,23 +729,21 @@ def check_oldham(pre: ArrayLike, post: ArrayLike) -> Statistic:
     """
     x, y = np.asarray(pre, float), np.asarray(post, float)
     n = len(x)
-    label = "correlation of change with the mean of before and after (Oldham)"
     change, middle = y - x, (x + y) / 2
     if n < 4 or np.ptp(change) == 0 or np.ptp(middle) == 0:
-        return Statistic("oldham", label, _NAN, n, unit="correlation")
+        return Statistic("oldham", _NAN, n, unit="correlation")
     r = float(np.corrcoef(change, middle)[0, 1])
     half = float(ndtri(0.5 + LEVEL / 2)) / np.sqrt(n - 3)
     low, high = np.tanh(np.arctanh(np.clip(r, -1 + 1e-15, 1 - 1e-15)) + np.array([-half, half]))
     return Statistic(
         "oldham",
-        label,
         r,
         n,
         float(low),
         float(high),
-        "95 %, Fisher z",
+        Message("interval.fisher_z"),
         unit="correlation",
-        note="negative: those with more headache days improved more, beyond arithmetic",
+        note=Message("remark.below_0_beyond_arithmetic"),
     )
 
 
@@ -778,13 +752,12 @@ def check_trend(earlier: ArrayLike, baseline: ArrayLike) -> Statistic:
     d = np.asarray(baseline, float) - np.asarray(earlier, float)
     return Statistic(
         "baseline_trend",
-        "change before treatment started (last window − earlier window)",
         float(d.mean()) if len(d) else _NAN,
         len(d),
         *t_interval(d),
-        interval="95 %, t",
-        unit="headache days per 28",
-        note="above 0: people came when it had got worse, and some of that goes away by itself",
+        interval=Message("interval.t"),
+        unit="days_per_28",
+        note=Message("remark.above_0_came_worse"),
     )
 
 
@@ -915,20 +888,8 @@ def build_checks(windows: pd.DataFrame, comparison: Comparison, outcome: str) ->
         found.append(("frequency", check_oldham(paired["baseline"], paired["post"])))
     if comparison.mean_of_two_baselines and len(pairs):
         one, n = int((pairs["n_pre"] == 1).sum()), len(pairs)
-        low, high = wilson(one, n)
-        share = Statistic(
-            "one_window_before",
-            "people whose value before is one window, not the mean of two",
-            100 * one / n,
-            n,
-            100 * float(low),
-            100 * float(high),
-            "95 %, Wilson",
-            float(one),
-            "percent",
-            "one window alone holds more of the chance that brings people than the mean of two",
-        )
-        found.append((outcome, share))
+        note = Message("remark.one_window_holds_chance")
+        found.append((outcome, count_share("one_window_before", one, n, note)))
     if not found:
         return empty("checks")
     rows = [

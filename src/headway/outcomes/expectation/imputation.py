@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import ndtri, stdtrit
 
+from headway.outcomes.change.cohort import BEFORE, WINDOW
+
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
@@ -443,9 +445,9 @@ def add_auxiliaries(
         & ~windows["window"].isin([comparison.pre, comparison.post])
     ]
     for window, rows in own.groupby("window", sort=True):
-        out[f"window {window}"] = rows.set_index("patient_id")["value"].reindex(out.index)
+        out[f"{WINDOW}{window}"] = rows.set_index("patient_id")["value"].reindex(out.index)
     for name in characteristics.columns:
-        if name != f"{outcome} before" and characteristics[name].dtype.kind in "fiu":
+        if name != f"{outcome}{BEFORE}" and characteristics[name].dtype.kind in "fiu":
             out[str(name)] = characteristics[name].reindex(out.index)
     return out.astype("float64")
 

@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from headway.messages import Message, phrase
 from headway.outcomes.change.change import t_interval
 from headway.outcomes.change.windows import (
     DAYS_PER_WINDOW,
     Comparison,
     build_diary_windows,
+    name_visit,
     window_length,
 )
 from headway.outcomes.expectation import imputation
@@ -35,16 +37,13 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 AXES = ("window", "value", "completeness", "headache_day", "before", "lost")
-SCALED, COUNTED = "scaled to 28 days", "days counted, not scaled"
-PAIRS = "complete pairs only"
-CARRIED = "baseline carried forward"
-IMPUTED = "multiple imputation"
-WORST = "worst bound"
-WORST_NOTE = (
-    "where a window is not complete, its unknown days were free before and headache days after"
-)
-AS_RECORDED = "as recorded"
-ONE, TWO = "last window alone", "mean of two windows"
+SCALED, COUNTED = "scaled", "counted"
+PAIRS = "complete_pairs"
+CARRIED = "baseline_carried_forward"
+IMPUTED = "multiple_imputation"
+WORST = "worst_bound"
+AS_RECORDED = "as_recorded"
+ONE, TWO = "last_window", "mean_of_two"
 
 
 def vary_diary(
@@ -178,7 +177,9 @@ def build_specifications(
                             "completeness": _say_rule(clinic, pair, least)
                             if varied
                             else AS_RECORDED,
-                            "headache_day": f"from {hours:g} hours on" if varied else AS_RECORDED,
+                            "headache_day": Message("choice.from_hours", hours=hours)
+                            if varied
+                            else AS_RECORDED,
                             "before": TWO if two else ONE,
                         }
                         people = None
@@ -190,7 +191,7 @@ def build_specifications(
                         for lost, result in _handle(sides, people, extremes[hours], clinic):
                             rows.append({**choice, "lost": lost, **result})
     out = pd.DataFrame(rows).assign(of=float(len(starters)), redacted=False)
-    out["unit"] = "headache days per 28" if outcome == "frequency" else "points"
+    out["unit"] = "days_per_28" if outcome == "frequency" else "points"
     out["specification"] = np.arange(1, len(out) + 1)
     out["declared"] = out["specification"] == 1
     return conform("specifications", out)
@@ -244,17 +245,16 @@ def _say_rule(clinic: Clinic, comparison: Comparison, least: int | None) -> str:
     if least is None:
         days = {clinic.windows.days_needed(w) for w in (comparison.pre, comparison.post)}
     if len(days) > 1:
-        return "each window's own rule"
+        return "own_rule"
     (one,) = days
-    return f"at least {one} day{'' if one == 1 else 's'}"
+    return Message("choice.at_least", n=one)
 
 
 def _name(clinic: Clinic, comparison: Comparison, window: str) -> str:
     if comparison.source == "visit":
-        day = clinic.windows.visit_recall.target_day
-        return {"last_visit": "asked at the last visit"}.get(window, f"asked near day {day}")
+        return name_visit(clinic, window)
     named = clinic.windows.named
-    return (window in named and named[window].label) or window
+    return phrase("window", (window in named and named[window].label) or window)
 
 
 def _extremes(
@@ -313,13 +313,13 @@ def _handle(
                 "estimate": pooled.estimate,
                 "ci_low": pooled.ci_low,
                 "ci_high": pooled.ci_high,
-                "interval": "95 %, t, Rubin's rules",
+                "interval": Message("interval.t_rubin"),
                 "n": float(len(people)),
             }
             out.append((IMPUTED, result))
     if extremes is not None:
         worst = sides["post"].fillna(extremes["post"]) - sides["pre"].fillna(extremes["pre"])
-        out.append((WORST, {**_summary(worst.to_numpy()), "note": WORST_NOTE}))
+        out.append((WORST, {**_summary(worst.to_numpy()), "note": Message("assumed.worst")}))
     return out
 
 
@@ -331,6 +331,6 @@ def _summary(change: Array) -> dict[str, object]:
         "estimate": float(ordered.mean()) if len(ordered) else float("nan"),
         "ci_low": low,
         "ci_high": high,
-        "interval": "95 %, t",
+        "interval": Message("interval.t"),
         "n": float(len(ordered)),
     }

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from headway.messages import Message, join, term
 from headway.outcomes.change.change import t_interval
+from headway.outcomes.change.cohort import name_characteristic
 from headway.outcomes.change.missingness import bound_change
 from headway.outcomes.expectation import imputation, longitudinal
 from headway.tables import conform, empty
@@ -22,14 +24,13 @@ if TYPE_CHECKING:
     from headway.config.clinic import Clinic
     from headway.outcomes.change.windows import Comparison
 
-DAYS = "headache days per 28"
+DAYS = "days_per_28"
 _NAN = float("nan")
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
     id: str
-    label: str
     estimate: float = _NAN
     ci_low: float = _NAN
     ci_high: float = _NAN
@@ -82,8 +83,7 @@ def build_sensitivity(
     rows += _bounds(windows, starters, comparison, clinic, unit) if outcome == "frequency" else []
     limit = clinic.sensitivity.max_people
     if len(starters) > limit:
-        why = f"not done: more than {limit} people (sensitivity.max_people)"
-        rows += [_Row("models", "imputation, tipping point, models, other ways to count", note=why)]
+        rows += [_Row("models", note=Message("assumed.too_many_people", limit=limit))]
     else:
         people = imputation.add_auxiliaries(sides, windows, comparison, outcome, characteristics)
         rows += _imputed(people, outcome, comparison, clinic, unit)
@@ -94,7 +94,11 @@ def build_sensitivity(
         rows += _mixed(stacked, unit)
     rows += _clustered(sides, therapists, unit)
     table = pd.DataFrame(
-        [{f: getattr(r, f) for f in _Row.__dataclass_fields__} for r in rows]
+        [
+            {f: getattr(r, f) for f in _Row.__dataclass_fields__}
+            | {"label": term("analysis", r.id)}
+            for r in rows
+        ]
     ).assign(of=float(len(starters)), redacted=False)
     return conform("sensitivity", table)
 
@@ -109,25 +113,26 @@ def _simple(sides: pd.DataFrame, unit: str) -> list[_Row]:
     return [
         _Row(
             "complete_pairs",
-            "people with both windows complete (the declared analysis)",
             float(pairs.mean()) if len(pairs) else _NAN,
             *t_interval(pairs),
-            "95 %, t",
+            Message("interval.t"),
             float(len(pairs)),
             unit,
-            "the lost are taken to have changed like the others",
+            Message("assumed.lost_like_others"),
         ),
         _Row(
             "baseline_carried_forward",
-            "the lost counted with no change",
             float(carried.mean()) if len(carried) else _NAN,
             *t_interval(carried),
-            "95 %, t",
+            Message("interval.t"),
             float(len(carried)),
             unit,
-            "everyone with a complete window before; a reference, too sure of itself, since it "
-            "takes the lost as known"
-            + (f"; {unknown} without one are not in it" if unknown else ""),
+            join(
+                [
+                    Message("assumed.no_change_of_lost"),
+                    Message("assumed.without_one", n=unknown) if unknown else None,
+                ]
+            ),
         ),
     ]
 
@@ -142,12 +147,11 @@ def _bounds(
     found = bound_change(windows, starters, comparison, clinic)
     if found is None:
         return []
-    note = "no assumption: every unknown day, and the lost, range from all free to all headache"
+    note = Message("assumed.nothing")
     return [
-        _Row(f"bound_{side}", f"{side}est mean change that the records allow", value, n=found.n,
-             unit=unit, note=note)
+        _Row(f"bound_{side}", value, n=found.n, unit=unit, note=note)
         for side, value in (("low", found.low), ("high", found.high))
-    ]  # fmt: skip
+    ]
 
 
 def _imputed(
@@ -158,117 +162,108 @@ def _imputed(
     unit: str,
 ) -> list[_Row]:
     """Impute the lost, and ask how much worse than that they would have to be."""
-    label = "the lost imputed from what is known of them"
     if outcome in ("intensity", "duration") and comparison.source == "diary":
-        why = f"not done: {outcome} does not exist for people without a headache day in the window"
-        return [_Row("multiple_imputation", label, unit=unit, note=why)]
+        why = Message("assumed.does_not_exist", outcome=term("outcome", outcome))
+        return [_Row("multiple_imputation", unit=unit, note=why)]
     rule = clinic.sensitivity
     imputed = imputation.impute_change(
         people, imputations=rule.imputations, seed=rule.seed, cycles=rule.cycles
     )
     if imputed is None:
-        why = f"not done: fewer than {imputation.MIN_PAIRS} people with both values"
-        return [_Row("multiple_imputation", label, unit=unit, note=why)]
+        why = Message("assumed.too_few_pairs", least=imputation.MIN_PAIRS)
+        return [_Row("multiple_imputation", unit=unit, note=why)]
     pooled = imputation.pool_change(imputed)
-    n, lost = float(len(people)), int(imputed.lost.sum())
+    n = float(len(people))
     gaps = int(people[["pre", "post"]].isna().any(axis=1).sum())
-    aux = [p for p in imputed.predictors if p not in ("pre", "post")]
-    note = (
-        f"multiple imputation by chained equations, {pooled.imputations} sets, for {gaps} people; "
-        "holds if what is missing depends on what is known; predictors: values before and after"
-        + "".join(f", {name}" for name in aux)
+    known = [name_characteristic(p) for p in imputed.predictors if p not in ("pre", "post")]
+    note = join(
+        [
+            Message("assumed.imputed", sets=pooled.imputations, n=gaps),
+            Message("assumed.missing_at_random"),
+            Message("assumed.predictors_and", names=known)
+            if known
+            else Message("assumed.predictors"),
+        ]
     )
     rows = [
-        _Row("multiple_imputation", label, pooled.estimate, pooled.ci_low, pooled.ci_high,
-             "95 %, t, Rubin's rules", n, unit, note),
-        _Row("missing_information", "fraction of missing information", 100 * pooled.fmi, n=n,
-             unit="percent", note="share of the uncertainty that comes from what is missing"),
+        _Row("multiple_imputation", pooled.estimate, pooled.ci_low, pooled.ci_high,
+             Message("interval.t_rubin"), n, unit, note),
+        _Row("missing_information", 100 * pooled.fmi, n=n, unit="percent",
+             note=Message("assumed.share_of_uncertainty")),
     ]  # fmt: skip
-    low, high = imputation.SCALES.get(outcome, (0.0, float("inf")))
+    return rows + _tip(imputed, n, unit, *imputation.SCALES.get(outcome, (0.0, float("inf"))))
+
+
+def _tip(imputed: imputation.Imputed, n: float, unit: str, low: float, high: float) -> list[_Row]:
+    """Ask how much worse than imputed the lost would have to be; nothing on an endless scale."""
     if not np.isfinite(high):
-        return rows
+        return []
+    lost = int(imputed.lost.sum())
     if not lost:
-        why = "nobody was lost after: nothing to tip"
-        return [*rows, _Row("tipping_mean", _TIP["tipping_mean"], n=n, unit=unit, note=why)]
+        return [_Row("tipping_mean", n=n, unit=unit, note=Message("assumed.nobody_lost"))]
     tipping = imputation.tip(imputed, low, high)
     way = "worse" if tipping.direction == 1 else "better"
     end = high if tipping.direction == 1 else low
-    for id, value, target in (
-        ("tipping_mean", tipping.delta_mean, "the mean change is 0"),
-        ("tipping_ci", tipping.delta_ci, "its interval touches 0"),
+    rows = []
+    for id, value, target, impossible in (
+        ("tipping_mean", tipping.delta_mean, "assumed.mean_is_0", "assumed.impossible"),
+        ("tipping_ci", tipping.delta_ci, "assumed.interval_touches_0", "assumed.impossible_ci"),
     ):
         if np.isnan(value):
-            note = (
-                f"impossible: even with {end:g} for each of the {lost} lost the mean change would "
-                f"be {tipping.farthest:.1f}"
-                + (" and its interval exclude 0" if id == "tipping_ci" else "")
-            )
+            note = Message(impossible, n=lost, end=end, value=round(tipping.farthest, 1))
         elif value == 0:
-            note = f"{target} as it is, without any shift"
+            note = Message("assumed.as_it_is", target=Message(target))
         else:
-            note = (
-                f"the {lost} lost would have to be {value:.1f} {way} after than imputed "
-                f"(kept within {low:g} to {high:g}) until {target}"
+            note = Message(
+                "assumed.until",
+                n=lost,
+                value=round(value, 1),
+                way=term("assumed", way),
+                low=low,
+                high=high,
+                target=Message(target),
             )
-        rows.append(_Row(id, _TIP[id], value, n=n, unit=f"{unit}, {way} than imputed", note=note))
+        rows.append(_Row(id, value, n=n, unit=f"{unit}_{way}_than_imputed", note=note))
     return rows
-
-
-_TIP = {
-    "tipping_mean": "how far off the lost must be for a mean change of 0",
-    "tipping_ci": "how far off the lost must be for the interval to touch 0",
-}
 
 
 def _equations(stacked: pd.DataFrame, comparison: Comparison) -> list[_Row]:
     """Fit all windows by estimating equations: binomial, and Poisson for comparison."""
     rows = []
-    for family, name, ratio in (
-        ("binomial", "binomial", "odds ratio"),
-        ("poisson", "Poisson", "rate ratio"),
-    ):
+    for family, ratio in (("binomial", "odds_ratio"), ("poisson", "rate_ratio")):
         fit = longitudinal.estimate_change(stacked, family)  # type: ignore[arg-type]
-        label = f"all windows, {name} model of days"
+        id = f"gee_{family}"
         if fit is None:
-            why = "not done: too few people, or no solution"
-            rows.append(_Row(f"gee_{family}", label, unit=DAYS, note=why))
+            rows.append(_Row(id, unit=DAYS, note=Message("assumed.no_solution")))
             continue
-        note = (
-            f"GEE, after v before, {fit.rows} windows, exchangeable within people "
-            f"(correlation {fit.correlation:.2f}); complete or not, each with its days observed"
-        )
-        robust, corrected = "95 %, Wald, robust", "95 %, t, robust, Mancl-DeRouen"
+        note = Message("assumed.equations", n=fit.rows, r=round(fit.correlation, 2))
+        robust, corrected = Message("interval.wald_robust"), Message("interval.t_robust")
         n = float(fit.people)
         rows += [
-            _Row(f"gee_{family}", label, fit.days, *fit.days_robust, robust, n, DAYS, note),
-            _Row(f"gee_{family}_corrected", f"{label}, corrected for few people", fit.days,
-                 *fit.days_corrected, corrected, n, DAYS, note),
-            _Row(f"gee_{family}_ratio", f"{label}: {ratio}", fit.ratio, *fit.ratio_robust,
-                 robust, n, ratio, note),
-            _Row(f"gee_{family}_ratio_corrected", f"{label}: {ratio}, corrected for few people",
-                 fit.ratio, *fit.ratio_corrected, corrected, n, ratio, note),
+            _Row(id, fit.days, *fit.days_robust, robust, n, DAYS, note),
+            _Row(f"{id}_corrected", fit.days, *fit.days_corrected, corrected, n, DAYS, note),
+            _Row(f"{id}_ratio", fit.ratio, *fit.ratio_robust, robust, n, ratio, note),
+            _Row(f"{id}_ratio_corrected", fit.ratio, *fit.ratio_corrected, corrected, n, ratio,
+                 note),
         ]  # fmt: skip
     return rows
 
 
 def _mixed(stacked: pd.DataFrame, unit: str) -> list[_Row]:
     fit = longitudinal.fit_mixed(stacked)
-    label = "all complete windows, linear mixed model"
     if fit is None:
-        return [_Row("mixed_model", label, unit=unit, note="not done: too few people, or no fit")]
-    note = (
-        f"intercept per person (SD {fit.between:.1f}, within {fit.within:.1f}), REML, "
-        f"{fit.rows} windows"
+        return [_Row("mixed_model", unit=unit, note=Message("assumed.no_fit"))]
+    note = Message(
+        "assumed.intercepts", between=round(fit.between, 1), within=round(fit.within, 1), n=fit.rows
     )
-    return [_Row("mixed_model", label, fit.estimate, fit.ci_low, fit.ci_high, "95 %, Wald",
+    return [_Row("mixed_model", fit.estimate, fit.ci_low, fit.ci_high, Message("interval.wald"),
                  float(fit.people), unit, note)]  # fmt: skip
 
 
 def _clustered(sides: pd.DataFrame, therapists: pd.Series | None, unit: str) -> list[_Row]:
-    label = "complete pairs, people of one therapist taken as alike"
     if therapists is None:
-        why = "not done: one therapist only, or therapists are not recorded"
-        return [_Row("clustered_by_therapist", label, unit=unit, note=why)]
+        why = Message("assumed.one_therapist")
+        return [_Row("clustered_by_therapist", unit=unit, note=why)]
     change = sides["post"] - sides["pre"]
     who = therapists.reindex(sides.index)
     known = change.notna() & who.notna() & (who != "several")
@@ -277,16 +272,15 @@ def _clustered(sides: pd.DataFrame, therapists: pd.Series | None, unit: str) -> 
         change[known].to_numpy()[ordered], who[known].to_numpy()[ordered]
     )
     if fit is None:
-        found = int(who[known].nunique())
-        why = (
-            f"not done: {found} therapists; with fewer than {longitudinal.MIN_CLUSTERS} the "
-            "spread between them cannot be told"
-        )
-        return [_Row("clustered_by_therapist", label, unit=unit, note=why)]
+        found, least = int(who[known].nunique()), longitudinal.MIN_CLUSTERS
+        why = Message("assumed.few_therapists", n=found, least=least)
+        return [_Row("clustered_by_therapist", unit=unit, note=why)]
     left = int(change.notna().sum()) - fit.n
-    note = f"{fit.clusters} therapists" + (
-        f"; {left} people with several or none on record left out" if left else ""
+    note = join(
+        [
+            Message("assumed.therapists", n=fit.clusters),
+            Message("assumed.several_or_none", n=left) if left else None,
+        ]
     )
-    interval = "95 %, t, cluster-robust (CR1)"
-    return [_Row("clustered_by_therapist", label, fit.estimate, fit.ci_low, fit.ci_high,
-                 interval, float(fit.n), unit, note)]  # fmt: skip
+    return [_Row("clustered_by_therapist", fit.estimate, fit.ci_low, fit.ci_high,
+                 Message("interval.t_cluster"), float(fit.n), unit, note)]  # fmt: skip

@@ -21,6 +21,7 @@ from scipy.special import stdtrit
 from scipy.stats import binom, fisher_exact
 
 from headway.errors import Problem
+from headway.messages import Message, join, term
 from headway.outcomes.change.attrition import COMPLETE_FROM, compare_sources
 from headway.outcomes.change.windows import (
     DAYS_PER_WINDOW,
@@ -42,12 +43,7 @@ if TYPE_CHECKING:
 
 NAN = float("nan")
 MIN_PEOPLE = 5  # fewer people with a sign are typing errors, not a way of recording
-LABELS = {
-    "zero_coded_missing": "zeros that stand for missing values",
-    "unit_mix": "two scales of intensity in one column",
-    "mnar_diary": "diary entries rather on headache days",
-    "dropout_if_not_better": "people who left because they were not better",
-}
+IDS = ("zero_coded_missing", "unit_mix", "mnar_diary", "dropout_if_not_better")
 # Answers: 0 among those without a sign of a visit or of a diary.
 ZEROS_WITHOUT = 0.5  # at least this share of them is 0
 CHANCE_OF_ZEROS = 1e-4
@@ -73,16 +69,16 @@ class Trap:
     Attributes
     ----------
     id
-        One of `LABELS`.
+        One of `IDS`.
     flagged
         Whether the rule holds. False where the trap cannot be seen.
     n, of
         People the finding stands on, and out of how many; NaN where the trap cannot be seen.
     detail
-        What was found; it holds no count of people, so that `n` and `of` are all that disclosure
-        control has to look at.
+        What was found, as messages; they hold no count of people, so that `n` and `of` are all
+        that disclosure control has to look at.
     note
-        The rule, or what would be needed to see the trap.
+        The rule, or what would be needed to see the trap, as a message.
     """
 
     id: str
@@ -98,8 +94,8 @@ class Trap:
         return not np.isnan(self.n)
 
 
-def _unseen(id: str, needs: str) -> Trap:
-    return Trap(id, False, NAN, NAN, "", f"cannot be seen: {needs}")
+def _unseen(id: str, why: Message) -> Trap:
+    return Trap(id, False, NAN, NAN, "", why)
 
 
 # --- zeros that stand for missing values ---------------------------------------------------------
@@ -131,17 +127,17 @@ def find_zero_answers(
     Returns
     -------
     flag, zeros, answers, sign
-        `zeros` are those without the sign if the rule holds, else all zeros; `sign` says what is
-        missing beside them.
+        `zeros` are those without the sign if the rule holds, else all zeros; `sign` is what is
+        missing beside them: `visit` or `entry`.
     """
     said = answers.dropna()
     zero = (said == 0).to_numpy()
     signs: list[tuple[str, Bools]] = []
     if visited is not None:
-        signs.append(("a visit", visited.reindex(said.index).fillna(False).to_numpy(dtype=bool)))
+        signs.append(("visit", visited.reindex(said.index).fillna(False).to_numpy(dtype=bool)))
     if len(observed):
         entries = observed.reindex(said.index).fillna(0.0).to_numpy(dtype=float)
-        signs.append(("a diary entry in those days", entries > 0))
+        signs.append(("entry", entries > 0))
     for name, sign in signs:
         bare, others = int((zero & ~sign).sum()), int((zero & sign).sum())
         n_bare, n_others = int((~sign).sum()), int(sign.sum())
@@ -231,43 +227,41 @@ def find_zero_coded(
             & ~windows["window"].isin(["earlier", "baseline"])
         ]
         if not len(given):
-            return _unseen(id, "nothing is recorded after treatment started")
+            return _unseen(id, Message("trap.nothing_after"))
         zeros = given.loc[given["value"] == 0, "patient_id"].nunique()
         return Trap(
             id,
             False,
             float(zeros),
             float(given["patient_id"].nunique()),
-            "the zeros of later columns do not stand where other columns are blank",
-            "rule: held when the file was read, which is refused otherwise; zeros that clinic.yaml "
-            "declares missing are none",
+            Message("trap.zeros_apart"),
+            Message("trap.held_when_read"),
         )
-    note = (
-        "rules: later answers of 0 without a visit or a diary entry beside them (Fisher's exact "
-        "test, p < 0.0001) or far more of them than of 1 to 3 days; diaries that end in "
-        "headache-free days which half as much headache as before would not leave (p < 0.001)"
-    )
     n, of, signs = 0, 0, []
     if len(said):
         beside = _stand_beside_visit(sessions, clinic)
         flag, zeros, answered, sign = find_zero_answers(said, diary, beside)
         if flag:
-            signs.append(f"later answers of 0 stand without {sign} beside them")
+            signs.append(
+                Message(
+                    "trap.zeros_without_visit" if sign == "visit" else "trap.zeros_without_entry"
+                )
+            )
         else:
             flag, zeros, answered = find_zero_spike(said)
             if flag:
-                signs.append("far more later answers are 0 than 1 to 3")
+                signs.append(Message("trap.far_more_zeros"))
         n, of = zeros, answered
     if len(runs):
         flag, filled, diaries = find_free_runs(runs)
         if flag:
-            signs.append("diaries end in headache-free days as if they had been filled up")
+            signs.append(Message("trap.filled_up"))
             if filled > n or len(signs) == 1:
                 n, of = filled, diaries
         elif not len(said):
             n, of = filled, diaries
-    found = "; ".join(signs) or "zeros stand where zeros are to be expected"
-    return Trap(id, bool(signs), float(n), float(of), found, note)
+    found = join(signs or [Message("trap.zeros_expected")])
+    return Trap(id, bool(signs), float(n), float(of), found, Message("trap.rules_of_zeros"))
 
 
 def _stand_beside_visit(sessions: pd.DataFrame, clinic: Clinic) -> pd.Series | None:
@@ -307,7 +301,7 @@ def find_unit_mix(scores: pd.DataFrame, outside: int) -> Trap:
     """
     id = "unit_mix"
     if not len(scores) or not (scores["known"].sum() + outside):
-        return _unseen(id, "no intensities are recorded in a diary")
+        return _unseen(id, Message("trap.no_intensities"))
     days = scores["headache_days"].to_numpy(dtype=float)
     known = scores["known"].to_numpy(dtype=float)
     highest = scores["highest"].to_numpy(dtype=float)
@@ -325,16 +319,12 @@ def find_unit_mix(scores: pd.DataFrame, outside: int) -> Trap:
     n = max(explained, small)
     flagged = n >= MIN_PEOPLE and n >= SHARE_ON_OTHER_SCALE * max(of, 1)
     if not flagged:
-        detail = "intensities are on one scale"
+        detail = Message("trap.one_scale")
     elif explained >= small:
-        detail = "at least half of these people's intensities are above the scale's end"
+        detail = Message("trap.above_the_end")
     else:
-        detail = "none of these people's intensities is above a tenth of the scale"
-    note = (
-        "rule: at least 5 people and 5 % of those with five headache days, half of whose "
-        "intensities are out of range or none of them above 1 of 10"
-    )
-    return Trap(id, flagged, float(n), float(of), detail, note)
+        detail = Message("trap.below_a_tenth")
+    return Trap(id, flagged, float(n), float(of), detail, Message("trap.rule_of_scales"))
 
 
 # --- entries rather on headache days -------------------------------------------------------------
@@ -347,9 +337,10 @@ def find_chosen_days(windows: pd.DataFrame, clinic: Clinic, starters: pd.Index) 
     that a clinic whose diary is kept on any day is flagged in about 1 %.
     """
     id = "mnar_diary"
-    found: list[tuple[str, float, float, float, float, int]] = []
+    # Without a count: it stands in `n`.
+    found: list[tuple[Message, float, float, int]] = []
     own = windows[(windows["outcome"] == "frequency") & windows["patient_id"].isin(starters)]
-    for window, label in (("baseline", "before"), ("post", "after")):
+    for window, label in (("baseline", "trap.entries_before"), ("post", "trap.entries_after")):
         length = window_length(clinic.windows.named.get(window))
         rows = own[own["window"] == window]
         diary = rows[rows["source"] == "diary"].set_index("patient_id")
@@ -362,36 +353,19 @@ def find_chosen_days(windows: pd.DataFrame, clinic: Clinic, starters: pd.Index) 
         df = result.n - 1
         wider = float(stdtrit(df, 0.5 + LEVEL_OF_TWO / 2) / stdtrit(df, 0.975))
         half = wider * (result.ci_high - result.ci_low) / 2
-        found.append(
-            (
-                label,
-                result.difference,
-                result.difference - half,
-                result.difference + half,
-                result.share_observed,
-                result.n,
-            )
-        )
+        low, high = result.difference - half, result.difference + half
+        share = result.share_observed
+        # As printed: disclosure control has no look at the numbers of a message.
+        places = {"value": round(result.difference, 1), "low": round(low, 1)}
+        places |= {"high": round(high, 1), "share": round(100 * share)}
+        found.append((Message(label, **places), low, share, result.n))
     if not found:
-        return _unseen(
-            id,
-            "the records do not say whether an entry was likelier on headache days; an answer to "
-            "'on how many of the last 28 days?' beside the diary would show it",
-        )
+        return _unseen(id, Message("trap.entries_not_said"))
     # Judged as printed, so that the flag follows from the detail.
-    flags = [
-        round(low, 1) > 0 and round(share, 2) < COMPLETE_FROM for _, _, low, _, share, _ in found
-    ]
-    detail = "; ".join(
-        f"{label}, diary (scaled) - asked: {d:+.1f} days ({low:.1f} to {high:.1f}) with "
-        f"{100 * share:.0f} % of days observed"
-        for label, d, low, high, share, _ in found
-    )
-    n = found[flags.index(True)][5] if any(flags) else max(f[5] for f in found)
-    note = (
-        "rule: the 99 % t interval of diary - asked, same people, lies above 0 before or after, "
-        "with less than 90 % of days observed; recall that is too low looks the same"
-    )
+    flags = [round(low, 1) > 0 and round(share, 2) < COMPLETE_FROM for _, low, share, _ in found]
+    detail = join([message for message, *_ in found])
+    n = found[flags.index(True)][3] if any(flags) else max(f[3] for f in found)
+    note = Message("trap.rule_of_entries")
     return Trap(id, any(flags), float(n), float(len(starters)), detail, note)
 
 
@@ -480,17 +454,13 @@ def find_dropout(
     import pandas as pd
 
     id = "dropout_if_not_better"
-    needs = (
-        "nobody knows how the lost were when they left; an answer to 'on how many of the last 28 "
-        "days?' at every visit would show it"
-    )
     if comparison is None:
-        return _unseen(id, needs)
+        return _unseen(id, Message("trap.lost_not_said"))
     pairs = pair_windows(windows, comparison)
     analysed = pd.Index(pairs.loc[pairs["outcome"] == clinic.primary_outcome, "patient_id"])
     lost = starters.difference(analysed)
     if not len(lost):
-        return Trap(id, False, 0.0, 0.0, "nobody was lost", "")
+        return Trap(id, False, 0.0, 0.0, Message("trap.nobody_lost"), "")
     intake = windows[
         (windows["source"] == "visit")
         & (windows["window"] == "baseline")
@@ -511,15 +481,11 @@ def find_dropout(
     )
     found = compare_last_answers(answers, lost)
     if not np.isfinite(found.ci_low):
-        return _unseen(id, needs)
-    detail = (
-        f"lost - analysed at the last answer, for the same answer at intake and the same day: "
-        f"{found.difference:+.1f} days ({found.ci_low:.1f} to {found.ci_high:.1f})"
-    )
-    note = (
-        "rule: the 98 % t interval (analysis of covariance) lies above 0; says nothing of the lost "
-        "without an answer"
-    )
+        return _unseen(id, Message("trap.lost_not_said"))
+    # As printed: disclosure control has no look at the numbers of a message.
+    value, low, high = (round(v, 1) for v in (found.difference, found.ci_low, found.ci_high))
+    detail = Message("trap.lost_were", value=value, low=low, high=high)
+    note = Message("trap.rule_of_lost")
     return Trap(id, round(found.ci_low, 1) > 0, float(found.n), float(len(lost)), detail, note)
 
 
@@ -578,7 +544,7 @@ def collect(found: Iterable[Trap]) -> pd.DataFrame:
     rows = [
         {
             "id": trap.id,
-            "label": LABELS[trap.id],
+            "label": term("trap", trap.id),
             "flagged": bool(trap.flagged),
             "n": trap.n,
             "of": trap.of,
@@ -603,7 +569,8 @@ def flag_refusal(problems: Iterable[Problem]) -> pd.DataFrame:
     if not zeros:
         return empty("traps")
     most = max(p.count or 0 for p in zeros)
-    columns = ", ".join(sorted({f"'{p.column}' of {p.file}" for p in zeros}))
+    places = sorted({(str(p.column), p.file) for p in zeros})
+    columns = [Message("trap.column_of_file", column=c, file=f) for c, f in places]
     return collect(
         [
             Trap(
@@ -611,8 +578,8 @@ def flag_refusal(problems: Iterable[Problem]) -> pd.DataFrame:
                 True,
                 float(most),
                 NAN,
-                f"zeros stand where another column is blank: {columns}",
-                "the clinic is not analysed until clinic.yaml settles them",
+                Message("trap.zeros_in_columns", columns=columns),
+                Message("trap.until_settled"),
             )
         ]
     )

@@ -41,10 +41,8 @@ _DOUBTS = {
     "dropout_if_not_better": "page_one.people_who_did_not_get_better_may_have_left",
 }
 _MISSING = {
-    "a window before the baseline": ("page_one.the_records_do_not_go_back_far_enough_to_show"),
-    "published untreated arms like this clinic": (
-        "page_one.no_study_at_hand_has_people_like_these"
-    ),
+    "earlier_window": "page_one.the_records_do_not_go_back_far_enough_to_show",
+    "untreated_arms": "page_one.no_study_at_hand_has_people_like_these",
 }
 
 
@@ -133,7 +131,7 @@ def _say_change(main: pd.DataFrame, change: Mapping[str, Any], preset: Preset) -
             if clear
             else t("answer.the_interval_includes_no_change")
         )
-        more += _say_shares(main, name)
+        more += _say_shares(main, str(change["outcome"]))
     return {
         "question": t("page_one.what_changed"),
         "lead": lead,
@@ -143,7 +141,7 @@ def _say_change(main: pd.DataFrame, change: Mapping[str, Any], preset: Preset) -
     }
 
 
-def _say_shares(main: pd.DataFrame, name: str) -> list[str]:
+def _say_shares(main: pd.DataFrame, outcome: str) -> list[str]:
     """Say how many improved by half and how many got worse, side by side or not at all."""
     half, worse = pick(main, "responders_50"), pick(main, "worsened_30")
     if half is None or worse is None or half["redacted"] or worse["redacted"]:
@@ -151,14 +149,12 @@ def _say_shares(main: pd.DataFrame, name: str) -> list[str]:
     if formats.missing(half["estimate"]) or formats.missing(worse["estimate"]):
         return []
     return [
-        t(
+        t("page_one.share_had_half_as_many_headache_days_or_fewer", share=in_ten(half["estimate"]))
+        if outcome == "frequency"
+        else t(
             "page_one.share_had_at_least_half_less_outcome",
             share=in_ten(half["estimate"]),
-            outcome=name,
-        )
-        if name != t("common.headache_days")
-        else t(
-            "page_one.share_had_half_as_many_headache_days_or_fewer", share=in_ten(half["estimate"])
+            outcome=name_outcome(outcome),
         ),
         t("page_one.share_got_worse_by_30_percent_or_more", share=in_ten(worse["estimate"])),
     ]

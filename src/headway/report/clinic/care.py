@@ -10,141 +10,19 @@ from headway.figures.clinic.control_chart import name_signals
 from headway.figures.clinic.cost import name_basis
 from headway.messages import say, t, term
 from headway.report import formats
-from headway.report.clinic.tables import Table, make_table, show_count, show_of
+from headway.report.clinic.tables import (
+    Table,
+    make_table,
+    show_change,
+    show_count,
+    show_ends,
+    show_of,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from headway.disclosure import Preset
-
-
-def list_expected(table: pd.DataFrame, preset: Preset) -> Table | None:
-    """One line per source: the clinic's change among its people, what was expected, the rest."""
-    if not len(table):
-        return None
-    rows = []
-    for r in table.to_dict("records"):
-        shown = {**r, "estimate": r["expected"]}
-        rest = {
-            **r,
-            "estimate": r["difference"],
-            "ci_low": r["diff_ci_low"],
-            "ci_high": r["diff_ci_high"],
-        }
-        hidden = t(formats.HIDDEN)
-        verdict = (
-            t("expected.shown_only")
-            if not r["decides"]
-            else t("common.yes")
-            if r["beyond"]
-            else t("common.no")
-        )
-        rows.append(
-            [
-                say(r["label"]),
-                hidden if r["redacted"] else formats.number(r["change"], 1),
-                hidden
-                if r["redacted"]
-                else _ends(shown["expected"], shown["ci_low"], shown["ci_high"]),
-                formats.interval(rest, 1),
-                show_count(r["n"], r["redacted"], preset),
-                hidden if r["redacted"] else verdict,
-            ]
-        )
-    heads = [
-        "expected.source",
-        "expected.this_clinic_s_change",
-        "expected.expected_without_treatment",
-        "expected.clinic_minus_expected_95_percent_ci_its",
-        "change.n",
-        "expected.further_than_expected",
-    ]
-    caption = t("expected.headache_days_per_28_the_change_beside_what")
-    return make_table(caption, heads, rows, numeric=[1, 2, 4])
-
-
-def _ends(value: Any, low: Any, high: Any) -> str:
-    if formats.missing(low):
-        return formats.number(value, 1)
-    return f"{formats.number(value, 1)} ({formats.limits(low, high, 1)})"
-
-
-def list_sensitivity(table: pd.DataFrame, preset: Preset) -> Table | None:
-    """One line per way to treat what is missing."""
-    if not len(table):
-        return None
-    rows = [
-        [
-            say(r["label"]),
-            formats.interval(r),
-            show_count(r["n"], r["redacted"], preset),
-            show_of(r["of"], preset),
-            formats.as_text(r["unit"]),
-            formats.as_text(r["note"]),
-        ]
-        for r in table.to_dict("records")
-    ]
-    heads = [
-        "other_ways.analysis",
-        "change.value_95_percent_ci_its_method",
-        "change.n",
-        "change.of_who_started",
-        "change.unit",
-        "answer.remark",
-    ]
-    return make_table(
-        t("other_ways.the_primary_change_under_other_ways_to_count"), heads, rows, numeric=[2, 3]
-    )
-
-
-def describe_specifications(table: pd.DataFrame) -> str:
-    """Say how many ways of analysing agree; empty without any."""
-    known = table[table["estimate"].notna()]
-    if not len(known):
-        return ""
-    below = int((known["ci_high"] < 0).sum())
-    return t(
-        "other_ways.of_all_ways_to_analyse_the_primary_change",
-        all=len(known),
-        fewer=int((known["estimate"] < 0).sum()),
-        below=below,
-        low=formats.number(known["estimate"].min(), 1),
-        high=formats.number(known["estimate"].max(), 1),
-    )
-
-
-def list_traps(table: pd.DataFrame, preset: Preset) -> Table | None:
-    """One line per trap that records can hold."""
-    if not len(table):
-        return None
-    rows = []
-    for r in table.to_dict("records"):
-        seen = not formats.missing(r["n"]) or r["flagged"]
-        sign = (
-            t("traps.warning")
-            if r["flagged"]
-            else t("traps.no_sign_of_it")
-            if seen
-            else t("traps.cannot_be_seen")
-        )
-        sign = t(formats.HIDDEN) if r["redacted"] else sign
-        rows.append(
-            [
-                say(r["label"]),
-                sign,
-                formats.as_text(r["detail"]),
-                show_count(r["n"], r["redacted"], preset),
-                formats.as_text(r["note"]),
-            ]
-        )
-    heads = [
-        "",
-        "traps.in_these_records",
-        "traps.what_was_found",
-        "change.n",
-        "traps.rule_or_what_would_be_needed",
-    ]
-    return make_table(t("traps.traps_that_records_like_these_can_hold"), heads, rows, numeric=[3])
 
 
 def list_safety(table: pd.DataFrame, preset: Preset) -> Table | None:
@@ -270,51 +148,6 @@ def list_claims(table: pd.DataFrame, preset: Preset) -> Table | None:
     )
 
 
-def list_benchmark(table: pd.DataFrame, preset: Preset) -> Table | None:
-    """Set the clinic, the published arms that are drawn, and those that are not, side by side."""
-    if not len(table):
-        return None
-    rows = []
-    for r in table.to_dict("records"):
-        hidden, own = t(formats.HIDDEN), r["block"] == "clinic"
-        rows.append(
-            [
-                say(r["label"]),
-                formats.as_text(r["condition"]),
-                formats.as_text(r["technique"]),
-                show_count(r["n"], r["redacted"], preset),
-                formats.as_text(r["timepoint"]),
-                hidden if r["redacted"] else formats.number(r["baseline"], 1),
-                _change(r, "change", "ci_low", "ci_high"),
-                formats.MISSING
-                if own
-                else _change(r, "difference", "difference_low", "difference_high"),
-                formats.as_text(r["why_not"])
-                if r["block"] == "not_used"
-                else formats.cite(r["source"]),
-            ]
-        )
-    heads = [
-        "",
-        "benchmark.condition",
-        "benchmark.what_was_done",
-        "change.n",
-        "benchmark.time",
-        "benchmark.before",
-        "benchmark.change_95_percent_ci",
-        "benchmark.clinic_minus_this_row_95_percent_ci",
-        "benchmark.source_or_why_it_is_not_drawn",
-    ]
-    caption = t("benchmark.published_arms_beside_this_clinic_a")
-    return make_table(caption, heads, rows, numeric=[3, 5])
-
-
-def _change(r: Mapping[str, Any], value: str, low: str, high: str) -> str:
-    if r["redacted"]:
-        return t(formats.HIDDEN)
-    return _ends(r[value], r[low], r[high])
-
-
 def list_relapse(table: pd.DataFrame, preset: Preset) -> Table | None:
     """Show how long responders stay without relapse, by rule and technique."""
     if not len(table):
@@ -332,7 +165,7 @@ def list_relapse(table: pd.DataFrame, preset: Preset) -> Table | None:
             f"({formats.limits(r['free_low'], r['free_high'], 0)})",
             t(formats.HIDDEN)
             if r["redacted"]
-            else _ends(r["rmst_days"], r["rmst_low"], r["rmst_high"]),
+            else show_ends(r["rmst_days"], r["rmst_low"], r["rmst_high"]),
             formats.as_text(r["note"]),
         ]
         for r in table.to_dict("records")
@@ -406,7 +239,7 @@ def list_funnel(table: pd.DataFrame, preset: Preset) -> Table | None:
         [
             str(r["therapist"]),
             show_count(r["n"], r["redacted"], preset),
-            _change(r, "difference", "low_95", "high_95"),
+            show_change(r, "difference", "low_95", "high_95"),
             t(formats.HIDDEN) if r["redacted"] else formats.limits(r["low_998"], r["high_998"], 1),
             t("groups.outside_the_outer_limit") if r["flag"] else t("groups.within"),
         ]

@@ -136,7 +136,7 @@ def _list_specifications(table: pd.DataFrame, preset: Preset) -> Table:
         [
             formats.integer(r["specification"])
             + (f" ({t('specifications.declared')})" if r["declared"] else ""),
-            *(formats.as_text(r[c]) for c in choices),
+            *(formats.coded("choice", r[c]) for c in choices),
             t(formats.HIDDEN) if r["redacted"] else formats.number(r["estimate"], 1),
             t(formats.HIDDEN) if r["redacted"] else formats.limits(r["ci_low"], r["ci_high"], 1),
             show_count(r["n"], r["redacted"], preset),
@@ -208,7 +208,7 @@ def _list_plane(
         [
             say(r["label"]),
             formats.interval(r, 1),
-            say(term("unit", r["unit"])),
+            formats.coded("unit", r["unit"]),
             show_count(r["n"], r["redacted"], preset),
         ]
         for r in point.to_dict("records")
@@ -251,7 +251,7 @@ def list_checks(table: pd.DataFrame, preset: Preset) -> Table | None:
             say(r["label"]),
             formats.interval(r),
             show_count(r["n"], r["redacted"], preset),
-            formats.as_text(r["unit"]),
+            formats.coded("unit", r["unit"]),
             formats.as_text(r["note"]),
         ]
         for r in own.to_dict("records")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
-from headway.messages import say, t
+from headway.messages import phrase, say, t
 from headway.report import formats
 from headway.report.clinic.tables import Table, make_table, per_unit
 
@@ -144,7 +144,7 @@ def list_definitions(clinic: Clinic, preset: Preset) -> list[tuple[str, str]]:
             text += t("methods.counted_from_the_last_session")
         if window.min_days is not None:
             text += t("methods.at_least_days_days_with_an_entry", days=window.min_days)
-        label = f" ({say(window.label)})" if window.label else ""
+        label = f" ({say(phrase('window', window.label))})" if window.label else ""
         out.append((t("methods.window_name", name=name.replace("_", " ")) + label, text))
     if settings.mean_of_two_baselines:
         out.append(

@@ -9,7 +9,7 @@ from headway.messages import current, say, speaking, t
 from headway.outcomes.expectation.benchmark import explain_benchmark
 from headway.outcomes.expectation.expected import judge, read_sources
 from headway.report import formats
-from headway.report.clinic import care, methods
+from headway.report.clinic import care, expectation, methods
 from headway.report.clinic import tables as tables_of
 from headway.report.clinic.answer import (
     Answer,
@@ -105,9 +105,9 @@ def _body(
     label = str(main["comparison_label"].iloc[0]) if len(main) else ""
     drawn = {f.name: f for f in figures}
     first, responders = f"change_{outcome}", f"responders_{outcome}"
-    item = f"{outcome}: {label}"
+    item = f"{outcome}: {main['comparison'].iloc[0]}" if len(main) else ""
     people = flow[flow["account"] == "people"]
-    heading = tables_of.name_item(item)
+    heading = tables_of.name_pair(str(outcome), label)
     body = {
         "answer": _answer(released, preset),
         "caution": say_caution(),
@@ -125,7 +125,7 @@ def _body(
         "rows_flow": tables_of.list_rows(flow, preset),
         "gate": _gate(flow),
         "people": tables_of.list_people(people[people["item"] == item], preset),
-        "other_people": tables_of.list_other_people(people[people["item"] != item], preset),
+        "other_people": tables_of.list_other_people(people[people["item"] != item], cohort, preset),
         "primary_label": t(
             "change.primary_outcome_outcome_comparison_comparison",
             outcome=name_outcome(outcome),
@@ -146,19 +146,19 @@ def _body(
         "has_bounds": main["statistic"].isin(MISSING_DAYS).any(),
         "others": tables_of.list_others(cohort, preset),
         "groups": tables_of.list_groups(cohort, outcome, preset),
-        "expected": care.list_expected(released["expected"], preset),
+        "expected": expectation.list_expected(released["expected"], preset),
         "verdict": _expected_sentence(released["expected"]),
         "checks": list_checks(released["checks"], preset),
         "before": describe_before(released["checks"], preset),
-        "sensitivity": care.list_sensitivity(released["sensitivity"], preset),
-        "ways": care.describe_specifications(released["specifications"]),
-        "benchmark": care.list_benchmark(released["benchmark"], preset),
-        "benchmark_says": [say(s) for s in explain_benchmark(released["benchmark"])],
+        "sensitivity": expectation.list_sensitivity(released["sensitivity"], preset),
+        "ways": expectation.describe_specifications(released["specifications"]),
+        "benchmark": expectation.list_benchmark(released["benchmark"], preset),
+        "benchmark_says": [say(m) for m in explain_benchmark(released["benchmark"])],
         "relapse": care.list_relapse(released["relapse"], preset),
         "months": care.list_months(released["control_chart"], preset),
         "funnel": care.list_funnel(released["funnel"], preset),
         "dose": care.list_dose(released["dose"], preset),
-        "traps": care.list_traps(released["traps"], preset),
+        "traps": expectation.list_traps(released["traps"], preset),
         "safety": care.list_safety(released["safety"], preset),
         "cost": care.list_cost(released["cost"], preset),
         "claims": care.list_claims(released["claims"], preset),
@@ -189,4 +189,4 @@ def _expected_sentence(expected: pd.DataFrame) -> str:
     """Say whether the change goes beyond what would be expected without treatment."""
     if not len(expected):
         return t("page_one.nothing_in_these_records_says_how_far_people")
-    return say(judge(read_sources(expected)).sentence)
+    return say(judge(read_sources(expected)).message)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from headway.messages import say, t, term
+from headway.messages import Message, phrase, say, t, term
+from headway.outcomes.change.cohort import name_characteristic
 from headway.report import formats
 
 if TYPE_CHECKING:
@@ -14,13 +15,6 @@ if TYPE_CHECKING:
     from headway.disclosure import Preset
 
 Table = dict[str, Any]
-OUTCOMES = {
-    "frequency": "common.headache_days",
-    "intensity": "common.intensity",
-    "duration": "common.duration",
-    "headache_index": "common.headache_index",
-    "headache_score": "common.headache_score",
-}
 # The order of display (design, section 4); identifiers of `cohort`.
 CHANGE = (
     "pre_mean",
@@ -58,25 +52,33 @@ MISSING_DAYS = (
 
 def name_outcome(outcome: str) -> str:
     """Name an outcome in words."""
-    return t(OUTCOMES[outcome]) if outcome in OUTCOMES else outcome.replace("_", " ")
+    return say(term("outcome", outcome))
 
 
-def name_item(item: str) -> str:
-    """Name an item of the flow: an outcome and its comparison."""
-    outcome, colon, rest = item.partition(": ")
-    named = name_outcome(outcome) if colon else say(outcome)
-    return f"{named[:1].upper()}{named[1:]}{colon}{say(rest)}"
+def name_pair(outcome: str, label: str) -> str:
+    """Name an outcome and its comparison."""
+    named = name_outcome(outcome)
+    return f"{named[:1].upper()}{named[1:]}: {say(label)}"
+
+
+def name_level(code: Any) -> str:
+    """Name what people are grouped by, or one of these groups."""
+    for name in (
+        term("technique", code),
+        term("setting", code),
+        term("sex", code),
+        phrase("group", code),
+        phrase("condition", code),
+    ):
+        if isinstance(name, Message):
+            return say(name)
+    return str(code).replace("_", " ")
 
 
 def per_unit(unit: str) -> str:
     """Write a unit as it follows a number."""
-    known = {
-        "headache days per 28": "common.per_28_days",
-        "0-10": "common.on_a_scale_of_0_to_10",
-        "hours": "common.hours",
-        "points": "common.points",
-    }
-    return t(known[unit]) if unit in known else say(unit)
+    name = term("per", unit)
+    return say(name if isinstance(name, Message) else phrase("unit", unit))
 
 
 def show_count(value: Any, redacted: bool, preset: Preset) -> str:
@@ -91,6 +93,20 @@ def show_of(value: Any, preset: Preset) -> str:
     if formats.missing(value) and not preset.open:
         return t(formats.HIDDEN)
     return formats.integer(value)
+
+
+def show_ends(value: Any, low: Any, high: Any) -> str:
+    """Write a value with its limits, where it has any."""
+    if formats.missing(low):
+        return formats.number(value, 1)
+    return f"{formats.number(value, 1)} ({formats.limits(low, high, 1)})"
+
+
+def show_change(r: Mapping[str, Any], value: str, low: str, high: str) -> str:
+    """Write a change of a row with its limits, or that it is hidden."""
+    if r["redacted"]:
+        return t(formats.HIDDEN)
+    return show_ends(r[value], r[low], r[high])
 
 
 def pick(main: pd.DataFrame, statistic: str) -> dict[str, Any] | None:
@@ -120,28 +136,35 @@ def list_rows(flow: pd.DataFrame, preset: Preset) -> Table:
         preset,
         "common.file",
         t("answer.rows_of_each_file_in_the_file_kept"),
+        dict(zip(files["item"], files["item"], strict=True)),
     )
 
 
-def list_other_people(people: pd.DataFrame, preset: Preset) -> Table:
+def list_other_people(people: pd.DataFrame, cohort: pd.DataFrame, preset: Preset) -> Table:
     """One line per outcome and comparison, one column per step."""
+    known = {item: term("item", item) for item in people["item"]}
+    names = {item: say(n).capitalize() for item, n in known.items() if isinstance(n, Message)}
+    for r in cohort[["outcome", "comparison", "comparison_label"]].itertuples(index=False):
+        names[f"{r.outcome}: {r.comparison}"] = name_pair(r.outcome, r.comparison_label)
     return _pivot(
         people,
         preset,
         "common.outcome_and_comparison",
         t("answer.people_all_other_outcomes_and_comparisons"),
+        names,
     )
 
 
-def _pivot(part: pd.DataFrame, preset: Preset, first: str, caption: str) -> Table:
+def _pivot(
+    part: pd.DataFrame, preset: Preset, first: str, caption: str, names: Mapping[str, str]
+) -> Table:
     steps = list(dict.fromkeys(part["step"]))
     rows = []
     for item, own in part.groupby("item", sort=False):
         by = {r["step"]: show_count(r["n"], r["redacted"], preset) for r in own.to_dict("records")}
-        name = str(item) if first == "common.file" else name_item(str(item))
-        rows.append([name, *(by.get(s, formats.MISSING) for s in steps)])
+        rows.append([names[str(item)], *(by.get(s, formats.MISSING) for s in steps)])
     table = make_table(caption, [first], rows, numeric=list(range(1, len(steps) + 1)))
-    table["heads"] += [say(term("row_step", s) if first == "common.file" else s) for s in steps]
+    table["heads"] += [say(term("step", s)) for s in steps]
     return table
 
 
@@ -149,7 +172,7 @@ def list_people(part: pd.DataFrame, preset: Preset) -> Table:
     """List the steps from everyone who started to everyone who is analysed."""
     rows = [
         [
-            say(r["step"]),
+            say(term("step", r["step"])),
             show_count(r["n"], r["redacted"], preset),
             show_of(r["of"], preset),
             formats.as_text(r["note"]),
@@ -181,7 +204,7 @@ def list_statistics(
                 formats.interval(r, digits),
                 show_count(r["n"], r["redacted"], preset),
                 show_of(r["of"], preset),
-                formats.as_text(r["unit"]),
+                formats.coded("unit", r["unit"]),
                 formats.as_text(r["note"]),
             ]
         )
@@ -209,7 +232,7 @@ def share_row(r: Mapping[str, Any], preset: Preset, label: str = "") -> list[str
                 "common.value_95_percent_ci_limits_method",
                 value=formats.percent(r["estimate"], 1),
                 limits=formats.limits(r["ci_low"], r["ci_high"], 1),
-                method="Wilson",
+                method=t("interval.wilson"),
             )
     return [
         label or say(r["label"]),
@@ -265,14 +288,14 @@ def list_crossed(table: pd.DataFrame, preset: Preset) -> Table | None:
     for kind, part in table.groupby("class", sort=False):
         by = {r["response"]: r for r in part.to_dict("records")}
         counts = [show_count(by[r]["n"], by[r]["redacted"], preset) for r in responses]
-        rows.append([say(str(kind)), *counts])
+        rows.append([say(term("class", kind)), *counts])
     out = make_table(
         t("responders.reliable_change_rows_by_relative_change"),
         [""],
         rows,
         numeric=list(range(1, len(responses) + 1)),
     )
-    out["heads"] += [say(r) for r in responses]
+    out["heads"] += [say(term("response", r)) for r in responses]
     return out
 
 
@@ -283,14 +306,10 @@ def list_lost(table: pd.DataFrame, preset: Preset) -> Table | None:
     rows = []
     for r in table.to_dict("records"):
         percent = r["measure"] == "percent"
-        text = str(r["characteristic"])
-        before = text.endswith(" before")
-        label = text.removesuffix(" before")
-        label = name_outcome(label) if label in OUTCOMES else say(label)
-        label = t("missing.outcome_before", outcome=label) if before else label
+        label = say(name_characteristic(r["characteristic"]))
         label = label[:1].upper() + label[1:]
         if percent:
-            label += f": {say(str(r['level']).replace('_', ' '))}"
+            label += f": {name_level(r['level'])}"
         values = []
         for side in ("analysed", "lost"):
             n, value = show_count(r[f"n_{side}"], r["redacted"], preset), r[f"value_{side}"]
@@ -371,7 +390,7 @@ def list_others(cohort: pd.DataFrame, preset: Preset) -> Table | None:
             formats.interval(r),
             show_count(r["n"], r["redacted"], preset),
             show_of(r["of"], preset),
-            formats.as_text(r["unit"]),
+            formats.coded("unit", r["unit"]),
         ]
         for r in own.to_dict("records")
     ]
@@ -399,10 +418,10 @@ def list_groups(cohort: pd.DataFrame, outcome: str, preset: Preset) -> Table | N
         share = formats.MISSING
         if half is not None:
             share = t(formats.HIDDEN) if half["redacted"] else formats.percent(half["estimate"])
-        family, _, label = str(group).replace("_", " ").partition(": ")
+        family, _, label = str(group).partition(": ")
         rows.append(
             [
-                f"{say(family)}: {say(label)}",
+                f"{name_level(family)}: {name_level(label)}",
                 formats.interval(change),
                 share,
                 show_count(change["n"], change["redacted"], preset),
