@@ -79,10 +79,6 @@ def release_flow(frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.DataFr
     return frame
 
 
-def _without_numbers(note: str) -> str:
-    return re.sub(r"\d+", "n", note) if read(note) is None else withhold(note)
-
-
 def release_window_means(frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.DataFrame:
     """Hide means of few people, and quartiles whose quarters hold few."""
     preset = ledger.preset
