@@ -262,8 +262,8 @@ def test_remarks_on_files_and_the_gate_print_no_number() -> None:
     """A gate that asks for 7 and finds a hidden 1 to 7 would have found 7."""
     common = {"of": NAN, "redacted": False}
     rows = [
-        {"account": "gate", "item": "patients", "step": "smallest_group", "n": 7.0}
-        | {"note": Message("account.k_anonymity", n=7, columns=["age"])},
+        {"account": "gate", "item": "patients", "step": "account.smallest_group", "n": 7.0}
+        | {"note": Message("account.k_anonymity", n=7)},
         {"account": "rows", "item": "bundle.json", "step": "in_the_file", "n": 43.0}
         | {"note": Message("account.resources", n=46, ignored=["account.none"])},
         {"account": "rows", "item": "bundle.json", "step": "kept", "n": 43.0, "note": None},
@@ -271,8 +271,8 @@ def test_remarks_on_files_and_the_gate_print_no_number() -> None:
     flow = tables.conform("flow", pd.DataFrame([r | common for r in rows]))
     for preset in ("opensafely", "nhs"):
         out = release({"flow": flow}, PRESETS[preset])["flow"].set_index("step")
-        assert np.isnan(out.loc["smallest_group", "n"])
-        assert "account" not in out.loc["smallest_group", "note"]
+        assert np.isnan(out.loc["account.smallest_group", "n"])
+        assert "account" not in out.loc["account.smallest_group", "note"]
         assert "46" not in out.loc["in_the_file", "note"]
         assert out.loc["in_the_file", "n"] == 45
 

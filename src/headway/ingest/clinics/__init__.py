@@ -26,7 +26,7 @@ from headway.ingest import zero_coded
 from headway.ingest.cells import literal
 from headway.ingest.clinics.casts import Cast, cast_files, check_dates, count_one, selected_sql
 from headway.ingest.clinics.contract import CONTRACT, PROCESSED
-from headway.ingest.clinics.identity import check_gate, check_k, required_k
+from headway.ingest.clinics.identity import check_gate, check_k, name_columns, required_k
 from headway.ingest.clinics.opening import staged_files
 from headway.ingest.clinics.processed import attacks_sql, empty_sql, kept_sql
 from headway.ingest.clinics.verdicts import (
@@ -137,16 +137,15 @@ class Ingested:
         """Write accounts and k as rows of the table `flow`."""
         rows = [row for account in self.accounts for row in account.as_flow()]
         if self.k is not None:
+            columns = name_columns(self.quasi_identifiers)
             rows.append(
                 {
                     "account": "gate",
                     "item": "patients",
-                    "step": "smallest_group",
+                    "step": Message("account.smallest_group", columns=columns),
                     "n": float(self.k),
                     "of": float("nan"),
-                    "note": Message(
-                        "account.k_anonymity", n=self.required_k, columns=self.quasi_identifiers
-                    ),
+                    "note": Message("account.k_anonymity", n=self.required_k),
                     "redacted": False,
                 }
             )

@@ -14,7 +14,7 @@ from headway.ingest.cells import boxes_of, own_column
 from headway.ingest.clinics.casts import Cast, count_one
 from headway.ingest.clinics.verdicts import kept_rows
 from headway.ingest.open.staging import Stage
-from headway.messages import Message
+from headway.messages import Message, term
 
 if TYPE_CHECKING:
     import duckdb
@@ -76,12 +76,17 @@ def check_k(
             Problem(
                 ", ".join(s.source.name for s in cast.stages),
                 "k_anonymity",
-                Message("problem.k_anonymity", n=few, k=wanted, columns=columns),
+                Message("problem.k_anonymity", n=few, k=wanted, columns=name_columns(columns)),
                 count=few,
                 remedy="remedy.k_anonymity",
             )
         ],
     )
+
+
+def name_columns(columns: Sequence[str]) -> list[str]:
+    """Name the columns by which someone could be recognised."""
+    return [term("quasi_identifier", column) for column in columns]
 
 
 def required_k(clinic: Clinic) -> int:
