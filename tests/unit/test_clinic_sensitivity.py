@@ -14,6 +14,7 @@ import pytest
 from headway import config, tables
 from headway.figures import theme
 from headway.figures.clinic.sensitivity import draw_clinic_specifications, draw_sensitivity
+from headway.messages import say
 from headway.outcomes.change import cohort
 from headway.outcomes.change import windows as windows_of
 from headway.outcomes.change.change import t_interval
@@ -114,7 +115,7 @@ def test_the_baseline_carried_forward_counts_who_it_cannot_hold(
     assert carried["n"] == len(before) < len(demo.starters)
     assert np.isclose(carried["estimate"], pairs["change"].sum() / len(before), rtol=1e-12)
     unknown = len(demo.starters) - len(before)
-    assert f"{unknown} without one are not in it" in carried["note"]
+    assert f"{unknown} without one are not in it" in say(carried["note"])
 
 
 def test_imputation_and_models_stand_on_everyone(demo: Clinic, table: pd.DataFrame) -> None:
@@ -135,32 +136,32 @@ def test_imputation_and_models_stand_on_everyone(demo: Clinic, table: pd.DataFra
 def test_therapists_count_from_ten_on(demo: Clinic, table: pd.DataFrame) -> None:
     few = row(table, "clustered_by_therapist")
     assert np.isnan(few["estimate"])
-    assert "fewer than 10" in few["note"]
+    assert "fewer than 10" in say(few["note"])
     none = row(demo.sensitivity(therapists=None), "clustered_by_therapist")
-    assert "not recorded" in none["note"]
+    assert "not recorded" in say(none["note"])
     labels = [f"T{i % 12}" for i in range(len(demo.starters))]
     many = pd.Series(labels, index=demo.starters)
     many.iloc[:30] = "several"
     found = row(demo.sensitivity(therapists=many), "clustered_by_therapist")
     assert np.isfinite(found["ci_low"])
-    assert found["note"].startswith("12 therapists; ")
+    assert say(found["note"]).startswith("12 therapists; ")
     pairs = row(table, "complete_pairs")["n"]
-    assert found["n"] + int(found["note"].split("; ")[1].split()[0]) == pairs
+    assert found["n"] + int(say(found["note"]).split("; ")[1].split()[0]) == pairs
 
 
 def test_what_cannot_be_done_is_said(demo: Clinic) -> None:
     spec = copy.deepcopy(demo.spec)
     spec["sensitivity"]["max_people"] = 100
     table = demo.sensitivity(spec)
-    assert "more than 100 people" in row(table, "models")["note"]
+    assert "more than 100 people" in say(row(table, "models")["note"])
     assert "multiple_imputation" not in set(table["id"])
     assert len(demo.specifications(spec)) == 0
     spec = copy.deepcopy(demo.spec) | {"primary_outcome": "intensity"}
-    note = row(demo.sensitivity(spec), "multiple_imputation")["note"]
+    note = say(row(demo.sensitivity(spec), "multiple_imputation")["note"])
     assert note.startswith("not done: intensity does not exist")
     few = demo.starters[:8]
     table = demo.sensitivity(starters=few)
-    assert "fewer than 10" in row(table, "multiple_imputation")["note"]
+    assert "fewer than 10" in say(row(table, "multiple_imputation")["note"])
     assert len(demo.sensitivity(starters=demo.starters[:0])) == 0
     assert len(demo.sensitivity(windows=demo.windows[:0])) == 0
 
@@ -332,9 +333,9 @@ def test_windows_with_an_open_end_are_as_declared(tmp_path: Path) -> None:
     assert np.isclose(found["estimate"].iloc[0], declared["estimate"], rtol=1e-12)
     table = clinic.sensitivity()
     assert "bound_low" not in set(table["id"])
-    assert "nobody was lost after" in row(table, "tipping_mean")["note"]
+    assert "nobody was lost after" in say(row(table, "tipping_mean")["note"])
     # All days before and after are two windows; those within them are no further ones.
-    assert "188 windows" in row(table, "gee_binomial")["note"]
+    assert "188 windows" in say(row(table, "gee_binomial")["note"])
 
 
 def test_the_other_assumptions_are_drawn_with_their_numbers(

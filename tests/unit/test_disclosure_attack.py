@@ -12,7 +12,7 @@ from scipy import stats
 from headway import disclosure, tables
 from headway.disclosure import PRESETS, release
 from headway.disclosure.suppress import Ledger
-from headway.messages import withhold
+from headway.messages import Message, say, withhold
 from headway.outcomes.change.change import summarise_change
 from tests.unit.disclosure_attack import Attack, attack
 from tests.unit.simulated_clinic import CLINIC, printed, simulated
@@ -67,11 +67,11 @@ def row(statistic: str, n: float, of: float, count: float = NAN, **other: object
         "primary": other.get("group", "all") == "all" and "comparison" not in other,
         "statistic": statistic,
         "label": statistic,
-        "unit": "percent" if share else "headache days per 28",
+        "unit": "percent" if share else "days_per_28",
         "estimate": 100 * count / n if share else -3.0,
         "ci_low": -5.0,
         "ci_high": -1.0,
-        "interval": "95 %, Wilson" if share else "95 %, t",
+        "interval": "interval.wilson" if share else "interval.t",
         "n": n,
         "of": of,
         "count": count,
@@ -263,7 +263,7 @@ def test_remarks_on_files_and_the_gate_print_no_number() -> None:
     common = {"of": NAN, "redacted": False}
     rows = [
         {"account": "gate", "item": "patients", "step": "alike in age", "n": 7.0}
-        | {"note": "k-anonymity; the gate asks for 7"},
+        | {"note": Message("flow.gate", n=7)},
         {"account": "rows", "item": "bundle.json", "step": "in_the_file", "n": 43.0}
         | {"note": "46 resources, ignored: 3"},
         {"account": "rows", "item": "bundle.json", "step": "kept", "n": 43.0, "note": None},
@@ -272,7 +272,7 @@ def test_remarks_on_files_and_the_gate_print_no_number() -> None:
     for preset in ("opensafely", "nhs"):
         out = release({"flow": flow}, PRESETS[preset])["flow"].set_index("step")
         assert np.isnan(out.loc["alike in age", "n"])
-        assert "asks for" not in out.loc["alike in age", "note"]
+        assert "7" not in say(out.loc["alike in age", "note"])
         assert out.loc["in_the_file", "note"] == "n resources, ignored: n"
         assert out.loc["in_the_file", "n"] == 45
 

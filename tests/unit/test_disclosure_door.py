@@ -17,6 +17,7 @@ import pytest
 
 from headway import disclosure, tables
 from headway.disclosure import PRESETS, release
+from headway.messages import Message
 from tests.conftest import ROOT
 from tests.unit.simulated_clinic import CLINIC, printed, simulated
 
@@ -69,7 +70,7 @@ def tamper(found: dict[str, pd.DataFrame], preset: str) -> dict[str, pd.DataFram
     hidden = out["cohort"]["redacted"].to_numpy()
     assert hidden.any()
     cohort.loc[hidden, ["estimate", "ci_low", "ci_high"]] = PLANTED
-    cohort.loc[hidden, "note"] = f"{PLANTED} people"
+    cohort.loc[hidden, "note"] = Message("assumed.therapists", n=PLANTED)
     means = changed["window_means"]
     gone = out["window_means"]["redacted"].to_numpy()
     means.loc[gone, ["mean", "ci_low", "ci_high"]] = PLANTED

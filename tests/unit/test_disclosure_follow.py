@@ -198,7 +198,7 @@ def test_an_interval_is_that_of_the_fewest_people_printed_alike() -> None:
                     "estimate": [2.0, r],
                     "ci_low": [2 - half, np.tanh(z - step)],
                     "ci_high": [2 + half, np.tanh(z + step)],
-                    "interval": ["95 %, t", "95 %, Fisher z (Bonett and Wright 2000)"],
+                    "interval": ["interval.t", "interval.fisher_z_spearman"],
                 }
             )
             assert rules.round(n) == printed_n

@@ -134,7 +134,7 @@ def harms(rows: list[tuple[str, str, float, float, float]]) -> pd.DataFrame:
     out["unit"] = "percent"
     out["estimate"] = 100 * out["count"] / out["n"]
     out["ci_low"], out["ci_high"] = out["estimate"] - 1.234, out["estimate"] + 1.234
-    return out.assign(interval="95 %, Wilson", redacted=False, note=None).astype({"note": "str"})
+    return out.assign(interval="interval.wilson", redacted=False, note=None).astype({"note": "str"})
 
 
 def released_rows(frame: pd.DataFrame, preset: str, shape: Shape) -> pd.DataFrame:
@@ -203,7 +203,7 @@ def test_a_group_follows_from_no_other() -> None:
 
 
 def test_limits_of_other_methods_are_printed_in_whole_percent() -> None:
-    frame = harms(HARMS[:1]).assign(interval="95 %, cluster-robust")
+    frame = harms(HARMS[:1]).assign(interval="interval.logit_cluster")
     out = released_rows(frame, "opensafely", SHAPE).iloc[0]
     assert out["ci_low"] == round(100 * 33 / 80 - 1.234)
     assert out["ci_high"] == round(100 * 33 / 80 + 1.234)

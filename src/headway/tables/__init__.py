@@ -1014,7 +1014,7 @@ BENCHMARK = Table(
         "difference_high": _float("Upper limit, 95 %, both standard errors (Welch)"),
         "like_baseline": _text(
             "Whether the mean before lies within the declared distance of the clinic's",
-            allowed=("yes", "no", "not printed"),
+            allowed=("yes", "no", "not_printed"),
             nullable=True,
         ),
         "why_not": _text("Why the row is not used, or has no interval", nullable=True),
