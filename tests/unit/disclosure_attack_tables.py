@@ -79,7 +79,7 @@ def _shares(a: Attack, released: pd.DataFrame, true: pd.DataFrame) -> None:
         if not np.isnan(r["estimate"]) and not np.isnan(t["n"]):
             slack = 0.5 * t["n"] + 1e-6
             a.narrow(name, *(r["estimate"] * t["n"] / 100 + s / 100 for s in (-slack, slack)))
-        if "Wilson" in str(t["interval"]) and not np.isnan(r["ci_low"]):
+        if "wilson" in str(t["interval"]) and not np.isnan(r["ci_low"]):
             found = invert_wilson(r["ci_low"], r["ci_high"])
             if (t["count"], t["n"]) in found:
                 a.narrow(name, min(x for x, _ in found), max(x for x, _ in found))

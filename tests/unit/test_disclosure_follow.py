@@ -36,20 +36,21 @@ def test_every_table_of_the_clinic_is_read(preset: str) -> None:
 
 
 def verdict(row: dict[str, Any]) -> set[str]:
-    """What a row of claims may say, from its printed numbers and the rule in words."""
-    low, high, rule = row["ci_low"], row["ci_high"], row["rule"]
-    if rule.startswith("a description") or np.isnan([row["estimate"], low, high]).any():
+    """What a row of claims may say, from its printed numbers and the code of its rule."""
+    low, high = row["ci_low"], row["ci_high"]
+    (rule,) = messages.read(row["rule"]) or []
+    kind, limits = rule.id.removeprefix("claim.rule."), rule.values
+    if kind == "description" or np.isnan([row["estimate"], low, high]).any():
         return {"cannot tell"}
-    if rule.startswith("the whole interval below 0"):
+    if kind == "lower":
         yes, no = high < 0, low >= 0
-    elif rule.startswith("the whole interval above 0"):
+    elif kind == "higher":
         yes, no = low > 0, high <= 0
-    elif rule.startswith("the whole interval from"):
-        first, last = map(float, re.findall(r"[\d.]+", rule)[:2])
+    elif kind.startswith("within"):
+        first, last = limits["low"], limits["high"]
         yes, no = low >= first and high <= last, high < first or low > last
     else:
-        limit = float(re.findall(r"[\d.]+", rule)[0])
-        yes, no = low >= limit, high < limit
+        yes, no = low >= limits["value"], high < limits["value"]
     if no:
         return {"not supported"}
     return {"supported"} if yes and not row["causal"] else {"cannot tell"}
@@ -218,7 +219,7 @@ def test_limits_of_shares_give_the_printed_counts_and_no_others(preset: str) -> 
     seen = 0
     for name in ("cohort", "safety", "claims"):
         rows = printed(preset)[name]
-        rows = rows[rows["interval"].str.contains("Wilson", na=False) & (rows["unit"] == "percent")]
+        rows = rows[rows["interval"].str.contains("wilson", na=False) & (rows["unit"] == "percent")]
         for r in rows.to_dict("records"):
             if np.isnan(r["count"]) or np.isnan(r["n"]):
                 assert np.isnan(r["ci_low"]) or r["redacted"] is False

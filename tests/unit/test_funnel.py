@@ -273,7 +273,8 @@ def test_wide_pairs_take_the_days_around_the_primary_window(tmp_path: Path) -> N
     assert pairs["post"].item() == pytest.approx(28 * after / 84)
     # Day 0 and what lies before it are never after; the middle stays.
     near = pair_widely(days, name_windows(post=11), PRIMARY, courses)
-    assert near is not None and "days 1 to 48" in near.rule and "10 days on either" in near.rule
+    assert near is not None
+    assert "days 1 to 48" in say(near.rule) and "10 days on either" in say(near.rule)
 
 
 def test_what_has_no_fixed_days_is_not_widened(tmp_path: Path) -> None:

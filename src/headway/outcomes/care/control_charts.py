@@ -8,7 +8,7 @@ others of its phase, and nothing about why.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -234,96 +234,73 @@ def build_control_charts(
     month = month if last_month is None else month[month <= last_month]
     if not len(month):
         return empty("control_chart")
-    known = pairs.set_index("patient_id")[["pre", "post"]].reindex(month.index)
-    change = known["post"] - known["pre"]
-    half = (known["post"] <= 0.5 * known["pre"]) & (known["pre"] > 0)
-    people = pd.DataFrame(
-        {
-            "month": month,
-            "change": change,
-            "analysed": change.notna(),
-            "responder": half & change.notna(),
-        }
-    )
+    by = _count_by_month(pairs, month)
     starts = sorted(clinic["charts"]["phases"])
-    by = people.groupby("month").agg(
-        n=("analysed", "sum"),
-        started=("analysed", "size"),
-        change=("change", "mean"),
-        responders=("responder", "sum"),
-    )
     by["phase"] = 1 + np.searchsorted(starts, by.index.to_numpy(), side="right")
     seen = by[by["n"] > 0]
-    lost = by["started"] - by["n"]
+    n, half = seen["n"], seen["responders"]
     charts = []
     if len(seen):
+        means = chart_individuals(seen["change"], seen["phase"])
+        shares = chart_shares(half, n, seen["phase"])
         charts += [
-            _rows(
-                ("change", "XmR", unit),
-                chart_individuals(seen["change"], seen["phase"]),
-                seen,
-                seen["n"],
-                None,
-                1.0,
-            ),
-            _rows(
-                ("responders", "p", "percent_of_analysed"),
-                chart_shares(seen["responders"], seen["n"], seen["phase"]),
-                seen,
-                seen["n"],
-                seen["responders"],
-                100.0,
-            ),
+            _rows("change", unit, means, seen, n, None),
+            _rows("responders", "percent_of_analysed", shares, seen, n, half),
         ]
-    charts.append(
-        _rows(
-            ("lost", "p", "percent_of_started"),
-            chart_shares(lost, by["started"], by["phase"]),
-            by,
-            by["started"],
-            lost,
-            100.0,
-        )
-    )
+    lost, started = by["started"] - by["n"], by["started"]
+    shares = chart_shares(lost, started, by["phase"])
+    charts.append(_rows("lost", "percent_of_started", shares, by, started, lost))
     return conform("control_chart", pd.concat(charts, ignore_index=True).assign(redacted=False))
 
 
+def _count_by_month(pairs: pd.DataFrame, month: pd.Series) -> pd.DataFrame:
+    """Count, per month, who started, was analysed and halved the days; the mean change."""
+    known = pairs.set_index("patient_id")[["pre", "post"]].reindex(month.index)
+    half = (known["post"] <= 0.5 * known["pre"]) & (known["pre"] > 0)
+    change = known["post"] - known["pre"]
+    people = known.assign(month=month, change=change, half=half & change.notna())
+    return people.groupby("month").agg(
+        n=("change", "count"),
+        started=("change", "size"),
+        change=("change", "mean"),
+        responders=("half", "sum"),
+    )
+
+
 def _rows(
-    names: Sequence[str],
+    id: str,
+    unit: str,
     chart: ControlChart,
     by: pd.DataFrame,
     n: pd.Series,
     count: pd.Series | None,
-    factor: float,
 ) -> pd.DataFrame:
     import pandas as pd
 
-    id, kind, unit = names
     few = by.groupby("phase").size().min() < FEW_POINTS
     note = join(
         [
             Message("charts.few_months", least=FEW_POINTS) if few else None,
             Message("charts.says_nothing_about_why"),
             Message("charts.signals_by_chance"),
-            Message("charts.few_people_vary") if kind == "XmR" else None,
+            Message("charts.few_people_vary") if count is None else None,
         ]
     )
+    numbers = {
+        name: (1.0 if count is None else 100.0) * getattr(chart, name)
+        for name in ("value", "moving_range", "centre", "low", "high", "range_high")
+    }
     return pd.DataFrame(
         {
             "chart": id,
             "label": term("chart", id),
-            "kind": kind,
+            "kind": "XmR" if count is None else "p",
             "unit": unit,
             "month": by.index.to_numpy(),
             "phase": by["phase"].to_numpy(),
             "n": n.to_numpy(dtype=float),
             "count": np.nan if count is None else count.to_numpy(dtype=float),
-            "value": factor * chart.value,
-            "moving_range": factor * chart.moving_range,
-            "centre": factor * chart.centre,
-            "low": factor * chart.low,
-            "high": factor * chart.high,
-            "range_high": factor * chart.range_high,
+            **numbers,
             "signals": chart.list_signals(),
             "note": note,
         }

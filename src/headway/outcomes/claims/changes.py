@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from headway.messages import Message, join
+from headway.messages import Message, join, term
 from headway.outcomes.care.cost_per_day import less_expected
 from headway.outcomes.change import instruments
 from headway.outcomes.claims.file import Claims
@@ -28,20 +28,6 @@ if TYPE_CHECKING:
 
 
 _ICHD = re.compile(r"^\d+(\.\d+)*$")
-_NAMES = {
-    "frequency": "claim.outcome.frequency",
-    "intensity": "claim.outcome.intensity",
-    "duration": "claim.outcome.duration",
-    "headache_index": "claim.outcome.headache_index",
-}
-
-
-def _name(outcome: str) -> str:
-    return Message(_NAMES[outcome]) if outcome in _NAMES else outcome
-
-
-def _of(outcome: str) -> Message:
-    return Message("claim.note.of_outcome", outcome=_name(outcome))
 
 
 def hold_relief(r: Records, claims: Claims) -> list[Finding]:
@@ -49,23 +35,19 @@ def hold_relief(r: Records, claims: Claims) -> list[Finding]:
     out = []
     headache = _headache_people(r, claims)
     for outcome in ("frequency", "intensity", "duration"):
-        row = find_statistic(r, outcome, "change_mean")
-        if row is None:
-            why = Message("claim.missing.outcome", outcome=_name(outcome))
-            out.append(name_missing(outcome, why))
-        else:
-            finding = read_cohort(outcome, row)
-            if headache is not None and not headache.all():
-                others = Message("claim.note.other_conditions")
-                finding = replace(finding, note=join([finding.note, others]))
-            out.append(finding)
+        why = Message("claim.missing.outcome", outcome=term("outcome", outcome))
+        finding = read_cohort(outcome, find_statistic(r, outcome, "change_mean"), why)
+        if not finding.missing and headache is not None and not headache.all():
+            others = Message("claim.note.other_conditions")
+            finding = replace(finding, note=join([finding.note, others]))
+        out.append(finding)
     row = find_statistic(r, "frequency", "change_mean")
     part = "frequency_beyond_expected"
     if row is None or not r.expected:
         out.append(name_missing(part, Message("claim.missing.comparison")))
         return out
     for expected in r.expected:
-        base = read_cohort(part, row, expected.source)
+        base = read_cohort(part, row, group=expected.source)
         estimate, low, high = less_expected(
             base.found.estimate, base.found.ci_low, base.found.ci_high, expected
         )
@@ -156,7 +138,7 @@ def hold_techniques(r: Records, claims: Claims) -> list[Finding]:
     for technique in (*TECHNIQUES, "mixed"):
         row = find_statistic(r, outcome, "change_mean", f"technique: {technique}")
         if row is not None:
-            out.append(read_cohort("technique", row, technique))
+            out.append(read_cohort("technique", row, group=technique))
     return out or [name_missing("technique", Message("claim.missing.technique"))]
 
 
@@ -170,15 +152,14 @@ def hold_not_everyone(r: Records, claims: Claims) -> list[Finding]:
     better = read_cohort("not_improved", find_statistic(r, outcome, "responders_30"))
     n, of = better.found.n, better.of
     others = replace(better, found=count_people(n - better.found.count, n))
+    of_outcome = Message("claim.note.of_outcome", outcome=term("outcome", outcome))
     out = [
-        replace(others, note=join([_of(outcome), others.note])),
+        replace(others, note=join([of_outcome, others.note])),
         read_cohort("worsened", find_statistic(r, outcome, "worsened_30")),
     ]
     row = find_statistic(r, "frequency", "reliable_deteriorated")
-    if row is None:
-        out.append(name_missing("reliably_deteriorated", Message("claim.missing.headache_days")))
-    else:
-        out.append(read_cohort("reliably_deteriorated", row))
+    why = Message("claim.missing.headache_days")
+    out.append(read_cohort("reliably_deteriorated", row, why))
     return [replace(f, of=of) if not f.missing else f for f in out]
 
 
@@ -208,6 +189,4 @@ def hold_good_results(r: Records, claims: Claims) -> list[Finding]:
 def hold_acupuncture(r: Records, claims: Claims) -> list[Finding]:
     """Row 17: people treated by acupuncture."""
     row = find_statistic(r, r.clinic["primary_outcome"], "change_mean", "technique: acupuncture")
-    if row is None:
-        return [name_missing("acupuncture", Message("claim.missing.acupuncture"))]
-    return [read_cohort("acupuncture", row)]
+    return [read_cohort("acupuncture", row, Message("claim.missing.acupuncture"))]

@@ -16,9 +16,9 @@ from headway.config import load_yaml
 from headway.errors import ConfigError, Problem
 from headway.messages import known
 from headway.outcomes.claims.rules import Rule
-from headway.tables import STATUSES
 
 CLAIMS_FILE = Path(__file__).with_name("claims.yaml")
+_SCHEMA_FILE = Path(__file__).with_name("claims.schema.yaml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,88 +54,6 @@ class Claims:
         return {p.id: p for p in self.parts if p.row == row}
 
 
-_TEXT: dict[str, Any] = {"type": "string", "minLength": 1}
-_NUMBER: dict[str, Any] = {"type": "number"}
-_WORDS: dict[str, Any] = {"type": "array", "minItems": 1, "items": _TEXT}
-
-
-def _object(
-    properties: Mapping[str, Any], required: Iterable[str], **more: object
-) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "additionalProperties": False,
-        "properties": dict(properties),
-        "required": list(required),
-        **more,
-    }
-
-
-def _rule(kind: str, **properties: Any) -> dict[str, Any]:
-    needed = [k for k in properties if k != "currency"]
-    return _object({"kind": {"const": kind}, "why": _TEXT, **properties}, ["kind", "why", *needed])
-
-
-_SCHEMA = _object(
-    {
-        "schema_version": {"const": 1},
-        "claims": {
-            "type": "array",
-            "items": _object(
-                {
-                    "row": {"type": "integer", "minimum": 1},
-                    "claim": _TEXT,
-                    "causal": {"type": "boolean"},
-                    "parts": {
-                        "type": "object",
-                        "minProperties": 1,
-                        "additionalProperties": _object(
-                            {
-                                "label": _TEXT,
-                                "causal": {"type": "boolean"},
-                                "rule": {
-                                    "oneOf": [
-                                        _rule("change", benefit={"enum": ["lower", "higher"]}),
-                                        _rule("within", low=_NUMBER, high=_NUMBER, currency=_TEXT),
-                                        _rule("at_least", value=_NUMBER),
-                                        _rule("description"),
-                                    ]
-                                },
-                                "anchor": _object(
-                                    {
-                                        "text": _TEXT,
-                                        "value": _NUMBER,
-                                        "source": _TEXT,
-                                        "doi": _TEXT,
-                                        "status": {"enum": list(STATUSES)},
-                                    },
-                                    ["text", "source", "status"],
-                                ),
-                            },
-                            ["label", "rule"],
-                        ),
-                    },
-                },
-                ["row", "claim", "causal", "parts"],
-            ),
-        },
-        "complaints": _WORDS,
-        "headache_words": _WORDS,
-        "cups": _object({"value": _NUMBER, "why": _TEXT}, ["value", "why"]),
-        "assessments": {"type": "object", "additionalProperties": _WORDS},
-        "regions": _object(
-            {
-                "why": _TEXT,
-                "sites": {"type": "object", "additionalProperties": _WORDS},
-                "muscles": {"type": "object", "additionalProperties": _WORDS},
-            },
-            ["why", "sites", "muscles"],
-        ),
-    },
-    ["schema_version", "claims", "complaints", "headache_words", "cups", "assessments", "regions"],
-)
-
-
 def load_claims(path: Path = CLAIMS_FILE) -> Claims:
     """Read and validate the file of claims.
 
@@ -148,7 +66,7 @@ def load_claims(path: Path = CLAIMS_FILE) -> Claims:
 
     document = load_yaml(path)
     errors = sorted(
-        jsonschema.Draft202012Validator(_SCHEMA).iter_errors(document),
+        jsonschema.Draft202012Validator(load_yaml(_SCHEMA_FILE)).iter_errors(document),
         key=lambda e: [str(p) for p in e.absolute_path],
     )
     problems = [

@@ -136,8 +136,10 @@ def read_estimate(row: Any, patients: int = 0) -> Estimate:
     )
 
 
-def read_cohort(part: str, row: Any, group: str = "") -> Finding:
-    """Take a finding out of a row of the cohort table."""
+def read_cohort(part: str, row: Any, why: Message | None = None, group: str = "") -> Finding:
+    """Take a finding out of a row of the cohort table; without a row say why there is none."""
+    if row is None and why is not None:
+        return name_missing(part, why)
     unit = row["unit"] if isinstance(row["unit"], str) else ""
     found, note = read_estimate(row, int(row["n"])), name_windows(str(row["comparison_label"]))
     return Finding(part, found, unit, float(row["of"]), group, note=note)

@@ -25,12 +25,6 @@ if TYPE_CHECKING:
     from headway.disclosure import Preset
 
 
-def name_technique(group: str) -> str:
-    """Name a group of the tables of care: all, or `technique: code`."""
-    _, _, code = group.partition(": ")
-    return t("groups.technique", technique=term("technique", code)) if code else t("common.all")
-
-
 def list_safety(table: pd.DataFrame, preset: Preset) -> Table | None:
     """Harms by technique, asked and volunteered apart, per session and per person."""
     if not len(table):
@@ -229,6 +223,12 @@ def _list_notes(table: pd.DataFrame) -> str:
     """Write each remark of a table once, where rows share them."""
     notes = [say(note) for note in dict.fromkeys(table["note"].dropna())]
     return " ".join(f"{note[:1].upper()}{note[1:]}." for note in notes)
+
+
+def name_technique(group: str) -> str:
+    """Name a group of the tables of care: all, or `technique: code`."""
+    _, _, code = group.partition(": ")
+    return t("groups.technique", technique=term("technique", code)) if code else t("common.all")
 
 
 def list_funnel(table: pd.DataFrame, preset: Preset) -> Table | None:
