@@ -14,7 +14,7 @@ import pytest
 from headway import config, tables
 from headway.figures import theme
 from headway.figures.clinic.sensitivity import draw_clinic_specifications, draw_sensitivity
-from headway.messages import say
+from headway.messages import Message, say
 from headway.outcomes.change import cohort
 from headway.outcomes.change import windows as windows_of
 from headway.outcomes.change.change import t_interval
@@ -90,6 +90,10 @@ def row(table: pd.DataFrame, id: str) -> pd.Series:
     return table.set_index("id").loc[id]
 
 
+def at_least(days: int) -> str:
+    return str(Message("choice.at_least", n=days))
+
+
 def test_the_first_rows_are_what_the_cohort_says(demo: Clinic, table: pd.DataFrame) -> None:
     declared = statistic(demo.result, "primary", "change_mean")
     pairs = row(table, "complete_pairs")
@@ -130,7 +134,7 @@ def test_imputation_and_models_stand_on_everyone(demo: Clinic, table: pd.DataFra
     robust, corrected = row(table, "gee_binomial"), row(table, "gee_binomial_corrected")
     assert corrected["ci_low"] < robust["ci_low"] < robust["ci_high"] < corrected["ci_high"]
     ratio = row(table, "gee_binomial_ratio")
-    assert (ratio["unit"], ratio["estimate"] < 1) == ("odds ratio", robust["estimate"] < 0)
+    assert (ratio["unit"], ratio["estimate"] < 1) == ("odds_ratio", robust["estimate"] < 0)
 
 
 def test_therapists_count_from_ten_on(demo: Clinic, table: pd.DataFrame) -> None:
@@ -196,7 +200,7 @@ def test_every_combination_is_there_once(curve: pd.DataFrame) -> None:
     assert (worst > pairs).all()
     # 25 days leave fewer people than 14.
     n = curve[curve["lost"] == multiverse.PAIRS].groupby("completeness")["n"].max()
-    assert n["at least 25 days"] < n["at least 20 days"] < n["at least 14 days"]
+    assert n[at_least(25)] < n[at_least(20)] < n[at_least(14)]
 
 
 def test_one_specification_by_hand(demo: Clinic, curve: pd.DataFrame) -> None:
@@ -217,10 +221,10 @@ def test_one_specification_by_hand(demo: Clinic, curve: pd.DataFrame) -> None:
     before_full = before[before["count"] >= 14]
     change = (after_full["sum"] - before_full["sum"]).dropna()
     choice = {
-        "window": "weeks 9 to 12",
+        "window": "window.weeks_9_to_12",
         "value": multiverse.COUNTED,
-        "completeness": "at least 14 days",
-        "headache_day": "from 4 hours on",
+        "completeness": at_least(14),
+        "headache_day": Message("choice.from_hours", hours=4.0),
         "before": multiverse.ONE,
     }
     own = curve[(curve[list(choice)] == pd.Series(choice)).all(axis=1)].set_index("lost")
@@ -252,7 +256,10 @@ def test_values_that_were_asked_have_fewer_axes(demo: Clinic) -> None:
     asked = multiverse.build_specifications(
         demo.windows, demo.starters, comparisons[0], demo.spec, demo.people
     )
-    assert set(asked["window"]) == {"asked near day 84", "asked at the last visit"}
+    assert set(asked["window"]) == {
+        'window.asked_near_day{"day":84}',
+        "window.asked_at_the_last_visit",
+    }
     assert {c: asked[c].nunique() for c in AXES[1:5]} == dict.fromkeys(AXES[1:5], 1)
     worst = asked[asked["lost"] == multiverse.WORST].iloc[0]
     own = demo.windows[(demo.windows["source"] == "visit") & demo.windows["complete"]]
@@ -327,7 +334,7 @@ def test_windows_with_an_open_end_are_as_declared(tmp_path: Path) -> None:
     days = clinic.processed / "days.parquet"
     varied = multiverse.vary_diary(days, clinic.spec, None, clinic.primary)
     found = clinic.specifications(varied=varied)
-    assert set(found["completeness"]) == {"at least 1 day"}
+    assert set(found["completeness"]) == {at_least(1)}
     assert len(found) == 4
     declared = statistic(clinic.result, "all_days", "change_mean")
     assert np.isclose(found["estimate"].iloc[0], declared["estimate"], rtol=1e-12)

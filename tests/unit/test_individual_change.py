@@ -239,7 +239,7 @@ def test_thresholds_of_a_mixed_clinic_are_all_stated() -> None:
     alone = by_id(
         reliable.summarise_individual([20, 20], [10, 10], 3.35, 2, source="usual care (A 2004)")
     )
-    assert alone["reliable_threshold"].note.startswith("SEM 3.35 from usual care (A 2004); ")
+    assert say(alone["reliable_threshold"].note).startswith("SEM 3.35 from usual care (A 2004); ")
     assert alone["reliable_threshold"].estimate == pytest.approx(8.0416, abs=1e-4)
 
 

@@ -17,7 +17,7 @@ from headway.messages import say, t
 from headway.outcomes.audit import empty_audit
 from headway.outcomes.expectation.benchmark import explain_benchmark
 from headway.outcomes.expectation.expected import judge, read_sources
-from headway.outcomes.expectation.traps import LABELS
+from headway.outcomes.expectation.traps import IDS
 from headway.report import formats
 from headway.report.clinic import answer as clinic_answer
 from headway.report.clinic import page as clinic_page
@@ -223,7 +223,7 @@ def test_a_clinic_without_a_flag_has_no_doubt_on_page_one(name: str) -> None:
 
 
 def test_every_trap_has_its_words() -> None:
-    assert set(clinic_answer._DOUBTS) == set(LABELS)
+    assert set(clinic_answer._DOUBTS) == set(IDS)
 
 
 def test_zeros_for_which_a_clinic_is_refused_are_a_doubt_too() -> None:

@@ -148,7 +148,8 @@ def test_the_interval_of_two_looks_is_that_of_scipy() -> None:
         windows_of(gap, 20), settings(), pd.Index([f"P{i}" for i in range(50)])
     )
     low, high = stats.t.interval(0.99, 39, gap.mean(), stats.sem(gap))
-    assert f"{gap.mean():+.1f} days ({low:.1f} to {high:.1f}) with 71 %" in say(found.detail)
+    printed = f"{gap.mean():+.1f} days ({low:.1f} to {high:.1f}) with 71 %"
+    assert printed.replace("-", "−") in say(found.detail)
     assert (found.flagged, found.n, found.of) == (bool(low > 0), 40, 50)
 
 
@@ -268,7 +269,7 @@ def test_without_answers_two_traps_cannot_be_seen(bench: ModuleType, tmp_path: P
     found = bench.look_at(tmp_path / "c", clinic, asked=False).set_index("id")
     for id in ("mnar_diary", "dropout_if_not_better"):
         assert not found.loc[id, "flagged"] and np.isnan(found.loc[id, "n"])
-        assert found.loc[id, "note"].startswith("cannot be seen")
+        assert say(found.loc[id, "note"]).startswith("cannot be seen")
 
 
 def test_nothing_is_seen_in_a_clinic_without_records(tmp_path: Path) -> None:
@@ -276,7 +277,7 @@ def test_nothing_is_seen_in_a_clinic_without_records(tmp_path: Path) -> None:
     nobody = pd.Index([], dtype="str")
     found = traps.build_traps(tmp_path, settings(), empty("windows"), nobody, [])
     assert list(found["id"]) == IDS and not found["flagged"].any()
-    assert found["n"].isna().all() and found["note"].str.startswith("cannot be seen").all()
+    assert found["n"].isna().all() and found["note"].map(say).str.startswith("cannot be seen").all()
 
 
 def test_a_published_diary_alone_shows_no_filling_and_hides_the_rest(tmp_path: Path) -> None:

@@ -488,7 +488,7 @@ def release_cohort(frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.Data
     decimals = precision.find_decimals(frame["unit"], frame["estimate"])
     precision.coarsen(frame, ~share, columns, decimals)
     frame["n"], frame["of"], frame["count"] = n, frame["of"].map(preset.round), count
-    frame["note"] = frame["note"].map(withhold, na_action="ignore")
+    _rewrite_notes(frame, frame["note"].notna(), withhold)
     frame.loc[hidden | part, _NUMBERS] = NAN
     frame.loc[hidden, "n"] = NAN
     frame.loc[of, "of"] = NAN
@@ -513,10 +513,15 @@ def release_flow(frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.DataFr
         frame.loc[total, "n"] = value
         frame.loc[frame["item"].eq(item) & frame["account"].eq("rows"), "of"] = value
     # Remarks on files count rows, cells and resources as they are.
-    files = frame["account"] != "people"
-    frame.loc[files, "note"] = frame.loc[files, "note"].map(_without_numbers, na_action="ignore")
+    files = frame["account"].ne("people") & frame["note"].notna()
+    _rewrite_notes(frame, files, _without_numbers)
     _redact(frame, hidden, preset)
     return frame
+
+
+def _rewrite_notes(frame: pd.DataFrame, rows: pd.Series, rewrite: Callable[[str], str]) -> None:
+    if rows.any():
+        frame.loc[rows, "note"] = frame.loc[rows, "note"].map(rewrite)
 
 
 def _without_numbers(note: str) -> str:
