@@ -18,6 +18,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_array
 
 from headway.disclosure import Preset
+from headway.messages import say
 from tests.unit import disclosure_attack_tables
 
 MOST = 100_000.0
@@ -270,7 +271,7 @@ def _tie_cohort(a: Attack, true: pd.DataFrame) -> None:
             )
         for side in ("better", "worse"):
             points = {
-                s: float(re.search(r"at least ([\d.]+) points", label).group(1))
+                s: float(re.search(r"at least ([\d.]+) points", say(label)).group(1))
                 for s, label in zip(shares["statistic"], shares["label"], strict=True)
                 if (m := THRESHOLD.fullmatch(s)) and m.group(1) == side
             }

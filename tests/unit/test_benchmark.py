@@ -16,6 +16,7 @@ from headway import config, tables
 from headway.config.clinic import Benchmark
 from headway.figures.clinic.benchmark import draw_benchmark
 from headway.ingest.trials import read_review
+from headway.messages import say
 from headway.outcomes.change.windows import Comparison
 from headway.outcomes.expectation import benchmark
 from tests.conftest import ROOT
@@ -132,21 +133,21 @@ def test_what_does_not_match_is_refused_and_says_why(
     assert len(rows) == 1
     assert rows.iloc[0]["block"] == ("not_used" if reason else "arm")
     if reason:
-        assert reason in rows.iloc[0]["why_not"]
+        assert reason in say(rows.iloc[0]["why_not"])
         assert math.isnan(rows.iloc[0]["difference"])
         draw_benchmark(found)  # an empty half is drawn too
 
 
 def test_an_outcome_without_a_common_scale_has_no_benchmark() -> None:
     found = build(make_arms({"outcome": "headache_score"}), outcome="headache_score")
-    assert "no scale in common" in pick(found, "clinic")["why_not"]
-    assert "No published arm can stand beside" in benchmark.explain_benchmark(found)[0]
+    assert "no scale in common" in say(pick(found, "clinic")["why_not"])
+    assert "No published arm can stand beside" in say(benchmark.explain_benchmark(found)[0])
     assert not (found["block"] == "arm").any()
 
 
 def test_own_trial_is_left_out_by_name() -> None:
     rule = replace(RULE, benchmark=Benchmark(own_trial=("a 2001",)))
-    assert pick(build(make_arms({}), rule), "not_used")["why_not"] == "the clinic's own trial"
+    assert pick(build(make_arms({}), rule), "not_used")["why_not"] == "unlike.own_trial"
 
 
 def test_other_conditions_than_headache_meet_their_like() -> None:
@@ -185,13 +186,13 @@ def test_a_missing_sd_is_recovered_by_r_from_data_or_not_drawn_with_an_interval(
             "baseline_n": 40.0}  # fmt: skip
     row = pick(build(make_arms(bare)), "arm")
     assert row["change"] == -2.0 and math.isnan(row["ci_low"])
-    assert "no standard deviation of the change" in row["why_not"]
+    assert "no standard deviation of the change" in say(row["why_not"])
     # SDs 7, 6 and 4.6 imply r = (49 + 36 - 21.16) / 84 = 0.76.
     full = {"arm": "full", "sd": 4.6, "baseline_sd": 7.0}
     after = {"arm": "full", "kind": "final", "mean": 15.0, "sd": 6.0}
     found = build(make_arms(bare, full, after)).set_index("arm")
     assert found.loc["bare", "se"] == pytest.approx(4.6 / math.sqrt(40))
-    assert "r = 0.76" in found.loc["bare", "sd_from"]
+    assert "r = 0.76" in say(found.loc["bare", "sd_from"])
     assert found.loc["full", "sd_from"] == "printed"
 
 
@@ -203,7 +204,7 @@ def test_baselines_beyond_the_declared_distance_come_last_and_are_not_pooled() -
     found = build(make_arms(*rows))
     arms = found[found["block"] == "arm"]
     assert list(arms["trial"]) == ["T1", "T3", "T4", "T5", "T2", "T0"]
-    assert list(arms["like_baseline"]) == ["yes"] * 4 + ["not printed", "no"]
+    assert list(arms["like_baseline"]) == ["yes"] * 4 + ["not_printed", "no"]
     assert not (found["block"] == "pooled").any()  # four like baselines are no five
 
 
@@ -260,7 +261,7 @@ def test_time_comes_from_the_declared_window() -> None:
         own = benchmark.describe_clinic(
             change, comparison, clinic, outcome="frequency", of=3, techniques=["dry_needling"]
         )
-        assert own.technique == "dry needling"
+        assert say(own.technique) == "dry needling"
         return own.time_days
 
     assert time_of("post") == 69.5

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
+from headway.messages import Message
 from headway.outcomes.change.change import (
     bca_interval,
     summarise_change,
@@ -71,7 +72,7 @@ def test_responders_by_hand() -> None:
         "responders_75": 1,
         "worsened_30": 2,
     }
-    assert "1 with 0 before" in found["worsened_30"].note
+    assert found["worsened_30"].note == Message("remark.zero_before", n=1)
 
 
 def test_change_is_after_minus_before_and_needs_two_people() -> None:

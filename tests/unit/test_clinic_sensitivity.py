@@ -14,6 +14,7 @@ import pytest
 from headway import config, tables
 from headway.figures import theme
 from headway.figures.clinic.sensitivity import draw_clinic_specifications, draw_sensitivity
+from headway.messages import Message, say
 from headway.outcomes.change import cohort
 from headway.outcomes.change import windows as windows_of
 from headway.outcomes.change.change import t_interval
@@ -92,6 +93,10 @@ def row(table: pd.DataFrame, id: str) -> pd.Series:
     return table.set_index("id").loc[id]
 
 
+def at_least(days: int) -> str:
+    return str(Message("choice.at_least", n=days))
+
+
 def test_the_first_rows_are_what_the_cohort_says(demo: Clinic, table: pd.DataFrame) -> None:
     declared = statistic(demo.result, "primary", "change_mean")
     pairs = row(table, "complete_pairs")
@@ -117,7 +122,7 @@ def test_the_baseline_carried_forward_counts_who_it_cannot_hold(
     assert carried["n"] == len(before) < len(demo.starters)
     assert np.isclose(carried["estimate"], pairs["change"].sum() / len(before), rtol=1e-12)
     unknown = len(demo.starters) - len(before)
-    assert f"{unknown} without one are not in it" in carried["note"]
+    assert f"{unknown} without one are not in it" in say(carried["note"])
 
 
 def test_imputation_and_models_stand_on_everyone(demo: Clinic, table: pd.DataFrame) -> None:
@@ -132,37 +137,37 @@ def test_imputation_and_models_stand_on_everyone(demo: Clinic, table: pd.DataFra
     robust, corrected = row(table, "gee_binomial"), row(table, "gee_binomial_corrected")
     assert corrected["ci_low"] < robust["ci_low"] < robust["ci_high"] < corrected["ci_high"]
     ratio = row(table, "gee_binomial_ratio")
-    assert (ratio["unit"], ratio["estimate"] < 1) == ("odds ratio", robust["estimate"] < 0)
+    assert (ratio["unit"], ratio["estimate"] < 1) == ("odds_ratio", robust["estimate"] < 0)
 
 
 def test_therapists_count_from_ten_on(demo: Clinic, table: pd.DataFrame) -> None:
     few = row(table, "clustered_by_therapist")
     assert np.isnan(few["estimate"])
-    assert "fewer than 10" in few["note"]
+    assert "fewer than 10" in say(few["note"])
     none = row(demo.sensitivity(therapists=None), "clustered_by_therapist")
-    assert "not recorded" in none["note"]
+    assert "not recorded" in say(none["note"])
     labels = [f"T{i % 12}" for i in range(len(demo.starters))]
     many = pd.Series(labels, index=demo.starters)
     many.iloc[:30] = "several"
     found = row(demo.sensitivity(therapists=many), "clustered_by_therapist")
     assert np.isfinite(found["ci_low"])
-    assert found["note"].startswith("12 therapists; ")
+    assert say(found["note"]).startswith("12 therapists; ")
     pairs = row(table, "complete_pairs")["n"]
-    assert found["n"] + int(found["note"].split("; ")[1].split()[0]) == pairs
+    assert found["n"] + int(say(found["note"]).split("; ")[1].split()[0]) == pairs
 
 
 def test_what_cannot_be_done_is_said(demo: Clinic) -> None:
     spec = replace(demo.spec, sensitivity=replace(demo.spec.sensitivity, max_people=100))
     table = demo.sensitivity(spec)
-    assert "more than 100 people" in row(table, "models")["note"]
+    assert "more than 100 people" in say(row(table, "models")["note"])
     assert "multiple_imputation" not in set(table["id"])
     assert len(demo.specifications(spec)) == 0
     spec = replace(demo.spec, primary_outcome="intensity")
-    note = row(demo.sensitivity(spec), "multiple_imputation")["note"]
+    note = say(row(demo.sensitivity(spec), "multiple_imputation")["note"])
     assert note.startswith("not done: intensity does not exist")
     few = demo.starters[:8]
     table = demo.sensitivity(starters=few)
-    assert "fewer than 10" in row(table, "multiple_imputation")["note"]
+    assert "fewer than 10" in say(row(table, "multiple_imputation")["note"])
     assert len(demo.sensitivity(starters=demo.starters[:0])) == 0
     assert len(demo.sensitivity(windows=demo.windows[:0])) == 0
 
@@ -197,7 +202,7 @@ def test_every_combination_is_there_once(curve: pd.DataFrame) -> None:
     assert (worst > pairs).all()
     # 25 days leave fewer people than 14.
     n = curve[curve["lost"] == multiverse.PAIRS].groupby("completeness")["n"].max()
-    assert n["at least 25 days"] < n["at least 20 days"] < n["at least 14 days"]
+    assert n[at_least(25)] < n[at_least(20)] < n[at_least(14)]
 
 
 def test_one_specification_by_hand(demo: Clinic, curve: pd.DataFrame) -> None:
@@ -218,10 +223,10 @@ def test_one_specification_by_hand(demo: Clinic, curve: pd.DataFrame) -> None:
     before_full = before[before["count"] >= 14]
     change = (after_full["sum"] - before_full["sum"]).dropna()
     choice = {
-        "window": "weeks 9 to 12",
+        "window": "window.weeks_9_to_12",
         "value": multiverse.COUNTED,
-        "completeness": "at least 14 days",
-        "headache_day": "from 4 hours on",
+        "completeness": at_least(14),
+        "headache_day": Message("choice.from_hours", hours=4.0),
         "before": multiverse.ONE,
     }
     own = curve[(curve[list(choice)] == pd.Series(choice)).all(axis=1)].set_index("lost")
@@ -253,7 +258,10 @@ def test_values_that_were_asked_have_fewer_axes(demo: Clinic) -> None:
     asked = multiverse.build_specifications(
         demo.windows, demo.starters, comparisons[0], demo.spec, demo.people
     )
-    assert set(asked["window"]) == {"asked near day 84", "asked at the last visit"}
+    assert set(asked["window"]) == {
+        'window.asked_near_day{"day":84}',
+        "window.asked_at_the_last_visit",
+    }
     assert {c: asked[c].nunique() for c in AXES[1:5]} == dict.fromkeys(AXES[1:5], 1)
     worst = asked[asked["lost"] == multiverse.WORST].iloc[0]
     own = demo.windows[(demo.windows["source"] == "visit") & demo.windows["complete"]]
@@ -328,15 +336,15 @@ def test_windows_with_an_open_end_are_as_declared(tmp_path: Path) -> None:
     days = clinic.processed / "days.parquet"
     varied = multiverse.vary_diary(days, clinic.spec, None, clinic.primary)
     found = clinic.specifications(varied=varied)
-    assert set(found["completeness"]) == {"at least 1 day"}
+    assert set(found["completeness"]) == {at_least(1)}
     assert len(found) == 4
     declared = statistic(clinic.result, "all_days", "change_mean")
     assert np.isclose(found["estimate"].iloc[0], declared["estimate"], rtol=1e-12)
     table = clinic.sensitivity()
     assert "bound_low" not in set(table["id"])
-    assert "nobody was lost after" in row(table, "tipping_mean")["note"]
+    assert "nobody was lost after" in say(row(table, "tipping_mean")["note"])
     # All days before and after are two windows; those within them are no further ones.
-    assert "188 windows" in row(table, "gee_binomial")["note"]
+    assert "188 windows" in say(row(table, "gee_binomial")["note"])
 
 
 def test_the_other_assumptions_are_drawn_with_their_numbers(

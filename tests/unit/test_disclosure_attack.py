@@ -67,7 +67,7 @@ def row(statistic: str, n: float, of: float, count: float = NAN, **other: object
         "primary": other.get("group", "all") == "all" and "comparison" not in other,
         "statistic": statistic,
         "label": statistic,
-        "unit": "percent" if share else "headache days per 28",
+        "unit": "percent" if share else "days_per_28",
         "estimate": 100 * count / n if share else -3.0,
         "ci_low": -5.0,
         "ci_high": -1.0,

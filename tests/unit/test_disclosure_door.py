@@ -20,6 +20,7 @@ from headway import disclosure, tables
 from headway.config import write_settings
 from headway.config.clinic import Clinic
 from headway.disclosure import PRESETS, release
+from headway.messages import Message
 from tests.conftest import ROOT
 from tests.unit.simulated_clinic import CLINIC, printed, simulated
 
@@ -72,7 +73,7 @@ def tamper(found: dict[str, pd.DataFrame], preset: str) -> dict[str, pd.DataFram
     hidden = out["cohort"]["redacted"].to_numpy()
     assert hidden.any()
     cohort.loc[hidden, ["estimate", "ci_low", "ci_high"]] = PLANTED
-    cohort.loc[hidden, "note"] = f"{PLANTED} people"
+    cohort.loc[hidden, "note"] = Message("assumed.therapists", n=PLANTED)
     means = changed["window_means"]
     gone = out["window_means"]["redacted"].to_numpy()
     means.loc[gone, ["mean", "ci_low", "ci_high"]] = PLANTED

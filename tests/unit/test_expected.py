@@ -18,6 +18,7 @@ from headway import config, tables
 from headway.config.clinic import Clinic, Cutoff, Expected
 from headway.config.schema import to_dict
 from headway.ingest import trials
+from headway.messages import say
 from headway.outcomes.change.windows import Comparison, build_diary_windows
 from headway.outcomes.expectation import expected
 from headway.simulate import WINDOWS, load_parameters, natural_course, simulate_clinic
@@ -291,20 +292,21 @@ def arms(repo_root: Path) -> pd.DataFrame:
 
 def test_shipped_untreated_arms(arms: pd.DataFrame) -> None:
     late = expected.select_arms(arms, time_days=365)
-    assert late["label"].tolist() == ["Vickers 2004, usual care"]
+    assert late["label"].map(say).tolist() == ["Vickers 2004, usual care"]
     # Printed in the golden block usual_care_frequency_12m.
     assert np.allclose(late.loc[0, ["change", "baseline"]].astype(float), [-2.545286, 16.154786])
     assert abs(late.loc[0, "se"] - 5.001374 / np.sqrt(140)) < 1e-9
-    early = expected.select_arms(arms, time_days=84).set_index("label")
+    early = expected.select_arms(arms, time_days=84)
+    early = early.assign(label=early["label"].map(say)).set_index("label")
     assert early.index.tolist() == ["Jena 2008, routine care", "Vickers 2004, usual care"]
     vickers = early.loc["Vickers 2004, usual care"]
     # The people's own change is -1.84 (SD 5.03); Jena prints two means.
     assert abs(vickers["change"] + 1.84) < 0.005
     assert abs(vickers["se"] - 5.03 / np.sqrt(153)) < 0.001
-    assert early["note"].str.contains("assumed").tolist() == [True, False]
+    assert early["note"].map(say).str.contains("assumed").tolist() == [True, False]
     for name in ("10.1136/BMJ.38029.421863.eb", "vickers 2004"):
         left = expected.select_arms(arms, time_days=84, leave_out=[name])
-        assert left["label"].tolist() == ["Jena 2008, routine care"]
+        assert left["label"].map(say).tolist() == ["Jena 2008, routine care"]
     assert not len(expected.select_arms(arms, time_days=200))  # none lies near
     # Melchart's waiting list is recalled, and would lack a baseline if it were not.
     told = arms.assign(status=arms["status"].replace("recalled", "retrieved"))
@@ -344,7 +346,7 @@ def test_it_is_said_only_where_every_deciding_source_agrees() -> None:
             assert not other.beyond and len(other.not_further) == 1
     # Without published arms it can be said, and says what is missing.
     bare = expected.judge(expected.list_sources(e, b, y, RULE))
-    assert bare.beyond and bare.missing == ("published untreated arms like this clinic",)
+    assert bare.beyond and bare.missing == ("untreated_arms",)
     assert "not available: published untreated arms" in bare.sentence
 
 
@@ -364,7 +366,7 @@ def test_without_the_earlier_window_it_is_never_said() -> None:
     missing = np.full(200, np.nan)
     verdict = expected.judge(expected.list_sources(missing, b, y, RULE, arm_frame(-1.8)))
     assert verdict.kind == "not_recorded" and PHRASE not in verdict.sentence
-    assert "a window before the baseline" in verdict.missing
+    assert "earlier_window" in verdict.missing
     # Recorded by too few, or by a small part: the same.
     for known in (19, 99):
         part = np.where(np.arange(200) < known, e, np.nan)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
+from headway.messages import say
 from headway.outcomes.change import reliable
 from headway.outcomes.change.change import Statistic, summarise_responders
 from headway.report import formats
@@ -233,12 +234,12 @@ def test_thresholds_of_a_mixed_clinic_are_all_stated() -> None:
     found = by_id(reliable.summarise_individual([20, 20], [10, 10], 3.35, [1, 2]))
     s = found["reliable_threshold"]
     assert s.estimate == pytest.approx(9.2857, abs=1e-4)
-    assert "9.29 with 1 window before, 8.04 with 2 windows before" in s.note
-    assert s.note.startswith("SEM 3.35 from untreated people; ")
+    assert "9.29 with 1 window before, 8.04 with 2 windows before" in say(s.note)
+    assert say(s.note).startswith("SEM 3.35 from untreated people; ")
     alone = by_id(
         reliable.summarise_individual([20, 20], [10, 10], 3.35, 2, source="usual care (A 2004)")
     )
-    assert alone["reliable_threshold"].note.startswith("SEM 3.35 from usual care (A 2004); ")
+    assert say(alone["reliable_threshold"].note).startswith("SEM 3.35 from usual care (A 2004); ")
     assert alone["reliable_threshold"].estimate == pytest.approx(8.0416, abs=1e-4)
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
 
 from headway.errors import ConfigError
+from headway.messages import say
 from headway.outcomes.change import instruments
 from headway.outcomes.change.change import Statistic
 from headway.report import formats
@@ -58,7 +59,7 @@ def test_thresholds_are_the_published_ones() -> None:
 def test_ranges_and_grades(name: str, low: float, high: float, grades: list[str]) -> None:
     known = instruments.describe(name)
     assert (known.low, known.high, known.better) == (low, high, "lower")
-    assert [g.label for g in known.grades] == grades
+    assert [say(instruments._name_grade(known, g)) for g in known.grades] == grades
     scores = [low - 1, low - 0.01, low, (low + high) / 2, high, high + 0.01, np.nan, np.inf]
     found = instruments.out_of_range(name, scores)
     assert found.tolist() == [True, True, False, False, False, True, False, True]
@@ -123,17 +124,17 @@ def test_a_threshold_is_not_missed_by_a_binary_fraction() -> None:
 
 def test_notes_name_source_population_and_doubt() -> None:
     hit6 = by_id(instruments.summarise_scores("HIT-6", [60], [50]))
-    note = hit6["hit6_castien_2012_better"].note
+    note = say(hit6["hit6_castien_2012_better"].note)
     assert note.startswith("Castien 2012; chronic tension-type headache; ROC")
     # Two scores of +-5 each: 5 * sqrt(2) = 7.07, which 8 exceeds and 6 does not.
     assert "unchanged person" not in note
     for id in ("hit6_houts_2020_worse", "hit6_smelt_2014_mean_better"):
-        assert "differ by about 7 points (Kosinski 2003" in hit6[id].note
-    assert "chronic migraine" in hit6["hit6_houts_2020_worse"].note
+        assert "differ by about 7 points (Kosinski 2003" in say(hit6[id].note)
+    assert "chronic migraine" in say(hit6["hit6_houts_2020_worse"].note)
     midas = by_id(instruments.summarise_scores("MIDAS", [20], [10]))
-    note = midas["midas_carvalho_2021_better"].note
+    note = say(midas["midas_carvalho_2021_better"].note)
     assert "not checked" in note and "population not stated" in note and "differ" not in note
-    assert "not checked" not in hit6["hit6_houts_2020_worse"].note
+    assert "not checked" not in say(hit6["hit6_houts_2020_worse"].note)
 
 
 @given(
@@ -182,7 +183,7 @@ def test_pgic_by_hand_in_numbers_and_words() -> None:
         s = found[id]
         assert s.n == 10 and s.estimate == pytest.approx(10 * count)
         assert (s.ci_low, s.ci_high) == pytest.approx((100 * low, 100 * high))
-    notes = [found[f"pgic_{w}_improved"].note for w in ("very_much", "much", "minimally")]
+    notes = [say(found[f"pgic_{w}_improved"].note) for w in ("very_much", "much", "minimally")]
     assert [n.split()[0] for n in notes] == ["substantial", "moderate", "minimal"]
     assert all("Dworkin 2008" in n for n in notes)
     assert found["pgic_worse"].note == ""
@@ -244,4 +245,4 @@ def test_words_for_readers_promise_nothing() -> None:
         *(s for n in ("HIT-6", "MIDAS", "HDI") for s in instruments.summarise_scores(n, [], [])),
         *instruments.summarise_pgic([]),
     ):
-        assert formats.find_forbidden(f"{s.label} {s.note}") == []
+        assert formats.find_forbidden(f"{say(s.label)} {say(s.note)}") == []

@@ -13,11 +13,11 @@ import pytest
 from headway import disclosure
 from headway.disclosure import PRESETS
 from headway.figures.clinic import draw as clinic_figures
-from headway.messages import t
+from headway.messages import say, t
 from headway.outcomes.audit import empty_audit
 from headway.outcomes.expectation.benchmark import explain_benchmark
 from headway.outcomes.expectation.expected import judge, read_sources
-from headway.outcomes.expectation.traps import LABELS
+from headway.outcomes.expectation.traps import IDS
 from headway.report import formats
 from headway.report.clinic import answer as clinic_answer
 from headway.report.clinic import page as clinic_page
@@ -223,7 +223,7 @@ def test_a_clinic_without_a_flag_has_no_doubt_on_page_one(name: str) -> None:
 
 
 def test_every_trap_has_its_words() -> None:
-    assert set(clinic_answer._DOUBTS) == set(LABELS)
+    assert set(clinic_answer._DOUBTS) == set(IDS)
 
 
 def test_zeros_for_which_a_clinic_is_refused_are_a_doubt_too() -> None:
@@ -256,7 +256,7 @@ def test_the_page_says_for_how_many_before_is_one_window() -> None:
 def test_the_page_says_what_the_benchmark_holds() -> None:
     page, out, _ = built("demo")
     for sentence in explain_benchmark(out["benchmark"]):
-        assert f"<p>{sentence}</p>" in page
+        assert f"<p>{say(sentence)}</p>" in page
     none = {**out, "benchmark": out["benchmark"].query("block == 'clinic'")}
     settings, _, rules = released("demo")
     page, _ = clinic_page.build(settings, READY, none, [], rules)
@@ -267,7 +267,7 @@ def test_the_checks_before_treatment_are_on_the_page() -> None:
     page, out, _ = built("effect")
     checks = out["checks"].set_index("id")
     for id in ("baseline_trend", "oldham"):
-        assert checks.loc[id, "label"] in page
+        assert say(checks.loc[id, "label"]) in page
         assert formats.interval(checks.loc[id].to_dict()) in page
     # The clinic's own expectation from both windows is half the rise before treatment.
     both = out["expected"].set_index("source").loc["both_windows"]

@@ -18,6 +18,7 @@ from headway import simulate as sim
 from headway.config.clinic import Clinic
 from headway.errors import InputError, Problem
 from headway.ingest import clinics
+from headway.messages import say
 from headway.outcomes.change.cohort import find_starters
 from headway.outcomes.change.windows import (
     build_diary_windows,
@@ -70,7 +71,7 @@ def test_four_zeros_and_zeros_of_a_minority_are_not_doubted() -> None:
 def test_answers_without_a_visit_are_doubted_where_no_diary_is_kept() -> None:
     answers = pd.Series([0.0] * 6 + [7.0] * 40)
     visited = pd.Series([False] * 6 + [True] * 40)
-    assert traps.find_zero_answers(answers, pd.Series(dtype=float), visited)[3] == "a visit"
+    assert traps.find_zero_answers(answers, pd.Series(dtype=float), visited)[3] == "visit"
     assert not traps.find_zero_answers(answers, pd.Series(dtype=float))[0]
 
 
@@ -148,7 +149,8 @@ def test_the_interval_of_two_looks_is_that_of_scipy() -> None:
         windows_of(gap, 20), settings(), pd.Index([f"P{i}" for i in range(50)])
     )
     low, high = stats.t.interval(0.99, 39, gap.mean(), stats.sem(gap))
-    assert f"{gap.mean():+.1f} days ({low:.1f} to {high:.1f}) with 71 %" in found.detail
+    printed = f"{gap.mean():+.1f} days ({low:.1f} to {high:.1f}) with 71 %"
+    assert printed.replace("-", "−") in say(found.detail)
     assert (found.flagged, found.n, found.of) == (bool(low > 0), 40, 50)
 
 
@@ -163,7 +165,7 @@ def test_a_diary_is_doubted_before_and_after_and_not_where_nearly_complete() -> 
     alone = windows_of(gap, 20)
     alone = alone[alone["source"] == "diary"]
     unseen = traps.find_chosen_days(alone, clinic, people)
-    assert not unseen.seen and not unseen.flagged and "cannot be seen" in unseen.note
+    assert not unseen.seen and not unseen.flagged and "cannot be seen" in say(unseen.note)
 
 
 # --- who left --------------------------------------------------------------------------------
@@ -268,7 +270,7 @@ def test_without_answers_two_traps_cannot_be_seen(bench: ModuleType, tmp_path: P
     found = bench.look_at(tmp_path / "c", clinic, asked=False).set_index("id")
     for id in ("mnar_diary", "dropout_if_not_better"):
         assert not found.loc[id, "flagged"] and np.isnan(found.loc[id, "n"])
-        assert found.loc[id, "note"].startswith("cannot be seen")
+        assert say(found.loc[id, "note"]).startswith("cannot be seen")
 
 
 def test_nothing_is_seen_in_a_clinic_without_records(tmp_path: Path) -> None:
@@ -276,7 +278,7 @@ def test_nothing_is_seen_in_a_clinic_without_records(tmp_path: Path) -> None:
     nobody = pd.Index([], dtype="str")
     found = traps.build_traps(tmp_path, settings(), empty("windows"), nobody, [])
     assert list(found["id"]) == IDS and not found["flagged"].any()
-    assert found["n"].isna().all() and found["note"].str.startswith("cannot be seen").all()
+    assert found["n"].isna().all() and found["note"].map(say).str.startswith("cannot be seen").all()
 
 
 def test_a_published_diary_alone_shows_no_filling_and_hides_the_rest(tmp_path: Path) -> None:
@@ -312,7 +314,7 @@ def test_given_windows_have_passed_the_check_when_they_were_read(tmp_path: Path)
     zeros = found.set_index("id").loc["zero_coded_missing"]
     assert (zeros["flagged"], zeros["n"], zeros["of"]) == (False, 3, 10)
     lost = found.set_index("id").loc["dropout_if_not_better"]
-    assert (lost["n"], lost["of"], lost["detail"]) == (0, 0, "nobody was lost")
+    assert (lost["n"], lost["of"], lost["detail"]) == (0, 0, "trap.nobody_lost")
 
 
 def test_a_refusal_for_zeros_is_a_flag(tmp_path: Path) -> None:
@@ -324,7 +326,7 @@ def test_a_refusal_for_zeros_is_a_flag(tmp_path: Path) -> None:
     found = traps.flag_refusal(caught.value.problems)
     assert list(found["flagged"]) == [True]
     assert found.loc[0, "n"] == clinic.truth["planted"]["zero_coded_windows"]
-    assert "'days_after' of windows.csv" in found.loc[0, "detail"]
+    assert "'days_after' of windows.csv" in say(found.loc[0, "detail"])
     assert not len(traps.flag_refusal([Problem("a.csv", "email", "x")]))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,12 +48,17 @@ def release_cohort(frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.Data
     decimals = precision.find_decimals(frame["unit"], frame["estimate"])
     precision.coarsen(frame, ~share, columns, decimals)
     frame["n"], frame["of"], frame["count"] = n, frame["of"].map(preset.round), count
-    frame["note"] = frame["note"].map(withhold, na_action="ignore")
+    _rewrite_notes(frame, frame["note"].notna(), withhold)
     frame.loc[hidden | part, _NUMBERS] = NAN
     frame.loc[hidden, "n"] = NAN
     frame.loc[of, "of"] = NAN
     _redact(frame, hidden | part, preset)
     return frame
+
+
+def _rewrite_notes(frame: pd.DataFrame, rows: pd.Series, rewrite: Callable[[str], str]) -> None:
+    if rows.any():
+        frame.loc[rows, "note"] = frame.loc[rows, "note"].map(rewrite)
 
 
 def _redact(frame: pd.DataFrame, hidden: np.ndarray, preset: Preset) -> None:
@@ -72,9 +78,8 @@ def release_flow(frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.DataFr
         frame.loc[total, "n"] = value
         frame.loc[frame["item"].eq(item) & frame["account"].eq("rows"), "of"] = value
     # Remarks on files count rows, cells and resources as they are.
-    files = frame["account"] != "people"
-    notes = frame["note"].map(strip_numbers, na_action="ignore").astype(frame["note"].dtype)
-    frame["note"] = frame["note"].mask(files, notes)
+    files = frame["account"].ne("people") & frame["note"].notna()
+    _rewrite_notes(frame, files, strip_numbers)
     _redact(frame, hidden, preset)
     return frame
 

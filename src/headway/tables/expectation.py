@@ -203,7 +203,7 @@ BENCHMARK = Table(
         "difference_high": estimate("Upper limit, 95 %, both standard errors (Welch)", again=True),
         "like_baseline": text(
             "Whether the mean before lies within the declared distance of the clinic's",
-            allowed=("yes", "no", "not printed"),
+            allowed=("yes", "no", "not_printed"),
             nullable=True,
         ),
         "why_not": text("Why the row is not used, or has no interval", nullable=True),
