@@ -267,6 +267,8 @@ def phrase(family: str, text: Any) -> str:
 
     `3 months` is found as `3_months`. Text without an entry stands as the source prints it.
     """
+    if isinstance(text, Message):
+        return text
     id = f"{family}.{_BETWEEN.sub('_', str(text).lower()).strip('_')}"
     return Message(id) if known(id) else str(text)
 

@@ -7,6 +7,23 @@ cell of a column of counts.
 
 from __future__ import annotations
 
-from headway.tables.columns import COUNT, Disclosure
+from headway.tables.columns import CONSTANT, COUNT, PUBLISHED, Disclosure
 
-PLACES: dict[str, Disclosure] = {"n": COUNT, "of": COUNT, "count": COUNT}
+_COUNTS = ("n", "of", "count")
+# Settings, thresholds, days and limits that nobody's records move.
+_CONSTANTS = (
+    "back", "best", "border", "day", "days", "fall", "first", "hours", "icc", "last", "least",
+    "limit", "most", "mu", "noise", "points", "reach", "replicates", "retest", "sem", "sets",
+    "to", "weeks", "windows", "worst",
+)  # fmt: skip
+# Numbers of people, or of arms, that others have printed.
+_PUBLISHED = ("k", "people")
+# Computed from records: rounded to these decimals.
+_DECIMALS = {"between": 1, "high": 1, "low": 1, "r": 2, "share": 0, "value": 1, "within": 1}
+
+PLACES: dict[str, Disclosure] = {
+    **dict.fromkeys(_COUNTS, COUNT),
+    **dict.fromkeys(_CONSTANTS, CONSTANT),
+    **dict.fromkeys(_PUBLISHED, PUBLISHED),
+    **{place: Disclosure("estimate", n=("n",), decimals=d) for place, d in _DECIMALS.items()},
+}

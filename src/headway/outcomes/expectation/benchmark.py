@@ -149,7 +149,7 @@ def describe_clinic(
         time_days=time_days,
         timepoint=label,
         condition=str(clinic.condition),
-        technique=Message("technique.several", names=used)
+        technique=Message("arm.several_techniques", names=used)
         if used
         else Message("technique.not_recorded"),
         doi=str(clinic.doi),

@@ -355,7 +355,7 @@ def compare_before(
                 slope_se * abs(float(middle.mean()) - float(m)),
                 decides,
                 float(m),
-                join([Message("basis.retest", r=retest), same]),
+                join([Message("basis.retest", retest=retest), same]),
             )
         )
     note = join([Message("basis.too_low_if_worse"), same])
@@ -588,7 +588,7 @@ def select_arms(
             "n": late["n"],
             "baseline": before,
             "time_days": late["time_days"],
-            "note": np.where(printed, "", Message("basis.two_means", r=retest)),
+            "note": np.where(printed, "", Message("basis.two_means", retest=retest)),
             "order": (~printed).astype(int),
             "distance": (late["time_days"] - time_days).abs(),
         }
