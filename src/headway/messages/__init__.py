@@ -178,8 +178,12 @@ def join(messages: Sequence[str | None]) -> str:
     Text that somebody typed becomes a message where it stands beside one.
     """
     parts = [m for m in messages if m]
-    if any(map(read, parts)):
-        parts = [m if read(m) else Message("common.as_written", text=str(m)) for m in parts]
+    told = [isinstance(m, Message) or is_message(m) for m in parts]
+    if any(told):
+        parts = [
+            m if own else Message("text.as_written", text=str(m))
+            for m, own in zip(parts, told, strict=True)
+        ]
     return "; ".join(parts)
 
 
@@ -243,6 +247,12 @@ def entries() -> dict[str, dict[str, Any]]:
 def known(id: str) -> bool:
     """Whether the catalogue has an id."""
     return id in entries()
+
+
+def is_message(cell: str) -> bool:
+    """Whether a cell holds messages of the catalogue and nothing else."""
+    found = read(cell)
+    return found is not None and all(known(m.id) for m in found)
 
 
 def term(family: str, code: Any) -> str:
@@ -315,6 +325,9 @@ def say(cell: Any) -> str:
         from headway.messages import legacy
 
         if not legacy.new:
-            legacy.new.extend(e for e in entries().values() if isinstance(e["en"], str))
+            own = ((id.partition(".")[0], entry) for id, entry in entries().items())
+            legacy.new.extend(
+                e for family, e in own if isinstance(e["en"], str) and family not in legacy.APART
+            )
         return legacy.say(text, current())
     return "; ".join(t(m.id, **m.values) for m in found)

@@ -15,6 +15,43 @@ _DECIMAL_COMMA = ("es", "de")
 missed: set[tuple[str, str]] = set()
 # Entries of the catalogue whose English a table may hold as well; set by `messages.say`.
 new: list[dict[str, str]] = []
+# Families whose English no table holds: those of reviews and fits.
+APART = {
+    "assumption",
+    "certainty",
+    "check",
+    "choice",
+    "control",
+    "covariance",
+    "curve",
+    "domain",
+    "doubt",
+    "effect_type",
+    "estimator",
+    "finding",
+    "flow",
+    "grade",
+    "method",
+    "model",
+    "model_interval",
+    "note",
+    "option",
+    "origin",
+    "prediction",
+    "quantity",
+    "recovered",
+    "reproduction",
+    "rows",
+    "settings",
+    "small_study",
+    "small_study_check",
+    "standard_error",
+    "status",
+    "subgroups",
+    "target",
+    "text",
+    "why_not",
+}
 
 
 @cache

@@ -15,14 +15,17 @@ import numpy as np
 
 from headway.effects.measures import escalc
 from headway.effects.recover import combine_arms, find_r, sd_change, split_control
-from headway.effects.units import UNITS
+from headway.effects.units import name_unit
+from headway.messages import Message, join, term
 from headway.tables import conform, empty
 
 if TYPE_CHECKING:
     import pandas as pd
 
 NAN = float("nan")
-FROM_ASSUMED_R = "from before, after and an assumed r (Handbook 6.5.2.8)"
+# Messages that the code compares with: how an SD and a correlation were found.
+FROM_ASSUMED_R = "origin.assumed_r"
+ASSUMED = "origin.assumed"
 TWO_BY_TWO = ("RR", "OR", "RD")
 STANDARDISED = ("SMD", "SMCC", "SMCR")
 # Status of a row made of several: the least certain of them.
@@ -47,6 +50,7 @@ class Candidate:
     notes: list[str] = field(default_factory=list)
     recovered: list[str] = field(default_factory=list)
     adjusted: bool = False
+    complete: bool = True  # whether all numbers are there, in the unit of the outcome
 
     @property
     def usable(self) -> bool:
@@ -180,7 +184,7 @@ def _pair(
     else:
         _set_means(one, side1, side2)
     if any(r.sd_from == FROM_ASSUMED_R for r in both):
-        one.values |= {"r": assumed_r, "r_from": "assumed; see the sensitivity rows"}
+        one.values |= {"r": assumed_r, "r_from": ASSUMED}
     if shared_by > 1:
         _share_control(one, shared_by)
     _note_recovered(one, both)
@@ -217,7 +221,7 @@ def _recover_changes(own: pd.DataFrame, assumed_r: float, *, derive: bool) -> pd
     new = new.assign(
         kind="change",
         mean=new["mean"] - new["baseline_mean"],
-        mean_from="after minus before",
+        mean_from="origin.difference",
         sd=np.asarray(sd_change(new["baseline_sd"], new["sd"], assumed_r)),
         sd_from=FROM_ASSUMED_R,
         positive_means="worse",
@@ -234,17 +238,26 @@ def _share_control(one: Candidate, parts: int) -> None:
         v["events2"] /= parts
     else:
         v |= {"mean2": float(mean), "sd2": float(sd)}
-    one.recovered.append(f"control arm shared by {parts} comparisons, n divided (Handbook 23.3.4)")
+    one.recovered.append(Message("recovered.control_shared", n=parts))
 
 
 def _note_recovered(one: Candidate, rows: Iterable[Any]) -> None:
     """List the numbers of a row that no paper prints, and how each was found."""
     for row in rows:
-        for what, origin in (("mean", row.mean_from), ("SD", row.sd_from)):
-            if isinstance(origin, str) and origin not in ("", "printed"):
-                one.recovered.append(f"{what} of {row.arm} {origin}")
-        if row.unit_printed != row.unit:
-            one.recovered.append(f"converted from {UNITS[row.unit_printed].label}")
+        for id, origin in (("recovered.mean", row.mean_from), ("recovered.sd", row.sd_from)):
+            if _is_found(origin):
+                one.recovered.append(Message(id, arm=row.arm, way=Message(origin)))
+        _note_unit(one, row)
+
+
+def _note_unit(one: Candidate, row: Any) -> None:
+    if row.unit_printed != row.unit:
+        one.recovered.append(Message("recovered.converted", unit=name_unit(row.unit_printed)))
+
+
+def _is_found(origin: Any) -> bool:
+    """Whether a number was found from others and not printed."""
+    return isinstance(origin, str) and origin not in ("", "printed")
 
 
 def _set_events(one: Candidate, side1: pd.DataFrame, side2: pd.DataFrame) -> None:
@@ -259,8 +272,7 @@ def _set_means(one: Candidate, side1: pd.DataFrame, side2: pd.DataFrame) -> None
             n, mean, sd = (float(side[c].iloc[0]) for c in ("n", "mean", "sd"))
         else:
             n, mean, sd = combine_arms(side["n"], side["mean"], side["sd"])
-            text = f"arms combined (Handbook 6.5.2.10): {_join(side['arm'])}"
-            one.recovered.append(text)
+            one.recovered.append(Message("recovered.combined", arms=_join(side["arm"])))
         one.values |= {f"n{number}": n, f"mean{number}": mean, f"sd{number}": sd}
 
 
@@ -287,32 +299,30 @@ def _take_contrasts(
         )
         one.values["year"] = row.year
         one.adjusted = row.effect_type.startswith("ANCOVA")
-        one.notes += [t for t in (row.effect_type, row.note) if isinstance(t, str)]
+        adjusted = Message("effect_type.adjusted", text=row.effect_type)
+        one.notes.append(adjusted if one.adjusted else row.effect_type)
+        one.notes += [row.note] if isinstance(row.note, str) else []
         if row.positive_means == "unstated":
-            one.reasons.append("the source does not say what a positive number means")
+            one.reasons.append(Message("why_not.sign_unstated"))
         if row.unit != unit or row.unit == "unknown":
             one.reasons.append(_unit_reason(row.unit, unit))
         chosen = comparison["choose"].get(row.trial)
         if chosen is not None and row.treatment_arm != chosen:
-            one.reasons.append(f"shares its control arm with '{chosen}', which is pooled")
+            one.reasons.append(Message("why_not.control_shared", arm=chosen))
         if comparison["measure"] != "MD":
-            one.reasons.append(
-                f"a printed difference cannot be turned into {comparison['measure']}"
-            )
+            one.reasons.append(Message("why_not.no_such_measure", measure=comparison["measure"]))
         elif row.unit == unit:
             one.values |= {"yi": row.effect, "vi": row.se**2}
             if np.isnan(row.se):
+                bound = isinstance(row.p, str)
                 one.reasons.append(
-                    "no interval, and p is only a bound, so no standard error"
-                    if isinstance(row.p, str)
-                    else "no interval, so no standard error"
+                    Message("why_not.p_is_a_bound" if bound else "why_not.no_interval")
                 )
-            elif isinstance(row.se_from, str) and row.se_from not in ("", "printed"):
-                one.recovered.append(f"standard error {row.se_from}")
-            if row.unit_printed != row.unit:
-                one.recovered.append(f"converted from {UNITS[row.unit_printed].label}")
+            elif _is_found(row.se_from):
+                one.recovered.append(Message("recovered.standard_error", way=Message(row.se_from)))
+            _note_unit(one, row)
         if row.status == "recalled":
-            one.reasons.append("recalled, not read in the source")
+            one.reasons.append(Message("why_not.recalled"))
         yield one
 
 
@@ -385,39 +395,37 @@ def _set_paired(
     if row["kind"] == "change" and measure == "MC":
         return  # the printed SD of the change says it all
     if not np.isnan(n_before) and n_before != n:
-        one.reasons.append(f"the mean before is of {n_before:g} people, the mean after of {n:g}")
+        one.reasons.append(Message("why_not.others_before", before=n_before, after=n))
     found = not np.isnan(r)
     one.values |= {
         "r": r if found else assumed_r,
-        "r_from": "from the three printed SDs (Handbook 6.5.2.8)"
-        if found
-        else "assumed; see the sensitivity rows",
+        "r_from": "origin.three_sds" if found else ASSUMED,
     }
 
 
 def _check_rows(one: Candidate, rows: Iterable[Any], unit: str) -> None:
     """Collect what keeps arm rows from being pooled."""
     for row in rows:
-        reasons = []
-        if row.unit != unit or row.unit == "unknown":
-            reasons.append(_unit_reason(row.unit, unit))
-        if row.kind == "change" and row.positive_means == "unstated":
-            reasons.append("the source does not say what a positive change means")
-        if np.isnan(row.n):
-            reasons.append("no number of people")
-        if row.kind != "events" and np.isnan(row.sd):
-            reasons.append("no standard deviation")
-        if row.kind != "events" and np.isnan(row.mean):
-            reasons.append("no mean with a known sign")
-        if row.status == "recalled":
-            reasons.append("recalled, not read in the source")
-        one.reasons += [r for r in reasons if r not in one.reasons]
+        means = row.kind != "events"
+        unstated = row.kind == "change" and row.positive_means == "unstated"
+        # Where a gap is told, no effect can be computed either.
+        for fails, reason, gap in (
+            (row.unit != unit or row.unit == "unknown", _unit_reason(row.unit, unit), True),
+            (unstated, Message("why_not.sign_of_change_unstated"), False),
+            (np.isnan(row.n), Message("why_not.no_number"), True),
+            (means and np.isnan(row.sd), Message("why_not.no_sd"), True),
+            (means and np.isnan(row.mean), Message("why_not.no_mean"), True),
+            (row.status == "recalled", Message("why_not.recalled"), False),
+        ):
+            if fails:
+                one.complete = one.complete and not gap
+                one.reasons += [] if reason in one.reasons else [reason]
 
 
 def _compute(one: Candidate, measure: str) -> None:
     """Compute yi and vi where every number that the measure needs is there."""
     v = one.values
-    if any(r.startswith(("unit", "no ")) for r in one.reasons):
+    if not one.complete:
         return
     if measure in TWO_BY_TWO:
         cells = {
@@ -440,13 +448,13 @@ def _paired(one: Candidate, measure: str) -> Any:
     """Compute a change within one arm; None, with the reason, where something is missing."""
     v = one.values
     if np.isnan(v["change"]):
-        one.reasons.append("no mean before treatment")
+        one.reasons.append(Message("why_not.no_mean_before"))
         return None
     if measure == "MC" and not np.isnan(v["sd_change"]):
         return v["change"], v["sd_change"] ** 2 / v["n1"]
     needs_post = measure in ("MC", "SMCC")
     if np.isnan(v["sd2"]) or (needs_post and np.isnan(v["sd1"])):
-        one.reasons.append("no standard deviation on one side")
+        one.reasons.append(Message("why_not.no_sd_on_one_side"))
         return None
     arguments = {"n": v["n1"], "mean1": v["mean1"], "mean2": v["mean2"], "r": v["r"]}
     if measure == "SMCR":
@@ -484,12 +492,10 @@ def _choose(found: list[Candidate], comparison: Mapping[str, Any]) -> None:
         first, *rest = sorted(several, key=rank)
         for one in rest:
             if one.timepoint != first.timepoint:
-                one.reasons.append(f"another timepoint is pooled: {first.timepoint}")
+                one.reasons.append(Message("why_not.other_timepoint", timepoint=first.timepoint))
             else:
-                one.reasons.append(
-                    "the trial is pooled by another of its rows: "
-                    f"{first.arms} ({first.basis}, {first.kind})"
-                )
+                of = {"basis": term("rows", first.basis), "kind": term("rows", first.kind)}
+                one.reasons.append(Message("why_not.other_row", arms=first.arms, **of))
 
 
 def _subgroup(comparison: Mapping[str, Any], treated: Any, control: Any) -> str | None:
@@ -524,7 +530,7 @@ def _as_row(
         "outcome": comparison["outcome"],
         "estimand": comparison["estimand"],
         "measure": measure,
-        "unit": describe_unit(measure, unit),
+        "unit": find_unit(measure, unit),
         "subgroup": one.subgroup,
         "trial": one.trial,
         "year": v.get("year"),
@@ -541,28 +547,27 @@ def _as_row(
         "ci_high": yi + half,
         "weight": NAN,
         "pooled": one.usable,
-        "why_not": "; ".join(dict.fromkeys(one.reasons)) or None,
+        "why_not": join(list(dict.fromkeys(one.reasons))) or None,
         "status": one.status,
         "source": one.source,
-        "recovered": "; ".join(dict.fromkeys(one.recovered)) or None,
-        "note": "; ".join(dict.fromkeys(one.notes)) or None,
+        "recovered": join(list(dict.fromkeys(one.recovered))) or None,
+        "note": join(list(dict.fromkeys(one.notes))) or None,
     }
 
 
-def describe_unit(measure: str, unit: str) -> str:
-    """Name the unit of a measure in words."""
+def find_unit(measure: str, unit: str) -> str:
+    """Find the code of a measure's unit."""
     if measure in STANDARDISED:
-        return "standard deviations"
+        return "standard_deviations"
     if measure in TWO_BY_TWO:
-        return {"RR": "log risk ratio", "OR": "log odds ratio", "RD": "risk difference"}[measure]
-    return UNITS[unit].label
+        return {"RR": "log_risk_ratio", "OR": "log_odds_ratio", "RD": "risk_difference"}[measure]
+    return unit
 
 
-def _unit_reason(unit: str, wanted: str) -> str:
+def _unit_reason(unit: str, wanted: str) -> Message:
     if unit == "unknown":
-        return "unit: the source does not state it"
-    a, b = UNITS[unit].label, UNITS[wanted].label
-    return f"unit: {a} cannot be turned into {b}"
+        return Message("why_not.unit_unstated")
+    return Message("why_not.other_unit", unit=name_unit(unit), wanted=name_unit(wanted))
 
 
 def _worst(statuses: Any) -> str:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headway.effects.measures import escalc
-from headway.effects.units import UNITS, convert
+from headway.effects.units import convert
+from headway.messages import Message, term
 from headway.meta.conversions import se_from_ci
 from headway.meta.pooling import pool
 from headway.reviews.ipd import ancova, change_unit, read_covariates, select
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 NAN = float("nan")
 RATIOS = ("RR", "OR")
 PARTS = ("estimate", "ci_low", "ci_high")
-Search = Callable[[Mapping[str, Any], Mapping[str, str]], Sequence[str]]
+Search = Callable[[Mapping[str, Any], Mapping[str, str]], Sequence[Message]]
 
 
 def judge_number(published: str, recomputed: float, units: float = 1.0) -> dict[str, Any]:
@@ -108,9 +109,9 @@ def judge_review(
         else:
             values, how, missing = _recompute_trial(entry, review, arms)
         head = {"quantity": entry["id"], "label": entry["label"], "how": how, "source": source}
-        guesses = ""
+        guesses: Message | str = ""
         if not missing and search is not None and not _all_close(printed, values, review):
-            guesses = _say_guesses(search(entry, printed))
+            guesses = _name_guesses(search(entry, printed))
         for part, text in printed.items():
             if missing:
                 rows.append(
@@ -128,9 +129,7 @@ def judge_review(
                 )
                 continue
             found = judge_number(text, values[part], review["tolerance"]["units"])
-            why = _explain(found, review["tolerance"])
-            if why and guesses:
-                why = f"{why}. {guesses}"
+            why = _explain(found, review["tolerance"], guesses)
             rows.append({**head, "part": part, **found, "explanation": why})
     return conform("reproduction", pd.DataFrame(rows)) if rows else empty("reproduction")
 
@@ -143,25 +142,33 @@ def _all_close(
     return all(one["verdict"] == "reproduced" for one in found)
 
 
-def _say_guesses(guesses: Sequence[str]) -> str:
-    """Write down other choices that give all printed parts, as the conjectures that they are."""
+def _name_guesses(guesses: Sequence[Message]) -> Message:
+    """Name other choices that give all printed parts, as the conjectures that they are."""
     if not guesses:
-        return "Conjecture: none of the other choices that were tried gives all printed parts"
-    return f"Conjecture: {'; or '.join(guesses)} would give all printed parts"
+        return Message("reproduction.no_conjecture")
+    return Message("reproduction.conjecture", choices=guesses)
 
 
 def _unit_of(text: str) -> float:
     return float(Decimal(1).scaleb(int(Decimal(text).as_tuple().exponent)))
 
 
-def _explain(found: Mapping[str, Any], tolerance: Mapping[str, Any]) -> str | None:
+def _explain(
+    found: Mapping[str, Any], tolerance: Mapping[str, Any], guesses: Message | str
+) -> Message | None:
     if found["verdict"] == "reproduced":
         return None
-    units = abs(found["difference"]) / found["printed_unit"]
-    text = f"differs by {found['difference']:+.3g}, {units:.1f} units of the last printed digit"
+    difference, allowed = found["difference"], ""
     if tolerance["units"] != 1:
-        text += f" (tolerance {tolerance['units']:g}: {tolerance['reason']})"
-    return text
+        of = {"units": tolerance["units"], "reason": tolerance["reason"]}
+        allowed = Message("reproduction.tolerance", **of)
+    return Message(
+        "reproduction.above" if difference > 0 else "reproduction.below",
+        difference=difference,
+        units=abs(difference) / found["printed_unit"],
+        tolerance=allowed,
+        conjecture=guesses,
+    )
 
 
 def _read_printed(
@@ -173,7 +180,7 @@ def _read_printed(
         printed |= {part: entry[part] for part in ("sd", "n") if part in entry}
         if "ci" in entry:
             printed |= {"ci_low": entry["ci"][0], "ci_high": entry["ci"][1]}
-        return printed, _describe_source(entry), entry.get("k")
+        return printed, _find_source(entry), entry.get("k")
     where = entry["from_pooled"]
     row = published[
         (published["outcome"] == where["outcome"]) & (published["subgroup"] == where["subgroup"])
@@ -186,9 +193,11 @@ def _read_printed(
     return printed, str(one["source"]), None if one.isna()["k"] else int(one["k"])
 
 
-def _describe_source(entry: Mapping[str, Any]) -> str:
-    text = entry["source"] or "not stated"
-    return text if entry["status"] == "retrieved" else f"{text} ({entry['status']})"
+def _find_source(entry: Mapping[str, Any]) -> str:
+    text = entry["source"] or Message("reproduction.no_source")
+    if entry["status"] == "retrieved":
+        return str(text)
+    return Message("reproduction.source", text=text, status=term("status", entry["status"]))
 
 
 def _recompute_pooled(
@@ -197,7 +206,7 @@ def _recompute_pooled(
     effects: pd.DataFrame,
     pooled: pd.DataFrame,
     k: int | None,
-) -> tuple[dict[str, float], str, str]:
+) -> tuple[dict[str, float], Message, str]:
     """Find a pooled estimate in the published sign, scale and unit; else what is missing."""
     target, model = entry["recompute"], entry.get("model") or review["model"]
     comparison = next(c for c in review["comparisons"] if c["id"] == target["comparison"])
@@ -208,22 +217,28 @@ def _recompute_pooled(
         & (pooled["test"] == model["test"])
         & pooled["assumption"].isna()
     ]
-    how = f"{comparison['measure']}, {model['method']}, {model['test']}"
+    of = {"measure": comparison["measure"], "method": model["method"], "test": model["test"]}
     there = int(row["k"].iloc[0]) if len(row) else 0
     if there == 0 or (k is not None and there < k):
-        of = f" of {k}" if k is not None else ""
-        return {}, how, f"{there}{of} trials are here: {entry['not_public'] or 'rows are missing'}"
+        why = entry["not_public"] or Message("reproduction.rows_missing")
+        some, known = {"there": there, "why": why}, k is not None
+        missing = (
+            Message("reproduction.trials_missing", **some, k=k)
+            if known
+            else Message("reproduction.trials_here", **some)
+        )
+        return {}, Message("reproduction.pooled", **of), missing
     values = {part: float(row[part].iloc[0]) for part in PARTS}
     if comparison["measure"] in RATIOS:
         values = {part: float(np.exp(v)) for part, v in values.items()}
     elif comparison["measure"] == "MD" and "unit" in entry:
         values = _change_unit(values, review["outcomes"][comparison["outcome"]]["unit"], entry)
-    return turn(values, entry), f"{how}, k = {there}", ""
+    return turn(values, entry), Message("reproduction.pooled_of", **of, k=there), ""
 
 
 def _recompute_trial(
     entry: Mapping[str, Any], review: Mapping[str, Any], arms: pd.DataFrame
-) -> tuple[dict[str, float], str, str]:
+) -> tuple[dict[str, float], Message, str]:
     """Recompute a printed difference from the two arms that the same source prints."""
     target = entry["recompute"]
     own = arms[
@@ -234,13 +249,13 @@ def _recompute_trial(
     ]
     one = own[own["arm"] == target["treatment_arm"]]
     two = own[own["arm"] == target["control_arm"]]
-    how = "MD from the printed arms, unpooled standard error, normal interval"
+    how = Message("reproduction.arms")
     if len(one) != 1 or len(two) != 1:
-        return {}, how, entry["not_public"] or "the arms are not printed"
+        return {}, how, entry["not_public"] or Message("reproduction.no_arms")
     a, b = one.iloc[0], two.iloc[0]
     numbers = [a["n"], a["mean"], a["sd"], b["n"], b["mean"], b["sd"]]
     if any(np.isnan(x) for x in numbers):
-        return {}, how, entry["not_public"] or "n, mean or SD of an arm is not printed"
+        return {}, how, entry["not_public"] or Message("reproduction.no_numbers")
     yi, vi = escalc(
         "MD", n1=a["n"], mean1=a["mean"], sd1=a["sd"], n2=b["n"], mean2=b["mean"], sd2=b["sd"]
     )
@@ -252,19 +267,14 @@ def _recompute_trial(
     }
     if "unit" in entry:
         values = _change_unit(values, a["unit"], entry)
-    recalled = [
-        x
-        for x in ("treatment", "control")
-        if (a if x == "treatment" else b)["status"] == "recalled"
-    ]
-    note = f"; n = {a['n']:g} and {b['n']:g}"
-    note += ", recalled" if recalled else ""
-    return turn(values, entry), how + note, ""
+    recalled = "recalled" in (a["status"], b["status"])
+    id = "reproduction.arms_recalled" if recalled else "reproduction.arms_of"
+    return turn(values, entry), Message(id, n1=a["n"], n2=b["n"]), ""
 
 
 def _recompute_arm(
     entry: Mapping[str, Any], arms: pd.DataFrame
-) -> tuple[dict[str, float], str, str]:
+) -> tuple[dict[str, float], Message, str]:
     """Read mean, SD and n of one arm as they are computed from the trial's own data."""
     target = entry["recompute"]
     own = arms[
@@ -275,24 +285,25 @@ def _recompute_arm(
         & arms["kind"].eq("final")
         & arms["status"].eq("computed")
     ]
-    how = "mean, SD and n of the individual data"
+    how = Message("reproduction.individual")
     if len(own) != 1:
-        return {}, how, entry["not_public"] or "the individual data are not here"
+        return {}, how, entry["not_public"] or Message("reproduction.no_individual")
     row = own.iloc[0]
     return {"estimate": float(row["mean"]), "sd": float(row["sd"]), "n": float(row["n"])}, how, ""
 
 
 def _recompute_adjusted(
     entry: Mapping[str, Any], review: Mapping[str, Any], ipd: pd.DataFrame | None
-) -> tuple[dict[str, float], str, str]:
+) -> tuple[dict[str, float], Message, str]:
     """Recompute a difference adjusted by analysis of covariance."""
     target = entry["recompute"]
-    how = f"ANCOVA on individual data, adjusted for {', '.join(target['adjust']) or 'nothing'}"
+    adjust = list(target["adjust"]) or Message("reproduction.nothing")
+    how = Message("reproduction.ancova", adjust=adjust)
     if ipd is None or not len(ipd):
-        return {}, how, entry["not_public"] or "the individual data are not here"
+        return {}, how, entry["not_public"] or Message("reproduction.no_individual")
     own = select(ipd, target["trial"], target["outcome"], target["timepoint"])
     if not len(own):
-        return {}, how, "no such outcome and timepoint in the individual data"
+        return {}, how, Message("reproduction.no_such_values")
     found = ancova(
         own["value"],
         own["role"].eq("treatment"),
@@ -301,7 +312,7 @@ def _recompute_adjusted(
     )
     unit = review["outcomes"][target["outcome"]]["unit"]
     values = change_unit(found, unit, entry.get("unit", unit))
-    return turn(values, entry), f"{how}; t interval, n = {found.n}", ""
+    return turn(values, entry), Message("reproduction.ancova_of", adjust=adjust, n=found.n), ""
 
 
 def _change_unit(values: dict[str, float], unit: str, entry: Mapping[str, Any]) -> dict[str, float]:
@@ -358,8 +369,8 @@ def check_consistency(published: pd.DataFrame, review: Mapping[str, Any]) -> pd.
                         "check": check["id"],
                         "label": check["label"],
                         "outcome": outcome,
-                        "unit": UNITS[own["unit"].iloc[0]].label,
-                        "model": _name_model(model),
+                        "unit": own["unit"].iloc[0],
+                        "model": name_model(model["method"], model["test"]),
                         "k": fit.k,
                         "estimate": fit.estimate,
                         "ci_low": fit.ci_low,
@@ -373,8 +384,9 @@ def check_consistency(published: pd.DataFrame, review: Mapping[str, Any]) -> pd.
     return conform("consistency", pd.DataFrame(rows)) if rows else empty("consistency")
 
 
-def _name_model(model: Mapping[str, str]) -> str:
-    method, test = model["method"], model["test"]
-    name = "common effect" if method == "EE" else f"random effects, {method}"
-    ways = {"z": "", "t": ", t", "knha": ", Hartung-Knapp", "adhoc": ", Hartung-Knapp with floor"}
-    return name + ways[test]
+def name_model(method: str, test: str) -> Message:
+    """Name a model by its estimator and its interval."""
+    way = "" if test == "z" else term("model_interval", test)
+    if method == "EE":
+        return Message("model.common", interval=way)
+    return Message("model.random", method=method, interval=way)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from headway.effects.units import name_unit
 from headway.figures import theme
 from headway.figures.review.flow import draw_flow
 from headway.figures.review.forest import draw_forest
@@ -16,6 +17,7 @@ from headway.figures.review.refits import draw_refits
 from headway.figures.review.studies import draw_funnel
 from headway.figures.specifications import draw_specifications
 from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing
+from headway.messages import say, t, term
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,6 +86,7 @@ def _draw_checks(
     if not len(whole):
         return out
     row = whole.iloc[0]
+    unit = say(name_unit(row["unit"]))
     ends = tuple(float(scale(row[c])) for c in ("estimate", "ci_low", "ci_high"))
     for analysis, word, title in (
         ("leave one out", "without", "Without each trial in turn"),
@@ -98,7 +101,7 @@ def _draw_checks(
                 scale(part["ci_high"]),
                 (ends[0], ends[1], ends[2]),
                 title=f"{title}: {comparison['label']}",
-                x_label=f"{measure}, {row['unit']}" if measure not in RATIOS else measure,
+                x_label=f"{measure}, {unit}" if measure not in RATIOS else measure,
                 null=1.0 if measure in RATIOS else 0.0,
             )
     checks = tables["small_studies"]
@@ -109,7 +112,7 @@ def _draw_checks(
             used["vi"],
             float(row["estimate"]),
             title=f"Funnel: {comparison['label']}",
-            x_label=f"log {measure}" if measure in RATIOS else f"{measure}, {row['unit']}",
+            x_label=f"log {measure}" if measure in RATIOS else f"{measure}, {unit}",
         )
     return out
 
@@ -124,7 +127,7 @@ def _draw_multiverse(multiverse: pd.DataFrame, comparison: Mapping[str, Any]) ->
     unit = own["unit"].iloc[0]
     own = own[own["unit"] == unit]
     choices = {
-        label: own[column].tolist()
+        label: [say(term("option", level)) for level in own[column]]
         for label, column in (
             ("rows", "rows_used"),
             ("trials", "studies"),
@@ -134,14 +137,15 @@ def _draw_multiverse(multiverse: pd.DataFrame, comparison: Mapping[str, Any]) ->
         )
     }
     if own["left_out"].nunique() > MAX_LEVELS:
-        choices["left out"] = ["none" if t == "none" else "one trial" for t in own["left_out"]]
+        some, none = t("option.one_trial"), t("option.none")
+        choices["left out"] = [none if trial == "none" else some for trial in own["left_out"]]
     return draw_specifications(
         choices,
         own["estimate"],
         own["ci_low"],
         own["ci_high"],
         title=f"Every way to analyse: {comparison['label']}",
-        y_label=unit,
+        y_label=say(name_unit(unit)),
     )
 
 
@@ -159,8 +163,8 @@ def draw_published(published: pd.DataFrame, consistency: pd.DataFrame, label: st
     ]
     unit = ""
     for r in consistency.to_dict("records"):
-        rows.append((r["model"], r["estimate"], r["ci_low"], r["ci_high"], False))
-        unit = r["unit"]
+        rows.append((say(r["model"]), r["estimate"], r["ci_low"], r["ci_high"], False))
+        unit = say(name_unit(r["unit"]))
     n_published = len(published)
     with theme.style():
         figure = theme.new_figure(9.0, 0.36 * (len(rows) + 2) + 1.0)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headway.effects.measures import escalc
+from headway.effects.units import name_unit
 from headway.errors import Problem
 from headway.ingest.adapters.exchange import (
     Z95,
@@ -34,6 +35,7 @@ from headway.ingest.adapters.exchange import (
     write_number,
     write_rows,
 )
+from headway.messages import say_in_english
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -716,7 +718,7 @@ def _as_data_row(number: int, id: str, row: Any, by_arms: bool) -> list[str]:
     """Write one row of the table `effects`."""
     ratio = row.measure in ("RR", "OR")
     shown = [math.exp(x) if ratio else x for x in (row.yi, row.ci_low, row.ci_high)]
-    subgroup = as_text(row.subgroup)
+    subgroup, unit = as_text(row.subgroup), say_in_english(name_unit(row.unit))
     cells = {
         "Analysis group": "1",
         "Analysis number": str(number),
@@ -730,8 +732,8 @@ def _as_data_row(number: int, id: str, row: Any, by_arms: bool) -> list[str]:
         "Weight": write_number(row.weight),
         "Footnotes": guard(
             "; ".join(
-                text
-                for text in (f"{row.arms}, {row.timepoint}, {row.unit}", row.source, row.note)
+                say_in_english(text)
+                for text in (f"{row.arms}, {row.timepoint}, {unit}", row.source, row.note)
                 if isinstance(text, str)
             )
         ),

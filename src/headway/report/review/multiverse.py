@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from headway.effects.units import name_unit
+from headway.messages import say, term
 from headway.report import formats
 
 if TYPE_CHECKING:
@@ -63,7 +65,7 @@ def _say(own: pd.DataFrame, name: str, nothing: str) -> str:
         formats.number(formats.scale(value, measure))
         for value in (unit["estimate"].min(), unit["estimate"].max())
     )
-    label = formats.RATIOS.get(measure, declared["unit"])
+    label = formats.RATIOS.get(measure) or say(name_unit(declared["unit"]))
     verdict = "excludes" if is_significant else "includes"
     count = formats.plural(len(own), "way")
     return (
@@ -86,7 +88,9 @@ def _count(own: pd.DataFrame, group: str) -> list[dict[str, Any]]:
             continue
         for level in dict.fromkeys(own[column]):
             at = own[column] == level
-            shown = formats.TESTS.get(level, level) if column == "test" else level
+            shown = (
+                formats.TESTS.get(level, level) if column == "test" else say(term("option", level))
+            )
             mark = " (declared)" if level == declared[column] else ""
             start = f"{group}, {label}" if group else label
             out.append(
