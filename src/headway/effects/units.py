@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from headway.messages import term
+
 DAYS_PER_MONTH = 30.4375  # mean length of a month, 365.25 / 12
 
 
@@ -54,6 +56,19 @@ UNITS: dict[str, Unit] = {
     "log_ratio": Unit("logarithm of a ratio", 1.0, "logarithm of a ratio"),
     "unknown": Unit("unknown", float("nan"), "unit not stated"),
 }
+
+
+# Units that go by another name beside a number than on their own.
+_NAMED = {
+    "days_per_year": "headache_days_per_year",
+    "log_ratio": "logarithm_of_a_ratio",
+    "nrs_0_10": "points_0_10",
+}
+
+
+def name_unit(unit: str) -> str:
+    """Name the unit of a number: its message, or the code of one that is not known."""
+    return term("unit", _NAMED.get(unit, unit))
 
 
 def convert(unit: str, to: str) -> float | None:

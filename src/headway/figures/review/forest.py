@@ -13,6 +13,7 @@ import numpy as np
 from headway.effects.measures import MEASURES, find_family
 from headway.figures import theme
 from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing
+from headway.messages import read, say
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,7 +128,7 @@ def _row(r: Mapping[str, Any], measure: str, full: bool) -> Line:
     value, low, high = (_scale(r[c], measure) for c in ("yi", "ci_low", "ci_high"))
     detail = f"{r['arms']}, {r['timepoint']}" if full else ""
     if not r["pooled"]:
-        detail += f": {r['why_not']}"
+        detail += f": {say(r['why_not'])}"
     right = (f"{_number(value)} [{_number(low)}, {_number(high)}]", "")
     if math.isnan(value):
         right = ("no estimate", "")
@@ -136,7 +137,7 @@ def _row(r: Mapping[str, Any], measure: str, full: bool) -> Line:
     kind = "row" if r["pooled"] else "open"
     left = tuple(_arm(r, i, find_family(measure)) for i in (1, 2))
     if r["basis"] == "contrast":
-        adjusted = str(r["note"]).startswith("ANCOVA")
+        adjusted = "effect_type.adjusted" in {m.id for m in read(str(r["note"])) or ()}
         left = ("adjusted difference" if adjusted else "printed difference", "")
     return Line(
         kind if not math.isnan(value) else "text",
