@@ -194,12 +194,13 @@ def _find_control(own: pd.DataFrame, entry: Finding, measure: str) -> dict[str, 
     if measure in RISKS and np.isnan(out["risk"]) and known.any():
         out["risk"] = float(events[known].sum() / n[known].sum())
         computed.append(Message("control.risk_found", value=out["risk"]))
-    stated_numbers = [Message(f"control.{name}", value=value) for name, value in typed.items()]
+    ids = {"mean": "control.mean", "sd": "control.sd", "risk": "control.risk"}
+    told = [Message(ids[name], value=value) for name, value in typed.items()]
     parts = []
-    if stated_numbers and source:
-        parts.append(Message("control.typed_from", numbers=stated_numbers, source=source))
-    elif stated_numbers:
-        parts.append(Message("control.typed", numbers=stated_numbers))
+    if told and source:
+        parts.append(Message("control.typed_from", numbers=told, source=source))
+    elif told:
+        parts.append(Message("control.typed", numbers=told))
     if computed:
         parts.append(Message("control.pooled", numbers=computed))
     out["message"] = join(parts) or None

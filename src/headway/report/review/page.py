@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from headway.effects.measures import MEASURES, find_family
 from headway.effects.units import name_unit
 from headway.figures.review.flow import list_boxes
-from headway.messages import say, term
+from headway.messages import say, t, term
 from headway.report import formats
 from headway.report.render import render
 from headway.report.review import checks, judgements
@@ -106,7 +106,7 @@ def build(
                 "What became of the people in one arm, without a comparison. Treated and untreated "
                 "arms are shown apart and are never pooled with each other.",
             ),
-            ("Single arms", "single", single, "What people in one arm had; nothing is compared."),
+            (t("single_arms.title"), "single", single, t("single_arms.nothing_compared")),
         ],
         "published_figures": [f for name, f in drawn.items() if name.startswith("published_")],
         "consistency": consistency["rows"] and consistency,
@@ -315,15 +315,13 @@ def _trials(own: pd.DataFrame, measure: str) -> dict[str, Any]:
 def _arm(r: Mapping[str, Any], i: int, family: str) -> str:
     n, mean, sd, events = (r.get(f"{c}{i}") for c in ("n", "mean", "sd", "events"))
     if family == "rates":
-        years = formats.number(r[f"time{i}"], 1)
-        return f"{formats.integer(events)} in {years} person-years"
+        return t("numbers.rate", events=events, years=r[f"time{i}"])
     if not formats.missing(events):
         return f"{formats.integer(events)} of {formats.integer(n)}"
     if i == 1 and family == "correlations":
-        return f"{formats.integer(n)}, r = {formats.number(r['r'])}"
+        return t("numbers.correlation", people=n, r=r["r"])
     if i == 1 and family == "reliability":
-        items = formats.integer(r["items"])
-        return f"{formats.integer(n)}, alpha = {formats.number(r['alpha'])} ({items} items)"
+        return t("numbers.reliability", people=n, alpha=r["alpha"], items=r["items"])
     if formats.missing(mean):
         return ""
     size = "" if formats.missing(n) else f"{formats.integer(n)}, "
