@@ -11,6 +11,7 @@ import pytest
 
 from headway import config
 from headway.ingest import trials
+from headway.messages import Message, say
 from headway.reviews.analyse import analyse_review
 from headway.reviews.effects_table import build_effects
 from tests.unit.review_builder import ARMS, ARMS_HEADER, CONTRASTS, REVIEW, write_review
@@ -86,7 +87,7 @@ def test_each_row_that_is_not_pooled_says_why(tmp_path: Path, lines: str, reason
     found = analyse(write_review(tmp_path / "r", {"arms.csv": ARMS_HEADER + lines}))
     assert len(found["effects"]) == 1
     assert not found["effects"]["pooled"].iloc[0]
-    assert reason in found["effects"]["why_not"].iloc[0]
+    assert reason in say(found["effects"]["why_not"].iloc[0])
     assert len(found["pooled"]) == 0
 
 
@@ -109,7 +110,7 @@ def test_one_timepoint_per_trial(tmp_path: Path, settings: dict[str, Any], poole
     )
     found = analyse(folder)["effects"]
     assert found.loc[found["pooled"], "timepoint"].tolist() == [f"{pooled}, final"]
-    assert found.loc[~found["pooled"], "why_not"].str.contains("another timepoint").all()
+    assert found.loc[~found["pooled"], "why_not"].str.startswith("why_not.other_timepoint").all()
 
 
 def test_several_treatment_arms_are_combined_and_a_chosen_one_is_not(tmp_path: Path) -> None:
@@ -200,9 +201,11 @@ def test_change_within_an_arm_by_hand_and_with_an_assumed_r(tmp_path: Path) -> N
     x, y = found["effects"].set_index("trial").loc[["X", "Y"]].to_dict("records")
     assert x["yi"] == -4
     assert np.isclose(x["vi"], (4**2 + 5**2 - 2 * 0.6 * 4 * 5) / 20, rtol=1e-12)
-    assert "assumed" in x["r_from"]
-    assert "of 25 people, the mean after of 20" in y["why_not"]
-    other = found["pooled"].query("assumption == 'r = 0.2'")
+    assert x["r_from"] == "origin.assumed"
+    assert "of 25 people, the mean after of 20" in say(y["why_not"])
+    other = found["pooled"].query(
+        "assumption == @low", local_dict={"low": Message("assumption.r", r=0.2)}
+    )
     assert np.isclose(other["se"].iloc[0] ** 2, (41 - 0.2 * 40) / 20, rtol=1e-12)
 
 

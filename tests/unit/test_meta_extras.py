@@ -120,10 +120,10 @@ def test_q_profile_edges() -> None:
     # Effects more alike than sampling allows: R metafor 3.8.1 gives 0 to 0 and calls it empty.
     interval = meta.confint_tau2([0.1, 0.11, 0.105, 0.1], [1.0] * 4)
     assert (interval.tau2_low, interval.tau2_high) == (0, 0)
-    assert interval.note == NOTE_EMPTY
+    assert interval.remark == NOTE_EMPTY
     interval = meta.confint_tau2([1.0], [1.0])
     assert math.isnan(interval.tau2_low)
-    assert interval.note == NOTE_FEW
+    assert interval.remark == NOTE_FEW
 
 
 def test_q_profile_of_a_batch_is_that_of_its_sets() -> None:

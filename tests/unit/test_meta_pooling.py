@@ -140,7 +140,7 @@ def test_one_study_is_returned_not_pooled(method: str, test: str) -> None:
     assert fit.p_value == pytest.approx(2 * stats.norm.sf(1))
     assert math.isnan(fit.pi_low)
     assert (fit.q, fit.q_df, fit.q_p_value) == (0, 0, 1)
-    assert fit.note == NOTE_ONE
+    assert fit.remark == NOTE_ONE
     assert "one study" in fit.ci_method
     assert fit.weights.tolist() == [100]
 
@@ -149,7 +149,7 @@ def test_one_study_is_returned_not_pooled(method: str, test: str) -> None:
 @pytest.mark.parametrize("method", ALL)
 def test_two_studies_are_pooled_with_a_note(method: str, test: str) -> None:
     fit = meta.pool([0.0, 1.0], [0.1, 0.2], method=method, test=test)
-    assert fit.note == NOTE_TWO
+    assert fit.remark == NOTE_TWO
     assert 0 < fit.estimate < 1
     assert fit.ci_low < fit.estimate < fit.ci_high
     if test != "z":
@@ -166,7 +166,8 @@ def test_no_study_is_refused_or_nan_in_a_batch() -> None:
         assert fit.k.tolist() == [3, 0, 1]
         for name in ("estimate", "se", "ci_low", "pi_low", "p_value", "tau2", "i2", "q", "q_df"):
             assert np.isnan(getattr(fit, name)[1]), name
-        assert fit.note.tolist() == ["", "no studies", NOTE_ONE]
+        assert fit.remark.tolist() == ["", "note.no_studies", NOTE_ONE]
+        assert fit.note.tolist() == ["", "no studies", "one study: not pooled"]
         assert np.isnan(fit.weights[1]).all()
         assert fit.estimate[2] == 1
     assert meta.pool(np.zeros((0, 3)), np.ones((0, 3))).estimate.shape == (0,)
@@ -181,7 +182,7 @@ def test_equal_effects_have_no_heterogeneity(method: str) -> None:
     assert fit.se > 0.5
     plain = meta.pool([0.1] * 4, [1.0, 2.0, 3.0, 4.0], method=method, test="knha")
     assert plain.se == 0
-    assert plain.note == NOTE_EQUAL
+    assert plain.remark == NOTE_EQUAL
     assert plain.p_value == 0
 
 

@@ -192,8 +192,8 @@ def test_what_is_computed_for_judging_is_what_the_closed_forms_say(
     spread = float(((n * sd**2).sum() / n.sum()) ** 0.5)
     # 4 (1.95996 + 0.84162)^2 sd^2 / 2^2
     assert abs(row["information_size"] - 4 * 2.801585**2 * spread**2 / 4) < 1
-    assert row["target"] == "important benefit"
-    assert "fewer than five trials" in row["settings"]
+    assert row["target"] == "important_benefit"
+    assert "settings.few_trials" in row["settings"]
 
 
 def comparing(outcome: str) -> Comparison:
@@ -215,11 +215,11 @@ def test_trials_at_low_risk_alone_are_a_way_to_analyse() -> None:
     found = include_by_risk(judged, comparing("frequency"), studies)
     # A's own judgement about the outcome comes first; nobody judged D.
     assert {name: list(mask) for name, mask in found.items()} == {
-        "at low risk of bias": [False, True, False, False],
-        "without those at high risk of bias": [False, True, False, True],
+        "low_risk": [False, True, False, False],
+        "not_high_risk": [False, True, False, True],
     }
     found = include_by_risk(judged, comparing("pain"), studies)
-    assert list(found["at low risk of bias"]) == [True, True, False, False]
+    assert list(found["low_risk"]) == [True, True, False, False]
     assert include_by_risk(judged.head(0), comparing("pain"), studies) == {}
 
 

@@ -230,7 +230,7 @@ def test_every_verdict_and_every_row_is_on_the_page(name: str, tmp_path: Path) -
         assert row["verdict"] in text
     for trial in tables["effects"]["trial"]:
         assert trial in text
-    assert tables["effects"]["why_not"].dropna().map(lambda t: t in text).all()
+    assert tables["effects"]["why_not"].dropna().map(lambda cell: say(cell) in text).all()
     if len(tables["reproduction"]):
         total = len(tables["reproduction"])
         assert f"of {total}" in card["verdicts"]

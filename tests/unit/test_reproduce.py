@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from headway import config
 from headway.ingest import trials
+from headway.messages import say
 from headway.reviews.analyse import analyse_review
 from headway.reviews.integrity import arms as integrity_arms
 from headway.reviews.integrity import contrasts as integrity_contrasts
@@ -101,7 +102,7 @@ def test_a_pooled_number_of_more_trials_than_are_here_is_not_recomputable(tmp_pa
     entry = quantity(k=3, not_public="one trial is only in a figure")
     found = judge(write_review(tmp_path / "r", published=[entry])).iloc[0]
     assert found["verdict"] == "not recomputable"
-    assert found["explanation"] == "2 of 3 trials are here: one trial is only in a figure"
+    assert say(found["explanation"]) == "2 of 3 trials are here: one trial is only in a figure"
     assert np.isnan(found["recomputed"])
 
 
@@ -157,7 +158,7 @@ def test_printed_precision_is_that_of_the_most_precise_part(tmp_path: Path) -> N
     )
     found = judge(folder)
     assert found["published"].tolist() == ["-3.50", "-4.91", "-2.09"]
-    assert found["explanation"].iloc[0].startswith("2 of 4 trials are here")
+    assert say(found["explanation"].iloc[0]).startswith("2 of 4 trials are here")
 
 
 ARM = {

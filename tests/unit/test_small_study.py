@@ -79,8 +79,8 @@ def test_bad_input_is_refused_by_name(function: Any) -> None:
 @pytest.mark.parametrize("function", [f for f in FUNCTIONS if f is not select_by_steps])
 def test_fewer_than_ten_studies_are_noted(function: Any) -> None:
     y, v = draw()
-    assert NOTE_FEW in function(y[:9], v[:9]).note
-    assert NOTE_FEW not in function(y, v).note
+    assert NOTE_FEW in function(y[:9], v[:9]).remark
+    assert NOTE_FEW not in function(y, v).remark
 
 
 def test_results_are_frozen_and_print_on_one_line() -> None:
@@ -259,7 +259,7 @@ def test_the_order_of_equal_effects_is_spoken_of() -> None:
     found = [trim_and_fill(y, v, side="left", estimator=e, method="EE") for e in ("L0", "R0")]
     for result in found:
         edge = np.sort(y)[11 - result.k0 - 1 : 11 - result.k0 + 1]
-        assert (NOTE_TIED in result.note) == (result.k0 > 0 and edge[0] == edge[1])
+        assert (NOTE_TIED in result.remark) == (result.k0 > 0 and edge[0] == edge[1])
 
 
 def test_trim_and_fill_refuses_unknown_options() -> None:
@@ -361,10 +361,10 @@ def test_a_selection_model_says_where_it_ended() -> None:
     alike = np.linspace(-0.3, 0.5, 20) * np.sqrt(v)
     few = select_by_steps(alike, v, steps=cut_in_half(alike, v))
     assert few.tau2 == 0
-    assert NOTE_ZERO in few.note
+    assert NOTE_ZERO in few.remark
     assert np.isnan(few.se_tau2)
     edge = select_by_steps(y, v, steps=0.025, max_chance=1.0001)
-    assert (NOTE_EDGE in edge.note) == (edge.delta[1] >= 1.0001 * (1 - 1e-9))
+    assert (NOTE_EDGE in edge.remark) == (edge.delta[1] >= 1.0001 * (1 - 1e-9))
 
 
 def test_a_selection_model_refuses_what_it_cannot_fit() -> None:

@@ -35,7 +35,7 @@ def test_one_table_is_its_own_effect() -> None:
     assert np.isclose(fit.se, np.sqrt(1 / 4 + 1 / 119 + 1 / 11 + 1 / 128))
     assert (fit.q, fit.q_p_value, fit.i2, fit.k) == (0, 1, 0, 1)
     assert np.isnan(fit.tarone_p_value)
-    assert NOTE_ONE in fit.note
+    assert NOTE_ONE in fit.remark
     risk = mantel_haenszel(**table, measure="RD")
     assert np.isclose(risk.estimate, 4 / 123 - 11 / 139)
 
@@ -79,7 +79,7 @@ def test_a_ratio_of_nothing_is_not_defined() -> None:
     for measure in ("OR", "RR"):
         fit = mantel_haenszel(**tabulate(rows), measure=measure)
         assert np.isnan([fit.estimate, fit.se, fit.p_value, fit.q, fit.i2]).all()
-        assert NOTE_UNDEFINED in fit.note
+        assert NOTE_UNDEFINED in fit.remark
         assert "nan" in fit.summary()
     assert np.isfinite(mantel_haenszel(**tabulate(rows)).cmh)
     assert np.isfinite(peto(**tabulate(rows)).estimate)
@@ -89,7 +89,7 @@ def test_a_ratio_of_nothing_is_not_defined() -> None:
     assert fit.k_empty == 2
     flat = mantel_haenszel(**nothing, measure="RD")
     assert (flat.estimate, flat.se) == (0, 0)
-    assert NOTE_FLAT in flat.note
+    assert NOTE_FLAT in flat.remark
     assert np.isnan(flat.p_value)
     with pytest.raises(ValueError, match="some patients had the event"):
         peto(**nothing)

@@ -8,52 +8,62 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from headway.messages import term
+
 DAYS_PER_MONTH = 30.4375  # mean length of a month, 365.25 / 12
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A unit: its kind, the factor to the kind's own unit, its name, and what it can hold."""
+    """A unit: its kind, the factor to the kind's own unit, and what it can hold."""
 
     kind: str
     factor: float
-    label: str
     low: float | None = None
     high: float | None = None
 
 
 UNITS: dict[str, Unit] = {
-    "days_per_28": Unit("headache days", 1.0, "headache days per 28", 0, 28),
-    "days_per_week": Unit("headache days", 4.0, "headache days per week", 0, 7),
-    "days_per_month": Unit("headache days", 28 / DAYS_PER_MONTH, "headache days per month", 0, 31),
-    "days_per_year": Unit("headache days", 28 / 365.25, "headache days per year", 0, 366),
-    "moderate_days_per_28": Unit(
-        "moderate days", 1.0, "days with moderate or severe pain per 28", 0, 28
-    ),
-    "migraine_days_per_28": Unit("headache days", 1.0, "migraine days per 28", 0, 28),
-    "attacks_per_28": Unit("attacks", 1.0, "attacks per 28 days", 0),
-    "attacks_per_week": Unit("attacks", 4.0, "attacks per week", 0),
-    "attacks_per_month": Unit("attacks", 28 / DAYS_PER_MONTH, "attacks per month", 0),
-    "nrs_0_10": Unit("intensity", 1.0, "points on 0-10", 0, 10),
-    "vas_0_100": Unit("intensity", 0.1, "points on 0-100", 0, 100),
-    "hours": Unit("duration", 1.0, "hours", 0),
-    "minutes": Unit("duration", 1 / 60, "minutes", 0),
-    "hours_per_week": Unit("hours with headache", 1.0, "hours with headache per week", 0, 168),
-    "minutes_per_week": Unit(
-        "hours with headache", 1 / 60, "minutes with headache per week", 0, 10080
-    ),
-    "hours_per_day": Unit("hours with headache", 7.0, "hours with headache per day", 0, 24),
-    "hit6_36_78": Unit("HIT-6", 1.0, "HIT-6 points (36-78)", 36, 78),
-    "score_0_20": Unit("score 0-20", 1.0, "points on 0-20", 0, 20),
-    "score_0_28": Unit("score 0-28", 1.0, "points on 0-28", 0, 28),
-    "score": Unit("score", 1.0, "points"),
-    "points": Unit("points", 1.0, "points"),
-    "participants": Unit("participants", 1.0, "participants"),
-    "correlation": Unit("correlation", 1.0, "correlation", -1, 1),
-    "reliability": Unit("reliability", 1.0, "reliability", None, 1),
-    "log_ratio": Unit("logarithm of a ratio", 1.0, "logarithm of a ratio"),
-    "unknown": Unit("unknown", float("nan"), "unit not stated"),
+    "days_per_28": Unit("headache days", 1.0, 0, 28),
+    "days_per_week": Unit("headache days", 4.0, 0, 7),
+    "days_per_month": Unit("headache days", 28 / DAYS_PER_MONTH, 0, 31),
+    "days_per_year": Unit("headache days", 28 / 365.25, 0, 366),
+    "moderate_days_per_28": Unit("moderate days", 1.0, 0, 28),
+    "migraine_days_per_28": Unit("headache days", 1.0, 0, 28),
+    "attacks_per_28": Unit("attacks", 1.0, 0),
+    "attacks_per_week": Unit("attacks", 4.0, 0),
+    "attacks_per_month": Unit("attacks", 28 / DAYS_PER_MONTH, 0),
+    "nrs_0_10": Unit("intensity", 1.0, 0, 10),
+    "vas_0_100": Unit("intensity", 0.1, 0, 100),
+    "hours": Unit("duration", 1.0, 0),
+    "minutes": Unit("duration", 1 / 60, 0),
+    "hours_per_week": Unit("hours with headache", 1.0, 0, 168),
+    "minutes_per_week": Unit("hours with headache", 1 / 60, 0, 10080),
+    "hours_per_day": Unit("hours with headache", 7.0, 0, 24),
+    "hit6_36_78": Unit("HIT-6", 1.0, 36, 78),
+    "score_0_20": Unit("score 0-20", 1.0, 0, 20),
+    "score_0_28": Unit("score 0-28", 1.0, 0, 28),
+    "score": Unit("score", 1.0),
+    "points": Unit("points", 1.0),
+    "participants": Unit("participants", 1.0),
+    "correlation": Unit("correlation", 1.0, -1, 1),
+    "reliability": Unit("reliability", 1.0, None, 1),
+    "log_ratio": Unit("logarithm of a ratio", 1.0),
+    "unknown": Unit("unknown", float("nan")),
 }
+
+
+# Units that go by another name beside a number than on their own.
+_NAMED = {
+    "days_per_year": "headache_days_per_year",
+    "log_ratio": "logarithm_of_a_ratio",
+    "nrs_0_10": "points_0_10",
+}
+
+
+def name_unit(unit: str) -> str:
+    """Name the unit of a number: its message, or the code of one that is not known."""
+    return term("unit", _NAMED.get(unit, unit))
 
 
 def convert(unit: str, to: str) -> float | None:

@@ -5,10 +5,10 @@ of an entry of the catalogue with the values of its places, as text (`Message`).
 for the sentence of such a cell, or `t` for an entry by its id. No room reads a sentence back.
 
 The catalogue stands in `catalogue/`, a file for each family of ids. An entry holds its text in
-every language, with `{place}` for a value, `{place:1}` for a number with one decimal,
-`{place:signed}` for one that shows + as well, `{place:count}` for one with blanks between
-thousands; or it is a mapping of `one`, `other` and
-`hidden` by the value of its place `n` (`hidden`: the number was withheld).
+every language, with `{place}` for a value, `{place:1}` for a number with one decimal, `{place:3g}`
+for one of three significant digits, `{place:signed}` for one that shows + as well,
+`{place:count}` for one with blanks between thousands, `{place:and}` for a list; or it is a mapping
+of `one`, `other` and `hidden` by the value of its place `n` (`hidden`: the number was withheld).
 Plural rules of a library are not needed for that: English, Spanish and German all tell one from
 other numbers alone.
 """
@@ -94,6 +94,14 @@ def write_number(value: Any, digits: int = 2) -> str:
     return decimal(f"−{text}" if value < 0 and float(text) else text)
 
 
+def write_significant(value: Any, digits: int = 3) -> str:
+    """Write a number with significant digits, never in powers of ten from one up."""
+    text = f"{float(value):.{digits}g}"
+    if "e+" in text:
+        text = f"{float(text):.0f}"
+    return decimal(text.replace("-", "−"))
+
+
 def write_integer(value: Any) -> str:
     """Write a count."""
     if is_missing(value):
@@ -168,8 +176,18 @@ def _decode(value: Any) -> Any:
 
 
 def join(messages: Sequence[str | None]) -> str:
-    """Put several messages into one cell; what is empty is left out."""
-    return "; ".join(m for m in messages if m)
+    """Put several messages into one cell; what is empty is left out.
+
+    Text that somebody typed becomes a message where it stands beside one.
+    """
+    parts = [m for m in messages if m]
+    told = [isinstance(m, Message) or is_message(m) for m in parts]
+    if any(told):
+        parts = [
+            m if own else Message("text.as_written", text=str(m))
+            for m, own in zip(parts, told, strict=True)
+        ]
+    return "; ".join(parts)
 
 
 def strip_numbers(cell: str) -> str:
@@ -250,6 +268,12 @@ def known(id: str) -> bool:
     return id in entries()
 
 
+def is_message(cell: str) -> bool:
+    """Whether a cell holds messages of the catalogue and nothing else."""
+    found = read(cell)
+    return found is not None and all(known(m.id) for m in found)
+
+
 def term(family: str, code: Any) -> str:
     """Name a code by the entry of its family; a code of the clinic's own stands as it is.
 
@@ -308,6 +332,8 @@ class _Formatter(string.Formatter):
             return f"+{text}" if value > 0 and float(f"{value:.1f}") else text
         if spec == "count":
             return write_integer(value)
+        if spec.endswith("g"):
+            return write_significant(value, int(spec[:-1]))
         if spec:
             return write_number(value, int(spec))
         if float(value).is_integer():
@@ -332,6 +358,12 @@ def t(id: str, /, **values: Any) -> str:
         form = "hidden" if is_missing(n) else "one" if n in (1, "1") else "other"
         text = text.get(form, text["other"])
     return _formatter.vformat(text, (), values) if values else text
+
+
+def say_in_english(cell: Any) -> str:
+    """Make the sentences of a cell in English, whatever the language in use."""
+    with speaking("en"):
+        return say(cell)
 
 
 def say(cell: Any) -> str:

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri
 
+from headway.meta.notes import Tabled
 from headway.meta.pooling import pool, print_p
-from headway.meta.small_study import Tabled, note_few, read_studies
+from headway.meta.small_study import note_few, read_studies
 
 Array = NDArray[np.float64]
 
@@ -27,7 +28,7 @@ class ExcessTest(Tabled):
     p_value : float
         Of at least as many significant studies.
     power : ndarray, shape (k,)
-    k, estimate, tau2, method, test, alpha, note
+    k, estimate, tau2, method, test, alpha, remark
         `estimate` and `tau2` are the model the powers are computed under.
     """
 
@@ -43,7 +44,7 @@ class ExcessTest(Tabled):
     method: str
     test: str
     alpha: float
-    note: str
+    remark: str
 
     def __repr__(self) -> str:
         return (

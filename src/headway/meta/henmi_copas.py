@@ -9,8 +9,9 @@ from numpy.typing import ArrayLike
 from scipy.special import gammainc
 
 from headway.meta.distributions import check_level
+from headway.meta.notes import Tabled
 from headway.meta.pooling import NOTE_TWO, pool
-from headway.meta.small_study import Tabled, read_studies
+from headway.meta.small_study import read_studies
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -25,7 +26,7 @@ class RobustInterval(Tabled):
     critical: float
     k: int
     level: float
-    note: str
+    remark: str
 
     def __repr__(self) -> str:
         return (

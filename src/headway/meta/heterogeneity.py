@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from headway.meta.batch import Batch, prepare_batch
 from headway.meta.distributions import check_level, find_chi2_quantile
-from headway.meta.pooling import Number, Text, find_typical_variance
+from headway.meta.notes import Noted, Text
+from headway.meta.pooling import Number, find_typical_variance
 from headway.meta.solvers import Columns, find_falls, find_roots
 from headway.meta.tau2 import (
     BLOCK_SIZE,
@@ -29,12 +30,12 @@ Array = NDArray[np.float64]
 
 INTERVALS = ("Q-profile", "profile likelihood")
 
-NOTE_FEW = "fewer than two studies: heterogeneity cannot be estimated"
-NOTE_EMPTY = "empty interval: effects differ less than sampling alone would make them; set to 0"
+NOTE_FEW = "note.fewer_than_two"
+NOTE_EMPTY = "note.empty_interval"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Tau2Interval:
+class Tau2Interval(Noted):
     """Estimate and confidence limits of heterogeneity: floats, or arrays for a batch.
 
     Attributes
@@ -49,8 +50,8 @@ class Tau2Interval:
         H².
     method, level, ci_method
         Estimator of tau2, coverage, and the interval in words.
-    note : str
-        What a reader must know; empty if nothing.
+    remark : str
+        Message: what a reader must know; empty if nothing. `note` says it in English.
     """
 
     tau2: Number
@@ -68,7 +69,7 @@ class Tau2Interval:
     method: str
     level: float
     ci_method: str
-    note: Text
+    remark: Text
 
     def to_frame(self) -> pd.DataFrame:
         """Return a data frame with one row per quantity (and set): estimate and limits."""
@@ -197,7 +198,7 @@ def confint_tau2(
     several = batch.k > 1
     tau2 = np.where(several, estimate_tau2(batch, method), np.nan)
     low, high = np.full(tau2.shape, np.nan), np.full(tau2.shape, np.nan)
-    notes = np.full(tau2.shape, "", dtype=f"<U{max(len(NOTE_FEW), len(NOTE_EMPTY))}")
+    notes = np.full(tau2.shape, "", dtype="<U24")
     notes[~several] = NOTE_FEW
     if several.any() and interval == "profile likelihood":
         drop = float(find_chi2_quantile(2 * tail, np.array(1.0))) / 2
@@ -240,5 +241,5 @@ def confint_tau2(
         method=method,
         level=level,
         ci_method=interval,
-        note=notes.reshape(batch.shape) if batch.shape else str(notes[0]),
+        remark=notes.reshape(batch.shape) if batch.shape else str(notes[0]),
     )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from headway.messages import Message
 from headway.meta.batch import describe_positions, read_numbers
 from headway.meta.design import Design, orthonormalise
 from headway.meta.distributions import (
@@ -23,7 +24,9 @@ from headway.meta.distributions import (
     find_f_tail,
     find_p_value,
 )
-from headway.meta.pooling import print_p
+from headway.meta.methods import describe_multilevel, write
+from headway.meta.notes import Described
+from headway.meta.pooling import describe_test, print_p
 from headway.meta.regression import Moderators, read_design
 
 if TYPE_CHECKING:
@@ -39,7 +42,7 @@ MAX_STEPS = 200
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Multilevel:
+class Multilevel(Described):
     """A multilevel or multivariate model.
 
     Attributes
@@ -71,8 +74,8 @@ class Multilevel:
         Prediction limits for a new unit at every level; intercept-only models without `covariance`.
     log_likelihood : float
         Restricted for ``REML``.
-    method, test, level, note, ci_method
-        As in :class:`headway.meta.Fit`.
+    method, test, level, remark, ci_code
+        As in :class:`headway.meta.Fit`; `note` and `ci_method` say them in English.
     fitted : Fitted
         What cluster-robust inference needs.
     """
@@ -106,8 +109,8 @@ class Multilevel:
     method: str
     test: str
     level: float
-    note: str
-    ci_method: str
+    remark: str
+    ci_code: str
     fitted: Fitted
 
     @property
@@ -121,9 +124,7 @@ class Multilevel:
 
     def methods_text(self, outcome: str = "") -> str:
         """Return the sentences a paper needs on how this was computed, with references."""
-        from headway.meta.methods import describe_multilevel
-
-        return describe_multilevel(self, outcome)
+        return write(describe_multilevel(self, outcome))
 
     def to_frame(self) -> pd.DataFrame:
         """Return a data frame with one row per coefficient."""
@@ -732,15 +733,8 @@ def _report(
     restricted = problem.restricted
     count = k - p if restricted else k
     height = height - count * (np.log(2 * np.pi) + np.log(unit)) / 2
-    words = (
-        f"Wald-type, t distribution with k - {p} df"
-        if test == "t"
-        else "Wald-type, normal distribution"
-    )
     outermost = next(iter(units.values()), 0)
-    note = ""
-    if 0 < outermost < 10:
-        note = f"{outermost} units at the outermost level: their variance can hardly be estimated"
+    few = Message("note.few_outermost", units=outermost) if 0 < outermost < 10 else ""
     return Multilevel(
         names=design.names,
         k=k,
@@ -771,7 +765,7 @@ def _report(
         method="REML" if restricted else "ML",
         test=test,
         level=level,
-        note=note,
-        ci_method=words,
+        remark=few,
+        ci_code=describe_test(test, p),
         fitted=Fitted(x, cover, y - x @ estimate, estimate, design.names, level),
     )

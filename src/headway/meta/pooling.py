@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from headway.messages import Message, term
 from headway.meta.batch import Batch, prepare_batch, prepare_weights
 from headway.meta.distributions import (
     check_level,
@@ -16,6 +17,8 @@ from headway.meta.distributions import (
     find_lower_tail,
     find_p_value,
 )
+from headway.meta.methods import describe_fit, write
+from headway.meta.notes import Described, Text
 from headway.meta.tau2 import (
     NAMES,
     check_method,
@@ -32,25 +35,24 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 Number = float | Array
 Count = int | NDArray[np.int64]
-Text = str | NDArray[np.str_]
 
+# Message of the confidence interval; those with t take its degrees of freedom, k - p.
 TESTS: dict[str, str] = {
-    "z": "Wald-type, normal distribution",
-    "t": "Wald-type, t distribution with k - 1 df",
-    "knha": "Hartung-Knapp, t distribution with k - 1 df",
-    "adhoc": "Hartung-Knapp with ad hoc floor (variance factor at least 1), "
-    "t distribution with k - 1 df",
-    "kr": "Kenward-Roger, t distribution with df from the expected information",
+    "z": "interval.pooled_z",
+    "t": "interval.pooled_t",
+    "knha": "interval.pooled_knha",
+    "adhoc": "interval.pooled_adhoc",
+    "kr": "interval.pooled_kr",
 }
 
 # Degrees of freedom of the prediction interval, by the names R's metafor gives its types.
 PREDICTIONS = ("default", "riley", "t")
 
-NOTE_ONE = "one study: not pooled"
-NOTE_NONE = "no studies"
-NOTE_TWO = "two studies: tau2, and with it both intervals, can hardly be estimated"
-NOTE_KR = "fewer than one Kenward-Roger degree of freedom: the interval says next to nothing"
-NOTE_EQUAL = "effects without spread: the Hartung-Knapp standard error is 0 (use test='adhoc')"
+NOTE_ONE = "note.one_study"
+NOTE_NONE = "note.no_studies"
+NOTE_TWO = "note.two_studies"
+NOTE_KR = "note.kenward_roger"
+NOTE_EQUAL = "note.no_spread"
 
 # What one fit holds per set, in the order of a table's columns.
 _COLUMNS = (
@@ -79,7 +81,7 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Fit:
+class Fit(Described):
     """A pooled estimate, or a batch of them.
 
     Numbers are floats for one set of studies and arrays of the leading shape for a batch; NaN
@@ -112,10 +114,9 @@ class Fit:
         What was asked for.
     weights : ndarray
         Weights in percent, summing to 100 over the last axis; 0 for studies not held.
-    note : str
-        What a reader must know about this fit; empty if nothing.
-    ci_method, pi_method : str
-        The intervals in words.
+    remark, ci_code, pi_code : str
+        Messages: what a reader must know about this fit, and how its intervals were computed;
+        `note`, `ci_method` and `pi_method` say them in English.
     """
 
     k: Count
@@ -143,9 +144,9 @@ class Fit:
     level: float
     prediction: str
     weights: Array
-    note: Text
-    ci_method: str
-    pi_method: str
+    remark: Text
+    ci_code: str
+    pi_code: str
 
     def probability_beyond(self, threshold: float, side: str = "below") -> Number:
         """Return the share of settings whose true effect lies beyond a threshold.
@@ -185,9 +186,7 @@ class Fit:
 
     def methods_text(self, outcome: str = "") -> str:
         """Return the sentences a paper needs on how this was computed, with references."""
-        from headway.meta.methods import describe_fit
-
-        return describe_fit(self, outcome)
+        return write(describe_fit(self, outcome))
 
     def to_frame(self) -> pd.DataFrame:
         """Return a data frame with one row per set of studies, without the weights."""
@@ -270,21 +269,27 @@ def check_prediction(prediction: str) -> str:
     return prediction
 
 
-def describe_prediction(method: str, test: str, prediction: str, p: int = 1) -> str:
-    """Return the prediction interval of a model with `p` coefficients in words."""
+def describe_test(test: str, p: int = 1) -> Message:
+    """Return the message of the confidence interval of a model with `p` coefficients."""
+    return Message(TESTS[test]) if test in ("z", "kr") else Message(TESTS[test], p=p)
+
+
+def describe_prediction(method: str, test: str, prediction: str, p: int = 1) -> Message:
+    """Return the message of the prediction interval of a model with `p` coefficients."""
     if method == "EE":
-        return "none: a common-effect model has no distribution of true effects"
-    spread = {"knha": "Hartung-Knapp ", "adhoc": "Hartung-Knapp ", "kr": "Kenward-Roger "}
+        return Message("prediction.none_common")
+    error = {"knha": "hartung_knapp", "adhoc": "hartung_knapp", "kr": "kenward_roger"}
     if test == "kr":
-        curve = "t distribution with Kenward-Roger df"
-        curve += " - 1" if prediction == "riley" else ""
+        curve = Message("curve.kenward_roger_1" if prediction == "riley" else "curve.kenward_roger")
     elif prediction == "riley":
-        curve = f"t distribution with k - {p + 1} df"
+        curve = Message("curve.t", p=p + 1)
     elif test == "z" and prediction == "default":
-        curve = "normal distribution"
+        curve = Message("curve.normal")
     else:
-        curve = f"t distribution with k - {p} df"
-    return f"root of tau2 plus squared {spread.get(test, '')}standard error, {curve}"
+        curve = Message("curve.t", p=p)
+    return Message(
+        "prediction.root", error=term("standard_error", error.get(test, "plain")), curve=curve
+    )
 
 
 def find_prediction_df(df: Array, degrees: Array, prediction: str) -> Array:
@@ -316,8 +321,7 @@ def _adjust_kenward_roger(w: Array, w1: Array) -> tuple[Array, Array]:
 def _note_sets(batch: Batch, flat: NDArray[np.bool_], vague: NDArray[np.bool_]) -> NDArray[np.str_]:
     if batch.k.min(initial=3) > 2 and not flat.any() and not vague.any():
         return np.full(batch.k.shape, "")
-    longest = max(map(len, (NOTE_TWO, NOTE_EQUAL, NOTE_KR)))
-    notes = np.full(batch.k.shape, "", dtype=f"<U{longest}")
+    notes = np.full(batch.k.shape, "", dtype="<U24")
     notes[vague] = NOTE_KR
     notes[batch.k == 2] = NOTE_TWO
     notes[flat] = NOTE_EQUAL
@@ -408,10 +412,11 @@ def pool_batch(
         statistic = estimate / se
         weights = 100 * w / w1
 
-    ci_method = TESTS["z"] + " (one study)" if not batch.shape and single[0] else TESTS[test]
-    pi_method = describe_prediction(method, test, prediction)
+    ci_code, pi_code = describe_test(test), describe_prediction(method, test, prediction)
+    if not batch.shape and single[0]:
+        ci_code = Message("interval.pooled_z_one")
     if not batch.shape and single[0] and method != "EE":
-        pi_method = "none: one study says nothing about the spread of true effects"
+        pi_code = Message("prediction.none_one")
     empty = k == 0
     some_empty = not every and bool(empty.any())
     values: dict[str, Array] = {
@@ -448,9 +453,9 @@ def pool_batch(
         level=level,
         prediction=prediction,
         weights=np.ascontiguousarray(weights.T).reshape(*batch.shape, batch.y.shape[0]),
-        note=notes.reshape(batch.shape) if batch.shape else str(notes[0]),
-        ci_method=ci_method,
-        pi_method=pi_method,
+        remark=notes.reshape(batch.shape) if batch.shape else str(notes[0]),
+        ci_code=ci_code,
+        pi_code=pi_code,
         **shaped,
     )
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from headway.messages import say_in_english
 from headway.meta.batch import Batch, prepare_batch, prepare_weights
 from headway.meta.design import Design, build_design, orthonormalise
 from headway.meta.distributions import (
@@ -18,6 +19,7 @@ from headway.meta.distributions import (
     find_f_tail,
     find_p_value,
 )
+from headway.meta.methods import describe_regression, write
 from headway.meta.mixed import (
     compute_mixed_log_likelihood,
     compute_mixed_se_tau2,
@@ -27,16 +29,16 @@ from headway.meta.mixed import (
     solve,
     trace_p,
 )
+from headway.meta.notes import Described, Text
 from headway.meta.pooling import (
     NOTE_EQUAL,
-    TESTS,
     Array,
     Count,
     Number,
-    Text,
     check_prediction,
     check_test,
     describe_prediction,
+    describe_test,
     find_prediction_df,
     print_p,
 )
@@ -47,9 +49,9 @@ if TYPE_CHECKING:
 
 Moderators = Mapping[str, Sequence[Any] | ArrayLike] | Design
 
-NOTE_SATURATED = "as many coefficients as studies: nothing is left to estimate their spread from"
-NOTE_UNDETERMINED = "these studies do not determine every coefficient"
-NOTE_FEW = "fewer than ten studies per coefficient: expect chance findings"
+NOTE_SATURATED = "note.saturated"
+NOTE_UNDETERMINED = "note.undetermined"
+NOTE_FEW = "note.few_per_coefficient"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,12 @@ class Predicted:
     ci_high: Array
     pi_low: Array
     pi_high: Array
-    pi_method: str
+    pi_code: str
+
+    @property
+    def pi_method(self) -> str:
+        """The prediction interval in English."""
+        return say_in_english(self.pi_code)
 
     def to_frame(self) -> pd.DataFrame:
         """Return a data frame with one row per prediction."""
@@ -73,7 +80,7 @@ class Predicted:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Regression:
+class Regression(Described):
     """A mixed-effects meta-regression, or a batch of them.
 
     Coefficients run along the last axis, p of them; everything else is a float for one set of
@@ -107,10 +114,8 @@ class Regression:
     weights : ndarray, shape (..., k)
         In percent.
     design : Design
-    method, test, level, note
-        As in :class:`headway.meta.Fit`.
-    ci_method : str
-        The intervals in words.
+    method, test, level, remark, ci_code
+        As in :class:`headway.meta.Fit`; `note` and `ci_method` say them in English.
     """
 
     names: tuple[str, ...]
@@ -142,8 +147,8 @@ class Regression:
     method: str
     test: str
     level: float
-    note: Text
-    ci_method: str
+    remark: Text
+    ci_code: str
 
     def to_frame(self) -> pd.DataFrame:
         """Return a data frame with one row per coefficient (and set)."""
@@ -211,9 +216,7 @@ class Regression:
 
     def methods_text(self, outcome: str = "") -> str:
         """Return the sentences a paper needs on how this was computed, with references."""
-        from headway.meta.methods import describe_regression
-
-        return describe_regression(self, outcome)
+        return write(describe_regression(self, outcome))
 
     def summary(self) -> str:
         """Return the result as a statistician would print it."""
@@ -498,7 +501,7 @@ def regress(
         weight = 100 * weight / weight.sum(axis=1, keepdims=True)
 
     bad = ~determined
-    notes = np.full(sets, "", dtype="<U100")
+    notes = np.full(sets, "", dtype="<U24")
     notes[batch.k < 10 * max(1, p - design.has_intercept)] = NOTE_FEW
     notes[flat] = NOTE_EQUAL
     notes[~free] = NOTE_SATURATED
@@ -516,7 +519,6 @@ def regress(
         for name, (f, d, tail) in tests.items()
     }
     qm, qm_df, qm_df2, qm_p = together.pop("")
-    words = TESTS[test].replace("k - 1", f"k - {p}")
     return Regression(
         names=design.names,
         k=batch.k.reshape(batch.shape) if batch.shape else int(batch.k[0]),
@@ -547,6 +549,6 @@ def regress(
         method=method,
         test=test,
         level=level,
-        note=notes.reshape(batch.shape) if batch.shape else str(notes[0]),
-        ci_method=words,
+        remark=notes.reshape(batch.shape) if batch.shape else str(notes[0]),
+        ci_code=describe_test(test, p),
     )

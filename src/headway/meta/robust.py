@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from headway.messages import Message
 from headway.meta.distributions import find_critical, find_p_value
 from headway.meta.multilevel import Fitted, Multilevel, _number, _read_labels
+from headway.meta.notes import Described
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,11 +20,11 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 CORRECTIONS = ("CR2", "CR1")
-NOTE_FEW = "few clusters: degrees of freedom below 4 make the test unreliable"
+NOTE_FEW = "note.few_clusters"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Robust:
+class Robust(Described):
     """Cluster-robust tests of coefficients: arrays with one entry each.
 
     Attributes
@@ -32,8 +34,8 @@ class Robust:
         `df` are Satterthwaite's for CR2, clusters less coefficients for CR1.
     vcov : ndarray, shape (p, p)
     clusters : int
-    correction, level, note
-    ci_method : str
+    correction, level, remark, ci_code
+        As in :class:`headway.meta.Fit`; `note` and `ci_method` say them in English.
     """
 
     names: tuple[str, ...]
@@ -48,8 +50,8 @@ class Robust:
     clusters: int
     correction: str
     level: float
-    note: str
-    ci_method: str
+    remark: str
+    ci_code: str
 
     def to_frame(self) -> pd.DataFrame:
         """Return a data frame with one row per coefficient."""
@@ -143,10 +145,10 @@ def robust_inference(
     if correction == "CR1":
         vcov *= m / (m - p)
         df = np.full(p, float(m - p))
-        words = f"cluster-robust (CR1, {m} clusters), t distribution with clusters - {p} df"
+        code = Message("interval.robust_cr1", clusters=m, p=p)
     else:
         df = np.array([_find_df([c[:, j] for c in carriers], own.covariance) for j in range(p)])
-        words = f"cluster-robust (CR2, {m} clusters), t distribution with Satterthwaite df"
+        code = Message("interval.robust_cr2", clusters=m)
     vcov = vcov / np.outer(scale, scale)
     se = np.sqrt(np.diag(vcov))
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -165,8 +167,8 @@ def robust_inference(
         clusters=m,
         correction=correction,
         level=own.level,
-        note=NOTE_FEW if (df < 4).any() else "",
-        ci_method=words,
+        remark=NOTE_FEW if (df < 4).any() else "",
+        ci_code=code,
     )
 
 

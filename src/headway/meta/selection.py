@@ -16,7 +16,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import chdtrc, ndtr, ndtri
 
+from headway.messages import join
 from headway.meta.distributions import check_level, find_critical, find_p_value
+from headway.meta.notes import Noted
 from headway.meta.pooling import pool, print_p
 from headway.meta.small_study import FEW_STUDIES, read_studies
 
@@ -37,18 +39,15 @@ MAX_CHANCE = 100.0
 LOWEST = -60.0
 # A gradient that would move its parameter by this many standard errors is not a maximum's.
 STILL = 1e-5
-NOTE_EDGE = (
-    "a relative chance of publication ended at its upper limit: the likelihood has no maximum "
-    "inside, do not trust this fit"
-)
-NOTE_ZERO = "tau2 ended at 0 and is held there for the standard errors"
-NOTE_FLAT = "standard errors are not defined: the likelihood is flat at its maximum"
-NOTE_SMALL = "fewer than ten studies: selection can hardly be told from none"
-NOTE_LOST = "an interval holds fewer than five studies: its chance of publication is a guess"
+NOTE_EDGE = "note.selection_edge"
+NOTE_ZERO = "note.selection_zero"
+NOTE_FLAT = "note.selection_flat"
+NOTE_SMALL = "note.selection_small"
+NOTE_LOST = "note.selection_lost"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class SelectionFit:
+class SelectionFit(Noted):
     """A random-effects model with selection by p-value.
 
     Attributes
@@ -69,7 +68,7 @@ class SelectionFit:
         With selection, and of the same model without it.
     lrt, lrt_df, lrt_p_value : float
         Likelihood-ratio test of no selection.
-    alternative, level, note
+    alternative, level, remark
     """
 
     k: int
@@ -92,7 +91,7 @@ class SelectionFit:
     lrt_p_value: float
     alternative: str
     level: float
-    note: str
+    remark: str
 
     def to_frame(self) -> pd.DataFrame:
         """Return a data frame with one row per p-value interval."""
@@ -418,7 +417,7 @@ def select_by_steps(
         lrt_p_value=float(chdtrc(intervals - 1, lrt)),
         alternative=alternative,
         level=level,
-        note="; ".join(filter(None, notes)),
+        remark=join(notes),
     )
 
 

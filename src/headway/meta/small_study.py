@@ -13,14 +13,16 @@ heterogeneity, poor conduct of small trials or chance.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from headway.messages import join
 from headway.meta.batch import describe_positions, prepare_batch, read_numbers
 from headway.meta.distributions import check_level, find_critical, find_p_value
+from headway.meta.notes import Tabled
 from headway.meta.pooling import print_p
 
 if TYPE_CHECKING:
@@ -30,10 +32,7 @@ Array = NDArray[np.float64]
 
 MIN_STUDIES = 3
 FEW_STUDIES = 10
-NOTE_FEW = (
-    "fewer than ten studies: tests of funnel asymmetry should not be used (Cochrane Handbook "
-    "13.3.5.4), their power is too low"
-)
+NOTE_FEW = "note.few_for_asymmetry"
 # A predictor that varies by less than this share of its size is constant up to rounding.
 CONSTANT = 1e-10
 # Numbers that differ by less than this share of their size are ties: 0.3 - 0.2 and 0.1 are the same
@@ -50,20 +49,6 @@ PREDICTORS: dict[str, str] = {
 }
 # The predictors that vanish for an infinitely large study: only there is the intercept a limit.
 _WITH_LIMIT = ("sei", "vi", "ninv", "sqrtninv")
-
-
-class Tabled:
-    """What every result of this room can do: become a table of one row."""
-
-    __slots__ = ()
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return a data frame with one row."""
-        import pandas as pd
-
-        names = [field.name for field in fields(self)]  # type: ignore[arg-type]
-        values = {name: getattr(self, name) for name in names}
-        return pd.DataFrame({n: [v] for n, v in values.items() if not isinstance(v, np.ndarray)})
 
 
 def read_studies(
@@ -110,7 +95,7 @@ class Line(Tabled):
         ``PET`` and ``sei``, ``PEESE`` and ``vi``, or ``line`` and what it was.
     level : float
         Coverage of the limits.
-    note : str
+    remark : str
     """
 
     k: int
@@ -124,7 +109,7 @@ class Line(Tabled):
     name: str
     predictor: str
     level: float
-    note: str
+    remark: str
 
     def to_frame(self) -> pd.DataFrame:
         """Return a data frame with one row per coefficient."""
@@ -175,7 +160,7 @@ def fit_line(y: Array, v: Array, x: Array, name: str, predictor: str, level: flo
     half = find_critical(level, freedom) * se
     notes = [note_few(y.size)]
     if exact:
-        notes.append("the line passes through every effect: standard errors are 0")
+        notes.append("note.exact_line")
         # What is 0 up to rounding has no test.
         statistic = np.full(2, np.nan)
     return Line(
@@ -190,7 +175,7 @@ def fit_line(y: Array, v: Array, x: Array, name: str, predictor: str, level: flo
         name=name,
         predictor=predictor,
         level=level,
-        note="; ".join(filter(None, notes)),
+        remark=join(notes),
     )
 
 
@@ -208,7 +193,7 @@ class AsymmetryTest(Tabled):
     limit, ci_low, ci_high : float
         Fitted effect of an infinitely large study, in the unit of ``yi``; NaN for predictors that
         grow with the study (``ni``, ``sqrtni``).
-    k, model, method, predictor, level, note
+    k, model, method, predictor, level, remark
         What was asked for; `method` is the estimator of tau2, "" for ``lm``.
     """
 
@@ -223,7 +208,7 @@ class AsymmetryTest(Tabled):
     method: str
     predictor: str
     level: float
-    note: str
+    remark: str
 
     def __repr__(self) -> str:
         name = "z" if np.isnan(self.df) else f"t({self.df:g})"
@@ -304,7 +289,7 @@ def regression_test(
         line = fit_line(y, v, x, "line", predictor, level)
         slope = float(line.statistic[1]), line.df, float(line.p_value[1])
         limit = float(line.estimate[0]), float(line.ci_low[0]), float(line.ci_high[0])
-        method, note = "", line.note
+        method, remark = "", line.remark
     else:
         from headway.meta.regression import regress
 
@@ -312,10 +297,10 @@ def regression_test(
         fit = regress(y, v, {predictor: x}, method=method, test=test, level=level)
         slope = float(fit.statistic[1]), float(fit.df), float(fit.p_value[1])
         limit = float(fit.estimate[0]), float(fit.ci_low[0]), float(fit.ci_high[0])
-        note = note_few(y.size)
+        remark = note_few(y.size)
     if predictor not in _WITH_LIMIT:
         limit = (np.nan, np.nan, np.nan)
-    return AsymmetryTest(*slope, *limit, y.size, model, method, predictor, level, note)
+    return AsymmetryTest(*slope, *limit, y.size, model, method, predictor, level, remark)
 
 
 # ── PET and PEESE ─────────────────────────────────────────────────────────────────────────────
@@ -334,7 +319,7 @@ class PetPeese(Tabled):
     alpha: float
     k: int
     level: float
-    note: str
+    remark: str
 
     def __repr__(self) -> str:
         return (
@@ -387,7 +372,7 @@ def pet_peese(
     line = peese(yi, vi, level=level) if first.p_value[0] < alpha else first
     numbers = (line.estimate, line.se, line.ci_low, line.ci_high, line.p_value)
     estimate, se, low, high, p = (float(value[0]) for value in numbers)
-    return PetPeese(estimate, se, low, high, p, line.name, alpha, line.k, level, line.note)
+    return PetPeese(estimate, se, low, high, p, line.name, alpha, line.k, level, line.remark)
 
 
 # ── rank correlation ──────────────────────────────────────────────────────────────────────────
@@ -407,7 +392,7 @@ class RankTest(Tabled):
     p_value: float
     exact: bool
     k: int
-    note: str
+    remark: str
 
     def __repr__(self) -> str:
         return f"RankTest(k={self.k}: tau = {self.tau:.3g}, {print_p(self.p_value)})"
@@ -477,8 +462,7 @@ def rank_test(yi: ArrayLike, vi: ArrayLike) -> RankTest:
     pairs = n * (n - 1) / 2
     untied = np.sqrt(float((dz**2).sum()) * float((dv**2).sum()))
     if untied == 0:
-        words = "all variances, or all standardised effects, are equal: there is no ranking"
-        return RankTest(np.nan, np.nan, False, n, "; ".join(filter(None, [words, note_few(n)])))
+        return RankTest(np.nan, np.nan, False, n, join(["note.no_ranking", note_few(n)]))
     exact = bool((dz != 0).all() and (dv != 0).all()) and n <= EXACT_UP_TO
     if exact:
         chance = _count_inversions(n)

@@ -209,9 +209,9 @@ def _share_tau2(
             i2=means.i2,
             h2=means.h2,
             log_likelihood=NAN,
-            note="tau2, I2 and degrees of freedom are those of all groups together",
-            ci_method=means.ci_method,
-            pi_method=describe_prediction(overall.method, overall.test, "default", len(names)),
+            remark="note.of_all_groups",
+            ci_code=means.ci_code,
+            pi_code=describe_prediction(overall.method, overall.test, "default", len(names)),
         )
     kind = (
         f"F on {difference.qm_df} and {freedom:g} df"

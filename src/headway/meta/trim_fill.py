@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from headway.messages import join
+from headway.meta.notes import Noted
 from headway.meta.pooling import Fit, pool
 from headway.meta.small_study import TIED, note_few, read_studies, sort_ties
 from headway.meta.tau2 import check_method
@@ -24,13 +26,11 @@ ESTIMATORS: dict[str, str] = {
 }
 SIDES = ("auto", "left", "right")
 MAX_ROUNDS = 100
-NOTE_TIED = (
-    "equal effects at the edge of what was trimmed: which of them went depends on their order"
-)
+NOTE_TIED = "note.tied_edge"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class TrimFill:
+class TrimFill(Noted):
     """Result of trim and fill.
 
     Attributes
@@ -47,7 +47,7 @@ class TrimFill:
         Pooled with them.
     before : Fit
         Pooled without them.
-    k, estimator, note
+    k, estimator, remark
         Studies seen; what was asked for; what a reader must know.
     """
 
@@ -61,7 +61,7 @@ class TrimFill:
     before: Fit
     k: int
     estimator: str
-    note: str
+    remark: str
 
     def to_frame(self) -> pd.DataFrame:
         """Return a data frame with two rows: without and with the filled studies."""
@@ -211,5 +211,5 @@ def trim_and_fill(
         fit = pool(whole_y, whole_v, method=method, test=test, level=level)
     p = 0.5 ** (k0 + 1) if estimator == "R0" else np.nan
     tied = 0 < k0 < k and tie[k - k0] == tie[k - k0 - 1]
-    note = "; ".join(filter(None, [NOTE_TIED if tied else "", note_few(k)]))
-    return TrimFill(k0, se, p, side, filled_y, filled_v, fit, before, k, estimator, note)
+    remark = join([NOTE_TIED if tied else "", note_few(k)])
+    return TrimFill(k0, se, p, side, filled_y, filled_v, fit, before, k, estimator, remark)

@@ -6,14 +6,13 @@ is measured by the tables' own effects, as in metafor.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from headway.effects.measures import MEASURES, measure_two_by_two
-from headway.messages import say, term
+from headway.messages import join, say_in_english, term
 from headway.meta.batch import describe_positions, read_numbers
 from headway.meta.distributions import (
     check_level,
@@ -21,22 +20,18 @@ from headway.meta.distributions import (
     find_critical,
     find_p_value,
 )
+from headway.meta.notes import Tabled
 from headway.meta.pooling import print_p
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Array = NDArray[np.float64]
 
-NOTE_ONE = "one table: not pooled"
-NOTE_UNDEFINED = (
-    "one of the sums the ratio is made of is 0: the pooled ratio is 0, infinite or unknown"
-)
-NOTE_FLAT = "standard error 0: all patients of both groups fared alike in every table"
+NOTE_ONE = "note.one_table"
+NOTE_UNDEFINED = "note.undefined_ratio"
+NOTE_FLAT = "note.all_alike"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class TwoByTwoFit:
+class TwoByTwoFit(Tabled):
     """A pooled 2 x 2 effect. NaN means "not defined".
 
     Attributes
@@ -56,8 +51,8 @@ class TwoByTwoFit:
         Cochran-Mantel-Haenszel test of no association, on 1 df (``OR`` only).
     breslow_day, tarone, tests_df, breslow_day_p_value, tarone_p_value : float
         Tests of a common odds ratio, without and with Tarone's correction (``OR`` only).
-    method, measure, level, definition, note
-        What it is, in words.
+    method, measure, level, definition, remark
+        What it is; `note` says the remark in English.
     """
 
     k: int
@@ -85,13 +80,7 @@ class TwoByTwoFit:
     measure: str
     level: float
     definition: str
-    note: str
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return a data frame with one row."""
-        import pandas as pd
-
-        return pd.DataFrame({field.name: [getattr(self, field.name)] for field in fields(self)})
+    remark: str
 
     def summary(self) -> str:
         """Return the result as a statistician would print it."""
@@ -137,7 +126,7 @@ class TwoByTwoFit:
 
 def _name(measure: str) -> str:
     """Name what is pooled."""
-    name = say(term("unit", MEASURES[measure].unit_yi))
+    name = say_in_english(term("unit", MEASURES[measure].unit_yi))
     return f"{name}, Peto's one-step estimate" if measure == "PETO" else name
 
 
@@ -328,7 +317,7 @@ def _finish(
         measure=measure,
         level=level,
         definition=definition,
-        note="; ".join(filter(None, notes)),
+        remark=join(notes),
     )
 
 

@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from headway.effects.measures import MEASURES
+from headway.effects.units import name_unit
 from headway.messages import (
     MISSING,
     decimal,
     phrase,
     say,
     t,
-    term,
 )
 from headway.messages import is_missing as missing
 from headway.messages import write_integer as integer
@@ -145,7 +145,7 @@ def scale(value: Any, measure: str) -> float:
 
 def unit(measure: str, own: str) -> str:
     """Name the unit that effects are shown in; `own` is that of the table."""
-    return say(term("unit", MEASURES[measure].unit or own))
+    return say(name_unit(MEASURES[measure].unit or own))
 
 
 def model(method: str, test: str) -> str:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headway.effects.measures import MEASURES
+from headway.messages import Message, join
 from headway.meta.pooling import pool
 from headway.meta.subgroup import subgroups
 from headway.reviews.checks import check_small_studies, refit_review
-from headway.reviews.effects_table import build_effects
+from headway.reviews.effects_table import ASSUMED, build_effects
 from headway.reviews.findings import summarise_findings
 from headway.reviews.integrity import check_integrity
 from headway.reviews.ipd import summarise
@@ -91,7 +92,7 @@ def analyse_review(
         contrasts = _append("contrasts", contrasts, own_contrasts)
     pooled, effects = pool_review(build_effects(arms, contrasts, review), review)
     parts = [pooled]
-    assumed = effects["pooled"] & effects["r_from"].str.startswith("assumed", na=False)
+    assumed = effects["pooled"] & effects["r_from"].eq(ASSUMED)
     concerned = set(effects.loc[assumed, "comparison"])
     if concerned:
         # Only the declared model of the comparisons that rest on an assumed r.
@@ -103,7 +104,7 @@ def analyse_review(
         )
         for r in review.assumed_r.sensitivity:
             other = build_effects(arms, contrasts, narrow, assumed_r=r)
-            parts.append(pool_review(other, narrow, assumption=f"r = {r:g}")[0])
+            parts.append(pool_review(other, narrow, assumption=Message("assumption.r", r=r))[0])
         pooled = conform("pooled", pd.concat(parts, ignore_index=True))
     return {
         "effects": effects,
@@ -199,9 +200,9 @@ def pool_review(
                         "k": fit.k,
                         "n_total": _people(used.loc[index]),
                         **found,
-                        "ci_method": fit.ci_method,
-                        "pi_method": fit.pi_method,
-                        "note": "; ".join(t for t in (fit.note, note) if t) or None,
+                        "ci_method": fit.ci_code,
+                        "pi_method": fit.pi_code,
+                        "note": join([fit.remark, note]) or None,
                     }
                 )
                 if is_declared and (subgroup == OVERALL or by[comparison] == "arm"):
@@ -227,11 +228,8 @@ def _fit(used: pd.DataFrame, model: tuple[str, str], level: float, by: str, null
     for name, fit in split.groups.items():
         yield name, used.index[labels == name], fit, ""
     if by != "arm":
-        note = (
-            f"difference between subgroups: Q = {split.q_between:.2f}, {split.df} df, "
-            f"p = {split.p_value:.3f}"
-        )
-        yield OVERALL, used.index, split.overall, note
+        places = {"q": split.q_between, "df": split.df, "p": split.p_value}
+        yield OVERALL, used.index, split.overall, Message("subgroups.difference", **places)
 
 
 def _people(rows: pd.DataFrame) -> float:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from headway.messages import Message, term
 from headway.tables.risk_tools import OVERALL, RISK_TOOLS
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def check_overall(judgements: pd.DataFrame, tool: str) -> Iterator[dict[str, Any
     Yields
     ------
     dict
-        trial, outcome, printed, expected, file, line; nothing is corrected.
+        trial, outcome, printed, expected (levels of the tool), file, line; nothing is corrected.
     """
     kit = RISK_TOOLS[tool]
     for (trial, outcome), own in judgements.groupby(["trial", "outcome"], sort=False, dropna=False):
@@ -50,50 +51,29 @@ def check_overall(judgements: pd.DataFrame, tool: str) -> Iterator[dict[str, Any
             yield {
                 "trial": trial,
                 "outcome": outcome,
-                "printed": kit.levels[row["judgement"]].label,
-                "expected": f"at least {kit.levels[worst].label}",
+                "printed": row["judgement"],
+                "expected": worst,
                 "file": row["file"],
                 "line": row["line"],
             }
 
 
-def check_flow(flow: Flow) -> list[str]:
-    """Find counts of a PRISMA 2020 flow that do not add up, in words."""
-    reasons = flow.excluded_reasons
+def check_flow(flow: Flow) -> list[Message]:
+    """Find counts of a PRISMA 2020 flow that do not add up."""
+    reasons, left = flow.excluded_reasons, None
+    if reasons is not None and flow.assessed is not None:
+        left = flow.assessed - sum(reasons.values())
+    found = (flow.databases, flow.registers)
+    before = (flow.duplicates, flow.automation, flow.removed_other)
     sums = (
-        (
-            "records screened",
-            flow.screened,
-            _add(
-                (flow.databases, flow.registers),
-                (flow.duplicates, flow.automation, flow.removed_other),
-            ),
-            "records identified less those removed before screening",
-        ),
-        (
-            "reports sought",
-            flow.sought,
-            _add((flow.screened,), (flow.excluded,)),
-            "records screened less those excluded",
-        ),
-        (
-            "reports assessed",
-            flow.assessed,
-            _add((flow.sought,), (flow.not_retrieved,)),
-            "reports sought less those not retrieved",
-        ),
-        (
-            "reports included",
-            flow.reports,
-            None
-            if reasons is None or flow.assessed is None
-            else flow.assessed - sum(reasons.values()),
-            "reports assessed less those excluded",
-        ),
+        ("flow.screened_wrong", flow.screened, _add(found, before)),
+        ("flow.sought_wrong", flow.sought, _add((flow.screened,), (flow.excluded,))),
+        ("flow.assessed_wrong", flow.assessed, _add((flow.sought,), (flow.not_retrieved,))),
+        ("flow.reports_wrong", flow.reports, left),
     )
     return [
-        f"{name}: {stated}, but {why} are {expected}"
-        for name, stated, expected, why in sums
+        Message(id, stated=stated, expected=expected)
+        for id, stated, expected in sums
         if stated is not None and expected is not None and stated != expected
     ]
 
@@ -123,18 +103,18 @@ def judge_interval(
     Returns
     -------
     dict
-        target : "important benefit", "important harm" or "little or no difference", by where the
-        estimate lies (GRADE guidance 34); includes_none, crosses_benefit, crosses_harm : whether
+        target : important_benefit, important_harm or little_difference, by where the estimate
+        lies (GRADE guidance 34); includes_none, crosses_benefit, crosses_harm : whether
         the interval holds 0 and each of the two thresholds.
     """
     sign = -1.0 if lower_is_better else 1.0
     value, (a, b) = sign * estimate, sorted((sign * low, sign * high))
     if value >= meaningful:
-        target = "important benefit"
+        target = "important_benefit"
     elif value <= -meaningful:
-        target = "important harm"
+        target = "important_harm"
     else:
-        target = "little or no difference"
+        target = "little_difference"
     return {
         "target": target,
         "includes_none": a <= 0 <= b,
@@ -237,7 +217,7 @@ def find_settings(
     *,
     lower_is_better: bool = True,
     level: float = 0.95,
-) -> tuple[float, float, float, str]:
+) -> tuple[float, float, float, Message]:
     """Find the share of settings whose true effect is beyond the meaningful difference.
 
     Phi((effect - threshold) / tau) on the side of benefit, with limits on the probit scale by the
@@ -247,21 +227,21 @@ def find_settings(
     Returns
     -------
     tuple
-        Share, its limits, and why there is none (NaN) or what to keep in mind.
+        Share, its limits, and the message of why there is none (NaN) or what to keep in mind.
     """
     from scipy.special import ndtr, ndtri
 
     nan = float("nan")
     if k < 5:
-        return nan, nan, nan, "fewer than five trials"
+        return nan, nan, nan, Message("settings.few_trials")
     if not tau2 > 0:
-        return nan, nan, nan, "no variance between trials was found, so settings do not differ"
+        return nan, nan, nan, Message("settings.no_variance")
     sign = -1.0 if lower_is_better else 1.0
     tau = float(np.sqrt(tau2))
     z = (sign * estimate - meaningful) / tau
     half = float(ndtri((1 + level) / 2)) * se / tau
     share, low, high = (float(ndtr(x)) for x in (z, z - half, z + half))
-    return share, low, high, "normal true effects; tau is taken as known"
+    return share, low, high, Message("settings.assumed")
 
 
 # ---- the typed grade -----------------------------------------------------------------------------
@@ -269,27 +249,25 @@ def find_settings(
 
 def check_grade(
     judgements: Mapping[str, Judgement], certainty: str | None, signed_by: str | None
-) -> list[str]:
+) -> list[Message]:
     """Find what contradicts in a typed grade: unsigned, unjudged, or levels that do not add up.
 
     Randomised trials start high; the levels taken off are summed, and never below very low.
     """
-    out: list[str] = []
+    out: list[Message] = []
     if certainty is None and not judgements:
         return out
     if not signed_by:
-        out.append("the judgement is not signed")
-    open_domains = [d.replace("_", " ") for d in DOMAINS if d not in judgements]
+        out.append(Message("grade.not_signed"))
+    open_domains = [term("domain", d) for d in DOMAINS if d not in judgements]
     if open_domains:
-        out.append(f"not judged: {', '.join(open_domains)}")
+        out.append(Message("grade.not_judged", domains=open_domains))
     if certainty is None:
-        out.append("domains are judged, the certainty is not")
+        out.append(Message("grade.no_certainty"))
     elif not open_domains:
         levels = sum(judgements[d].levels for d in DOMAINS)
         expected = GRADES[max(0, len(GRADES) - 1 + levels)]
         if expected != certainty:
-            out.append(
-                f"the levels add up to {expected.replace('_', ' ')}, the certainty says "
-                f"{certainty.replace('_', ' ')}"
-            )
+            of = {"expected": term("certainty", expected), "typed": term("certainty", certainty)}
+            out.append(Message("grade.levels_disagree", **of))
     return out

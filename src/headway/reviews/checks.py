@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headway.effects.measures import MEASURES
+from headway.messages import Message, join, term
 from headway.meta.influence import cumulate, leave_one_out
 from headway.meta.small_study import rank_test, regression_test
 from headway.meta.trim_fill import trim_and_fill
@@ -103,7 +104,7 @@ def check_small_studies(effects: pd.DataFrame, review: Review) -> pd.DataFrame:
                 {
                     **head,
                     "check": "none",
-                    "note": f"fewer than {ENOUGH} trials: a funnel cannot be judged",
+                    "note": Message("small_study.too_few", least=ENOUGH),
                 }
             )
             continue
@@ -112,26 +113,30 @@ def check_small_studies(effects: pd.DataFrame, review: Review) -> pd.DataFrame:
         rows.append(
             {
                 **head,
-                "check": "Egger's regression",
+                "check": "egger",
                 "statistic": egger.statistic,
                 "p_value": egger.p_value,
                 "estimate": egger.limit,
                 "ci_low": egger.ci_low,
                 "ci_high": egger.ci_high,
-                "note": "estimate is of an infinitely large trial; with this measure the error "
-                "goes with the effect itself, which can look like asymmetry"
-                if MEASURES[own["measure"].iloc[0]].scale.code in ("standardised", "ratio")
-                else "estimate is of an infinitely large trial",
+                "note": join(
+                    [
+                        Message("small_study.egger"),
+                        Message("small_study.error_goes_with_effect")
+                        if MEASURES[own["measure"].iloc[0]].scale.code in ("standardised", "ratio")
+                        else None,
+                    ]
+                ),
             }
         )
         rank = rank_test(y, v)
         rows.append(
             {
                 **head,
-                "check": "rank correlation",
+                "check": "rank_correlation",
                 "statistic": rank.tau,
                 "p_value": rank.p_value,
-                "note": "Begg and Mazumdar; little power",
+                "note": Message("small_study.rank_correlation"),
             }
         )
         filled = trim_and_fill(
@@ -140,13 +145,14 @@ def check_small_studies(effects: pd.DataFrame, review: Review) -> pd.DataFrame:
         rows.append(
             {
                 **head,
-                "check": "trim and fill",
+                "check": "trim_and_fill",
                 "statistic": float(filled.k0),
                 "estimate": float(filled.fit.estimate),
                 "ci_low": float(filled.fit.ci_low),
                 "ci_high": float(filled.fit.ci_high),
-                "note": f"{filled.k0} trials filled in on the {filled.side}; a sensitivity "
-                "analysis, never a correction",
+                "note": Message(
+                    "small_study.filled", k=filled.k0, side=term("small_study", filled.side)
+                ),
             }
         )
     return conform("small_studies", pd.DataFrame(rows)) if rows else empty("small_studies")

@@ -15,7 +15,8 @@ import numpy as np
 
 from headway.effects.measures import FAMILIES, MEASURES, arrange, escalc, find_family
 from headway.effects.recover import combine_arms, find_r, sd_change, split_control
-from headway.effects.units import UNITS
+from headway.effects.units import name_unit
+from headway.messages import Message, join, term
 from headway.tables import conform, empty
 
 if TYPE_CHECKING:
@@ -24,22 +25,23 @@ if TYPE_CHECKING:
     from headway.config.review import Comparison, Review
 
 NAN = float("nan")
-FROM_ASSUMED_R = "from before, after and an assumed r (Handbook 6.5.2.8)"
-FROM_PRINTED_R = "from before, after and the printed r (Handbook 6.5.2.8)"
+# Messages that the code compares with: how an SD and a correlation were found.
+FROM_ASSUMED_R, FROM_PRINTED_R = "origin.assumed_r", "origin.printed_r"
+ASSUMED, PRINTED = "origin.assumed", "origin.printed"
 # Column of `arms` that a number of a measure comes from, where the names differ.
 _ROW = {"mean_pre": "baseline_mean", "sd_pre": "baseline_sd", "mean_post": "mean"}
 _ROW |= {"time": "person_years"}
 _MISSING = {
-    "n": "no number of people",
-    "sd": "no standard deviation",
-    "mean": "no mean with a known sign",
-    "baseline_mean": "no mean before treatment",
-    "baseline_sd": "no standard deviation before treatment",
-    "events": "no number of events",
-    "person_years": "no person-years",
-    "r": "no correlation",
-    "alpha": "no Cronbach's alpha",
-    "items": "no number of items",
+    "n": "why_not.no_number",
+    "sd": "why_not.no_sd",
+    "mean": "why_not.no_mean",
+    "baseline_mean": "why_not.no_mean_before",
+    "baseline_sd": "why_not.no_sd_before",
+    "events": "why_not.no_events",
+    "person_years": "why_not.no_person_years",
+    "r": "why_not.no_correlation",
+    "alpha": "why_not.no_alpha",
+    "items": "why_not.no_items",
 }
 # What a row of `effects` says of the numbers behind its effect.
 _NUMBERS = (
@@ -68,6 +70,7 @@ class Candidate:
     notes: list[str] = field(default_factory=list)
     recovered: list[str] = field(default_factory=list)
     adjusted: bool = False
+    complete: bool = True  # whether all numbers are there, in the unit of the outcome
 
     @property
     def usable(self) -> bool:
@@ -219,7 +222,7 @@ def _pair(
     if find_family(measure) == "controlled":
         _set_before(one, side1, side2, assumed_r)
     if any(r.sd_from == FROM_ASSUMED_R for r in both):
-        one.values |= {"r": assumed_r, "r_from": "assumed; see the sensitivity rows"}
+        one.values |= {"r": assumed_r, "r_from": ASSUMED}
     if shared_by > 1:
         _share_control(one, shared_by)
     _note_recovered(one, both)
@@ -259,7 +262,7 @@ def _recover_changes(own: pd.DataFrame, assumed_r: float, *, derive: bool) -> pd
     new = new.assign(
         kind="change",
         mean=new["mean"] - new["baseline_mean"],
-        mean_from="after minus before",
+        mean_from="origin.difference",
         sd=np.asarray(sd_change(new["baseline_sd"], new["sd"], r[new.index])),
         sd_from=how[new.index],
         positive_means="worse",
@@ -276,17 +279,26 @@ def _share_control(one: Candidate, parts: int) -> None:
         v |= {"events2": v["events2"] / parts, "time2": v["time2"] / parts}
     else:
         v |= {"mean2": float(mean), "sd2": float(sd)}
-    one.recovered.append(f"control arm shared by {parts} comparisons, n divided (Handbook 23.3.4)")
+    one.recovered.append(Message("recovered.control_shared", n=parts))
 
 
 def _note_recovered(one: Candidate, rows: Iterable[Any]) -> None:
     """List the numbers of a row that no paper prints, and how each was found."""
     for row in rows:
-        for what, origin in (("mean", row.mean_from), ("SD", row.sd_from)):
-            if isinstance(origin, str) and origin not in ("", "printed"):
-                one.recovered.append(f"{what} of {row.arm} {origin}")
-        if row.unit_printed != row.unit:
-            one.recovered.append(f"converted from {UNITS[row.unit_printed].label}")
+        for id, origin in (("recovered.mean", row.mean_from), ("recovered.sd", row.sd_from)):
+            if _is_found(origin):
+                one.recovered.append(Message(id, arm=row.arm, way=Message(origin)))
+        _note_unit(one, row)
+
+
+def _note_unit(one: Candidate, row: Any) -> None:
+    if row.unit_printed != row.unit:
+        one.recovered.append(Message("recovered.converted", unit=name_unit(row.unit_printed)))
+
+
+def _is_found(origin: Any) -> bool:
+    """Whether a number was found from others and not printed."""
+    return isinstance(origin, str) and origin not in ("", "printed")
 
 
 def _set_events(one: Candidate, side1: pd.DataFrame, side2: pd.DataFrame) -> None:
@@ -302,8 +314,7 @@ def _set_means(one: Candidate, side1: pd.DataFrame, side2: pd.DataFrame) -> None
             n, mean, sd = (float(side[c].iloc[0]) for c in ("n", "mean", "sd"))
         else:
             n, mean, sd = combine_arms(side["n"], side["mean"], side["sd"])
-            text = f"arms combined (Handbook 6.5.2.10): {_join(side['arm'])}"
-            one.recovered.append(text)
+            one.recovered.append(Message("recovered.combined", arms=_join(side["arm"])))
         one.values |= {f"n{number}": n, f"mean{number}": mean, f"sd{number}": sd}
 
 
@@ -318,7 +329,7 @@ def _set_before(one: Candidate, side1: pd.DataFrame, side2: pd.DataFrame, assume
     found = not np.isnan(printed + people).any()
     one.values |= {
         "r": float(np.average(printed, weights=people)) if found else assumed_r,
-        "r_from": "printed" if found else "assumed; see the sensitivity rows",
+        "r_from": PRINTED if found else ASSUMED,
     }
 
 
@@ -345,30 +356,30 @@ def _take_contrasts(
         )
         one.values["year"] = row.year
         one.adjusted = row.effect_type.startswith("ANCOVA")
-        one.notes += [t for t in (row.effect_type, row.note) if isinstance(t, str)]
+        adjusted = Message("effect_type.adjusted", text=row.effect_type)
+        one.notes.append(adjusted if one.adjusted else row.effect_type)
+        one.notes += [row.note] if isinstance(row.note, str) else []
         if row.positive_means == "unstated":
-            one.reasons.append("the source does not say what a positive number means")
+            one.reasons.append(Message("why_not.sign_unstated"))
         if row.unit != unit or row.unit == "unknown":
             one.reasons.append(_unit_reason(row.unit, unit))
         chosen = comparison.choose.get(row.trial)
         if chosen is not None and row.treatment_arm != chosen:
-            one.reasons.append(f"shares its control arm with '{chosen}', which is pooled")
+            one.reasons.append(Message("why_not.control_shared", arm=chosen))
         if MEASURES[comparison.measure].scale.code != "natural":
-            one.reasons.append(f"a printed difference cannot be turned into {comparison.measure}")
+            one.reasons.append(Message("why_not.no_such_measure", measure=comparison.measure))
         elif row.unit == unit:
             one.values |= {"yi": row.effect, "vi": row.se**2}
             if np.isnan(row.se):
+                bound = isinstance(row.p, str)
                 one.reasons.append(
-                    "no interval, and p is only a bound, so no standard error"
-                    if isinstance(row.p, str)
-                    else "no interval, so no standard error"
+                    Message("why_not.p_is_a_bound" if bound else "why_not.no_interval")
                 )
-            elif isinstance(row.se_from, str) and row.se_from not in ("", "printed"):
-                one.recovered.append(f"standard error {row.se_from}")
-            if row.unit_printed != row.unit:
-                one.recovered.append(f"converted from {UNITS[row.unit_printed].label}")
+            elif _is_found(row.se_from):
+                one.recovered.append(Message("recovered.standard_error", way=Message(row.se_from)))
+            _note_unit(one, row)
         if row.status == "recalled":
-            one.reasons.append("recalled, not read in the source")
+            one.reasons.append(Message("why_not.recalled"))
         yield one
 
 
@@ -446,54 +457,53 @@ def _set_paired(
     if row["kind"] == "change" and measure == "MC":
         return  # the printed SD of the change says it all
     if not np.isnan(n_before) and n_before != n:
-        one.reasons.append(f"the mean before is of {n_before:g} people, the mean after of {n:g}")
+        one.reasons.append(Message("why_not.others_before", before=n_before, after=n))
     if not np.isnan(printed):
-        r, how = printed, "printed"
+        r, how = printed, PRINTED
     elif not np.isnan(r):
-        how = "from the three printed SDs (Handbook 6.5.2.8)"
+        how = "origin.three_sds"
     else:
-        r, how = assumed_r, "assumed; see the sensitivity rows"
+        r, how = assumed_r, ASSUMED
     one.values |= {"r": r, "r_from": how}
 
 
 def _check_rows(one: Candidate, rows: Iterable[Any], unit: str, wanted: list[str]) -> None:
     """Collect what keeps arm rows from being pooled."""
     for row in rows:
-        reasons = []
-        if row.unit != unit or row.unit == "unknown":
-            reasons.append(_unit_reason(row.unit, unit))
+        other = row.unit != unit or row.unit == "unknown"
+        gaps = [id for c, id in _MISSING.items() if c in wanted and np.isnan(getattr(row, c))]
+        one.complete = one.complete and not (other or gaps)
+        reasons = [_unit_reason(row.unit, unit)] if other else []
         if row.kind == "change" and row.positive_means == "unstated":
-            reasons.append("the source does not say what a positive change means")
-        reasons += [
-            reason for c, reason in _MISSING.items() if c in wanted and np.isnan(getattr(row, c))
-        ]
+            reasons.append(Message("why_not.sign_of_change_unstated"))
+        reasons += map(Message, gaps)
         if row.status == "recalled":
-            reasons.append("recalled, not read in the source")
+            reasons.append(Message("why_not.recalled"))
         one.reasons += [r for r in reasons if r not in one.reasons]
 
 
 def _compute(one: Candidate, measure: str) -> None:
     """Compute yi and vi where every number that the measure needs is there."""
     v = one.values
-    if any(r.startswith(("unit", "no ")) for r in one.reasons):
+    if not one.complete:
         return
     if find_family(measure) == "paired":
         needed = MEASURES[measure].needed.split()
         if "mean2" in needed and np.isnan(v["change"]):
-            one.reasons.append("no mean before treatment")
+            one.reasons.append(Message("why_not.no_mean_before"))
             return
         if measure == "MC" and not np.isnan(v["sd_change"]):
             one.values |= {"yi": v["change"], "vi": v["sd_change"] ** 2 / v["n1"]}
             return
         if np.isnan(v["sd2"]) or ("sd2" in needed and np.isnan(v["sd1"])):
-            one.reasons.append("no standard deviation on one side")
+            one.reasons.append(Message("why_not.no_sd_on_one_side"))
             return
     try:
         yi, vi = (float(x) for x in escalc(measure, **arrange(measure, v)))
     except ValueError:  # numbers that no such sample can have
         yi = vi = NAN
     if np.isnan(yi):
-        one.reasons.append(f"no effect: {measure} is not defined for these numbers")
+        one.reasons.append(Message("why_not.no_effect", measure=measure))
     one.values |= {"yi": yi, "vi": vi}
 
 
@@ -527,12 +537,10 @@ def _choose(found: list[Candidate], comparison: Comparison) -> None:
         first, *rest = sorted(several, key=rank)
         for one in rest:
             if one.timepoint != first.timepoint:
-                one.reasons.append(f"another timepoint is pooled: {first.timepoint}")
+                one.reasons.append(Message("why_not.other_timepoint", timepoint=first.timepoint))
             else:
-                one.reasons.append(
-                    "the trial is pooled by another of its rows: "
-                    f"{first.arms} ({first.basis}, {first.kind})"
-                )
+                of = {"basis": term("rows", first.basis), "kind": term("rows", first.kind)}
+                one.reasons.append(Message("why_not.other_row", arms=first.arms, **of))
 
 
 def _subgroup(comparison: Comparison, treated: Any, control: Any) -> str | None:
@@ -581,24 +589,23 @@ def _as_row(one: Candidate, comparison: Comparison, unit: str, level: float) -> 
         "ci_high": yi + half,
         "weight": NAN,
         "pooled": one.usable,
-        "why_not": "; ".join(dict.fromkeys(one.reasons)) or None,
+        "why_not": join(list(dict.fromkeys(one.reasons))) or None,
         "status": one.status,
         "source": one.source,
-        "recovered": "; ".join(dict.fromkeys(one.recovered)) or None,
-        "note": "; ".join(dict.fromkeys(one.notes)) or None,
+        "recovered": join(list(dict.fromkeys(one.recovered))) or None,
+        "note": join(list(dict.fromkeys(one.notes))) or None,
     }
 
 
 def describe_unit(measure: str, unit: str) -> str:
-    """Find the unit of a measure's effects: its code, or the outcome's own in words."""
-    return MEASURES[measure].unit_yi or UNITS[unit].label
+    """Find the code of the unit of a measure's effects; `unit` is that of the outcome."""
+    return MEASURES[measure].unit_yi or unit
 
 
-def _unit_reason(unit: str, wanted: str) -> str:
+def _unit_reason(unit: str, wanted: str) -> Message:
     if unit == "unknown":
-        return "unit: the source does not state it"
-    a, b = UNITS[unit].label, UNITS[wanted].label
-    return f"unit: {a} cannot be turned into {b}"
+        return Message("why_not.unit_unstated")
+    return Message("why_not.other_unit", unit=name_unit(unit), wanted=name_unit(wanted))
 
 
 def _worst(statuses: Any) -> str:

@@ -9,6 +9,8 @@ import numpy as np
 
 from headway.config.review import Control
 from headway.effects.measures import MEASURES, list_kin
+from headway.effects.units import name_unit
+from headway.messages import Message, join, term
 from headway.reviews import certainty
 from headway.tables import conform, empty
 
@@ -80,17 +82,22 @@ def _nothing() -> dict[str, Any]:
 
 def _read_judgements(entry: Finding) -> dict[str, Any]:
     typed = entry.judgements
-    words = [
-        f"{name.replace('_', ' ')} {typed[name].levels}: {typed[name].why}"
+    judged = [
+        Message(
+            "grade.judgement",
+            domain=term("domain", name),
+            levels=typed[name].levels,
+            why=typed[name].why,
+        )
         for name in certainty.DOMAINS
         if name in typed
     ]
     doubts = certainty.check_grade(typed, entry.certainty, entry.signed_by)
     return {
-        "judgements": "; ".join(words) or None,
+        "judgements": join(judged) or None,
         "certainty": entry.certainty,
         "signed_by": entry.signed_by,
-        "doubts": "; ".join(doubts) or None,
+        "doubts": join(doubts) or None,
     }
 
 
@@ -108,7 +115,7 @@ def _compute(
     shown = [float(scale.back(x)) for x in numbers]
     control = _find_control(own, entry, measure)
     out: dict[str, Any] = dict(zip(("estimate", "ci_low", "ci_high"), shown, strict=True))
-    out["control"] = control["words"]
+    out["control"] = control["message"]
     meaningful = entry.meaningful
     limit = float(meaningful.value) if meaningful else NAN
     if meaningful:
@@ -118,27 +125,24 @@ def _compute(
     if measure in RISKS and not np.isnan(control["risk"]):
         risks = certainty.find_risk(measure, shown, control["risk"])
         differences = [float(x) for x in risks - control["risk"]]
-        out["absolute"] = (
-            f"{_per_1000(differences[0])} ({_per_1000(differences[1])} to "
-            f"{_per_1000(differences[2])}) per 1000, from {1000 * control['risk']:.0f}"
-        )
+        counts = dict(zip(("value", "low", "high"), map(_count_per_1000, differences), strict=True))
+        out["absolute"] = Message("finding.per_1000", **counts, risk=1000 * control["risk"])
     elif measure == "SMD" and not np.isnan(control["sd"]):
         differences = [x * control["sd"] for x in numbers]
-        out["absolute"] = (
-            f"{differences[0]:.2f} ({differences[1]:.2f} to {differences[2]:.2f}) "
-            f"with an SD of {control['sd']:.3g} (Handbook 15.5.3.2)"
-        )
+        places = dict(zip(("value", "low", "high"), differences, strict=True))
+        out["absolute"] = Message("finding.from_smd", **places, sd=control["sd"])
     elif scale.code == "natural":
         differences = numbers
-        out["absolute"] = f"{numbers[0]:.2f} ({numbers[1]:.2f} to {numbers[2]:.2f}) {row['unit']}"
-    imprecision, inconsistency = [], []
+        places = dict(zip(("value", "low", "high"), numbers, strict=True))
+        out["absolute"] = Message("finding.in_unit", **places, unit=name_unit(row["unit"]))
+    imprecision: list[Message] = []
     if differences is None or not meaningful:
-        imprecision.append("no meaningful difference is declared on this scale")
+        imprecision.append(Message("finding.no_meaningful"))
     else:
         value, low, high = differences
         found = certainty.judge_interval(value, low, high, limit, lower_is_better=low_good)
         out["target"] = found["target"]
-        imprecision.append(_say_interval(found, level))
+        imprecision.append(_place_interval(found, level))
         out |= _size(measure, control, limit, row, imprecision)
         if MEASURES[measure].kin == "means":
             out["share"] = _share(differences[0], control, limit, low_good)
@@ -154,13 +158,14 @@ def _compute(
                 level=level,
             )
             out["settings"] = (
-                f"not computed: {why}"
+                Message("settings.not_computed", why=why)
                 if np.isnan(share)
-                else f"{100 * share:.0f} % ({100 * low:.0f} to {100 * high:.0f} %; {why})"
+                else Message(
+                    "settings.share", share=100 * share, low=100 * low, high=100 * high, why=why
+                )
             )
-    inconsistency += _say_heterogeneity(row, measure, differences, numbers, limit)
-    out["imprecision"] = "; ".join(imprecision)
-    out["inconsistency"] = "; ".join(inconsistency)
+    out["imprecision"] = join(imprecision)
+    out["inconsistency"] = join(_find_heterogeneity(row, measure, differences, numbers, limit))
     return out
 
 
@@ -173,43 +178,53 @@ def _find_control(own: pd.DataFrame, entry: Finding, measure: str) -> dict[str, 
     out: dict[str, Any] = {k: typed.get(k, NAN) for k in numbers}
     n = own["n2"].to_numpy(dtype=float)
     computed = []
-    for name, column in (("mean", "mean2"), ("sd", "sd2")):
+    for name, column, found in (
+        ("mean", "mean2", "control.mean_found"),
+        ("sd", "sd2", "control.sd_found"),
+    ):
         values = own[column].to_numpy(dtype=float)
         known = np.isfinite(values) & np.isfinite(n)
         if measure not in RISKS and np.isnan(out[name]) and known.any():
             # SDs are averaged as variances.
             power = 2 if name == "sd" else 1
             out[name] = float(np.average(values[known] ** power, weights=n[known]) ** (1 / power))
-            computed.append(f"{name} {out[name]:.3g}")
+            computed.append(Message(found, value=out[name]))
     events = own["events2"].to_numpy(dtype=float)
     known = np.isfinite(events) & np.isfinite(n)
     if measure in RISKS and np.isnan(out["risk"]) and known.any():
         out["risk"] = float(events[known].sum() / n[known].sum())
-        computed.append(f"risk {out['risk']:.3f}")
-    words = [f"{k} {typed[k]:g}" for k in typed]
-    text = f"{', '.join(words)} (typed{': ' + source if source else ''})" if words else ""
+        computed.append(Message("control.risk_found", value=out["risk"]))
+    ids = {"mean": "control.mean", "sd": "control.sd", "risk": "control.risk"}
+    told = [Message(ids[name], value=value) for name, value in typed.items()]
+    parts = []
+    if told and source:
+        parts.append(Message("control.typed_from", numbers=told, source=source))
+    elif told:
+        parts.append(Message("control.typed", numbers=told))
     if computed:
-        text += f"{'; ' if text else ''}{', '.join(computed)} of the pooled trials' control arms"
-    out["words"] = text or None
+        parts.append(Message("control.pooled", numbers=computed))
+    out["message"] = join(parts) or None
     return out
 
 
-def _say_interval(found: Mapping[str, Any], level: float) -> str:
+def _place_interval(found: Mapping[str, Any], level: float) -> Message:
     crossed = [
-        name
-        for name, key in (
-            ("no difference", "includes_none"),
-            ("the meaningful benefit", "crosses_benefit"),
-            ("the meaningful harm", "crosses_harm"),
+        Message(id)
+        for id, key in (
+            ("finding.no_difference", "includes_none"),
+            ("finding.benefit", "crosses_benefit"),
+            ("finding.harm", "crosses_harm"),
         )
         if found[key]
     ]
-    across = f"runs across {' and '.join(crossed)}" if crossed else "crosses no threshold"
-    return f"the estimate is in the range of {found['target']}; the {100 * level:g} % CI {across}"
+    places: dict[str, Any] = {"target": term("target", found["target"]), "percent": 100 * level}
+    if not crossed:
+        return Message("finding.interval_within", **places)
+    return Message("finding.interval_across", **places, crossed=crossed)
 
 
 def _size(
-    measure: str, control: Mapping[str, Any], limit: float, row: Any, imprecision: list[str]
+    measure: str, control: Mapping[str, Any], limit: float, row: Any, imprecision: list[Message]
 ) -> dict[str, Any]:
     """Compute the optimal information size and say whether it is reached."""
     if measure in RISKS:
@@ -221,61 +236,60 @@ def _size(
     if np.isnan(size):
         return {}
     have = float(row["n_total"])
-    people = "an unknown number of" if np.isnan(have) else f"{have:.0f}"
+    size = float(np.ceil(size))
     imprecision.append(
-        f"optimal information size {np.ceil(size):.0f} people (alpha 0.05, power 0.8), "
-        f"{people} people here"
+        Message("finding.size_unknown", size=size)
+        if np.isnan(have)
+        else Message("finding.size", size=size, have=have)
     )
-    return {"information_size": float(np.ceil(size))}
+    return {"information_size": size}
 
 
-def _share(difference: float, control: Mapping[str, Any], limit: float, low_good: bool) -> str:
-    """Say what share reaches a value better than the control's mean by the meaningful difference.
+def _share(difference: float, control: Mapping[str, Any], limit: float, low_good: bool) -> Message:
+    """Find what share reaches a value better than the control's mean by the meaningful difference.
 
     With final values this is a share below a level, not a share of changes; the SD is the
     control's in both arms.
     """
     if np.isnan(control["sd"]):
-        return "not computed: no SD of the control"
+        return Message("finding.no_share")
     treated = float(
         certainty.find_responders(difference, control["sd"], limit, lower_is_better=low_good)
     )
     untreated = float(
         certainty.find_responders(0.0, control["sd"], limit, lower_is_better=low_good)
     )
-    return (
-        f"{100 * treated:.0f} % v {100 * untreated:.0f} % at least {limit:g} better than the "
-        "control's mean (normal values, SD of the control)"
-    )
+    return Message("finding.share", treated=100 * treated, untreated=100 * untreated, limit=limit)
 
 
-def _say_heterogeneity(
+def _find_heterogeneity(
     row: Any,
     measure: str,
     differences: list[float] | None,
     numbers: list[float],
     limit: float,
-) -> list[str]:
-    out = [f"k = {int(row['k'])}"]
+) -> list[Message]:
+    out = [Message("finding.k", k=int(row["k"]))]
     if row["k"] < 2:
-        return [*out, "one trial: nothing to compare"]
-    out.append(f"I\u00b2 {row['i2']:.0f} %")
+        return [*out, Message("finding.one_trial")]
+    out.append(Message("finding.i2", i2=row["i2"]))
     low, high = float(row["pi_low"]), float(row["pi_high"])
     if np.isnan([low, high]).any():
         return out
     null = MEASURES[measure].scale.null_yi
     if np.isnan(null):
         return out
-    text = "the prediction interval "
-    text += "includes no difference" if low <= null <= high else "excludes no difference"
-    if measure not in RISKS and differences is not None and not np.isnan(limit):
-        scale = differences[0] / numbers[0] if numbers[0] else 1.0
-        reach = [x * scale for x in (low, high)]
-        inside = [t for t in (-limit, limit) if min(reach) < t < max(reach)]
-        text += f" and runs across {len(inside)} of the 2 meaningful thresholds"
-    return [*out, text]
+    includes = low <= null <= high
+    if measure in RISKS or differences is None or np.isnan(limit):
+        id = "finding.prediction_includes" if includes else "finding.prediction_excludes"
+        return [*out, Message(id)]
+    scale = differences[0] / numbers[0] if numbers[0] else 1.0
+    reach = [x * scale for x in (low, high)]
+    crossed = sum(min(reach) < t < max(reach) for t in (-limit, limit))
+    id = "finding.prediction_includes_across" if includes else "finding.prediction_excludes_across"
+    return [*out, Message(id, crossed=crossed)]
 
 
-def _per_1000(difference: float) -> str:
-    count = 1000 * difference
-    return f"{abs(count):.0f} {'fewer' if count < 0 else 'more'}"
+def _count_per_1000(difference: float) -> Message:
+    id = "finding.fewer" if difference < 0 else "finding.more"
+    return Message(id, people=abs(1000 * difference))

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headway.effects.measures import MEASURES, escalc
-from headway.effects.units import UNITS, convert
+from headway.effects.units import convert
+from headway.messages import Message, term
 from headway.meta.conversions import se_from_ci
 from headway.meta.pooling import pool
 from headway.reviews.ipd import ancova, change_unit, read_covariates, select
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 NAN = float("nan")
 PARTS = ("estimate", "ci_low", "ci_high")
-Search = Callable[["PublishedResult", Mapping[str, str]], Sequence[str]]
+Search = Callable[["PublishedResult", Mapping[str, str]], Sequence[Message]]
 
 
 def judge_number(published: str, recomputed: float, units: float = 1.0) -> dict[str, Any]:
@@ -109,9 +110,9 @@ def judge_review(
         else:
             values, how, missing = _recompute_trial(entry, review, arms)
         head = {"quantity": entry.id, "label": entry.label, "how": how, "source": source}
-        guesses = ""
+        guesses: Message | str = ""
         if not missing and search is not None and not _all_close(printed, values, review):
-            guesses = _say_guesses(search(entry, printed))
+            guesses = _name_guesses(search(entry, printed))
         for part, text in printed.items():
             if missing:
                 rows.append(
@@ -129,9 +130,7 @@ def judge_review(
                 )
                 continue
             found = judge_number(text, values[part], review.tolerance.units)
-            why = _explain(found, review.tolerance)
-            if why and guesses:
-                why = f"{why}. {guesses}"
+            why = _explain(found, review.tolerance, guesses)
             rows.append({**head, "part": part, **found, "explanation": why})
     return conform("reproduction", pd.DataFrame(rows)) if rows else empty("reproduction")
 
@@ -142,25 +141,33 @@ def _all_close(printed: Mapping[str, str], values: Mapping[str, float], review: 
     return all(one["verdict"] == "reproduced" for one in found)
 
 
-def _say_guesses(guesses: Sequence[str]) -> str:
-    """Write down other choices that give all printed parts, as the conjectures that they are."""
+def _name_guesses(guesses: Sequence[Message]) -> Message:
+    """Name other choices that give all printed parts, as the conjectures that they are."""
     if not guesses:
-        return "Conjecture: none of the other choices that were tried gives all printed parts"
-    return f"Conjecture: {'; or '.join(guesses)} would give all printed parts"
+        return Message("reproduction.no_conjecture")
+    return Message("reproduction.conjecture", choices=guesses)
 
 
 def _unit_of(text: str) -> float:
     return float(Decimal(1).scaleb(int(Decimal(text).as_tuple().exponent)))
 
 
-def _explain(found: Mapping[str, Any], tolerance: Tolerance) -> str | None:
+def _explain(
+    found: Mapping[str, Any], tolerance: Tolerance, guesses: Message | str
+) -> Message | None:
     if found["verdict"] == "reproduced":
         return None
-    units = abs(found["difference"]) / found["printed_unit"]
-    text = f"differs by {found['difference']:+.3g}, {units:.1f} units of the last printed digit"
+    difference, allowed = found["difference"], ""
     if tolerance.units != 1:
-        text += f" (tolerance {tolerance.units:g}: {tolerance.reason})"
-    return text
+        of = {"units": tolerance.units, "reason": tolerance.reason}
+        allowed = Message("reproduction.tolerance", **of)
+    return Message(
+        "reproduction.above" if difference > 0 else "reproduction.below",
+        difference=difference,
+        units=abs(difference) / found["printed_unit"],
+        tolerance=allowed,
+        conjecture=guesses,
+    )
 
 
 def _read_printed(
@@ -173,7 +180,7 @@ def _read_printed(
         typed = {"estimate": entry.estimate, "sd": entry.sd, "n": entry.n}
         typed |= {"ci_low": low, "ci_high": high}
         stated = {part: text for part, text in typed.items() if text is not None}
-        return stated, _describe_source(entry), entry.k
+        return stated, _find_source(entry), entry.k
     row = published[
         (published["outcome"] == where.outcome) & (published["subgroup"] == where.subgroup)
     ]
@@ -185,9 +192,11 @@ def _read_printed(
     return printed, str(one["source"]), None if one.isna()["k"] else int(one["k"])
 
 
-def _describe_source(entry: PublishedResult) -> str:
-    text = entry.source or "not stated"
-    return text if entry.status == "retrieved" else f"{text} ({entry.status})"
+def _find_source(entry: PublishedResult) -> str:
+    text = entry.source or Message("reproduction.no_source")
+    if entry.status == "retrieved":
+        return str(text)
+    return Message("reproduction.source", text=text, status=term("status", entry.status))
 
 
 def _recompute_pooled(
@@ -196,7 +205,7 @@ def _recompute_pooled(
     effects: pd.DataFrame,
     pooled: pd.DataFrame,
     k: int | None,
-) -> tuple[dict[str, float], str, str]:
+) -> tuple[dict[str, float], Message, str]:
     """Find a pooled estimate in the published sign, scale and unit; else what is missing."""
     target, model = entry.recompute, entry.model or review.model
     comparison = review.comparison(target.comparison)
@@ -207,20 +216,26 @@ def _recompute_pooled(
         & (pooled["test"] == model.test)
         & pooled["assumption"].isna()
     ]
-    how = f"{comparison.measure}, {model.method}, {model.test}"
+    of = {"measure": comparison.measure, "method": model.method, "test": model.test}
     there = int(row["k"].iloc[0]) if len(row) else 0
     if there == 0 or (k is not None and there < k):
-        of = f" of {k}" if k is not None else ""
-        return {}, how, f"{there}{of} trials are here: {entry.not_public or 'rows are missing'}"
+        some = {"there": there, "why": entry.not_public or Message("reproduction.rows_missing")}
+        missing = (
+            Message("reproduction.trials_here", **some)
+            if k is None
+            else Message("reproduction.trials_missing", **some, k=k)
+        )
+        return {}, Message("reproduction.pooled", **of), missing
     values = {part: float(row[part].iloc[0]) for part in PARTS}
     if MEASURES[comparison.measure].scale.code == "natural" and entry.unit is not None:
         values = _change_unit(values, review.outcomes[comparison.outcome].unit, entry)
-    return turn(values, entry, comparison.measure), f"{how}, k = {there}", ""
+    how = Message("reproduction.pooled_of", **of, k=there)
+    return turn(values, entry, comparison.measure), how, ""
 
 
 def _recompute_trial(
     entry: PublishedResult, review: Review, arms: pd.DataFrame
-) -> tuple[dict[str, float], str, str]:
+) -> tuple[dict[str, float], Message, str]:
     """Recompute a printed difference from the two arms that the same source prints."""
     target = entry.recompute
     own = arms[
@@ -231,13 +246,13 @@ def _recompute_trial(
     ]
     one = own[own["arm"] == target.treatment_arm]
     two = own[own["arm"] == target.control_arm]
-    how = "MD from the printed arms, unpooled standard error, normal interval"
+    how = Message("reproduction.arms")
     if len(one) != 1 or len(two) != 1:
-        return {}, how, entry.not_public or "the arms are not printed"
+        return {}, how, entry.not_public or Message("reproduction.no_arms")
     a, b = one.iloc[0], two.iloc[0]
     numbers = [a["n"], a["mean"], a["sd"], b["n"], b["mean"], b["sd"]]
     if any(np.isnan(x) for x in numbers):
-        return {}, how, entry.not_public or "n, mean or SD of an arm is not printed"
+        return {}, how, entry.not_public or Message("reproduction.no_numbers")
     yi, vi = escalc(
         "MD", n1=a["n"], mean1=a["mean"], sd1=a["sd"], n2=b["n"], mean2=b["mean"], sd2=b["sd"]
     )
@@ -249,17 +264,14 @@ def _recompute_trial(
     }
     if entry.unit is not None:
         values = _change_unit(values, a["unit"], entry)
-    recalled = [
-        x
-        for x in ("treatment", "control")
-        if (a if x == "treatment" else b)["status"] == "recalled"
-    ]
-    note = f"; n = {a['n']:g} and {b['n']:g}"
-    note += ", recalled" if recalled else ""
-    return turn(values, entry), how + note, ""
+    recalled = "recalled" in (a["status"], b["status"])
+    id = "reproduction.arms_recalled" if recalled else "reproduction.arms_of"
+    return turn(values, entry), Message(id, n1=a["n"], n2=b["n"]), ""
 
 
-def _recompute_arm(entry: PublishedResult, arms: pd.DataFrame) -> tuple[dict[str, float], str, str]:
+def _recompute_arm(
+    entry: PublishedResult, arms: pd.DataFrame
+) -> tuple[dict[str, float], Message, str]:
     """Read mean, SD and n of one arm as they are computed from the trial's own data."""
     target = entry.recompute
     own = arms[
@@ -270,34 +282,35 @@ def _recompute_arm(entry: PublishedResult, arms: pd.DataFrame) -> tuple[dict[str
         & arms["kind"].eq("final")
         & arms["status"].eq("computed")
     ]
-    how = "mean, SD and n of the individual data"
+    how = Message("reproduction.individual")
     if len(own) != 1:
-        return {}, how, entry.not_public or "the individual data are not here"
+        return {}, how, entry.not_public or Message("reproduction.no_individual")
     row = own.iloc[0]
     return {"estimate": float(row["mean"]), "sd": float(row["sd"]), "n": float(row["n"])}, how, ""
 
 
 def _recompute_adjusted(
     entry: PublishedResult, review: Review, ipd: pd.DataFrame | None
-) -> tuple[dict[str, float], str, str]:
+) -> tuple[dict[str, float], Message, str]:
     """Recompute a difference adjusted by analysis of covariance."""
     target = entry.recompute
-    adjust = target.adjust or ()
-    how = f"ANCOVA on individual data, adjusted for {', '.join(adjust) or 'nothing'}"
+    names = target.adjust or ()
+    adjust = list(names) or Message("reproduction.nothing")
+    how = Message("reproduction.ancova", adjust=adjust)
     if ipd is None or not len(ipd):
-        return {}, how, entry.not_public or "the individual data are not here"
+        return {}, how, entry.not_public or Message("reproduction.no_individual")
     own = select(ipd, *target.place)
     if not len(own):
-        return {}, how, "no such outcome and timepoint in the individual data"
+        return {}, how, Message("reproduction.no_such_values")
     found = ancova(
         own["value"],
         own["role"].eq("treatment"),
-        read_covariates(own, adjust),
+        read_covariates(own, names),
         level=review.level,
     )
     unit = review.outcomes[target.place[1]].unit
     values = change_unit(found, unit, entry.unit or unit)
-    return turn(values, entry), f"{how}; t interval, n = {found.n}", ""
+    return turn(values, entry), Message("reproduction.ancova_of", adjust=adjust, n=found.n), ""
 
 
 def _change_unit(values: dict[str, float], unit: str, entry: PublishedResult) -> dict[str, float]:
@@ -352,7 +365,7 @@ def check_consistency(published: pd.DataFrame, review: Review) -> pd.DataFrame:
                         "check": check.id,
                         "label": check.label,
                         "outcome": outcome,
-                        "unit": UNITS[own["unit"].iloc[0]].label,
+                        "unit": own["unit"].iloc[0],
                         "model": _name_model(model),
                         "k": fit.k,
                         "estimate": fit.estimate,
@@ -367,8 +380,9 @@ def check_consistency(published: pd.DataFrame, review: Review) -> pd.DataFrame:
     return conform("consistency", pd.DataFrame(rows)) if rows else empty("consistency")
 
 
-def _name_model(model: Model) -> str:
-    method, test = model.method, model.test
-    name = "common effect" if method == "EE" else f"random effects, {method}"
-    ways = {"z": "", "t": ", t", "knha": ", Hartung-Knapp", "adhoc": ", Hartung-Knapp with floor"}
-    return name + ways[test]
+def _name_model(model: Model) -> Message:
+    """Name a model by its estimator and its interval."""
+    way = "" if model.test == "z" else term("model_interval", model.test)
+    if model.method == "EE":
+        return Message("model.common", interval=way)
+    return Message("model.random", method=model.method, interval=way)

@@ -16,6 +16,7 @@ import numpy as np
 
 from headway.effects.measures import MEASURES, find_family, list_kin
 from headway.effects.units import convert
+from headway.messages import Message, term
 from headway.meta.pooling import pool
 from headway.reviews.effects_table import build_effects, default_kinds
 from headway.reviews.ipd import BASELINE, ancova, change_unit, read_covariates, select
@@ -31,7 +32,9 @@ MOST_TRIALS = 40  # beyond it single trials are not left out: too many tries to 
 METHODS = ("EE", "DL", "REML", "ML", "PM", "HE", "HS", "SJ", "EB")
 TESTS = ("z", "knha", "adhoc", "t")
 LEVELS = (0.95, 0.9, 0.99)
-RECALLED = "with recalled rows"
+Words = list[Message | str]
+# Departures from what is declared, their names, and what they give.
+Way = tuple[int, Message, dict[str, float]]
 
 
 class Searcher:
@@ -59,8 +62,8 @@ class Searcher:
         self._contrasts = contrasts
         self._ipd = ipd
 
-    def __call__(self, entry: PublishedResult, printed: Mapping[str, str]) -> list[str]:
-        """List up to three choices, in words, that give every printed part of a quantity."""
+    def __call__(self, entry: PublishedResult, printed: Mapping[str, str]) -> list[Message]:
+        """List up to three choices that give every printed part of a quantity."""
         target = entry.recompute
         if target.comparison is not None:
             tried = self._try_pooled(entry)
@@ -71,7 +74,7 @@ class Searcher:
         else:
             tried = self._try_trial(entry)
         units = self._review.tolerance.units
-        found: list[tuple[int, str]] = []
+        found: list[tuple[int, Message]] = []
         for departures, words, values in tried:
             if any(np.isnan(values[part]) for part in printed):
                 continue
@@ -83,7 +86,7 @@ class Searcher:
 
     # ---- pooled estimates ------------------------------------------------------------------------
 
-    def _try_pooled(self, entry: PublishedResult) -> Iterator[tuple[int, str, dict[str, float]]]:
+    def _try_pooled(self, entry: PublishedResult) -> Iterator[Way]:
         review, target = self._review, entry.recompute
         declared = entry.model or review.model
         comparison = review.comparison(target.comparison)
@@ -98,16 +101,18 @@ class Searcher:
                 if not len(used):
                     continue
                 y, v = used["yi"].to_numpy(), used["vi"].to_numpy()
-                out = [] if dropped is None else [f"without {own.at[dropped, 'trial']}"]
+                out: Words = []
+                if dropped is not None:
+                    out.append(Message("choice.without", trial=own.at[dropped, "trial"]))
                 for method, test, level in product(METHODS, TESTS, LEVELS):
                     if method == "EE" and test not in ("z", "t"):
                         continue
                     steps = [
-                        (method != declared.method, f"{method}"),
-                        (test != declared.test, f"{test} interval"),
-                        (level != review.level, f"{100 * level:g} % interval"),
+                        (method != declared.method, method),
+                        (test != declared.test, Message("choice.interval", test=test)),
+                        (level != review.level, _name_level(level)),
                     ]
-                    words = [*label, *out, *(text for changed, text in steps if changed)]
+                    words: Words = [*label, *out, *(text for changed, text in steps if changed)]
                     if not words:
                         continue
                     try:
@@ -115,12 +120,12 @@ class Searcher:
                     except (ValueError, ArithmeticError):
                         continue
                     values = self._present(fit, other, entry)
-                    yield departures + len(out) + len(words), ", ".join(words), values
+                    yield departures + len(out) + len(words), _join(words), values
 
     def _list_rows(
         self, comparison: Comparison
-    ) -> Iterator[tuple[dict[str, Any], int, tuple[pd.DataFrame, pd.DataFrame], list[str]]]:
-        """List ways to choose the rows and the measure: what changes, and in words."""
+    ) -> Iterator[tuple[dict[str, Any], int, tuple[pd.DataFrame, pd.DataFrame], Words]]:
+        """List ways to choose the rows and the measure: what changes, and its name."""
         read = (self._arms, self._contrasts)
         yield {}, 0, read, []
         for measure in list_kin(comparison.measure)[1:]:
@@ -130,15 +135,14 @@ class Searcher:
             declared = list(comparison.kinds or default_kinds(comparison.measure))
             for kinds in (["final"], ["change"], ["final", "change"]):
                 if kinds != declared:
-                    text = "final and change scores" if len(kinds) == 2 else f"{kinds[0]} scores"
-                    yield {"kinds": tuple(kinds)}, 0, read, [text]
+                    yield {"kinds": tuple(kinds)}, 0, read, [term("choice", "_".join(kinds))]
             if comparison.several_arms == "combine":
-                yield {"several_arms": "split"}, 0, read, ["shared control arms split"]
+                yield {"several_arms": "split"}, 0, read, [Message("choice.split")]
         recalled = tuple(
             frame.assign(status=frame["status"].replace("recalled", "computed")) for frame in read
         )
         if any(frame["status"].eq("recalled").any() for frame in read):
-            yield {}, 0, (recalled[0], recalled[1]), [RECALLED]
+            yield {}, 0, (recalled[0], recalled[1]), [Message("choice.recalled")]
 
     def _present(
         self, fit: Any, comparison: Comparison, entry: PublishedResult
@@ -153,7 +157,7 @@ class Searcher:
 
     # ---- two arms of one trial -------------------------------------------------------------------
 
-    def _try_trial(self, entry: PublishedResult) -> Iterator[tuple[int, str, dict[str, float]]]:
+    def _try_trial(self, entry: PublishedResult) -> Iterator[Way]:
         from scipy.special import ndtri, stdtrit
 
         target = entry.recompute
@@ -169,11 +173,14 @@ class Searcher:
             if len(one) != 1 or len(two) != 1:
                 continue
             a, b = one.iloc[0], two.iloc[0]
-            place = [] if timepoint == target.timepoint else [f"the arms at {timepoint}"]
-            place += [f"{kind} scores"] if own["kind"].nunique() > 1 and kind == "change" else []
-            sizes = [((a["n"], b["n"]), "")]
+            place: Words = []
+            if timepoint != target.timepoint:
+                place.append(Message("choice.timepoint", timepoint=timepoint))
+            if own["kind"].nunique() > 1 and kind == "change":
+                place.append(Message("choice.change"))
+            sizes: list[tuple[Any, Message | str]] = [((a["n"], b["n"]), "")]
             if not np.isnan([a["baseline_n"], b["baseline_n"]]).any():
-                sizes.append(((a["baseline_n"], b["baseline_n"]), "n before treatment"))
+                sizes.append(((a["baseline_n"], b["baseline_n"]), Message("choice.n_before")))
             for (n1, n2), people in sizes:
                 numbers = np.array([n1, a["mean"], a["sd"], n2, b["mean"], b["sd"]], dtype=float)
                 if np.isnan(numbers).any():
@@ -187,14 +194,15 @@ class Searcher:
                     upper = (1 + level) / 2
                     for text, se, q in (
                         ("", separate, ndtri(upper)),
-                        ("Welch's t interval", separate, stdtrit(welch, upper)),
-                        ("t interval", separate, stdtrit(n1 + n2 - 2, upper)),
-                        ("pooled variance, normal interval", common, ndtri(upper)),
-                        ("pooled variance, t interval", common, stdtrit(n1 + n2 - 2, upper)),
+                        ("welch", separate, stdtrit(welch, upper)),
+                        ("t", separate, stdtrit(n1 + n2 - 2, upper)),
+                        ("pooled_normal", common, ndtri(upper)),
+                        ("pooled_t", common, stdtrit(n1 + n2 - 2, upper)),
                     ):
-                        words = [*place, *(t for t in (people, text) if t)]
+                        words: Words = [*place, *([people] if people else [])]
+                        words += [term("choice", text)] if text else []
                         if level != self._review.level:
-                            words.append(f"{100 * level:g} % interval")
+                            words.append(_name_level(level))
                         if not words:
                             continue
                         difference = float(a["mean"] - b["mean"])
@@ -204,11 +212,11 @@ class Searcher:
                             "ci_low": (difference - float(q) * se) * factor,
                             "ci_high": (difference + float(q) * se) * factor,
                         }
-                        yield len(words), ", ".join(words), turn(values, entry)
+                        yield len(words), _join(words), turn(values, entry)
 
     # ---- individual data -------------------------------------------------------------------------
 
-    def _try_adjusted(self, entry: PublishedResult) -> Iterator[tuple[int, str, dict[str, float]]]:
+    def _try_adjusted(self, entry: PublishedResult) -> Iterator[Way]:
         if self._ipd is None or not len(self._ipd):
             return
         target, spec = entry.recompute, self._review.files.ipd
@@ -233,11 +241,15 @@ class Searcher:
                     except ValueError:
                         continue
                     distance = len(declared ^ set(chosen)) + (2 if gain else 0)
-                    label = f"adjusted for {', '.join(chosen)}" if chosen else "unadjusted"
-                    label += ", on changes" if gain else ""
+                    label: Words = [
+                        Message("choice.adjusted", names=list(chosen))
+                        if chosen
+                        else Message("choice.unadjusted")
+                    ]
+                    label += [Message("choice.gain")] if gain else []
                     exact = change_unit(found, unit, entry.unit or unit)
                     if distance:
-                        yield distance, label, turn(exact, entry)
+                        yield distance, _join(label), turn(exact, entry)
                     yield from _round_first(found, unit, entry, distance, label, exact)
 
 
@@ -246,13 +258,22 @@ def _round_first(
     unit: str,
     entry: PublishedResult,
     distance: int,
-    label: str,
+    label: Words,
     exact: Mapping[str, float],
-) -> Iterator[tuple[int, str, dict[str, float]]]:
+) -> Iterator[Way]:
     """Turn four-week numbers into a year's by 13, before or after rounding them to a decimal."""
     if unit != "days_per_28" or entry.unit != "days_per_year":
         return
     numbers = {p: getattr(found, p) for p in exact}
-    for digits, text in ((None, ""), (1, ", rounded to one decimal first")):
+    whole = [*label, Message("choice.times_13")]
+    for digits, words in ((None, whole), (1, [*whole, Message("choice.rounded_first")])):
         values = {p: 13 * (x if digits is None else round(x, digits)) for p, x in numbers.items()}
-        yield distance + 1, f"{label}, four-week numbers times 13{text}", turn(values, entry)
+        yield distance + 1, _join(words), turn(values, entry)
+
+
+def _join(words: Words) -> Message:
+    return Message("choice.together", words=words)
+
+
+def _name_level(level: float) -> Message:
+    return Message("choice.level", percent=100 * level)

@@ -15,7 +15,7 @@ import numpy as np
 
 from headway.effects.measures import MEASURES, list_kin
 from headway.meta.multiverse import Effects, Multiverse, explore_multiverse, find_outliers
-from headway.reviews.effects_table import build_effects
+from headway.reviews.effects_table import ASSUMED, build_effects
 from headway.tables import conform, empty
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from headway.config.review import Comparison, Review
 
 OVERALL = "overall"
-MEASURE, ASSUMED, ROWS = "measure", "assumed r", "rows"
-PRINTED, RECALLED = "read in the source", "with recalled rows"
+MEASURE, CORRELATION, ROWS = "measure", "assumed r", "rows"
+PRINTED, RECALLED = "read", "recalled"
 
 
 class _Builder:
@@ -82,8 +82,8 @@ def list_ways(
     for measure in list_kin(comparison.measure):
         for rows, frames in sources.items():
             table = builder.build(rows, frames, comparison, measure, assumed.value)
-            needed = table["r_from"].str.startswith("assumed", na=False).any()
-            label = f"{assumed.value:g}" if within or needed else "not needed"
+            needed = table["r_from"].eq(ASSUMED).any()
+            label = f"{assumed.value:g}" if within or needed else "not_needed"
             tables[measure, label, rows] = table
             for other in assumed.sensitivity if needed else []:
                 tables[measure, f"{other:g}", rows] = builder.build(
@@ -108,7 +108,7 @@ def list_ways(
             if not aligned["yi"].notna().any():
                 continue
             unit = str(own["unit"].iloc[0])
-            choices = {MEASURE: measure, ASSUMED: r, ROWS: rows}
+            choices = {MEASURE: measure, CORRELATION: r, ROWS: rows}
             # Distances from no effect, which is what a p value is about.
             yi = aligned["yi"].to_numpy() - MEASURES[measure].scale.null_yi
             ways.append(Effects(choices, yi, aligned["vi"].to_numpy(), unit))
@@ -133,9 +133,9 @@ def include_by_risk(
     low, high = judged.eq("low").to_numpy(), judged.eq("high").to_numpy()
     out = {}
     if 0 < low.sum() < len(studies):
-        out["at low risk of bias"] = low
+        out["low_risk"] = low
     if 0 < high.sum() < len(studies):
-        out["without those at high risk of bias"] = ~high
+        out["not_high_risk"] = ~high
     return out
 
 
@@ -150,7 +150,7 @@ def explore_comparison(
     if np.isfinite(y).sum() < 2:
         return None
     outliers = find_outliers(y, v)
-    inclusions = {"without outliers": ~outliers} if outliers.any() else {}
+    inclusions = {"without_outliers": ~outliers} if outliers.any() else {}
     inclusions |= by_risk or {}
     declared = (review.model.method, review.model.test)
     return explore_multiverse(
@@ -199,7 +199,7 @@ def explore_review(
             if found is None:
                 continue
             frame = found.to_frame().rename(
-                columns={ASSUMED: "assumed_r", "left out": "left_out", "interval": "test"}
+                columns={CORRELATION: "assumed_r", "left out": "left_out", "interval": "test"}
             )
             frame = frame.rename(columns={"estimator": "method", "rows": "rows_used"})
             null = frame["measure"].map(lambda measure: MEASURES[measure].scale.null_yi)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from headway.effects.measures import MEASURES
+from headway.effects.units import name_unit
 from headway.figures import theme
 from headway.figures.review.flow import draw_flow
 from headway.figures.review.forest import draw_forest
@@ -17,7 +18,7 @@ from headway.figures.review.refits import draw_refits
 from headway.figures.review.studies import draw_funnel
 from headway.figures.specifications import draw_specifications
 from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing
-from headway.messages import say, term
+from headway.messages import say, t, term
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,7 +85,7 @@ def _draw_checks(tables: Mapping[str, pd.DataFrame], comparison: Comparison) -> 
     if not len(whole):
         return out
     row = whole.iloc[0]
-    unit = say(term("unit", entry.unit or row["unit"]))
+    unit = say(name_unit(entry.unit or row["unit"]))
     shown = measure if entry.scale.code == "ratio" else f"{measure}, {unit}"
     ends = tuple(float(scale(row[c])) for c in ("estimate", "ci_low", "ci_high"))
     for analysis, word, title in (
@@ -130,7 +131,7 @@ def _draw_multiverse(multiverse: pd.DataFrame, comparison: Comparison) -> Drawin
     unit, entry = own["unit"].iloc[0], MEASURES[comparison.measure]
     own = own[own["unit"] == unit]
     choices = {
-        label: own[column].tolist()
+        label: [say(term("option", level)) for level in own[column]]
         for label, column in (
             ("rows", "rows_used"),
             ("trials", "studies"),
@@ -140,14 +141,15 @@ def _draw_multiverse(multiverse: pd.DataFrame, comparison: Comparison) -> Drawin
         )
     }
     if own["left_out"].nunique() > MAX_LEVELS:
-        choices["left out"] = ["none" if t == "none" else "one trial" for t in own["left_out"]]
+        some, none = t("option.one_trial"), t("option.none")
+        choices["left out"] = [none if trial == "none" else some for trial in own["left_out"]]
     return draw_specifications(
         choices,
         entry.scale.back(own["estimate"]),
         entry.scale.back(own["ci_low"]),
         entry.scale.back(own["ci_high"]),
         title=f"Every way to analyse: {comparison.label}",
-        y_label=say(term("unit", entry.unit or unit)),
+        y_label=say(name_unit(entry.unit or unit)),
         null=entry.scale.null,
     )
 
@@ -166,8 +168,8 @@ def draw_published(published: pd.DataFrame, consistency: pd.DataFrame, label: st
     ]
     unit = ""
     for r in consistency.to_dict("records"):
-        rows.append((r["model"], r["estimate"], r["ci_low"], r["ci_high"], False))
-        unit = r["unit"]
+        rows.append((say(r["model"]), r["estimate"], r["ci_low"], r["ci_high"], False))
+        unit = say(name_unit(r["unit"]))
     n_published = len(published)
     with theme.style():
         figure = theme.new_figure(9.0, 0.36 * (len(rows) + 2) + 1.0)

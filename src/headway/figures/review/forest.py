@@ -13,6 +13,7 @@ import numpy as np
 from headway.effects.measures import MEASURES, find_family
 from headway.figures import theme
 from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing
+from headway.messages import read, say, t
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,11 +23,11 @@ if TYPE_CHECKING:
 
 # What stands beside a trial, by family of its measure.
 _NUMBERS = {
-    "counts": "events / n",
-    "proportions": "events / n",
-    "rates": "events / person-years",
-    "correlations": "n, r",
-    "reliability": "n, alpha (items)",
+    "counts": "forest.events_n",
+    "proportions": "forest.events_n",
+    "rates": "forest.events_person_years",
+    "correlations": "forest.n_r",
+    "reliability": "forest.n_alpha",
 }
 MARK = " †"  # beside a trial whose numbers are not all printed
 ROW = 0.27  # inches a line
@@ -98,7 +99,7 @@ def _list_lines(
 ) -> tuple[tuple[str, ...], list[Line]]:
     between = estimand == "between_arm"
     sides = {"between_arm": ("Treated", "Control"), "within_arm": ("After", "Before")}
-    what = _NUMBERS.get(find_family(measure), "n, mean (SD)")
+    what = t(_NUMBERS.get(find_family(measure), "forest.n_mean"))
     heads = tuple(f"{h}\n{what}" for h in sides.get(estimand, ("Arm",)))
     lines: list[Line] = []
     # Arms and time stand below each trial unless the plot is long and they are all alike.
@@ -127,7 +128,7 @@ def _row(r: Mapping[str, Any], measure: str, full: bool) -> Line:
     value, low, high = (_scale(r[c], measure) for c in ("yi", "ci_low", "ci_high"))
     detail = f"{r['arms']}, {r['timepoint']}" if full else ""
     if not r["pooled"]:
-        detail += f": {r['why_not']}"
+        detail += f": {say(r['why_not'])}"
     right = (f"{_number(value)} [{_number(low)}, {_number(high)}]", "")
     if math.isnan(value):
         right = ("no estimate", "")
@@ -136,7 +137,7 @@ def _row(r: Mapping[str, Any], measure: str, full: bool) -> Line:
     kind = "row" if r["pooled"] else "open"
     left = tuple(_arm(r, i, find_family(measure)) for i in (1, 2))
     if r["basis"] == "contrast":
-        adjusted = str(r["note"]).startswith("ANCOVA")
+        adjusted = "effect_type.adjusted" in {m.id for m in read(str(r["note"])) or ()}
         left = ("adjusted difference" if adjusted else "printed difference", "")
     return Line(
         kind if not math.isnan(value) else "text",
@@ -433,7 +434,7 @@ def _caption(effects: pd.DataFrame, pooled: pd.DataFrame, estimand: str) -> str:
         "shown, not pooled. An arrow leaves the axis."
     )
     if estimand == "single_arm":
-        what += " Single arms are no comparison."
+        what += " " + t("forest.single_arms")
     elif estimand != "between_arm":
         what += " Changes within arms are no comparison."
     return what + mark

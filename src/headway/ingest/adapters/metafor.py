@@ -31,6 +31,7 @@ from headway.ingest.adapters.exchange import (
     write_number,
     write_rows,
 )
+from headway.messages import say_in_english
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +73,6 @@ _KINDS = {
     "paired": list(FAMILIES["paired"].measures),
     "effects": ["MD"],
 }
-_LABELS = {unit.label: code for code, unit in UNITS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def write_metafor(effects: pd.DataFrame, path: Path) -> None:
             "basis": row.basis,
             "measure": row.measure,
             "slab": label,
-            "why_not": row.why_not,
+            "why_not": row.why_not if row.pooled else say_in_english(row.why_not),
         }
         cells = {name: guard(as_text(value)) for name, value in texts.items()}
         numbers = {"year": row.year, "yi": row.yi, "vi": row.vi, **_as_raw(row)}
@@ -236,7 +236,7 @@ def _read_row(
     comparison = comparisons[key]
     subgroup = row.text("subgroup")
     timepoint, arm_kind = _split_timepoint(row.text("timepoint") or given["timepoint"])
-    unit = _LABELS.get(row.text("unit"), given["unit"])
+    unit = row.text("unit") if row.text("unit") in UNITS else given["unit"]
     measure = row.text("measure").upper()
     one, _, two = row.text("arms").partition(" v ")
     shared = {

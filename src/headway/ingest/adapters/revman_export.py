@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headway.effects.measures import MEASURES
+from headway.effects.units import name_unit
 from headway.errors import Problem
 from headway.ingest.adapters.exchange import as_text, guard, write_number, write_rows
+from headway.messages import say_in_english
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,7 +101,7 @@ def _by_arms(used: pd.DataFrame) -> bool:
 def _as_data_row(number: int, id: str, row: Any, by_arms: bool) -> list[str]:
     """Write one row of the table `effects`."""
     shown = [float(MEASURES[row.measure].scale.back(x)) for x in (row.yi, row.ci_low, row.ci_high)]
-    subgroup = as_text(row.subgroup)
+    subgroup, unit = as_text(row.subgroup), say_in_english(name_unit(row.unit))
     cells = {
         "Analysis group": "1",
         "Analysis number": str(number),
@@ -113,8 +115,8 @@ def _as_data_row(number: int, id: str, row: Any, by_arms: bool) -> list[str]:
         "Weight": write_number(row.weight),
         "Footnotes": guard(
             "; ".join(
-                text
-                for text in (f"{row.arms}, {row.timepoint}, {row.unit}", row.source, row.note)
+                say_in_english(text)
+                for text in (f"{row.arms}, {row.timepoint}, {unit}", row.source, row.note)
                 if isinstance(text, str)
             )
         ),

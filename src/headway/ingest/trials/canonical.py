@@ -102,14 +102,14 @@ def _recover_mean(rows: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
         rows["mean"],
         [
             (
-                "from median, quartiles and range (Luo 2018)",
+                "origin.luo_five",
                 recover.mean_from_five(low, q1, median, q3, high, n),
             ),
             (
-                "from median and quartiles (Luo 2018)",
+                "origin.luo_quartiles",
                 recover.mean_from_quartiles(q1, median, q3, n),
             ),
-            ("from median and range (Luo 2018)", recover.mean_from_range(low, median, high, n)),
+            ("origin.luo_range", recover.mean_from_range(low, median, high, n)),
         ],
     )
 
@@ -126,27 +126,27 @@ def _recover_sd(rows: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
         rows["sd"],
         [
             (
-                "from the standard error (Handbook 6.5.2.2)",
+                "origin.standard_error",
                 recover.sd_from_se(rows["se"], n),
             ),
             (
-                "from the confidence interval (Handbook 6.5.2.2)",
+                "origin.confidence_interval",
                 recover.sd_from_ci(rows["ci_low"], rows["ci_high"], n),
             ),
             (
-                "from the paired t (Handbook 6.5.2.2, 6.5.2.8)",
+                "origin.paired_t",
                 recover.sd_change_from_t(change, rows["t"], n),
             ),
             (
-                "from the paired p (Handbook 6.5.2.3, 6.5.2.8)",
+                "origin.paired_p",
                 recover.sd_change_from_p(change, p, n),
             ),
             (
-                "from median, quartiles and range (Shi 2020)",
+                "origin.shi_five",
                 recover.sd_from_five(low, q1, median, q3, high, n),
             ),
-            ("from the quartiles (Wan 2014)", recover.sd_from_iqr(q1, q3, n)),
-            ("from the range (Wan 2014)", recover.sd_from_range(low, high, n)),
+            ("origin.wan_quartiles", recover.sd_from_iqr(q1, q3, n)),
+            ("origin.wan_range", recover.sd_from_range(low, high, n)),
         ],
     )
 
@@ -194,19 +194,17 @@ def make_contrasts(file: File | None, review: Review) -> pd.DataFrame:
     effect, p = rows["effect"], rows["p"].map(_exact_p).astype(float)
     ways = [
         (
-            np.where(small, "from the interval, t", "from the interval, normal"),
+            np.where(small, "origin.interval_t", "origin.interval_normal"),
             recover.se_of_difference(rows["ci_low"], rows["ci_high"], rows["n_total"]),
         ),
-        ("from t", recover.se_from_t(effect, rows["t"])),
-        ("from F", recover.se_from_f(effect, rows["f"])),
+        ("origin.t", recover.se_from_t(effect, rows["t"])),
+        ("origin.f", recover.se_from_f(effect, rows["f"])),
         (
-            np.where(rows["n_total"].isna(), "from p, normal", "from p, t"),
+            np.where(rows["n_total"].isna(), "origin.p_normal", "origin.p_t"),
             recover.se_from_p(effect, p, rows["n_total"]),
         ),
     ]
     se, se_from = _fill(rows["se"], ways)
-    found = ~se_from.isin(["", "printed"])
-    se_from = se_from.mask(found, se_from + " (Handbook 6.5.2.3)")
     out = rows.assign(
         printed_effect=rows["effect"],
         printed_ci_low=rows["ci_low"],

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from headway.effects.measures import MEASURES
+from headway.messages import say, term
 from headway.report import formats
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def describe_checks(
                 "asymmetry need ten."
             )
         else:
-            egger = part[part["check"] == "Egger's regression"].iloc[0]
+            egger = part[part["check"] == "egger"].iloc[0]
             sentences.append(
                 f"{name}small trials: Egger’s test {formats.p_value(egger['p_value'])} with "
                 f"{formats.plural(int(egger['k']), 'trial')}; the line points to "
@@ -92,7 +93,7 @@ def describe_checks(
                 {
                     "kind": "",
                     "cells": [
-                        r["check"],
+                        say(term("small_study_check", r["check"])),
                         formats.integer(r["k"]),
                         formats.number(r["statistic"]),
                         formats.p_value(r["p_value"]),
@@ -101,7 +102,7 @@ def describe_checks(
                             formats.scale(r["ci_low"], measure),
                             formats.scale(r["ci_high"], measure),
                         ),
-                        r["note"],
+                        say(r["note"]),
                     ],
                 }
                 for r in checks[checks["check"] != "none"].to_dict("records")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from headway.messages import say
 from headway.report import formats
 from headway.reviews.certainty import check_flow, check_overall
 from headway.tables.risk_tools import OVERALL, RISK_TOOLS
@@ -19,7 +20,7 @@ MARKS = {"high": "⊕⊕⊕⊕", "moderate": "⊕⊕⊕⊖", "low": "⊕⊕⊖�
 
 def describe_flow(review: Review) -> list[str]:
     """List counts of the flow that do not add up."""
-    return check_flow(review.flow)
+    return [say(message) for message in check_flow(review.flow)]
 
 
 def describe_risk(judged: pd.DataFrame, effects: pd.DataFrame, review: Review) -> list[str]:
@@ -27,6 +28,7 @@ def describe_risk(judged: pd.DataFrame, effects: pd.DataFrame, review: Review) -
     if not len(judged):
         return []
     tool = review.risk_of_bias.tool
+    levels = RISK_TOOLS[tool].levels
     pooled = set(effects.loc[effects["pooled"], "trial"])
     open_trials = sorted(pooled - set(judged["trial"]))
     out = []
@@ -34,9 +36,8 @@ def describe_risk(judged: pd.DataFrame, effects: pd.DataFrame, review: Review) -
         out.append(f"Pooled and not judged: {', '.join(open_trials)}.")
     for found in check_overall(judged, tool):
         out.append(
-            f"{found['trial']}: overall {found['printed']}, but a domain says "
-            f"{found['expected'].removeprefix('at least ')} ({found['file']}, line "
-            f"{found['line']})."
+            f"{found['trial']}: overall {levels[found['printed']].label}, but a domain says "
+            f"{levels[found['expected']].label} ({found['file']}, line {found['line']})."
         )
     return out
 
@@ -153,7 +154,7 @@ def list_gaps(tables: Mapping[str, pd.DataFrame], review: Review) -> list[str]:
     lost = tables["reproduction"]
     lost = lost[lost["verdict"] == "not recomputable"]
     for text in lost["explanation"].dropna().drop_duplicates():
-        out.append(f"Not recomputable: {text}.")
+        out.append(f"Not recomputable: {say(text)}.")
     if not review.flow:
         out.append("No flow of a search is declared, so how trials were found cannot be judged.")
     if not len(tables["risk_of_bias"]):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headway.effects.measures import MEASURES
+from headway.messages import say, term
 from headway.report import formats
 
 if TYPE_CHECKING:
@@ -89,7 +90,9 @@ def _count(own: pd.DataFrame, group: str) -> list[dict[str, Any]]:
             continue
         for level in dict.fromkeys(own[column]):
             at = own[column] == level
-            shown = formats.TESTS.get(level, level) if column == "test" else level
+            shown = (
+                formats.TESTS.get(level, level) if column == "test" else say(term("option", level))
+            )
             mark = " (declared)" if level == declared[column] else ""
             start = f"{group}, {label}" if group else label
             out.append(

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from headway.effects.measures import MEASURES, find_family
+from headway.effects.units import name_unit
 from headway.figures.review.flow import list_boxes
-from headway.messages import say, term
+from headway.messages import say, t, term
 from headway.report import formats
 from headway.report.render import render
 from headway.report.review import checks, judgements
@@ -105,7 +106,7 @@ def build(
                 "What became of the people in one arm, without a comparison. Treated and untreated "
                 "arms are shown apart and are never pooled with each other.",
             ),
-            ("Single arms", "single", single, "What people in one arm had; nothing is compared."),
+            (t("single_arms.title"), "single", single, t("single_arms.nothing_compared")),
         ],
         "published_figures": [f for name, f in drawn.items() if name.startswith("published_")],
         "consistency": consistency["rows"] and consistency,
@@ -252,7 +253,8 @@ def _heterogeneity(row: Mapping[str, Any], comparison: Comparison) -> str:
             f"({100 * row['level']:g} % prediction interval)."
         )
     if not formats.missing(row["note"]):
-        text += f" {row['note'][0].upper()}{row['note'][1:]}."
+        note = say(row["note"])
+        text += f" {note[0].upper()}{note[1:]}."
     return text
 
 
@@ -276,17 +278,17 @@ def _trials(own: pd.DataFrame, measure: str) -> dict[str, Any]:
                     effect,
                     formats.percent(r["weight"], 1) if r["pooled"] else formats.MISSING,
                     r["status"],
-                    r["why_not"] if not r["pooled"] else "pooled",
+                    "pooled" if r["pooled"] else say(r["why_not"]),
                     "; ".join(
                         str(x)
                         for x in (
                             r["r_from"]
                             and not formats.missing(r["r_from"])
-                            and f"r = {formats.number(r['r'])}, {r['r_from']}",
+                            and f"r = {formats.number(r['r'])}, {say(r['r_from'])}",
                             r["recovered"]
                             and not formats.missing(r["recovered"])
-                            and f"not printed: {r['recovered']}",
-                            r["note"],
+                            and f"not printed: {say(r['recovered'])}",
+                            r["note"] if formats.missing(r["note"]) else say(r["note"]),
                             r["source"],
                         )
                         if x and not formats.missing(x)
@@ -313,15 +315,13 @@ def _trials(own: pd.DataFrame, measure: str) -> dict[str, Any]:
 def _arm(r: Mapping[str, Any], i: int, family: str) -> str:
     n, mean, sd, events = (r.get(f"{c}{i}") for c in ("n", "mean", "sd", "events"))
     if family == "rates":
-        years = formats.number(r[f"time{i}"], 1)
-        return f"{formats.integer(events)} in {years} person-years"
+        return t("numbers.rate", events=events, years=r[f"time{i}"])
     if not formats.missing(events):
         return f"{formats.integer(events)} of {formats.integer(n)}"
     if i == 1 and family == "correlations":
-        return f"{formats.integer(n)}, r = {formats.number(r['r'])}"
+        return t("numbers.correlation", people=n, r=r["r"])
     if i == 1 and family == "reliability":
-        items = formats.integer(r["items"])
-        return f"{formats.integer(n)}, alpha = {formats.number(r['alpha'])} ({items} items)"
+        return t("numbers.reliability", people=n, alpha=r["alpha"], items=r["items"])
     if formats.missing(mean):
         return ""
     size = "" if formats.missing(n) else f"{formats.integer(n)}, "
@@ -337,7 +337,7 @@ def _models(rows: pd.DataFrame, measure: str) -> dict[str, Any]:
         )
         name = formats.model(r["method"], r["test"])
         if not formats.missing(r["assumption"]):
-            name += f"; {r['assumption']}"
+            name += f"; {say(r['assumption'])}"
         if r["declared"]:
             name += " (declared)"
         out.append(
@@ -378,12 +378,17 @@ def _verdicts(reproduction: pd.DataFrame) -> list[dict[str, Any]]:
                     "verdict": r["verdict"],
                     "mark": MARKS[r["verdict"]],
                     "rounds": formats.as_text(r["rounds_identically"]),
-                    "explanation": formats.as_text(r["explanation"]).replace("by -", "by −"),
+                    "explanation": formats.as_text(r["explanation"]),
                 }
             )
         first = own.iloc[0]
         out.append(
-            {"label": first["label"], "how": first["how"], "source": first["source"], "rows": rows}
+            {
+                "label": first["label"],
+                "how": say(first["how"]),
+                "source": say(first["source"]),
+                "rows": rows,
+            }
         )
     return out
 
@@ -411,11 +416,11 @@ def _consistency(table: pd.DataFrame, review: Review) -> dict[str, Any]:
             "kind": "",
             "cells": [
                 review.outcomes[r["outcome"]].label or r["outcome"],
-                r["model"],
+                say(r["model"]),
                 formats.integer(r["k"]),
                 formats.number(r["estimate"]),
                 formats.limits(r["ci_low"], r["ci_high"]),
-                r["unit"],
+                say(name_unit(r["unit"])),
                 f"{formats.number(r['q'])} on {formats.integer(r['q_df'])} df, "
                 f"{formats.p_value(r['q_p_value'])}",
                 "yes" if r["significant"] == "yes" else "no",
@@ -443,7 +448,7 @@ def _describe_consistency(table: pd.DataFrame, review: Review) -> str:
         return ""
     check = review.consistency[0]
     counts = [
-        f"{model}: {(part['significant'] == 'yes').sum()} of {len(part)}"
+        f"{say(model)}: {(part['significant'] == 'yes').sum()} of {len(part)}"
         for model, part in table.groupby("model", sort=False)
     ]
     claim = f"The paper says: {check.claim}. " if check.claim else ""
@@ -462,14 +467,14 @@ def _integrity(table: pd.DataFrame) -> dict[str, Any] | None:
         {
             "kind": "",
             "cells": [
-                r["trial"],
+                say(r["trial"]),
                 formats.as_text(r["outcome"]),
                 r["where"],
-                r["check"],
-                r["printed"],
-                r["expected"],
+                say(term("check", r["check"])),
+                say(r["printed"]),
+                say(r["expected"]),
                 r["severity"],
-                r["explanation"],
+                say(r["explanation"]),
                 f"{r['file']}, line {r['line']}",
             ],
         }

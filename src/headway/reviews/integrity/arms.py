@@ -1,6 +1,7 @@
 """Doubts about the arms of trials: what one printed row, or several together, cannot be.
 
-Sources with each check. All numbers are in the outcome's unit unless a text says so.
+Sources with each check. All numbers are in the outcome's unit unless a message says so. A check is
+a code of the catalogue's family `check`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headway.effects import recover
-from headway.effects.units import UNITS, convert
+from headway.effects.units import UNITS, convert, name_unit
+from headway.messages import Message, term
 from headway.reviews.integrity import granularity
 from headway.reviews.integrity.literature import list_like, place_sd
 
@@ -30,6 +32,9 @@ EXTREME_BETWEEN = 2.5  # standardised differences rarely seen between arms of a 
 EXTREME_WITHIN = 3.0  # and between before and after, in SDs before
 NEAR = 0.1 + 1e-9  # means this near to another trial's, arm by arm, are alike
 ALIKE = 3  # arms that must be alike before a whole trial is
+# How a number was found, of those that a check asks for.
+FROM_SE = "origin.standard_error"
+FROM_MEDIAN = ("origin.luo_five", "origin.luo_quartiles", "origin.luo_range")
 
 
 def check_arms(arms: pd.DataFrame, outcomes: Mapping[str, Outcome]) -> Iterator[Doubt]:
@@ -51,10 +56,10 @@ def check_arms(arms: pd.DataFrame, outcomes: Mapping[str, Outcome]) -> Iterator[
 def doubt(
     row: Any,
     check: str,
-    printed: str,
-    expected: str,
+    printed: Message,
+    expected: Message,
     severity: str,
-    explanation: str,
+    explanation: Message,
     *,
     where: str = "",
 ) -> Doubt:
@@ -114,12 +119,11 @@ def check_ranges(arms: pd.DataFrame) -> Iterator[Doubt]:
         if not a <= m <= b:
             yield doubt(
                 row,
-                "mean within its range",
-                f"mean {m:.4g}",
-                f"{a:.4g} to {b:.4g}",
+                "mean_in_range",
+                Message("doubt.mean", value=m),
+                Message("doubt.range", low=a, high=b),
                 "impossible",
-                "the mean lies outside the smallest and largest value: one of the three is a "
-                "misprint",
+                Message("doubt.outside_range"),
             )
             continue
         if np.isnan([n, sd]).any() or n < 2:
@@ -128,12 +132,18 @@ def check_ranges(arms: pd.DataFrame) -> Iterator[Doubt]:
         if sd > largest * (1 + 1e-6):
             yield doubt(
                 row,
-                "SD within its range",
-                f"SD {sd:.4g}",
-                f"at most {largest:.4g}",
+                "sd_in_range",
+                Message("doubt.sd", value=sd),
+                Message("doubt.at_most", value=largest),
                 "impossible",
-                f"{n:g} values from {a:.4g} to {b:.4g} with mean {m:.4g} cannot spread that far "
-                f"({row.unit}): one of the four is a misprint",
+                Message(
+                    "doubt.beyond_range",
+                    people=n,
+                    low=a,
+                    high=b,
+                    mean=m,
+                    unit=name_unit(row.unit),
+                ),
             )
 
 
@@ -148,12 +158,11 @@ def check_scales(arms: pd.DataFrame, outcomes: Mapping[str, Outcome]) -> Iterato
         if m < low - room or m > high + room:
             yield doubt(
                 row,
-                "mean possible on its scale",
-                f"mean {m:.4g}",
-                f"{low:.4g} to {high:.4g}",
+                "mean_on_scale",
+                Message("doubt.mean", value=m),
+                Message("doubt.range", low=low, high=high),
                 "impossible",
-                f"the scale ({UNITS[row.unit_printed].label}) ends before: a misprint, or another "
-                "unit",
+                Message("doubt.beyond_scale", unit=name_unit(row.unit_printed)),
             )
             continue
         if np.isinf(low) or np.isnan([sd, n]).any() or n < 2:
@@ -163,17 +172,22 @@ def check_scales(arms: pd.DataFrame, outcomes: Mapping[str, Outcome]) -> Iterato
         around = [min(max(m + shift, low), high) for shift in (-room, 0.0, room)]
         largest = max(largest_sd(x, n, low, high) for x in around)
         if sd > largest + room:
-            se = isinstance(row.sd_from, str) and row.sd_from.startswith("from the standard error")
-            if se and sd / np.sqrt(n) <= largest:
+            if row.sd_from == FROM_SE and sd / np.sqrt(n) <= largest:
                 continue  # check_labels says more
             yield doubt(
                 row,
-                "SD possible on its scale",
-                f"SD {sd:.4g}{'' if row.sd_from == 'printed' else f' ({row.sd_from})'}",
-                f"at most {largest:.4g}",
+                "sd_on_scale",
+                Message("doubt.sd", value=sd)
+                if row.sd_from == "printed"
+                else Message("doubt.sd_found", value=sd, way=Message(row.sd_from)),
+                Message("doubt.at_most", value=largest),
                 "impossible",
-                f"{n:g} values on a scale that ends ({UNITS[row.unit_printed].label}) with mean "
-                f"{m:.4g} cannot spread that far",
+                Message(
+                    "doubt.no_room_on_scale",
+                    people=n,
+                    mean=m,
+                    unit=name_unit(row.unit_printed),
+                ),
             )
 
 
@@ -202,25 +216,22 @@ def check_granularity(arms: pd.DataFrame) -> Iterator[Doubt]:
             above = np.ceil(mean * n / step) * step / n
             yield doubt(
                 row,
-                "mean of whole steps (GRIM)",
-                f"mean {mean:.{digits}f}",
-                f"{below:.{digits}f} or {above:.{digits}f}",
+                "grim",
+                Message("doubt.mean_printed", value=mean, digits=digits),
+                Message("doubt.either", low=below, high=above, digits=digits),
                 "doubt",
-                f"{n} people with values in steps of {step:g} cannot have this mean; n may be "
-                "another than the one printed, or people were averaged over several weeks "
-                "(Brown and Heathers 2017)",
+                Message("doubt.grim", people=n, step=step),
             )
         elif row.sd_from == "printed" and row.sd_decimals == row.sd_decimals:
             sd, places = row.printed_sd, int(row.sd_decimals)
             if not granularity.check_sd(mean, sd, n, step, digits, places):
                 yield doubt(
                     row,
-                    "SD of whole steps (GRIMMER)",
-                    f"SD {sd:.{places}f}",
-                    "an SD that whole steps can give",
+                    "grimmer",
+                    Message("doubt.sd_printed", value=sd, digits=places),
+                    Message("doubt.sd_of_whole_steps"),
                     "doubt",
-                    f"{n} people with values in steps of {step:g} and mean {mean:.{digits}f} "
-                    "cannot have this SD (Anaya 2016)",
+                    Message("doubt.grimmer", people=n, step=step, mean=mean, digits=digits),
                 )
 
 
@@ -231,7 +242,7 @@ def check_labels(arms: pd.DataFrame, outcomes: Mapping[str, Outcome]) -> Iterato
         if np.isnan([n, sd, m]).any() or n < 2 or sd <= 0:
             continue
         root = float(np.sqrt(n))
-        as_se = isinstance(row.sd_from, str) and row.sd_from.startswith("from the standard error")
+        as_se = row.sd_from == FROM_SE
         label = row.spread_label if isinstance(row.spread_label, str) else ""
         low, high = find_limits(row, outcomes)
         if as_se or label == "se":
@@ -242,17 +253,15 @@ def check_labels(arms: pd.DataFrame, outcomes: Mapping[str, Outcome]) -> Iterato
             near, _, _ = place_sd(value, row.unit, row.kind, row.trial)
             beyond = implied > largest >= value
             if beyond or (far > FAR and abs(near) < FAR):
-                limit = f"at most {largest:.4g}" if beyond else "several times what others print"
                 yield doubt(
                     row,
-                    "standard error that can only be an SD",
-                    f"s.e. {value:.4g} with n {n:g}",
-                    "an SD of the same size",
+                    "se_that_is_sd",
+                    Message("doubt.se_of_n", value=value, people=n),
+                    Message("doubt.sd_of_that_size"),
                     "impossible" if as_se and beyond else "doubt",
-                    f"as a standard error it would mean an SD of {implied:.4g}, and the data can "
-                    f"spread {limit}: the label is a misprint"
+                    Message("doubt.label_misprinted", sd=implied, limit=largest)
                     if beyond
-                    else f"as a standard error it would mean an SD of {implied:.4g}: {limit}",
+                    else Message("doubt.several_times_others", sd=implied),
                 )
         elif row.sd_from == "printed":
             far, usual, k = place_sd(sd, row.unit, row.kind, row.trial)
@@ -260,12 +269,11 @@ def check_labels(arms: pd.DataFrame, outcomes: Mapping[str, Outcome]) -> Iterato
             if far < -FAR and abs(near) < FAR and n >= 4:
                 yield doubt(
                     row,
-                    "SD that may be a standard error",
-                    f"SD {sd:.3g} with n {n:g}",
-                    f"about {usual:.3g} ({k} rows of other trials)",
+                    "sd_that_may_be_se",
+                    Message("doubt.sd_of_n", value=sd, people=n),
+                    Message("doubt.usual", value=usual, rows=k),
                     "doubt",
-                    f"read as a standard error it would mean an SD of {sd * root:.3g}, which other "
-                    "trials print; effects from this row would be several times too large",
+                    Message("doubt.may_be_se", sd=sd * root),
                 )
 
 
@@ -280,22 +288,24 @@ def check_spreads(arms: pd.DataFrame) -> Iterator[Doubt]:
         near, _, _ = place_sd(row.sd * np.sqrt(row.n), row.unit, row.kind, row.trial)
         if far < -FAR and row.n >= 4 and abs(near) < FAR:
             continue  # check_labels says more
-        size = "small" if far < 0 else "large"
+        of = "doubt.changes" if row.kind == "change" else "doubt.means"
         yield doubt(
             row,
-            "SD beside the literature",
-            f"SD {row.sd:.3g}",
-            f"about {usual:.3g} ({k} rows of other trials)",
+            "sd_beside_literature",
+            Message("doubt.sd_3", value=row.sd),
+            Message("doubt.usual", value=usual, rows=k),
             "doubt",
-            f"unusually {size}: {max(row.sd, usual) / min(row.sd, usual):.1f} times "
-            f"{'below' if far < 0 else 'above'} the median of what other trials print "
-            f"({'changes' if row.kind == 'change' else 'means'} in {UNITS[row.unit].kind})",
+            Message(
+                "doubt.small_sd" if far < 0 else "doubt.large_sd",
+                times=max(row.sd, usual) / min(row.sd, usual),
+                of=Message(of, kind=term("quantity", UNITS[row.unit].kind.replace(" ", "_"))),
+            ),
         )
 
 
 def check_skewness(arms: pd.DataFrame) -> Iterator[Doubt]:
     """Say where a mean was found from a median of skewed data (Shi and others 2023)."""
-    rows = arms[arms["mean_from"].str.contains("median", na=False) & arms["n"].notna()]
+    rows = arms[arms["mean_from"].isin(FROM_MEDIAN) & arms["n"].notna()]
     for row in rows.itertuples():
         statistic, critical = (
             float(x)
@@ -306,12 +316,11 @@ def check_skewness(arms: pd.DataFrame) -> Iterator[Doubt]:
         if statistic > critical:
             yield doubt(
                 row,
-                "median of skewed data",
-                f"median {row.median:.4g}",
-                f"skewness at most {critical:.2f}",
+                "skewed_median",
+                Message("doubt.median", value=row.median),
+                Message("doubt.skewness", value=critical),
                 "note",
-                f"the printed quantiles are skewed ({statistic:.2f}), so a mean of {row.mean:.4g} "
-                "found from them is doubtful; a sensitivity analysis without the row is prudent",
+                Message("doubt.skewed", skewness=statistic, mean=row.mean),
             )
 
 
@@ -335,16 +344,11 @@ def check_changes(arms: pd.DataFrame) -> Iterator[Doubt]:
         if not np.isnan([difference, row.mean]).any() and abs(difference - row.mean) > room + 1e-9:
             yield doubt(
                 row,
-                "change is after minus before",
-                f"change {row.mean:.4g}",
-                f"{difference:.4g}",
+                "change_is_difference",
+                Message("doubt.change", value=row.mean),
+                Message("doubt.number", value=difference),
                 "doubt" if alike else "note",
-                "the printed means before and after differ by another amount; "
-                + (
-                    "one of the three is a misprint, or the change is adjusted"
-                    if alike
-                    else "the means are of different numbers of people, which would explain it"
-                ),
+                Message("doubt.other_change" if alike else "doubt.other_people"),
             )
         sds = (row.baseline_sd, after["sd"], row.sd)
         if not np.isnan(sds).any() and alike and row.sd_from == "printed":
@@ -352,12 +356,11 @@ def check_changes(arms: pd.DataFrame) -> Iterator[Doubt]:
             if not low * 0.99 <= sds[2] <= high * 1.01:
                 yield doubt(
                     row,
-                    "SD of the change fits before and after",
-                    f"SD {row.sd:.4g}",
-                    f"{low:.4g} to {high:.4g}",
+                    "sd_of_change",
+                    Message("doubt.sd", value=row.sd),
+                    Message("doubt.range", low=low, high=high),
                     "impossible",
-                    "no correlation of before and after gives this SD of the change "
-                    "(Handbook 6.5.2.8)",
+                    Message("doubt.no_correlation"),
                 )
 
 
@@ -367,12 +370,11 @@ def check_counts(arms: pd.DataFrame) -> Iterator[Doubt]:
         if row.n > row.baseline_n:
             yield doubt(
                 row,
-                "numbers of people add up",
-                f"n {row.n:g}",
-                f"at most {row.baseline_n:g}",
+                "people_add_up",
+                Message("doubt.people", people=row.n),
+                Message("doubt.people_at_most", people=row.baseline_n),
                 "doubt",
-                "more people after than before: one of the two is a misprint, or they are counted "
-                "differently",
+                Message("doubt.more_after"),
             )
 
 
@@ -388,24 +390,27 @@ def check_extremes(arms: pd.DataFrame) -> Iterator[Doubt]:
                 if abs(d) > EXTREME_BETWEEN:
                     yield doubt(
                         row,
-                        "extreme effect",
-                        f"{d:.1f} SD from {control.arm}",
-                        f"within {EXTREME_BETWEEN:g} SD",
+                        "extreme_effect",
+                        Message("doubt.far_from_arm", d=d, arm=control.arm),
+                        Message("doubt.within_sd", limit=EXTREME_BETWEEN),
                         "doubt",
-                        "so large a difference between arms is rarer than a standard error "
-                        "printed as SD, a misprint or mixed units",
+                        Message("doubt.rare_difference"),
                     )
     for row in rows[(rows["kind"] == "final") & rows["baseline_sd"].gt(0)].itertuples():
         d = (row.mean - row.baseline_mean) / row.baseline_sd
         if abs(d) > EXTREME_WITHIN:
             yield doubt(
                 row,
-                "extreme change",
-                f"{d:.1f} SD from before",
-                f"within {EXTREME_WITHIN:g} SD",
+                "extreme_change",
+                Message("doubt.far_from_before", d=d),
+                Message("doubt.within_sd", limit=EXTREME_WITHIN),
                 "doubt",
-                f"the mean moves from {row.baseline_mean:.4g} to {row.mean:.4g} with an SD before "
-                f"of {row.baseline_sd:.3g}: the people were chosen alike, or the SD is too small",
+                Message(
+                    "doubt.rare_change",
+                    before=row.baseline_mean,
+                    after=row.mean,
+                    sd=row.baseline_sd,
+                ),
             )
 
 
@@ -436,12 +441,11 @@ def _repeat_rows(arms: pd.DataFrame) -> Iterator[Doubt]:
             if _publication(row.trial) != _publication(first.trial):
                 yield doubt(
                     row,
-                    "identical rows of different trials",
-                    f"n {row.n:g}, mean {row.printed_mean:g}, SD {row.printed_sd:g}",
-                    "other digits",
+                    "identical_rows",
+                    Message("doubt.row", people=row.n, mean=row.printed_mean, sd=row.printed_sd),
+                    Message("doubt.other_digits"),
                     "doubt",
-                    f"{first.trial} ({first.arm}) prints the same numbers: a row may have been "
-                    "copied, or people are in both trials",
+                    Message("doubt.same_numbers", trial=first.trial, arm=first.arm),
                 )
 
 
@@ -467,18 +471,17 @@ def _repeat_trials(arms: pd.DataFrame) -> Iterator[Doubt]:
             if _publication(name) != _publication(trial):
                 sets.setdefault(name, part["mean"].to_numpy())
         mine = np.sort(own["mean"].to_numpy())
-        for name, means in sets.items():
+        for name, others_means in sets.items():
             if any(
                 (np.abs(np.sort(np.array(some)) - mine) <= NEAR).all()
-                for some in combinations(means, len(mine))
+                for some in combinations(others_means, len(mine))
             ):
-                listed = ", ".join(f"{x:.3g}" for x in mine)
+                means = [Message("doubt.number_3", value=x) for x in mine]
                 yield doubt(
                     next(own.itertuples()),
-                    "identical rows of different trials",
-                    f"{kind} {listed}",
-                    "means of its own",
+                    "identical_rows",
+                    Message("doubt.means_of_arms", kind=term("rows", kind), means=means),
+                    Message("doubt.own_means"),
                     "doubt",
-                    f"{len(mine)} arms each within 0.1 of those of {name}: a sensitivity analysis "
-                    "without the trial is prudent",
+                    Message("doubt.same_means", arms=len(mine), trial=name),
                 )

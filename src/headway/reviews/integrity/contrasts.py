@@ -14,6 +14,7 @@ import numpy as np
 
 from headway.effects import recover
 from headway.effects.units import UNITS, convert
+from headway.messages import Message
 from headway.reviews.integrity.arms import THREE_ROUNDED, Doubt, doubt
 from headway.reviews.integrity.literature import place_sd
 
@@ -45,7 +46,12 @@ def check_contrasts(
 
 
 def _doubt(
-    row: Any, check: str, printed: str, expected: str, severity: str, explanation: str
+    row: Any,
+    check: str,
+    printed: Message,
+    expected: Message,
+    severity: str,
+    explanation: Message,
 ) -> Doubt:
     """Write one doubt about a difference."""
     where = f"{row.treatment_arm} v {row.control_arm}, {row.timepoint}"
@@ -104,7 +110,9 @@ def check_centres(contrasts: pd.DataFrame, published: pd.DataFrame) -> Iterator[
         if found:
             check, printed, expected, severity, explanation = found
             yield {
-                "trial": row.subgroup if isinstance(row.subgroup, str) else "pooled result",
+                "trial": row.subgroup
+                if isinstance(row.subgroup, str)
+                else Message("doubt.pooled_result"),
                 "outcome": row.outcome,
                 "where": row.timepoint,
                 "check": check,
@@ -119,7 +127,7 @@ def check_centres(contrasts: pd.DataFrame, published: pd.DataFrame) -> Iterator[
 
 def _judge_centre(
     numbers: tuple[float, float, float], units: tuple[float, float, float], ratio: bool
-) -> tuple[str, str, str, str, str] | None:
+) -> tuple[str, Message, Message, str, Message] | None:
     value, low, high = numbers
     if np.isnan(numbers).any():
         return None
@@ -127,31 +135,28 @@ def _judge_centre(
     if ratio:
         if min(numbers) <= 0:
             return (
-                "ratio above zero",
-                f"{value:g} ({low:g} to {high:g})",
-                "above 0",
+                "ratio_above_zero",
+                Message("doubt.estimate", value=value, low=low, high=high),
+                Message("doubt.above_0"),
                 "impossible",
-                "a ratio and its limits are never 0 or below",
+                Message("doubt.never_0"),
             )
         centre = float(np.sqrt(low * high))
         # Rounding of the limits, as it reaches the centre.
         room = centre * (unit_low / low + unit_high / high) / 4
-        word = "on the log scale"
     else:
         centre = (low + high) / 2
         room = (unit_low + unit_high) / 4
-        word = "or the interval is not symmetric by design"
     if abs(centre - value) <= unit / 2 + room + 1e-9:
         return None
     outside = not low <= value <= high
-    tail = f" {word}" if ratio else ""
+    id = "doubt.off_centre_log" if ratio else "doubt.off_centre"
     return (
-        "estimate in the centre of its interval",
-        f"{value:g}",
-        f"{centre:.4g}",
+        "centre",
+        Message("doubt.printed", value=value),
+        Message("doubt.number", value=centre),
         "impossible" if outside else "doubt",
-        f"the centre of {low:g} to {high:g}{tail} is {centre:.4g}; the estimate or a limit is a "
-        f"misprint{'' if ratio else f', {word}'}",
+        Message(id, low=low, high=high, centre=centre),
     )
 
 
@@ -193,12 +198,11 @@ def check_differences(arms: pd.DataFrame, contrasts: pd.DataFrame) -> Iterator[D
             expected = sign * difference / scale
             yield _doubt(
                 row,
-                "difference of the printed arms",
-                f"{row.printed_effect:g}",
-                f"{expected:.4g}",
+                "difference_of_arms",
+                Message("doubt.printed", value=row.printed_effect),
+                Message("doubt.number", value=expected),
                 "doubt",
-                f"the arms' printed means differ by {expected:.4g}; an adjusted difference would "
-                "explain a small gap",
+                Message("doubt.arms_differ", by=expected),
             )
 
 
@@ -222,15 +226,13 @@ def check_widths(arms: pd.DataFrame, contrasts: pd.DataFrame) -> Iterator[Doubt]
                 narrow = row.se < expected
                 yield _doubt(
                     row,
-                    "width of the interval",
-                    f"standard error {row.se:.3g} ({row.se_from})",
-                    f"about {expected:.3g}",
+                    "width",
+                    _name_error(row),
+                    Message("doubt.about", value=expected),
                     "doubt",
-                    f"n and SD of the arms give an interval {expected / row.se:.1f} times as wide; "
-                    "adjustment alone rarely narrows it so far"
+                    Message("doubt.too_narrow", times=expected / row.se)
                     if narrow
-                    else f"n and SD of the arms give an interval {row.se / expected:.1f} times "
-                    "narrower: fewer people, or clusters, may have been analysed",
+                    else Message("doubt.too_wide", times=row.se / expected),
                 )
             continue
         if np.isnan(row.n_total) or row.n_total < 4:
@@ -243,12 +245,11 @@ def check_widths(arms: pd.DataFrame, contrasts: pd.DataFrame) -> Iterator[Doubt]
             if (row.se - room) * np.sqrt(row.n_total) / 2 > span:
                 yield _doubt(
                     row,
-                    "width of the interval",
-                    f"standard error {row.se:.3g} ({row.se_from})",
-                    f"at most {2 * span / np.sqrt(row.n_total):.3g}",
+                    "width",
+                    _name_error(row),
+                    Message("doubt.error_at_most", value=2 * span / np.sqrt(row.n_total)),
                     "impossible",
-                    f"with {row.n_total:g} people it implies an SD of {implied:.3g}, more than "
-                    "changes on the whole scale can have",
+                    Message("doubt.more_than_scale", people=row.n_total, sd=implied),
                 )
                 continue
         far, usual, k = place_sd(
@@ -257,14 +258,19 @@ def check_widths(arms: pd.DataFrame, contrasts: pd.DataFrame) -> Iterator[Doubt]
         if far < -FAR_BELOW:
             yield _doubt(
                 row,
-                "width of the interval",
-                f"standard error {row.se:.3g} ({row.se_from})",
-                f"about {2 * usual / np.sqrt(row.n_total):.3g}",
+                "width",
+                _name_error(row),
+                Message("doubt.about", value=2 * usual / np.sqrt(row.n_total)),
                 "doubt",
-                f"with {row.n_total:g} people it implies an SD of {implied:.3g}, where other "
-                f"trials print about {usual:.3g} ({k} rows): a standard error used as an SD, or "
-                "a misprint",
+                Message(
+                    "doubt.less_than_others", people=row.n_total, sd=implied, usual=usual, rows=k
+                ),
             )
+
+
+def _name_error(row: Any) -> Message:
+    way = "origin.printed" if row.se_from == "printed" else row.se_from
+    return Message("doubt.standard_error", value=row.se, way=Message(way))
 
 
 def _room_of_limits(row: Any) -> float:
@@ -284,6 +290,7 @@ def check_p_values(contrasts: pd.DataFrame, level: float = 0.95) -> Iterator[Dou
     """
     from scipy.special import ndtr, ndtri, stdtr
 
+    named = {"=": "doubt.p", "<": "doubt.p_below", ">": "doubt.p_above"}
     for row in contrasts.itertuples():
         if not isinstance(row.p, str) or not row.p:
             continue
@@ -324,23 +331,18 @@ def check_p_values(contrasts: pd.DataFrame, level: float = 0.95) -> Iterator[Dou
         against = excludes != claims and relation != "<"
         yield _doubt(
             row,
-            "p value beside estimate and interval",
-            f"p {'' if relation == '=' else relation + ' '}{p:g}",
-            f"{_say_p(p_low)} to {_say_p(p_high)}",
+            "p_value",
+            Message(named[relation], p=p),
+            Message("doubt.p_range", low=_bound_p(p_low), high=_bound_p(p_high)),
             "doubt",
-            "estimate and interval imply another p value"
-            + (
-                f", and the interval {'excludes' if excludes else 'includes'} no difference where "
-                "p says otherwise"
-                if against
-                else ""
-            )
-            + ": one of them is a misprint, or they come from different analyses",
+            Message("doubt.other_p")
+            if not against
+            else Message("doubt.p_against_excludes" if excludes else "doubt.p_against_includes"),
         )
 
 
-def _say_p(p: float) -> str:
-    return f"{p:.2g}" if p >= 1e-4 else "< 0.0001"
+def _bound_p(p: float) -> Message:
+    return Message("doubt.p_value", p=p) if p >= 1e-4 else Message("doubt.tiny_p")
 
 
 def check_totals(arms: pd.DataFrame, contrasts: pd.DataFrame) -> Iterator[Doubt]:
@@ -353,11 +355,11 @@ def check_totals(arms: pd.DataFrame, contrasts: pd.DataFrame) -> Iterator[Doubt]
         if row.n_total < both:
             yield _doubt(
                 row,
-                "numbers of people add up",
-                f"n {row.n_total:g} in all",
-                f"at least {both:g}",
+                "people_add_up",
+                Message("doubt.people_in_all", people=row.n_total),
+                Message("doubt.people_at_least", people=both),
                 "doubt",
-                f"the two arms have {both:g} people together",
+                Message("doubt.people_of_arms", people=both),
             )
 
 
@@ -371,11 +373,9 @@ def check_sizes(contrasts: pd.DataFrame) -> Iterator[Doubt]:
         if d > EXTREME:
             yield _doubt(
                 row,
-                "extreme effect",
-                f"{row.printed_effect:g}, about {d:.1f} SD",
-                f"within {EXTREME:g} SD",
+                "extreme_effect",
+                Message("doubt.effect_in_sd", value=row.printed_effect, d=d),
+                Message("doubt.within_sd", limit=EXTREME),
                 "doubt",
-                f"with {row.n_total:g} people the interval implies an SD of "
-                f"{abs(row.printed_effect) / d:.3g}; so large a difference is rarer than a "
-                "standard error used as an SD",
+                Message("doubt.implied_sd", people=row.n_total, sd=abs(row.printed_effect) / d),
             )
