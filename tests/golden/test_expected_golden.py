@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +144,7 @@ def test_beside_its_own_usual_care_the_acupuncture_arm_goes_further(
     people: pd.DataFrame, clinic: Clinic, arms: pd.DataFrame
 ) -> None:
     """Not left out, the trial's own other arm is a benchmark: what the randomised trial found."""
-    table = build(people, "1", "followup_1", clinic | {"doi": ""}, arms)
+    table = build(people, "1", "followup_1", replace(clinic, doi=""), arms)
     arm = table[table["source"] == "arm"]
     assert len(arm) == 1 and arm["beyond"].all()
     # -4.256 and -2.545 with their standard deviations (golden blocks), Welch.

@@ -299,7 +299,8 @@ def test_order_of_rows_changes_nothing(demo: Records, demo_claims: pd.DataFrame)
 
 
 def test_a_clinic_is_not_held_against_its_own_trial(demo: Records) -> None:
-    own = build_claims(replace(demo, clinic=demo.clinic | {"doi": "10.1136/BMJ.38029.421863.eb"}))
+    clinic = replace(demo.clinic, doi="10.1136/BMJ.38029.421863.eb")
+    own = build_claims(replace(demo, clinic=clinic))
     for row, part in ((1, "frequency"), (15, "not_improved"), (17, "acupuncture")):
         assert pd.isna(pick(own, row, part)["anchor"])
     assert pick(own, 1, "intensity")["anchor_source"].startswith("claim.source.falsiroli")

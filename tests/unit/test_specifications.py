@@ -42,7 +42,7 @@ def test_the_declared_row_is_the_pooled_one(name: str) -> None:
             assert row[column] == pytest.approx(own[column], rel=1e-9, abs=1e-12)
     # Every pooled estimate of two trials or more has its multiverse, and no other.
     alone = pooled[(pooled["k"] > 1)].reset_index()
-    by_arm = {c["id"] for c in analysed(name)[0]["comparisons"] if c["subgroup_by"] == "arm"}
+    by_arm = {c.id for c in analysed(name)[0].comparisons if c.subgroup_by == "arm"}
     expected = alone[alone["subgroup"].eq("overall") | alone["comparison"].isin(by_arm)]
     assert set(zip(expected["comparison"], expected["subgroup"], strict=True)) == set(
         zip(declared["comparison"], declared["subgroup"], strict=True)
