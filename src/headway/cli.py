@@ -106,7 +106,10 @@ def run_workflow(data_dir: Path, results_dir: Path, cores: str, *settings: str) 
     home = find_workflow()
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(home / "Snakefile")]
     command += ["--workflow-profile", str(home / "profiles" / "default"), "--cores", cores]
-    command += ["--config", f"data_dir={data_dir}", f"results_dir={results_dir}", *settings]
+    # Names that are no default's are given in full: Snakemake takes a folder 2026 for a number.
+    for name, place in (("data", data_dir), ("results", results_dir)):
+        settings += (f"{name}_dir={place if place == Path(name) else place.resolve()}",)
+    command += ["--config", *settings]
     return subprocess.run(command, check=False).returncode
 
 

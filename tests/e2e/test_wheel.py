@@ -171,6 +171,10 @@ def test_a_clinic_is_audited_in_an_empty_folder(base: Path, installed: Environme
     assert installed.files() == before
     again = installed.run(here, "-m", "headway", "audit", "mine", "--cores", "2")
     assert "nothing to do" in again.stdout
+    # A folder whose name is a number is a folder all the same.
+    other = installed.run(here, "-m", "headway", "audit", "mine", "--results", "2026")
+    assert other.returncode == 0, other.stdout
+    assert (here / "2026/clinics/mine/audit.html").read_text(encoding="utf-8") == page
 
 
 def test_only_the_pages_run_again_with_another_commit(base: Path, installed: Environment) -> None:

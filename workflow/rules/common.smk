@@ -10,7 +10,7 @@ SETTINGS = check_config(config)
 # Pages print the version with the commit, so that they, and no other job, run again with it.
 VERSION = version.describe()
 # Files of the workflow itself: named from the folder of the run where they stand in it.
-AT_HOME = Path(workflow.basedir) == Path.cwd()
+AT_HOME = Path(workflow.basedir).resolve() == Path.cwd().resolve()
 BESIDE = "" if AT_HOME else f"{workflow.basedir}/"
 
 DATA = SETTINGS.data_dir.rstrip("/")
