@@ -85,7 +85,7 @@ def test_a_way_is_listed_only_where_it_changes_something() -> None:
             else:
                 assert {"0.5", "0.7", "0.8"} >= assumed
             assert ways[0].choices["measure"] == comparison["measure"]
-            assert ways[0].choices["rows"] == "read in the source"
+            assert ways[0].choices["rows"] == "read"
 
 
 def test_measures_come_in_families() -> None:
