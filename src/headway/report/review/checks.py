@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from headway.effects.measures import MEASURES
-from headway.messages import say, term
+from headway.messages import say, t, term
 from headway.report import formats
 
 if TYPE_CHECKING:
@@ -51,29 +51,38 @@ def describe_checks(
         name = "" if subgroup == "overall" else f"{str(subgroup)[0].upper()}{str(subgroup)[1:]}: "
         first = part.iloc[0]
         if first["check"] == "none":
-            sentences.append(
-                f"{name}{formats.plural(int(first['k']), 'trial')}: a funnel plot and tests of "
-                "asymmetry need ten."
-            )
+            sentences.append(t("review_checks.too_few", name=name, n=int(first["k"])))
         else:
             egger = part[part["check"] == "egger"].iloc[0]
+            value, low, high = (
+                formats.scale(egger[c], measure) for c in ("estimate", "ci_low", "ci_high")
+            )
             sentences.append(
-                f"{name}small trials: Egger’s test {formats.p_value(egger['p_value'])} with "
-                f"{formats.plural(int(egger['k']), 'trial')}; the line points to "
-                f"{_value(egger, measure)} in an infinitely large one. Asymmetry has other causes "
-                "than missing trials."
+                t(
+                    "review_checks.egger",
+                    name=name,
+                    p=formats.p_value(egger["p_value"]),
+                    n=int(egger["k"]),
+                    value=formats.number(value),
+                    limits=formats.limits(low, high),
+                )
             )
     return {
         "sentences": sentences,
         "refits": {
-            "heads": ["Analysis", "Trial", "k", measure, "95 % CI", "I²"],
+            "heads": [
+                t("review_checks.analysis"),
+                t("review_checks.trial"),
+                "k",
+                measure,
+                t("review_checks.ci"),
+                "I²",
+            ],
             "rows": [
                 {
                     "kind": "",
                     "cells": [
-                        r["analysis"]
-                        if r["subgroup"] == "overall"
-                        else f"{r['analysis']}, {r['subgroup']}",
+                        _name_refit(r),
                         r["trial"],
                         formats.integer(r["k"]),
                         formats.number(formats.scale(r["estimate"], measure)),
@@ -88,7 +97,15 @@ def describe_checks(
             ],
         },
         "small": {
-            "heads": ["Check", "k", "Statistic", "p", measure, "95 % CI", "What it can say"],
+            "heads": [
+                t("review_checks.check"),
+                "k",
+                t("review_checks.statistic"),
+                "p",
+                measure,
+                t("review_checks.ci"),
+                t("review_checks.what_it_can_say"),
+            ],
             "rows": [
                 {
                     "kind": "",
@@ -111,9 +128,9 @@ def describe_checks(
     }
 
 
-def _value(row: Mapping[str, Any], measure: str) -> str:
-    value, low, high = (formats.scale(row[c], measure) for c in ("estimate", "ci_low", "ci_high"))
-    return f"{formats.number(value)} ({formats.limits(low, high)})"
+def _name_refit(row: Mapping[str, Any]) -> str:
+    analysis = say(term("refit", row["analysis"].replace(" ", "_")))
+    return analysis if row["subgroup"] == "overall" else f"{analysis}, {row['subgroup']}"
 
 
 def _say_leave_one_out(
@@ -121,21 +138,18 @@ def _say_leave_one_out(
 ) -> str:
     """Say how far the estimate moves, and whether one trial decides what the interval excludes."""
     low, high = (formats.scale(f(part["estimate"]), measure) for f in (min, max))
-    name = "" if subgroup == "overall" else f"{subgroup}: "
-    text = (
-        f"{name}without each trial in turn the estimate runs from {formats.number(low)} to "
-        f"{formats.number(high)}"
-    )
     null = MEASURES[measure].scale.null_yi
     if math.isnan(null):
         return f"{text[0].upper()}{text[1:]}."
     excludes = (part["ci_low"] > null) | (part["ci_high"] < null)
     now = whole["ci_low"] > null or whole["ci_high"] < null
     turned = list(part.loc[excludes != now, "trial"])
-    if not turned:
-        what = "excludes" if now else "includes"
-        text += f"; the interval {what} no difference each time"
+    if turned:
+        id = "review_checks.includes_without" if now else "review_checks.excludes_without"
+        ends = t(id, trials=turned)
     else:
-        what = "includes" if now else "excludes"
-        text += f"; the interval {what} no difference without {' or '.join(turned)}"
+        ends = t("review_checks.always_excludes" if now else "review_checks.always_includes")
+    name = "" if subgroup == "overall" else f"{subgroup}: "
+    limits = {"low": formats.number(low), "high": formats.number(high)}
+    text = f"{name}{t('review_checks.runs', **limits, ends=ends)}"
     return f"{text[0].upper()}{text[1:]}."

@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headway.effects.measures import MEASURES
-from headway.messages import say, term
+from headway.messages import say, t, term
 from headway.report import formats
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FACTORS = {
-    "measure": "Measure",
-    "assumed_r": "Correlation before–after",
-    "rows_used": "Rows",
-    "studies": "Trials",
-    "method": "τ²",
-    "test": "Interval",
+# Sentence by whether the declared interval excludes nothing, and what nothing is.
+_DECLARED = {
+    (True, "difference"): "review_checks.declared_excludes_no_difference",
+    (True, "change"): "review_checks.declared_excludes_no_change",
+    (False, "difference"): "review_checks.declared_includes_no_difference",
+    (False, "change"): "review_checks.declared_includes_no_change",
 }
+FACTORS = ("measure", "assumed_r", "rows_used", "studies", "method", "test")
 
 
 def describe_multiverse(rows: pd.DataFrame, estimand: str) -> dict[str, Any]:
@@ -48,7 +48,12 @@ def describe_multiverse(rows: pd.DataFrame, estimand: str) -> dict[str, Any]:
     return {
         "sentences": sentences,
         "count": len(rows),
-        "heads": ["Choice", "Ways", "Same direction", f"Interval excludes no {nothing}"],
+        "heads": [
+            t("review_checks.choice"),
+            t("review_checks.ways"),
+            t("review_checks.same_direction"),
+            say(term("review_checks", f"excludes_no_{nothing}")),
+        ],
         "rows": cells,
     }
 
@@ -66,16 +71,16 @@ def _say(own: pd.DataFrame, name: str, nothing: str) -> str:
         formats.number(formats.scale(value, measure))
         for value in (unit["estimate"].min(), unit["estimate"].max())
     )
-    label = formats.unit(measure, declared["unit"])
-    verdict = "excludes" if is_significant else "includes"
-    count = formats.plural(len(own), "way")
-    return (
-        f"{name}{count} to analyse this can be defended: "
-        f"{formats.percent(100 * same.mean())} point in the declared direction, "
-        f"{formats.percent(100 * (same & significant).mean())} with an interval that excludes no "
-        f"{nothing}. The declared interval {verdict} it, and "
-        f"{formats.percent(100 * agree.mean())} of the ways agree with that. Estimates in "
-        f"{label} run from {low} to {high}."
+    return t(
+        _DECLARED[is_significant, nothing],
+        name=name,
+        n=len(own),
+        same=formats.percent(100 * same.mean()),
+        significant=formats.percent(100 * (same & significant).mean()),
+        agree=formats.percent(100 * agree.mean()),
+        unit=formats.unit(measure, declared["unit"]),
+        low=low,
+        high=high,
     )
 
 
@@ -85,7 +90,8 @@ def _count(own: pd.DataFrame, group: str) -> list[dict[str, Any]]:
     same = np.sign(own["estimate"] - null) == np.sign(declared["estimate"] - null)
     significant = same & (own["p_value"] < 1 - own["level"])
     out = []
-    for column, label in FACTORS.items():
+    for column in FACTORS:
+        label = say(term("factor", column))
         if own[column].nunique() < 2:
             continue
         for level in dict.fromkeys(own[column]):
@@ -93,13 +99,15 @@ def _count(own: pd.DataFrame, group: str) -> list[dict[str, Any]]:
             shown = (
                 formats.TESTS.get(level, level) if column == "test" else say(term("option", level))
             )
-            mark = " (declared)" if level == declared[column] else ""
+            is_declared = level == declared[column]
+            if is_declared:
+                shown = t("review_checks.declared", level=shown)
             start = f"{group}, {label}" if group else label
             out.append(
                 {
-                    "kind": "main" if mark else "",
+                    "kind": "main" if is_declared else "",
                     "cells": [
-                        f"{start}: {shown}{mark}",
+                        f"{start}: {shown}",
                         formats.integer(at.sum()),
                         formats.integer((at & same).sum()),
                         formats.integer((at & significant).sum()),

@@ -1,7 +1,7 @@
 """Can these printed numbers be true? Doubts about a review's rows, as messages.
 
 A doubt is not a verdict about a trial: most are misprints. Checks of one arm or several arms stand
-in `integrity_arms`, checks of differences and pooled results in `integrity_contrasts`.
+in `arms`, checks of differences and pooled results in `contrasts`.
 """
 
 from __future__ import annotations
