@@ -139,12 +139,12 @@ def _say_leave_one_out(
     """Say how far the estimate moves, and whether one trial decides what the interval excludes."""
     low, high = (formats.scale(f(part["estimate"]), measure) for f in (min, max))
     null = MEASURES[measure].scale.null_yi
-    if math.isnan(null):
-        return f"{text[0].upper()}{text[1:]}."
     excludes = (part["ci_low"] > null) | (part["ci_high"] < null)
     now = whole["ci_low"] > null or whole["ci_high"] < null
     turned = list(part.loc[excludes != now, "trial"])
-    if turned:
+    if math.isnan(null):  # a measure of single arms has no value that says "no difference"
+        ends = ""
+    elif turned:
         id = "review_checks.includes_without" if now else "review_checks.excludes_without"
         ends = t(id, trials=turned)
     else:
