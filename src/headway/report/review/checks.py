@@ -146,9 +146,9 @@ def _say_leave_one_out(
         ends = ""
     elif turned:
         id = "review_checks.includes_without" if now else "review_checks.excludes_without"
-        ends = t(id, trials=turned)
+        ends = "; " + t(id, trials=turned)
     else:
-        ends = t("review_checks.always_excludes" if now else "review_checks.always_includes")
+        ends = "; " + t("review_checks.always_excludes" if now else "review_checks.always_includes")
     name = "" if subgroup == "overall" else f"{subgroup}: "
     limits = {"low": formats.number(low), "high": formats.number(high)}
     text = f"{name}{t('review_checks.runs', **limits, ends=ends)}"

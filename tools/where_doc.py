@@ -1,0 +1,227 @@
+"""Write docs/where.md, the function behind each number: python tools/where_doc.py.
+
+For each table the function that makes it, and for its columns and codes the function that computes
+them where that is another one. A key that ends in `*` stands for all codes that begin like it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "where.md"
+# Columns whose value says what a row's number is: its codes stand below beside the columns.
+CODES = {
+    "cohort": "statistic",
+    "expected": "source",
+    "sensitivity": "id",
+    "checks": "id",
+    "safety": "statistic",
+    "cost": "statistic",
+    "dose": "statistic",
+    "traps": "id",
+    "control_chart": "chart",
+}
+_CHANGE, _CARE, _EXPECTATION = "outcomes.change", "outcomes.care", "outcomes.expectation"
+_COHORT = f"{_CHANGE}.cohort.build_cohort"
+_POOL = "meta.pooling.pool_batch"
+_POOLED = dict.fromkeys(
+    [
+        "estimate",
+        "se",
+        "ci_low",
+        "ci_high",
+        "pi_low",
+        "pi_high",
+        "p_value",
+        "tau2",
+        "i2",
+        "h2",
+        "q",
+        "q_df",
+        "q_p_value",
+    ],
+    _POOL,
+)
+# Table -> {"": its maker, column or code: the function that computes it}.
+MAKERS: dict[str, dict[str, str]] = {
+    "arms": {
+        "": "ingest.trials.canonical.make_arms",
+        "mean": "ingest.trials.canonical.make_arms",
+        "sd": "ingest.trials.canonical.make_arms",
+    },
+    "contrasts": {"": "ingest.trials.canonical.make_contrasts"},
+    "published": {"": "ingest.trials.canonical.make_published"},
+    "effects": {
+        "": "reviews.effects_table.build_effects",
+        "yi": "effects.measures.escalc",
+        "vi": "effects.measures.escalc",
+        "r": "effects.recover.find_r",
+        "weight": "reviews.analyse.pool_review",
+    },
+    "pooled": {"": "reviews.analyse.pool_review", **_POOLED},
+    "multiverse": {
+        "": "reviews.specifications.explore_review",
+        **{c: f for c, f in _POOLED.items() if c in "estimate se ci_low ci_high p_value tau2 i2"},
+    },
+    "refits": {"": "reviews.checks.refit_review", **_POOLED},
+    "small_studies": {
+        "": "reviews.checks.check_small_studies",
+        "egger": "meta.small_study.regression_test",
+        "rank_correlation": "meta.small_study.rank_test",
+        "trim_and_fill": "meta.trim_fill.trim_and_fill",
+    },
+    "findings": {
+        "": "reviews.findings.summarise_findings",
+        "information_size": "reviews.certainty.find_information_size",
+    },
+    "reproduction": {
+        "": "reviews.reproduce.judge_review",
+        "verdict": "reviews.reproduce.judge_number",
+    },
+    "consistency": {"": "reviews.reproduce.check_consistency"},
+    "integrity": {"": "reviews.integrity.check_integrity"},
+    "flow": {"": f"{_CHANGE}.cohort.join_flow"},
+    "cohort": {
+        "": _COHORT,
+        **dict.fromkeys(
+            ("pre_*", "post_*", "change_*", "r", "smcc", "smcr", "smcrh", "romc"),
+            f"{_CHANGE}.change.summarise_change",
+        ),
+        "change_mean_bca": f"{_CHANGE}.change.bca_interval",
+        "n_for_precision": f"{_CHANGE}.change.summarise_change",
+        "responders_*": f"{_CHANGE}.change.summarise_responders",
+        "worsened_*": f"{_CHANGE}.change.summarise_responders",
+        "reliable_*": f"{_CHANGE}.reliable.summarise_individual",
+        "bound_*": f"{_CHANGE}.missingness.bound_change",
+        "completeness_*": f"{_CHANGE}.missingness.measure_completeness",
+        "diary_minus_recall": f"{_CHANGE}.attrition.compare_sources",
+        "hit6_*": f"{_CHANGE}.instruments.summarise_scores",
+        "pgic_*": f"{_CHANGE}.instruments.summarise_pgic",
+    },
+    "individual": {"": f"{_CHANGE}.reliable.cross_tabulate"},
+    "lost": {"": f"{_CHANGE}.attrition.compare_lost"},
+    "window_means": {"": _COHORT},
+    "change_histogram": {"": _COHORT},
+    "change_lines": {"": _COHORT},
+    "sensitivity": {
+        "": f"{_EXPECTATION}.sensitivity.build_sensitivity",
+        "complete_pairs": f"{_CHANGE}.change.t_interval",
+        "baseline_carried_forward": f"{_EXPECTATION}.imputation.carry_forward",
+        "bound_*": f"{_CHANGE}.missingness.bound_change",
+        "multiple_imputation": f"{_EXPECTATION}.imputation.pool_change",
+        "missing_information": f"{_EXPECTATION}.imputation.combine",
+        "tipping_*": f"{_EXPECTATION}.imputation.tip",
+        "gee_*": f"{_EXPECTATION}.longitudinal.fit_gee",
+        "mixed_model": f"{_EXPECTATION}.longitudinal.fit_mixed",
+        "clustered_by_therapist": f"{_EXPECTATION}.longitudinal.cluster_change",
+    },
+    "specifications": {"": f"{_EXPECTATION}.multiverse.build_specifications"},
+    "expected": {
+        "": f"{_EXPECTATION}.expected.build_expected",
+        "both_windows*": f"{_EXPECTATION}.expected.compare_before",
+        "earlier": f"{_EXPECTATION}.expected.compare_before",
+        "mee_chua": f"{_EXPECTATION}.expected.compare_regression",
+        "cutoff": f"{_EXPECTATION}.expected.compare_regression",
+        "arm": f"{_EXPECTATION}.expected.compare_arms",
+        "pooled": f"{_EXPECTATION}.expected.compare_arms",
+    },
+    "checks": {
+        "": f"{_EXPECTATION}.expected.build_checks",
+        "oldham": f"{_EXPECTATION}.expected.check_oldham",
+        "baseline_trend": f"{_EXPECTATION}.expected.check_trend",
+        "one_window_before": f"{_EXPECTATION}.expected.build_checks",
+    },
+    "benchmark": {
+        "": f"{_EXPECTATION}.benchmark.build_benchmark",
+        "difference": f"{_EXPECTATION}.benchmark.welch_difference",
+        "romc": "effects.measures.escalc",
+        "pi_low": _POOL,
+        "pi_high": _POOL,
+    },
+    "traps": {
+        "": f"{_EXPECTATION}.traps.build_traps",
+        "zero_coded_missing": f"{_EXPECTATION}.traps.find_zero_coded",
+        "unit_mix": f"{_EXPECTATION}.traps.find_unit_mix",
+        "mnar_diary": f"{_EXPECTATION}.traps.find_chosen_days",
+        "dropout_if_not_better": f"{_EXPECTATION}.traps.find_dropout",
+    },
+    "safety": {
+        "": f"{_CARE}.safety.build_safety",
+        "share*": f"{_CARE}.clustered.share",
+        "median_days": f"{_CARE}.clustered.median",
+        "zero_upper_*": f"{_CARE}.clustered.rule_of_three",
+    },
+    "cost": {
+        "": f"{_CARE}.cost.build_cost",
+        "median*": f"{_CARE}.clustered.order_median",
+        "mean_total": f"{_CARE}.cost_per_day.cost_per_day",
+        "difference": f"{_CARE}.cost_per_day.less_expected",
+        "days_a_year": f"{_CARE}.cost_per_day.cost_per_day",
+        "per_day": f"{_CARE}.cost_per_day.cost_per_day",
+        "plane_*": f"{_CARE}.cost_per_day.cost_per_day",
+        "share_not_paid": f"{_CHANGE}.change.wilson",
+    },
+    "cost_plane": {"": f"{_CARE}.cost_per_day.count_cells"},
+    "dose": {
+        "": f"{_CARE}.dose.build_dose",
+        "spearman": f"{_CARE}.dose.spearman_interval",
+        "slope": f"{_CARE}.dose.robust_slope",
+        "mean_*": f"{_CHANGE}.change.t_interval",
+    },
+    "relapse": {
+        "": f"{_CARE}.durability.build_durability",
+        "free_at_horizon": f"{_CARE}.durability.fit_kaplan_meier",
+        "rmst_days": f"{_CARE}.durability.restrict_mean",
+    },
+    "relapse_curve": {"": f"{_CARE}.durability.fit_kaplan_meier"},
+    "control_chart": {
+        "": f"{_CARE}.control_charts.build_control_charts",
+        "change": f"{_CARE}.control_charts.chart_individuals",
+        "responders": f"{_CARE}.control_charts.chart_shares",
+        "lost": f"{_CARE}.control_charts.chart_shares",
+        "signals": f"{_CARE}.control_charts.find_signals",
+    },
+    "funnel": {
+        "": f"{_CARE}.funnel.build_funnel",
+        "expected": f"{_CARE}.funnel.expect_change",
+        "tau2": f"{_CARE}.funnel.estimate_overdispersion",
+        "z": f"{_CARE}.funnel.judge_units",
+    },
+    "claims": {
+        "": "outcomes.claims.table.build_claims",
+        "verdict": "outcomes.claims.rules.judge",
+        "p_adjusted": "outcomes.claims.rules.holm",
+    },
+}
+HEAD = """\
+# Which function made this number
+
+Find the number's table (the file's name) and its column, or the code of its row in the column that
+is named in brackets; the function stands beside it, its file below `src/headway`. Under presets
+that hide small numbers, `disclosure.rederive` computes some again from what is printed.
+`python tools/where_doc.py` writes this page; a test holds every function and every code against
+the code and the demo.
+"""
+
+
+def find(table: str, name: str) -> str:
+    """Name the function behind a column or a code of a table."""
+    known = MAKERS[table]
+    stems = sorted((k for k in known if k.endswith("*")), key=len, reverse=True)
+    stem = next((k for k in stems if name.startswith(k[:-1])), "")
+    return known.get(name) or known[stem]
+
+
+def write() -> str:
+    """Make the page."""
+    out = [HEAD]
+    for table, functions in MAKERS.items():
+        code = f" (codes of `{CODES[table]}`)" if table in CODES else ""
+        out.append(f"\n## {table}\n\n| number{code} | function |\n|---|---|\n")
+        for name, function in functions.items():
+            out.append(f"| {f'`{name}`' if name else 'all others'} | `{function}` |\n")
+    return "".join(out)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(write(), encoding="utf-8")
