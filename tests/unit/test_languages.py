@@ -16,7 +16,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
 from headway import disclosure, messages
-from headway.config import load_yaml
+from headway.config import load_yaml, name_clinic
 from headway.config.clinic import Clinic
 from headway.figures.clinic import draw as clinic_figures
 from headway.figures.theme import Drawing, Saved
@@ -388,7 +388,7 @@ def test_a_refused_clinic_says_why_in_its_language(language: str) -> None:
     none = {n: tables[n].iloc[:0] for n in disclosure.RULES}
     messages.missed.clear()
     page, card = clinic_page.build(
-        {"id": "leaky", "title": "leaky", "language": language},
+        replace(name_clinic("leaky"), language=language),
         status,
         none,
         [],
