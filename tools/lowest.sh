@@ -1,6 +1,6 @@
 #!/bin/sh
 # Try the lowest versions that pyproject.toml allows: install them in a new environment, put the
-# package beside them, and run a clinic, two reviews, the notebooks and some tests against stored answers.
+# package beside them, and run a clinic, two reviews, the notebooks and tests against stored answers.
 #   PYTHON=.venv/bin/python sh tools/lowest.sh
 # Raise the bound that fails. A few minutes; needs an index of packages, as pip and uv know it.
 set -eu
