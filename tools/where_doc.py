@@ -24,24 +24,11 @@ CODES = {
 _CHANGE, _CARE, _EXPECTATION = "outcomes.change", "outcomes.care", "outcomes.expectation"
 _COHORT = f"{_CHANGE}.cohort.build_cohort"
 _POOL = "meta.pooling.pool_batch"
-_POOLED = dict.fromkeys(
-    [
-        "estimate",
-        "se",
-        "ci_low",
-        "ci_high",
-        "pi_low",
-        "pi_high",
-        "p_value",
-        "tau2",
-        "i2",
-        "h2",
-        "q",
-        "q_df",
-        "q_p_value",
-    ],
-    _POOL,
-)
+_STATISTICS = (
+    "estimate", "se", "ci_low", "ci_high", "pi_low", "pi_high", "p_value", "tau2", "i2", "h2", "q",
+    "q_df", "q_p_value",
+)  # fmt: skip
+_POOLED = dict.fromkeys(_STATISTICS, _POOL)
 # Table -> {"": its maker, column or code: the function that computes it}.
 MAKERS: dict[str, dict[str, str]] = {
     "arms": {

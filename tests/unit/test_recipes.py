@@ -1,4 +1,4 @@
-"""The recipes of docs/developers.md, done by the book in a copy of the package; every path is there."""
+"""The recipes of docs/developers.md, done by the book in a copy of the package."""
 
 from __future__ import annotations
 
