@@ -507,7 +507,7 @@ class Clinic:
     ] = "headache"
     language: Annotated[
         Literal["en", "es", "de"],
-        About("Language of the page and its figures; the tables are in English."),
+        About("Language of the page and its figures; tables carry codes."),
     ] = "en"
     synthetic: Annotated[
         bool, About("Made by a simulator; every page and figure is stamped SYNTHETIC.")
