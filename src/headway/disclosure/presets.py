@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from headway.messages import Message, join
+from headway.messages import Message, join, t
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +89,12 @@ def write_count(value: float, redacted: bool, note: str | None, preset: Preset) 
     Returns
     -------
     str
-        The count; "≤ 7" (the preset's threshold) for one that is small itself; "hidden" for one
-        from which a small one would follow; an en dash for one that is not known.
+        The count; "≤ 7" (the preset's threshold) for one that is small itself; "hidden", in the
+        language in use, for one from which a small one would follow; an en dash for one that is
+        not known.
     """
     if not np.isnan(value):
         return f"{round(value):,}".replace(",", " ")
     if not redacted:
         return "–"
-    return f"≤ {preset.redact_up_to}" if note == explain_small(preset) else "hidden"
+    return f"≤ {preset.redact_up_to}" if note == explain_small(preset) else t("common.hidden")
