@@ -250,7 +250,7 @@ def phrase(family: str, text: Any) -> str:
     `3 months` is found as `3_months`. Text without an entry stands as the source prints it.
     """
     id = f"{family}.{_BETWEEN.sub('_', str(text).lower()).strip('_')}"
-    return Message(id) if known(id) else str(text)
+    return Message(id) if known(id) else text if isinstance(text, str) else str(text)
 
 
 def withhold(cell: str) -> str:

@@ -147,7 +147,7 @@ def describe_clinic(
         time_days=time_days,
         timepoint=label,
         condition=str(clinic["condition"]),
-        technique=Message("technique.several", names=used)
+        technique=Message("technique.used", names=used)
         if used
         else Message("technique.not_recorded"),
         doi=str(clinic.get("doi", "")),
