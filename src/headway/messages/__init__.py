@@ -294,7 +294,7 @@ def phrase(family: str, text: Any) -> str:
     if isinstance(text, Message):
         return text
     id = f"{family}.{_BETWEEN.sub('_', str(text).lower()).strip('_')}"
-    return Message(id) if known(id) else str(text)
+    return Message(id) if known(id) else text if isinstance(text, str) else str(text)
 
 
 def withhold(cell: str) -> str:
