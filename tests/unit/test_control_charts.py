@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from headway.config import name_clinic
+from headway.config.clinic import Charts
 from headway.figures.clinic.control_chart import draw_control_charts
 from headway.messages import Message
 from headway.outcomes.care.control_charts import (
@@ -113,7 +116,7 @@ def test_months_of_start_are_charted_with_everyone_who_started() -> None:
     months = pd.Series({p: i // 4 + (3 if i >= 40 else 0) for i, p in enumerate(people[:56])})
     pairs = pd.DataFrame({"patient_id": people[:50], "pre": 16.0, "post": 12.0})
     pairs.loc[::5, "post"] = 8.0
-    clinic = {"charts": {"phases": [8]}}
+    clinic = replace(name_clinic("c"), charts=Charts(phases=(8,)))
     found = build_control_charts(
         pairs, months, pd.Index(people), clinic, unit="days", last_month=None
     )
@@ -158,7 +161,7 @@ def test_who_could_not_yet_reach_the_window_after_is_not_lost() -> None:
     people = [f"p{i:03}" for i in range(100)]
     months = pd.Series({p: i // 5 for i, p in enumerate(people)})  # months 0 to 19
     pairs = pd.DataFrame({"patient_id": people[:85], "pre": 16.0, "post": 12.0})
-    arguments = (pairs, months, pd.Index(people), {"charts": {"phases": []}})
+    arguments = (pairs, months, pd.Index(people), name_clinic("c"))
     naive = build_control_charts(*arguments, unit="days", last_month=None)
     assert naive.loc[naive["chart"] == "lost", "signals"].notna().any()
     found = build_control_charts(*arguments, unit="days", last_month=16)

@@ -16,6 +16,7 @@ from headway import config
 from headway.config.review import Review
 from headway.errors import InputError
 from headway.ingest import trials
+from headway.messages import say
 from headway.reviews.analyse import analyse_review
 from headway.reviews.ipd import ancova, read_covariates, summarise
 from headway.reviews.search import Searcher
@@ -218,7 +219,7 @@ def test_the_search_finds_the_choice_that_was_made(tmp_path: Path) -> None:
     )
     found = tables["reproduction"]
     assert "not reproduced" in set(found["verdict"])
-    texts = found["explanation"].dropna()
+    texts = found["explanation"].dropna().map(say)
     assert texts.str.contains("Conjecture: adjusted for baseline, centre").any()
     # A number that nothing gives is said to be one.
     nonsense = entry({k: v + 40 for k, v in values.items()}, recompute=printed["recompute"])
@@ -226,7 +227,12 @@ def test_the_search_finds_the_choice_that_was_made(tmp_path: Path) -> None:
     tables = analyse_review(
         read.arms, read.contrasts, read.published, review, read.risk_of_bias, read.ipd
     )
-    assert tables["reproduction"]["explanation"].str.contains("none of the other choices").all()
+    assert (
+        tables["reproduction"]["explanation"]
+        .map(say)
+        .str.contains("none of the other choices")
+        .all()
+    )
 
 
 def test_the_search_finds_another_model_and_another_measure(tmp_path: Path) -> None:
@@ -261,5 +267,5 @@ def test_the_search_finds_another_model_and_another_measure(tmp_path: Path) -> N
         review.published[0],
         {"estimate": printed["estimate"], "ci_low": printed["ci"][0], "ci_high": printed["ci"][1]},
     )
-    assert "DL, z interval" in guesses
+    assert "DL, z interval" in [say(guess) for guess in guesses]
     assert len(guesses) <= 3

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from headway.config import name_clinic
+from headway.config.clinic import Window, Windows
 from headway.outcomes.change.change import t_interval
 from headway.outcomes.change.windows import Comparison
 from headway.outcomes.expectation import longitudinal
 from headway.tables import conform
 
 PAIR = Comparison("primary", "", "baseline", "post", "diary", True, False)
-NAMED: dict[str, Any] = {
-    "earlier": {"from": -56, "to": -29, "anchor": "start"},
-    "baseline": {"from": -28, "to": -1, "anchor": "start"},
-    "post": {"from": 56, "to": 83, "anchor": "start"},
-    "late": {"from": 70, "to": 97, "anchor": "start"},
-    "followup_1": {"from": 84, "to": 111, "anchor": "start"},
-    "post_course": {"from": 1, "to": 28, "anchor": "last_session"},
+NAMED = {
+    "earlier": Window(from_=-56, to=-29),
+    "baseline": Window(from_=-28, to=-1),
+    "post": Window(from_=56, to=83),
+    "late": Window(from_=70, to=97),
+    "followup_1": Window(from_=84, to=111),
+    "post_course": Window(from_=1, to=28, anchor="last_session"),
 }
-CLINIC: dict[str, Any] = {"windows": {"named": NAMED, "min_days": 20}}
+CLINIC = replace(name_clinic("c"), windows=Windows(named=NAMED, min_days=20))
 
 
 def make_pairs(n: int = 40, seed: int = 1) -> tuple[pd.DataFrame, np.ndarray]:

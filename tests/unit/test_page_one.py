@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from headway import disclosure
+from headway import config, disclosure
 from headway.disclosure import PRESETS
 from headway.figures.clinic import draw as clinic_figures
 from headway.messages import say, t
@@ -232,7 +232,7 @@ def test_zeros_for_which_a_clinic_is_refused_are_a_doubt_too() -> None:
     assert found["traps"]["flagged"].tolist() == [True]
     rules = PRESETS["opensafely"]
     out = disclosure.release({n: found[n] for n in disclosure.RULES}, rules)
-    page, _ = clinic_page.build({"id": "x", "title": "x"}, status, out, [], rules)
+    page, _ = clinic_page.build(config.name_clinic("x"), status, out, [], rules)
     assert t(clinic_answer._DOUBTS["zero_coded_missing"]) in page
     assert not len(empty_audit()["traps"])
 

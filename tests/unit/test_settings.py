@@ -114,18 +114,27 @@ def test_defaults_fill_what_is_not_written(tmp_path: Path) -> None:
     ("changes", "said"),
     [
         ({"windows": {"min_dayz": 1}}, "'windows.min_dayz' is not known"),
-        ({"windows": {"min_days": 0}}, "'windows.min_days': 0 is less than the minimum of 1"),
-        ({"windows": {"named": {"Post": {"from": 1, "to": 2}}}}, "'Post' does not match"),
-        ({"language": "fr"}, "'language': 'fr' is not one of"),
+        ({"windows": {"min_days": 0}}, "'windows.min_days' must be at least 1"),
+        (
+            {"windows": {"named": {"Post": {"from": 1, "to": 2}}}},
+            "must be small letters",
+        ),
+        ({"language": "fr"}, "'language' must be one of en, es, de"),
         ({"files": {"dairy": {"path": "a.csv"}}}, "did you mean 'diary'?"),
-        ({"files": {"diary": {"path": "../a.csv"}}}, "'files.diary.path': '../a.csv' does not"),
+        (
+            {"files": {"diary": {"path": "../a.csv"}}},
+            "must be the name of a file",
+        ),
         ({"files": {"diary": [{"path": []}]}}, "files.diary.0.path"),
         ({"files": {"diary": {"path": "a", "columns": {"day": {"colum": "d"}}}}}, "'column'?"),
         ({"course": {"gap_weeks": None}}, "course.gap_weeks"),
         ({"files": {"diary": {"path": "a.csv", "redcap": None}}}, "files.diary.redcap"),
         ({"individual": {"sem": 0}}, "individual.sem"),
-        ({"expected": {"population_means": [6, 6]}}, "non-unique"),
-        ({"expected": {"cutoff": {"days": 15}}}, "'population_sd' is a required property"),
+        (
+            {"expected": {"population_means": [6, 6]}},
+            "lists something twice",
+        ),
+        ({"expected": {"cutoff": {"days": 15}}}, "days, population_sd and source"),
     ],
 )
 def test_what_breaks_a_rule_is_said_with_its_place(

@@ -31,7 +31,7 @@ def list_safety(table: pd.DataFrame, preset: Preset) -> Table | None:
         return None
     rows = []
     for r in table.to_dict("records"):
-        count = say(write_count(r["count"], r["redacted"], r["note"], preset))
+        count = write_count(r["count"], r["redacted"], r["note"], preset)
         event = "" if r["event"] == "any" else f", {say(term('event', r['event']))}"
         rows.append(
             [
