@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
 
 NAN = float("nan")
-# Whether text is withheld that is no message: once every room writes messages, it is.
-STRICT = False
 # Columns of `lost` that follow from the counts of both sides.
 _OF_BOTH = ("difference", "ci_low", "ci_high", "standardised_difference")
 _SAME = 1e-9  # numbers that agree to nine digits are one number
@@ -353,5 +351,8 @@ def _find_bad_text(
     names: Names,
     ledger: Ledger,
 ) -> Bools:
-    """Find text that is no message, where only messages may pass."""
-    return np.array([STRICT and _read(cell) is None for cell in frame[column]], bool)
+    """Find text that is neither a message nor one of the column's codes."""
+    codes = TABLES[table].columns[column].allowed
+    return np.array(
+        [not (is_missing(c) or c in codes or _read(c) is not None) for c in frame[column]], bool
+    )

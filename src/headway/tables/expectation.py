@@ -170,7 +170,7 @@ BENCHMARK = Table(
         "arm": key("Arm, as the source names it", nullable=True),
         "outcome": constant("Outcome"),
         "unit": constant("Unit of change and baseline"),
-        "condition": text("Condition of the people", nullable=True),
+        "condition": constant("Condition of the people", nullable=True),
         "technique": text("What was done", nullable=True),
         "n": count("People the change stands on"),
         "of": count("People who started (the clinic)"),

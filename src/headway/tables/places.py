@@ -12,9 +12,9 @@ from headway.tables.columns import CONSTANT, COUNT, PUBLISHED, Disclosure
 _COUNTS = ("n", "of", "count")
 # Settings, thresholds, days and limits that nobody's records move.
 _CONSTANTS = (
-    "back", "best", "border", "day", "days", "fall", "first", "hours", "icc", "last", "least",
-    "limit", "most", "mu", "noise", "points", "reach", "replicates", "retest", "sem", "sets",
-    "to", "weeks", "windows", "worst",
+    "back", "best", "border", "day", "days", "end", "fall", "first", "held", "hours", "icc", "last",
+    "least", "limit", "most", "mu", "noise", "percent", "points", "reach", "replicates", "retest",
+    "sem", "sets", "target", "tests", "to", "weeks", "windows", "worst",
 )  # fmt: skip
 # Numbers of people, or of arms, that others have printed.
 _PUBLISHED = ("k", "people")
