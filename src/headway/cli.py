@@ -223,3 +223,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"headway: {error}", file=sys.stderr)
         return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
