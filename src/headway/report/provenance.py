@@ -30,14 +30,6 @@ def hash_file(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def hash_files(paths: Sequence[Path]) -> str:
-    """Compute one short hash over several files, for the foot of a page."""
-    total = hashlib.sha256()
-    for path in sorted(paths):
-        total.update(f"{path.name} {hash_file(path)}\n".encode())
-    return total.hexdigest()[:12]
-
-
 def collect(
     files: Sequence[str], data_dir: Path, settings: Mapping[str, Any], lock: Sequence[Path]
 ) -> dict[str, Any]:

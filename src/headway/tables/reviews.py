@@ -35,8 +35,6 @@ yes_no = partial(flag, disclosure=PUBLISHED)
 
 SPREAD_LABELS = ("sd", "se", "unstated")
 
-CHANGE_SIGNS = ("worse", "better", "unstated")
-
 CONTRAST_SIGNS = ("treatment_minus_control", "control_minus_treatment", "unstated")
 
 ESTIMANDS = ("between_arm", "within_arm", "single_arm")
