@@ -19,6 +19,7 @@ from headway.figures import theme
 from headway.figures.clinic import draw as clinic_figures
 from headway.figures.review import draw as review_figures
 from headway.figures.review import forest
+from headway.figures.theme import Drawing
 from headway.outcomes.expectation.expected import judge, read_sources
 from tests.unit.pages_builder import RAW, released, review
 
@@ -266,3 +267,13 @@ def test_figures_are_the_same_bytes_in_another_process(tmp_path: Path, repo_root
         )
     assert len(hashes[0]) == 18
     assert hashes[0] == hashes[1]
+
+
+def test_a_name_is_drawn_as_it_is_typed(tmp_path: Path) -> None:
+    """Two dollar signs would open mathematics, which a name is not, and end the build."""
+    with theme.style():
+        figure = theme.new_figure(3.0, 1.0)
+        text = figure.text(0.1, 0.5, r"Smith $\frac{1$ 2001 _a_ <b>")
+    saved = theme.save({"one": Drawing(figure, "a", "b", "c")}, tmp_path)
+    assert (tmp_path / f"{saved[0].name}.png").stat().st_size > 1000
+    assert text.get_text() == r"Smith $\frac{1$ 2001 _a_ <b>"

@@ -39,6 +39,7 @@ _RC: Any = {
     "axes.titlelocation": "left",
     "figure.facecolor": "white",
     "svg.hashsalt": "headway",
+    "text.parse_math": False,  # a name with two dollar signs is drawn as it is typed
     # Letters as outlines: a page looks the same where the font is missing. The alt text and the
     # tables beside a figure carry its words for those who do not see it.
     "svg.fonttype": "path",
