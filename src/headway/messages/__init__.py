@@ -19,7 +19,7 @@ import json
 import math
 import re
 import string
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -195,15 +195,17 @@ def strip_numbers(cell: str) -> str:
     found = read(cell)
     if found is None:
         return re.sub(r"\d+", "n", cell)
-    return join([_without_numbers(m) for m in found])
+    return join([_drop(m, lambda _, value: isinstance(value, int | float)) for m in found])
 
 
-def _without_numbers(value: Any) -> Any:
+def _drop(value: Any, gone: Callable[[str, Any], bool]) -> Any:
+    """Empty the places of a message, and of those within it, for which `gone` says so."""
     if isinstance(value, Message):
-        return Message(value.id, **{k: _without_numbers(v) for k, v in value.values.items()})
+        places = value.values.items()
+        return Message(value.id, **{k: None if gone(k, v) else _drop(v, gone) for k, v in places})
     if isinstance(value, list):
-        return [_without_numbers(v) for v in value]
-    return None if isinstance(value, int | float) else value
+        return [None if gone("", v) else _drop(v, gone) for v in value]
+    return value
 
 
 def read(cell: str) -> list[Message] | None:
@@ -300,14 +302,7 @@ def phrase(family: str, text: Any) -> str:
 def withhold(cell: str) -> str:
     """Take every number of people (the places `n`) out of the messages of a cell."""
     found = read(cell)
-    return cell if found is None else join([_withhold(m) for m in found])
-
-
-def _withhold(value: Any) -> Any:
-    if isinstance(value, Message):
-        rest = {k: None if k == "n" else _withhold(v) for k, v in value.values.items()}
-        return Message(value.id, **rest)
-    return [_withhold(v) for v in value] if isinstance(value, list) else value
+    return cell if found is None else join([_drop(m, lambda place, _: place == "n") for m in found])
 
 
 class _Formatter(string.Formatter):
