@@ -43,14 +43,24 @@ class Column:
             "vas_0_100",
             "hours",
             "minutes",
+            "days",
             "years",
             "months",
         ]
         | None
     ) = None
-    codes: Annotated[Mapping[Any, Value], About("The clinic's code -> the canonical value.")] = (
-        field(default_factory=dict)
-    )
+    codes: Annotated[
+        Mapping[Any, Value],
+        About('The clinic\'s code -> the canonical value; "*" is any other text.'),
+    ] = field(default_factory=dict)
+    shifted: Annotated[
+        Literal[True] | None,
+        About("The column holds dates that were shifted per patient, where a day is meant."),
+    ] = None
+    format: Annotated[
+        str,
+        About('How shifted dates are written; "excel" for the serial numbers of a spreadsheet.'),
+    ] = "%Y-%m-%d"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +78,14 @@ class WideColumn:
     window: Key | None = None
     outcome: Key
     unit: Literal[
-        "days_per_28", "days_per_month", "nrs_0_10", "vas_0_100", "hours", "minutes", "score"
+        "days_per_28",
+        "days_per_month",
+        "nrs_0_10",
+        "vas_0_100",
+        "hours",
+        "minutes",
+        "days",
+        "score",
     ]
     low: float | None = None
     high: float | None = None
@@ -114,7 +131,13 @@ class ShiftedDates:
 
     column: str
     shifted: Literal[True]
-    format: str = "%Y-%m-%d"
+    format: Annotated[
+        str,
+        About(
+            'How they are written; ISO dates are read in any case, and "excel" is the serial '
+            "number of a spreadsheet."
+        ),
+    ] = "%Y-%m-%d"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +230,32 @@ class Course:
         int,
         About("A longer pause between sessions starts a new course.", unit="weeks", low=1),
     ] = 12
+    plausible_years: Annotated[
+        float,
+        About(
+            "A day or date further than this from the middle of the patient's own records is a "
+            "slip of the pen and is set aside.",
+            unit="years",
+            above=0,
+        ),
+    ] = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attacks:
+    """How an attack log becomes diary days."""
+
+    unknown_length_h: Annotated[
+        float | None,
+        About(
+            "An attack whose length is not known may have lasted this long: the days after its "
+            "first are then unknown. Without it 168 where the condition is tension-type headache, "
+            "else 72 (ICHD-3); 24 where each row stands for one day.",
+            unit="hours",
+            above=0,
+            null=True,
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -529,6 +578,7 @@ class Clinic:
         ),
     ] = 0.5
     course: Course = Course()
+    attacks: Attacks = Attacks()
     files: Annotated[
         Mapping[
             FileKind,

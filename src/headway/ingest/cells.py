@@ -1,20 +1,28 @@
 """One cell of a clinic's file as SQL: its value on our scale, and the rule that it breaks.
 
 Every expression takes a staged column in two parts: `number`, where the engine could read the
-cell as a number, and `text`, where it could not or was not asked to. A cell is never guessed at:
-`<1`, `8/10` or `5-7` become missing and are listed, with the rule `not_a_number`.
+cell as a number, and `text`, where it could not or was not asked to. Both mean the same cell: a
+text is first brought into its normal form (`normal`), and compared with codes and markers by what
+it says (`code_key`), so that a value does not depend on the file that it came in. A cell is never
+guessed at: `<1`, `8/10` or `5-7` become missing and are listed, with the rule `not_a_number`.
 """
 
 from __future__ import annotations
 
 import math
+import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from headway import tables
 from headway.config.clinic import ClinicFile, Column
+from headway.ingest.times import read_clock, read_hours
+
+if TYPE_CHECKING:
+    import duckdb
 
 SQL_TYPE = {"text": "VARCHAR", "int": "BIGINT", "float": "DOUBLE"}
 # Unit that a clinic declares -> factor to ours.
@@ -27,10 +35,32 @@ SCALE: dict[str, float] = {
     "vas_0_100": 0.1,
     "hours": 1.0,
     "minutes": 1 / 60,
+    "days": 24.0,
     "years": 1.0,
     "months": 1 / 12,
     "score": 1.0,
 }
+_OF_TIME = ("hours", "minutes", "days")
+# Columns by which rows are told apart: a marker of missing answers is no marker there.
+KEYS = ("patient_id", "day", "instrument", "window")
+# In `codes:`, any text that is not named.
+ANY_OTHER = "*"
+# Pattern of dates that are the serial numbers of a spreadsheet.
+EXCEL = "excel"
+_ISO_DATE = (
+    r"^(\d{4}-\d{2}-\d{2})(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?: ?Z|[+-]\d{2}(?::?\d{2})?)?)?$"
+)
+# A number as a code: more digits are somebody's number and stay text.
+_NUMBER = r"^[-+]?\d{1,15}(\.\d+)?$"
+_BLANKS = "\t\n\v\f\r\u00a0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u202f\u205f\u3000"
+_NOTHING = "\u200b\u200c\u200d\u2060\ufeff"
+_PLAIN_BLANKS = str.maketrans(_BLANKS, " " * len(_BLANKS), _NOTHING)
+# Answers in columns of 1 and 0 (en, de, es), and where a number may stand for yes.
+_YES = ("yes", "y", "true", "ja", "j", "wahr", "s\u00ed", "si", "s", "verdadero")
+_NO = ("no", "n", "false", "nein", "falsch", "falso")
+_ANSWERS = ("acute_medication", "vertigo", "tinnitus", "digestion")
+# No drug taken.
+_NONE = ("none", "nothing", "keine", "keines", "kein", "nichts", "ninguno", "ninguna", "nada")
 # Canonical columns that hold a length of time: `4h 15m` and `4:15` are read there.
 _IN_HOURS = ("duration_hours", "usual_duration_hours", "duration")
 _IN_MINUTES = ("minutes", "retention_minutes")
@@ -126,7 +156,10 @@ def is_plain_number(spec: ClinicFile, entry: str | Column, rule: tables.Column) 
     """Whether the engine itself may read a column as numbers."""
     if rule.kind == "text" or spec.decimal != ".":
         return False
-    return isinstance(entry, str) or not (entry.codes or entry.list or entry.checkboxes)
+    plain = isinstance(entry, str) or not (
+        entry.codes or entry.list or entry.checkboxes or entry.shifted
+    )
+    return plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,60 +179,139 @@ class Staged:
     clean: bool = False  # every text may be used as it stands
 
 
-def trimmed(text: str) -> str:
-    """Write SQL for a text without blanks around it."""
-    # Non-breaking and zero-width blanks come with what is pasted from a browser.
-    return f"trim({text}, ' \t\u00a0\u200b\ufeff')"
+def register(connection: duckdb.DuckDBPyConnection) -> None:
+    """Teach the engine to read times and lengths of time (`ingest.times`)."""
+    for reader in (read_hours, read_clock):
+        connection.create_function(
+            reader.__name__,
+            reader,
+            ["VARCHAR"],
+            "DOUBLE",
+            null_handling="special",
+        )
 
 
-def clean_text(text: str, missing: Iterable[object]) -> str:
-    """Write SQL for a text without blanks around it; NULL if empty or a missing marker."""
-    cell = f"nullif({trimmed(text)}, '')"
-    marks = ", ".join(literal(m) for m in missing if str(m) != "")
-    return f"CASE WHEN {cell} IN ({marks}) THEN NULL ELSE {cell} END" if marks else cell
+def normal(text: str) -> str:
+    """Write SQL for the normal form of a text: NFC, plain blanks, none around it."""
+    # No-break and zero-width blanks come with what is pasted from a browser or a word processor.
+    signs, blanks = literal(_BLANKS + _NOTHING), literal(" " * len(_BLANKS))
+    return f"trim(translate(nfc_normalize({text}), {signs}, {blanks}))"
 
 
-def parse_duration(text: str, per_hour: float) -> str:
-    """Write SQL for `4h 15m`, `4 h`, `15 min`, `4:15` in units of 1/`per_hour` hours."""
-    hours = f"TRY_CAST(regexp_extract({text}, '^(?i)(\\d+(?:\\.\\d+)?) *h', 1) AS DOUBLE)"
-    tail = "(?i)(?:^|h[a-z.]*|\\s) *(\\d+) *m[a-z.]*$"
-    minutes = f"TRY_CAST(regexp_extract({text}, '{tail}', 1) AS DOUBLE)"
-    clock = "^(\\d{1,3}):([0-5]\\d)(?::00)?$"
-    words = "^(?i)(\\d+(\\.\\d+)? *h(ours?|rs?|\\.)?)?( *and)? *(\\d+ *m(in(ute)?s?|\\.)?)?$"
+def code_key(text: str) -> str:
+    """Write SQL for what a text in normal form says as a code: 1 for `1`, `01` and `1.0`."""
     return (
-        f"(CASE WHEN regexp_matches({text}, '{clock}') THEN "
-        f"{per_hour!r} * (TRY_CAST(regexp_extract({text}, '{clock}', 1) AS DOUBLE) + "
-        f"TRY_CAST(regexp_extract({text}, '{clock}', 2) AS DOUBLE) / 60) "
-        f"WHEN regexp_matches({text}, '{words}') AND regexp_matches({text}, '\\d') THEN "
-        f"{per_hour!r} * (coalesce({hours}, 0) + coalesce({minutes}, 0) / 60) END)"
+        f"(CASE WHEN regexp_matches({text}, {literal(_NUMBER)}) "
+        f"THEN {_as_code(f'TRY_CAST({text} AS DOUBLE)')} ELSE {text} END)"
+    )
+
+
+def key_of(code: object) -> str:
+    """Write a code of clinic.yaml as `code_key` writes a cell."""
+    text = unicodedata.normalize("NFC", str(code)).translate(_PLAIN_BLANKS).strip(" ")
+    if not re.fullmatch(_NUMBER, text):
+        return text
+    number = float(text)
+    return str(int(number)) if number.is_integer() else repr(number)
+
+
+def choose(text: str, codes: Codes) -> str:
+    """Write SQL for what clinic.yaml says that a text means, NULL where it says nothing.
+
+    Codes are compared as numbers where they are numbers, and without regard to case where that
+    leaves one meaning; `"*"` is any other text.
+    """
+    exact = {key_of(k): v for k, v in codes.items() if k != ANY_OTHER}
+    folded: dict[str, set[Any]] = {}
+    for key, value in exact.items():
+        folded.setdefault(key.lower(), set()).add(value)
+    sole = {key: values.pop() for key, values in folded.items() if len(values) == 1}
+    otherwise = literal(codes[ANY_OTHER]) if ANY_OTHER in codes else "NULL"
+    key = code_key(text)
+    return (
+        f"(CASE WHEN {text} IS NULL THEN NULL {_whens(key, exact)} "
+        f"{_whens(f'lower({key})', sole)} ELSE {otherwise} END)"
+    )
+
+
+def _whens(key: str, codes: Codes) -> str:
+    return " ".join(f"WHEN {key} = {literal(k)} THEN {literal(v)}" for k, v in codes.items())
+
+
+def cell_text(staged: Staged, missing: Iterable[object]) -> str:
+    """Write SQL for a cell as text in its normal form; NULL if empty or a missing marker."""
+    cell = staged.text if staged.clean else f"nullif({normal(staged.text)}, '')"
+    marks = ", ".join(literal(key_of(m).lower()) for m in missing if str(m) != "")
+    if not marks:
+        return f"({cell})"
+    return f"(CASE WHEN lower({code_key(cell)}) IN ({marks}) THEN NULL ELSE {cell} END)"
+
+
+def _without_marks(staged: Staged, missing: Iterable[object]) -> str:
+    """Write SQL for a number that the engine read; NULL if it is a missing marker."""
+    marks = [float(key) for key in map(key_of, missing) if re.fullmatch(_NUMBER, key)]
+    if staged.plain:
+        # Outside what is known to stand there, a marker costs nothing.
+        marks = [m for m in marks if not (m < staged.lowest or m > staged.highest)]
+    if not marks:
+        return staged.number
+    listed = ", ".join(map(repr, marks))
+    return f"(CASE WHEN {staged.number} IN ({listed}) THEN NULL ELSE {staged.number} END)"
+
+
+def _text_as_number(text: str, decimal: str) -> str:
+    """Write SQL for a text as a number; NULL if it is none."""
+    text = f"replace({text}, '\u2212', '-')"
+    if decimal != ",":
+        return f"TRY_CAST({text} AS DOUBLE)"
+    # 1.234,5: points between thousands go; 1.5 beside a declared comma is not a number.
+    plain = f"regexp_matches({text}, '^[-+]?\\d{{1,3}}(\\.\\d{{3}})+(,\\d+)?$')"
+    comma = (
+        f"CASE WHEN {plain} THEN replace(replace({text}, '.', ''), ',', '.') "
+        f"WHEN position('.' IN {text}) = 0 THEN replace({text}, ',', '.') END"
+    )
+    return f"TRY_CAST({comma} AS DOUBLE)"
+
+
+def _text_as_answer(text: str, canonical: str) -> str:
+    """Write SQL for yes as 1 and no as 0; NULL for any other text."""
+    no = (*_NO, *_NONE) if canonical == "acute_medication" else _NO
+    return (
+        f"CASE WHEN lower({text}) IN ({', '.join(map(literal, _YES))}) THEN 1.0 "
+        f"WHEN lower({text}) IN ({', '.join(map(literal, no))}) THEN 0.0 END"
     )
 
 
 def number_sql(
-    staged: Staged, spec: ClinicFile, canonical: str, codes: Codes, unit: str | None
+    staged: Staged,
+    spec: ClinicFile,
+    canonical: str,
+    rule: tables.Column,
+    codes: Codes = MappingProxyType({}),
+    unit: str | None = None,
 ) -> str:
-    """Write SQL for a cell as a number before scaling, NULL if it is none."""
-    text = clean_text(staged.text, spec.missing)
+    """Write SQL for a cell as a number on our scale, NULL if it is none or a missing marker."""
+    missing = () if canonical in KEYS else spec.missing
+    text = cell_text(staged, missing)
     if codes:
-        # A declared code goes before a number: "1" may mean "no".
-        shown = f"coalesce({text}, {_as_code(staged.number)})"
-        whens = " ".join(f"WHEN {literal(k)} THEN {literal(v)}" for k, v in codes.items())
-        return f"TRY_CAST(CASE {shown} {whens} END AS DOUBLE)"
-    if spec.decimal == ",":
-        # 1.234,5: points between thousands go; 1.5 beside a declared comma is not a number.
-        plain = f"regexp_matches({text}, '^[-+]?\\d{{1,3}}(\\.\\d{{3}})+(,\\d+)?$')"
-        comma = (
-            f"CASE WHEN {plain} THEN replace(replace({text}, '.', ''), ',', '.') "
-            f"WHEN position('.' IN {text}) = 0 THEN replace({text}, ',', '.') END"
-        )
-        cast = f"TRY_CAST({comma} AS DOUBLE)"
-    else:
-        cast = f"TRY_CAST({text} AS DOUBLE)"
-    if canonical in (*_IN_HOURS, *_IN_MINUTES):
-        in_minutes = unit == "minutes" or (canonical in _IN_MINUTES and unit != "hours")
-        per_hour = 60.0 if in_minutes else 1.0
-        cast = f"coalesce({cast}, {parse_duration(text, per_hour)})"
-    return f"coalesce({staged.number}, {cast})"
+        # A declared code goes before a number, and before a missing marker: "1" may mean "no".
+        shown = f"coalesce({cell_text(staged, ())}, {_as_code(staged.number)})"
+        return f"TRY_CAST({choose(shown, codes)} AS DOUBLE)"
+    number = f"coalesce({_without_marks(staged, missing)}, {_text_as_number(text, spec.decimal)})"
+    if rule.kind == "int":
+        # 3.0 is a whole number that passed through a spreadsheet; 3.4 is not a day.
+        number = f"(CASE WHEN {number} = floor({number}) THEN {number} END)"
+    scale = _scale(canonical, unit)
+    ways = [number if scale == 1.0 else f"({number} * {scale!r})"]
+    if (rule.low == 0 and rule.high == 1) or canonical in _ANSWERS:
+        ways.append(_text_as_answer(text, canonical))
+    if canonical == "start_hour":
+        ways.append(f"read_clock({text})")
+    elif canonical in _IN_HOURS:
+        ways.append(f"read_hours({text})")
+    elif canonical in _IN_MINUTES:
+        ways.append(f"60.0 * read_hours({text})")
+    return ways[0] if len(ways) == 1 else f"coalesce({', '.join(ways)})"
 
 
 def _as_code(number: str) -> str:
@@ -207,6 +319,27 @@ def _as_code(number: str) -> str:
     return (
         f"(CASE WHEN {number} = floor({number}) AND abs({number}) < 1e15 "
         f"THEN CAST(CAST({number} AS BIGINT) AS VARCHAR) ELSE CAST({number} AS VARCHAR) END)"
+    )
+
+
+def date_sql(staged: Staged, pattern: str, missing: Iterable[object] = ()) -> tuple[str, str]:
+    """Write SQL for a shifted date as days since 2000-01-01, and for the rule that it breaks.
+
+    Read by the declared pattern (`excel`: the serial number of a spreadsheet), and as an ISO date
+    with or without a time, which cannot mean anything else.
+    """
+    text = cell_text(staged, missing)
+    if pattern == EXCEL:
+        serial = f"coalesce({staged.number}, TRY_CAST({text} AS DOUBLE))"
+        text = f"coalesce({text}, CAST({staged.number} AS VARCHAR))"
+        date = f"(DATE '1899-12-30' + CAST(floor({serial}) AS INTEGER))"
+    else:
+        date = f"CAST(try_strptime({text}, {literal(pattern)}) AS DATE)"
+    iso = f"TRY_CAST(nullif(regexp_extract({text}, {literal(_ISO_DATE)}, 1), '') AS DATE)"
+    date = f"coalesce({date}, {iso})"
+    return (
+        f"({date} - DATE '2000-01-01')",
+        f"CASE WHEN {text} IS NOT NULL AND {date} IS NULL THEN 'not_a_date' END",
     )
 
 
@@ -236,37 +369,48 @@ def cell_sql(
         Of the column's entry under `columns:` or `wide:`.
     """
     if rule.kind == "text":
-        return _text_sql(staged, spec, rule, codes, between)
-    present = f"({clean_text(staged.text, spec.missing)}) IS NOT NULL"
+        missing = () if canonical in KEYS else spec.missing
+        return _text_sql(staged, missing, rule, codes, between)
     if staged.plain and not codes:
-        return _plain_sql(staged, _scale(canonical, unit), rule)
-    number = number_sql(staged, spec, canonical, codes, unit)
+        missing = () if canonical in KEYS else spec.missing
+        return _plain_sql(staged, _without_marks(staged, missing), _scale(canonical, unit), rule)
+    value = number_sql(staged, spec, canonical, rule, codes, unit)
+    missing = () if canonical in KEYS or codes else spec.missing
+    present = (
+        f"({cell_text(staged, missing)} IS NOT NULL "
+        f"OR {_without_marks(staged, missing)} IS NOT NULL)"
+    )
     if codes:
-        present = f"({present} OR {staged.number} IS NOT NULL)"
-    if rule.kind == "int":
-        # 3.0 is a whole number that passed through a spreadsheet; 3.4 is not a day.
-        number = f"(CASE WHEN {number} = floor({number}) THEN {number} END)"
-        present = f"({present} OR {staged.number} IS NOT NULL)"
-    scale = _scale(canonical, unit)
-    value = number if scale == 1.0 else f"({number} * {scale!r})"
-    bad = f"({number} IS NULL AND {present}) OR NOT isfinite({number})"
-    low = rule.low if rule.low is not None or rule.kind != "int" else -_MAX_INT
-    high = rule.high if rule.high is not None or rule.kind != "int" else _MAX_INT
-    limits = [f"{value} < {low!r}"] if low is not None else []
-    limits += [f"{value} > {high!r}"] if high is not None else []
-    outside = " OR ".join(limits) or "false"
+        # What is declared missing and is no code of its own is no answer.
+        marked = f"{cell_text(staged, spec.missing)} IS NOT NULL"
+        present = f"({marked} OR {_without_marks(staged, spec.missing)} IS NOT NULL)"
+    bad = f"({value} IS NULL AND {present}) OR NOT isfinite({value})"
+    outside = _outside(value, rule)
     wrong = "not_a_code" if codes else "not_a_number"
     problem = f"CASE WHEN {bad} THEN '{wrong}' WHEN {outside} THEN 'out_of_range' END"
-    kept = f"CASE WHEN isfinite({number}) AND NOT ({outside}) THEN {value} END"
+    kept = f"CASE WHEN isfinite({value}) AND NOT ({outside}) THEN {value} END"
     return f"CAST({kept} AS {SQL_TYPE[rule.kind]})", problem
 
 
-def _plain_sql(staged: Staged, scale: float, rule: tables.Column) -> tuple[str, str]:
-    """Write `cell_sql` for a column that the engine read as numbers; only rules that are broken."""
-    number, kind = staged.number, SQL_TYPE[rule.kind]
-    value = number if scale == 1.0 else f"({number} * {scale!r})"
+def _limits(rule: tables.Column) -> tuple[float | None, float | None]:
+    """Take the lowest and highest value of a column; whole numbers always have both."""
     low = rule.low if rule.low is not None or rule.kind != "int" else -_MAX_INT
     high = rule.high if rule.high is not None or rule.kind != "int" else _MAX_INT
+    return low, high
+
+
+def _outside(value: str, rule: tables.Column) -> str:
+    low, high = _limits(rule)
+    limits = [f"{value} < {low!r}"] if low is not None else []
+    limits += [f"{value} > {high!r}"] if high is not None else []
+    return " OR ".join(limits) or "false"
+
+
+def _plain_sql(staged: Staged, number: str, scale: float, rule: tables.Column) -> tuple[str, str]:
+    """Write `cell_sql` for a column that the engine read as numbers; only rules that are broken."""
+    kind = SQL_TYPE[rule.kind]
+    value = number if scale == 1.0 else f"({number} * {scale!r})"
+    low, high = _limits(rule)
     finite = math.isfinite(staged.lowest) and math.isfinite(staged.highest)
     above = low is None or (finite and staged.lowest * scale >= low)
     below = high is None or (finite and staged.highest * scale <= high)
@@ -277,9 +421,7 @@ def _plain_sql(staged: Staged, scale: float, rule: tables.Column) -> tuple[str, 
     bad = f"NOT isfinite({number})"
     if rule.kind == "int":
         bad = f"({bad} OR {number} <> floor({number}))"
-    limits = [f"{value} < {low!r}"] if low is not None else []
-    limits += [f"{value} > {high!r}"] if high is not None else []
-    outside = " OR ".join(limits) or "false"
+    outside = _outside(value, rule)
     return (
         f"CAST(CASE WHEN NOT ({bad} OR {outside}) THEN {value} END AS {kind})",
         f"CASE WHEN {bad} THEN 'not_a_number' WHEN {outside} THEN 'out_of_range' END",
@@ -289,25 +431,28 @@ def _plain_sql(staged: Staged, scale: float, rule: tables.Column) -> tuple[str, 
 def _scale(canonical: str, unit: str | None) -> float:
     """Take the factor of a unit: lengths of sessions are in minutes, of headaches in hours."""
     if canonical in _IN_MINUTES:
-        return 60.0 if unit == "hours" else 1.0
+        return 60 * SCALE[unit] if unit in _OF_TIME else 1.0
     return SCALE.get(unit or "", 1.0)
 
 
 def _text_sql(
     staged: Staged,
-    spec: ClinicFile,
+    missing: Iterable[object],
     rule: tables.Column,
     codes: Codes,
     between: str | None,
 ) -> tuple[str, str]:
-    text = staged.text if staged.clean else f"({clean_text(staged.text, spec.missing)})"
+    text = cell_text(staged, missing)
     value, unknown = text, "false"
     if between:
         value = _list_sql(text, between, codes)
     elif codes:
-        whens = " ".join(f"WHEN {literal(k)} THEN {literal(v)}" for k, v in codes.items())
-        value = f"(CASE {text} {whens} END)"
+        # As for numbers: a declared code goes before a missing marker.
+        value = choose(cell_text(staged, ()), codes)
         unknown = f"({text} IS NOT NULL AND {value} IS NULL)"
+    elif rule.allowed:
+        # `Dry needling` is dry_needling.
+        value = f"lower(regexp_replace({text}, '[ -]+', '_', 'g'))"
     unknown = f"({unknown} OR {_breaks(value, rule)})"
     if staged.clean and unknown == "(false OR false)":
         return value, "NULL"
@@ -329,8 +474,7 @@ def _list_sql(text: str, between: str, codes: Codes) -> str:
     """Write SQL for a list in one cell, each part translated, joined by `;`."""
     parts = f"list_transform(string_split({text}, {literal(between)}), lambda p: trim(p))"
     if codes:
-        whens = " ".join(f"WHEN {literal(k)} THEN {literal(v)}" for k, v in codes.items())
-        parts = f"list_transform({parts}, lambda p: CASE p {whens} ELSE p END)"
+        parts = f"list_transform({parts}, lambda p: coalesce({choose('p', codes)}, p))"
     return f"array_to_string(list_filter({parts}, lambda p: p <> ''), ';')"
 
 

@@ -24,18 +24,21 @@ from headway.config.clinic import Clinic
 from headway.errors import InputError, RefusedError
 from headway.ingest import zero_coded
 from headway.ingest.cells import literal
+from headway.ingest.clinics.attacks import attacks_sql
 from headway.ingest.clinics.casts import Cast, cast_files, check_dates, count_one, selected_sql
+from headway.ingest.clinics.clock import (
+    check_clocks,
+    find_starts,
+    judge_days,
+    judge_open_days,
+    judge_plausible,
+    judge_starts,
+)
 from headway.ingest.clinics.contract import CONTRACT, PROCESSED
 from headway.ingest.clinics.identity import check_gate, check_k, name_columns, required_k
 from headway.ingest.clinics.opening import staged_files
-from headway.ingest.clinics.processed import attacks_sql, empty_sql, kept_sql
-from headway.ingest.clinics.verdicts import (
-    find_starts,
-    judge_days,
-    judge_rows,
-    kept_rows,
-    write_quarantine,
-)
+from headway.ingest.clinics.processed import empty_sql, kept_sql
+from headway.ingest.clinics.verdicts import check_codes, judge_rows, kept_rows, write_quarantine
 from headway.ingest.quarantine import RowAccount
 from headway.messages import Message, join
 
@@ -157,6 +160,7 @@ class Judged:
     """A clinic's files with a verdict on every row, ready to be written or aggregated."""
 
     connection: duckdb.DuckDBPyConnection
+    clinic: Clinic
     casts: dict[str, Cast]
     k: int | None
     quasi_identifiers: tuple[str, ...]
@@ -168,7 +172,7 @@ class Judged:
     def select(self, table: str) -> str:
         """SELECT that yields a processed table from nothing but usable rows."""
         if table == "days" and "attacks" in self.casts:
-            return attacks_sql(self.connection, self.casts)
+            return attacks_sql(self.connection, self.casts, self.clinic)
         for kind, (name, _) in CONTRACT.items():
             if name == table and kind in self.casts:
                 return kept_sql(self.connection, self.casts[kind])
@@ -220,11 +224,17 @@ def judged(
                 k, columns, few = check_k(connection, casts[kind], clinic)
                 if few:
                     raise RefusedError("failure.refused", few)
+        problems = check_clocks(casts, clinic) + check_codes(connection, casts)
+        if problems:
+            raise InputError("failure.clinic_files", problems)
+        judge_plausible(connection, casts, clinic)
         find_starts(connection, casts, clinic)
+        judge_starts(connection, casts)
         judge_days(connection, casts, clinic)
+        judge_open_days(connection, casts)
         for cast in casts.values():
             write_quarantine(connection, cast)
-        yield Judged(connection, casts, k, columns)
+        yield Judged(connection, clinic, casts, k, columns)
 
 
 def _accounts(connection: duckdb.DuckDBPyConnection, cast: Cast) -> list[RowAccount]:

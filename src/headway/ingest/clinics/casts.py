@@ -10,16 +10,20 @@ from headway.config.clinic import Column, WideColumn
 from headway.errors import Problem
 from headway.ingest.adapters import redcap
 from headway.ingest.cells import (
+    KEYS,
     SQL_TYPE,
     band_sql,
     cell_sql,
+    cell_text,
     check_ticked,
-    clean_text,
+    date_sql,
     literal,
+    number_sql,
     own_column,
     ticked_sql,
 )
 from headway.ingest.clinics.contract import list_columns, row_level
+from headway.ingest.open.sources import Source
 from headway.ingest.open.staging import Part, Stage
 from headway.messages import Message
 
@@ -44,7 +48,8 @@ class Cast:
     stages: list[Stage] = field(default_factory=list)
     # Per file: canonical -> the clinic's own name, for the quarantine.
     own: list[dict[str, str]] = field(default_factory=list)
-    dated: bool = False
+    # Columns of days that hold dates, per file: they are counted from 2000-01-01.
+    dated: list[frozenset[str]] = field(default_factory=list)
 
     @property
     def relation(self) -> str:
@@ -60,6 +65,13 @@ class Cast:
         ]
         return f"CASE file {' '.join(lines)} END"
 
+    def is_dated(self, column: str) -> str:
+        """Write SQL for whether a row's file holds a column of days as dates."""
+        dated = [i for i, columns in enumerate(self.dated) if column in columns]
+        if len(dated) in (0, len(self.stages)):
+            return "true" if dated else "false"
+        return f"(file IN ({', '.join(map(str, dated))}))"
+
     @property
     def columns(self) -> list[str]:
         """Every canonical column that at least one file has."""
@@ -74,11 +86,12 @@ def cast_files(connection: duckdb.DuckDBPyConnection, kind: str, stages: list[St
     cast = Cast(kind, stages)
     read = []
     for number, staged in enumerate(stages):
+        fractions = _holds_fractions(connection, staged)
         for part in staged.parts:
-            values, own = _file_values(staged, part)
+            values, own = _file_values(staged, part, fractions)
             read.append((number, staged, part, values))
         cast.own.append(own)
-        cast.dated |= staged.source.spec.offset_from is not None
+        cast.dated.append(dated_columns(staged.source))
     columns = cast.columns
     zeros = max((len(s.source.spec.wide) for s in stages), default=0)
     parts = []
@@ -91,7 +104,10 @@ def cast_files(connection: duckdb.DuckDBPyConnection, kind: str, stages: list[St
             cells.append(f"CAST({rule} AS VARCHAR) AS q_{column}")
         for i in range(zeros):
             cells.append(f"coalesce({values.get(f'zero {i}', ('false', ''))[0]}, false) AS z_{i}")
-        blank = " AND ".join(f"n{i} IS NULL AND t{i} IS NULL" for i in range(len(staged.columns)))
+        blank = " AND ".join(
+            f"n{i} IS NULL AND {cell_text(staged.cell(own, part), ())} IS NULL"
+            for i, own in enumerate(staged.columns)
+        )
         parts.append(
             f"SELECT {number} AS file, {number * _ROWS} + pos AS row, "
             f"{selected_sql(staged)} AS selected, "
@@ -103,6 +119,15 @@ def cast_files(connection: duckdb.DuckDBPyConnection, kind: str, stages: list[St
             f"CREATE OR REPLACE TEMP VIEW {cast.relation} AS {' UNION ALL '.join(parts)}"
         )
     return cast
+
+
+def dated_columns(source: Source) -> frozenset[str]:
+    """Name the columns of days that a file holds as shifted dates."""
+    columns = source.spec.columns.items()
+    dated = {c for c, how in columns if isinstance(how, Column) and how.shifted}
+    if source.spec.offset_from is not None:
+        dated.add("start_day" if source.kind == "patients" else "day")
+    return frozenset(dated)
 
 
 def _column_kind(kind: str, column: str) -> str:
@@ -138,8 +163,13 @@ def selected_sql(staged: Stage) -> str:
     return " AND ".join(tests) or "true"
 
 
-def _file_values(staged: Stage, part: Part) -> tuple[dict[str, tuple[str, str]], dict[str, str]]:
-    """Write SQL for every canonical column of a file: (value, rule) and its own name."""
+def _file_values(
+    staged: Stage, part: Part, fractions: bool
+) -> tuple[dict[str, tuple[str, str]], dict[str, str]]:
+    """Write SQL for every canonical column of a file: (value, rule) and its own name.
+
+    With `fractions` times of day are shares of a day, as a spreadsheet stores them.
+    """
     source = staged.source
     spec, kind, rules = source.spec, source.kind, list_columns(source.kind)
     values: dict[str, tuple[str, str]] = {}
@@ -168,9 +198,13 @@ def _file_values(staged: Stage, part: Part) -> tuple[dict[str, tuple[str, str]],
                     band_sql(cell, int(spec.band[name])),
                     f"CASE WHEN {bad} THEN 'not_a_number' END",
                 )
+            elif how.shifted:
+                marks = () if canonical in KEYS else spec.missing
+                values[canonical] = date_sql(cell, how.format, marks)
             else:
+                unit = how.unit or (fractions and canonical == "start_hour" and "days") or None
                 values[canonical] = cell_sql(
-                    cell, spec, canonical, rule, codes=how.codes, unit=how.unit, between=how.list
+                    cell, spec, canonical, rule, codes=how.codes, unit=unit, between=how.list
                 )
         own[canonical] = name
     for canonical, constant in spec.constants.items():
@@ -178,13 +212,8 @@ def _file_values(staged: Stage, part: Part) -> tuple[dict[str, tuple[str, str]],
         own[canonical] = canonical
     if spec.offset_from is not None:
         column, pattern = spec.offset_from.column, spec.offset_from.format
-        text = f"({clean_text(staged.cell(column).text, spec.missing)})"
-        date = f"CAST(try_strptime({text}, {literal(pattern)}) AS DATE)"
         canonical = "start_day" if kind == "patients" else "day"
-        values[canonical] = (
-            f"({date} - DATE '2000-01-01')",
-            f"CASE WHEN {text} IS NOT NULL AND {date} IS NULL THEN 'not_a_date' END",
-        )
+        values[canonical] = date_sql(staged.cell(column), pattern)
         own[canonical] = column
     if spec.window_from is not None:
         named = spec.window_from
@@ -198,6 +227,18 @@ def _file_values(staged: Stage, part: Part) -> tuple[dict[str, tuple[str, str]],
         values[f"zero {i}"] = (zero, "")
         own[f"wide_{i}"] = wide.column
     return values, own
+
+
+def _holds_fractions(connection: duckdb.DuckDBPyConnection, staged: Stage) -> bool:
+    """Whether the times of day of an attack log are shares of a day: all of them below 1."""
+    entry = staged.source.spec.columns.get("start_hour")
+    if entry is None or (isinstance(entry, Column) and (entry.unit or entry.codes)):
+        return False
+    cell, spec = staged.cell(own_column(entry)), staged.source.spec
+    rule = row_level("float", "Share of a day")
+    number = number_sql(cell, spec, "share", rule)
+    row = connection.execute(f"SELECT max({number}) FROM {staged.relation}").fetchone()
+    return row is not None and row[0] is not None and 0 < row[0] < 1
 
 
 def _wide_sql(entry: WideColumn, staged: Stage, part: Part) -> tuple[str, str, str]:
@@ -216,7 +257,7 @@ def _wide_sql(entry: WideColumn, staged: Stage, part: Part) -> tuple[str, str, s
     if entry.zero_means_missing_when is None:
         return value, problem, "false"
     other = staged.cell(entry.zero_means_missing_when.blank)
-    blank = f"({other.number} IS NULL AND ({clean_text(other.text, spec.missing)}) IS NULL)"
+    blank = f"({other.number} IS NULL AND {cell_text(other, spec.missing)} IS NULL)"
     zero = f"({value} = 0 AND {blank})"
     return f"(CASE WHEN {zero} THEN NULL ELSE {value} END)", problem, zero
 
@@ -227,14 +268,25 @@ def count_one(connection: duckdb.DuckDBPyConnection, sql: str) -> int:
     return int(row[0]) if row and row[0] is not None else 0
 
 
+def _list_dates(stages: Sequence[Stage]) -> list[tuple[Stage, str, str]]:
+    """List the columns of shifted dates with their patterns."""
+    found = []
+    for staged in stages:
+        spec = staged.source.spec
+        if spec.offset_from is not None:
+            found.append((staged, spec.offset_from.column, spec.offset_from.format))
+        found += [
+            (staged, own_column(how), how.format)
+            for how in spec.columns.values()
+            if isinstance(how, Column) and how.shifted
+        ]
+    return found
+
+
 def check_dates(connection: duckdb.DuckDBPyConnection, stages: Sequence[Stage]) -> list[Problem]:
     """Find columns that mix day/month with month/day: then no date in them can be trusted."""
     problems = []
-    for staged in stages:
-        spec = staged.source.spec
-        if spec.offset_from is None:
-            continue
-        column, pattern = spec.offset_from.column, spec.offset_from.format
+    for staged, column, pattern in _list_dates(stages):
         swapped = pattern.replace("%d", "\0").replace("%m", "%d").replace("\0", "%m")
         text = staged.cell(column).text
         count = count_one(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from headway.config.clinic import Clinic
+from headway.config.clinic import Clinic, Column
 from headway.errors import Problem
 from headway.ingest import gate
 from headway.ingest.adapters import redcap
@@ -32,6 +32,11 @@ def check_gate(
         source = staged.source
         spec, name = source.spec, source.name
         shifted = {spec.offset_from.column} if spec.offset_from is not None else set()
+        shifted |= {
+            own_column(how)
+            for how in spec.columns.values()
+            if isinstance(how, Column) and how.shifted
+        }
         mapped = {own_column(v): c for c, v in spec.columns.items() if not boxes_of(v)} | {
             e.column: e.outcome for e in spec.wide
         }

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from headway.config.clinic import Clinic, ClinicFile
 from headway.errors import InputError, Problem
 from headway.ingest.adapters import redcap
-from headway.ingest.cells import boxes_of, is_plain_number, literal, own_column
+from headway.ingest.cells import boxes_of, is_plain_number, literal, own_column, register
 from headway.ingest.clinics.contract import CONTRACT, list_columns
 from headway.ingest.open.sources import Source, open_source
 from headway.ingest.open.staging import Stage, stage
@@ -241,6 +241,7 @@ def staged_files(
     scratch = Path(tempfile.mkdtemp(prefix=prefix, dir=scratch_root))
     connection = duckdb.connect()
     try:
+        register(connection)
         connection.execute(f"SET threads = {int(threads)}")
         connection.execute("SET preserve_insertion_order = true")
         connection.execute(f"SET memory_limit = '{_MEMORY}'")

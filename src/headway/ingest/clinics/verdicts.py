@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from headway.config.clinic import Clinic
-from headway.ingest.cells import literal
+from headway.errors import Problem
+from headway.ingest.cells import cell_text, code_key, literal, own_column
 from headway.ingest.clinics.casts import Cast, count_one
 from headway.ingest.clinics.contract import CONTRACT
+from headway.messages import Message
 
 if TYPE_CHECKING:
     import duckdb
@@ -66,8 +68,9 @@ def judge_rows(connection: duckdb.DuckDBPyConnection, cast: Cast, known: str | N
             f"FROM {usable} AND v_patient_id IN (SELECT patient_id FROM doubtful)"
         )
     if kind == "attacks":
-        return  # two attacks on one day are two attacks
-    _judge_copies(connection, cast, usable)
+        _judge_repeated_attacks(connection, cast, usable)
+    else:
+        _judge_copies(connection, cast, usable)
 
 
 def without_verdict(connection: duckdb.DuckDBPyConnection, verdict: str) -> str:
@@ -75,6 +78,29 @@ def without_verdict(connection: duckdb.DuckDBPyConnection, verdict: str) -> str:
     if not count_one(connection, f"SELECT count(*) FROM {verdict}"):
         return "true"
     return f"row NOT IN (SELECT row FROM {verdict})"
+
+
+def _judge_repeated_attacks(connection: duckdb.DuckDBPyConnection, cast: Cast, usable: str) -> None:
+    """Quarantine an attack that stands twice: same person, day, start and length.
+
+    Without a time of day two rows of one file that are alike are two attacks, and only those that
+    another file repeats are one.
+    """
+    timed = [f"v_{c}" for c in ("patient_id", "day", "start_hour", "duration_hours")]
+    parts = []
+    if "start_hour" in cast.columns:
+        by = [c for c in timed if c.removeprefix("v_") in cast.columns]
+        parts.append(("v_start_hour IS NOT NULL", "1", by))
+    untimed = "v_start_hour IS NULL" if "start_hour" in cast.columns else "true"
+    values = [f"v_{c}" for c in cast.columns]
+    parts.append((untimed, f"row_number() OVER (PARTITION BY file, {', '.join(values)})", values))
+    for where, turn, by in parts:
+        connection.execute(
+            f"INSERT INTO verdict_attacks SELECT file, line, row, 'duplicate_row', NULL FROM ("
+            f"SELECT *, row_number() OVER (PARTITION BY turn, {', '.join(by)} ORDER BY file, line) "
+            f"AS copy FROM (SELECT *, {cast.line} AS line, {turn} AS turn "
+            f"FROM (SELECT * FROM {usable}) WHERE {where})) WHERE copy > 1"
+        )
 
 
 def _judge_copies(connection: duckdb.DuckDBPyConnection, cast: Cast, usable: str) -> None:
@@ -162,87 +188,42 @@ def write_quarantine(connection: duckdb.DuckDBPyConnection, cast: Cast) -> None:
             )
 
 
-def find_starts(
-    connection: duckdb.DuckDBPyConnection, casts: Mapping[str, Cast], clinic: Clinic
-) -> None:
-    """Find day 0 of each patient, into `starts`: patient_id, start (in the files' own days)."""
-    declared = clinic.course.start
-    connection.execute("CREATE TEMP TABLE starts (patient_id VARCHAR, start BIGINT)")
-    if declared == 0:
-        return  # days are offsets already; a person without a start counts from 0
-    if declared is not None:
-        connection.execute(
-            "INSERT INTO starts SELECT DISTINCT v_patient_id, "
-            f"CAST({int(declared)} AS BIGINT) FROM ({_everyone(casts)})"
+def check_codes(connection: duckdb.DuckDBPyConnection, casts: Mapping[str, Cast]) -> list[Problem]:
+    """Refuse patient codes that differ only as a spreadsheet makes them differ: 007 and 7."""
+    parts = []
+    for cast in casts.values():
+        for staged in cast.stages:
+            entry = staged.source.spec.columns.get("patient_id")
+            if entry is None:
+                continue
+            own = own_column(entry)
+            for part in staged.parts:
+                cell = staged.cell(own, part)
+                known = part.texts.get(own)
+                text, relation = ("v", known) if known else (cell.text, part.relation)
+                parts.append(
+                    f"SELECT DISTINCT {literal(staged.source.name)} AS file, "
+                    f"{cell_text(replace(cell, text=text), ())} AS code FROM {relation}"
+                )
+    if not parts:
+        return []
+    found = connection.execute(
+        f"SELECT count(DISTINCT key), list(DISTINCT file ORDER BY file) FROM ("
+        f"SELECT file, {code_key('code')} AS key, count(DISTINCT code) OVER (PARTITION BY "
+        f"{code_key('code')}) AS spellings FROM ({' UNION ALL '.join(parts)}) "
+        "WHERE code IS NOT NULL) WHERE spellings > 1"
+    ).fetchone()
+    if found is None or not found[0]:
+        return []
+    return [
+        Problem(
+            ", ".join(found[1]),
+            "patient_code_spelling",
+            Message("problem.patient_code_spelling", n=found[0]),
+            count=found[0],
+            remedy="remedy.patient_code_spelling",
         )
-        return
-    if "patients" in casts and "start_day" in casts["patients"].columns:
-        connection.execute(
-            "INSERT INTO starts SELECT v_patient_id, v_start_day FROM cast_patients "
-            f"WHERE {kept_rows(connection, casts['patients'])} AND v_start_day IS NOT NULL"
-        )
-    if "sessions" in casts:
-        treated = "true"
-        if "technique" in casts["sessions"].columns:
-            treated = "v_technique IS NOT NULL"
-        connection.execute(
-            "INSERT INTO starts SELECT v_patient_id, "
-            f"coalesce(min(v_day) FILTER (WHERE {treated}), min(v_day)) FROM cast_sessions "
-            f"WHERE {kept_rows(connection, casts['sessions'])} "
-            "AND v_patient_id NOT IN (SELECT patient_id FROM starts) GROUP BY v_patient_id"
-        )
-    # Without a known start, days are offsets already; dates count from the person's first one.
-    dated = [c for c in casts.values() if c.dated and c.kind != "patients"]
-    if dated:
-        days = " UNION ALL ".join(
-            f"SELECT v_patient_id, v_day FROM {c.relation} WHERE selected "
-            f"AND {without_verdict(connection, f'verdict_{c.kind}')}"
-            for c in dated
-        )
-        connection.execute(
-            f"INSERT INTO starts SELECT v_patient_id, min(v_day) FROM ({days}) "
-            "WHERE v_patient_id NOT IN (SELECT patient_id FROM starts) GROUP BY v_patient_id"
-        )
-
-
-def _everyone(casts: Mapping[str, Cast]) -> str:
-    return " UNION ALL ".join(
-        f"SELECT DISTINCT v_patient_id FROM {c.relation} WHERE v_patient_id IS NOT NULL"
-        for c in casts.values()
-    )
-
-
-def judge_days(
-    connection: duckdb.DuckDBPyConnection, casts: Mapping[str, Cast], clinic: Clinic
-) -> None:
-    """Quarantine days after the declared end, and diary days while no diary was open."""
-    end = clinic.course.end
-    patients = casts.get("patients")
-    span = {"diary_from", "diary_to"} & set(patients.columns if patients else ())
-    if patients and span:
-        low = "v_diary_from" if "diary_from" in span else "NULL"
-        high = "v_diary_to" if "diary_to" in span else "NULL"
-        connection.execute(
-            f"CREATE TEMP TABLE spans AS SELECT v_patient_id AS patient_id, {low} AS low, "
-            f"{high} AS high FROM cast_patients WHERE {kept_rows(connection, patients)}"
-        )
-    for kind, cast in casts.items():
-        if kind not in ("sessions", "diary", "attacks", "questionnaires"):
-            continue
-        usable = f"(SELECT * FROM {cast.relation} WHERE {kept_rows(connection, cast)})"
-        if end is not None:
-            connection.execute(
-                f"INSERT INTO verdict_{kind} SELECT file, {cast.line}, row, 'after_end', 'day' "
-                f"FROM {usable} LEFT JOIN starts s ON v_patient_id = s.patient_id "
-                f"WHERE v_day - coalesce(s.start, 0) > {int(end)}"
-            )
-        if kind in ("diary", "attacks") and span:
-            connection.execute(
-                f"INSERT INTO verdict_{kind} SELECT file, {cast.line}, row, "
-                f"'diary_not_open', 'day' FROM {usable} "
-                "JOIN spans ON v_patient_id = spans.patient_id "
-                "WHERE v_day < low OR v_day > high"
-            )
+    ]
 
 
 def kept_rows(connection: duckdb.DuckDBPyConnection, cast: Cast) -> str:

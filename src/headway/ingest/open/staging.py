@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from headway.errors import InputError, Problem
-from headway.ingest.cells import Staged, literal, trimmed
+from headway.ingest.cells import Staged, literal, normal
 from headway.ingest.open.sources import MAX_LINE, Source, count_lines, normalise
 
 if TYPE_CHECKING:
@@ -68,6 +68,8 @@ class Stage:
     malformed: tuple[tuple[int, str], ...]
     # Of rows that were read in one pass: SQL from `{pos}` to the line.
     counted: str = ""
+    # Rows with too few or too many cells, as text: line, t<i>.
+    malformed_relation: str = ""
 
     def line_sql(self, pos: str) -> str:
         """Write SQL for the line of a row in the clinic's own file."""
@@ -337,7 +339,7 @@ def _count_texts(
             f"FROM {literal(target)} WHERE c{i} IS NOT NULL GROUP BY ALL"
         )
         row = connection.execute(
-            f"SELECT bool_and(v = {trimmed('v')} AND NOT starts_with(v, '#')) FROM {texts[own]}"
+            f"SELECT bool_and(v = {normal('v')} AND NOT starts_with(v, '#')) FROM {texts[own]}"
         ).fetchone()
         if row and row[0] is not False:
             clean.add(own)
