@@ -24,8 +24,6 @@ DELIMITERS = (",", ";", "\t", "|")
 # A cell longer than this is no cell; the engine reads lines up to this length.
 MAX_LINE = 16 * 1024 * 1024
 _CHUNK = 1024 * 1024
-# A remark may hold line ends; a row over more lines than this has lost a quote.
-_MAX_LINES_OF_A_ROW = 50
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -41,7 +39,8 @@ class Source:
 
     `name` is what messages call it (a sheet is named with its workbook); `lines` are the lines of
     `path`, where they were counted on the way; `line_offset` is what a line number of `path` must
-    be raised by to be the line of the clinic's own file.
+    be raised by to be the line of the clinic's own file; `skip` are the lines of `path` up to its
+    header and with it, and `by_line` is false where those cannot be told from rows by the engine.
     """
 
     kind: str
@@ -55,6 +54,8 @@ class Source:
     stat: tuple[int, int]
     lines: int | None = None
     line_offset: int = 0
+    skip: int = 1
+    by_line: bool = True
     sheet: str = ""
     notes: tuple[str, ...] = field(default=())
 
@@ -383,79 +384,3 @@ def _open_parquet(
         ) from None
     header = tuple(str(name) for name, _ in columns)
     return Source(kind, index, raw.name, path, spec, header, ",", raw, before)
-
-
-def count_lines(path: Path) -> int:
-    """Count the physical lines of a file; an unended last one counts."""
-    lines, last = 0, b"\n"
-    with path.open("rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            lines += chunk.count(b"\n")
-            last = chunk[-1:]
-    return lines + (last != b"\n")
-
-
-def normalise(source: Source, target: Path) -> list[tuple[int, str]]:
-    """Write a file with blank lines, cells over several lines or stray quotes as one line per row.
-
-    Line ends within a cell become blanks; the copy has no header, and a first column with the
-    line of each row.
-
-    Returns
-    -------
-    list of (line, rule)
-        Rows left out: `missing_columns`, `too_many_columns`, `unquoted_value`.
-
-    Raises
-    ------
-    InputError
-        If a quote is not closed, which would swallow the rows after it.
-    """
-    width, bad = len(source.header), []
-    with (
-        source.path.open(encoding="utf-8-sig", newline="") as raw,
-        target.open("w", encoding="utf-8", newline="") as copy,
-    ):
-        csv.field_size_limit(MAX_LINE)
-        reader = csv.reader(raw, delimiter=source.delimiter, strict=True)
-        writer = csv.writer(copy, lineterminator="\n", quoting=csv.QUOTE_MINIMAL)
-        start, header = 1, True
-        while True:
-            try:
-                cells = next(reader)
-            except StopIteration:
-                break
-            except csv.Error as error:
-                if "end of data" in str(error):
-                    raise _open_quote(source, start) from None
-                bad.append((start, "unquoted_value"))
-                start = reader.line_num + 1
-                continue
-            line, start = start, reader.line_num + 1
-            if reader.line_num - line > _MAX_LINES_OF_A_ROW:
-                raise _open_quote(source, line)
-            if header:
-                header = False
-            elif not cells:
-                continue
-            elif len(cells) != width:
-                rule = "missing_columns" if len(cells) < width else "too_many_columns"
-                bad.append((line, rule))
-            else:
-                writer.writerow([line, *(" ".join(c.splitlines()) for c in cells)])
-    return bad
-
-
-def _open_quote(source: Source, line: int) -> InputError:
-    return InputError(
-        "failure.unreadable",
-        [
-            Problem(
-                source.name,
-                "open_quote",
-                "problem.open_quote",
-                line=line + source.line_offset,
-                remedy="remedy.open_quote",
-            )
-        ],
-    )
