@@ -72,11 +72,11 @@ WHEN = {
     "offset_from": {"column": "when", "shifted": True, "format": "%d/%m/%Y"},
 }
 CASES: dict[str, Case] = {
-    "merged header": Case(
-        f"{TOKEN},,,Pain,\ncode,day,headache,worst,hours\nP1,1,1,5,2\n",
-        ("missing_column",) * 5 + ("merged_header",),
+    "names over several columns above the header": Case(f"{TOKEN},,,Pain,\n{GOOD}"),
+    "names over several columns, and no others": Case(
+        f"{TOKEN},,,Pain,\nP1,1,1,5,2\n", ("missing_column",) * 5 + ("merged_header",)
     ),
-    "title line above the header": Case(f"Export {TOKEN}\n{GOOD}", ("missing_column",) * 5),
+    "title line above the header": Case(f"Export {TOKEN}\n{GOOD}"),
     "no header": Case(
         f"{TOKEN},1,1,5,2\nP1,2,0,,\n", ("missing_column",) * 5 + ("duplicate_column",)
     ),
@@ -176,8 +176,8 @@ CASES: dict[str, Case] = {
     ),
     "an empty file": Case("", ("empty_file",)),
     "text called Parquet": Case(GOOD, ("damaged_parquet",), name="diary.parquet"),
-    "an old workbook": Case(
-        b"\xd0\xcf\x11\xe0" + TOKEN.encode(), ("old_workbook",), name="diary.xls"
+    "an old workbook that is cut off": Case(
+        b"\xd0\xcf\x11\xe0" + TOKEN.encode(), ("damaged_workbook",), name="diary.xls"
     ),
     "a name in the name of the file": Case(GOOD, ("full_date",), name="2024-03-17 diary.csv"),
     "a day with an exponent": Case(

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import IO
 
 from headway.errors import InputError, Problem
-from headway.ingest.open.sources import MAX_LINE, Source
+from headway.ingest.open.layout import MAX_LINE
+from headway.ingest.open.sources import Source
 
 _CHUNK = 1024 * 1024
 # A remark may hold line ends; a row over more lines than this has lost a quote.

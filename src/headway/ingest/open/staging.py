@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from headway.errors import InputError, Problem
 from headway.ingest.cells import Staged, literal, trimmed
+from headway.ingest.open.layout import MAX_LINE
 from headway.ingest.open.rows import count_lines, fit_row, normalise, split_line, write_rows
-from headway.ingest.open.sources import MAX_LINE, Source
+from headway.ingest.open.sources import Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -189,6 +190,7 @@ def _csv(
     typed = ", ".join(f"{literal(c)}: '{t}'" for c, t in columns.items())
     return (
         f"read_csv({literal(path)}, header = false, skip = {skip}, auto_detect = false, "
+        "compression = 'none', "
         f"delim = {literal(delimiter)}, quote = '\"', escape = '\"', encoding = 'utf-8', "
         f"columns = {{{typed}}}, nullstr = [{', '.join(map(literal, marks))}]{more}, "
         "store_rejects = true, rejects_limit = 0, rejects_scan = 'scan_of_file', "
