@@ -58,9 +58,12 @@ class Column:
         About("The column holds dates that were shifted per patient, where a day is meant."),
     ] = None
     format: Annotated[
-        str,
-        About('How shifted dates are written; "excel" for the serial numbers of a spreadsheet.'),
-    ] = "%Y-%m-%d"
+        str | None,
+        About(
+            'How shifted dates are written, where not as 2031-12-24; "excel" for the serial '
+            "numbers of a spreadsheet."
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,20 +150,33 @@ class ClinicFile:
     path: Annotated[
         FileName,
         About(
-            "A file of the folder, or several with the same columns: .csv .tsv .txt (also .gz), "
-            ".xlsx, .parquet, FHIR as .json or .ndjson.",
+            "A file of the folder, or several with the same columns: .csv .tsv .txt, .xlsx .xlsm "
+            ".xls .xlsb .ods, .parquet, FHIR as .json or .ndjson; also packed as .gz, or alone in "
+            "a .zip.",
             several=True,
         ),
     ]
     delimiter: Annotated[
-        Literal["auto", ",", ";", "\t", "|"],
-        About("auto takes the one under which the header has the columns named here."),
+        str,
+        About(
+            "One character; auto takes a `sep=` line, then the one under which the header has the "
+            "columns named here.",
+            pattern=r'^(auto|[^"\r\n])$',
+        ),
     ] = "auto"
+    header_row: Annotated[
+        int | None,
+        About(
+            "Line of the header in the file or row in the sheet, from 1; else the first that "
+            "holds the columns named here. What stands above it is not read.",
+            low=1,
+        ),
+    ] = None
     encoding: Annotated[
         str,
         About(
             "Name of an encoding; auto takes a byte-order mark, then UTF-8 where the whole file "
-            "is, then Windows-1252."
+            "is, then Windows-1252 where nothing in the file speaks against it."
         ),
     ] = "auto"
     sheet: Annotated[

@@ -45,8 +45,8 @@ _OF_TIME = ("hours", "minutes", "days")
 KEYS = ("patient_id", "day", "instrument", "window")
 # In `codes:`, any text that is not named.
 ANY_OTHER = "*"
-# Pattern of dates that are the serial numbers of a spreadsheet.
-EXCEL = "excel"
+# Patterns of dates: the usual one, and the serial numbers of a spreadsheet.
+ISO, EXCEL = "%Y-%m-%d", "excel"
 _ISO_DATE = (
     r"^(\d{4}-\d{2}-\d{2})(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?: ?Z|[+-]\d{2}(?::?\d{2})?)?)?$"
 )
@@ -322,7 +322,9 @@ def _as_code(number: str) -> str:
     )
 
 
-def date_sql(staged: Staged, pattern: str, missing: Iterable[object] = ()) -> tuple[str, str]:
+def date_sql(
+    staged: Staged, pattern: str | None, missing: Iterable[object] = ()
+) -> tuple[str, str]:
     """Write SQL for a shifted date as days since 2000-01-01, and for the rule that it breaks.
 
     Read by the declared pattern (`excel`: the serial number of a spreadsheet), and as an ISO date
@@ -334,7 +336,7 @@ def date_sql(staged: Staged, pattern: str, missing: Iterable[object] = ()) -> tu
         text = f"coalesce({text}, CAST({staged.number} AS VARCHAR))"
         date = f"(DATE '1899-12-30' + CAST(floor({serial}) AS INTEGER))"
     else:
-        date = f"CAST(try_strptime({text}, {literal(pattern)}) AS DATE)"
+        date = f"CAST(try_strptime({text}, {literal(pattern or ISO)}) AS DATE)"
     iso = f"TRY_CAST(nullif(regexp_extract({text}, {literal(_ISO_DATE)}, 1), '') AS DATE)"
     date = f"coalesce({date}, {iso})"
     return (

@@ -10,6 +10,7 @@ from headway.config.clinic import Column, WideColumn
 from headway.errors import Problem
 from headway.ingest.adapters import redcap
 from headway.ingest.cells import (
+    ISO,
     KEYS,
     SQL_TYPE,
     band_sql,
@@ -276,7 +277,7 @@ def _list_dates(stages: Sequence[Stage]) -> list[tuple[Stage, str, str]]:
         if spec.offset_from is not None:
             found.append((staged, spec.offset_from.column, spec.offset_from.format))
         found += [
-            (staged, own_column(how), how.format)
+            (staged, own_column(how), how.format or ISO)
             for how in spec.columns.values()
             if isinstance(how, Column) and how.shifted
         ]

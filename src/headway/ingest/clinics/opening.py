@@ -225,6 +225,25 @@ def whole_numbers(source: Source) -> set[str]:
     }
 
 
+def key_columns(source: Source) -> set[str]:
+    """Name the own columns that say whose a row is, when it was, or whether it belongs here.
+
+    A marker of missing cells says nothing of them: `NA` may be someone's code.
+    """
+    spec = source.spec
+    required = {*CONTRACT[source.kind][1], "window"} - {"score"}
+    keys = {
+        own_column(entry)
+        for canonical, entry in spec.columns.items()
+        if canonical in required and not boxes_of(entry)
+    }
+    keys |= {*spec.keep_where, *redcap.EVENT, *redcap.INSTRUMENT}
+    for entry in (spec.offset_from, spec.window_from):
+        if entry is not None:
+            keys.add(entry.column)
+    return keys
+
+
 @contextmanager
 def staged_files(
     folder: Path, clinic: Clinic, scratch_root: Path | None, threads: int
@@ -248,7 +267,8 @@ def staged_files(
         connection.execute(f"SET temp_directory = {literal(scratch / 'spill')}")
         sources = open_files(folder, clinic, scratch)
         stages = [
-            stage(connection, s, plain_numbers(s), scratch, whole_numbers(s)) for s in sources
+            stage(connection, s, plain_numbers(s), scratch, whole_numbers(s), key_columns(s))
+            for s in sources
         ]
         yield connection, stages, scratch
     finally:

@@ -8,18 +8,18 @@ same table.
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from headway.errors import InputError, Problem
 from headway.ingest.cells import Staged, literal, normal
-from headway.ingest.open.sources import MAX_LINE, Source, count_lines, normalise
+from headway.ingest.open.layout import MAX_LINE
+from headway.ingest.open.rows import count_lines, fit_row, normalise, split_line, write_rows
+from headway.ingest.open.sources import Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 # More rejected rows than this share, and the columns they fail in are read as text from the start.
 _MAX_REJECTED = 0.05
+# So many malformed rows are looked at one by one whatever their share.
+_FEW = 1000
 # Rows of a block in which gaps before a row are looked for.
 _GAP_BLOCK = 1024
 # Rejected rows stand behind all others where rows are told apart.
@@ -68,7 +70,7 @@ class Stage:
     malformed: tuple[tuple[int, str], ...]
     # Of rows that were read in one pass: SQL from `{pos}` to the line.
     counted: str = ""
-    # Rows with too few or too many cells, as text: line, t<i>.
+    # Table of the malformed rows: `line` and the cells `t<i>`, as far as they are there.
     malformed_relation: str = ""
 
     def line_sql(self, pos: str) -> str:
@@ -99,6 +101,8 @@ def reading(source: Source) -> Iterator[None]:
 
     try:
         yield
+    except (duckdb.IOException, duckdb.OutOfMemoryException):
+        raise  # of the machine, not of the file
     except duckdb.Error:
         source.check_unchanged()
         raise InputError(
@@ -113,6 +117,7 @@ def stage(
     numbers: Collection[str],
     scratch: Path,
     whole: Collection[str] = (),
+    keys: Collection[str] = (),
 ) -> Stage:
     """Stage one file.
 
@@ -128,6 +133,8 @@ def stage(
         Folder for the staged file.
     whole
         Those among `numbers` that have to be whole.
+    keys
+        Own columns in which a marker of missing cells is a text like another.
 
     Returns
     -------
@@ -139,33 +146,63 @@ def stage(
     InputError
         If the file cannot be read as text, or changed while it was read.
     """
+    import duckdb
+
     dropped = set(source.spec.drop)
     kept = tuple(c for c in source.header if c not in dropped)
+    columns = set(numbers), set(whole), set(keys)
+    plain = None
     with reading(source):
-        plain = _stage_plain(connection, source, kept, set(numbers), set(whole), scratch)
+        if source.by_line:
+            with suppress(duckdb.InvalidInputException):
+                # What the engine will not read, the slower way may.
+                plain = _stage_plain(connection, source, kept, *columns, scratch)
         staged = plain or _stage_slowly(connection, source, kept, scratch)
     source.check_unchanged()
     return staged
 
 
-def _scan(source: Source, path: Path, numbers: Collection[str], line: bool = False) -> str:
-    """FROM clause over a text file; numbers as numbers, the rest as text."""
-    columns = {"line": "BIGINT"} if line else {}
-    columns |= {
+def _scan(source: Source, path: Path, numbers: Collection[str], keys: Collection[str] = ()) -> str:
+    """FROM clause over the clinic's file: numbers as numbers, the rest as text.
+
+    A marker of missing cells such as `NA` is blank to the engine, so that it spoils no column of
+    numbers; in the columns `keys` it is a text like another. Markers that are numbers are left to
+    `cells`, which knows in which columns they count.
+    """
+    marks = ["", *(m for m in map(str, source.spec.missing) if m and not _is_number(m))]
+    spared = [f"c{i}" for i, c in enumerate(source.header) if c in keys and c not in numbers]
+    more = f", force_not_null = [{', '.join(map(literal, spared))}]" if spared else ""
+    columns = {
         f"c{i}": "DOUBLE" if c in numbers else "VARCHAR" for i, c in enumerate(source.header)
     }
+    return _csv(path, columns, source.delimiter, source.skip, marks, more)
+
+
+def _csv(
+    path: Path,
+    columns: Mapping[str, str],
+    delimiter: str = ",",
+    skip: int = 0,
+    marks: Collection[str] = ("",),
+    more: str = f", max_line_size = {MAX_LINE}",
+) -> str:
+    """FROM clause over a text file; long lines need long buffers, which cost speed."""
     typed = ", ".join(f"{literal(c)}: '{t}'" for c, t in columns.items())
-    marks = ", ".join(literal(m) for m in ["", *map(str, source.spec.missing)])
-    delimiter = "," if line else source.delimiter
-    # Long lines need long buffers, which cost speed; a file with one takes the slower way.
-    longest = f"max_line_size = {MAX_LINE}, " if line else ""
     return (
-        f"read_csv({literal(path)}, header = {'false' if line else 'true'}, auto_detect = false, "
+        f"read_csv({literal(path)}, header = false, skip = {skip}, auto_detect = false, "
+        "compression = 'none', "
         f"delim = {literal(delimiter)}, quote = '\"', escape = '\"', encoding = 'utf-8', "
-        f"columns = {{{typed}}}, nullstr = [{marks}], {longest}"
-        f"store_rejects = true, rejects_limit = 0, rejects_scan = 'scan_of_file', "
-        f"rejects_table = 'rejects_of_file')"
+        f"columns = {{{typed}}}, nullstr = [{', '.join(map(literal, marks))}]{more}, "
+        "store_rejects = true, rejects_limit = 0, rejects_scan = 'scan_of_file', "
+        "rejects_table = 'rejects_of_file')"
     )
+
+
+def _is_number(marker: str) -> bool:
+    try:
+        return math.isfinite(float(marker))
+    except ValueError:
+        return False
 
 
 def _forget_rejects(connection: duckdb.DuckDBPyConnection) -> None:
@@ -179,16 +216,72 @@ def _copy(
     kept: Sequence[str],
     numbers: Collection[str],
     target: Path,
+    keys: Collection[str] = (),
 ) -> int:
     """Read the file in one pass into a scratch file; return the number of rows."""
     _forget_rejects(connection)
     at = {c: i for i, c in enumerate(source.header)}
-    selects = ", ".join(f"c{at[c]} AS c{i}" for i, c in enumerate(kept)) or "1 AS c0"
+    selects = [
+        f"nullif(c{at[c]}, '') AS c{i}" if c in keys and c not in numbers else f"c{at[c]} AS c{i}"
+        for i, c in enumerate(kept)
+    ]
     row = connection.execute(
-        f"COPY (SELECT {selects} FROM {_scan(source, source.path, numbers)}) TO {literal(target)} "
+        f"COPY (SELECT {', '.join(selects) or '1 AS c0'} "
+        f"FROM {_scan(source, source.path, numbers, keys)}) TO {literal(target)} "
         "(FORMAT parquet, COMPRESSION uncompressed)"
     ).fetchone()
     return int(row[0]) if row else 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Rejects:
+    """What the engine would not read: rows with an unreadable cell, malformed rows, by line."""
+
+    cells: Mapping[int, list[str]]
+    malformed: Mapping[int, tuple[str, list[str]]]
+    failed: frozenset[int] = frozenset()
+    many: bool = False
+
+
+def _read_once(
+    connection: duckdb.DuckDBPyConnection,
+    source: Source,
+    kept: Sequence[str],
+    numbers: set[str],
+    keys: set[str],
+    target: Path,
+) -> tuple[int, _Rejects, set[str]] | None:
+    """Read a file in one pass, again where too much was not as expected; None if no line is a row.
+
+    Returns the rows that were read, the rejects, and the columns that were read as numbers.
+    """
+    spared: set[str] = set()
+    rows = _copy(connection, source, kept, numbers, target)
+    if _any_blank(connection, target, [i for i, c in enumerate(kept) if c in keys - numbers]):
+        # A marker of missing cells may be someone's code: it is read once more, as it stands.
+        spared = keys
+        rows = _copy(connection, source, kept, numbers, target, spared)
+    rejects = _read_rejects(connection, source, rows)
+    if rejects is not None and rejects.many:
+        # A column of durations or notes: no numbers for the engine. Read it as text.
+        numbers = numbers - {source.header[i] for i in rejects.failed}
+        rows = _copy(connection, source, kept, numbers, target, spared)
+        rejects = _read_rejects(connection, source, rows)
+    if rejects is None or rejects.many:
+        return None
+    return rows, rejects, numbers
+
+
+def _any_blank(connection: duckdb.DuckDBPyConnection, target: Path, columns: list[int]) -> bool:
+    """Tell from what a staged file says of its blocks whether a column may have a blank cell."""
+    if not columns:
+        return False
+    names = ", ".join(literal(f"c{i}") for i in columns)
+    row: Any = connection.execute(
+        "SELECT bool_or(stats_null_count IS NULL OR stats_null_count > 0) "
+        f"FROM parquet_metadata({literal(target)}) WHERE path_in_schema IN ({names})"
+    ).fetchone()
+    return bool(row[0])
 
 
 def _stage_plain(
@@ -197,34 +290,28 @@ def _stage_plain(
     kept: Sequence[str],
     numbers: set[str],
     whole: set[str],
+    keys: set[str],
     scratch: Path,
 ) -> Stage | None:
     """Stage a file in which a line is a row; None if it is not such a file."""
     target = scratch / f"{source.id}.parquet"
-    rows = _copy(connection, source, kept, numbers, target)
-    rejects = _read_rejects(connection)
-    if rejects is None:
+    read = _read_once(connection, source, kept, numbers, keys, target)
+    if read is None:
         return None
-    by_line, malformed, failed = rejects
-    if len(by_line) > _MAX_REJECTED * (rows + len(by_line)):
-        # A column of durations or notes: no numbers for the engine. Read it as text.
-        numbers = numbers - {source.header[i] for i in failed}
-        rows = _copy(connection, source, kept, numbers, target)
-        rejects = _read_rejects(connection)
-        if rejects is None:
-            return None
-        by_line, malformed, _ = rejects
+    rows, rejects, numbers = read
     lines = count_lines(source.path) if source.lines is None else source.lines
-    if lines != 1 + rows + len(by_line) + len(malformed):
+    gone = sorted({*rejects.cells, *rejects.malformed})
+    if lines != source.skip + rows + len(gone):
         return None
-    rest = _parse_rejects(source, by_line)
-    if rest is None:
-        return None
-    _store_rest(connection, source, kept, rest)
+    rest = [(_REST + line, cells) for line, cells in sorted(rejects.cells.items())]
+    spoilt = [(line, cells) for line, (_, cells) in sorted(rejects.malformed.items())]
+    others, malformed = f"rest_{source.id}", f"malformed_{source.id}"
+    _store_rows(connection, source, kept, rest, others, scratch)
+    _store_rows(connection, source, kept, spoilt, malformed, scratch)
     # The i-th row that was read stands behind all rejected data rows q_j (sorted, counted from 1)
     # with q_j - j + 1 <= i.
-    gone = sorted({line - 1 for line in by_line} | {line - 1 for line, _ in malformed})
-    counted = _store_gaps(connection, source, [q - j for j, q in enumerate(gone)], rows)
+    thresholds = [line - source.skip - j for j, line in enumerate(gone)]
+    counted = _store_gaps(connection, source, thresholds, rows)
     scan = f"read_parquet({literal(target)}, file_row_number = true)"
     parts = []
     for i, own in enumerate(kept):
@@ -241,8 +328,8 @@ def _stage_plain(
     found = [Part(main, facts, *_count_texts(connection, source, target, kept, numbers))]
     union = ""
     if rest:
-        found.append(Part(f"rest_{source.id}", {}))
-        union = f" UNION ALL SELECT * FROM rest_{source.id}"
+        found.append(Part(others, {}))
+        union = f" UNION ALL SELECT * FROM {others}"
     connection.execute(f"CREATE OR REPLACE TEMP VIEW {relation} AS SELECT * FROM {main}{union}")
     offset = source.line_offset
     return Stage(
@@ -251,8 +338,9 @@ def _stage_plain(
         tuple(found),
         tuple(kept),
         rows + len(rest),
-        tuple((line + offset, rule) for line, rule in malformed),
+        tuple((line + offset, rule) for line, (rule, _) in sorted(rejects.malformed.items())),
         counted,
+        malformed,
     )
 
 
@@ -265,7 +353,7 @@ def _store_gaps(
     """
     number = "({pos} + 1)"
     if not thresholds:
-        return f"{number} + 1"
+        return f"{number} + {source.skip}"
     starts = [bisect_left(thresholds, b * _GAP_BLOCK) for b in range(rows // _GAP_BLOCK + 3)]
     connection.execute(f"SET VARIABLE gaps_{source.id} = ?", [list(thresholds)])
     connection.execute(f"SET VARIABLE starts_{source.id} = ?", [starts])
@@ -273,7 +361,7 @@ def _store_gaps(
     block = f"{number} // {_GAP_BLOCK}"
     near = f"{gaps}[{start}[{block} + 1] + 1:{start}[{block} + 2]]"
     near = f"len(list_filter({near}, lambda g: g <= {number}))"
-    return f"CAST({number} + 1 + {start}[{block} + 1] + {near} AS BIGINT)"
+    return f"CAST({number} + {source.skip} + {start}[{block} + 1] + {near} AS BIGINT)"
 
 
 def _facts(
@@ -347,74 +435,87 @@ def _count_texts(
 
 
 def _read_rejects(
-    connection: duckdb.DuckDBPyConnection,
-) -> tuple[dict[int, str], list[tuple[int, str]], set[int]] | None:
+    connection: duckdb.DuckDBPyConnection, source: Source, rows: int
+) -> _Rejects | None:
     """Sort the engine's rejects: rows with an unreadable cell, malformed rows, failing columns.
 
-    None where there is another kind of reject: then a line is not a row.
+    None where a line is not a row, or too many are malformed to look at each.
     """
-    found = connection.execute(
-        "SELECT line, error_type::VARCHAR, csv_line, column_idx FROM rejects_of_file ORDER BY line"
-    ).fetchall()
-    malformed = {int(n): _STRUCTURE[kind] for n, kind, _, _ in found if kind in _STRUCTURE}
-    if any(kind != "CAST" and kind not in _STRUCTURE for _, kind, _, _ in found):
+    kinds = ", ".join(map(literal, _STRUCTURE))
+    counts: Any = connection.execute(
+        "SELECT count(*) FILTER (WHERE kind <> 'CAST' AND kind NOT IN ("
+        f"{kinds})), count(DISTINCT line) FILTER (WHERE kind = 'CAST'), "
+        f"count(DISTINCT line) FILTER (WHERE kind IN ({kinds})), "
+        "list(DISTINCT column_idx) FILTER (WHERE kind = 'CAST') "
+        "FROM (SELECT *, error_type::VARCHAR AS kind FROM rejects_of_file)"
+    ).fetchone()
+    strange, unread, spoilt, failed = counts
+    if strange or spoilt > max(_FEW, _MAX_REJECTED * rows):
         return None
-    cast = [r for r in found if r[1] == "CAST" and int(r[0]) not in malformed]
-    return (
-        {int(n): str(text) for n, _, text, _ in cast},
-        sorted(malformed.items()),
-        {int(r[3]) - 1 for r in cast},
-    )
-
-
-def _parse_rejects(source: Source, by_line: dict[int, str]) -> list[tuple[int, list[str]]] | None:
-    """Split rejected rows into their cells; None where one does not split as a row."""
-    rows = []
-    for line, text in by_line.items():
-        cells = next(csv.reader(io.StringIO(text.strip("\r\n")), delimiter=source.delimiter), [])
-        if len(cells) != len(source.header) or "\n" in text.strip("\r\n"):
+    if unread > _MAX_REJECTED * (rows + unread):
+        return _Rejects({}, {}, frozenset(int(i) - 1 for i in failed), many=True)
+    cells: dict[int, list[str]] = {}
+    malformed: dict[int, tuple[str, list[str]]] = {}
+    for line, text in connection.execute(
+        "SELECT line, any_value(csv_line) FROM rejects_of_file GROUP BY line"
+    ).fetchall():
+        text = str(text).strip("\r\n")
+        found = split_line(text, source.delimiter)
+        if "\n" in text or "\r" in text or not text.strip():
             return None
-        rows.append((line, cells))
-    return rows
+        rule = fit_row(found, len(source.header))
+        if rule:
+            malformed[int(line)] = (rule, found)
+        else:
+            cells[int(line)] = found
+    return _Rejects(cells, malformed)
 
 
-def _store_rest(
+def _store_rows(
     connection: duckdb.DuckDBPyConnection,
     source: Source,
     kept: Sequence[str],
-    rest: list[tuple[int, list[str]]],
+    rows: Sequence[tuple[int, Sequence[str]]],
+    relation: str,
+    scratch: Path,
 ) -> None:
-    """Stage rejected rows as text."""
-    columns = "".join(f", n{i} DOUBLE, t{i} VARCHAR" for i in range(len(kept)))
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE rest_{source.id} (pos BIGINT{columns})")
+    """Stage a few rows as text, each with its number."""
+    path = scratch / f"{relation}.csv"
+    write_rows(path, rows, len(source.header))
+    _load_rows(connection, source, kept, path, relation, malformed=relation.startswith("malformed"))
+
+
+def _load_rows(
+    connection: duckdb.DuckDBPyConnection,
+    source: Source,
+    kept: Sequence[str],
+    path: Path,
+    relation: str,
+    *,
+    malformed: bool,
+) -> None:
+    """Stage a file of rows that begin with a number: as `pos`, n and t; malformed ones with t."""
     at = {c: i for i, c in enumerate(source.header)}
-    marks = {"", *(str(m) for m in source.spec.missing)}
-    values: list[list[Any]] = []
-    for line, cells in rest:
-        row: list[Any] = [_REST + line]
-        for own in kept:
-            cell = cells[at[own]]
-            row += [None, None if cell in marks else cell]
-        values.append(row)
-    if values:
-        places = ", ".join("?" * len(values[0]))
-        connection.executemany(f"INSERT INTO rest_{source.id} VALUES ({places})", values)
+    first = f"number + {source.line_offset} AS line" if malformed else "number AS pos"
+    number = "" if malformed else "CAST(NULL AS DOUBLE) AS n{i}, "
+    cells = "".join(f", {number.format(i=i)}c{at[c]} AS t{i}" for i, c in enumerate(kept))
+    columns = {"number": "BIGINT"} | {f"c{i}": "VARCHAR" for i in range(len(source.header))}
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {relation} AS SELECT {first}{cells} "
+        f"FROM {_csv(path, columns)}"
+    )
 
 
 def _stage_slowly(
     connection: duckdb.DuckDBPyConnection, source: Source, kept: Sequence[str], scratch: Path
 ) -> Stage:
     """Stage a file whose rows are not lines, through a copy in which they are."""
-    copy = scratch / f"{source.id}.lines.csv"
-    malformed = normalise(source, copy)
+    copy, spoilt = scratch / f"{source.id}.lines.csv", scratch / f"{source.id}.spoilt.csv"
+    malformed = normalise(source, copy, spoilt)
     _forget_rejects(connection)
-    at = {c: i for i, c in enumerate(source.header)}
-    parts = [f"CAST(NULL AS DOUBLE) AS n{i}, c{at[c]} AS t{i}" for i, c in enumerate(kept)]
-    relation = f"staged_{source.id}"
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE {relation} AS SELECT line AS pos"
-        f"{''.join(', ' + p for p in parts)} FROM {_scan(source, copy, (), line=True)}"
-    )
+    relation, others = f"staged_{source.id}", f"malformed_{source.id}"
+    _load_rows(connection, source, kept, copy, relation, malformed=False)
+    _load_rows(connection, source, kept, spoilt, others, malformed=True)
     row: Any = connection.execute(f"SELECT count(*) FROM {relation}").fetchone()
     offset = source.line_offset
     return Stage(
@@ -424,4 +525,5 @@ def _stage_slowly(
         tuple(kept),
         int(row[0]),
         tuple((line + offset, rule) for line, rule in malformed),
+        malformed_relation=others,
     )
