@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from headway.config.clinic import Column, WideColumn
+from headway.config.clinic import ClinicFile, Column, WideColumn
 from headway.errors import Problem
 from headway.ingest.adapters import redcap
+from headway.ingest.adapters.fhir import write_code
 from headway.ingest.cells import (
     SQL_TYPE,
+    Codes,
     band_sql,
     cell_sql,
     check_ticked,
@@ -119,6 +121,8 @@ def selected_sql(staged: Stage) -> str:
     tests = []
     for column, values in spec.keep_where.items():
         cell = staged.cell(column)
+        if spec.fhir is not None:
+            values = tuple(write_code(str(v)) for v in values)
         accepted = ", ".join(literal(v) for v in values)
         tests.append(f"coalesce(trim({cell.text}) IN ({accepted}), false)")
     if spec.redcap is None:
@@ -136,6 +140,13 @@ def selected_sql(staged: Stage) -> str:
             # Without an instrument the file's own, not repeating, rows are meant.
             tests.append(f"{text} = ''")
     return " AND ".join(tests) or "true"
+
+
+def _write_codes(spec: ClinicFile, codes: Codes) -> Codes:
+    """Write the codes of an entry as its cells have them: those of FHIR without addresses."""
+    if spec.fhir is None:
+        return codes
+    return {write_code(str(code)): meaning for code, meaning in codes.items()}
 
 
 def _file_values(staged: Stage, part: Part) -> tuple[dict[str, tuple[str, str]], dict[str, str]]:
@@ -169,8 +180,9 @@ def _file_values(staged: Stage, part: Part) -> tuple[dict[str, tuple[str, str]],
                     f"CASE WHEN {bad} THEN 'not_a_number' END",
                 )
             else:
+                spelled = _write_codes(spec, how.codes)
                 values[canonical] = cell_sql(
-                    cell, spec, canonical, rule, codes=how.codes, unit=how.unit, between=how.list
+                    cell, spec, canonical, rule, codes=spelled, unit=how.unit, between=how.list
                 )
         own[canonical] = name
     for canonical, constant in spec.constants.items():
@@ -190,7 +202,8 @@ def _file_values(staged: Stage, part: Part) -> tuple[dict[str, tuple[str, str]],
         named = spec.window_from
         rule = row_level("text", "Window", nullable=True)
         cell = staged.cell(named.column)
-        values["window"] = cell_sql(cell, spec, "window", rule, codes=named.codes)
+        codes_of = _write_codes(spec, named.codes)
+        values["window"] = cell_sql(cell, spec, "window", rule, codes=codes_of)
         own["window"] = named.column
     for i, wide in enumerate(spec.wide):
         value, problem, zero = _wide_sql(wide, staged, part)

@@ -7,12 +7,14 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headway.config.clinic import Clinic, ClinicFile
 from headway.errors import InputError, Problem
 from headway.ingest.adapters import redcap
+from headway.ingest.adapters.pages import join_pages
 from headway.ingest.cells import boxes_of, is_plain_number, literal, own_column
 from headway.ingest.clinics.contract import CONTRACT, list_columns
 from headway.ingest.open.sources import Source, open_source
@@ -166,6 +168,8 @@ def open_files(folder: Path, clinic: Clinic, scratch: Path) -> list[Source]:
             for source in opened:
                 problems += _check_header(source)
             sources += opened
+    sources, faults = _join_pages(sources)
+    problems += faults
     if "diary" in clinic.files and "attacks" in clinic.files:
         problems += [
             Problem(
@@ -181,6 +185,26 @@ def open_files(folder: Path, clinic: Clinic, scratch: Path) -> list[Source]:
     if problems:
         raise InputError("failure.clinic_files", problems)
     return _tell_apart(sources)
+
+
+def _join_pages(sources: Sequence[Source]) -> tuple[list[Source], list[Problem]]:
+    """Put the FHIR files of each entry together; other files stay as they are."""
+    joined: list[Source] = []
+    problems: list[Problem] = []
+    for _, several in groupby(sources, lambda s: (s.kind, repr(replace(s.spec, path="")))):
+        same = list(several)
+        flats = [s.flat for s in same if s.flat is not None]
+        if len(flats) < len(same):
+            joined += same
+            continue
+        spec = same[0].spec
+        pages = join_pages([s.name for s in same], flats, spec, _wanted(spec))
+        problems += pages.problems
+        joined += [
+            replace(source, path=flat.path, flat=flat, notes=(*source.notes, *notes))
+            for source, flat, notes in zip(same, pages.flats, pages.notes, strict=True)
+        ]
+    return joined, problems
 
 
 def _tell_apart(sources: Sequence[Source]) -> list[Source]:

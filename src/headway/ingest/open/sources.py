@@ -14,11 +14,14 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from headway.config.clinic import ClinicFile
 from headway.errors import InputError, Problem
 from headway.messages import Message
+
+if TYPE_CHECKING:
+    from headway.ingest.adapters.fhir import Flat
 
 DELIMITERS = (",", ";", "\t", "|")
 # A cell longer than this is no cell; the engine reads lines up to this length.
@@ -57,6 +60,7 @@ class Source:
     line_offset: int = 0
     sheet: str = ""
     notes: tuple[str, ...] = field(default=())
+    flat: Flat | None = None  # of resources of FHIR
 
     @property
     def id(self) -> str:
@@ -129,7 +133,7 @@ def open_source(
     if form in (".xlsx", ".xlsm"):
         return _open_workbook(raw, kind, index, spec, before, target)
     if form in (".json", ".ndjson"):
-        return [_open_fhir(raw, kind, index, spec, before, target)]
+        return [_open_fhir(raw, kind, index, spec, wanted, before, target)]
     if form == ".parquet":
         return [_open_parquet(raw, kind, index, spec, before, target)]
     if form in (".xls", ".xlsb", ".ods"):
@@ -295,10 +299,11 @@ def _open_fhir(
     kind: str,
     index: int,
     spec: ClinicFile,
+    wanted: Sequence[str],
     before: tuple[int, int],
     target: Path,
 ) -> Source:
-    from headway.ingest.adapters.fhir import flatten, list_ignored
+    from headway.ingest.adapters.fhir import flatten, list_wants
 
     if spec.fhir is None:
         raise InputError(
@@ -312,24 +317,12 @@ def _open_fhir(
                 )
             ],
         )
-    flat = flatten(raw, target.with_suffix(".csv"), resource=spec.fhir.resource)
-    kept = spec.keep_where
-    problems = [
-        Problem(
-            raw.name,
-            "mixed_units",
-            "problem.mixed_units",
-            column=column,
-            remedy="remedy.mixed_units",
-        )
-        for column, code in flat.mixed_units
-        if column not in kept and (column != "unit" or code in map(str, kept.get("code", [code])))
-    ]
-    if problems:
-        raise InputError("failure.unreadable", problems)
-    ignored = list_ignored(flat.resources_ignored)
-    read = Message("account.resources", n=flat.resources_read, ignored=ignored)
-    notes = (read, *flat.notes)
+    flat = flatten(
+        raw,
+        target.with_suffix(".csv"),
+        resource=spec.fhir.resource,
+        wants=list_wants(spec, wanted),
+    )
     return Source(
         kind,
         index,
@@ -341,7 +334,7 @@ def _open_fhir(
         raw,
         before,
         line_offset=flat.line_offset,
-        notes=notes,
+        flat=flat,
     )
 
 
