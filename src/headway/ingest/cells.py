@@ -152,6 +152,18 @@ def trimmed(text: str) -> str:
     return f"trim({text}, ' \t\u00a0\u200b\ufeff')"
 
 
+def normal(text: str) -> str:
+    """Write SQL for a text in its normal form: no blanks around it, composed letters (NFC)."""
+    return f"nfc_normalize({trimmed(text)})"
+
+
+def code_key(text: str) -> str:
+    """Write SQL for a code in its normal form: 1, 1.0 and 01 are the same."""
+    cell = normal(text)
+    plain = f"regexp_full_match({cell}, '[-+]?[0-9]{{1,15}}([.][0-9]{{1,15}})?')"
+    return f"(CASE WHEN {plain} THEN CAST(CAST({cell} AS DOUBLE) AS VARCHAR) ELSE {cell} END)"
+
+
 def clean_text(text: str, missing: Iterable[object]) -> str:
     """Write SQL for a text without blanks around it; NULL if empty or a missing marker."""
     cell = f"nullif({trimmed(text)}, '')"

@@ -24,11 +24,12 @@ from headway.config.clinic import Clinic
 from headway.errors import InputError, RefusedError
 from headway.ingest import zero_coded
 from headway.ingest.cells import literal
-from headway.ingest.clinics.casts import Cast, cast_files, check_dates, count_one, selected_sql
+from headway.ingest.clinics.casts import Cast, cast_files, check_dates, count_one
 from headway.ingest.clinics.contract import CONTRACT, PROCESSED
 from headway.ingest.clinics.identity import check_gate, check_k, name_columns, required_k
 from headway.ingest.clinics.opening import staged_files
 from headway.ingest.clinics.processed import attacks_sql, empty_sql, kept_sql
+from headway.ingest.clinics.selectors import check_selectors, note_selectors, selected_sql
 from headway.ingest.clinics.verdicts import (
     find_starts,
     judge_days,
@@ -190,6 +191,10 @@ def judged(
         refused = check_gate(connection, folder, stages, clinic)
         if refused:
             raise RefusedError("failure.refused", refused)
+        unselected = check_selectors(connection, stages)
+        if unselected:
+            raise InputError("failure.selectors", unselected)
+        stages = note_selectors(connection, stages)
         problems = check_dates(connection, stages)
         if problems:
             raise InputError("failure.dates", problems)

@@ -22,6 +22,7 @@ from headway.ingest.cells import (
     ticked_sql,
 )
 from headway.ingest.clinics.contract import list_columns, row_level
+from headway.ingest.clinics.selectors import selected_sql
 from headway.ingest.open.staging import Part, Stage
 from headway.messages import Message
 
@@ -113,33 +114,6 @@ def _column_kind(kind: str, column: str) -> str:
     if column == "window":
         return "text"
     return list_columns(kind)[column].kind
-
-
-def selected_sql(staged: Stage) -> str:
-    """Write SQL for whether a row belongs to this clinic: `keep_where`, and REDCap's forms."""
-    spec = staged.source.spec
-    tests = []
-    for column, values in spec.keep_where.items():
-        cell = staged.cell(column)
-        if spec.fhir is not None:
-            values = tuple(write_code(str(v)) for v in values)
-        accepted = ", ".join(literal(v) for v in values)
-        tests.append(f"coalesce(trim({cell.text}) IN ({accepted}), false)")
-    if spec.redcap is None:
-        return " AND ".join(tests) or "true"
-    forms = spec.redcap
-    instrument = None if forms.instrument is None else (forms.instrument,)
-    for names, wanted in ((redcap.EVENT, forms.events), (redcap.INSTRUMENT, instrument)):
-        there = next((c for c in names if c in staged.columns), None)
-        if there is None:
-            continue
-        text = f"coalesce(trim({staged.cell(there).text}), '')"
-        if wanted is not None:
-            tests.append(f"{text} IN ({', '.join(literal(v) for v in wanted)})")
-        elif names is redcap.INSTRUMENT:
-            # Without an instrument the file's own, not repeating, rows are meant.
-            tests.append(f"{text} = ''")
-    return " AND ".join(tests) or "true"
 
 
 def _write_codes(spec: ClinicFile, codes: Codes) -> Codes:
