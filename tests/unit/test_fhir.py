@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 
 from headway import cli
+from headway.config.clinic import ClinicFile
+from headway.config.schema import build
 from headway.errors import InputError, RefusedError
-from headway.ingest.adapters.fhir import flatten
+from headway.ingest.adapters.fhir import flatten, list_wants
 from headway.messages import say
 from headway.tables import read_parquet
 from tests.unit.clinic_builder import ingest, write_clinic
@@ -297,40 +299,418 @@ def test_a_line_is_the_place_of_the_resource(tmp_path: Path) -> None:
     assert say(account.note) == "6 resources, ignored: 1 of a patient, 1 of another status"
 
 
-def test_one_code_in_two_units_is_refused_until_the_rows_are_told_apart(tmp_path: Path) -> None:
-    def length(value: float, unit: str, day: str) -> dict[str, Any]:
-        return observation(day=day, valueQuantity={"value": value, "code": unit})
+LENGTHS = {
+    **SPEC,
+    "columns": {
+        "patient_id": "patient",
+        "usual_duration_hours": {"column": "value", "unit": "hours"},
+    },
+}
 
-    document = json.dumps(
-        bundle(length(2, "h", "2024-03-17"), length(90, "min", "2024-03-18"), observation())
+
+def length(value: Any, code: str = "", day: str = "2024-03-17", words: str = "") -> dict[str, Any]:
+    unit = {k: v for k, v in {"code": code, "unit": words}.items() if v}
+    return observation(day=day, valueQuantity={"value": value, **unit})
+
+
+def lines(*resources: dict[str, Any]) -> str:
+    return "".join(json.dumps(r) + "\n" for r in resources)
+
+
+def read(
+    tmp_path: Path, files: dict[str, Any], entry: dict[str, Any], kind: str = "sessions"
+) -> tuple[Any, Any, Any]:
+    """Ingest one kind of file; returns its table, the quarantine and the accounts."""
+    written = {n: c if isinstance(c, str | bytes) else json.dumps(c) for n, c in files.items()}
+    folder = write_clinic(tmp_path / "c", written, {kind: {**entry, "path": list(files)}})
+    accounts, quarantine, out = ingest(folder)
+    table = {"sessions": "sessions", "diary": "days", "questionnaires": "questionnaires"}[kind]
+    return read_parquet(out / f"{table}.parquet"), quarantine, accounts
+
+
+def refusals(tmp_path: Path, *args: Any) -> list[tuple[str, str]]:
+    with pytest.raises((InputError, RefusedError)) as caught:
+        read(tmp_path, *args)
+    shown = str(caught.value)
+    assert TOKEN not in shown
+    return [(p.rule, p.column) for p in caught.value.problems]
+
+
+def test_pages_in_different_units_agree(tmp_path: Path) -> None:
+    """12 minutes on one page are 0.2 hours, whatever the other page counts in."""
+    pages = {
+        "p1.ndjson": lines(length(4, "h"), length(3, "h", "2024-03-18")),
+        "p2.ndjson": lines(
+            length(12, "min", "2024-03-19"),
+            length(0.5, "d", "2024-03-20"),
+            length(2, "", "2024-03-21"),
+        ),
+    }
+    table, quarantine, accounts = read(tmp_path, pages, LENGTHS)
+    assert table["usual_duration_hours"].tolist() == [4, 3, 0.2, 12, 2]
+    assert quarantine.empty
+    assert "value: converted from another unit in 2 values" in say(accounts["p2.ndjson"].note)
+    assert "converted" not in say(accounts["p1.ndjson"].note)
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "hours"),
+    [
+        ("min", "", 1.5), ("s", "", 0.025), ("wk", "", 15120), ("h", "hours", 90),
+        ("", "minutes", 1.5), ("", "Min.", 1.5), ("", "Stunden", 90), ("", "horas", 90),
+        ("", "Tage", 2160), ("h{attack}", "", 90), ("MIN", "", 1.5), ("258701004", "minutes", 1.5),
+        ("mg", "", None), ("min", "h", None), ("1", "", None), ("", "episodes", None), ("", TOKEN, None),
+    ],
+)  # fmt: skip
+def test_a_length_is_read_in_its_unit_or_not_at_all(
+    tmp_path: Path, code: str, words: str, hours: float | None
+) -> None:
+    raw = tmp_path / "o.ndjson"
+    raw.write_text(lines(length(90, code, words=words)))
+    spec = build(ClinicFile, {**LENGTHS, "path": "o.ndjson"})
+    wants = list_wants(spec, ["patient", "value"])
+    made = flatten(raw, tmp_path / "o.csv", resource="Observation", wants=wants)
+    (row,) = csv.DictReader(made.path.open(encoding="utf-8"))
+    assert row["value"] == ("#unit" if hours is None else f"{hours:g}")
+
+
+def test_a_length_is_written_in_the_declared_unit(tmp_path: Path) -> None:
+    declared = {"column": "value", "unit": "minutes"}
+    entry = {**SPEC, "columns": {"patient_id": "patient", "usual_duration_hours": declared}}
+    document = lines(length(2, "h"), length(30, "min", "2024-03-18"), length(45, "", "2024-03-19"))
+    table, _, _ = read(tmp_path, {"o.ndjson": document}, entry)
+    assert table["usual_duration_hours"].tolist() == [2, 0.5, 0.75]
+
+
+def test_ratings_and_days_have_units_too(tmp_path: Path) -> None:
+    def rated(entry: dict[str, Any], *of: tuple[float, str]) -> list[Any]:
+        found = [length(v, u, f"2024-03-{i + 10}") for i, (v, u) in enumerate(of)]
+        mapped = {**SPEC, "columns": {"patient_id": "patient", **entry}}
+        table, _, _ = read(tmp_path, {"o.ndjson": lines(*found)}, mapped)
+        return [None if x != x else round(x, 6) for x in table[next(iter(entry))].astype(float)]
+
+    scores = [
+        (7, "{0-10}"),
+        (7, "{score}"),
+        (7, "1"),
+        (70, "{0-100}"),
+        (70, "mm"),
+        (7, "cm"),
+        (7, "mg"),
+    ]
+    assert rated({"usual_intensity": "value"}, *scores) == [7, 7, 7, 7, 7, 7, None]
+    vas = {"usual_intensity": {"column": "value", "unit": "vas_0_100"}}
+    assert rated(vas, (70, "{score}"), (7, "{0-10}"), (70, "mm"), (70, "%")) == [7, 7, 7, 7]
+    days = [(12, "d"), (12, "{days}"), (3, "d/wk"), (12, "d/(28.d)"), (15.21875, "d/mo"), (12, "h")]
+    assert rated({"headache_days_28": "value"}, *days) == [12, 12, 12, 12, 14, None]
+
+
+def test_units_are_held_against_every_component(tmp_path: Path) -> None:
+    def panel(value: float, unit: str, day: str) -> dict[str, Any]:
+        part = {
+            "code": {"coding": [{"code": "len"}]},
+            "valueQuantity": {"value": value, "code": unit},
+        }
+        return observation(day=day, component=[part])
+
+    entry = {**SPEC, "columns": {"patient_id": "patient", "usual_duration_hours": "component.len"}}
+    document = lines(
+        panel(2, "h", "2024-03-17"), panel(30, "min", "2024-03-18"), panel(5, "kg", "2024-03-19")
     )
-    entry = {
-        **SPEC,
-        "path": "o.json",
-        "columns": {"patient_id": "patient", "usual_duration_hours": "value"},
-    }
-    folder = write_clinic(tmp_path / "c", {"o.json": document}, {"sessions": entry})
-    with pytest.raises(InputError) as caught:
-        ingest(folder)
-    assert [(p.rule, p.column) for p in caught.value.problems] == [("mixed_units", "unit")]
-    hours = {**entry, "keep_where": {"unit": ["h"]}}
-    minutes = {
-        **entry,
-        "keep_where": {"unit": ["min"]},
-        "columns": {
-            "patient_id": "patient",
-            "usual_duration_hours": {"column": "value", "unit": "minutes"},
+    table, quarantine, _ = read(tmp_path, {"o.ndjson": document}, entry)
+    assert table["usual_duration_hours"].tolist()[:2] == [2, 0.5]
+    assert table["usual_duration_hours"].isna().tolist() == [False, False, True]
+    assert quarantine[["line", "column", "rule"]].values.tolist() == [
+        [3, "component.len", "not_a_number"]
+    ]
+
+
+@pytest.mark.parametrize("unit", ["mg", TOKEN])
+def test_a_column_in_nothing_but_a_wrong_unit_is_refused(tmp_path: Path, unit: str) -> None:
+    pages = {"a.ndjson": lines(length(1, unit)), "b.ndjson": lines(length(2, unit, "2024-03-18"))}
+    assert refusals(tmp_path, pages, LENGTHS) == [("wrong_unit", "value")]
+
+
+def test_rows_of_another_code_may_have_any_unit(tmp_path: Path) -> None:
+    other = {**length(3, "mg", "2024-03-18"), "code": {"coding": [{"code": "dose"}]}}
+    table, _, _ = read(tmp_path, {"o.ndjson": lines(length(2, "h"), other)}, LENGTHS)
+    assert table["usual_duration_hours"].tolist() == [2]
+
+
+def test_units_can_be_told_apart_by_entries(tmp_path: Path) -> None:
+    document = lines(length(2, "h"), length(90, "min", "2024-03-18"))
+    minutes = {"column": "value", "unit": "minutes"}
+    entries = [
+        {**LENGTHS, "path": "o.ndjson", "keep_where": {"unit": ["h"]}},
+        {
+            **LENGTHS,
+            "path": "o.ndjson",
+            "keep_where": {"unit": ["min"]},
+            "columns": {"patient_id": "patient", "usual_duration_hours": minutes},
         },
-    }
-    folder = write_clinic(tmp_path / "d", {"o.json": document}, {"sessions": [hours, minutes]})
+    ]
+    folder = write_clinic(tmp_path / "c", {"o.ndjson": document}, {"sessions": entries})
     _, _, out = ingest(folder)
     assert read_parquet(out / "sessions.parquet")["usual_duration_hours"].tolist() == [2, 1.5]
 
 
-def test_a_page_of_several_is_said(tmp_path: Path) -> None:
-    link = [{"relation": "next", "url": f"https://{TOKEN}"}]
-    _, made = flat(tmp_path, bundle(observation(), link=link))
-    assert made.notes == ("account.next_page",)
+def test_a_decimal_comma_is_none_of_json(tmp_path: Path) -> None:
+    document = lines(length(2.5, "h"), length(90, "min", "2024-03-18"))
+    table, quarantine, _ = read(tmp_path, {"o.ndjson": document}, {**LENGTHS, "decimal": ","})
+    assert table["usual_duration_hours"].tolist() == [2.5, 1.5]
+    assert quarantine.empty
+
+
+LOINC, SNOMED = "http://loinc.org", "http://snomed.info/sct"
+
+
+def concept(*codings: tuple[str, str]) -> dict[str, Any]:
+    return {"coding": [{"system": system, "code": code} for system, code in codings]}
+
+
+@pytest.mark.parametrize("kept", ["72514-3", f"{LOINC}|72514-3", f"{SNOMED}|555"])
+def test_the_order_of_codings_selects_nothing(tmp_path: Path, kept: str) -> None:
+    both = [(LOINC, "72514-3"), (SNOMED, "555")]
+    found = [
+        {**length(i, "h", f"2024-03-1{i}"), "code": concept(*codings)}
+        for i, codings in enumerate([both, both[::-1], [*both, ("urn:own", "x")]], start=1)
+    ]
+    entry = {**LENGTHS, "keep_where": {"code": [kept]}}
+    table, _, _ = read(tmp_path, {"o.ndjson": lines(*found)}, entry)
+    assert table["usual_duration_hours"].tolist() == [1, 2, 3]
+
+
+def test_a_system_tells_the_same_code_apart(tmp_path: Path) -> None:
+    found = [
+        {**length(i, "h", f"2024-03-1{i}"), "code": concept((system, "7"))}
+        for i, system in enumerate((LOINC, "urn:own", ""), start=1)
+    ]
+    hours = {
+        kept: read(
+            tmp_path, {"o.ndjson": lines(*found)}, {**LENGTHS, "keep_where": {"code": [kept]}}
+        )[0]["usual_duration_hours"].tolist()
+        for kept in ("7", f"{LOINC}|7", "urn:own|7", "|7")
+    }
+    assert hours == {"7": [1, 2, 3], f"{LOINC}|7": [1], "urn:own|7": [2], "|7": [3]}
+
+
+def test_a_component_is_found_by_any_coding(tmp_path: Path) -> None:
+    codes = [(LOINC, "len"), (SNOMED, "42")]
+    found = [
+        observation(
+            day=f"2024-03-1{i}",
+            component=[{"code": concept(*c), "valueQuantity": {"value": i, "code": "h"}}],
+        )
+        for i, c in enumerate((codes, codes[::-1]), start=1)
+    ]
+    for name in ("component.42", "component.len", f"component.{SNOMED}|42"):
+        entry = {**SPEC, "columns": {"patient_id": "patient", "usual_duration_hours": name}}
+        table, _, _ = read(tmp_path, {"o.ndjson": lines(*found)}, entry)
+        assert table["usual_duration_hours"].tolist() == [1, 2], name
+
+
+def test_declared_codes_decide_which_coding_is_the_answer(tmp_path: Path) -> None:
+    def answered(day: int, *codings: tuple[str, str]) -> dict[str, Any]:
+        return observation(day=f"2024-03-{day}", valueCodeableConcept=concept(*codings))
+
+    document = lines(
+        answered(10, (SNOMED, "1"), ("urn:own", "dn")),
+        answered(11, ("urn:own", "dn"), (SNOMED, "1")),
+        answered(12, ("urn:own", "dn"), ("urn:old", "ma")),
+        answered(13, ("urn:own", "dn"), ("urn:old", "needle")),
+        answered(14, (SNOMED, "1")),
+    )
+    codes = {"dn": "dry_needling", "needle": "dry_needling", "ma": "manual"}
+    technique = {"column": "value", "codes": codes}
+    entry = {**SPEC, "columns": {"patient_id": "patient", "technique": technique}}
+    table, quarantine, _ = read(tmp_path, {"o.ndjson": document}, entry)
+    told = dict(zip(table["day"], table["technique"], strict=True))
+    assert {d: told[d] for d in (0, 1, 3)} == dict.fromkeys((0, 1, 3), "dry_needling")
+    assert quarantine[["line", "rule"]].values.tolist() == [[3, "not_a_code"], [5, "not_a_code"]]
+
+
+DIARY = {
+    "fhir": {"resource": "QuestionnaireResponse"},
+    "columns": {"patient_id": "patient", "headache": "item.h", "intensity": "item.i"},
+    "offset_from": {"column": "authored", "shifted": True},
+}
+
+
+def day_of(day: int, headache: Any = None, intensity: Any = None, **more: Any) -> dict[str, Any]:
+    answers = (("h", "valueBoolean", headache), ("i", "valueInteger", intensity))
+    items = [{"linkId": n, "answer": [{k: v}]} for n, k, v in answers if v is not None]
+    return response(items, authored=f"2024-03-{day:02}", **more)
+
+
+def test_a_question_that_nobody_on_a_page_answered_is_missing_there(tmp_path: Path) -> None:
+    pages = {
+        "p1.json": day_of(1, True, 7),
+        "p2.ndjson": lines(day_of(2, False), day_of(3, False)),
+        "p3.json": bundle(day_of(4, True, 3)),
+        "p4.json": bundle({"resourceType": "Patient"}),
+    }
+    table, quarantine, accounts = read(tmp_path, pages, DIARY, "diary")
+    assert table["headache"].tolist() == [1, 0, 0, 1]
+    assert table["intensity"].isna().tolist() == [False, True, True, False]
+    assert quarantine.empty
+    assert accounts["p4.json"].rows_in == 0
+
+
+def test_a_question_that_no_page_has_is_a_typing_error(tmp_path: Path) -> None:
+    pages = {"p1.json": day_of(1, True), "p2.json": day_of(2, False)}
+    assert refusals(tmp_path, pages, DIARY, "diary") == [("missing_column", "item.i")]
+
+
+def versions(*told: tuple[str, dict[str, str], Any]) -> list[dict[str, Any]]:
+    """Versions of one resource: status, meta, hours."""
+    return [
+        {**length(hours, "h"), "id": "o1", "status": status, "meta": meta}
+        for status, meta, hours in told
+    ]
+
+
+V = [{"versionId": str(i), "lastUpdated": f"2024-04-0{i}T10:00:00Z"} for i in range(10)]
+LATEST: dict[str, tuple[list[Any], list[float]]] = {
+    "by number, however it is written": ([("final", {"versionId": "9"}, 1), ("amended", {"versionId": "10"}, 2)], [2]),
+    "by number, in any order": ([("corrected", V[2], 2), ("final", V[1], 1)], [2]),
+    "by the time of change, across time zones": ([
+        ("final", {"lastUpdated": "2024-04-01T12:00:00+02:00"}, 1),
+        ("final", {"lastUpdated": "2024-04-01T11:00:00Z"}, 2),
+    ], [2]),
+    "by the status alone": ([("corrected", {}, 2), ("final", {}, 1)], [2]),
+    "entered in error": ([("final", V[1], 1), ("entered-in-error", V[2], 1)], []),
+    "entered in error, and no time": ([("entered-in-error", {}, 1), ("final", {}, 1)], []),
+    "entered in error, then mended": ([("entered-in-error", V[1], 1), ("final", V[2], 2)], [2]),
+    "preliminary, then final": ([("preliminary", V[1], 1), ("final", V[2], 2)], [2]),
+    "final, then cancelled": ([("final", V[1], 1), ("cancelled", V[2], 2)], []),
+    "three of them": ([("final", V[1], 1), ("amended", V[2], 2), ("amended", V[3], 3)], [3]),
+    "the same copy twice": ([("final", V[1], 1), ("final", V[1], 1)], [1]),
+    "the same copy without a version": ([("final", {}, 1), ("final", {}, 1)], [1]),
+    "two that nothing orders": ([("final", {}, 1), ("final", {}, 2)], [float("nan")]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(LATEST))
+@pytest.mark.parametrize("apart", [False, True])
+def test_the_latest_version_counts_once(tmp_path: Path, name: str, apart: bool) -> None:
+    told, expected = LATEST[name]
+    found = versions(*told)
+    other = {**length(9, "h", "2024-03-30"), "id": "o2"}
+    files = {"p0.ndjson": lines(*found, other)}
+    if apart:
+        files = {
+            f"p{i}.ndjson": lines(one, *([other] if not i else [])) for i, one in enumerate(found)
+        }
+    table, _, accounts = read(tmp_path, files, LENGTHS)
+    kept = table["usual_duration_hours"].tolist()
+    assert kept[:-1] == pytest.approx(expected, nan_ok=True)
+    assert kept[-1] == 9
+    assert sum(a.rows_in for a in accounts.values()) == len(expected) + 1
+
+
+def test_the_same_id_of_two_people_is_two_resources(tmp_path: Path) -> None:
+    found = [
+        {**observation(p, valueQuantity={"value": 3, "code": "h"}), "id": "1"} for p in ("P1", "P2")
+    ]
+    table, _, _ = read(tmp_path, {"o.ndjson": lines(*found)}, LENGTHS)
+    assert table["patient_id"].tolist() == ["P1", "P2"]
+
+
+def test_what_a_history_deleted_is_gone(tmp_path: Path) -> None:
+    found = [{**length(i, "h", f"2024-03-1{i}"), "id": f"o{i}", "meta": V[i]} for i in (1, 2)]
+    document = bundle(*found)
+    deleted = {
+        "request": {"method": "DELETE", "url": "Observation/o1"},
+        "response": {"lastModified": "2024-05-01T00:00:00Z"},
+    }
+    document["entry"].append(deleted)
+    table, _, _ = read(tmp_path, {"o.json": document}, LENGTHS)
+    assert table["usual_duration_hours"].tolist() == [2]
+
+
+def test_a_line_stays_the_place_of_a_resource_where_versions_are_gone(tmp_path: Path) -> None:
+    found = versions(("final", V[1], 1), ("final", V[2], 2))
+    document = lines(*found, length("8/10", "", "2024-03-20"))
+    _, quarantine, accounts = read(tmp_path, {"o.ndjson": document}, LENGTHS)
+    assert quarantine[["line", "rule"]].values.tolist() == [[3, "not_a_number"]]
+    assert say(accounts["o.ndjson"].note) == "3 resources, ignored: 1 older version or second copy"
+
+
+NEXT = [{"relation": "next", "url": f"https://{TOKEN}.org"}]
+
+
+@pytest.mark.parametrize(
+    ("pages", "whole"),
+    [
+        ([{"link": NEXT}, {}], True),
+        ([{"link": NEXT, "total": 2}, {"total": 2}], True),
+        ([{"link": NEXT}], False),
+        ([{"link": NEXT}, {"link": NEXT}], False),
+        ([{"link": NEXT, "total": 3}, {"total": 3}], False),
+    ],
+)
+def test_a_page_that_is_not_there_is_missed(
+    tmp_path: Path, pages: list[dict[str, Any]], whole: bool
+) -> None:
+    files = {
+        f"p{i}.json": bundle(length(i + 1, "h", f"2024-03-1{i}"), **page)
+        for i, page in enumerate(pages)
+    }
+    entry = {**LENGTHS, "fhir": {"resource": "Observation", "incomplete": True}}
+    table, _, accounts = read(tmp_path, files, entry)
+    assert len(table) == len(pages)
+    assert ("further pages" in say(accounts["p0.json"].note)) is not whole
+    if whole:
+        read(tmp_path, files, LENGTHS)
+    else:
+        assert refusals(tmp_path, files, LENGTHS) == [("page_missing", "")]
+
+
+def test_a_reason_for_an_absent_answer_is_no_zero(tmp_path: Path) -> None:
+    unknown = {
+        "coding": [
+            {
+                "system": "http://terminology.hl7.org/CodeSystem/data-absent-reason",
+                "code": "unknown",
+            }
+        ]
+    }
+    found = [
+        length(2, "h"),
+        observation(day="2024-03-18", dataAbsentReason=unknown),
+        observation(
+            day="2024-03-19", dataAbsentReason=unknown, valueQuantity={"value": 0, "code": "h"}
+        ),
+        observation(day="2024-03-20", valueCodeableConcept=unknown),
+        observation(day="2024-03-21", hasMember=[{"reference": "Observation/x"}]),
+        observation(day="2024-03-22", valueQuantity={"code": "h"}),
+    ]
+    table, quarantine, _ = read(tmp_path, {"o.ndjson": lines(*found)}, LENGTHS)
+    assert table["usual_duration_hours"].isna().tolist() == [False] + [True] * 5
+    assert quarantine.empty
+
+
+def test_several_different_numbers_are_no_answer(tmp_path: Path) -> None:
+    def several(day: int, *answers: int) -> dict[str, Any]:
+        given = [{"valueInteger": a} for a in answers]
+        items = [
+            {"linkId": "h", "answer": [{"valueBoolean": True}]},
+            {"linkId": "i", "answer": given},
+        ]
+        return response(items, authored=f"2024-03-{day:02}")
+
+    document = lines(several(1, 5), several(2, 5, 7), several(3, 5, 5))
+    table, quarantine, _ = read(tmp_path, {"q.ndjson": document}, DIARY, "diary")
+    assert table["intensity"].isna().tolist() == [False, True, False]
+    assert quarantine[["line", "rule"]].values.tolist() == [[2, "not_a_number"]]
+
+
+@pytest.mark.parametrize("kept", ["diary", "http://example.org/Questionnaire/diary", "diary|1.2"])
+def test_a_questionnaire_is_named_in_short_or_in_full(tmp_path: Path, kept: str) -> None:
+    other = day_of(2, False, 1, questionnaire="http://example.org/Questionnaire/other")
+    entry = {**DIARY, "keep_where": {"questionnaire": [kept]}}
+    table, _, _ = read(tmp_path, {"q.ndjson": lines(day_of(1, True, 5), other)}, entry, "diary")
+    assert table["intensity"].tolist() == [5]
 
 
 HOSTILE: dict[str, tuple[str | bytes, str, int | None]] = {
@@ -436,7 +816,7 @@ def test_odd_parts_anywhere_end_in_rows_or_a_refusal(tmp_path: Path) -> None:
             return {key: spoil(value) for key, value in node.items()}
         return [spoil(value) for value in node] if isinstance(node, list) else node
 
-    ends = {"rows": 0, "empty_file": 0, "not_fhir": 0}
+    ends = {"rows": 0, "not_fhir": 0}
     for i in range(300):
         try:
             flat(tmp_path, spoil(whole), ("Observation", "QuestionnaireResponse")[i % 2])

@@ -126,6 +126,10 @@ class Fhir:
     """Which FHIR R4 resources of a bundle become rows."""
 
     resource: Literal["Observation", "QuestionnaireResponse"]
+    incomplete: Annotated[
+        bool,
+        About("The files are meant to end before the last page of the search; else it is missed."),
+    ] = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -228,6 +228,15 @@ _REMEDY: dict[str, str] = {
     "postcode": "remedy.postcode",
     "free_text": "remedy.free_text",
 }
+# What REDCap puts behind a project's title, cut to 31 characters where it names a sheet; and the
+# day and time behind the word export. REDCap is from 2004.
+_DAY = r"20(?:0[4-9]|[1-9]\d)-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])"
+_CLOCK = r"(?:[01]\d|2[0-3])[:.-]?[0-5]\d(?:[:.-]?[0-5]\d)?"
+_COPY = r"(?: ?\(\d{1,2}\))?"
+_REDCAP_STAMP = re.compile(
+    rf"_(?:DATA(?:_LABELS|_NOHDRS)?_{_DAY}(?:_\d{{0,4}})?|DataDictionary_{_DAY}(?:_\d{{4}})?){_COPY}$"
+)
+_EXPORT_STAMP = re.compile(rf"(?:(?<=[_ -])|^)[Ee]xport[_ -]{_DAY}(?:[T_ -]{_CLOCK}Z?)?{_COPY}$")
 # Numbers below it are neither an age over 89 nor anyone's number.
 _SMALLEST_NUMBER = 89.0
 # Integers of as many digits in a column that nobody declared are taken for numbers of records.
@@ -441,7 +450,7 @@ def measure_k(
 
 def check_file_name(file: str, what: str = "file") -> list[Problem]:
     """Find an identifier in the name of a file or of a sheet."""
-    name = re.sub(r"\.[A-Za-z]{2,7}(\.gz)?$", "", file)
+    name = _without_stamp(re.sub(r"\.[A-Za-z]{2,7}(\.gz)?$", "", file))
     texts = (name, re.sub(r"[_-]+", " ", name), name.replace("_", "-"))
     rules = ("email", "full_date", "ssn", "phone", "person_name", "record_number")
     hit = [r for r in rules if any(re.search(_python(_CONTENT[r]), t) for t in texts)]
@@ -458,6 +467,17 @@ def check_file_name(file: str, what: str = "file") -> list[Problem]:
         )
         for rule in hit
     ]
+
+
+def _without_stamp(name: str) -> str:
+    """Take the day of an export off the end of a name: that of REDCap, or one behind `export`.
+
+    REDCap joins the words of a project's title, which are told apart for what is left.
+    """
+    found = _REDCAP_STAMP.search(name)
+    if found:
+        return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name[: found.start()])
+    return _EXPORT_STAMP.sub("", name)
 
 
 def check_header_cells(file: str, header: Sequence[str]) -> list[Problem]:

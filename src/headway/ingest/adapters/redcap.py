@@ -36,6 +36,111 @@ _TELLING = ("email", "phone", "ssn", "mrn", "zipcode", "postalcode", "vmrn")
 _CHOICE = re.compile(r"^(.*) \(choice=(.*)\)$", flags=re.DOTALL)
 
 
+_COMPLETE = "Complete?"
+_NUMBERED = re.compile(r" \[\d+\]$")
+_ARM = r" *\(Arm (\d+)(:.*)?\) *$"
+_MADE = r".*_arm_\d+[a-z]?"
+# The status of a form, as code or as label in REDCap's languages. Only a complete form is closed.
+_STATUS: dict[int, tuple[str, ...]] = {
+    1: ("2", "Complete", "Completo", "Completa", "Completado", "Vollständig", "Abgeschlossen"),
+    0: (
+        *("0", "Incomplete", "Incompleto", "Incompleta", "Unvollständig"),
+        *("1", "Unverified", "No verificado", "Sin verificar", "Sin comprobar"),
+        *("Ungeprüft", "Nicht verifiziert", "Nicht überprüft", "Unbestätigt"),
+    ),
+}
+STATUS_CODES: dict[str, int] = {
+    spelling: closed
+    for closed, names in _STATUS.items()
+    for name in names
+    for spelling in (name, name.lower(), name.upper(), name.title())
+}
+
+
+def is_status(column: str) -> bool:
+    """Tell whether a column is called like the status of a form: `form_complete`, `Complete?`."""
+    return column.endswith("_complete") or _NUMBERED.sub("", column) == _COMPLETE
+
+
+def name_form(label: str) -> str:
+    """Name a form as REDCap does by its label: `Diary day` is diary_day; a name stays as it is."""
+    text = re.sub(r"\s+", "_", label.strip().lower())
+    return re.sub("_+", "_", re.sub("[^a-z0-9_]", "", text))[:50]
+
+
+def form_sql(text: str) -> str:
+    """Write SQL for `name_form`."""
+    under = rf"regexp_replace(lower({text}), '\s+', '_', 'g')"
+    return (
+        f"left(regexp_replace(regexp_replace({under}, '[^a-z0-9_]', '', 'g'), '_+', '_', 'g'), 50)"
+    )
+
+
+def name_event(label: str) -> str:
+    """Name an event as REDCap does by its label: `Week 4 (Arm 2: Care)` is week_4_arm_2.
+
+    Empty if the label has no letter that a name may hold.
+    """
+    made = name_form(label)
+    if re.fullmatch(_MADE, made):
+        return made
+    arm = re.search(_ARM, label)
+    base = name_form(re.sub(_ARM, "", label))[:18].rstrip("_")
+    return f"{base}_arm_{arm[1] if arm else 1}" if base else ""
+
+
+def event_sql(text: str) -> str:
+    """Write SQL for `name_event`."""
+    base = form_sql(f"regexp_replace({text}, '{_ARM}', '')")
+    arm = f"coalesce(nullif(regexp_extract({text}, '{_ARM}', 1), ''), '1')"
+    return (
+        f"(CASE WHEN regexp_full_match({form_sql(text)}, '{_MADE}') THEN {form_sql(text)} "
+        f"ELSE concat(rtrim(left({base}, 18), '_'), '_arm_', {arm}) END)"
+    )
+
+
+def tell_apart(header: Sequence[str], wanted: Collection[str], keys: Collection[str]) -> list[str]:
+    """Give the repeated headers of an export with labels a name of their own.
+
+    The n-th column called `Complete?` becomes `Complete? [n]`. One of them keeps its name, if
+    clinic.yaml names it and it belongs to the form that the entry reads: the columns of a form end
+    with its `Complete?`.
+
+    Parameters
+    ----------
+    header
+        As in the file.
+    wanted
+        The columns that clinic.yaml names.
+    keys
+        Those among them that belong to no form: the code of the patient.
+
+    Returns
+    -------
+    list of str
+        The header; a name that is wanted and could be several columns stays repeated.
+    """
+    form = [header[:i].count(_COMPLETE) for i in range(len(header))]
+    outside = {*keys, *EVENT, *INSTRUMENT}
+    forms = {
+        form[i]
+        for i, name in enumerate(header)
+        if header.count(name) == 1 and name in wanted and name not in outside
+    }
+    out = list(header)
+    for name in {c for c in header if c and header.count(c) > 1}:
+        at = [i for i, c in enumerate(header) if c == name]
+        own = [i for i in at if form[i] in forms]
+        chosen = own[0] if name in wanted and len(forms) == len(own) == 1 else None
+        if name in wanted and chosen is None:
+            continue
+        for number, i in enumerate(at, start=1):
+            told = f"{name} [{number}]"
+            if i != chosen or told in wanted:
+                out[i] = told
+    return out
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """One field of a data dictionary; `validation` is the kind of text it admits."""
@@ -184,6 +289,7 @@ def gate(
 
 def _fields_of(dictionary: Mapping[str, Field], column: str) -> list[Field]:
     """Find the fields that a column may be: by name, or every one with that label."""
+    column = _NUMBERED.sub("", column)
     name = column.split("___", 1)[0].lower()
     if name in dictionary:
         return [dictionary[name]]

@@ -25,7 +25,7 @@ from headway.errors import InputError, RefusedError
 from headway.ingest import zero_coded
 from headway.ingest.cells import literal
 from headway.ingest.clinics.attacks import attacks_sql
-from headway.ingest.clinics.casts import Cast, cast_files, check_dates, count_one, selected_sql
+from headway.ingest.clinics.casts import Cast, cast_files, check_dates, count_one
 from headway.ingest.clinics.clock import (
     check_clocks,
     find_starts,
@@ -38,6 +38,7 @@ from headway.ingest.clinics.contract import CONTRACT, PROCESSED
 from headway.ingest.clinics.identity import check_gate, check_k, name_columns, required_k
 from headway.ingest.clinics.opening import staged_files
 from headway.ingest.clinics.processed import empty_sql, kept_sql
+from headway.ingest.clinics.selectors import check_selectors, note_selectors, selected_sql
 from headway.ingest.clinics.verdicts import check_codes, judge_rows, kept_rows, write_quarantine
 from headway.ingest.quarantine import RowAccount
 from headway.messages import Message, join
@@ -194,6 +195,10 @@ def judged(
         refused = check_gate(connection, folder, stages, clinic)
         if refused:
             raise RefusedError("failure.refused", refused)
+        unselected = check_selectors(connection, stages)
+        if unselected:
+            raise InputError("failure.selectors", unselected)
+        stages = note_selectors(connection, stages)
         problems = check_dates(connection, stages)
         if problems:
             raise InputError("failure.dates", problems)

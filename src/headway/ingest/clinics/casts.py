@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from headway.config.clinic import Column, WideColumn
+from headway.config.clinic import ClinicFile, Column, WideColumn
 from headway.errors import Problem
 from headway.ingest.adapters import redcap
+from headway.ingest.adapters.fhir import write_code
 from headway.ingest.cells import (
     ISO,
     KEYS,
     SQL_TYPE,
+    Codes,
     band_sql,
     cell_sql,
     cell_text,
@@ -24,6 +26,7 @@ from headway.ingest.cells import (
     ticked_sql,
 )
 from headway.ingest.clinics.contract import list_columns, row_level
+from headway.ingest.clinics.selectors import selected_sql
 from headway.ingest.open.sources import Source
 from headway.ingest.open.staging import Part, Stage
 from headway.messages import Message
@@ -139,29 +142,11 @@ def _column_kind(kind: str, column: str) -> str:
     return list_columns(kind)[column].kind
 
 
-def selected_sql(staged: Stage) -> str:
-    """Write SQL for whether a row belongs to this clinic: `keep_where`, and REDCap's forms."""
-    spec = staged.source.spec
-    tests = []
-    for column, values in spec.keep_where.items():
-        cell = staged.cell(column)
-        accepted = ", ".join(literal(v) for v in values)
-        tests.append(f"coalesce(trim({cell.text}) IN ({accepted}), false)")
-    if spec.redcap is None:
-        return " AND ".join(tests) or "true"
-    forms = spec.redcap
-    instrument = None if forms.instrument is None else (forms.instrument,)
-    for names, wanted in ((redcap.EVENT, forms.events), (redcap.INSTRUMENT, instrument)):
-        there = next((c for c in names if c in staged.columns), None)
-        if there is None:
-            continue
-        text = f"coalesce(trim({staged.cell(there).text}), '')"
-        if wanted is not None:
-            tests.append(f"{text} IN ({', '.join(literal(v) for v in wanted)})")
-        elif names is redcap.INSTRUMENT:
-            # Without an instrument the file's own, not repeating, rows are meant.
-            tests.append(f"{text} = ''")
-    return " AND ".join(tests) or "true"
+def _write_codes(spec: ClinicFile, codes: Codes) -> Codes:
+    """Write the codes of an entry as its cells have them: those of FHIR without addresses."""
+    if spec.fhir is None:
+        return codes
+    return {write_code(str(code)): meaning for code, meaning in codes.items()}
 
 
 def _file_values(
@@ -204,8 +189,9 @@ def _file_values(
                 values[canonical] = date_sql(cell, how.format, marks)
             else:
                 unit = how.unit or (fractions and canonical == "start_hour" and "days") or None
+                spelled = _write_codes(spec, how.codes)
                 values[canonical] = cell_sql(
-                    cell, spec, canonical, rule, codes=how.codes, unit=unit, between=how.list
+                    cell, spec, canonical, rule, codes=spelled, unit=unit, between=how.list
                 )
         own[canonical] = name
     for canonical, constant in spec.constants.items():
@@ -220,7 +206,8 @@ def _file_values(
         named = spec.window_from
         rule = row_level("text", "Window", nullable=True)
         cell = staged.cell(named.column)
-        values["window"] = cell_sql(cell, spec, "window", rule, codes=named.codes)
+        codes_of = _write_codes(spec, named.codes)
+        values["window"] = cell_sql(cell, spec, "window", rule, codes=codes_of)
         own["window"] = named.column
     for i, wide in enumerate(spec.wide):
         value, problem, zero = _wide_sql(wide, staged, part)

@@ -43,7 +43,8 @@ def check_gate(
         problems += gate.check_file_name(source.raw.name)
         if source.sheet:
             problems += gate.check_file_name(source.sheet, "sheet")
-        unnamed = [c if c not in spec.drop and c not in mapped else "" for c in source.header]
+        named = {*spec.drop, *mapped, *(spec.keep_where if spec.fhir is not None else ())}
+        unnamed = ["" if c in named else c for c in source.header]
         problems += gate.check_header_cells(name, unnamed)
         problems += gate.check_names(name, staged.columns)
         if spec.redcap is not None and spec.redcap.dictionary is not None:

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from headway.config.clinic import Clinic, ClinicFile
+from headway.config.clinic import Clinic, ClinicFile, Column
 from headway.errors import InputError, Problem
 from headway.ingest.adapters import redcap
-from headway.ingest.cells import boxes_of, is_plain_number, literal, own_column, register
+from headway.ingest.adapters.pages import join_pages
+from headway.ingest.cells import (
+    boxes_of,
+    code_key,
+    is_plain_number,
+    literal,
+    normal,
+    own_column,
+    register,
+)
 from headway.ingest.clinics.contract import CONTRACT, list_columns
 from headway.ingest.open.sources import Source, open_source
 from headway.ingest.open.staging import Stage, stage
@@ -47,7 +58,7 @@ def _check_header(source: Source) -> list[Problem]:
     name, spec, header, kind = source.name, source.spec, source.header, source.kind
     problems = []
     wanted = _wanted(spec)
-    for column in sorted({c for c in header if header.count(c) > 1}):
+    for column in sorted({c for c in header if header.count(c) > 1 and c not in spec.drop}):
         # A file without a header line shows its first row here, so only known names are repeated.
         known = column in wanted
         at = [i for i, c in enumerate(header, start=1) if c == column]
@@ -58,7 +69,10 @@ def _check_header(source: Source) -> list[Problem]:
         else:
             rule, text = "duplicate_column", Message("problem.twice_in_header_at", places=at)
         own = column if known else ""
-        problems.append(Problem(name, rule, text, column=own, remedy="remedy.one_header"))
+        remedy: str = "remedy.one_header"
+        if known and _is_redcap(source):
+            remedy = Message("remedy.number_columns", name=column)
+        problems.append(Problem(name, rule, text, column=own, remedy=remedy))
     problems += [
         Problem(
             name,
@@ -105,6 +119,66 @@ def _check_header(source: Source) -> list[Problem]:
     return problems
 
 
+def _is_redcap(source: Source) -> bool:
+    """Tell whether a file is an export of REDCap: declared, or by its columns."""
+    telling = {*redcap.EVENT, *redcap.INSTRUMENT}
+    statuses = sum(redcap.is_status(column) for column in source.header)
+    return source.spec.redcap is not None or bool(telling & {*source.header}) or statuses > 1
+
+
+def _name_columns(source: Source) -> Source:
+    """Tell apart the columns of REDCap that have the same label."""
+    if not _is_redcap(source):
+        return source
+    spec = source.spec
+    keys = [own_column(spec.columns["patient_id"])] if "patient_id" in spec.columns else []
+    wanted = [c for c in _wanted(spec) if c not in spec.drop]
+    dropped = {*spec.drop}
+    names = redcap.tell_apart(source.header, wanted, keys)
+    header = (c if c in dropped else n for c, n in zip(source.header, names, strict=True))
+    return replace(source, header=tuple(header))
+
+
+def _settle_status(connection: duckdb.DuckDBPyConnection, stages: Sequence[Stage]) -> list[Stage]:
+    """Read `diary_complete` as the status of a REDCap form where it is one: 2 is complete.
+
+    It is one where the entry declares `redcap:` and the column is called so. Where only one of
+    both holds, the cells tell: a 2 in an export of REDCap, labels, or more 2 than 1.
+    """
+    asked = []
+    for staged in stages:
+        entry = staged.source.spec.columns.get("diary_complete")
+        if entry is None or (not isinstance(entry, str) and entry.codes):
+            continue
+        column, declared = own_column(entry), staged.source.spec.redcap is not None
+        if column in staged.columns and (declared or redcap.is_status(column)):
+            asked.append((staged, column, declared))
+    told: set[tuple[str, str]] = set()
+    twos: Counter[tuple[str, str]] = Counter()
+    for staged, column, declared in asked:
+        key = (staged.source.kind, column)
+        cell = staged.cell(column)
+        shown = f"coalesce({normal(cell.text)}, CAST({cell.number} AS VARCHAR))"
+        labels = ", ".join(literal(c) for c in redcap.STATUS_CODES if not c.isdigit())
+        row: Any = connection.execute(
+            f"SELECT count(*) FILTER (WHERE {code_key(shown)} = '2'), "
+            f"count(*) FILTER (WHERE {code_key(shown)} = '1'), "
+            f"count(*) FILTER (WHERE {normal(cell.text)} IN ({labels})) FROM {staged.relation}"
+        ).fetchone()
+        twos[key] += row[0] - (0 if declared else row[1])
+        if row[2] or (declared and redcap.is_status(column)):
+            told.add(key)
+    told |= {key for key, n in twos.items() if n > 0}
+    settled = {}
+    for staged, column, _ in asked:
+        if (staged.source.kind, column) in told:
+            spec = staged.source.spec
+            entry = Column(column=column, codes=redcap.STATUS_CODES)
+            spec = replace(spec, columns={**spec.columns, "diary_complete": entry})
+            settled[staged.source.id] = replace(staged, source=replace(staged.source, spec=spec))
+    return [settled.get(staged.source.id, staged) for staged in stages]
+
+
 def _check_redcap(source: Source) -> list[Problem]:
     """Hold a flat export of REDCap against what clinic.yaml says of its forms."""
     name, spec, header = source.name, source.spec, source.header
@@ -118,6 +192,19 @@ def _check_redcap(source: Source) -> list[Problem]:
         )
         for question in map(boxes_of, spec.columns.values())
         if question and not redcap.find_boxes(question, header)
+    ]
+    problems += [
+        Problem(
+            name,
+            "no_code_matches",
+            "problem.no_box_matches",
+            column=entry.checkboxes,
+            remedy="remedy.no_code_matches",
+        )
+        for entry in spec.columns.values()
+        if not isinstance(entry, str) and entry.checkboxes and entry.codes
+        if (boxes := redcap.find_boxes(entry.checkboxes, header))
+        and not {*map(redcap.as_box, boxes)} & {*map(redcap.as_box, entry.codes)}
     ]
     for key, names in (("events", redcap.EVENT), ("instrument", redcap.INSTRUMENT)):
         there = any(column in header and column not in spec.drop for column in names)
@@ -163,9 +250,12 @@ def open_files(folder: Path, clinic: Clinic, scratch: Path) -> list[Source]:
             except InputError as error:
                 problems += error.problems
                 continue
+            opened = [_name_columns(source) for source in opened]
             for source in opened:
                 problems += _check_header(source)
             sources += opened
+    sources, faults = _join_pages(sources)
+    problems += faults
     if "diary" in clinic.files and "attacks" in clinic.files:
         problems += [
             Problem(
@@ -181,6 +271,26 @@ def open_files(folder: Path, clinic: Clinic, scratch: Path) -> list[Source]:
     if problems:
         raise InputError("failure.clinic_files", problems)
     return _tell_apart(sources)
+
+
+def _join_pages(sources: Sequence[Source]) -> tuple[list[Source], list[Problem]]:
+    """Put the FHIR files of each entry together; other files stay as they are."""
+    joined: list[Source] = []
+    problems: list[Problem] = []
+    for _, several in groupby(sources, lambda s: (s.kind, repr(replace(s.spec, path="")))):
+        same = list(several)
+        flats = [s.flat for s in same if s.flat is not None]
+        if len(flats) < len(same):
+            joined += same
+            continue
+        spec = same[0].spec
+        pages = join_pages([s.name for s in same], flats, spec, _wanted(spec))
+        problems += pages.problems
+        joined += [
+            replace(source, path=flat.path, flat=flat, notes=(*source.notes, *notes))
+            for source, flat, notes in zip(same, pages.flats, pages.notes, strict=True)
+        ]
+    return joined, problems
 
 
 def _tell_apart(sources: Sequence[Source]) -> list[Source]:
@@ -270,7 +380,7 @@ def staged_files(
             stage(connection, s, plain_numbers(s), scratch, whole_numbers(s), key_columns(s))
             for s in sources
         ]
-        yield connection, stages, scratch
+        yield connection, _settle_status(connection, stages), scratch
     finally:
         connection.close()
         shutil.rmtree(scratch, ignore_errors=True)

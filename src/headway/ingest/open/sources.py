@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from headway.config.clinic import ClinicFile
 from headway.errors import InputError, Problem
@@ -20,6 +21,9 @@ from headway.ingest.open.layout import find_layout
 from headway.ingest.open.names import match_names
 from headway.ingest.open.parquet import write_text
 from headway.messages import Message
+
+if TYPE_CHECKING:
+    from headway.ingest.adapters.fhir import Flat
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,7 @@ class Source:
     by_line: bool = True
     sheet: str = ""
     notes: tuple[str, ...] = field(default=())
+    flat: Flat | None = None  # of resources of FHIR
 
     @property
     def id(self) -> str:
@@ -119,7 +124,7 @@ def open_source(
     if content.form == "workbook":
         return _open_workbook(content.path, kind, index, spec, wanted, raw, before, target)
     if content.form == "fhir":
-        return [_open_fhir(content.path, kind, index, spec, raw, before, target)]
+        return [_open_fhir(content.path, kind, index, spec, raw, wanted, before, target)]
     if content.form == "parquet":
         path = target.with_suffix(".csv")
         names, notes = write_text(content.path, path, wanted, spec.drop, spec.decimal)
@@ -226,10 +231,11 @@ def _open_fhir(
     index: int,
     spec: ClinicFile,
     raw: Path,
+    wanted: Sequence[str],
     before: tuple[int, int],
     target: Path,
 ) -> Source:
-    from headway.ingest.adapters.fhir import flatten, list_ignored
+    from headway.ingest.adapters.fhir import flatten, list_wants
 
     if spec.fhir is None:
         raise InputError(
@@ -243,24 +249,12 @@ def _open_fhir(
                 )
             ],
         )
-    flat = flatten(path, target.with_suffix(".csv"), resource=spec.fhir.resource)
-    kept = spec.keep_where
-    problems = [
-        Problem(
-            raw.name,
-            "mixed_units",
-            "problem.mixed_units",
-            column=column,
-            remedy="remedy.mixed_units",
-        )
-        for column, code in flat.mixed_units
-        if column not in kept and (column != "unit" or code in map(str, kept.get("code", [code])))
-    ]
-    if problems:
-        raise InputError("failure.unreadable", problems)
-    ignored = list_ignored(flat.resources_ignored)
-    read = Message("account.resources", n=flat.resources_read, ignored=ignored)
-    notes = (read, *flat.notes)
+    flat = flatten(
+        path,
+        target.with_suffix(".csv"),
+        resource=spec.fhir.resource,
+        wants=list_wants(spec, wanted),
+    )
     return Source(
         kind,
         index,
@@ -272,5 +266,5 @@ def _open_fhir(
         raw,
         before,
         line_offset=flat.line_offset,
-        notes=notes,
+        flat=flat,
     )
