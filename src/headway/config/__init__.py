@@ -10,11 +10,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
+from headway.config.document import Keys, read_document
 from headway.config.faults import find_faults
 from headway.config.run import Config, Selection
-from headway.config.schema import build, derive_schema, to_dict
+from headway.config.schema import build, derive_schema, read_switches, to_dict
 from headway.config.upgrade import upgrade
 from headway.errors import ConfigError, Problem
 from headway.messages import Message
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from headway.config.review import Review
 
 SchemaName = Literal["config", "review", "clinic"]
+
+# Below these keys stand cells of a data file, which are compared as they were typed.
+_CELLS = ("codes", "keep_where", "missing")
 
 
 def find_class(schema: SchemaName) -> Any:
@@ -46,32 +51,19 @@ def load_yaml(path: Path) -> dict[str, Any]:
     Raises
     ------
     ConfigError
-        If the file is missing, is not YAML, or is not a mapping.
+        If the file is missing, is not YAML, names a key twice, or is not a mapping.
     """
-    import yaml
-
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise ConfigError(
-            Message("failure.yaml_missing", file=path.name, folder=path.parent.name)
-        ) from None
-    except UnicodeDecodeError:
-        raise ConfigError(Message("failure.yaml_not_utf8", file=path.name)) from None
-    try:
-        document = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else None
-        problem = Problem(path.name, "yaml", "problem.yaml", line=line, remedy="remedy.yaml")
-        raise ConfigError(Message("failure.yaml_invalid", file=path.name), [problem]) from None
-    if not isinstance(document, dict):
-        raise ConfigError(Message("failure.yaml_no_mapping", file=path.name))
-    return document
+    return read_document(path).content
 
 
-def check_document(document: Mapping[str, Any], schema: SchemaName, file: str) -> list[Problem]:
+def check_document(
+    document: Mapping[str, Any],
+    schema: SchemaName,
+    file: str,
+    lines: Mapping[Keys, int] = MappingProxyType({}),
+) -> list[Problem]:
     """List everything in a document that breaks its schema, with a suggestion for unknown keys."""
-    return find_faults(document, derive_schema(find_class(schema)), file)
+    return find_faults(document, derive_schema(find_class(schema)), file, lines)
 
 
 def load_review(folder: Path) -> Review:
@@ -104,8 +96,9 @@ def load_clinic(folder: Path) -> Clinic:
 
 def _load(path: Path, schema: SchemaName) -> dict[str, Any]:
     """Read a YAML file as today's version and hold it against its schema."""
-    document = upgrade(load_yaml(path), schema, path)
-    problems = check_document(document, schema, path.name)
+    read = read_document(path, own=_CELLS)
+    document = read_switches(find_class(schema), upgrade(read.content, schema, path))
+    problems = check_document(document, schema, path.name, read.lines)
     if problems:
         raise ConfigError(
             Message("failure.schema", file=f"{path.parent.name}/{path.name}"), problems
