@@ -26,7 +26,7 @@ _LENGTHS = {
 _PATTERNS = {
     r"^[a-z0-9_]+$": "code",
     r"^[a-z][a-z0-9_]*$": "word",
-    r"^[^/\\]+$": "file_name",
+    r"^[^/\\\x00-\x1f\x7f]+$": "file_name",
     r"^-?[0-9]+(\.[0-9]+)?$": "printed",
     r"\b(19|20)\d\d$": "cited",
     r"^10\.\d{4,}/\S+$": "doi",
