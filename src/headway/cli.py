@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -35,6 +36,7 @@ def check(named: Path, data_dir: Path) -> int:
     from headway import config
 
     folder = find_folder(named, data_dir)
+    config.check_folder(folder)
     if (folder / "review.yaml").is_file():
         from headway.ingest import trials
 
@@ -115,7 +117,7 @@ def run_workflow(data_dir: Path, results_dir: Path, cores: str, *settings: str) 
 
 def audit(data_dir: Path, results_dir: Path, clinic: str, cores: str) -> int:
     """Run the workflow for one clinic below `data_dir`/raw/clinics."""
-    only = (f"clinics=[{clinic}]", "trials=[]", "notebooks=False")
+    only = (f"clinics={json.dumps([clinic])}", "trials=[]", "notebooks=False")
     code = run_workflow(data_dir, results_dir, cores, *only)
     if code == 0:
         print(results_dir / "clinics" / clinic / "audit.html")

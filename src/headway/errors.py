@@ -29,6 +29,10 @@ class Problem:
     remedy: str = ""
     count: int | None = None
 
+    def as_dict(self) -> dict[str, object]:
+        """Write a problem for a status file or a page, with `text` in English."""
+        return {**asdict(self), "text": str(self)}
+
     def __str__(self) -> str:
         with speaking("en"):
             place = [self.file or t("frame.this_source")]
@@ -59,7 +63,7 @@ class UserError(Exception):
         if not self.problems:
             alone = Problem("", type(self).__name__, self.message)
             return [{**asdict(alone), "text": str(self)}]
-        return [{**asdict(problem), "text": str(problem)} for problem in self.problems]
+        return [problem.as_dict() for problem in self.problems]
 
 
 class ConfigError(UserError):

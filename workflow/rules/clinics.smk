@@ -4,8 +4,6 @@ from headway.tables import RELEASED
 
 
 rule ingest_clinic:
-    input:
-        files=lambda w: raw_files("clinics", w.clinic),
     output:
         clinic=f"{PROCESSED}/clinics/{{clinic}}/clinic.json",
         status=f"{PROCESSED}/clinics/{{clinic}}/status.json",
@@ -23,6 +21,8 @@ rule ingest_clinic:
     threads: 2
     params:
         code=digest("ingest_clinic.py"),
+        folder=lambda w: raw_folder("clinics", w.clinic),
+        raw=lambda w: RAW["clinics"][w.clinic],
     message:
         "{wildcards.clinic}: gate, then every row kept or accounted for"
     script:

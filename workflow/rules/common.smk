@@ -1,6 +1,7 @@
 # What the rules share: settings, the sources found below data/raw, and the digest of the code.
 from pathlib import Path
 
+from contents import Contents
 from digest import digest
 from headway import version
 from headway.config import check_config, find_sources, select_sources, to_dict
@@ -22,18 +23,50 @@ SOURCES = {
     for kind, chosen in (("trials", SETTINGS.trials), ("clinics", SETTINGS.clinics))
 }
 READY = {kind: {s.name: s for s in found if s.ready} for kind, found in SOURCES.items()}
-SKIPPED = [s for found in SOURCES.values() for s in found if not s.ready]
+OTHERS = {
+    state: [s for found in SOURCES.values() for s in found if s.state == state]
+    for state in ("waiting", "refused", "unread")
+}
 NOTICES = [
     f"skipping {s.name}: waiting for {', '.join(s.missing)} in {s.folder.as_posix()}/"
-    for s in SKIPPED
+    for s in OTHERS["waiting"]
+] + [
+    f"{word} {s.kind}/{problem}"
+    for word, sources in {
+        "refused:": OTHERS["refused"],
+        "not read:": OTHERS["unread"],
+        "note:": [s for ready in READY.values() for s in ready.values()],
+    }.items()
+    for s in sources
+    for problem in s.problems
 ]
 
+# The content of raw files decides whether they are read again. They stand in no rule's `input`:
+# Snakemake would go by their time, and would take a brace in a name for a wildcard.
+CONTENTS = Contents(Path(PROCESSED) / ".contents.json")
+RAW = {
+    kind: {name: CONTENTS.digest(source.files) for name, source in sorted(ready.items())}
+    for kind, ready in READY.items()
+}
+CONTENTS.save()
 
-def raw_files(kind, name):
-    """List a source's YAML and the data files that it declares."""
-    return [path.as_posix() for path in READY[kind][name].files]
+
+def raw_folder(kind, name):
+    """Name the folder of a source."""
+    return READY[kind][name].folder.as_posix()
 
 
 def of_each(kind, path):
     """List a path for every source that is ready."""
     return expand(path, name=sorted(READY[kind]))
+
+
+def describe_others(state):
+    """Say of sources that no job reads what the index and the end of a run say of them."""
+    return [
+        dict(kind=s.kind, name=s.name, missing=list(s.missing), obtain=s.obtain,
+             folder=f"{DATA}/raw/{s.kind}/{s.name}",
+             problems=[{k: v if v is None else str(v) for k, v in p.as_dict().items()}
+                       for p in s.problems])
+        for s in OTHERS[state]
+    ]

@@ -37,7 +37,6 @@ rule index:
         trials=of_each("trials", f"{PROCESSED}/trials/{{name}}/card.json"),
         clinics=of_each("clinics", f"{PROCESSED}/clinics/{{name}}/card.json"),
         notebooks=expand(f"{RESULTS}/notebooks/{{name}}.html", name=RUNNABLE),
-        files=[f.as_posix() for ready in READY.values() for s in ready.values() for f in s.files],
         # What a checkout's environment was made from; nobody knows what another was.
         environment=["requirements.lock"] if AT_HOME else [],
     output:
@@ -53,11 +52,13 @@ rule index:
         config=dict(sorted(to_dict(SETTINGS).items())),
         # A function: lint takes a string for a prefix of the inputs, and this is a setting.
         data_dir=lambda w: DATA,
-        skipped=[
-            dict(kind=s.kind, name=s.name, missing=list(s.missing), obtain=s.obtain,
-                 folder=s.folder.as_posix())
-            for s in SKIPPED
+        files=lambda w: [
+            f.as_posix() for ready in READY.values() for s in ready.values() for f in s.files
         ],
+        raw=lambda w: RAW,
+        skipped=lambda w: describe_others("waiting"),
+        refused=lambda w: describe_others("refused"),
+        unread=lambda w: describe_others("unread"),
     message:
         "index and provenance"
     script:
@@ -78,6 +79,7 @@ rule nothing_refused:
         "../../environment.yml"
     params:
         code=digest("nothing_refused.py"),
+        refused=lambda w: describe_others("refused"),
     message:
         "is any source refused?"
     script:

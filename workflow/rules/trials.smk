@@ -2,8 +2,6 @@
 
 
 rule ingest_review:
-    input:
-        files=lambda w: raw_files("trials", w.review),
     output:
         review=f"{PROCESSED}/trials/{{review}}/review.json",
         arms=f"{PROCESSED}/trials/{{review}}/arms.csv",
@@ -18,6 +16,8 @@ rule ingest_review:
         "../../environment.yml"
     params:
         code=digest("ingest_review.py"),
+        folder=lambda w: raw_folder("trials", w.review),
+        raw=lambda w: RAW["trials"][w.review],
     message:
         "{wildcards.review}: reading what was published"
     script:

@@ -15,14 +15,21 @@ def main(snakemake):
     }
     notebooks = [Path(p).stem for p in snakemake.input.notebooks]
     record = provenance.collect(
-        sorted(snakemake.input.files),
+        sorted(snakemake.params.files),
         Path(snakemake.params.data_dir),
         snakemake.params.config,
         [Path(p) for p in snakemake.input.environment],
     )
     tables.write_text(json.dumps(record, indent=1) + "\n", Path(snakemake.output.provenance))
+    asked = snakemake.params
     page = index.build(
-        cards["trials"], cards["clinics"], snakemake.params.skipped, notebooks, record
+        cards["trials"],
+        cards["clinics"],
+        asked.skipped,
+        notebooks,
+        record,
+        refused=asked.refused,
+        unread=asked.unread,
     )
     tables.write_text(page, Path(snakemake.output.page))
 

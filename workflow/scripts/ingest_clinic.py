@@ -12,7 +12,7 @@ def main(snakemake):
     """Write the processed tables, or the reasons why the clinic is refused."""
     import pandas as pd
 
-    folder = Path(snakemake.input.files[0]).parent
+    folder = Path(snakemake.params.folder)
     out = Path(snakemake.output.status).parent
     clinic, rows, problems = config.name_clinic(folder.name), [], []
     try:

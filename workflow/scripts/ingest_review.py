@@ -10,7 +10,7 @@ from headway.ingest import trials
 
 def main(snakemake):
     """Write the processed tables; a refused review gets empty ones."""
-    folder = Path(snakemake.input.files[0]).parent
+    folder = Path(snakemake.params.folder)
     review, problems = config.name_review(folder.name), []
     found = {
         name: tables.empty(name)

@@ -9,12 +9,14 @@ from headway.errors import RefusedError
 
 def main(snakemake):
     """Collect the states of all sources."""
-    refused = []
-    for path in [*snakemake.input.trials, *snakemake.input.clinics]:
-        status = json.loads(Path(path).read_text())
-        if status["state"] == "refused":
-            texts = "\n".join(f"  - {p['text']}" for p in status["problems"])
-            refused.append(f"{status['name']}:\n{texts}")
+    paths = [*snakemake.input.trials, *snakemake.input.clinics]
+    states = [json.loads(Path(path).read_text()) for path in paths]
+    # Those that no job could read under their name, and those that a job refused.
+    found = [*snakemake.params.refused, *(s for s in states if s["state"] == "refused")]
+    refused = [
+        "\n".join([f"{one['name']}:", *(f"  - {p['text']}" for p in one["problems"])])
+        for one in found
+    ]
     if refused:
         raise RefusedError(
             "everything else was built, but these sources were refused:\n" + "\n".join(refused)

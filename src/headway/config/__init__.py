@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
+from headway.config.document import Keys, read_document
 from headway.config.faults import find_faults
-from headway.config.run import Config, Selection
-from headway.config.schema import build, derive_schema, to_dict
+from headway.config.run import Config
+from headway.config.schema import build, derive_schema, read_switches, to_dict
+from headway.config.sources import Source as Source
+from headway.config.sources import check_folder as check_folder
+from headway.config.sources import find_sources as find_sources
+from headway.config.sources import select_sources as select_sources
 from headway.config.upgrade import upgrade
 from headway.errors import ConfigError, Problem
 from headway.messages import Message
@@ -24,6 +29,9 @@ if TYPE_CHECKING:
     from headway.config.review import Review
 
 SchemaName = Literal["config", "review", "clinic"]
+
+# Below these keys stand cells of a data file, which are compared as they were typed.
+_CELLS = ("codes", "keep_where", "missing")
 
 
 def find_class(schema: SchemaName) -> Any:
@@ -46,32 +54,19 @@ def load_yaml(path: Path) -> dict[str, Any]:
     Raises
     ------
     ConfigError
-        If the file is missing, is not YAML, or is not a mapping.
+        If the file is missing, is not YAML, names a key twice, or is not a mapping.
     """
-    import yaml
-
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise ConfigError(
-            Message("failure.yaml_missing", file=path.name, folder=path.parent.name)
-        ) from None
-    except UnicodeDecodeError:
-        raise ConfigError(Message("failure.yaml_not_utf8", file=path.name)) from None
-    try:
-        document = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else None
-        problem = Problem(path.name, "yaml", "problem.yaml", line=line, remedy="remedy.yaml")
-        raise ConfigError(Message("failure.yaml_invalid", file=path.name), [problem]) from None
-    if not isinstance(document, dict):
-        raise ConfigError(Message("failure.yaml_no_mapping", file=path.name))
-    return document
+    return read_document(path).content
 
 
-def check_document(document: Mapping[str, Any], schema: SchemaName, file: str) -> list[Problem]:
+def check_document(
+    document: Mapping[str, Any],
+    schema: SchemaName,
+    file: str,
+    lines: Mapping[Keys, int] = MappingProxyType({}),
+) -> list[Problem]:
     """List everything in a document that breaks its schema, with a suggestion for unknown keys."""
-    return find_faults(document, derive_schema(find_class(schema)), file)
+    return find_faults(document, derive_schema(find_class(schema)), file, lines)
 
 
 def load_review(folder: Path) -> Review:
@@ -104,8 +99,9 @@ def load_clinic(folder: Path) -> Clinic:
 
 def _load(path: Path, schema: SchemaName) -> dict[str, Any]:
     """Read a YAML file as today's version and hold it against its schema."""
-    document = upgrade(load_yaml(path), schema, path)
-    problems = check_document(document, schema, path.name)
+    read = read_document(path, own=_CELLS)
+    document = read_switches(find_class(schema), upgrade(read.content, schema, path))
+    problems = check_document(document, schema, path.name, read.lines)
     if problems:
         raise ConfigError(
             Message("failure.schema", file=f"{path.parent.name}/{path.name}"), problems
@@ -164,76 +160,6 @@ def name_review(name: str) -> Review:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A folder of raw data: a review of trials or a clinic, and the files it declares."""
-
-    kind: Literal["trials", "clinics"]
-    name: str
-    folder: Path
-    files: tuple[Path, ...]
-    missing: tuple[str, ...]
-    obtain: str
-
-    @property
-    def ready(self) -> bool:
-        """Whether every file that the YAML requires is there."""
-        return not self.missing
-
-
-def find_sources(data_dir: Path, kind: Literal["trials", "clinics"]) -> list[Source]:
-    """Find the reviews or clinics below `data_dir/raw/<kind>`, sorted by name.
-
-    A source whose declared file is absent is returned with `missing`, so that the run can skip
-    it with a notice. Only the YAML is parsed here; it is validated in the source's own job.
-    """
-    document = {"trials": "review.yaml", "clinics": "clinic.yaml"}[kind]
-    sources = []
-    for path in sorted((data_dir / "raw" / kind).glob(f"*/{document}")):
-        try:
-            content = load_yaml(path)
-        except ConfigError:
-            content = {}  # the source's own job reports what is wrong; the others go on
-        declared = content.get("files")
-        entries = declared.values() if isinstance(declared, dict) else ()
-        files = tuple(
-            dict.fromkeys(
-                _find_folder(path.parent, one) / name
-                for entry in entries
-                for one in (entry if isinstance(entry, list) else [entry])
-                if isinstance(one, dict)
-                for name in _file_names(one)
-            )
-        )
-        sources.append(
-            Source(
-                kind=kind,
-                name=path.parent.name,
-                folder=path.parent,
-                files=(path, *(f for f in files if f.is_file())),
-                missing=tuple(f.name for f in files if not f.is_file()),
-                obtain=str(content.get("obtain") or ""),
-            )
-        )
-    return sources
-
-
-def _file_names(entry: Mapping[str, Any]) -> list[str]:
-    """List the files that an entry names: its rows, and REDCap's dictionary."""
-    path = entry.get("path")
-    names = path if isinstance(path, list) else [path]
-    redcap = entry.get("redcap")
-    if isinstance(redcap, dict):
-        names = [*names, redcap.get("dictionary")]
-    return [name for name in names if isinstance(name, str)]
-
-
-def _find_folder(folder: Path, entry: Mapping[str, Any]) -> Path:
-    """Find where a declared file stands: with its source, or in the clinic that it names."""
-    clinic = entry.get("clinic")
-    return folder.parents[1] / "clinics" / clinic if isinstance(clinic, str) else folder
-
-
 def check_config(config: Mapping[str, Any]) -> Config:
     """Hold the run's settings against their schema.
 
@@ -246,34 +172,3 @@ def check_config(config: Mapping[str, Any]) -> Config:
     if problems:
         raise ConfigError("failure.config", problems)
     return build(Config, config)
-
-
-def select_sources(
-    found: list[Source], selection: Selection, kind: Literal["trials", "clinics"]
-) -> list[Source]:
-    """Narrow the sources to those that the settings name.
-
-    Raises
-    ------
-    ConfigError
-        If a named source does not exist.
-    """
-    if selection == "all":
-        return found
-    names = [s.name for s in found]
-    unknown = [name for name in selection if name not in names]
-    if unknown:
-        raise ConfigError(
-            "failure.unknown_sources",
-            [
-                Problem(
-                    "config.yaml",
-                    "unknown_source",
-                    Message("problem.unknown_source", name=name, kind=kind),
-                    column=kind,
-                    remedy=Message("remedy.known", names=names),
-                )
-                for name in unknown
-            ],
-        )
-    return [s for s in found if s.name in selection]

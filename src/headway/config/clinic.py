@@ -11,7 +11,7 @@ from headway.config.schema import About
 Text = Annotated[str, About(least=1)]
 Key = Annotated[str, About(pattern="^[a-z][a-z0-9_]*$")]
 Id = Annotated[str, About(pattern="^[a-z0-9_]+$")]
-FileName = Annotated[str, About(pattern=r"^[^/\\]+$", least=1)]
+FileName = Annotated[str, About(pattern=r"^[^/\\\x00-\x1f\x7f]+$", least=1)]
 Value = str | float | int
 Days = tuple[int, int]
 Outcome = Literal["frequency", "intensity", "duration", "headache_index"]

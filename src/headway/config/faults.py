@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
+from headway.config.document import Keys, find_line
 from headway.errors import Problem
 from headway.messages import Message, term
 
@@ -24,35 +26,45 @@ _LENGTHS = {
 _PATTERNS = {
     r"^[a-z0-9_]+$": "code",
     r"^[a-z][a-z0-9_]*$": "word",
-    r"^[^/\\]+$": "file_name",
+    r"^[^/\\\x00-\x1f\x7f]+$": "file_name",
     r"^-?[0-9]+(\.[0-9]+)?$": "printed",
     r"\b(19|20)\d\d$": "cited",
     r"^10\.\d{4,}/\S+$": "doi",
 }
 
 
-def find_faults(document: Any, schema: Mapping[str, Any], file: str) -> list[Problem]:
-    """List everything in a document that breaks a schema, with a suggestion for unknown keys."""
+def find_faults(
+    document: Any,
+    schema: Mapping[str, Any],
+    file: str,
+    lines: Mapping[Keys, int] = MappingProxyType({}),
+) -> list[Problem]:
+    """List everything in a document that breaks a schema, with a suggestion for unknown keys.
+
+    `lines` are the lines of its keys, where they are known.
+    """
     import jsonschema
 
     validator = jsonschema.Draft202012Validator(schema)
     errors = sorted(validator.iter_errors(document), key=lambda e: [str(p) for p in e.path])
-    return list(dict.fromkeys(problem for error in errors for problem in _explain(error, file)))
+    return list(
+        dict.fromkeys(problem for error in errors for problem in _explain(error, file, lines))
+    )
 
 
-def _explain(error: Any, file: str) -> list[Problem]:
+def _explain(error: Any, file: str, lines: Mapping[Keys, int]) -> list[Problem]:
     """Turn one schema error into problems: the place, the rule, what is allowed."""
     if error.validator in ("oneOf", "anyOf") and error.context:
         # Of branches told apart by a constant, the one whose constant stands there is meant.
         others = {e.schema_path[0] for e in error.context if e.validator == "const"}
         meant = [e for e in error.context if e.schema_path[0] not in others]
         if others and len({e.schema_path[0] for e in meant}) == 1:
-            return [problem for e in meant for problem in _explain(e, file)]
+            return [problem for e in meant for problem in _explain(e, file, lines)]
         # The branch that got furthest is the one that was meant.
         best = max(error.context, key=lambda e: (len(e.absolute_path), e.validator != "type"))
         deeper = len(best.absolute_path) > len(error.absolute_path)
         if deeper or best.validator not in ("type", "const", "required"):
-            return _explain(best, file)
+            return _explain(best, file, lines)
     path = [str(p) for p in error.absolute_path]
     rule = str(error.validator)
     if rule == "additionalProperties":
@@ -62,18 +74,31 @@ def _explain(error: Any, file: str) -> list[Problem]:
                 file,
                 "unknown_key",
                 Message("problem.unknown_key", key=".".join([*path, str(key)])),
+                line=find_line(lines, (*path, str(key))),
                 remedy=_suggest(str(key), known),
             )
             for key in error.instance
             if key not in known
         ]
+    line = find_line(lines, tuple(path))
     if rule == "required":
         absent = [key for key in error.validator_value if key not in error.instance]
         keys = [".".join([*path, key]) for key in absent]
-        return [Problem(file, rule, Message("problem.key_required", key=key)) for key in keys]
+        return [
+            Problem(file, rule, Message("problem.key_required", key=key), line=line) for key in keys
+        ]
     if "propertyNames" in error.absolute_schema_path:
         path.append(str(error.instance))
-    return [Problem(file, rule, _say_fault(error, ".".join(path) or Message("problem.document")))]
+        line = find_line(lines, tuple(path))
+    text = _say_fault(error, ".".join(path) or Message("problem.document"))
+    return [Problem(file, rule, text, line=line, remedy=_quote(error))]
+
+
+def _quote(error: Any) -> str:
+    """Say how to write a word that YAML takes for a switch, a number or nothing, as text."""
+    wanted = error.validator_value if error.validator == "type" else ()
+    taken = error.instance is None or isinstance(error.instance, bool | int | float)
+    return "remedy.quote_word" if taken and "string" in wanted else ""
 
 
 def _suggest(key: str, known: list[str]) -> Message:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from headway.config.schema import About
 
-FolderName = Annotated[str, About(pattern="^[a-z0-9_]+$")]
+FolderName = Annotated[str, About(pattern=r"^[^/\\]+$")]
 Selection = Literal["all"] | tuple[FolderName, ...]
 
 

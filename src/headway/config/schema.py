@@ -7,6 +7,7 @@ source: the schema, its published copy and the tables of the documents are deriv
 from __future__ import annotations
 
 import collections.abc
+import re
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
@@ -219,6 +220,44 @@ def _make(hint: Any, raw: Any) -> Any:
         if isinstance(raw, list) and get_origin(one) is tuple:
             each = [parts[0]] * len(raw) if parts[-1] is Ellipsis else parts
             return tuple(_make(part, value) for part, value in zip(each, raw, strict=True))
+    return raw
+
+
+# Words by which people turn a setting on and off; YAML 1.2 leaves them text.
+_SWITCHES = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}
+_GROUPED = re.compile(r"[-+]?[1-9][0-9]*(_[0-9]+)+")
+
+
+def read_switches(hint: Any, raw: Any) -> Any:
+    """Read `yes` as true, and `10_000` as a number, where the type of a setting asks for one.
+
+    Parameters
+    ----------
+    hint
+        The type of a setting, or a class of settings.
+    raw
+        What stands in YAML; what does not fit its type is left for the schema to report.
+    """
+    kinds = [split(one)[0] for one in members(split(hint)[0])]
+    if isinstance(raw, str) and str not in kinds:
+        if bool in kinds or any(True in get_args(k) for k in kinds if get_origin(k) is Literal):
+            return _SWITCHES.get(raw.lower(), raw)
+        if {int, float} & {*kinds} and _GROUPED.fullmatch(raw):
+            return int(raw.replace("_", ""))
+    for kind in kinds:
+        parts = get_args(kind)
+        if isinstance(raw, dict) and is_dataclass(kind):
+            own = {key_of(field): hints_of(kind)[field.name] for field in fields(kind)}  # type: ignore[arg-type]
+            raw = {k: read_switches(own[k], v) if k in own else v for k, v in raw.items()}
+        elif isinstance(raw, dict) and get_origin(kind) is collections.abc.Mapping:
+            raw = {k: read_switches(parts[1], v) for k, v in raw.items()}
+        elif isinstance(raw, list) and get_origin(kind) is tuple:
+            each = [parts[0]] * len(raw) if parts[-1] is Ellipsis else parts
+            raw = [read_switches(one, v) for one, v in zip(each, raw, strict=False)] + raw[
+                len(each) :
+            ]
+        elif get_origin(kind) is tuple and isinstance(raw, dict):  # one of several
+            raw = read_switches(parts[0], raw)
     return raw
 
 

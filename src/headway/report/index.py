@@ -16,6 +16,9 @@ def build(
     skipped: Sequence[Mapping[str, Any]],
     notebooks: Sequence[str],
     record: Mapping[str, Any],
+    *,
+    refused: Sequence[Mapping[str, Any]] = (),
+    unread: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """Write index.html.
 
@@ -29,8 +32,13 @@ def build(
         Names of the executed notebooks.
     record
         provenance.json.
+    refused
+        Sources that have no page, as no job could read them: name, problems.
+    unread
+        Folders and files that are no source: kind, name, problems.
     """
-    refused = [c for c in [*trials, *clinics] if c["state"] == "refused"]
+    without_page = [{"title": s["name"], "page": "", "problems": s["problems"]} for s in refused]
+    pages = [c for c in [*trials, *clinics] if c["state"] == "refused"]
     ready = {
         k: [c for c in cards if c["state"] != "refused"]
         for k, cards in (("trials", trials), ("clinics", clinics))
@@ -48,12 +56,13 @@ def build(
         title="Headway: results",
         home="",
         stamp="",
-        refused=refused,
+        refused=[*without_page, *pages],
         kinds=[
             ("Clinics", "clinics", ready["clinics"]),
             ("Reviews of published trials", "trials", ready["trials"]),
         ],
         skipped=skipped,
+        unread=[problem for one in unread for problem in one["problems"]],
         notebooks=notebooks,
         versions=versions,
     )
