@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     import duckdb
 
 
-_RANGE: dict[str, tuple[float, float]] = {
+RANGE: dict[str, tuple[float, float]] = {
     "frequency": (0, 28),
     "intensity": (0, 10),
     "duration": (0, 24),
 }
 # More than the rows of a file.
-_ROWS = 1 << 40
+ROWS = 1 << 40
 
 
 @dataclass(slots=True)
@@ -55,7 +55,7 @@ class Cast:
     def line(self) -> str:
         """SQL from `file` and `row` to the line in the clinic's own file."""
         lines = [
-            f"WHEN {i} THEN {staged.line_sql(f'(row - {i * _ROWS})')}"
+            f"WHEN {i} THEN {staged.line_sql(f'(row - {i * ROWS})')}"
             for i, staged in enumerate(self.stages)
         ]
         return f"CASE file {' '.join(lines)} END"
@@ -93,7 +93,7 @@ def cast_files(connection: duckdb.DuckDBPyConnection, kind: str, stages: list[St
             cells.append(f"coalesce({values.get(f'zero {i}', ('false', ''))[0]}, false) AS z_{i}")
         blank = " AND ".join(f"n{i} IS NULL AND t{i} IS NULL" for i in range(len(staged.columns)))
         parts.append(
-            f"SELECT {number} AS file, {number * _ROWS} + pos AS row, "
+            f"SELECT {number} AS file, {number * ROWS} + pos AS row, "
             f"{selected_sql(staged)} AS selected, "
             f"({blank or 'true'}) AS blank{''.join(', ' + c for c in cells)} "
             f"FROM {part.relation}"
@@ -202,7 +202,7 @@ def _file_values(staged: Stage, part: Part) -> tuple[dict[str, tuple[str, str]],
 
 def _wide_sql(entry: WideColumn, staged: Stage, part: Part) -> tuple[str, str, str]:
     """Write SQL for a wide column: value, broken rule, whether it is a 0 declared missing."""
-    low, high = _RANGE.get(entry.outcome, (None, None))
+    low, high = RANGE.get(entry.outcome, (None, None))
     rule = row_level(
         "float",
         entry.outcome,
