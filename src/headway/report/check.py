@@ -153,29 +153,29 @@ def _check_clinic(folder: Path) -> Checked:
 def write_lines(found: Checked) -> Iterator[Paragraph]:
     """Write what was found, without the problems and the verdict, a paragraph at a time."""
     for row in found.files:
-        text = _say("check.file", file=row["file"], n=row["rows"], kept=row["kept"])
+        text = _say("checked.file", file=row["file"], n=row["rows"], kept=row["kept"])
         if row["quarantined"]:
             rules = [f"{rule} {n}" for rule, n in row["rules"].items()]
-            text += _say("check.set_aside", n=row["quarantined"], rules=rules)
+            text += _say("checked.set_aside", n=row["quarantined"], rules=rules)
         if row["not_selected"]:
-            text += _say("check.not_selected", n=row["not_selected"])
+            text += _say("checked.not_selected", n=row["not_selected"])
         yield text, "yellow" if row["quarantined"] else ""
     for row in found.columns:
         if row["mapped_to"] is not None and row["unread"]:
             rules = [f"{rule} {n}" for rule, n in row["rules"].items()]
             share = 100 * row["unread_share"]
             values = {"file": row["file"], "column": row["column"], "n": row["unread"]}
-            yield _say("check.unread", **values, percent=share, rules=rules), "yellow"
+            yield _say("checked.unread", **values, percent=share, rules=rules), "yellow"
     nobody: dict[str, list[str]] = {}
     for row in found.columns:
         if row["mapped_to"] is None:
             nobody.setdefault(row["file"], []).append(row["column"])
     for file, names in nobody.items():
-        yield _say("check.unmapped", file=file, names=names), ""
+        yield _say("checked.unmapped", file=file, names=names), ""
     if found.k is not None and found.k[2]:
         smallest, needed, columns = found.k
         names = [term("quasi_identifier", column) for column in columns]
-        yield _say("check.k", k=smallest, needed=needed, columns=names), ""
+        yield _say("checked.k", k=smallest, needed=needed, columns=names), ""
     yield from _write_answers(found)
 
 
@@ -183,11 +183,11 @@ def _write_answers(found: Checked) -> Iterator[Paragraph]:
     for row in found.answers:
         values = {"question": term("question", row["question"]), "n": row["n"], "of": row["of"]}
         if row["answered"]:
-            counted = "check.answered" if row["n"] is None else "check.answered_of"
+            counted = "checked.answered" if row["n"] is None else "checked.answered_of"
             yield _say(counted, **values), "green"
             continue
         text = _say(
-            "check.not_answered", question=values["question"], why=say_in_english(row["why"])
+            "checked.not_answered", question=values["question"], why=say_in_english(row["why"])
         )
         if row["remedy"]:
             text += " " + _say("frame.what_to_do_remedy", remedy=say_in_english(row["remedy"]))
@@ -210,9 +210,9 @@ def write_problems(found: Checked) -> Iterator[Paragraph]:
 def write_verdict(found: Checked, command: str, again: str) -> Iterator[Paragraph]:
     """Write whether the source is ready, and what to do next."""
     if found.error is not None:
-        yield _say("check.refused", name=found.name, command=again), "red"
+        yield _say("checked.refused", name=found.name, command=again), "red"
     else:
-        said = "check.ready_review" if found.review else "check.ready"
+        said = "checked.ready_review" if found.review else "checked.ready"
         yield _say(said, name=found.name, command=command), "green"
 
 

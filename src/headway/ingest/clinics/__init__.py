@@ -245,8 +245,12 @@ def judged(
             write_quarantine(connection, cast)
         if refused or problems:
             # What is lost to a fault that is named already is not named again.
-            named = {p.file for p in problems}
-            losses = [p for p in found.judge_losses() if p.file not in named]
+            named = {(p.file, column) for p in [*refused, *problems] for column in (p.column, "")}
+            losses = [
+                p
+                for p in found.judge_losses()
+                if (p.file, p.column if p.rule == "unreadable_column" else "") not in named
+            ]
             raise _refuse(refused, [*problems, *losses])
         yield found
 
@@ -255,7 +259,11 @@ def _refuse(refused: Sequence[Problem], problems: Sequence[Problem]) -> InputErr
     """Put everything that is wrong with a clinic's files into one error."""
     if refused:
         return RefusedError("failure.refused", [*refused, *problems])
-    heads = {"mixed_dates": "failure.dates", "zero_coded_missing": "failure.zeros"}
+    heads = {
+        "file_changed": "failure.changed",
+        "mixed_dates": "failure.dates",
+        "zero_coded_missing": "failure.zeros",
+    }
     found = {heads.get(p.rule, "failure.clinic_files") for p in problems}
     return InputError(found.pop() if len(found) == 1 else "failure.clinic_files", problems)
 

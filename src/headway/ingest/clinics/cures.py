@@ -190,6 +190,8 @@ def _cure_codes(place: Place, rule: tables.Column) -> Message:
 def _cure_range(place: Place, shapes: Sequence[Shape]) -> Message:
     """Propose the unit in which the cells would lie in range."""
     rule, wide = place.rule, place.wide
+    if (rule.low, rule.high) == (0, 1):
+        return _cure_codes(place, rule)
     ends = [(s.low, s.high) for s in shapes if s.rule == "out_of_range"]
     low = min((low for low, _ in ends if low is not None), default=0.0)
     high = max((high for _, high in ends if high is not None), default=0.0)
@@ -200,7 +202,8 @@ def _cure_range(place: Place, shapes: Sequence[Shape]) -> Message:
     fits = high * SCALE.get(unit, math.inf) <= 1.02 * (rule.high or 0)
     if fits and unit != declared and low >= (rule.low or 0):
         return Message(f"remedy.cure_{unit}", line=write_line(place, unit=unit))
-    return Message("remedy.cure_range", low=rule.low, high=rule.high, line=_allow(place))
+    low_high = [("…" if end is None else end) for end in (rule.low, rule.high)]
+    return Message("remedy.cure_range", ends=low_high, line=_allow(place))
 
 
 def _allow(place: Place) -> str:
