@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
 
 import headway
 from headway.errors import ConfigError, InputError, MissingPackageError, UserError, naming_the_extra
 from headway.version import describe
+
+if TYPE_CHECKING:
+    from headway.report import check as checking
 
 
 def find_folder(named: Path, data_dir: Path) -> Path:
@@ -24,43 +31,46 @@ def find_folder(named: Path, data_dir: Path) -> Path:
     """
     if named.is_dir():
         return named
-    for kind in ("clinics", "trials"):
+    # `clinics/NAME` tells a clinic from a review of the same name.
+    for kind in ("clinics", "trials", ""):
         folder = data_dir / "raw" / kind / named
         if folder.is_dir():
             return folder
     raise ConfigError(f"there is no folder, clinic or review called '{named}'")
 
 
-def check(named: Path, data_dir: Path) -> int:
-    """Hold a clinic's or a review's folder against its schema; run the gate on a clinic."""
-    from headway import config
+def check(named: Path, data_dir: Path, as_json: bool) -> int:
+    """Say what a build would make of a clinic or a review, and refuse what it would refuse."""
+    from headway.report import check as checking
 
-    folder = find_folder(named, data_dir)
-    config.check_folder(folder)
-    if (folder / "review.yaml").is_file():
-        from headway.ingest import trials
+    try:
+        folder = find_folder(named, data_dir)
+    except UserError as error:
+        found = checking.Checked(named.name, error)
+    else:
+        found = checking.check_folder(folder)
+    if as_json:
+        print(json.dumps(found.as_dict(), indent=1))
+        return found.exit_code
+    where = "" if data_dir == Path("data") else f" --data {data_dir}"
+    build = "build" if found.review else f"audit {found.name}"
+    again = f"headway check {named}{where}"
+    verdict = checking.write_verdict(found, f"headway {build}{where}", again)
+    _show(checking.write_lines(found), sys.stdout)
+    _show(checking.write_problems(found), sys.stderr)
+    _show(verdict, sys.stdout)
+    return found.exit_code
 
-        review = config.load_review(folder)
-        trials.read_review(folder, review)
-        print(f"{folder.name}: review.yaml and its files keep to the contract")
-        return 0
-    from headway.ingest import clinics
-    from headway.ingest.clinics.identity import required_k
 
-    clinic = config.load_clinic(folder)
-    found = clinics.check_clinic(folder, clinic)
-    for name, rows, columns in found.files:
-        print(f"{name}: {rows} rows, {columns} columns")
-    if found.k is not None:
-        print(
-            f"patients: at least {found.k} people alike in {', '.join(found.quasi_identifiers)} "
-            f"(k-anonymity; the gate asks for {required_k(clinic)})"
-        )
-    print(
-        f"{folder.name}: clinic.yaml keeps to its schema; the gate found no identifier "
-        "(which is no certificate)"
-    )
-    return 0
+def _show(paragraphs: Iterable[checking.Paragraph], stream: TextIO) -> None:
+    """Print paragraphs: in colour and folded at a terminal, as they are elsewhere."""
+    from headway.report import check as checking
+
+    coloured = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    width = shutil.get_terminal_size().columns
+    for paragraph in paragraphs:
+        text = checking.dress(paragraph, width, coloured) if stream.isatty() else paragraph[0]
+        print(text, file=stream, flush=True)
 
 
 def simulate(folder: Path, patients: int, seed: int, scenario: str) -> int:
@@ -181,10 +191,11 @@ def parser() -> argparse.ArgumentParser:
     runs.add_argument("--cores", default="all")
 
     one = commands.add_parser(
-        "check", parents=[data], help="schema and de-identification gate, nothing else"
+        "check", parents=[data], help="what a build would make of a clinic or review"
     )
     one.add_argument("folder", type=Path, help="a clinic or review: its folder, or its name")
-    one.set_defaults(run=lambda o: check(o.folder, o.data))
+    one.add_argument("--json", action="store_true", help="one JSON document, for programs")
+    one.set_defaults(run=lambda o: check(o.folder, o.data, o.json), private=True)
     two = commands.add_parser("simulate", help="write a synthetic clinic")
     two.add_argument("folder", type=Path, nargs="?", help="folder to write; without it: the list")
     two.add_argument("--patients", type=int, default=120)
@@ -225,6 +236,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"headway: {error}", file=sys.stderr)
         return error.exit_code
+    except Exception as error:
+        if not getattr(options, "private", False):
+            raise
+        # The error's own message may repeat a cell of a clinic.
+        frames = "".join(traceback.format_tb(error.__traceback__))
+        print(f"{frames}{type(error).__name__}\nheadway: this is a bug", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

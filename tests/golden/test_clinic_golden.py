@@ -78,7 +78,7 @@ def test_vickers_at_12_months(
 def test_the_raw_vickers_file_is_refused_for_its_date(shared: Path, tmp_path: Path) -> None:
     folder = drop_in(tmp_path / "v", shared, lambda f: f.pop("drop"))
     with pytest.raises(RefusedError) as caught:
-        clinics.check_clinic(folder, config.load_clinic(folder))
+        clinics.ingest_clinic(folder, config.load_clinic(folder), tmp_path / "out")
     assert {p.column for p in caught.value.problems} == {"date_randomized"}
     assert "drop" in str(caught.value)
     with (folder / FILE).open(newline="") as stream:

@@ -19,7 +19,7 @@ from headway.errors import InputError, RefusedError
 from headway.ingest.adapters.fhir import flatten, list_wants
 from headway.messages import say
 from headway.tables import read_parquet
-from tests.unit.clinic_builder import ingest, write_clinic
+from tests.unit.clinic_builder import allow_losses, ingest, write_clinic
 
 TOKEN = "Q7ZK"
 
@@ -284,7 +284,7 @@ def test_a_line_is_the_place_of_the_resource(tmp_path: Path) -> None:
     folder = write_clinic(
         tmp_path / "c",
         {"o.ndjson": "\n".join(lines)},
-        {"sessions": {"path": "o.ndjson", **SPEC}},
+        {"sessions": {"path": "o.ndjson", **SPEC, "columns": allow_losses(SPEC["columns"])}},
     )
     accounts, quarantine, out = ingest(folder)
     assert quarantine[["line", "rule", "scope"]].values.tolist() == [

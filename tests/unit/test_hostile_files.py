@@ -20,18 +20,20 @@ import pytest
 from headway import cli
 from headway.errors import InputError, RefusedError, UserError
 from headway.tables import read_parquet
-from tests.unit.clinic_builder import ingest, write_clinic
+from tests.unit.clinic_builder import allow_losses, ingest, write_clinic
 
 TOKEN = "Q7ZK"
 HEAD = "code,day,headache,worst,hours\n"
 GOOD = HEAD + "P1,-2,1,5,2.5\nP1,-1,0,,\n"
-COLUMNS = {
-    "patient_id": "code",
-    "day": "day",
-    "headache": "headache",
-    "intensity": "worst",
-    "duration_hours": "hours",
-}
+COLUMNS = allow_losses(
+    {
+        "patient_id": "code",
+        "day": "day",
+        "headache": "headache",
+        "intensity": "worst",
+        "duration_hours": "hours",
+    }
+)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from headway.errors import InputError, RefusedError
 from headway.ingest.adapters.redcap import find_boxes, gate, read_dictionary
 from headway.outcomes.change import cohort
 from headway.tables import read_parquet
-from tests.unit.clinic_builder import ingest, statistic, write_clinic
+from tests.unit.clinic_builder import ANY_LOSS, allow_losses, ingest, statistic, write_clinic
 
 PAGES = (
     "Variable / Field Name,Form Name,Section Header,Field Type,Field Label,"
@@ -262,7 +262,9 @@ def test_rows_of_every_form_are_accounted_for(tmp_path: Path) -> None:
 
 def test_a_bad_cell_of_one_form_counts_once(tmp_path: Path) -> None:
     text = export(False).replace("visit,1,,,,,30,1,0,0,90", "visit,1,,,,,30,1,0,0,x", 1)
-    folder = write_clinic(tmp_path / "c", {"records.csv": text}, project(False))
+    files = project(False)
+    files["sessions"]["columns"] = allow_losses(files["sessions"]["columns"])
+    folder = write_clinic(tmp_path / "c", {"records.csv": text}, files)
     accounts, quarantine, _ = ingest(folder)
     assert quarantine["file"].tolist() == ["records.csv (sessions)"]
     assert {n: a.cells_quarantined for n, a in accounts.items()} == {
@@ -353,7 +355,11 @@ def test_what_is_ticked_is_held_against_the_contract(tmp_path: Path) -> None:
         "columns": {
             "patient_id": "code",
             "day": "day",
-            "technique": {"checkboxes": "how", "codes": {1: "manual", 2: "acupuncture"}},
+            "technique": {
+                "checkboxes": "how",
+                "codes": {1: "manual", 2: "acupuncture"},
+                "loss": ANY_LOSS,
+            },
         },
     }
     folder = write_clinic(tmp_path / "c", {"s.csv": text}, {"sessions": spec})

@@ -21,18 +21,20 @@ from headway.ingest.adapters import spreadsheet
 from headway.ingest.adapters.spreadsheet import read_workbook
 from headway.messages import Message
 from headway.tables import read_parquet
-from tests.unit.clinic_builder import ingest, write_clinic
+from tests.unit.clinic_builder import allow_losses, ingest, write_clinic
 
 TOKEN = "Q7ZK"
 HEAD = ["code", "day", "headache", "worst", "hours"]
 GOOD = [HEAD, ["P1", -2, 1, 5, 2.5], ["P1", -1, 0]]
-COLUMNS = {
-    "patient_id": "code",
-    "day": "day",
-    "headache": "headache",
-    "intensity": "worst",
-    "duration_hours": "hours",
-}
+COLUMNS = allow_losses(
+    {
+        "patient_id": "code",
+        "day": "day",
+        "headache": "headache",
+        "intensity": "worst",
+        "duration_hours": "hours",
+    }
+)
 Edit = Callable[[Any], None]
 
 

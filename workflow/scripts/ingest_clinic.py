@@ -21,7 +21,10 @@ def main(snakemake):
     except UserError as error:
         # A refusal is a result: the other clinics go on, and the end of the run reports it.
         problems = error.as_problems()
-        clinics.write_empty(out)
+        if isinstance(error, clinics.LossError):
+            rows = error.found.as_flow()
+        else:
+            clinics.write_empty(out)
         print(f"headway: {error}")
     state = "refused" if problems else "ready"
     tables.write_text(config.write_settings(clinic), Path(snakemake.output.clinic))

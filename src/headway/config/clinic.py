@@ -22,6 +22,22 @@ FileKind = Annotated[
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Loss:
+    """How much may stay unread, and why; without it a fifth."""
+
+    up_to: Annotated[
+        float,
+        About(
+            "A larger share of a column's filled cells that cannot be read, or of a file's rows "
+            "that are set aside, and the clinic is refused.",
+            low=0,
+            high=1,
+        ),
+    ]
+    reason: Annotated[Text, About("Why that is no fault of the mapping; stands in the account.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
     """A column of a file that is not read as it stands."""
 
@@ -64,6 +80,9 @@ class Column:
             "numbers of a spreadsheet."
         ),
     ] = None
+    loss: Annotated[
+        Loss | None, About("Where more than a fifth of the filled cells cannot be read.")
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +112,9 @@ class WideColumn:
     low: float | None = None
     high: float | None = None
     zero_means_missing_when: Blank | None = None
+    loss: Annotated[
+        Loss | None, About("Where more than a fifth of the filled cells cannot be read.")
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,6 +247,9 @@ class ClinicFile:
             "Dates that were shifted per patient before they left the clinic become days since "
             "the patient's first session at once."
         ),
+    ] = None
+    loss: Annotated[
+        Loss | None, About("Where more than a fifth of the file's rows cannot be used.")
     ] = None
 
 

@@ -208,6 +208,9 @@ def enter_flow(
                     people[row.Index] = ledger.add(
                         ("flow", account, item, row.step), row.n, Worth.STEP
                     )
+                if account == "column" and not np.isnan(row.of):
+                    filled = ("flow", account, item, row.step, "of")
+                    started[row.Index] = ledger.add(filled, row.of, Worth.STEP)
             continue
         outcome, comparison = items.get(item, (str(item), "only in flow"))
         n, lost = _people(outcome, comparison, "all"), _lost(outcome, comparison, "all")

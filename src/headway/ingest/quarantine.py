@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from headway.errors import ContractError
 from headway.messages import Message
 
+# Rules under which nothing is lost: what such a row says stands elsewhere, or was not asked for.
+HARMLESS = frozenset({"blank_row", "duplicate_row", "after_end"})
+
 
 @dataclass(frozen=True, slots=True)
 class RowAccount:
-    """How the data rows of one file were used. `rows_in` counts every row below the header."""
+    """How the data rows of one file were used. `rows_in` counts every row below the header.
+
+    `rules` counts the rows in quarantine by rule; `lost` are those among them that a rule took
+    which loses something (`HARMLESS`).
+    """
 
     file: str
     rows_in: int
@@ -20,6 +28,8 @@ class RowAccount:
     cells_quarantined: int
     zeros_declared_missing: int = 0
     note: str = ""
+    rules: Mapping[str, int] = field(default_factory=dict)
+    lost: int = 0
 
     def check(self) -> None:
         """Assert that no row was lost or counted twice.

@@ -22,7 +22,7 @@ FLOW = Table(
     row="a step in the account of rows or people",
     key=("account", "item", "step"),
     columns={
-        "account": key("What is counted", allowed=("rows", "cells", "gate", "people")),
+        "account": key("What is counted", allowed=("rows", "cells", "column", "gate", "people")),
         "item": key("File, or outcome and comparison"),
         "step": key("Step"),
         "n": count("Count", unit=""),

@@ -5,7 +5,7 @@ looks at every column that clinic.yaml does not drop; only a clinic that passes 
 canonical columns (`casts`). A cell that cannot be read or is out of range becomes missing and is
 listed; a row without its key, a repeated row or a row of an unknown patient is quarantined
 (`verdicts`); the rows that are kept make the tables (`processed`). Rows in = kept + quarantined +
-not selected, for each file.
+not selected, for each file. A clinic of which too much could not be read is refused (`losses`).
 
 Days are counted from each patient's first treatment: day 0 is the first session that names a
 technique (the first session of all where none does), or what clinic.yaml declares.
@@ -13,15 +13,15 @@ technique (the first session of all where none does), or what clinic.yaml declar
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headway import tables
 from headway.config.clinic import Clinic
-from headway.errors import InputError, RefusedError
+from headway.errors import InputError, Problem, RefusedError
 from headway.ingest import zero_coded
 from headway.ingest.cells import literal
 from headway.ingest.clinics.attacks import attacks_sql
@@ -36,56 +36,24 @@ from headway.ingest.clinics.clock import (
 )
 from headway.ingest.clinics.contract import CONTRACT, PROCESSED
 from headway.ingest.clinics.identity import check_gate, check_k, name_columns, required_k
+from headway.ingest.clinics.losses import ColumnLoss, count_losses, judge_losses, list_unmapped
 from headway.ingest.clinics.opening import staged_files
 from headway.ingest.clinics.processed import empty_sql, kept_sql
 from headway.ingest.clinics.selectors import check_selectors, note_selectors, selected_sql
 from headway.ingest.clinics.verdicts import check_codes, judge_rows, kept_rows, write_quarantine
-from headway.ingest.quarantine import RowAccount
+from headway.ingest.quarantine import HARMLESS, RowAccount
 from headway.messages import Message, join
 
 if TYPE_CHECKING:
     import duckdb
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """What `check_clinic` saw: rows and columns per file, and k of the patients table."""
-
-    files: tuple[tuple[str, int, int], ...]
-    k: int | None
-    quasi_identifiers: tuple[str, ...]
-
-
-def check_clinic(folder: Path, clinic: Clinic, *, threads: int = 2) -> Check:
-    """Hold a clinic's files against clinic.yaml and run the gate, and nothing else.
-
-    Raises
-    ------
-    InputError, RefusedError
-        With every problem found.
-    """
-    with staged_files(folder, clinic, None, threads) as (connection, stages, _):
-        refused = check_gate(connection, folder, stages, clinic)
-        own = [s for s in stages if s.source.kind == "patients"]
-        casts = [cast_files(connection, "patients", own)]
-        k: int | None = None
-        columns: tuple[str, ...] = ()
-        if casts[0].stages:
-            connection.execute("CREATE TEMP TABLE doubtful (patient_id VARCHAR)")
-            judge_rows(connection, casts[0], None)
-            k, columns, few = check_k(connection, casts[0], clinic)
-            refused += few
-        if refused:
-            raise RefusedError("failure.refused", refused)
-        files = tuple((s.source.name, s.rows_in, len(s.source.header)) for s in stages)
-        return Check(files, k, columns)
-
-
 def ingest_clinic(folder: Path, clinic: Clinic, destination: Path, *, threads: int = 2) -> Ingested:
     """Read a clinic's files into processed tables (parquet) below `destination`.
 
     Writes patients, sessions, days, questionnaires, given_windows (as far as the clinic has
-    them; the others empty) and quarantine.csv. Nothing is written unless every file passes.
+    them; the others empty) and quarantine.csv. Nothing is written unless every file passes, but
+    the quarantine of a clinic that lost too much, beside empty tables.
 
     Parameters
     ----------
@@ -99,7 +67,8 @@ def ingest_clinic(folder: Path, clinic: Clinic, destination: Path, *, threads: i
     Returns
     -------
     Ingested
-        One account per file, each of which balances; k-anonymity of the patients.
+        One account per file, each of which balances; what of each column could not be read;
+        k-anonymity of the patients.
 
     Raises
     ------
@@ -108,19 +77,27 @@ def ingest_clinic(folder: Path, clinic: Clinic, destination: Path, *, threads: i
     InputError
         If a file does not match clinic.yaml or cannot be read, or if a column of zeros looks
         like missing values (`headway.ingest.zero_coded`).
+    LossError
+        If too many cells of a column or rows of a file cannot be used.
     """
     with judged(folder, clinic, destination.parent, threads=threads) as found:
-        accounts = found.accounts()
-        for account in accounts:
+        counted = found.count()
+        for account in counted.accounts:
             account.check()
-        destination.mkdir(parents=True, exist_ok=True)
-        for table in PROCESSED:
-            _write(found.connection, found.select(table), destination / f"{table}.parquet")
+        problems = found.judge_losses()
+        if problems:
+            write_empty(destination)
+        else:
+            destination.mkdir(parents=True, exist_ok=True)
+            for table in PROCESSED:
+                _write(found.connection, found.select(table), destination / f"{table}.parquet")
         rows = found.connection.execute(
             'SELECT * FROM quarantine ORDER BY file, line, "column", rule'
         ).df()
         tables.write_csv(tables.conform("quarantine", rows), destination / "quarantine.csv")
-        return Ingested(accounts, found.k, required_k(clinic), found.quasi_identifiers)
+        if problems:
+            raise LossError(problems, counted)
+        return counted
 
 
 def _write(connection: duckdb.DuckDBPyConnection, sql: str, path: Path) -> None:
@@ -130,16 +107,23 @@ def _write(connection: duckdb.DuckDBPyConnection, sql: str, path: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
-    """The account of every file, and the k-anonymity of the patients table (None without one)."""
+    """What became of every row and column, and the k-anonymity of the patients (None without).
+
+    `columns` holds every mapped column, `unmapped` (file, column) of those that clinic.yaml neither
+    reads nor drops.
+    """
 
     accounts: tuple[RowAccount, ...]
     k: int | None
     required_k: int
     quasi_identifiers: tuple[str, ...]
+    columns: tuple[ColumnLoss, ...] = ()
+    unmapped: tuple[tuple[str, str], ...] = ()
 
     def as_flow(self) -> list[dict[str, object]]:
-        """Write accounts and k as rows of the table `flow`."""
+        """Write accounts, what could not be read of each column, and k as rows of `flow`."""
         rows = [row for account in self.accounts for row in account.as_flow()]
+        rows += [loss.as_flow() for loss in self.columns if loss.unread]
         if self.k is not None:
             columns = name_columns(self.quasi_identifiers)
             rows.append(
@@ -156,6 +140,18 @@ class Ingested:
         return rows
 
 
+class LossError(InputError):
+    """Too much of a clinic's files cannot be used; `found` is what was counted all the same."""
+
+    def __init__(self, problems: Sequence[Problem], found: Ingested) -> None:
+        super().__init__("failure.losses", problems)
+        self.found = found
+
+
+# The accounts of the files of a kind, and what was lost of each of their columns.
+Tally = tuple[list[RowAccount], dict[tuple[int, str], ColumnLoss]]
+
+
 @dataclass(slots=True)
 class Judged:
     """A clinic's files with a verdict on every row, ready to be written or aggregated."""
@@ -166,9 +162,36 @@ class Judged:
     k: int | None
     quasi_identifiers: tuple[str, ...]
 
+    _tallies: dict[str, Tally] = field(default_factory=dict)
+
+    def tally(self) -> dict[str, Tally]:
+        """Count, kind by kind, what became of the rows and the cells of every file; once."""
+        for kind, cast in self.casts.items():
+            if kind not in self._tallies:
+                losses = count_losses(self.connection, cast)
+                self._tallies[kind] = _accounts(self.connection, cast), losses
+        return self._tallies
+
     def accounts(self) -> tuple[RowAccount, ...]:
         """Make the account of every file."""
-        return tuple(a for cast in self.casts.values() for a in _accounts(self.connection, cast))
+        return tuple(account for accounts, _ in self.tally().values() for account in accounts)
+
+    def count(self) -> Ingested:
+        """Put together what became of every row and column."""
+        columns = tuple(c for _, losses in self.tally().values() for c in losses.values())
+        unmapped = list_unmapped([s for cast in self.casts.values() for s in cast.stages])
+        needed = required_k(self.clinic)
+        return Ingested(
+            self.accounts(), self.k, needed, self.quasi_identifiers, columns, tuple(unmapped)
+        )
+
+    def judge_losses(self) -> list[Problem]:
+        """List every column and file of which too much was lost."""
+        return [
+            problem
+            for kind, (accounts, losses) in self.tally().items()
+            for problem in judge_losses(self.connection, self.casts[kind], losses, accounts)
+        ]
 
     def select(self, table: str) -> str:
         """SELECT that yields a processed table from nothing but usable rows."""
@@ -191,60 +214,75 @@ def judged(
     RefusedError, InputError
         As `ingest_clinic`.
     """
-    with staged_files(folder, clinic, scratch_root, threads) as (connection, stages, _):
+    with staged_files(folder, clinic, scratch_root, threads) as (connection, stages, problems):
         refused = check_gate(connection, folder, stages, clinic)
-        if refused:
-            raise RefusedError("failure.refused", refused)
-        unselected = check_selectors(connection, stages)
-        if unselected:
-            raise InputError("failure.selectors", unselected)
-        stages = note_selectors(connection, stages)
-        problems = check_dates(connection, stages)
         if problems:
-            raise InputError("failure.dates", problems)
-        doubts = [p for s in stages for p in zero_coded.find_zero_coded(connection, s)]
-        if doubts:
-            raise InputError("failure.zeros", doubts)
+            raise _refuse(refused, problems)
+        problems += check_selectors(connection, stages)
+        stages = note_selectors(connection, stages)
+        problems += check_dates(connection, stages)
+        problems += [p for s in stages for p in zero_coded.find_zero_coded(connection, s)]
         connection.execute(
             'CREATE TEMP TABLE quarantine (file VARCHAR, line BIGINT, "column" VARCHAR, '
             "rule VARCHAR, scope VARCHAR)"
         )
         connection.execute("CREATE TEMP TABLE doubtful (patient_id VARCHAR)")
-        casts: dict[str, Cast] = {}
+        found = Judged(connection, clinic, {}, None, ())
         known: str | None = None
-        k: int | None = None
-        columns: tuple[str, ...] = ()
         for kind in CONTRACT:
             own = [s for s in stages if s.source.kind == kind]
             if not own:
                 continue
-            casts[kind] = cast_files(connection, kind, own)
-            judge_rows(connection, casts[kind], known)
+            found.casts[kind] = cast_files(connection, kind, own)
+            judge_rows(connection, found.casts[kind], known)
             if kind == "patients":
                 connection.execute(
                     "CREATE TEMP TABLE known AS SELECT DISTINCT v_patient_id AS patient_id "
                     "FROM cast_patients WHERE selected AND v_patient_id IS NOT NULL"
                 )
                 known = "known"
-                k, columns, few = check_k(connection, casts[kind], clinic)
-                if few:
-                    raise RefusedError("failure.refused", few)
-        problems = check_clocks(casts, clinic) + check_codes(connection, casts)
-        if problems:
-            raise InputError("failure.clinic_files", problems)
-        judge_plausible(connection, casts, clinic)
-        find_starts(connection, casts, clinic)
-        judge_starts(connection, casts)
-        judge_days(connection, casts, clinic)
-        judge_open_days(connection, casts)
-        for cast in casts.values():
+                found.k, found.quasi_identifiers, few = check_k(
+                    connection, found.casts[kind], clinic
+                )
+                refused += few
+        problems += check_clocks(found.casts, clinic)
+        problems += check_codes(connection, found.casts)
+        judge_plausible(connection, found.casts, clinic)
+        find_starts(connection, found.casts, clinic)
+        judge_starts(connection, found.casts)
+        judge_days(connection, found.casts, clinic)
+        judge_open_days(connection, found.casts)
+        for cast in found.casts.values():
             write_quarantine(connection, cast)
-        yield Judged(connection, clinic, casts, k, columns)
+        if refused or problems:
+            # What is lost to a fault that is named already is not named again.
+            named = {(p.file, column) for p in [*refused, *problems] for column in (p.column, "")}
+            losses = [
+                p
+                for p in found.judge_losses()
+                if (p.file, p.column if p.rule == "unreadable_column" else "") not in named
+            ]
+            raise _refuse(refused, [*problems, *losses])
+        yield found
+
+
+def _refuse(refused: Sequence[Problem], problems: Sequence[Problem]) -> InputError | RefusedError:
+    """Put everything that is wrong with a clinic's files into one error."""
+    if refused:
+        return RefusedError("failure.refused", [*refused, *problems])
+    heads = {
+        "file_changed": "failure.changed",
+        "mixed_dates": "failure.dates",
+        "zero_coded_missing": "failure.zeros",
+    }
+    found = {heads.get(p.rule, "failure.clinic_files") for p in problems}
+    return InputError(found.pop() if len(found) == 1 else "failure.clinic_files", problems)
 
 
 def _accounts(connection: duckdb.DuckDBPyConnection, cast: Cast) -> list[RowAccount]:
     """Make the account of each file of a kind; what was kept is counted, not inferred."""
     out = []
+    rules, lost = _count_rules(connection)
     for number, staged in enumerate(cast.stages):
         name = staged.source.name
         of_file = f"FROM {cast.relation} WHERE file = {number}"
@@ -275,9 +313,28 @@ def _accounts(connection: duckdb.DuckDBPyConnection, cast: Cast) -> list[RowAcco
                     for i in range(zeros)
                 ),
                 note=join(staged.source.notes),
+                rules=rules.get(name, {}),
+                lost=lost.get(name, 0),
             )
         )
     return out
+
+
+def _count_rules(
+    connection: duckdb.DuckDBPyConnection,
+) -> tuple[dict[str, dict[str, int]], dict[str, int]]:
+    """Count the rows in quarantine, file by file: by rule, and those of which something is lost."""
+    rules: dict[str, dict[str, int]] = {}
+    of_rows = "FROM quarantine WHERE scope = 'row'"
+    for file, rule, n in connection.execute(
+        f"SELECT file, rule, count(DISTINCT line) {of_rows} GROUP BY ALL ORDER BY ALL"
+    ).fetchall():
+        rules.setdefault(file, {})[rule] = n
+    harmless = ", ".join(literal(rule) for rule in sorted(HARMLESS))
+    lost = connection.execute(
+        f"SELECT file, count(DISTINCT line) {of_rows} AND rule NOT IN ({harmless}) GROUP BY ALL"
+    ).fetchall()
+    return rules, dict(lost)
 
 
 def write_empty(destination: Path) -> None:

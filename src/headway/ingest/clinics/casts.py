@@ -35,13 +35,13 @@ if TYPE_CHECKING:
     import duckdb
 
 
-_RANGE: dict[str, tuple[float, float]] = {
+RANGE: dict[str, tuple[float, float]] = {
     "frequency": (0, 28),
     "intensity": (0, 10),
     "duration": (0, 24),
 }
 # More than the rows of a file.
-_ROWS = 1 << 40
+ROWS = 1 << 40
 
 
 @dataclass(slots=True)
@@ -64,7 +64,7 @@ class Cast:
     def line(self) -> str:
         """SQL from `file` and `row` to the line in the clinic's own file."""
         lines = [
-            f"WHEN {i} THEN {staged.line_sql(f'(row - {i * _ROWS})')}"
+            f"WHEN {i} THEN {staged.line_sql(f'(row - {i * ROWS})')}"
             for i, staged in enumerate(self.stages)
         ]
         return f"CASE file {' '.join(lines)} END"
@@ -113,7 +113,7 @@ def cast_files(connection: duckdb.DuckDBPyConnection, kind: str, stages: list[St
             for i, own in enumerate(staged.columns)
         )
         parts.append(
-            f"SELECT {number} AS file, {number * _ROWS} + pos AS row, "
+            f"SELECT {number} AS file, {number * ROWS} + pos AS row, "
             f"{selected_sql(staged)} AS selected, "
             f"({blank or 'true'}) AS blank{''.join(', ' + c for c in cells)} "
             f"FROM {part.relation}"
@@ -231,7 +231,7 @@ def _holds_fractions(connection: duckdb.DuckDBPyConnection, staged: Stage) -> bo
 
 def _wide_sql(entry: WideColumn, staged: Stage, part: Part) -> tuple[str, str, str]:
     """Write SQL for a wide column: value, broken rule, whether it is a 0 declared missing."""
-    low, high = _RANGE.get(entry.outcome, (None, None))
+    low, high = RANGE.get(entry.outcome, (None, None))
     rule = row_level(
         "float",
         entry.outcome,

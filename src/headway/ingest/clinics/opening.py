@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 _MEMORY = "2GB"
 
 
-def _wanted(spec: ClinicFile) -> list[str]:
+def name_wanted(spec: ClinicFile) -> list[str]:
     """List the clinic's own columns that clinic.yaml names for a file."""
     wanted = [own_column(v) for v in spec.columns.values() if not boxes_of(v)]
     wanted += [*spec.keep_where, *spec.drop, *spec.band]
@@ -57,7 +57,7 @@ def _check_header(source: Source) -> list[Problem]:
     """Hold the header against the columns that clinic.yaml names."""
     name, spec, header, kind = source.name, source.spec, source.header, source.kind
     problems = []
-    wanted = _wanted(spec)
+    wanted = name_wanted(spec)
     for column in sorted({c for c in header if header.count(c) > 1 and c not in spec.drop}):
         # A file without a header line shows its first row here, so only known names are repeated.
         known = column in wanted
@@ -132,7 +132,7 @@ def _name_columns(source: Source) -> Source:
         return source
     spec = source.spec
     keys = [own_column(spec.columns["patient_id"])] if "patient_id" in spec.columns else []
-    wanted = [c for c in _wanted(spec) if c not in spec.drop]
+    wanted = [c for c in name_wanted(spec) if c not in spec.drop]
     dropped = {*spec.drop}
     names = redcap.tell_apart(source.header, wanted, keys)
     header = (c if c in dropped else n for c, n in zip(source.header, names, strict=True))
@@ -233,27 +233,26 @@ def _check_redcap(source: Source) -> list[Problem]:
     return problems
 
 
-def open_files(folder: Path, clinic: Clinic, scratch: Path) -> list[Source]:
+def open_files(folder: Path, clinic: Clinic, scratch: Path) -> tuple[list[Source], list[Problem]]:
     """Open a clinic's files and hold their headers against clinic.yaml.
 
-    Raises
-    ------
-    InputError
-        With every problem of every file.
+    Returns the files whose header is as declared, and every problem of every file.
     """
     sources: list[Source] = []
     problems: list[Problem] = []
     for kind in CONTRACT:
         for index, spec in enumerate(clinic.files.get(kind, ())):
             try:
-                opened = open_source(folder, kind, index, spec, _wanted(spec), scratch)
+                opened = open_source(folder, kind, index, spec, name_wanted(spec), scratch)
             except InputError as error:
-                problems += error.problems
+                problems += list_problems(error, spec.path)
                 continue
             opened = [_name_columns(source) for source in opened]
             for source in opened:
-                problems += _check_header(source)
-            sources += opened
+                # The header of a file without one is its first row: no column of it may be named.
+                wrong = _check_header(source)
+                problems += wrong
+                sources += [] if wrong else [source]
     sources, faults = _join_pages(sources)
     problems += faults
     if "diary" in clinic.files and "attacks" in clinic.files:
@@ -268,9 +267,12 @@ def open_files(folder: Path, clinic: Clinic, scratch: Path) -> list[Source]:
             for spec in clinic.files["diary"]
             if "headache" in spec.columns
         ]
-    if problems:
-        raise InputError("failure.clinic_files", problems)
-    return _tell_apart(sources)
+    return _tell_apart(sources), problems
+
+
+def list_problems(error: InputError, file: str) -> tuple[Problem, ...]:
+    """List the problems of an error; its own message where it names none."""
+    return error.problems or (Problem(file, "unreadable", error.message),)
 
 
 def _join_pages(sources: Sequence[Source]) -> tuple[list[Source], list[Problem]]:
@@ -284,7 +286,7 @@ def _join_pages(sources: Sequence[Source]) -> tuple[list[Source], list[Problem]]
             joined += same
             continue
         spec = same[0].spec
-        pages = join_pages([s.name for s in same], flats, spec, _wanted(spec))
+        pages = join_pages([s.name for s in same], flats, spec, name_wanted(spec))
         problems += pages.problems
         joined += [
             replace(source, path=flat.path, flat=flat, notes=(*source.notes, *notes))
@@ -357,8 +359,12 @@ def key_columns(source: Source) -> set[str]:
 @contextmanager
 def staged_files(
     folder: Path, clinic: Clinic, scratch_root: Path | None, threads: int
-) -> Iterator[tuple[duckdb.DuckDBPyConnection, list[Stage], Path]]:
-    """Open and stage every file in a scratch folder that is gone afterwards."""
+) -> Iterator[tuple[duckdb.DuckDBPyConnection, list[Stage], list[Problem]]]:
+    """Open and stage every file in a scratch folder that is gone afterwards.
+
+    Yields the engine, the files that could be staged, and what is wrong with the others and with
+    any header.
+    """
     import duckdb
 
     # Other clinics may be read at the same time, in the same root.
@@ -375,12 +381,17 @@ def staged_files(
         connection.execute("SET preserve_insertion_order = true")
         connection.execute(f"SET memory_limit = '{_MEMORY}'")
         connection.execute(f"SET temp_directory = {literal(scratch / 'spill')}")
-        sources = open_files(folder, clinic, scratch)
-        stages = [
-            stage(connection, s, plain_numbers(s), scratch, whole_numbers(s), key_columns(s))
-            for s in sources
-        ]
-        yield connection, _settle_status(connection, stages), scratch
+        sources, problems = open_files(folder, clinic, scratch)
+        stages = []
+        for source in sources:
+            numbers, whole = plain_numbers(source), whole_numbers(source)
+            try:
+                stages.append(
+                    stage(connection, source, numbers, scratch, whole, key_columns(source))
+                )
+            except InputError as error:
+                problems += list_problems(error, source.name)
+        yield connection, _settle_status(connection, stages), problems
     finally:
         connection.close()
         shutil.rmtree(scratch, ignore_errors=True)
