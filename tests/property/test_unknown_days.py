@@ -38,7 +38,7 @@ EXTRA: dict[str, Any] = {
     "comparisons": [{"id": "primary", "pre": "baseline", "post": "post", "primary": True}],
 }
 MOST_TWICE = 1  # days of a window that are said twice
-LENGTHS = (0.25, 0.5, 6.0)
+LENGTHS = (0.25, 0.25, 0.5, 6.0)
 DAY = st.tuples(st.booleans(), st.sampled_from(LENGTHS), st.integers(0, 2))
 SPOIL = ("row lost", "answer blank", "not closed", "medication blank", "said twice")
 
@@ -73,13 +73,14 @@ def write_day(code: str, number: int, day: tuple[bool, float, int], fate: str) -
 @given(data=st.data())
 def test_the_bounds_hold_the_truth_and_the_estimate(data: st.DataObject) -> None:
     rows, truth, seen = [], [], True
+    # Few kinds of damage at a time: where much is unknown, the bounds hold nearly anything.
+    kinds = data.draw(st.sets(st.sampled_from(SPOIL), min_size=1, max_size=2), label="damage")
+    fate_of_a_day = st.sampled_from(("kept", *sorted(kinds)))
     for code in "ABC"[: data.draw(st.integers(1, 3), label="people")]:
         sums = {}
         for window, first in FIRST.items():
             days = data.draw(st.lists(DAY, min_size=WINDOW, max_size=WINDOW), label=window)
-            fates = data.draw(
-                st.lists(st.sampled_from(("kept", *SPOIL)), min_size=WINDOW, max_size=WINDOW)
-            )
+            fates = data.draw(st.lists(fate_of_a_day, min_size=WINDOW, max_size=WINDOW))
             twice = [i for i, fate in enumerate(fates) if fate == "said twice"]
             for i in twice[MOST_TWICE:]:  # a file that contradicts itself all over is refused
                 fates[i] = "row lost"
