@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # Codes of other rooms that are read here: steps of `flow`, and responses of `individual`.
 IN_THE_FILE = "in_the_file"
+LOST = "lost"  # rows that were set aside with something in them; part of the quarantined ones
 STARTED, ANALYSED, NOT_ANALYSED = "started", "analysed", "not_analysed"
 COMPLETE = {"before": "complete_before", "after": "complete_after"}
 ANY_RECORD = {"before": "any_record_before", "after": "any_record_after"}
@@ -208,6 +209,9 @@ def enter_flow(
                     people[row.Index] = ledger.add(
                         ("flow", account, item, row.step), row.n, Worth.STEP
                     )
+                if account == "column" and not np.isnan(row.of):
+                    filled = ("flow", account, item, row.step, "of")
+                    started[row.Index] = ledger.add(filled, row.of, Worth.STEP)
             continue
         outcome, comparison = items.get(item, (str(item), "only in flow"))
         n, lost = _people(outcome, comparison, "all"), _lost(outcome, comparison, "all")
