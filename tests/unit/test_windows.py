@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from tests.unit.clinic_builder import DIARY, analyse, diary_text, statistic, write_clinic
 
@@ -152,3 +153,116 @@ def test_a_log_of_attacks_alone_has_no_frequency(tmp_path: Path) -> None:
     result = clinic(tmp_path / "c", rows)
     assert len(result["cohort"]) == 0
     assert result["flow"]["note"].eq("flow.no_free_day").any()
+
+
+FREE = [("A", -28 + i, 0, "", 0) for i in range(28)]
+
+
+def test_a_short_headache_counts_if_treated_and_is_unknown_where_nobody_recorded_it(
+    tmp_path: Path,
+) -> None:
+    """After: 20 free days, then short headaches: treated, untreated, and 2 without a record."""
+    after = [("A", 56 + i, 0, "", 0) for i in range(20)]
+    after += [("A", 76, 1, 0.25, 2), ("A", 77, 1, 0.25, 0)]
+    after += [("A", 78, 1, 0.25, ""), ("A", 79, 1, 0.1, "")]
+    text = diary_text(FREE + after, "code,day,headache,hours,pills")
+    folder = write_clinic(tmp_path / "c", {"diary.csv": text}, {"diary": {**DIARY, **FULL}})
+    result = analyse(folder)
+    # 1 headache day of the 22 that are known; the 2 unknown days are two of six that are missing.
+    change = statistic(result, "primary", "change_mean")
+    assert np.isclose(change["estimate"], 28 / 22)
+    assert statistic(result, "primary", "bound_low")["estimate"] == 1
+    assert statistic(result, "primary", "bound_high")["estimate"] == 7
+    assert np.isclose(statistic(result, "primary", "completeness_post")["estimate"], 100 * 22 / 28)
+    assert change["note"] == 'remark.short_untold{"hours":0.5}'
+
+
+def test_without_any_record_of_medication_short_headaches_are_unknown(tmp_path: Path) -> None:
+    after = [("A", 56 + i, int(i < 6), 0.25 if i < 3 else 5 if i < 6 else "") for i in range(28)]
+    rows = [(code, day, h, "") for code, day, h, *_ in FREE]
+    text = diary_text(rows + after, "code,day,headache,hours")
+    columns = {k: v for k, v in FULL["columns"].items() if k != "acute_medication"}
+    spec = {"diary": {**DIARY, "columns": columns}}
+    result = analyse(write_clinic(tmp_path / "c", {"diary.csv": text}, spec))
+    change = statistic(result, "primary", "change_mean")
+    assert np.isclose(change["estimate"], 28 * 3 / 25)
+    assert change["note"] == 'remark.no_medication{"hours":0.5}'
+    bounds = [statistic(result, "primary", b)["estimate"] for b in ("bound_low", "bound_high")]
+    assert bounds == [3, 6]
+
+
+def test_intensity_and_hours_are_means_over_headache_days_and_leave_unknown_days_out(
+    tmp_path: Path,
+) -> None:
+    """Pain is written on days that are free, unknown, or too short; only headache days count."""
+    columns = {**FULL["columns"], "intensity": "pain"}
+    header = "code,day,headache,hours,pills,pain"
+
+    def window(first: int, pain: int) -> list[tuple[object, ...]]:
+        rows: list[tuple[object, ...]] = [("A", first, 1, 4, 0, pain), ("A", first + 1, 1, 8, 1, 4)]
+        rows += [("A", first + 2, 1, 0.25, "", 10), ("A", first + 3, "", 24, 1, 10)]
+        rows += [("A", first + 4, 1, 0.25, 0, 10)]
+        return rows + [("A", first + 5 + i, 0, "", 0, 9) for i in range(23)]
+
+    text = diary_text(window(-28, 8) + window(56, 2), header)
+    spec = {"diary": {**DIARY, "columns": columns}}
+    result = analyse(write_clinic(tmp_path / "c", {"diary.csv": text}, spec))
+    for outcome, before, after in (("intensity", 6, 3), ("duration", 6, 6)):
+        for name, value in (("pre_mean", before), ("post_mean", after)):
+            found = statistic(result, "primary", name, outcome=outcome)["estimate"]
+            assert found == value, (outcome, name)
+    assert np.isclose(statistic(result, "primary", "pre_mean")["estimate"], 28 * 2 / 26)
+
+
+ASKED = "code,day,days\n" + "".join(
+    f"{p},0,{n}\n{p},84,{n - 6}\n" for p, n in zip("ABCD", (12, 14, 16, 20), strict=True)
+)
+DAYS = [(p, d) for p in "ABCD" for d in [*range(-28, 0), *range(56, 84)]]
+
+
+@pytest.mark.parametrize(
+    ("kind", "columns", "text", "why"),
+    [
+        ("diary", {"headache": "ache"}, [(p, d, "") for p, d in DAYS], "flow.no_known_day"),
+        ("diary", {"headache": "ache"}, [(p, d, 1) for p, d in DAYS], "flow.no_free_day"),
+        ("diary", {"headache": "ache"}, [], "flow.no_row"),
+        ("attacks", {"duration_hours": "ache"}, [(p, d, 4) for p, d in DAYS], "flow.no_free_day"),
+    ],
+)
+def test_a_diary_that_yields_nothing_never_hands_over_to_recall_in_silence(
+    tmp_path: Path, kind: str, columns: dict[str, str], text: list[tuple[object, ...]], why: str
+) -> None:
+    spec = {"path": "d.csv", "columns": {"patient_id": "code", "day": "day", **columns}}
+    files = {"v.csv": ASKED, "d.csv": diary_text(text, "code,day,ache")}
+    folder = write_clinic(tmp_path / "c", files, {kind: spec, "sessions": VISITS})
+    found = analyse(folder)
+    assert statistic(found, "visit_recall", "change_mean")["estimate"] == -6
+    row = found["flow"].set_index("account").loc["source"]
+    assert (row["item"], row["step"], row["note"]) == (kind, "replaced_by_visit", why)
+    assert statistic(found, "visit_recall", "change_mean")["note"].startswith("remark.in_place_of")
+
+
+def test_given_windows_without_a_value_are_replaced_by_the_diary_and_it_is_said(
+    tmp_path: Path,
+) -> None:
+    wide = [
+        {"column": c, "window": w, "outcome": "frequency", "unit": "days_per_28"}
+        for c, w in (("before", "baseline"), ("after", "post"))
+    ]
+    rows = person("A", [1] * 28, [0] * 28) + person("B", [1] * 28, [0] * 28)
+    files = {"w.csv": "code,before,after\nA,,\nB,,\n", "diary.csv": diary_text(rows)}
+    spec = {"path": "w.csv", "columns": {"patient_id": "code"}, "wide": wide}
+    folder = write_clinic(tmp_path / "c", files, {"windows": spec, "diary": DIARY})
+    found = analyse(folder)
+    assert statistic(found, "primary", "change_mean")["estimate"] == -28
+    row = found["flow"].set_index("account").loc["source"]
+    assert (row["item"], row["step"]) == ("windows", "replaced_by_diary")
+
+
+def test_a_second_source_beside_a_usable_first_one_replaces_nothing(tmp_path: Path) -> None:
+    rows = person("A", [1] * 28, [0] * 28)
+    files = {"diary.csv": diary_text(rows), "v.csv": "code,day,days\nA,0,\nA,84,\n"}
+    found = analyse(write_clinic(tmp_path / "c", files, {"diary": DIARY, "sessions": VISITS}))
+    row = found["flow"].set_index("account").loc["source"]
+    assert (row["item"], row["step"]) == ("sessions", "not_used")
+    assert statistic(found, "primary", "change_mean").isna()["note"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from headway.disclosure import precision
-from headway.disclosure.counts import IN_THE_FILE
+from headway.disclosure.counts import IN_THE_FILE, LOST
 from headway.disclosure.presets import Preset, explain
 from headway.disclosure.suppress import Ledger, Names
 from headway.messages import strip_numbers, withhold
@@ -74,7 +74,8 @@ def release_flow(frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.DataFr
     frame["of"] = frame["of"].map(preset.round).mask(of)
     for item, part in frame[frame["account"] == "rows"].groupby("item", sort=False):
         total = part.index[part["step"] == IN_THE_FILE]
-        value = float(part["n"].drop(total).fillna(0).sum())
+        parts = part.loc[~part["step"].isin([IN_THE_FILE, LOST]), "n"]
+        value = float(parts.fillna(0).sum())
         frame.loc[total, "n"] = value
         frame.loc[frame["item"].eq(item) & frame["account"].eq("rows"), "of"] = value
     # Remarks on files count rows, cells and resources as they are.

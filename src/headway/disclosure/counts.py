@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # Codes of other rooms that are read here: steps of `flow`, and responses of `individual`.
 IN_THE_FILE = "in_the_file"
+LOST = "lost"  # rows that were set aside with something in them; part of the quarantined ones
 STARTED, ANALYSED, NOT_ANALYSED = "started", "analysed", "not_analysed"
 COMPLETE = {"before": "complete_before", "after": "complete_after"}
 ANY_RECORD = {"before": "any_record_before", "after": "any_record_after"}

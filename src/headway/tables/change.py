@@ -22,8 +22,10 @@ FLOW = Table(
     row="a step in the account of rows or people",
     key=("account", "item", "step"),
     columns={
-        "account": key("What is counted", allowed=("rows", "cells", "column", "gate", "people")),
-        "item": key("File, or outcome and comparison"),
+        "account": key(
+            "What is counted", allowed=("rows", "cells", "column", "gate", "source", "people")
+        ),
+        "item": key("File, file and column, kind of file, or outcome and comparison"),
         "step": key("Step"),
         "n": count("Count", unit=""),
         "of": count("Out of", unit=""),

@@ -9,18 +9,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from headway.messages import Message, join, phrase, term
+from headway.messages import Message, is_missing, join, phrase, term
 from headway.outcomes.change import instruments, reliable
 from headway.outcomes.change import windows as windows_of
 from headway.outcomes.change.attrition import compare_lost, compare_sources
 from headway.outcomes.change.change import Statistic, summarise_change, t_interval
 from headway.outcomes.change.missingness import (
     bound_change,
-    has_headache_free_days,
     measure_completeness,
 )
+from headway.outcomes.change.sources import (
+    NOT_USED,
+    Sources,
+    find_sources,
+    list_idle,
+    name_source,
+)
 from headway.outcomes.change.windows import Comparison, pair_windows
-from headway.tables import conform, count_rows, empty, read_parquet
+from headway.tables import conform, empty, read_parquet
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -613,6 +619,8 @@ class Prepared:
         `windows.list_comparisons`, the primary one first.
     notes
         Rows of `flow` about records that cannot be used.
+    sources
+        `sources.find_sources`.
     """
 
     patients: pd.DataFrame
@@ -626,6 +634,7 @@ class Prepared:
     people: pd.DataFrame
     comparisons: list[Comparison]
     notes: list[pd.DataFrame]
+    sources: Sources
 
 
 def prepare_clinic(folder: Path, clinic: Clinic, *, threads: int = 2) -> Prepared:
@@ -645,33 +654,25 @@ def prepare_clinic(folder: Path, clinic: Clinic, *, threads: int = 2) -> Prepare
         for name in ("patients", "sessions", "questionnaires", "given_windows")
     )
     days = folder / "days.parquet"
-    parts, sources, notes = [], set(), []
+    parts, sources = [], find_sources(folder, clinic)
     courses = None
     if len(sessions):
         courses = windows_of.find_courses(sessions, clinic.course.gap_weeks)
-    if count_rows(days):
-        if has_headache_free_days(days):
-            parts.append(windows_of.build_diary_windows(days, clinic, courses, threads=threads))
-            sources.add("diary")
-        else:
-            notes.append(_flow_note("diary", Message("flow.no_free_day")))
-    asked = list(windows_of.ASKED_AT_VISITS.values())
-    if len(sessions) and sessions[asked].notna().any(axis=None):
+    if "diary" in sources.usable:
+        parts.append(windows_of.build_diary_windows(days, clinic, courses, threads=threads))
+    if "visit" in sources.usable:
         parts.append(windows_of.build_visit_windows(sessions, clinic))
-        sources.add("visit")
-    if len(given):
-        parts.append(windows_of.build_given_windows(given))
-        sources.add("given")
-    if len(questionnaires):
         parts.append(windows_of.build_questionnaire_windows(questionnaires, clinic))
-        sources.add("visit")
+    if "given" in sources.usable:
+        parts.append(windows_of.build_given_windows(given))
+    parts = [p for p in parts if len(p)]
     windows = pd.concat(parts, ignore_index=True) if parts else empty("windows")
     starters = find_starters(folder)
     groups = label_groups(sessions, patients, windows, starters)
-    comparisons = windows_of.list_comparisons(clinic, sources)
+    comparisons = windows_of.list_comparisons(clinic, set(sources.usable))
     people = describe_people(patients, windows, groups, comparisons, starters)
-    if courses is not None:
-        notes.append(_courses_note(courses, starters, clinic))
+    notes = [] if courses is None else [_courses_note(courses, starters, clinic)]
+    notes.append(list_idle(sources, _answering(windows, comparisons, clinic)))
     return Prepared(
         patients,
         sessions,
@@ -684,7 +685,17 @@ def prepare_clinic(folder: Path, clinic: Clinic, *, threads: int = 2) -> Prepare
         people,
         comparisons,
         notes,
+        sources,
     )
+
+
+def _answering(windows: pd.DataFrame, comparisons: list[Comparison], clinic: Clinic) -> str | None:
+    """Find the source from which the primary outcome is answered; None where none is."""
+    if not comparisons:
+        return None
+    source = comparisons[0].source
+    own = windows[(windows["source"] == source) & (windows["outcome"] == clinic.primary_outcome)]
+    return source if len(own) else None
 
 
 def analyse_clinic(folder: Path, clinic: Clinic, *, threads: int = 2) -> dict[str, pd.DataFrame]:
@@ -716,8 +727,9 @@ def analyse_prepared(prepared: Prepared, clinic: Clinic) -> dict[str, pd.DataFra
         clinic,
         prepared.people,
     )
-    notes = prepared.notes
+    notes = [part for part in prepared.notes if len(part)]
     flow = conform("flow", pd.concat([result.flow, *notes])) if notes else result.flow
+    _remark(result.cohort, _doubts(prepared, clinic))
     return {
         "windows": prepared.windows,
         "change": result.change,
@@ -731,6 +743,33 @@ def analyse_prepared(prepared: Prepared, clinic: Clinic) -> dict[str, pd.DataFra
     }
 
 
+def _doubts(prepared: Prepared, clinic: Clinic) -> list[Message]:
+    """Say of the primary change which source it stands in for, and which days nobody can judge."""
+    answering = _answering(prepared.windows, prepared.comparisons, clinic)
+    idle = list_idle(prepared.sources, answering)
+    out = [
+        Message("remark.in_place_of", source=name_source(kind))
+        for kind in idle.loc[idle["step"] != NOT_USED, "item"]
+    ]
+    if answering == "diary" and prepared.sources.short_untold:
+        hours = float(clinic.min_duration_h)
+        recorded = prepared.sources.medication
+        out.append(
+            Message("remark.short_untold" if recorded else "remark.no_medication", hours=hours)
+        )
+    return out
+
+
+def _remark(cohort: pd.DataFrame, remarks: list[Message]) -> None:
+    """Add remarks to the mean change of the primary outcome; changes the frame."""
+    main = cohort["primary"] & (cohort["statistic"] == "change_mean")
+    if remarks and main.any():
+        cohort.loc[main, "note"] = [
+            join([None if is_missing(note) else note, *remarks])
+            for note in cohort.loc[main, "note"]
+        ]
+
+
 def join_flow(account: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:
     """Put the account of rows before the account of people."""
     import pandas as pd
@@ -740,27 +779,15 @@ def join_flow(account: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:
 
 
 def _courses_note(courses: pd.DataFrame, starters: pd.Index, clinic: Clinic) -> pd.DataFrame:
-    weeks = clinic.course.gap_weeks
-    return _flow_note("courses", Message("flow.second_course", weeks=weeks)).assign(
-        step="second_course",
-        n=float((courses["courses"] > 1).sum()),
-        of=float(len(starters)),
-    )
-
-
-def _flow_note(item: str, note: str) -> pd.DataFrame:
     import pandas as pd
 
-    return pd.DataFrame(
-        [
-            {
-                "account": "people",
-                "item": item,
-                "step": "not_used",
-                "n": float("nan"),
-                "of": float("nan"),
-                "note": note,
-                "redacted": False,
-            }
-        ]
-    )
+    row = {
+        "account": "people",
+        "item": "courses",
+        "step": "second_course",
+        "n": float((courses["courses"] > 1).sum()),
+        "of": float(len(starters)),
+        "note": Message("flow.second_course", weeks=clinic.course.gap_weeks),
+        "redacted": False,
+    }
+    return pd.DataFrame([row])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headway.outcomes.change.windows import DAYS_PER_WINDOW, Comparison, window_length
@@ -104,14 +103,3 @@ def measure_completeness(
         observed = rows.set_index("patient_id")["days_observed"].reindex(starters).fillna(0.0)
         out[side] = float(100 * observed.mean() / days)
     return out
-
-
-def has_headache_free_days(days: Path) -> bool:
-    """Whether a diary records headache-free days; a log of attacks alone has no frequency."""
-    import duckdb
-
-    with duckdb.connect() as connection:
-        row = connection.execute(
-            "SELECT bool_or(headache = 0) FROM read_parquet(?)", [str(days)]
-        ).fetchone()
-    return bool(row and row[0])

@@ -2,10 +2,11 @@
 
 Definitions (DESIGN, section 4; IHS: Bendtsen 2010 for tension-type headache, Tassorelli 2018 and
 Diener 2020 for migraine). A headache day is a day with headache of at least `min_duration_h`
-hours, or a treated one. Frequency is headache days per 28. A day without an entry is unknown and
-never a headache-free day. Intensity and duration are means over headache days. The headache index
-is the sum of intensity x hours per 28 days, 0 where there was no headache; a headache day without
-both numbers counts with the mean of the person's others in the window.
+hours, or a treated one; a shorter one of which nobody recorded whether it was treated is unknown.
+Frequency is headache days per 28. A day without an entry is unknown and never a headache-free day.
+Intensity and duration are means over headache days. The headache index is the sum of intensity x
+hours per 28 days, 0 where there was no headache; a headache day without both numbers counts with
+the mean of the person's others in the window.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from headway.messages import Message, phrase
 from headway.outcomes.change import instruments
+from headway.outcomes.change.sources import ASKED_AT_VISITS
 from headway.tables import conform, empty
 
 if TYPE_CHECKING:
@@ -28,12 +30,6 @@ if TYPE_CHECKING:
 DAYS_PER_WINDOW = 28
 # Outcomes of a diary, in the order of their names.
 DIARY_OUTCOMES = ("duration", "frequency", "headache_index", "intensity")
-# Outcome -> the column of `sessions` that holds the answer at a visit.
-ASKED_AT_VISITS = {
-    "frequency": "headache_days_28",
-    "intensity": "usual_intensity",
-    "duration": "usual_duration_hours",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +102,19 @@ def windows_overlap(a: Window, b: Window) -> bool:
     return bool(lows[0] <= highs[1] and lows[1] <= highs[0])
 
 
+def headache_day_sql(clinic: Clinic) -> str:
+    """Write SQL for a diary day: 1 a headache day, 0 free of headache, NULL unknown.
+
+    A headache shorter than `min_duration_h` counts if it was treated. Where medication was not
+    recorded nobody knows, and the day is unknown. A headache of unknown length is taken as long
+    enough.
+    """
+    return (
+        f"CASE WHEN headache = 1 AND duration_hours < {float(clinic.min_duration_h)!r} "
+        "THEN CAST(acute_medication > 0 AS INT) ELSE headache END"
+    )
+
+
 def diary_windows_sql(days: str, clinic: Clinic, courses: str | None = None) -> str:
     """Write SQL that aggregates diary days into the declared windows, a row per person and window.
 
@@ -130,12 +139,7 @@ def diary_windows_sql(days: str, clinic: Clinic, courses: str | None = None) -> 
         for name, window in clinic.windows.named.items()
         if courses is not None or window.anchor == "start"
     }
-    # A short untreated headache does not make a headache day; unknown length is taken as enough.
-    hd = (
-        "CASE WHEN headache = 1 AND duration_hours < "
-        f"{float(clinic.min_duration_h)!r} AND coalesce(acute_medication, 0) = 0 "
-        "THEN 0 ELSE headache END"
-    )
+    hd = headache_day_sql(clinic)
     join = "" if courses is None else f" LEFT JOIN {courses} USING (patient_id)"
     more = "" if courses is None else ", last_day, next_start"
     number = {name: i for i, name in enumerate(named)}

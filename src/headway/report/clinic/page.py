@@ -19,6 +19,7 @@ from headway.report.clinic.answer import (
     write_answers,
 )
 from headway.report.clinic.figures import describe_before, find_data, list_checks, place_figures
+from headway.report.clinic.losses import list_losses, list_unused, say_replaced
 from headway.report.clinic.tables import MISSING_DAYS, name_outcome
 from headway.report.render import render
 
@@ -70,6 +71,8 @@ def build(
         if not refused:
             context |= _body(clinic, released, figures, preset)
         context["doubts"] = list_doubts(released["traps"], released["funnel"])
+        context["losses"] = list_losses(released["flow"], clinic, preset)
+        context["replaced"] = _replaced(released)
         page = render("clinic.html", **context)
     card = {
         "kind": "clinics",
@@ -80,9 +83,21 @@ def build(
         "stamp": _stamp(clinic, preset)[1],
         "problems": refused,
         "verdicts": "",
-        "headline": [] if refused else [as_headline(_answer(released, preset))],
+        "headline": [] if refused else [_headline(clinic, released, preset)],
     }
     return page, card
+
+
+def _headline(clinic: Clinic, released: Mapping[str, pd.DataFrame], preset: Preset) -> str:
+    """Write the card's sentences; what could not be used comes before what was found."""
+    first = _replaced(released)[:1]
+    if list_losses(released["flow"], clinic, preset):
+        first.append(t("page_one.some_records_could_not_be_used"))
+    return " ".join([*first, as_headline(_answer(clinic, released, preset))])
+
+
+def _replaced(released: Mapping[str, pd.DataFrame]) -> list[str]:
+    return say_replaced(released["flow"], answered=bool(released["cohort"]["primary"].any()))
 
 
 def _stamp(clinic: Clinic, preset: Preset) -> tuple[str, str]:
@@ -109,7 +124,7 @@ def _body(
     people = flow[flow["account"] == "people"]
     heading = tables_of.name_pair(str(outcome), label)
     body = {
-        "answer": _answer(released, preset),
+        "answer": _answer(clinic, released, preset),
         "caution": say_caution(),
         "main_figures": [drawn[n] for n in ("benchmark", first) if n in drawn][:1],
         "change_figures": [drawn[first]] if first in drawn and "benchmark" in drawn else [],
@@ -123,7 +138,7 @@ def _body(
             if name.startswith("change_") and name not in (first, responders)
         ],
         "rows_flow": tables_of.list_rows(flow, preset),
-        "gate": _gate(flow),
+        "gate": [*_gate(flow), *list_unused(flow)],
         "people": tables_of.list_people(people[people["item"] == item], preset),
         "other_people": tables_of.list_other_people(people[people["item"] != item], cohort, preset),
         "primary_label": t(
@@ -170,9 +185,12 @@ def _body(
     return body | {"checklist": methods.list_checklist(absent)}
 
 
-def _answer(released: Mapping[str, pd.DataFrame], preset: Preset) -> list[Answer]:
+def _answer(clinic: Clinic, released: Mapping[str, pd.DataFrame], preset: Preset) -> list[Answer]:
     main = released["cohort"][released["cohort"]["primary"]]
-    doubted = bool(list_doubts(released["traps"], released["funnel"]))
+    doubted = bool(
+        list_doubts(released["traps"], released["funnel"])
+        or list_losses(released["flow"], clinic, preset)
+    )
     return write_answers(main, released["expected"], preset, doubted=doubted)
 
 

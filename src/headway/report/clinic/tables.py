@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from headway.messages import Message, phrase, say, t, term
 from headway.outcomes.change.cohort import name_characteristic
 from headway.report import formats
+from headway.report.clinic.losses import LOST
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -130,7 +131,7 @@ def make_table(
 
 def list_rows(flow: pd.DataFrame, preset: Preset) -> Table:
     """One line per file: in the file = kept + quarantined + not selected; then cells."""
-    files = flow[flow["account"].isin(["rows", "cells"])]
+    files = flow[flow["account"].isin(["rows", "cells"]) & (flow["step"] != LOST)]
     return _pivot(
         files,
         preset,
