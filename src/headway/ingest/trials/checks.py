@@ -11,7 +11,7 @@ from headway.effects import recover
 from headway.ingest.trials.columns import ALLOWED, ARM_SIGNS, NUMBERS, REQUIRED
 from headway.ingest.trials.files import File
 from headway.messages import Message
-from headway.tables import COMPARATORS, CONTRAST_SIGNS
+from headway.tables import COMPARATORS, CONTRAST_SIGNS, TABLES
 from headway.tables.risk_tools import RISK_TOOLS
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ _COMMA = r"^[-+\u2212]?\d+,\d+$"
 
 # Columns that tell the rows of a file apart.
 _KEYS = {
-    "arms": ["trial", "arm", "outcome", "timepoint", "kind"],
-    "contrasts": ["trial", "treatment_arm", "control_arm", "outcome", "timepoint", "effect_type"],
+    "arms": list(TABLES["arms"].key),
+    "contrasts": list(TABLES["contrasts"].key),
     "pooled": ["outcome", "subgroup", "timepoint"],
 }
 
