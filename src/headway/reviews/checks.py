@@ -24,6 +24,10 @@ ENOUGH = 10  # trials below which funnels and their tests are not shown (Handboo
 _NUMBERS = ("estimate", "ci_low", "ci_high", "pi_low", "pi_high", "p_value", "tau2", "i2")
 
 
+# Comparison, subgroup, and what could not be computed of the set.
+Gaps = list[tuple[str, str, str]]
+
+
 def list_sets(effects: pd.DataFrame, review: Review) -> Iterator[tuple[str, str, pd.DataFrame]]:
     """Yield comparison, subgroup and rows of every set of trials that is pooled as one."""
     for comparison in review.comparisons:
@@ -35,8 +39,12 @@ def list_sets(effects: pd.DataFrame, review: Review) -> Iterator[tuple[str, str,
             yield comparison.id, "overall", own
 
 
-def refit_review(effects: pd.DataFrame, review: Review) -> pd.DataFrame:
+def refit_review(
+    effects: pd.DataFrame, review: Review, *, gaps: Gaps | None = None
+) -> pd.DataFrame:
     """Pool each set without each of its trials, and trial by trial in order of their years.
+
+    Sets of which that cannot be computed are added to `gaps`.
 
     Returns
     -------
@@ -60,7 +68,15 @@ def refit_review(effects: pd.DataFrame, review: Review) -> pd.DataFrame:
         for analysis, rows in (("leave one out", own), ("cumulative", ordered)):
             y, v = rows["yi"].to_numpy() - (0.0 if np.isnan(null) else null), rows["vi"].to_numpy()
             run = leave_one_out if analysis == "leave one out" else cumulate
-            fit = run(y, v, **settings)
+            try:
+                fit = run(y, v, **settings)
+            except UNCOMPUTABLE as error:
+                log_frames(error, f"{analysis}, {comparison}, {subgroup}")
+                if gaps is not None:
+                    code = analysis.replace(" ", "_")
+                    why = Message("fit.no_refits", analysis=term("refit", code))
+                    gaps.append((comparison, subgroup, why))
+                continue
             found = {name: np.asarray(getattr(fit, name)) for name in _NUMBERS}
             if np.isnan(null):
                 found["p_value"] = np.full(len(rows), np.nan)

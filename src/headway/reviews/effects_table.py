@@ -1,8 +1,8 @@
 """Arms and contrasts of a review -> the table `effects`: what enters each comparison, and why.
 
 Every row that could speak to a comparison is listed once. At most one per trial is pooled
-(`headway.reviews.candidates`); each of the others says why it is not. A difference between arms and a change within one arm are
-different estimands and never meet in one comparison.
+(`headway.reviews.candidates`); each of the others says why it is not. A difference between arms
+and a change within one arm are different estimands and never meet in one comparison.
 """
 
 from __future__ import annotations

@@ -419,7 +419,11 @@ CONSISTENCY = Table(
         "estimate": printed("Combined estimate"),
         "ci_low": printed("Lower limit"),
         "ci_high": printed("Upper limit"),
-        "significant": words("Whether the interval excludes 0", allowed=("yes", "no")),
+        "significant": words(
+            "Whether the interval excludes 0; empty where nothing can be combined",
+            allowed=("yes", "no"),
+            nullable=True,
+        ),
         "q": printed("Q of the difference between the summaries"),
         "q_df": printed("Degrees of freedom"),
         "q_p_value": printed("p value of the difference"),
