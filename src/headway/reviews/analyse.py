@@ -68,6 +68,8 @@ def analyse_review(
     review: Review,
     risk_of_bias: pd.DataFrame | None = None,
     ipd: pd.DataFrame | None = None,
+    *,
+    explore: bool = True,
 ) -> dict[str, pd.DataFrame]:
     """Take a review's tables through effects, pooling, verdicts and integrity checks.
 
@@ -79,6 +81,9 @@ def analyse_review(
         review.yaml with its defaults.
     risk_of_bias, ipd
         Tables of the contract, where there are any.
+    explore
+        Try the other ways to analyse, and look for other choices behind a printed number; a check
+        leaves that out.
 
     Returns
     -------
@@ -109,7 +114,9 @@ def analyse_review(
             parts.append(pool_review(other, narrow, assumption=Message("assumption.r", r=r))[0])
         pooled = conform("pooled", pd.concat(parts, ignore_index=True))
     gaps: Gaps = []
-    multiverse = explore_review(arms, contrasts, review, risk_of_bias, gaps=gaps)
+    multiverse = empty("multiverse")
+    if explore:
+        multiverse = explore_review(arms, contrasts, review, risk_of_bias, gaps=gaps)
     refits = refit_review(effects, review, gaps=gaps)
     pooled = _note_gaps(pooled, gaps)
     return {
@@ -126,7 +133,7 @@ def analyse_review(
             effects,
             pooled,
             ipd=ipd,
-            search=Searcher(review, arms, contrasts, ipd),
+            search=Searcher(review, arms, contrasts, ipd) if explore else None,
         ),
         "consistency": check_consistency(published, review),
         "integrity": check_integrity(arms, contrasts, published, review),

@@ -16,7 +16,7 @@ import numpy as np
 from headway.effects.measures import FAMILIES, MEASURES, arrange, escalc, find_family
 from headway.effects.recover import combine_arms, find_r, sd_change, split_control
 from headway.effects.units import name_unit
-from headway.messages import Message, join
+from headway.messages import Message, join, term
 from headway.reviews.candidates import (
     NAN,
     Candidate,
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from headway.config.review import Comparison, Review
 
+BETWEEN = "between_arm"
 # Messages that the code compares with: how an SD and a correlation were found.
 FROM_ASSUMED_R, FROM_PRINTED_R = "origin.assumed_r", "origin.printed_r"
 ASSUMED, PRINTED = "origin.assumed", "origin.printed"
@@ -103,9 +104,12 @@ def build_effects(
 
     r = review.assumed_r.value if assumed_r is None else assumed_r
     rows: list[dict[str, Any]] = []
+    taken: dict[str, set[str]] = {}
+    for one in review.comparisons:
+        taken.setdefault(one.outcome, set()).update(one.kinds or default_kinds(one.measure))
     for comparison in review.comparisons:
         unit = review.outcomes[comparison.outcome].unit
-        if comparison.estimand == "between_arm":
+        if comparison.estimand == BETWEEN:
             found = [
                 *_pair_arms(arms, comparison, unit, r),
                 *_take_contrasts(contrasts, comparison, unit),
@@ -113,8 +117,66 @@ def build_effects(
         else:
             found = list(_follow_arms(arms, comparison, unit, r))
         choose(found, comparison)
+        if check:
+            found += _list_rest(arms, comparison, found, taken[comparison.outcome])
         rows += [_as_row(c, comparison, unit, review.level) for c in found]
     return conform("effects", pd.DataFrame(rows), check=check) if rows else empty("effects")
+
+
+def _list_rest(
+    arms: pd.DataFrame, comparison: Comparison, found: list[Candidate], taken: set[str]
+) -> Iterator[Candidate]:
+    """List arm rows of the comparison's trials that no effect stands on, each with its reason.
+
+    A row of a kind that another comparison of the outcome takes (`taken`) is listed there, unless
+    its trial has no row here at all.
+    """
+    own = _own(arms, comparison)
+    treated, control = own["role"].eq("treatment"), own["role"].eq("control")
+    if comparison.techniques:
+        treated &= own["technique"].isin(comparison.techniques)
+    if comparison.comparators:
+        control &= own["comparator"].isin(comparison.comparators)
+    kinds = comparison.kinds or default_kinds(comparison.measure)
+    used = {origin for one in found for origin in one.rows}
+    there = {one.trial for one in found}
+    for trial, rows in own.groupby("trial", sort=False):
+        sides = [rows[side[rows.index]] for side in (treated, control)]
+        roles = rows["role"].nunique()
+        if sum(len(side) > 0 for side in sides) < (roles if comparison.estimand == BETWEEN else 1):
+            continue  # of another technique or comparator
+        rows = rows[(treated | control)[rows.index]]
+        later = rows[rows["kind"] != "baseline"]
+        rows = later if len(later) else rows
+        here = [origin in used for origin in zip(rows["file"], rows["line"], strict=True)]
+        known = rows["kind"].isin({*taken, "baseline"} - set(kinds)) & (trial in there)
+        rows = rows[~np.array(here, dtype=bool) & ~known.to_numpy()]
+        key = ["timepoint", "kind", "instrument"]
+        for (timepoint, kind, instrument), part in rows.groupby(key, sort=False):
+            first = part.iloc[0]
+            one = Candidate(
+                trial=first["trial"],
+                arms=_join(part["arm"]),
+                timepoint=timepoint,
+                time_days=_first(part["time_days"]),
+                basis="arms",
+                kind=kind,
+                status=_worst(part["status"]),
+                source=_join(part["source"]),
+                subgroup=_subgroup(comparison, first, first),
+                instrument=instrument,
+                rows=list_origins(part.to_dict("records")),
+            )
+            one.values["year"] = _first(part["year"])
+            chosen = comparison.choose.get(str(trial))
+            if kind not in kinds:
+                reason = Message("why_not.kind_not_taken", kind=term("rows", kind))
+            elif chosen is not None and trial in there:
+                reason = Message("why_not.not_chosen", name=chosen)
+            else:
+                reason = Message("why_not.no_partner")
+            one.reasons.append(reason)
+            yield one
 
 
 def _own(frame: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:

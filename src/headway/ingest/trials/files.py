@@ -35,7 +35,8 @@ class File:
     decimal: str = "."
     rows_in: int = 0  # rows below the header
     not_selected: int = 0  # rows that `keep_where` leaves out
-    unread: tuple[str, ...] = ()  # columns of the file that nothing reads
+    # The file's own column -> the canonical one it is read as (or ""), and its filled cells.
+    columns: dict[str, tuple[str, int]] = field(default_factory=dict)
 
     def report(
         self, mask: pd.Series, rule: str, message: str, column: str, remedy: str = ""
@@ -59,7 +60,7 @@ def read_file(path: Path, kind: str, spec: ReviewFile) -> File:
     import pandas as pd
 
     raw, problems = read_cells(path, spec)
-    rows_in, used = len(raw), {"line", *spec.keep_where}
+    rows_in, used = len(raw), {column: column for column in spec.keep_where}
     for column, values in spec.keep_where.items():
         if column in raw.columns:
             raw = raw[raw[column].map(as_code).isin([as_code(v) for v in values])]
@@ -68,7 +69,9 @@ def read_file(path: Path, kind: str, spec: ReviewFile) -> File:
     shared = _map_columns(raw, spec.columns, path.name, problems)
     known = {*TEXTS[kind], *NUMBERS[kind]}
     maps = [spec.columns, *([spec.wide.treatment, spec.wide.control] if spec.wide else [])]
-    used |= {name for one in maps for entry in one.items() for name in _name_columns(*entry)}
+    for one in maps:
+        for canonical, entry in one.items():
+            used |= dict.fromkeys(_name_columns(canonical, entry), canonical)
     if spec.wide is not None:
         parts = []
         for role, own in (("treatment", spec.wide.treatment), ("control", spec.wide.control)):
@@ -77,7 +80,7 @@ def read_file(path: Path, kind: str, spec: ReviewFile) -> File:
         rows = pd.concat(parts).sort_values("line", kind="stable").fillna("")
     else:
         same = {c: raw[c] for c in raw.columns if c in known and c not in shared}
-        used |= set(same)
+        used |= {column: column for column in same}
         rows = pd.DataFrame(same | shared | {"line": raw["line"]})
     for column, value in spec.constants.items():
         rows[column] = str(value)
@@ -111,7 +114,10 @@ def read_file(path: Path, kind: str, spec: ReviewFile) -> File:
         spec.decimal,
         rows_in,
         rows_in - len(raw),
-        tuple(column for column in raw.columns if column not in used),
+        {
+            str(c): (used.get(str(c), ""), int((raw[c] != "").sum()))
+            for c in raw.columns.drop("line")
+        },
     )
 
 
