@@ -7,6 +7,8 @@ learns what kind of problem there was.
 
 from __future__ import annotations
 
+import logging
+import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -88,6 +90,19 @@ class ContractError(UserError):
     """A table that the pipeline made breaks its own contract (`headway.tables`)."""
 
     exit_code = 14
+
+
+# What numbers that nothing can be computed from raise (LinAlgError is a ValueError). It becomes a
+# reason where the unit of work is: a row, a comparison, a check, a figure.
+UNCOMPUTABLE = (ValueError, ArithmeticError)
+
+
+def log_frames(error: BaseException, what: str) -> None:
+    """Log where a computation stopped, without the error's own words, which may repeat a value."""
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    logging.getLogger(__name__).warning(
+        "%s: not computable (%s)\n%s", what, type(error).__name__, frames
+    )
 
 
 class MissingPackageError(UserError):

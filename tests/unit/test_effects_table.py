@@ -131,7 +131,10 @@ def test_several_treatment_arms_are_combined_and_a_chosen_one_is_not(tmp_path: P
             comparisons=[{**MAIN, "choose": {"X": "m2"}}],
         )
     )["effects"]
-    assert chosen["yi"].tolist() == [-4]
+    assert chosen.loc[chosen["pooled"], "yi"].tolist() == [-4]
+    left = chosen[~chosen["pooled"]]
+    assert left["arms"].tolist() == ["m1"]
+    assert say(left["why_not"].iloc[0]) == "review.yaml chooses 'm2' for this trial"
 
 
 def test_arms_and_a_contrast_of_one_trial_are_not_counted_twice(tmp_path: Path) -> None:

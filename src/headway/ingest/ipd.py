@@ -15,6 +15,7 @@ from headway.config.review import IpdFile, Review
 from headway.effects.units import convert
 from headway.errors import InputError, Problem
 from headway.ingest.gate import check_names
+from headway.ingest.open.numbers import as_code, read_numbers
 from headway.ingest.open.reading import read_cells
 from headway.messages import Message
 from headway.tables import conform, empty
@@ -64,9 +65,9 @@ def read_individual(folder: Path, review: Review) -> pd.DataFrame:
         if name not in raw.columns
     ]
     problems += check_names(path.name, [name for name in wanted if name in raw.columns])
-    known = {str(entry.code): name for name, entry in spec.arms.items()}
+    known = {as_code(entry.code): name for name, entry in spec.arms.items()}
     if spec.arm in raw.columns:
-        arm = raw[spec.arm].map(known)
+        arm = raw[spec.arm].map(as_code).map(known)
         problems += [
             Problem(
                 path.name,
@@ -80,7 +81,7 @@ def read_individual(folder: Path, review: Review) -> pd.DataFrame:
         ]
     if problems:
         raise InputError("failure.unreadable", problems)
-    missing = {str(m) for m in spec.missing}
+    missing = {as_code(m) for m in spec.missing}
     numbers = {
         name: _read_numbers(raw, name, missing, spec.decimal, path.name, problems)
         for name in wanted
@@ -128,17 +129,13 @@ def _read_numbers(
     file: str,
     problems: list[Problem],
 ) -> pd.Series:
-    import pandas as pd
-
-    text = raw[name].mask(raw[name].isin(missing), "")
-    plain = text.str.replace(",", ".", regex=False) if decimal == "," else text
-    found = pd.to_numeric(plain.where(plain != "", None), errors="coerce")
-    bad = (text != "") & found.isna()
+    found = read_numbers(raw[name].mask(raw[name].map(as_code).isin(missing), ""), decimal)
     problems += [
-        Problem(file, "not_a_number", "problem.not_a_number", name, int(line))
+        Problem(file, rule, "problem.not_a_number", name, int(line), "remedy.number_with_mark")
+        for rule, bad in found.broken.items()
         for line in raw.loc[bad, "line"]
     ]
-    return found
+    return found.values
 
 
 def _pack(
@@ -148,7 +145,7 @@ def _pack(
     columns = {
         **{name: [None if v != v else v for v in numbers[name]] for name in spec.covariates},
         **{
-            name: [None if v in missing else f"level {v}" for v in raw[name]]
+            name: [None if as_code(v) in missing else f"level {as_code(v)}" for v in raw[name]]
             for name in spec.factors
         },
     }

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headway.effects.measures import MEASURES
-from headway.messages import Message, join
-from headway.meta.pooling import pool
+from headway.errors import UNCOMPUTABLE, log_frames
+from headway.messages import Message, is_missing, join
+from headway.meta.pooling import TESTS, pool
 from headway.meta.subgroup import subgroups
-from headway.reviews.checks import check_small_studies, refit_review
+from headway.reviews.checks import Gaps, check_small_studies, refit_review
 from headway.reviews.effects_table import ASSUMED, build_effects
 from headway.reviews.findings import summarise_findings
 from headway.reviews.integrity import check_integrity
@@ -59,6 +60,7 @@ PLACES = ("estimate", "ci_low", "ci_high", "pi_low", "pi_high")
 _KEYS = ("comparison", "label", "outcome", "estimand", "measure", "unit")
 
 
+@np.errstate(all="ignore")  # what overflows, or is divided by 0, is a row's reason and no warning
 def analyse_review(
     arms: pd.DataFrame,
     contrasts: pd.DataFrame,
@@ -66,6 +68,8 @@ def analyse_review(
     review: Review,
     risk_of_bias: pd.DataFrame | None = None,
     ipd: pd.DataFrame | None = None,
+    *,
+    explore: bool = True,
 ) -> dict[str, pd.DataFrame]:
     """Take a review's tables through effects, pooling, verdicts and integrity checks.
 
@@ -77,6 +81,9 @@ def analyse_review(
         review.yaml with its defaults.
     risk_of_bias, ipd
         Tables of the contract, where there are any.
+    explore
+        Try the other ways to analyse, and look for other choices behind a printed number; a check
+        leaves that out.
 
     Returns
     -------
@@ -106,11 +113,17 @@ def analyse_review(
             other = build_effects(arms, contrasts, narrow, assumed_r=r)
             parts.append(pool_review(other, narrow, assumption=Message("assumption.r", r=r))[0])
         pooled = conform("pooled", pd.concat(parts, ignore_index=True))
+    gaps: Gaps = []
+    multiverse = empty("multiverse")
+    if explore:
+        multiverse = explore_review(arms, contrasts, review, risk_of_bias, gaps=gaps)
+    refits = refit_review(effects, review, gaps=gaps)
+    pooled = _note_gaps(pooled, gaps)
     return {
         "effects": effects,
         "pooled": pooled,
-        "multiverse": explore_review(arms, contrasts, review, risk_of_bias),
-        "refits": refit_review(effects, review),
+        "multiverse": multiverse,
+        "refits": refits,
         "small_studies": check_small_studies(effects, review),
         "findings": summarise_findings(effects, pooled, review),
         "reproduction": judge_review(
@@ -120,7 +133,7 @@ def analyse_review(
             effects,
             pooled,
             ipd=ipd,
-            search=Searcher(review, arms, contrasts, ipd),
+            search=Searcher(review, arms, contrasts, ipd) if explore else None,
         ),
         "consistency": check_consistency(published, review),
         "integrity": check_integrity(arms, contrasts, published, review),
@@ -182,8 +195,15 @@ def pool_review(
         for model in list_models(review):
             is_declared = model == declared and assumption is None
             null = MEASURES[names["measure"]].scale.null_yi
-            for subgroup, index, fit, note in _fit(used, model, review.level, by[comparison], null):
-                found = {name: getattr(fit, name) for name in _NUMBERS}
+            try:
+                fits = list(_fit(used, model, review.level, by[comparison], null))
+            except UNCOMPUTABLE as error:
+                log_frames(error, f"{comparison}, {model[0]}, {model[1]}")
+                fits = [(OVERALL, used.index, None, "")]
+            for subgroup, index, fit, note in fits:
+                found = {name: NAN if fit is None else getattr(fit, name) for name in _NUMBERS}
+                if np.isnan(found["estimate"]):
+                    note = join([note, Message("fit.not_computable")])
                 if np.isnan(null):
                     found["p_value"] = NAN
                 elif null:
@@ -197,20 +217,35 @@ def pool_review(
                         "test": model[1],
                         "declared": is_declared,
                         "level": review.level,
-                        "k": fit.k,
+                        "k": len(index),
                         "n_total": _people(used.loc[index]),
                         **found,
-                        "ci_method": fit.ci_code,
-                        "pi_method": fit.pi_code,
-                        "note": join([fit.remark, note]) or None,
+                        "ci_method": TESTS[model[1]] if fit is None else fit.ci_code,
+                        "pi_method": None if fit is None else fit.pi_code,
+                        "note": join([fit.remark if fit is not None else "", note]) or None,
                     }
                 )
-                if is_declared and (subgroup == OVERALL or by[comparison] == "arm"):
+                if (
+                    fit is not None
+                    and is_declared
+                    and (subgroup == OVERALL or by[comparison] == "arm")
+                ):
                     effects.loc[index, "weight"] = fit.weights
     return (
         conform("pooled", pd.DataFrame(rows)) if rows else empty("pooled"),
         conform("effects", effects),
     )
+
+
+def _note_gaps(pooled: pd.DataFrame, gaps: Gaps) -> pd.DataFrame:
+    """Put what could not be computed of a set beside its declared estimate."""
+    pooled = pooled.copy()
+    for comparison, subgroup, why in gaps:
+        at = pooled["comparison"].eq(comparison) & pooled["declared"]
+        at &= pooled["subgroup"].eq(subgroup)
+        notes = [join(["" if is_missing(note) else note, why]) for note in pooled.loc[at, "note"]]
+        pooled.loc[at, "note"] = notes
+    return pooled
 
 
 def _fit(used: pd.DataFrame, model: tuple[str, str], level: float, by: str, null: float) -> Any:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from headway.effects.measures import MEASURES
+from headway.errors import UNCOMPUTABLE, log_frames
 from headway.messages import Message, join, term
 from headway.meta.influence import cumulate, leave_one_out
-from headway.meta.small_study import rank_test, regression_test
+from headway.meta.small_study import CONSTANT, rank_test, regression_test
 from headway.meta.trim_fill import trim_and_fill
 from headway.tables import conform, empty
 
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
 ENOUGH = 10  # trials below which funnels and their tests are not shown (Handbook 13.3.5.4)
 _NUMBERS = ("estimate", "ci_low", "ci_high", "pi_low", "pi_high", "p_value", "tau2", "i2")
+
+
+# Comparison, subgroup, and what could not be computed of the set.
+Gaps = list[tuple[str, str, str]]
 
 
 def list_sets(effects: pd.DataFrame, review: Review) -> Iterator[tuple[str, str, pd.DataFrame]]:
@@ -34,8 +39,12 @@ def list_sets(effects: pd.DataFrame, review: Review) -> Iterator[tuple[str, str,
             yield comparison.id, "overall", own
 
 
-def refit_review(effects: pd.DataFrame, review: Review) -> pd.DataFrame:
+def refit_review(
+    effects: pd.DataFrame, review: Review, *, gaps: Gaps | None = None
+) -> pd.DataFrame:
     """Pool each set without each of its trials, and trial by trial in order of their years.
+
+    Sets of which that cannot be computed are added to `gaps`.
 
     Returns
     -------
@@ -59,7 +68,15 @@ def refit_review(effects: pd.DataFrame, review: Review) -> pd.DataFrame:
         for analysis, rows in (("leave one out", own), ("cumulative", ordered)):
             y, v = rows["yi"].to_numpy() - (0.0 if np.isnan(null) else null), rows["vi"].to_numpy()
             run = leave_one_out if analysis == "leave one out" else cumulate
-            fit = run(y, v, **settings)
+            try:
+                fit = run(y, v, **settings)
+            except UNCOMPUTABLE as error:
+                log_frames(error, f"{analysis}, {comparison}, {subgroup}")
+                if gaps is not None:
+                    code = analysis.replace(" ", "_")
+                    why = Message("fit.no_refits", analysis=term("refit", code))
+                    gaps.append((comparison, subgroup, why))
+                continue
             found = {name: np.asarray(getattr(fit, name)) for name in _NUMBERS}
             if np.isnan(null):
                 found["p_value"] = np.full(len(rows), np.nan)
@@ -96,7 +113,6 @@ def check_small_studies(effects: pd.DataFrame, review: Review) -> pd.DataFrame:
     import pandas as pd
 
     rows: list[dict[str, Any]] = []
-    model = review.model
     for comparison, subgroup, own in list_sets(effects, review):
         head = {"comparison": comparison, "subgroup": subgroup, "k": len(own)}
         if len(own) < ENOUGH:
@@ -108,54 +124,73 @@ def check_small_studies(effects: pd.DataFrame, review: Review) -> pd.DataFrame:
                 }
             )
             continue
-        y, v = own["yi"].to_numpy(), own["vi"].to_numpy()
-        egger = regression_test(y, v, model="lm", level=review.level)
-        rows.append(
-            {
-                **head,
-                "check": "egger",
-                "statistic": egger.statistic,
-                "p_value": egger.p_value,
-                "estimate": egger.limit,
-                "ci_low": egger.ci_low,
-                "ci_high": egger.ci_high,
-                "note": join(
-                    [
-                        Message("small_study.egger"),
-                        Message("small_study.error_goes_with_effect")
-                        if MEASURES[own["measure"].iloc[0]].scale.code in ("standardised", "ratio")
-                        else None,
-                    ]
-                ),
-            }
-        )
-        rank = rank_test(y, v)
-        rows.append(
-            {
-                **head,
-                "check": "rank_correlation",
-                "statistic": rank.tau,
-                "p_value": rank.p_value,
-                "note": Message("small_study.rank_correlation"),
-            }
-        )
-        filled = trim_and_fill(
-            y, v, method=model.method, test=_plain(model.test), level=review.level
-        )
-        rows.append(
-            {
-                **head,
-                "check": "trim_and_fill",
-                "statistic": float(filled.k0),
-                "estimate": float(filled.fit.estimate),
-                "ci_low": float(filled.fit.ci_low),
-                "ci_high": float(filled.fit.ci_high),
-                "note": Message(
-                    "small_study.filled", k=filled.k0, side=term("small_study", filled.side)
-                ),
-            }
-        )
+        for check, run in _CHECKS.items():
+            found: dict[str, Any] = {"note": Message("small_study.one_size")}
+            if not _is_one_size(own):
+                found = {"note": Message("small_study.not_computable")}
+                try:
+                    found = run(own, review)
+                except UNCOMPUTABLE as error:
+                    log_frames(error, f"{check}, {comparison}, {subgroup}")
+            rows.append({**head, "check": check, **found})
     return conform("small_studies", pd.DataFrame(rows)) if rows else empty("small_studies")
+
+
+def _is_one_size(own: pd.DataFrame) -> bool:
+    """Whether all standard errors are one, up to rounding."""
+    se = np.sqrt(own["vi"].to_numpy())
+    return bool(np.ptp(se) <= CONSTANT * se.max())
+
+
+def _run_egger(own: pd.DataFrame, review: Review) -> dict[str, Any]:
+    egger = regression_test(own["yi"], own["vi"], model="lm", level=review.level)
+    tied = MEASURES[own["measure"].iloc[0]].scale.code in ("standardised", "ratio")
+    return {
+        "statistic": egger.statistic,
+        "p_value": egger.p_value,
+        "estimate": egger.limit,
+        "ci_low": egger.ci_low,
+        "ci_high": egger.ci_high,
+        "note": join(
+            [
+                Message("small_study.egger"),
+                Message("small_study.error_goes_with_effect") if tied else None,
+                "note.exact_line" if np.isnan(egger.p_value) else None,
+            ]
+        ),
+    }
+
+
+def _run_rank(own: pd.DataFrame, review: Review) -> dict[str, Any]:
+    rank = rank_test(own["yi"], own["vi"])
+    ranked = not np.isnan(rank.tau)
+    return {
+        "statistic": rank.tau,
+        "p_value": rank.p_value,
+        "note": Message("small_study.rank_correlation" if ranked else "note.no_ranking"),
+    }
+
+
+def _run_filling(own: pd.DataFrame, review: Review) -> dict[str, Any]:
+    model = review.model
+    filled = trim_and_fill(
+        own["yi"], own["vi"], method=model.method, test=_plain(model.test), level=review.level
+    )
+    side = term("small_study", filled.side)
+    return {
+        "statistic": float(filled.k0),
+        "estimate": float(filled.fit.estimate),
+        "ci_low": float(filled.fit.ci_low),
+        "ci_high": float(filled.fit.ci_high),
+        "note": Message("small_study.filled", k=filled.k0, side=side),
+    }
+
+
+_CHECKS: dict[str, Callable[[pd.DataFrame, Review], dict[str, Any]]] = {
+    "egger": _run_egger,
+    "rank_correlation": _run_rank,
+    "trim_and_fill": _run_filling,
+}
 
 
 def _plain(test: str) -> str:

@@ -1,14 +1,14 @@
 """Arms and contrasts of a review -> the table `effects`: what enters each comparison, and why.
 
-Every row that could speak to a comparison is listed once. At most one per trial is pooled; each
-of the others says why it is not. A difference between arms and a change within one arm are
-different estimands and never meet in one comparison.
+Every row that could speak to a comparison is listed once. At most one per trial is pooled
+(`headway.reviews.candidates`); each of the others says why it is not. A difference between arms
+and a change within one arm are different estimands and never meet in one comparison.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,16 @@ from headway.effects.measures import FAMILIES, MEASURES, arrange, escalc, find_f
 from headway.effects.recover import combine_arms, find_r, sd_change, split_control
 from headway.effects.units import name_unit
 from headway.messages import Message, join, term
+from headway.reviews.candidates import (
+    NAN,
+    Candidate,
+    choose,
+    compute,
+    default_kinds,
+    is_chosen,
+    judge,
+    list_origins,
+)
 from headway.tables import conform, empty
 
 if TYPE_CHECKING:
@@ -24,7 +34,7 @@ if TYPE_CHECKING:
 
     from headway.config.review import Comparison, Review
 
-NAN = float("nan")
+BETWEEN = "between_arm"
 # Messages that the code compares with: how an SD and a correlation were found.
 FROM_ASSUMED_R, FROM_PRINTED_R = "origin.assumed_r", "origin.printed_r"
 ASSUMED, PRINTED = "origin.assumed", "origin.printed"
@@ -50,45 +60,6 @@ _NUMBERS = (
 )
 # Status of a row made of several: the least certain of them.
 _RANK = {"retrieved": 0, "computed": 1, "recalled": 2}
-
-
-@dataclass(slots=True)
-class Candidate:
-    """One row of the table `effects` in the making."""
-
-    trial: str
-    arms: str
-    timepoint: str
-    time_days: float
-    basis: str
-    kind: str
-    status: str
-    source: str
-    subgroup: str | None
-    values: dict[str, Any] = field(default_factory=dict)
-    reasons: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    recovered: list[str] = field(default_factory=list)
-    adjusted: bool = False
-    complete: bool = True  # whether all numbers are there, in the unit of the outcome
-
-    @property
-    def usable(self) -> bool:
-        """Whether an effect can be pooled at all."""
-        return not self.reasons
-
-
-def default_kinds(measure: str) -> list[str]:
-    """List the kinds of arm rows that a measure takes, the preferred one first.
-
-    Change and final scores may be mixed in MD and not in SMD (Handbook 10.5.2, 10.5.3), nor in a
-    ratio. Of one arm before and after, both say the same.
-    """
-    entry = MEASURES[measure]
-    if entry.counts_events:
-        return ["events"]
-    mixed = entry.scale.code == "natural" or find_family(measure) == "paired"
-    return ["change", "final"] if mixed else ["final"]
 
 
 def _list_wanted(measure: str, side: int) -> list[str]:
@@ -133,22 +104,85 @@ def build_effects(
 
     r = review.assumed_r.value if assumed_r is None else assumed_r
     rows: list[dict[str, Any]] = []
+    taken: dict[str, set[str]] = {}
+    for one in review.comparisons:
+        taken.setdefault(one.outcome, set()).update(one.kinds or default_kinds(one.measure))
     for comparison in review.comparisons:
         unit = review.outcomes[comparison.outcome].unit
-        if comparison.estimand == "between_arm":
+        if comparison.estimand == BETWEEN:
             found = [
                 *_pair_arms(arms, comparison, unit, r),
                 *_take_contrasts(contrasts, comparison, unit),
             ]
         else:
             found = list(_follow_arms(arms, comparison, unit, r))
-        _choose(found, comparison)
+        choose(found, comparison)
+        if check:
+            found += _list_rest(arms, comparison, found, taken[comparison.outcome])
         rows += [_as_row(c, comparison, unit, review.level) for c in found]
     return conform("effects", pd.DataFrame(rows), check=check) if rows else empty("effects")
 
 
+def _list_rest(
+    arms: pd.DataFrame, comparison: Comparison, found: list[Candidate], taken: set[str]
+) -> Iterator[Candidate]:
+    """List arm rows of the comparison's trials that no effect stands on, each with its reason.
+
+    A row of a kind that another comparison of the outcome takes (`taken`) is listed there, unless
+    its trial has no row here at all.
+    """
+    own = _own(arms, comparison)
+    treated, control = own["role"].eq("treatment"), own["role"].eq("control")
+    if comparison.techniques:
+        treated &= own["technique"].isin(comparison.techniques)
+    if comparison.comparators:
+        control &= own["comparator"].isin(comparison.comparators)
+    kinds = comparison.kinds or default_kinds(comparison.measure)
+    used = {origin for one in found for origin in one.rows}
+    there = {one.trial for one in found}
+    for trial, rows in own.groupby("trial", sort=False):
+        sides = [rows[side[rows.index]] for side in (treated, control)]
+        roles = rows["role"].nunique()
+        if sum(len(side) > 0 for side in sides) < (roles if comparison.estimand == BETWEEN else 1):
+            continue  # of another technique or comparator
+        rows = rows[(treated | control)[rows.index]]
+        later = rows[rows["kind"] != "baseline"]
+        rows = later if len(later) else rows
+        here = [origin in used for origin in zip(rows["file"], rows["line"], strict=True)]
+        known = rows["kind"].isin({*taken, "baseline"} - set(kinds)) & (trial in there)
+        rows = rows[~np.array(here, dtype=bool) & ~known.to_numpy()]
+        key = ["timepoint", "kind", "instrument"]
+        for (timepoint, kind, instrument), part in rows.groupby(key, sort=False):
+            first = part.iloc[0]
+            one = Candidate(
+                trial=first["trial"],
+                arms=_join(part["arm"]),
+                timepoint=timepoint,
+                time_days=_first(part["time_days"]),
+                basis="arms",
+                kind=kind,
+                status=_worst(part["status"]),
+                source=_join(part["source"]),
+                subgroup=_subgroup(comparison, first, first),
+                instrument=instrument,
+                rows=list_origins(part.to_dict("records")),
+            )
+            one.values["year"] = _first(part["year"])
+            chosen = comparison.choose.get(str(trial))
+            if kind not in kinds:
+                reason = Message("why_not.kind_not_taken", kind=term("rows", kind))
+            elif chosen is not None and trial in there:
+                reason = Message("why_not.not_chosen", name=chosen)
+            else:
+                reason = Message("why_not.no_partner")
+            one.reasons.append(reason)
+            yield one
+
+
 def _own(frame: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:
-    return frame[frame["outcome"] == comparison.outcome]
+    own = frame[frame["outcome"] == comparison.outcome]
+    # A missing instrument is one of its own: as a gap it would match nothing.
+    return own.assign(instrument=own["instrument"].fillna(""))
 
 
 def _pair_arms(
@@ -169,18 +203,21 @@ def _pair_arms(
         treated = treated[treated["technique"].isin(comparison.techniques)]
     if comparison.comparators:
         controls = controls[controls["comparator"].isin(comparison.comparators)]
-    key = ["trial", "timepoint", "kind"]
-    for (trial, timepoint, kind), side2 in controls.groupby(key, sort=False):
-        side1 = treated[
-            (treated["trial"] == trial)
-            & (treated["timepoint"] == timepoint)
-            & (treated["kind"] == kind)
-        ]
-        chosen = comparison.choose.get(trial)
-        if chosen is not None:
-            side1 = side1[side1["arm"] == chosen]
-        if not len(side1):
+    key = ["trial", "timepoint", "kind", "instrument"]
+    pairs = dict(list(treated.groupby(key, sort=False)))
+    for at, side2 in controls.groupby(key, sort=False):
+        side1 = pairs.get(at)
+        if side1 is None:
             continue
+        chosen = comparison.choose.get(at[0])
+        if chosen is not None:
+            named = side1["arm"].eq(chosen) | side1["instrument"].eq(chosen)
+            side1 = side1[named] if named.any() else side1
+            if not named.any():
+                one = _pair(side1, side2, comparison, unit, assumed_r, 1)
+                one.reasons.append(Message("why_not.not_chosen", name=chosen))
+                yield one
+                continue
         split = comparison.several_arms == "split" and len(side1) > 1
         parts = [side1.loc[[i]] for i in side1.index] if split else [side1]
         for part in parts:
@@ -209,24 +246,30 @@ def _pair(
         status=_worst(row.status for row in both),
         source=_join([r.source for r in both]),
         subgroup=_subgroup(comparison, first, side2.iloc[0]),
+        instrument=first["instrument"],
+        rows=list_origins([r._asdict() for r in both]),
     )
     one.values["year"] = _first(side1["year"])
     one.notes += list(dict.fromkeys(r.note for r in both if isinstance(r.note, str)))
     measure = comparison.measure
     _check_rows(one, first_side, unit, _list_wanted(measure, 1))
     _check_rows(one, second_side, unit, _list_wanted(measure, 2))
-    if MEASURES[measure].counts_events:
-        _set_events(one, side1, side2)
-    else:
-        _set_means(one, side1, side2)
-    if find_family(measure) == "controlled":
-        _set_before(one, side1, side2, assumed_r)
-    if any(r.sd_from == FROM_ASSUMED_R for r in both):
-        one.values |= {"r": assumed_r, "r_from": ASSUMED}
-    if shared_by > 1:
-        _share_control(one, shared_by)
     _note_recovered(one, both)
-    _compute(one, measure)
+
+    def measure_pair() -> None:
+        if MEASURES[measure].counts_events:
+            _set_events(one, side1, side2)
+        else:
+            _set_means(one, side1, side2)
+        if find_family(measure) == "controlled":
+            _set_before(one, side1, side2, assumed_r)
+        if any(r.sd_from == FROM_ASSUMED_R for r in both):
+            one.values |= {"r": assumed_r, "r_from": ASSUMED}
+        if shared_by > 1:
+            _share_control(one, shared_by)
+        _compute(one, measure)
+
+    compute(one, measure_pair, measure)
     return one
 
 
@@ -238,7 +281,7 @@ def _recover_changes(own: pd.DataFrame, assumed_r: float, *, derive: bool) -> pd
     """
     import pandas as pd
 
-    key = ["trial", "arm", "timepoint", "unit"]
+    key = ["trial", "arm", "timepoint", "unit", "instrument"]
     finals = own[(own["kind"] == "final") & ~own.duplicated([*key, "kind"])].set_index(key)
     change = own["kind"].eq("change").to_numpy()
     out = own.copy()
@@ -353,6 +396,9 @@ def _take_contrasts(
             status=row.status,
             source=row.source,
             subgroup=_subgroup(comparison, row, row),
+            instrument=row.instrument,
+            effect_type=row.effect_type,
+            rows=list_origins([row._asdict()]),
         )
         one.values["year"] = row.year
         one.adjusted = row.effect_type.startswith("ANCOVA")
@@ -364,8 +410,9 @@ def _take_contrasts(
         if row.unit != unit or row.unit == "unknown":
             one.reasons.append(_unit_reason(row.unit, unit))
         chosen = comparison.choose.get(row.trial)
-        if chosen is not None and row.treatment_arm != chosen:
-            one.reasons.append(Message("why_not.control_shared", arm=chosen))
+        names = (row.treatment_arm, row.instrument, row.effect_type)
+        if chosen is not None and not is_chosen(chosen, *names):
+            one.reasons.append(Message("why_not.not_chosen", name=chosen))
         if MEASURES[comparison.measure].scale.code != "natural":
             one.reasons.append(Message("why_not.no_such_measure", measure=comparison.measure))
         elif row.unit == unit:
@@ -380,6 +427,7 @@ def _take_contrasts(
             _note_unit(one, row)
         if row.status == "recalled":
             one.reasons.append(Message("why_not.recalled"))
+        judge(one)
         yield one
 
 
@@ -409,18 +457,29 @@ def _follow_arms(
             status=row["status"],
             source=row["source"],
             subgroup=_subgroup(comparison, row, row),
+            instrument=row["instrument"],
+            rows=list_origins([row]),
         )
         one.values["year"] = row["year"]
         one.notes += [row["note"]] if isinstance(row["note"], str) else []
         _check_rows(one, [cells], unit, _list_wanted(comparison.measure, 1))
         _note_recovered(one, [cells])
-        if comparison.estimand == "within_arm":
-            _set_paired(one, row, arms, assumed_r, comparison.measure)
-        else:
-            one.values |= {f"{c}1": float(row[c]) for c in ("n", "mean", "sd", "events")}
-            one.values |= {c: float(row[c]) for c in ("r", "alpha", "items")}
-        _compute(one, comparison.measure)
+        compute(
+            one, partial(_measure_arm, one, row, arms, assumed_r, comparison), comparison.measure
+        )
         yield one
+
+
+def _measure_arm(
+    one: Candidate, row: pd.Series, arms: pd.DataFrame, assumed_r: float, comparison: Comparison
+) -> None:
+    """Take a single arm's numbers, before and after or as they are, and compute its effect."""
+    if comparison.estimand == "within_arm":
+        _set_paired(one, row, arms, assumed_r, comparison.measure)
+    else:
+        one.values |= {f"{c}1": float(row[c]) for c in ("n", "mean", "sd", "events")}
+        one.values |= {c: float(row[c]) for c in ("r", "alpha", "items")}
+    _compute(one, comparison.measure)
 
 
 def _set_paired(
@@ -437,6 +496,7 @@ def _set_paired(
             & (arms["arm"] == row["arm"])
             & (arms["outcome"] == row["outcome"])
             & (arms["kind"] == "final")
+            & (arms["instrument"].fillna("") == row["instrument"])
             & (arms["time_days"] == row["time_days"])
             & (arms["n"] == n)
         ]
@@ -498,49 +558,10 @@ def _compute(one: Candidate, measure: str) -> None:
         if np.isnan(v["sd2"]) or ("sd2" in needed and np.isnan(v["sd1"])):
             one.reasons.append(Message("why_not.no_sd_on_one_side"))
             return
-    try:
-        yi, vi = (float(x) for x in escalc(measure, **arrange(measure, v)))
-    except ValueError:  # numbers that no such sample can have
-        yi = vi = NAN
-    if np.isnan(yi):
+    yi, vi = (float(x) for x in escalc(measure, **arrange(measure, v)))
+    if np.isnan([yi, vi]).any():
         one.reasons.append(Message("why_not.no_effect", measure=measure))
     one.values |= {"yi": yi, "vi": vi}
-
-
-def _choose(found: list[Candidate], comparison: Comparison) -> None:
-    """Leave at most one pooled row per trial (per arm, where arms are followed)."""
-    kinds = [*(comparison.kinds or default_kinds(comparison.measure)), "contrast"]
-    by: dict[str, list[Candidate]] = {}
-    for one in found:
-        why = comparison.leave_out.get(one.trial)
-        if why:
-            one.reasons.append(why)
-        if one.usable:
-            apart = comparison.estimand != "between_arm" or (
-                comparison.several_arms == "split" and one.basis == "arms"
-            )
-            key = f"{one.trial} {one.arms}" if apart else one.trial
-            by.setdefault(key, []).append(one)
-    for several in by.values():
-        wanted = comparison.timepoints.get(several[0].trial)
-        target = comparison.target_day
-
-        def rank(one: Candidate, wanted: str | None = wanted, target: float = target) -> Any:
-            far = abs(one.time_days - target)
-            return (
-                one.timepoint != wanted,
-                np.inf if np.isnan(far) else far,
-                not one.adjusted,  # preferred where there is one (Handbook 10.5.2)
-                kinds.index(one.kind),
-            )
-
-        first, *rest = sorted(several, key=rank)
-        for one in rest:
-            if one.timepoint != first.timepoint:
-                one.reasons.append(Message("why_not.other_timepoint", timepoint=first.timepoint))
-            else:
-                of = {"basis": term("rows", first.basis), "kind": term("rows", first.kind)}
-                one.reasons.append(Message("why_not.other_row", arms=first.arms, **of))
 
 
 def _subgroup(comparison: Comparison, treated: Any, control: Any) -> str | None:
@@ -580,7 +601,9 @@ def _as_row(one: Candidate, comparison: Comparison, unit: str, level: float) -> 
         "timepoint": f"{one.timepoint}, {one.kind}"
         if one.kind in ("change", "final")
         else one.timepoint,
+        "instrument": one.instrument or None,
         "basis": one.basis,
+        "lines": one.lines,
         **{k: v.get(k, NAN) for k in _NUMBERS},
         "r_from": v.get("r_from"),
         "yi": yi,

@@ -10,6 +10,7 @@ import numpy as np
 from headway.config.review import Control
 from headway.effects.measures import MEASURES, list_kin
 from headway.effects.units import name_unit
+from headway.errors import UNCOMPUTABLE, log_frames
 from headway.messages import Message, join, term
 from headway.reviews import certainty
 from headway.tables import conform, empty
@@ -58,26 +59,24 @@ def summarise_findings(effects: pd.DataFrame, pooled: pd.DataFrame, review: Revi
             & pooled["declared"]
         ]
         if not len(found):
-            rows.append({**head, "unit": outcome.unit, "k": 0, **_nothing()})
+            rows.append({**head, "unit": outcome.unit, "k": 0, "n_total": NAN, **_nothing()})
             continue
         row = found.iloc[0]
         own = effects[(effects["comparison"] == entry.comparison) & effects["pooled"]]
         if entry.subgroup != "overall":
             own = own[own["subgroup"] == entry.subgroup]
-        rows.append(
-            {
-                **head,
-                "unit": row["unit"],
-                "k": int(row["k"]),
-                "n_total": row["n_total"],
-                **_compute(row, own, entry, comparison, outcome, review.level),
-            }
-        )
+        try:
+            computed = _compute(row, own, entry, comparison, outcome, review.level)
+        except UNCOMPUTABLE as error:
+            log_frames(error, f"findings, {entry.comparison}, {entry.subgroup}")
+            computed = {**_nothing(), "imprecision": Message("fit.not_computable")}
+        known = {"unit": row["unit"], "k": int(row["k"]), "n_total": row["n_total"]}
+        rows.append({**head, **known, **computed})
     return conform("findings", pd.DataFrame(rows)) if rows else empty("findings")
 
 
 def _nothing() -> dict[str, Any]:
-    return dict.fromkeys(("estimate", "ci_low", "ci_high", "n_total"), NAN)
+    return dict.fromkeys(("estimate", "ci_low", "ci_high"), NAN)
 
 
 def _read_judgements(entry: Finding) -> dict[str, Any]:

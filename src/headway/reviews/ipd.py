@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from headway.config.schema import to_dict
 from headway.effects.units import convert
+from headway.errors import UNCOMPUTABLE, log_frames
 from headway.tables import conform, empty
 
 if TYPE_CHECKING:
@@ -210,9 +211,12 @@ def _adjust(
     level: float,
 ) -> dict[str, Any]:
     adjust = [BASELINE, *spec.adjust]
-    found = ancova(
-        whole["value"], whole["role"].eq("treatment"), read_covariates(whole, adjust), level=level
-    )
+    treatment, covariates = whole["role"].eq("treatment"), read_covariates(whole, adjust)
+    try:
+        found = ancova(whole["value"], treatment, covariates, level=level)
+    except UNCOMPUTABLE as error:
+        log_frames(error, f"{head['trial']}, {head['timepoint']}")
+        found = Adjusted(np.nan, np.nan, np.nan, np.nan, len(whole), 0)
     treated, control = (spec.arms[names[r]].is_ for r in ("treatment", "control"))
     return {
         **head,

@@ -1,28 +1,165 @@
-"""What a build would say of a review's files."""
+"""What a build would make of a review, without writing anything: the check of a review.
+
+Reading, effects, pooling, checks of small studies and integrity run as in the build; what the
+build refuses is refused here, with file, line and remedy.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from headway.config.review import Review
-from headway.errors import Problem
+import numpy as np
+
+from headway.errors import Problem, UserError
 from headway.ingest import trials
+from headway.messages import Message, join, read
+from headway.reviews.analyse import OVERALL, analyse_review
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from headway.config.review import Comparison, Review
+    from headway.ingest.trials.files import File
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """Problems of a review, and what of its files was used."""
+    """What a build would make of a review.
 
-    problems: Sequence[Problem] = ()
-    files: Sequence[Mapping[str, Any]] = ()
-    columns: Sequence[Mapping[str, Any]] = ()
-    answers: Sequence[Mapping[str, Any]] = ()
+    Attributes
+    ----------
+    problems
+        What refuses the review; none where it can be built.
+    files
+        Of each file: file, rows (below the header), kept, quarantined (rows with a problem),
+        not_selected (rows that `keep_where` leaves out), rules (rule -> problems).
+    columns
+        Of each column of a file: file, column, mapped_to (canonical; empty where nothing reads
+        it), unread_share (share of its filled cells that cannot be used, 0 to 1).
+    answers
+        Of each comparison: question (its id), answered, n (trials pooled, or arms where arms are
+        followed), why (message: how many are pooled, and why the others are not).
+    """
+
+    problems: tuple[Problem, ...]
+    files: tuple[dict[str, Any], ...]
+    columns: tuple[dict[str, Any], ...]
+    answers: tuple[dict[str, Any], ...]
 
 
 def preview_review(folder: Path, review: Review) -> Preview:
-    """Read a review's files as a build does."""
-    trials.read_review(folder, review)
-    return Preview()
+    """Read a review's folder and compute what its build would, writing nothing.
+
+    Parameters
+    ----------
+    folder
+        Folder that holds review.yaml and its files.
+    review
+        review.yaml with its defaults.
+
+    Returns
+    -------
+    Preview
+        With problems instead of answers where the review is refused; nothing is raised for what
+        its user can mend.
+    """
+    files, individual, found = trials.read_files(folder, review)
+    answers: list[dict[str, Any]] = []
+    problems = tuple(found)
+    if not problems:
+        try:
+            read = trials.make_tables(files, individual, review)
+            tables = analyse_review(
+                read.arms,
+                read.contrasts,
+                read.published,
+                review,
+                read.risk_of_bias,
+                read.ipd,
+                explore=False,
+            )
+        except UserError as error:
+            problems = error.problems or (Problem("", type(error).__name__, error.message),)
+        else:
+            answers = [answer_comparison(c, tables) for c in review.comparisons]
+    return Preview(
+        problems,
+        tuple(_count_rows(file, problems) for file in files),
+        tuple(row for file in files for row in _list_columns(file, problems)),
+        tuple(answers),
+    )
+
+
+def _count_rows(file: File, problems: tuple[Problem, ...]) -> dict[str, Any]:
+    own = [p for p in problems if p.file == file.name]
+    bad = len({p.line for p in own if p.line is not None})
+    # A file without its columns has no row that can be used.
+    if any(p.line is None and p.count is None for p in own):
+        bad = file.rows_in - file.not_selected
+    rules: Counter[str] = Counter()
+    for problem in own:
+        rules[problem.rule] += problem.count or 1
+    return {
+        "file": file.name,
+        "rows": file.rows_in,
+        "kept": file.rows_in - file.not_selected - bad,
+        "quarantined": bad,
+        "not_selected": file.not_selected,
+        "rules": dict(rules),
+    }
+
+
+def _list_columns(file: File, problems: tuple[Problem, ...]) -> list[dict[str, Any]]:
+    """List a file's columns, what each is read as, and how much of it cannot be used."""
+    lost: Counter[str] = Counter()
+    for problem in problems:
+        if problem.file == file.name and (problem.line is not None or problem.count):
+            lost[problem.column] += problem.count or 1
+    out = []
+    for column, (canonical, filled) in file.columns.items():
+        share = min(1.0, lost[canonical] / filled) if filled else 0.0
+        out.append(
+            {
+                "file": file.name,
+                "column": column,
+                "mapped_to": canonical,
+                "unread_share": share if canonical else 1.0,
+            }
+        )
+    return out
+
+
+def answer_comparison(comparison: Comparison, tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
+    """Say of one comparison how many trials are pooled, and why the others are not.
+
+    Parameters
+    ----------
+    comparison
+        Its entry in review.yaml.
+    tables
+        `effects` and `pooled` of the review.
+    """
+    effects, pooled = tables["effects"], tables["pooled"]
+    own = effects[effects["comparison"] == comparison.id]
+    used = own[own["pooled"]]
+    rows = pooled[pooled["comparison"].eq(comparison.id) & pooled["declared"]]
+    if (rows["subgroup"] == OVERALL).any():
+        rows = rows[rows["subgroup"] == OVERALL]
+    answered = bool(len(rows)) and bool(np.isfinite(rows["estimate"]).any())
+    people = comparison.estimand == "between_arm"
+    n = int(used["trial"].nunique() if people else len(used))
+    of = int(own["trial"].nunique() if people else len(own))
+    why: list[str] = [Message("preview.trials" if people else "preview.arms", n=n, of=of)]
+    if n == 1:
+        why.append(Message("preview.one_trial"))
+    if len(used) and not answered:
+        why.append(Message("fit.not_computable"))
+    others = own[~own["pooled"] & ~own["trial"].isin(used["trial"] if people else [])]
+    for reason, part in others.groupby("why_not", sort=False):
+        messages = read(str(reason)) or [str(reason)]
+        names = list(dict.fromkeys(part["trial"]))
+        why.append(Message("preview.not_pooled", trials=names, why=messages))
+    return {"question": comparison.id, "answered": answered, "n": n, "why": join(why)}

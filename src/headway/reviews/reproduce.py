@@ -15,6 +15,7 @@ import numpy as np
 
 from headway.effects.measures import MEASURES, escalc
 from headway.effects.units import convert
+from headway.errors import UNCOMPUTABLE, log_frames
 from headway.messages import Message, term
 from headway.meta.conversions import se_from_ci
 from headway.meta.pooling import pool
@@ -101,14 +102,21 @@ def judge_review(
     for entry in review.published:
         printed, source, k = _read_printed(entry, published)
         target = entry.recompute
-        if target.comparison is not None:
-            values, how, missing = _recompute_pooled(entry, review, effects, pooled, k)
-        elif target.adjust is not None:
-            values, how, missing = _recompute_adjusted(entry, review, ipd)
-        elif target.arm is not None:
-            values, how, missing = _recompute_arm(entry, arms)
-        else:
-            values, how, missing = _recompute_trial(entry, review, arms)
+        how: Message | str = ""
+        try:
+            if target.comparison is not None:
+                values, how, missing = _recompute_pooled(entry, review, effects, pooled, k)
+            elif target.adjust is not None:
+                values, how, missing = _recompute_adjusted(entry, review, ipd)
+            elif target.arm is not None:
+                values, how, missing = _recompute_arm(entry, arms)
+            else:
+                values, how, missing = _recompute_trial(entry, review, arms)
+        except UNCOMPUTABLE as error:
+            log_frames(error, f"published.{entry.id}")
+            values, missing = {}, Message("fit.not_computable")
+        if not missing and not np.isfinite([values[part] for part in printed]).all():
+            missing = Message("fit.not_computable")
         head = {"quantity": entry.id, "label": entry.label, "how": how, "source": source}
         guesses: Message | str = ""
         if not missing and search is not None and not _all_close(printed, values, review):
@@ -352,22 +360,25 @@ def check_consistency(published: pd.DataFrame, review: Review) -> pd.DataFrame:
             sign = np.where(own["positive_means"] == "control_minus_treatment", -1.0, 1.0)
             se = se_from_ci(own["ci_low"].to_numpy(), own["ci_high"].to_numpy())
             for model in check.models:
-                fit = pool(
-                    sign * own["effect"].to_numpy(),
-                    se**2,
-                    method=model.method,
-                    test=model.test,
-                    level=review.level,
-                )
+                head = {
+                    "check": check.id,
+                    "label": check.label,
+                    "outcome": outcome,
+                    "unit": own["unit"].iloc[0],
+                    "model": _name_model(model),
+                    "k": len(own),
+                }
+                settings = {"method": model.method, "test": model.test, "level": review.level}
+                try:
+                    fit = pool(sign * own["effect"].to_numpy(), se**2, **settings)
+                except UNCOMPUTABLE as error:
+                    log_frames(error, f"consistency.{check.id}, {outcome}")
+                    rows.append(head)
+                    continue
                 outside = float(fit.ci_low) > 0 or float(fit.ci_high) < 0
                 rows.append(
                     {
-                        "check": check.id,
-                        "label": check.label,
-                        "outcome": outcome,
-                        "unit": own["unit"].iloc[0],
-                        "model": _name_model(model),
-                        "k": fit.k,
+                        **head,
                         "estimate": fit.estimate,
                         "ci_low": fit.ci_low,
                         "ci_high": fit.ci_high,

@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headway.effects.measures import MEASURES, list_kin
+from headway.errors import UNCOMPUTABLE, log_frames
+from headway.messages import Message
 from headway.meta.multiverse import Effects, Multiverse, explore_multiverse, find_outliers
+from headway.reviews.checks import Gaps
 from headway.reviews.effects_table import ASSUMED, build_effects
 from headway.tables import conform, empty
 
@@ -167,6 +170,8 @@ def explore_review(
     contrasts: pd.DataFrame,
     review: Review,
     risk_of_bias: pd.DataFrame | None = None,
+    *,
+    gaps: Gaps | None = None,
 ) -> pd.DataFrame:
     """Explore the multiverse of every comparison of a review.
 
@@ -178,6 +183,8 @@ def explore_review(
         review.yaml with its defaults.
     risk_of_bias
         Judgements; trials at low risk alone are a way to analyse a comparison.
+    gaps
+        Takes the sets whose ways to analyse cannot be computed.
 
     Returns
     -------
@@ -195,7 +202,13 @@ def explore_review(
             by_risk = (
                 None if risk_of_bias is None else include_by_risk(risk_of_bias, comparison, studies)
             )
-            found = explore_comparison(review, studies, ways, by_risk)
+            try:
+                found = explore_comparison(review, studies, ways, by_risk)
+            except UNCOMPUTABLE as error:
+                log_frames(error, f"multiverse, {comparison.id}, {group}")
+                if gaps is not None:
+                    gaps.append((comparison.id, group, Message("fit.no_multiverse")))
+                continue
             if found is None:
                 continue
             frame = found.to_frame().rename(

@@ -60,13 +60,14 @@ _PLACE: dict[str, Column] = {
     "outcome": words("Outcome: frequency, intensity, duration or another declared one"),
     "unit": words("Unit the numbers are in (the outcome's own unit where conversion is possible)"),
     "unit_printed": words("Unit as the source prints it"),
+    "instrument": words("Scale or test, where a trial measured it by several", nullable=True),
     "timepoint": words("Timepoint as the source names it"),
     "time_days": printed("Days from start of treatment or randomisation", "days"),
 }
 
 ARMS = Table(
     row="trial x arm x outcome x timepoint",
-    key=("trial", "arm", "outcome", "timepoint", "kind"),
+    key=("trial", "arm", "outcome", "instrument", "timepoint", "kind"),
     columns={
         **_TRIAL,
         "arm": words("Arm, as the source names it"),
@@ -114,7 +115,15 @@ ARMS = Table(
 
 CONTRASTS = Table(
     row="trial x pair of arms x outcome x timepoint",
-    key=("trial", "treatment_arm", "control_arm", "outcome", "timepoint", "effect_type"),
+    key=(
+        "trial",
+        "treatment_arm",
+        "control_arm",
+        "outcome",
+        "instrument",
+        "timepoint",
+        "effect_type",
+    ),
     columns={
         **_TRIAL,
         "treatment_arm": words("Arm 1"),
@@ -206,7 +215,7 @@ _POOL_ID: dict[str, Column] = {
 
 EFFECTS = Table(
     row="one trial's effect in one comparison",
-    key=("comparison", "trial", "arms", "timepoint", "measure", "basis"),
+    key=("comparison", "trial", "arms", "timepoint", "measure", "basis", "lines"),
     columns={
         **_POOL_ID,
         "subgroup": words("Subgroup", nullable=True),
@@ -214,7 +223,9 @@ EFFECTS = Table(
         "year": whole("Year", nullable=True),
         "arms": words("Arms compared, or the arm followed"),
         "timepoint": words("Timepoint"),
+        "instrument": words("Scale or test, where a trial has several", nullable=True),
         "basis": words("Rows the effect stands on", allowed=("arms", "contrast", "published")),
+        "lines": words("Raw file and lines of these rows"),
         "n1": printed("Participants, treatment arm", "people"),
         "mean1": printed("Mean, treatment arm (post, where one arm is followed)"),
         "sd1": printed("Standard deviation, treatment arm"),
@@ -408,7 +419,11 @@ CONSISTENCY = Table(
         "estimate": printed("Combined estimate"),
         "ci_low": printed("Lower limit"),
         "ci_high": printed("Upper limit"),
-        "significant": words("Whether the interval excludes 0", allowed=("yes", "no")),
+        "significant": words(
+            "Whether the interval excludes 0; empty where nothing can be combined",
+            allowed=("yes", "no"),
+            nullable=True,
+        ),
         "q": printed("Q of the difference between the summaries"),
         "q_df": printed("Degrees of freedom"),
         "q_p_value": printed("p value of the difference"),

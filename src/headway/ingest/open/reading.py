@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from headway.config.review import IpdFile, ReviewFile
 from headway.errors import InputError, Problem
@@ -11,6 +13,10 @@ from headway.messages import Message
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+# Marks that no reader sees and that make two names of one.
+_HIDDEN = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200e\u200f\u2060\ufeff"))
 
 
 def read_cells(path: Path, spec: ReviewFile | IpdFile) -> tuple[pd.DataFrame, list[Problem]]:
@@ -31,11 +37,14 @@ def read_cells(path: Path, spec: ReviewFile | IpdFile) -> tuple[pd.DataFrame, li
     cells: list[list[str]] = []
     try:
         with path.open(encoding=encoding, newline="") as stream:
-            reader = csv.reader(stream, delimiter=spec.delimiter, strict=True)
+            delimiter, skipped = _read_separator(stream, spec.delimiter)
+            reader, at = csv.reader(stream, delimiter=delimiter, strict=True), skipped
             for row in reader:
-                if any(cell.strip() for cell in row):
-                    lines.append(reader.line_num)
-                    cells.append([cell.strip() for cell in row])
+                plain = [tidy(cell) for cell in row]
+                if any(plain):
+                    lines.append(at + 1)  # where the row begins: a quoted cell may hold line ends
+                    cells.append(plain)
+                at = reader.line_num + skipped
     except FileNotFoundError:
         remedy = "remedy.put_it_there"
         raise InputError(
@@ -56,6 +65,7 @@ def read_cells(path: Path, spec: ReviewFile | IpdFile) -> tuple[pd.DataFrame, li
             "failure.unreadable",
             [Problem(path.name, "empty_file", "problem.no_header", remedy=remedy)],
         )
+    cells = _drop_trailing(cells)
     header = cells[0]
     twice = sorted({c for c in header if header.count(c) > 1})
     if twice:
@@ -85,6 +95,33 @@ def read_cells(path: Path, spec: ReviewFile | IpdFile) -> tuple[pd.DataFrame, li
     raw = pd.DataFrame(kept, columns=header, dtype=str)
     raw.insert(0, "line", [n for n, fits in zip(lines[1:], whole, strict=True) if fits])
     return raw, problems
+
+
+def tidy(cell: str) -> str:
+    """Bring a cell into its normal form: NFC, single blanks, none at its ends, no hidden marks."""
+    if cell.isascii():
+        return " ".join(cell.split()) if " " in cell or not cell.isprintable() else cell
+    return " ".join(unicodedata.normalize("NFC", cell).translate(_HIDDEN).split())
+
+
+def _read_separator(stream: TextIO, declared: str) -> tuple[str, int]:
+    """Pass over a first line `sep=;`, which spreadsheets write: the delimiter, lines passed."""
+    first = stream.readline()
+    found = re.fullmatch(r'"?sep=(.)"?\s*', first, re.IGNORECASE)
+    if found is None:
+        stream.seek(0)
+        return declared, 0
+    return found[1], 1
+
+
+def _drop_trailing(cells: list[list[str]]) -> list[list[str]]:
+    """Take away what delimiters at the ends of lines add: columns without a name or a cell."""
+    width = len(cells[0])
+    while width > 1 and not cells[0][width - 1]:
+        if any(any(row[width - 1 :]) for row in cells):
+            break
+        width -= 1
+    return [row if any(row[width:]) else row[:width] for row in cells]
 
 
 def _wrong_encoding(path: Path, declared: str) -> Problem:

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headway.config.review import IpdFile, Review
-from headway.errors import InputError, Problem
+from headway.errors import ContractError, InputError, Problem
 from headway.ingest.ipd import read_individual
 from headway.ingest.trials.canonical import make_arms, make_contrasts, make_published, make_risk
 from headway.ingest.trials.checks import check_file
 from headway.ingest.trials.files import File, read_file
-from headway.ingest.trials.names import check_names
+from headway.ingest.trials.names import check_names, check_pooled_rows
 from headway.messages import Message
 from headway.tables import empty
 
@@ -53,7 +53,21 @@ def read_review(folder: Path, review: Review) -> Published:
         number, a word that is not in the vocabulary, n < 1, a negative standard deviation,
         reversed limits, a change or contrast without a declared sign, a duplicate row.
     """
-    files: dict[str, File] = {}
+    files, individual, problems = read_files(folder, review)
+    if problems:
+        raise InputError(Message("failure.review_files", name=folder.name), problems)
+    return make_tables(files, individual, review)
+
+
+def read_files(folder: Path, review: Review) -> tuple[list[File], pd.DataFrame, list[Problem]]:
+    """Read a review's files and hold every cell against its rule.
+
+    Returns
+    -------
+    tuple
+        The files that can be opened, the table `ipd`, and everything that is wrong with them.
+    """
+    files: list[File] = []
     problems: list[Problem] = []
     individual = empty("ipd")
     for kind, spec in review.files.declared().items():
@@ -61,19 +75,45 @@ def read_review(folder: Path, review: Review) -> Published:
             if isinstance(spec, IpdFile):
                 individual = read_individual(folder, review)
             else:
-                files[kind] = read_file(folder / spec.path, kind, spec)
+                files.append(read_file(folder / spec.path, kind, spec))
         except InputError as error:
             problems += error.problems or [Problem(spec.path, "unreadable", error.message)]
-    for file in files.values():
+    for file in files:
         check_file(file, review)
         problems += file.problems
     problems += check_names(review)
-    if problems:
-        raise InputError(Message("failure.review_files", name=folder.name), problems)
-    return Published(
-        arms=make_arms(files.get("arms"), review),
-        contrasts=make_contrasts(files.get("contrasts"), review),
-        published=make_published(files.get("pooled")),
-        risk_of_bias=make_risk(files.get("risk_of_bias")),
-        ipd=individual,
-    )
+    pooled = [file for file in files if file.kind == "pooled"]
+    return files, individual, problems + check_pooled_rows(review, pooled[0] if pooled else None)
+
+
+def make_tables(files: list[File], individual: pd.DataFrame, review: Review) -> Published:
+    """Make the canonical tables of files without a problem.
+
+    Raises
+    ------
+    InputError
+        Where a number that the printed ones imply breaks the contract of its table, with file and
+        column.
+    """
+    by = {file.kind: file for file in files}
+    try:
+        return Published(
+            arms=make_arms(by.get("arms"), review),
+            contrasts=make_contrasts(by.get("contrasts"), review),
+            published=make_published(by.get("pooled")),
+            risk_of_bias=make_risk(by.get("risk_of_bias")),
+            ipd=individual,
+        )
+    except ContractError as error:
+        names = {"published": "pooled"}
+        problems = [
+            Problem(
+                by[names.get(p.file, p.file)].name,
+                "not_allowed",
+                "problem.not_allowed",
+                p.column,
+                remedy="remedy.check_column",
+            )
+            for p in error.problems
+        ]
+        raise InputError(Message("failure.review_files", name=review.id), problems) from None

@@ -168,7 +168,7 @@ def _change_sign(positive: pd.Series, lower_is_better: pd.Series) -> pd.Series:
 
 def _join_baselines(rows: pd.DataFrame) -> pd.DataFrame:
     """Put baseline rows beside the later rows of the same trial, arm, outcome and unit."""
-    key = ["trial", "arm", "outcome", "unit"]
+    key = ["trial", "arm", "outcome", "unit", "instrument"]
     base = rows[(rows["kind"] == "baseline") & ~rows.duplicated([*key, "kind"])].set_index(key)
     at = rows.set_index(key).index
     later = (rows["kind"] != "baseline") & rows["baseline_mean"].isna()

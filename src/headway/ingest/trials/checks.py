@@ -8,28 +8,30 @@ from typing import TYPE_CHECKING
 
 from headway.config.review import Review
 from headway.effects import recover
+from headway.ingest.open.numbers import read_numbers
 from headway.ingest.trials.columns import ALLOWED, ARM_SIGNS, NUMBERS, REQUIRED
 from headway.ingest.trials.files import File
 from headway.messages import Message
-from headway.tables import COMPARATORS, CONTRAST_SIGNS
+from headway.tables import COMPARATORS, CONTRAST_SIGNS, TABLES
 from headway.tables.risk_tools import RISK_TOOLS
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-# What a spreadsheet makes of 3-4 or 5.7, and a number written with a decimal comma.
-_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|m\u00e4r|mai|okt|dez)[a-z]{0,6}\.?"
-_DATE = (
-    r"(?i)^(?:\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?: \d{1,2}:\d\d.*)?"
-    rf"|\d{{1,2}}[-/. ]?{_MONTH}(?:[-/. ]\d{{2,4}})?|{_MONTH}[-/. ]\d{{1,4}})$"
-)
-_COMMA = r"^[-+\u2212]?\d+,\d+$"
-
+# Rule -> what is said of a cell that is no number, and what to do.
+_NO_NUMBER = {
+    "decimal_comma": ("problem.decimal_comma", "remedy.decimal_comma"),
+    "decimal_point": ("problem.decimal_point", "remedy.decimal_point"),
+    "thousands": ("problem.thousands", "remedy.thousands"),
+    "spreadsheet_date": ("problem.spreadsheet_date", "remedy.spreadsheet_date"),
+    "too_large": ("problem.too_large", "remedy.check_column"),
+    "not_a_number": ("problem.not_a_number", "remedy.number_with_mark"),
+}
 # Columns that tell the rows of a file apart.
 _KEYS = {
-    "arms": ["trial", "arm", "outcome", "timepoint", "kind"],
-    "contrasts": ["trial", "treatment_arm", "control_arm", "outcome", "timepoint", "effect_type"],
+    "arms": list(TABLES["arms"].key),
+    "contrasts": list(TABLES["contrasts"].key),
     "pooled": ["outcome", "subgroup", "timepoint"],
 }
 
@@ -37,7 +39,8 @@ _KEYS = {
 def check_file(file: File, review: Review) -> None:
     """Hold every cell against its rule and turn number columns into numbers."""
     rows = file.rows
-    _read_numbers(file)
+    if file.kind != "risk_of_bias":
+        _read_numbers(file)
     _check_required(file)
     if file.kind == "risk_of_bias":
         _check_risk(file, review)
@@ -65,24 +68,28 @@ def check_file(file: File, review: Review) -> None:
         "ci_low",
         "remedy.swap_limits",
     )
+    if file.kind == "pooled":
+        file.report(rows["k"] < 1, "out_of_range", "problem.below_1", "k", "remedy.check_column")
     _check_key(file, _KEYS[file.kind])
 
 
 def _read_numbers(file: File) -> None:
-    """Turn number columns into numbers, and report what is none."""
-    import pandas as pd
-
+    """Turn number columns into numbers, and report what is none or outside its contract."""
     rows = file.rows
+    contract = TABLES["published" if file.kind == "pooled" else file.kind].columns
     for column in NUMBERS[file.kind]:
-        text = rows[column]
+        found = read_numbers(rows[column], file.decimal)
         if column in ("mean", "sd", "se", "effect", "ci_low", "ci_high"):
-            rows[f"{column}_text"] = text  # its last digit is the precision
-        # Papers and spreadsheets print a minus sign (U+2212) that is no hyphen.
-        plain = text.str.replace("\u2212", "-", regex=False)
-        numbers = pd.to_numeric(plain.where(plain != "", None), errors="coerce")
-        numbers = numbers.where(~numbers.isin([float("inf"), float("-inf")]))
-        _report_no_number(file, column, text, (text != "") & numbers.isna())
-        rows[column] = numbers
+            rows[f"{column}_text"] = found.text  # its last digit is the precision
+        for rule, bad in found.broken.items():
+            message, remedy = _NO_NUMBER[rule]
+            file.report(bad, rule, message, column, remedy)
+        rows[column] = numbers = found.values
+        kept = contract.get(column)
+        if kept is not None and kept.kind == "int":
+            part = numbers.notna() & (numbers % 1 != 0)
+            file.report(part, "not_whole", "problem.not_whole", column, "remedy.check_column")
+            rows[column] = numbers.mask(part)
 
 
 def _check_required(file: File) -> None:
@@ -135,23 +142,6 @@ def _check_risk(file: File, review: Review) -> None:
     _check_key(file, ["trial", "outcome", "domain"], "domain")
 
 
-def _report_no_number(file: File, column: str, text: pd.Series, bad: pd.Series) -> None:
-    """Say of each cell that is no number what it looks like, without repeating it."""
-    comma = bad & text.str.match(_COMMA)
-    date = bad & ~comma & text.str.match(_DATE)
-    file.report(comma, "decimal_comma", "problem.decimal_comma", column, "remedy.decimal_comma")
-    file.report(
-        date, "spreadsheet_date", "problem.spreadsheet_date", column, "remedy.spreadsheet_date"
-    )
-    file.report(
-        bad & ~comma & ~date,
-        "not_a_number",
-        "problem.not_a_number",
-        column,
-        "remedy.number_with_mark",
-    )
-
-
 def _check_contrasts(file: File) -> None:
     """Rules for printed differences alone."""
     rows = file.rows
@@ -189,6 +179,13 @@ def _check_arms(file: File) -> None:
     )
     _check_words(file, "positive_means", ARM_SIGNS)
     file.report(rows["n"] < 2, "n_too_small", "problem.below_2", "n", "remedy.n_of_arm")
+    file.report(
+        rows["baseline_n"] < 0,
+        "out_of_range",
+        "problem.negative",
+        "baseline_n",
+        "remedy.check_column",
+    )
     for column in ("sd", "se", "baseline_sd"):
         file.report(
             rows[column] < 0, "negative_sd", "problem.negative", column, "remedy.negative_sd"

@@ -17,6 +17,7 @@ _TRIAL = (
     "comparator",
     "outcome",
     "unit",
+    "instrument",
     "timepoint",
     "positive_means",
     *_ORIGIN,

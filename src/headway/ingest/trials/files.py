@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from headway.config.review import Column, ReviewFile
 from headway.errors import Problem
+from headway.ingest.open.numbers import as_code
 from headway.ingest.open.reading import read_cells
 from headway.ingest.trials.columns import NUMBERS, REQUIRED, TEXTS
 from headway.messages import Message
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 
 _LISTED = 100  # rows listed one by one for the same rule and column
+# Columns that tell rows apart: a code of missing values is a name there.
+_NAMES = ("trial", "arm", "treatment_arm", "control_arm")
 
 
 @dataclass(slots=True)
@@ -29,6 +32,11 @@ class File:
     rows: pd.DataFrame
     problems: list[Problem] = field(default_factory=list)
     absent: frozenset[str] = frozenset()  # required columns that the file does not have
+    decimal: str = "."
+    rows_in: int = 0  # rows below the header
+    not_selected: int = 0  # rows that `keep_where` leaves out
+    # The file's own column -> the canonical one it is read as (or ""), and its filled cells.
+    columns: dict[str, tuple[str, int]] = field(default_factory=dict)
 
     def report(
         self, mask: pd.Series, rule: str, message: str, column: str, remedy: str = ""
@@ -52,14 +60,18 @@ def read_file(path: Path, kind: str, spec: ReviewFile) -> File:
     import pandas as pd
 
     raw, problems = read_cells(path, spec)
-    missing = {str(m) for m in spec.missing}
+    rows_in, used = len(raw), {column: column for column in spec.keep_where}
     for column, values in spec.keep_where.items():
         if column in raw.columns:
-            raw = raw[raw[column].isin([str(v) for v in values])]
+            raw = raw[raw[column].map(as_code).isin([as_code(v) for v in values])]
         else:
             problems.append(_no_column(path.name, column))
     shared = _map_columns(raw, spec.columns, path.name, problems)
     known = {*TEXTS[kind], *NUMBERS[kind]}
+    maps = [spec.columns, *([spec.wide.treatment, spec.wide.control] if spec.wide else [])]
+    for one in maps:
+        for canonical, entry in one.items():
+            used |= dict.fromkeys(_name_columns(canonical, entry), canonical)
     if spec.wide is not None:
         parts = []
         for role, own in (("treatment", spec.wide.treatment), ("control", spec.wide.control)):
@@ -68,6 +80,7 @@ def read_file(path: Path, kind: str, spec: ReviewFile) -> File:
         rows = pd.concat(parts).sort_values("line", kind="stable").fillna("")
     else:
         same = {c: raw[c] for c in raw.columns if c in known and c not in shared}
+        used |= {column: column for column in same}
         rows = pd.DataFrame(same | shared | {"line": raw["line"]})
     for column, value in spec.constants.items():
         rows[column] = str(value)
@@ -89,12 +102,30 @@ def read_file(path: Path, kind: str, spec: ReviewFile) -> File:
     rows = rows.drop(columns=unknown)
     for column in sorted(known - set(rows.columns)):
         rows[column] = ""
-    text = rows.drop(columns="line")
-    rows[text.columns] = text.mask(text.isin(missing), "")
-    if spec.decimal == ",":
-        numbers = [c for c in NUMBERS[kind] if c in rows.columns]
-        rows[numbers] = rows[numbers].apply(lambda c: c.str.replace(",", ".", regex=False))
-    return File(kind, path.name, rows.reset_index(drop=True), problems, frozenset(absent))
+    missing = {as_code(m) for m in spec.missing}
+    for column in rows.columns.difference(["line", *_NAMES]):
+        rows[column] = rows[column].mask(rows[column].map(as_code).isin(missing), "")
+    return File(
+        kind,
+        path.name,
+        rows.reset_index(drop=True),
+        problems,
+        frozenset(absent),
+        spec.decimal,
+        rows_in,
+        rows_in - len(raw),
+        {
+            str(c): (used.get(str(c), ""), int((raw[c] != "").sum()))
+            for c in raw.columns.drop("line")
+        },
+    )
+
+
+def _name_columns(canonical: str, entry: str | Column) -> list[str]:
+    """Name the file's own columns that a canonical one is read from."""
+    if isinstance(entry, str):
+        return [entry]
+    return [] if entry.value is not None else list(entry.columns or [entry.column or canonical])
 
 
 def _map_columns(
@@ -109,7 +140,7 @@ def _map_columns(
         if entry.value is not None:
             out[canonical] = pd.Series(str(entry.value), index=raw.index)
             continue
-        names = entry.columns or [entry.column or canonical]
+        names = _name_columns(canonical, entry)
         absent = [name for name in names if name not in raw.columns]
         if absent:
             problems += [_no_column(file, name) for name in absent]
@@ -118,7 +149,8 @@ def _map_columns(
         for name in names[1:]:
             cells = cells + " " + raw[name]
         if entry.codes is not None:
-            codes = {str(k): str(v) for k, v in entry.codes.items()}
+            codes = {as_code(k): str(v) for k, v in entry.codes.items()}
+            cells = cells.map(as_code)
             bad = ~cells.isin(codes)
             problems += [
                 Problem(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from headway.config.review import Comparison, Recompute, Review
+from headway.config.review import Comparison, PublishedResult, Recompute, Review
 from headway.effects.measures import FAMILIES, MEASURES, find_family
-from headway.effects.units import UNITS
+from headway.effects.units import UNITS, convert, name_unit
 from headway.errors import Problem
+from headway.ingest.trials.files import File
 from headway.messages import Message, term
 
 
@@ -56,6 +57,9 @@ def check_names(review: Review) -> list[Problem]:
             problems += _check_target(target, place)
             if target.outcome is not None:
                 point("outcome", target.outcome, review.outcomes, f"{place}.recompute")
+        if entry.unit is not None:
+            point("unit", entry.unit, UNITS, f"{place}.unit")
+        problems += _check_unit(entry, review, place)
         for name in target.adjust or ():
             point("covariate", name, ["baseline", *covariates], f"{place}.recompute.adjust")
         if (entry.estimate is None) == (entry.from_pooled is None):
@@ -66,6 +70,36 @@ def check_names(review: Review) -> list[Problem]:
         for name in check.outcomes:
             point("outcome", name, review.outcomes, f"consistency.{check.id}.outcomes")
     return problems
+
+
+def check_pooled_rows(review: Review, file: File | None) -> list[Problem]:
+    """Find printed results that are to stand in files.pooled and do not."""
+    there = set(zip(file.rows["outcome"], file.rows["subgroup"], strict=True)) if file else set()
+    problems = []
+    for entry in review.published:
+        row = entry.from_pooled
+        if row is not None and (row.outcome, row.subgroup) not in there:
+            text = Message("problem.no_pooled_row", place=f"published.{entry.id}.from_pooled")
+            remedy = "remedy.pooled_row"
+            problems.append(Problem("review.yaml", "no_pooled_row", text, remedy=remedy))
+    return problems
+
+
+def _check_unit(entry: PublishedResult, review: Review, place: str) -> list[Problem]:
+    """Find a printed unit that the outcome's own cannot be turned into."""
+    target = entry.recompute
+    outcome = target.outcome
+    if target.comparison is not None:
+        found = [c for c in review.comparisons if c.id == target.comparison]
+        natural = found and MEASURES[found[0].measure].scale.code == "natural"
+        outcome = found[0].outcome if natural else None
+    if entry.unit is None or outcome not in review.outcomes:
+        return []
+    own = review.outcomes[outcome].unit
+    if entry.unit in UNITS and own in UNITS and convert(own, entry.unit) is None:
+        text = Message("problem.unit_of_published", place=place, unit=name_unit(own))
+        return [Problem("review.yaml", "unit", text, remedy="remedy.unit_of_published")]
+    return []
 
 
 def _check_target(target: Recompute, place: str) -> list[Problem]:

@@ -54,7 +54,7 @@ def list_judgements(judged: pd.DataFrame, review: Review) -> dict[str, Any] | No
                 "kind": "main" if r["domain"] == OVERALL else "",
                 "cells": [
                     r["trial"],
-                    formats.as_text(r["outcome"]) or "all",
+                    _typed(r["outcome"]) or "all",
                     kit.domains[r["domain"]],
                     kit.levels[r["judgement"]].label,
                     formats.as_text(r["support"]),
@@ -64,6 +64,11 @@ def list_judgements(judged: pd.DataFrame, review: Review) -> dict[str, Any] | No
             for r in judged.to_dict("records")
         ],
     }
+
+
+def _typed(value: Any) -> str:
+    """Write a cell; nothing where it is empty."""
+    return "" if formats.missing(value) else formats.as_text(value)
 
 
 def list_findings(table: pd.DataFrame, review: Review) -> dict[str, Any] | None:
@@ -79,18 +84,18 @@ def list_findings(table: pd.DataFrame, review: Review) -> dict[str, Any] | None:
         name = labels[r["comparison"]]
         if r["subgroup"] != "overall":
             name += f", {r['subgroup']}"
-        grade = formats.as_text(r["certainty"])
+        grade = _typed(r["certainty"])
         shown = f"{MARKS[grade]} {grade.replace('_', ' ')}" if grade else "not graded"
         if grade:
-            shown += f", signed {formats.as_text(r['signed_by']) or 'by nobody'}"
+            shown += f", signed {_typed(r['signed_by']) or 'by nobody'}"
         meaningful = ""
         if not formats.missing(r["meaningful"]):
             meaningful = (
                 f"{formats.number(r['meaningful'])} ({formats.as_text(r['meaningful_source'])})"
             )
-        doubts = formats.as_text(r["doubts"])
-        settings = formats.as_text(r["settings"])
-        share = [formats.as_text(r["share"]), settings and f"settings beyond it: {settings}"]
+        doubts = _typed(r["doubts"])
+        settings = _typed(r["settings"])
+        share = [_typed(r["share"]), settings and f"settings beyond it: {settings}"]
         rows.append(
             {
                 "kind": "",

@@ -6,7 +6,7 @@ a code of the catalogue's family `check`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from headway.effects import recover
 from headway.effects.units import UNITS, convert, name_unit
+from headway.errors import UNCOMPUTABLE, log_frames
 from headway.messages import Message, term
 from headway.reviews.integrity import granularity
 from headway.reviews.integrity.literature import list_like, place_sd
@@ -41,16 +42,53 @@ def check_arms(arms: pd.DataFrame, outcomes: Mapping[str, Outcome]) -> Iterator[
     """Run every check that needs arm rows only."""
     if not len(arms):
         return
-    yield from check_ranges(arms)
-    yield from check_scales(arms, outcomes)
-    yield from check_granularity(arms)
-    yield from check_labels(arms, outcomes)
-    yield from check_spreads(arms)
-    yield from check_skewness(arms)
-    yield from check_changes(arms)
-    yield from check_counts(arms)
-    yield from check_extremes(arms)
-    yield from check_repeats(arms)
+    yield from finish(check_ranges, arms)
+    yield from finish(check_scales, arms, outcomes)
+    yield from finish(check_granularity, arms)
+    yield from finish(check_labels, arms, outcomes)
+    yield from finish(check_spreads, arms)
+    yield from finish(check_skewness, arms)
+    yield from finish(check_changes, arms)
+    yield from finish(check_counts, arms)
+    yield from finish(check_extremes, arms)
+    yield from finish(check_repeats, arms)
+
+
+def finish(check: Callable[..., Iterable[Doubt]], rows: pd.DataFrame, *more: Any) -> list[Doubt]:
+    """List what a check finds; a row whose numbers it cannot be computed from is a note."""
+    try:
+        return list(check(rows, *more))
+    except UNCOMPUTABLE as error:
+        log_frames(error, "integrity")
+    bad = [at for at in rows.index if not _can_judge(check, rows.loc[[at]], *more)]
+    rest = rows.drop(index=bad)
+    if bad and _can_judge(check, rest, *more):
+        return [*(_not_judged(rows.loc[at]) for at in bad), *check(rest, *more)]
+    return [_not_judged(rows.loc[at]) for at in bad or rows.index[:1]]
+
+
+def _can_judge(check: Callable[..., Iterable[Doubt]], rows: pd.DataFrame, *more: Any) -> bool:
+    try:
+        list(check(rows, *more))
+    except UNCOMPUTABLE:
+        return False
+    return True
+
+
+def _not_judged(row: pd.Series) -> Doubt:
+    """Say of a row that a check cannot be computed from its numbers."""
+    return {
+        "trial": row.get("trial", Message("doubt.pooled_result")),
+        "outcome": row["outcome"],
+        "where": row["timepoint"],
+        "check": "not_judged",
+        "printed": Message("doubt.as_printed"),
+        "expected": Message("doubt.computable"),
+        "severity": "note",
+        "explanation": Message("doubt.not_judged"),
+        "file": row["file"],
+        "line": row["line"],
+    }
 
 
 def doubt(
@@ -76,6 +114,12 @@ def doubt(
         "file": row.file,
         "line": row.line,
     }
+
+
+def same_instrument(rows: pd.DataFrame, row: Any) -> pd.Series:
+    """Tell which rows are of the same scale or test; none is one of its own."""
+    own = row.instrument if isinstance(row.instrument, str) else ""
+    return rows["instrument"].fillna("").eq(own)
 
 
 def largest_sd(mean: float, n: float, low: float, high: float) -> float:
@@ -332,6 +376,7 @@ def check_changes(arms: pd.DataFrame) -> Iterator[Doubt]:
             (finals["trial"] == row.trial)
             & (finals["arm"] == row.arm)
             & (finals["outcome"] == row.outcome)
+            & same_instrument(finals, row)
             & (finals["timepoint"] == row.timepoint)
         ]
         if len(same) != 1:
@@ -382,7 +427,8 @@ def check_extremes(arms: pd.DataFrame) -> Iterator[Doubt]:
     """Find effects larger than treatments have: a spread or a unit is wrong more often."""
     rows = arms[arms["mean"].notna() & arms["sd"].gt(0)]
     later = rows[rows["kind"].isin(["final", "change"])]
-    for _, own in later.groupby(["trial", "outcome", "timepoint", "kind", "unit"], sort=False):
+    key = ["trial", "outcome", "instrument", "timepoint", "kind", "unit"]
+    for _, own in later.groupby(key, sort=False, dropna=False):
         for control in own[own["role"] == "control"].itertuples():
             for row in own[own["role"] == "treatment"].itertuples():
                 spread = float(np.sqrt((row.sd**2 + control.sd**2) / 2))
@@ -452,9 +498,8 @@ def _repeat_rows(arms: pd.DataFrame) -> Iterator[Doubt]:
 def _repeat_trials(arms: pd.DataFrame) -> Iterator[Doubt]:
     """Hold each trial's means beside those of the review's other trials and the literature's."""
     rows = arms[arms["kind"].isin(["final", "change"]) & arms["mean"].notna()]
-    for (trial, outcome, _, kind, unit), own in rows.groupby(
-        ["trial", "outcome", "timepoint", "kind", "unit"], sort=False
-    ):
+    key = ["trial", "outcome", "instrument", "timepoint", "kind", "unit"]
+    for (trial, outcome, _, _, kind, unit), own in rows.groupby(key, sort=False, dropna=False):
         if len(own) < ALIKE:
             continue
         others = rows[

@@ -15,7 +15,7 @@ import numpy as np
 from headway.effects import recover
 from headway.effects.units import UNITS, convert
 from headway.messages import Message
-from headway.reviews.integrity.arms import THREE_ROUNDED, Doubt, doubt
+from headway.reviews.integrity.arms import THREE_ROUNDED, Doubt, doubt, finish, same_instrument
 from headway.reviews.integrity.literature import place_sd
 
 if TYPE_CHECKING:
@@ -37,12 +37,14 @@ def check_contrasts(
     arms: pd.DataFrame, contrasts: pd.DataFrame, published: pd.DataFrame, *, level: float = 0.95
 ) -> Iterator[Doubt]:
     """Run every check that concerns printed differences and pooled results."""
-    yield from check_centres(contrasts, published)
-    yield from check_differences(arms, contrasts)
-    yield from check_widths(arms, contrasts)
-    yield from check_p_values(contrasts, level)
-    yield from check_totals(arms, contrasts)
-    yield from check_sizes(contrasts)
+    none = published.head(0)
+    yield from finish(lambda rows: check_centres(rows, none), contrasts)
+    yield from finish(lambda rows: check_centres(contrasts.head(0), rows), published)
+    yield from finish(lambda rows: check_differences(arms, rows), contrasts)
+    yield from finish(lambda rows: check_widths(arms, rows), contrasts)
+    yield from finish(check_p_values, contrasts, level)
+    yield from finish(lambda rows: check_totals(arms, rows), contrasts)
+    yield from finish(check_sizes, contrasts)
 
 
 def _doubt(
@@ -165,6 +167,7 @@ def _find_arms(arms: pd.DataFrame, row: Any) -> tuple[Any, Any] | None:
     own = arms[
         (arms["trial"] == row.trial)
         & (arms["outcome"] == row.outcome)
+        & same_instrument(arms, row)
         & (arms["timepoint"] == row.timepoint)
         & arms["kind"].isin(["final", "change"])
         & (arms["unit"] == row.unit)

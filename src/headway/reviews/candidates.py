@@ -1,0 +1,156 @@
+"""Rows of the table `effects` in the making: whether an effect can be pooled, and which one is.
+
+Of several effects of a trial at most one is pooled. Rules come in this order: the timepoint that
+the comparison names, the nearest to its day, an adjusted difference, the preferred kind of row.
+Where they leave several, the first in the file is pooled and the others say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from headway.effects.measures import MEASURES, find_family
+from headway.errors import UNCOMPUTABLE, log_frames
+from headway.messages import Message, term
+
+if TYPE_CHECKING:
+    from headway.config.review import Comparison
+
+NAN = float("nan")
+# Beyond these an effect, or a variance, is an error of typing, and sums of squares lose all digits.
+LARGEST, SMALLEST = 1e15, 1e-30
+
+
+@dataclass(slots=True)
+class Candidate:
+    """One row of the table `effects` in the making."""
+
+    trial: str
+    arms: str
+    timepoint: str
+    time_days: float
+    basis: str
+    kind: str
+    status: str
+    source: str
+    subgroup: str | None
+    instrument: str = ""
+    effect_type: str = ""
+    rows: tuple[tuple[str, int], ...] = ()  # file and line of what it is made of
+    values: dict[str, Any] = field(default_factory=dict)
+    reasons: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    recovered: list[str] = field(default_factory=list)
+    adjusted: bool = False
+    complete: bool = True  # whether all numbers are there, in the unit of the outcome
+
+    @property
+    def usable(self) -> bool:
+        """Whether an effect can be pooled at all."""
+        return not self.reasons
+
+    @property
+    def lines(self) -> str:
+        """Name file and lines, as `arms.csv 2, 3`."""
+        by: dict[str, list[int]] = {}
+        for file, line in self.rows:
+            by.setdefault(file, []).append(line)
+        return "; ".join(
+            f"{file} {', '.join(map(str, sorted(set(lines))))}" for file, lines in by.items()
+        )
+
+
+def default_kinds(measure: str) -> list[str]:
+    """List the kinds of arm rows that a measure takes, the preferred one first.
+
+    Change and final scores may be mixed in MD and not in SMD (Handbook 10.5.2, 10.5.3), nor in a
+    ratio. Of one arm before and after, both say the same.
+    """
+    entry = MEASURES[measure]
+    if entry.counts_events:
+        return ["events"]
+    mixed = entry.scale.code == "natural" or find_family(measure) == "paired"
+    return ["change", "final"] if mixed else ["final"]
+
+
+def compute(one: Candidate, step: Callable[[], None], measure: str) -> None:
+    """Carry out one row's computation; where its numbers allow none, that is the row's reason."""
+    try:
+        step()
+    except UNCOMPUTABLE as error:
+        log_frames(error, f"{measure}, {one.lines}")
+        one.values |= {"yi": NAN, "vi": NAN}
+        one.reasons.append(Message("why_not.no_effect", measure=measure))
+    judge(one)
+
+
+def judge(one: Candidate) -> None:
+    """Say why an effect that was computed cannot be pooled: no spread, or no plausible number."""
+    yi, vi = (float(one.values.get(name, NAN)) for name in ("yi", "vi"))
+    wild = abs(yi) > LARGEST or vi > LARGEST or 0 < vi < SMALLEST
+    if wild or not np.isfinite([yi, vi]).all():
+        one.values |= {k: v if np.isfinite(v) else NAN for k, v in (("yi", yi), ("vi", vi))}
+    if wild:
+        one.reasons.append(Message("why_not.out_of_range"))
+    elif vi <= 0:
+        one.reasons.append(Message("why_not.no_spread"))
+        one.values["vi"] = NAN  # an error of 0 would be read as certainty
+
+
+def is_chosen(choice: str, *names: str | None) -> bool:
+    """Whether a trial's entry under `choose` names an arm, an instrument or an effect type."""
+    return choice in names
+
+
+def choose(found: Sequence[Candidate], comparison: Comparison) -> None:
+    """Leave at most one pooled row per trial (per arm, where arms are followed)."""
+    kinds = [*(comparison.kinds or default_kinds(comparison.measure)), "contrast"]
+    by: dict[str, list[Candidate]] = {}
+    for one in found:
+        why = comparison.leave_out.get(one.trial)
+        if why:
+            one.reasons.append(why)
+        if one.usable:
+            apart = comparison.estimand != "between_arm" or (
+                comparison.several_arms == "split" and one.basis == "arms"
+            )
+            key = f"{one.trial} {one.arms}" if apart else one.trial
+            by.setdefault(key, []).append(one)
+    for several in by.values():
+        wanted = comparison.timepoints.get(several[0].trial)
+        ranks = {id(one): _rank(one, wanted, comparison.target_day, kinds) for one in several}
+        first, *rest = sorted(several, key=lambda one: ranks[id(one)])
+        alike = sum(rank == ranks[id(first)] for rank in ranks.values())
+        for one in rest:
+            if ranks[id(one)] == ranks[id(first)]:
+                which = {"n": alike, "which": name(first), "lines": first.lines}
+                one.reasons.append(Message("why_not.first_of_several", **which))
+            elif one.timepoint != first.timepoint:
+                one.reasons.append(Message("why_not.other_timepoint", timepoint=first.timepoint))
+            else:
+                of = {"basis": term("rows", first.basis), "kind": term("rows", first.kind)}
+                one.reasons.append(Message("why_not.other_row", arms=first.arms, **of))
+
+
+def _rank(one: Candidate, wanted: str | None, target: float, kinds: Sequence[str]) -> Any:
+    far = abs(one.time_days - target)
+    return (
+        one.timepoint != wanted,
+        np.inf if np.isnan(far) else far,
+        not one.adjusted,  # preferred where there is one (Handbook 10.5.2)
+        kinds.index(one.kind),
+    )
+
+
+def name(one: Candidate) -> str:
+    """Name an effect by what sets it apart within its trial."""
+    return one.instrument or one.effect_type or f"{one.arms}, {one.timepoint}"
+
+
+def list_origins(rows: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, int], ...]:
+    """List file and line of rows, each once."""
+    return tuple(dict.fromkeys((str(r["file"]), int(r["line"])) for r in rows))
