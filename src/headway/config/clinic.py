@@ -170,6 +170,16 @@ class ShiftedDates:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """A diary with a column for each day, which `columns:` names with `{n}` for its number."""
+
+    first: Annotated[
+        int,
+        About("Number of the column whose day is the `day` (or the date) of the row."),
+    ] = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClinicFile:
     """One file of a clinic, and what is in it."""
 
@@ -228,6 +238,15 @@ class ClinicFile:
         WindowColumn | None,
         About("Where each row is one window (files.windows), the column that names it."),
     ] = None
+    grid: Annotated[
+        Grid,
+        About(
+            "Where `columns:` has a name such as `day{n}` (files.diary only), the columns day1, "
+            "day2, ... are days of the row's person. `day` or `offset_from:` then say when the "
+            "first of them was. If they hold intensity or hours, 0 is a day without headache and "
+            "more than 0 one with it; a blank cell is unknown."
+        ),
+    ] = Grid()
     redcap: Redcap | None = None
     fhir: Fhir | None = None
     band: Annotated[

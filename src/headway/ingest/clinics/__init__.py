@@ -298,7 +298,7 @@ def _accounts(connection: duckdb.DuckDBPyConnection, cast: Cast) -> list[RowAcco
                 quarantined=len(staged.malformed)
                 + count_one(
                     connection,
-                    f"SELECT count(DISTINCT line) FROM verdict_{cast.kind} WHERE file = {number}",
+                    f"SELECT count(DISTINCT row) FROM verdict_{cast.kind} WHERE file = {number}",
                 ),
                 not_selected=count_one(connection, f"SELECT count(*) {of_file} AND NOT selected")
                 if unselected

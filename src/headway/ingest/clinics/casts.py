@@ -27,6 +27,7 @@ from headway.ingest.cells import (
 )
 from headway.ingest.clinics.contract import list_columns, row_level
 from headway.ingest.clinics.selectors import selected_sql
+from headway.ingest.open.names import NUMBER
 from headway.ingest.open.sources import Source
 from headway.ingest.open.staging import Part, Stage
 from headway.messages import Message
@@ -209,6 +210,8 @@ def _file_values(
         codes_of = _write_codes(spec, named.codes)
         values["window"] = cell_sql(cell, spec, "window", rule, codes=codes_of)
         own["window"] = named.column
+    if staged.step:
+        _place_in_grid(staged, values, own)
     for i, wide in enumerate(spec.wide):
         value, problem, zero = _wide_sql(wide, staged, part)
         values[f"wide_{i}"] = (value, problem)
@@ -227,6 +230,17 @@ def _holds_fractions(connection: duckdb.DuckDBPyConnection, staged: Stage) -> bo
     number = number_sql(cell, spec, "share", rule)
     row = connection.execute(f"SELECT max({number}) FROM {staged.relation}").fetchone()
     return row is not None and row[0] is not None and 0 < row[0] < 1
+
+
+def _place_in_grid(staged: Stage, values: dict[str, tuple[str, str]], own: dict[str, str]) -> None:
+    """Count the day of a cell from its row's, and take headache from how bad or long it was."""
+    day, problem = values["day"]
+    values["day"] = (f"({day} + {staged.step})", problem)
+    told = [c for c in ("intensity", "duration_hours") if NUMBER in own.get(c, "")]
+    if "headache" not in values and told:
+        worst = f"greatest({', '.join(values[c][0] for c in told)})"
+        values["headache"] = (f"CASE WHEN {worst} > 0 THEN 1 WHEN {worst} = 0 THEN 0 END", "NULL")
+        own["headache"] = own[told[0]]
 
 
 def _wide_sql(entry: WideColumn, staged: Stage, part: Part) -> tuple[str, str, str]:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from difflib import get_close_matches
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,8 @@ from headway.ingest.cells import (
     register,
 )
 from headway.ingest.clinics.contract import CONTRACT, list_columns
+from headway.ingest.open.grid import MOST_DAYS, find_days, list_patterns, unpivot
+from headway.ingest.open.names import count_held, is_header, number_of, tidy
 from headway.ingest.open.sources import Source, open_source
 from headway.ingest.open.staging import Stage, stage
 from headway.messages import Message
@@ -36,6 +39,8 @@ if TYPE_CHECKING:
 
 # Memory that the engine may take before it goes to the scratch folder.
 _MEMORY = "2GB"
+# How alike two names are for one to be meant by the other.
+_NEAR = 0.75
 
 
 def name_wanted(spec: ClinicFile) -> list[str]:
@@ -79,11 +84,12 @@ def _check_header(source: Source) -> list[Problem]:
             "missing_column",
             "problem.not_in_the_file",
             column=column,
-            remedy="remedy.one_column" if len(header) == 1 else "",
+            remedy=_remedy_of_missing(column, header, wanted),
         )
         for column in wanted
-        if column not in header
+        if not count_held(header, [column])
     ]
+    problems += _check_grid(source)
     problems += _check_redcap(source)
     known_columns = list_columns(kind)
     for canonical in [*spec.columns, *spec.constants]:
@@ -116,6 +122,53 @@ def _check_header(source: Source) -> list[Problem]:
             for entry in spec.wide
             if entry.window is None and spec.window_from is None
         ]
+        places = Counter((entry.outcome, entry.window) for entry in spec.wide)
+        twice = next((e for e in spec.wide if places[e.outcome, e.window] > 1), None)
+        if twice is not None:
+            problems.append(
+                Problem(
+                    "clinic.yaml",
+                    "two_columns_for_one_window",
+                    Message(
+                        "problem.two_columns_for_one_window",
+                        n=places[twice.outcome, twice.window],
+                        outcome=twice.outcome,
+                    ),
+                    column=twice.column,
+                    remedy="remedy.two_columns_for_one_window",
+                )
+            )
+    return problems
+
+
+def _remedy_of_missing(column: str, header: Sequence[str], wanted: Sequence[str]) -> str:
+    """Say what may help: a name that is nearly the same, if the line is a header at all."""
+    if len(header) == 1:
+        return "remedy.one_column"
+    if is_header(count_held(header, wanted), wanted):
+        others = {tidy(c).casefold(): c for c in header if c not in wanted}
+        near = get_close_matches(tidy(column).casefold(), others, 1, _NEAR)
+        if near:
+            return Message("remedy.did_you_mean", name=others[near[0]])
+    return "remedy.header_row"
+
+
+def _check_grid(source: Source) -> list[Problem]:
+    """Hold columns with a number in their names against what a grid may be."""
+    problems = []
+    patterns = list_patterns(name_wanted(source.spec))
+    for pattern in patterns:
+        days = find_days(pattern, source.header)
+        alike = [c for c in source.header if number_of(c, pattern) in days]
+        if source.kind != "diary":
+            rule, text, remedy = "grid", "problem.grid_of_no_diary", "remedy.grid_of_no_diary"
+        elif len(alike) > len(days):
+            rule, text, remedy = "duplicate_column", "problem.twice_in_grid", "remedy.own_name"
+        elif len(days) > MOST_DAYS:
+            rule, text, remedy = "grid", "problem.too_many_days", "remedy.own_name"
+        else:
+            continue
+        problems.append(Problem(source.name, rule, text, column=pattern, remedy=remedy))
     return problems
 
 
@@ -356,6 +409,16 @@ def key_columns(source: Source) -> set[str]:
     return keys
 
 
+def _unfold(connection: duckdb.DuckDBPyConnection, staged: Stage) -> Stage:
+    """Make a row of each day of a grid; other files stay as they are."""
+    wanted = name_wanted(staged.source.spec)
+    patterns = list_patterns(wanted)
+    if not patterns:
+        return staged
+    repeated = {*wanted, *redcap.EVENT, *redcap.INSTRUMENT}
+    return unpivot(connection, staged, patterns, repeated, staged.source.spec.grid.first)
+
+
 @contextmanager
 def staged_files(
     folder: Path, clinic: Clinic, scratch_root: Path | None, threads: int
@@ -384,13 +447,17 @@ def staged_files(
         sources, problems = open_files(folder, clinic, scratch)
         stages = []
         for source in sources:
-            numbers, whole = plain_numbers(source), whole_numbers(source)
+            numbers, whole, keys = (
+                plain_numbers(source),
+                whole_numbers(source),
+                key_columns(source),
+            )
             try:
-                stages.append(
-                    stage(connection, source, numbers, scratch, whole, key_columns(source))
-                )
+                staged = stage(connection, source, numbers, scratch, whole, keys)
             except InputError as error:
                 problems += list_problems(error, source.name)
+            else:
+                stages.append(_unfold(connection, staged))
         yield connection, _settle_status(connection, stages), problems
     finally:
         connection.close()

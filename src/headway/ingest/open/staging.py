@@ -72,6 +72,8 @@ class Stage:
     counted: str = ""
     # Table of the malformed rows: `line` and the cells `t<i>`, as far as they are there.
     malformed_relation: str = ""
+    # Of a grid: SQL for the days from the one that a row is about to the one of its cell.
+    step: str = ""
 
     def line_sql(self, pos: str) -> str:
         """Write SQL for the line of a row in the clinic's own file."""
