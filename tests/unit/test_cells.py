@@ -86,9 +86,13 @@ def test_codes_do_not_look_at_case_where_it_makes_no_difference(tmp_path: Path) 
     text = "code,day,ill,worst\nA,1,KOPFWEH,m\nA,2,kopfweh,M\nA,3,nichts,x\n"
     columns = {
         "headache": {"column": "ill", "codes": {"Kopfweh": 1, "Nichts": 0}},
-        "intensity": {"column": "worst", "codes": {"m": 3, "M": 7}},
+        "intensity": {
+            "column": "worst",
+            "codes": {"m": 3, "M": 7},
+            "loss": {"up_to": 0.5, "reason": "a third word that nobody knows"},
+        },
     }
-    spec = {"diary": diary(columns, loss={"up_to": 1, "reason": "a test"})}
+    spec = {"diary": diary(columns)}
     folder = write_clinic(tmp_path / "c", {"d.csv": text}, spec, course=START)
     found = days_of(folder)
     assert found["headache"].tolist() == [1, 1, 0]

@@ -71,7 +71,10 @@ class Column:
     ] = field(default_factory=dict)
     shifted: Annotated[
         Literal[True] | None,
-        About("The column holds dates that were shifted per patient, where a day is meant."),
+        About(
+            "The column holds dates, with or without a time, that were shifted per patient: of "
+            "days (`day`, `start_day`, `diary_from`, `diary_to`) or of a `start_hour`."
+        ),
     ] = None
     format: Annotated[
         str | None,

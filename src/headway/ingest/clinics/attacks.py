@@ -40,16 +40,16 @@ def attacks_sql(
     doubt = f"({_possible_sql(attacks)}) UNION ALL ({_lost_sql(connection, casts, clinic)})"
     return (
         f"WITH doubt AS MATERIALIZED ({doubt}), "
-        "some AS (SELECT DISTINCT patient_id, unnest(range(low, high + 1)) AS day, true AS doubt "
-        "FROM doubt WHERE low IS NOT NULL), "
-        "every AS (SELECT DISTINCT patient_id, true AS doubt FROM doubt WHERE low IS NULL) "
+        "doubted AS (SELECT DISTINCT patient_id, unnest(range(low, high + 1)) AS day, "
+        "true AS doubt FROM doubt WHERE low IS NOT NULL), "
+        "whole AS (SELECT DISTINCT patient_id, true AS doubt FROM doubt WHERE low IS NULL) "
         "SELECT patient_id, day, CASE WHEN headache = 1 THEN 1 WHEN doubtful IS NULL THEN 0 END "
         "AS headache, intensity, CASE WHEN doubtful IS NULL THEN duration_hours END "
         "AS duration_hours, attacks, acute_medication FROM ("
-        "SELECT o.patient_id, o.day, coalesce(some.doubt, every.doubt) AS doubtful, h.headache, "
+        "SELECT o.patient_id, o.day, coalesce(doubted.doubt, whole.doubt) AS doubtful, h.headache, "
         f"h.intensity, h.duration_hours, h.attacks, h.acute_medication FROM ({opened}) o "
         f"LEFT JOIN ({headache}) h USING (patient_id, day) "
-        "LEFT JOIN some USING (patient_id, day) LEFT JOIN every USING (patient_id)) "
+        "LEFT JOIN doubted USING (patient_id, day) LEFT JOIN whole USING (patient_id)) "
         "ORDER BY patient_id, day"
     )
 

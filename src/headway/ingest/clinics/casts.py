@@ -128,8 +128,12 @@ def cast_files(connection: duckdb.DuckDBPyConnection, kind: str, stages: list[St
 
 def dated_columns(source: Source) -> frozenset[str]:
     """Name the columns of days that a file holds as shifted dates."""
-    columns = source.spec.columns.items()
-    dated = {c for c, how in columns if isinstance(how, Column) and how.shifted}
+    rules, columns = list_columns(source.kind), source.spec.columns.items()
+    dated = {
+        c
+        for c, how in columns
+        if isinstance(how, Column) and how.shifted and rules[c].kind == "int"
+    }
     if source.spec.offset_from is not None:
         dated.add("start_day" if source.kind == "patients" else "day")
     return frozenset(dated)
@@ -161,6 +165,7 @@ def _file_values(
     spec, kind, rules = source.spec, source.kind, list_columns(source.kind)
     values: dict[str, tuple[str, str]] = {}
     own: dict[str, str] = {}
+    dated = dated_columns(source)
     for canonical, entry in spec.columns.items():
         rule = rules[canonical]
         how = entry if isinstance(entry, Column) else Column(column=entry)
@@ -185,7 +190,7 @@ def _file_values(
                     band_sql(cell, int(spec.band[name])),
                     f"CASE WHEN {bad} THEN 'not_a_number' END",
                 )
-            elif how.shifted:
+            elif canonical in dated:
                 marks = () if canonical in KEYS else spec.missing
                 values[canonical] = date_sql(cell, how.format, marks)
             else:
