@@ -164,20 +164,21 @@ def stage(
     return staged
 
 
-def _scan(source: Source, path: Path, numbers: Collection[str], keys: Collection[str] = ()) -> str:
-    """FROM clause over the clinic's file: numbers as numbers, the rest as text.
-
-    A marker of missing cells such as `NA` is blank to the engine, so that it spoils no column of
-    numbers; in the columns `keys` it is a text like another. Markers that are numbers are left to
-    `cells`, which knows in which columns they count.
-    """
-    marks = ["", *(m for m in map(str, source.spec.missing) if m and not _is_number(m))]
-    spared = [f"c{i}" for i, c in enumerate(source.header) if c in keys and c not in numbers]
-    more = f", force_not_null = [{', '.join(map(literal, spared))}]" if spared else ""
+def _scan(source: Source, path: Path, numbers: Collection[str], marks: Collection[str] = ()) -> str:
+    """FROM clause over the clinic's file: numbers as numbers, the rest as text."""
     columns = {
         f"c{i}": "DOUBLE" if c in numbers else "VARCHAR" for i, c in enumerate(source.header)
     }
-    return _csv(path, columns, source.delimiter, source.skip, marks, more)
+    return _csv(path, columns, source.delimiter, source.skip, ("", *marks), "")
+
+
+def _marks(source: Source) -> list[str]:
+    """List the markers of missing cells that the engine may take for blanks: words such as `NA`.
+
+    They spare a column of numbers from being read as text. Markers that are numbers are left to
+    `cells`, which knows in which columns they count.
+    """
+    return [m for m in map(str, source.spec.missing) if m and not _is_number(m)]
 
 
 def _csv(
@@ -218,18 +219,15 @@ def _copy(
     kept: Sequence[str],
     numbers: Collection[str],
     target: Path,
-    keys: Collection[str] = (),
+    marks: Collection[str] = (),
 ) -> int:
     """Read the file in one pass into a scratch file; return the number of rows."""
     _forget_rejects(connection)
     at = {c: i for i, c in enumerate(source.header)}
-    selects = [
-        f"nullif(c{at[c]}, '') AS c{i}" if c in keys and c not in numbers else f"c{at[c]} AS c{i}"
-        for i, c in enumerate(kept)
-    ]
+    selects = ", ".join(f"c{at[c]} AS c{i}" for i, c in enumerate(kept)) or "1 AS c0"
+    scan = _scan(source, source.path, numbers, marks)
     row = connection.execute(
-        f"COPY (SELECT {', '.join(selects) or '1 AS c0'} "
-        f"FROM {_scan(source, source.path, numbers, keys)}) TO {literal(target)} "
+        f"COPY (SELECT {selects} FROM {scan}) TO {literal(target)} "
         "(FORMAT parquet, COMPRESSION uncompressed)"
     ).fetchone()
     return int(row[0]) if row else 0
@@ -257,17 +255,18 @@ def _read_once(
 
     Returns the rows that were read, the rejects, and the columns that were read as numbers.
     """
-    spared: set[str] = set()
-    rows = _copy(connection, source, kept, numbers, target)
-    if _any_blank(connection, target, [i for i, c in enumerate(kept) if c in keys - numbers]):
-        # A marker of missing cells may be someone's code: it is read once more, as it stands.
-        spared = keys
-        rows = _copy(connection, source, kept, numbers, target, spared)
+    marks = _marks(source)
+    rows = _copy(connection, source, kept, numbers, target, marks)
+    places = [i for i, c in enumerate(kept) if c in keys - numbers]
+    if marks and _any_blank(connection, target, places):
+        # A word for a missing cell may be someone's code: every cell is read as it stands.
+        marks = []
+        rows = _copy(connection, source, kept, numbers, target, marks)
     rejects = _read_rejects(connection, source, rows)
     if rejects is not None and rejects.many:
         # A column of durations or notes: no numbers for the engine. Read it as text.
         numbers = numbers - {source.header[i] for i in rejects.failed}
-        rows = _copy(connection, source, kept, numbers, target, spared)
+        rows = _copy(connection, source, kept, numbers, target, marks)
         rejects = _read_rejects(connection, source, rows)
     if rejects is None or rejects.many:
         return None
