@@ -10,7 +10,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import headway
-from headway.errors import ConfigError, InputError, MissingPackageError, UserError, naming_the_extra
+from headway.errors import (
+    MACHINE_EXIT_CODE,
+    ConfigError,
+    InputError,
+    MissingPackageError,
+    UserError,
+    describe_fault,
+    naming_the_extra,
+)
 from headway.version import describe
 
 
@@ -225,6 +233,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"headway: {error}", file=sys.stderr)
         return error.exit_code
+    except (OSError, MemoryError) as error:
+        fault = describe_fault(error)
+        if not fault:
+            raise
+        print(f"headway: the machine could not go on: {fault}", file=sys.stderr)
+        return MACHINE_EXIT_CODE
 
 
 if __name__ == "__main__":
