@@ -14,7 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 import headway
-from headway.errors import ConfigError, InputError, MissingPackageError, UserError, naming_the_extra
+from headway.errors import (
+    MACHINE_EXIT_CODE,
+    ConfigError,
+    InputError,
+    MissingPackageError,
+    UserError,
+    describe_fault,
+    naming_the_extra,
+)
 from headway.version import describe
 
 if TYPE_CHECKING:
@@ -237,6 +245,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"headway: {error}", file=sys.stderr)
         return error.exit_code
     except Exception as error:
+        fault = describe_fault(error)
+        if fault:
+            print(f"headway: the machine could not go on: {fault}", file=sys.stderr)
+            return MACHINE_EXIT_CODE
         if not getattr(options, "private", False):
             raise
         # The error's own message may repeat a cell of a clinic.

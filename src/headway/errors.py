@@ -1,4 +1,4 @@
-"""Errors that a user can mend, kept apart from bugs.
+"""Errors that a user can mend, kept apart from bugs and from faults of the machine.
 
 Records are health data: a message names file, column, row number and rule, and never the value
 of a cell. Each class has its own exit code, so that someone who may not read the logs still
@@ -7,13 +7,46 @@ learns what kind of problem there was.
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
+import re
+import sys
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 from headway.messages import say, speaking, t
+
+# What a disk, a network, the rights of a user or the memory do to a file that is as it should be.
+_OF_THE_MACHINE = frozenset(
+    getattr(errno, name)
+    for name in (
+        *("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EACCES", "EPERM", "EIO", "EMFILE", "ENFILE"),
+        *("ENOMEM", "EBUSY", "ESTALE", "ETIMEDOUT", "ENODEV", "EREMOTEIO", "EHOSTDOWN"),
+    )
+    if hasattr(errno, name)
+)
+MACHINE_EXIT_CODE = 17
+
+
+def describe_fault(error: BaseException | None) -> str | None:
+    """Say what the machine failed to do: a full disk, missing rights, memory; else None.
+
+    The words are the system's own, with the file; nothing that stands in a file is repeated.
+    """
+    if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
+        names = [os.fsdecode(n) for n in (error.filename, error.filename2) if n and n != -1]
+        return ": ".join([os.strerror(error.errno), *names])
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryException":
+        return os.strerror(errno.ENOMEM)
+    if type(error).__name__ == "IOException":  # of DuckDB, which names the file in quotes
+        text = str(error)
+        for code in sorted(_OF_THE_MACHINE):
+            if os.strerror(code) in text:
+                return ": ".join([os.strerror(code), *re.findall(r'"([^"\n]+)"', text)[:1]])
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +82,18 @@ class Problem:
 
 
 class UserError(Exception):
-    """An input or setting that the user can mend; printed without a traceback."""
+    """An input or setting that the user can mend; printed without a traceback.
+
+    A fault of the machine is no fault of a file: where one is being handled, it goes on as it is
+    and no such error is made of it.
+    """
 
     exit_code = 10
 
     def __init__(self, message: str, problems: Iterable[Problem] = ()) -> None:
+        handled = sys.exception()
+        if handled is not None and describe_fault(handled):
+            raise handled
         self.message = message
         self.problems = tuple(problems)
         with speaking("en"):

@@ -31,7 +31,7 @@ NOTICES = [
     f"skipping {s.name}: waiting for {', '.join(s.missing)} in {s.folder.as_posix()}/"
     for s in OTHERS["waiting"]
 ] + [
-    f"{word} {s.kind}/{problem}"
+    f"{word} {s.kind}/{problem if problem.file == s.name else f'{s.name}: {problem}'}"
     for word, sources in {
         "refused:": OTHERS["refused"],
         "not read:": OTHERS["unread"],

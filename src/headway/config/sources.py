@@ -119,7 +119,7 @@ def _read_source(source: Source) -> Source:
         )
     )
     there = tuple(f for f in files if _is_file(f))
-    other = [f.name for f in files if f not in there and f.exists()]
+    other = [f.name for f in files if f not in there and os.path.exists(f)]  # noqa: PTH110
     missing = tuple(f.name for f in files if f not in there)
     problems = [
         Problem(name, "not_a_file", "problem.not_a_file", remedy="remedy.put_it_there")
@@ -178,6 +178,8 @@ def _say_unread(folder: Path, kind: Kind) -> Problem:
     meant = wanted.partition(".")[0]
     others = {file: other for other, file in SETTINGS_FILES.items() if other != kind}
     for one in sorted(path.name for path in folder.iterdir()):
+        if one == wanted:  # a folder of that name
+            continue
         if one in others:
             text = Message("problem.settings_elsewhere", file=wanted, other=one)
             remedy = Message("remedy.move_folder", kind=others[one])

@@ -111,8 +111,12 @@ def replacing(path: Path) -> Iterator[Path]:
     """Write a file beside its place and move it there whole, so that no half of it is ever read."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
-    yield part
-    part.replace(path)
+    try:
+        yield part
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)  # a full disk is not to stay full
+        raise
 
 
 def write_text(text: str, path: Path) -> None:
