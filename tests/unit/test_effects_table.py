@@ -151,7 +151,10 @@ def test_arms_and_a_contrast_of_one_trial_are_not_counted_twice(tmp_path: Path) 
 
 def test_change_and_final_scores_are_not_mixed_when_standardised(tmp_path: Path) -> None:
     folder = write_review(tmp_path / "r", comparisons=[{**MAIN, "measure": "SMD"}])
-    assert analyse(folder)["effects"]["trial"].tolist() == ["A 2001"]
+    found = analyse(folder)["effects"].set_index("trial")
+    assert found["pooled"].to_dict() == {"A 2001": True, "B 2002": False}
+    said = say(found.loc["B 2002", "why_not"])
+    assert said == "the comparison does not take rows of this kind: change"
 
 
 def test_comparators_are_kept_apart(tmp_path: Path) -> None:

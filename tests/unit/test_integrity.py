@@ -250,6 +250,7 @@ def test_honest_trials_are_never_called_impossible(
             "outcome": "frequency",
             "arm": ["massage", "care"],
             "role": ["treatment", "control"],
+            "instrument": None,
             "timepoint": "end",
             "kind": "final",
             "unit": "days_per_28",

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 from headway import config, tables
-from headway.figures import theme
 from headway.figures.review import draw as figures
 from headway.report.review import page as report
 
@@ -17,7 +16,9 @@ def main(snakemake):
     read = {name: tables.read_csv(name, Path(snakemake.input[name])) for name in names}
     ready = status["state"] == "ready"
     drawn = figures.draw_review(read, review) if ready else {}
-    saved = theme.save(drawn, Path(snakemake.output.figures))
+    folder = Path(snakemake.output.figures)
+    folder.mkdir(parents=True, exist_ok=True)
+    saved = figures.save_review(drawn, folder)
     page, card = report.build(review, status, read, saved)
     tables.write_text(page, Path(snakemake.output.page))
     tables.write_text(json.dumps(card, indent=1) + "\n", Path(snakemake.output.card))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
@@ -143,7 +144,9 @@ def save(drawings: Mapping[str, Drawing], folder: Path) -> list[Saved]:
     folder.mkdir(parents=True, exist_ok=True)
     saved = []
     for name, drawing in drawings.items():
-        with style():
+        with style(), warnings.catch_warnings():
+            # Letters that the font lacks are drawn as boxes; the alt text and the tables hold them.
+            warnings.filterwarnings("ignore", message=r"Glyph \d+", category=UserWarning)
             stream = io.StringIO()
             drawing.figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
             with replacing(folder / f"{name}.png") as part:

@@ -225,7 +225,7 @@ EFFECTS = Table(
         "timepoint": words("Timepoint"),
         "instrument": words("Scale or test, where a trial has several", nullable=True),
         "basis": words("Rows the effect stands on", allowed=("arms", "contrast", "published")),
-        "lines": words("Raw file and lines of these rows"),
+        "lines": words("Raw file and lines of these rows", nullable=True),
         "n1": printed("Participants, treatment arm", "people"),
         "mean1": printed("Mean, treatment arm (post, where one arm is followed)"),
         "sd1": printed("Standard deviation, treatment arm"),

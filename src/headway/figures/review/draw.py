@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from headway.effects.measures import MEASURES
 from headway.effects.units import name_unit
+from headway.errors import UNCOMPUTABLE, log_frames
 from headway.figures import theme
 from headway.figures.review.flow import draw_flow
 from headway.figures.review.forest import draw_forest
@@ -52,23 +54,58 @@ def draw_review(tables: Mapping[str, pd.DataFrame], review: Review) -> dict[str,
         own = effects[effects["comparison"] == comparison.id]
         if own["yi"].notna().any():
             declared = pooled[(pooled["comparison"] == comparison.id) & pooled["declared"]]
-            outcome = review.outcomes[comparison.outcome]
-            out[f"forest_{comparison.id}"] = draw_forest(
-                own, declared, comparison, lower_is_better=outcome.lower_is_better
+            low = review.outcomes[comparison.outcome].lower_is_better
+            out[f"forest_{comparison.id}"] = _try(
+                comparison.label, draw_forest, own, declared, comparison, lower_is_better=low
             )
         out |= _draw_checks(tables, comparison)
-        curve = _draw_multiverse(tables["multiverse"], comparison)
+        curve = _list_ways(tables["multiverse"], comparison)
         if curve is not None:
-            out[f"multiverse_{comparison.id}"] = curve
+            out[f"multiverse_{comparison.id}"] = _try(
+                comparison.label, _draw_multiverse, curve, comparison
+            )
     published = tables["published"]
     for outcome_id in dict.fromkeys(published["outcome"]):
         label = review.outcomes[outcome_id].label or outcome_id
-        out[f"published_{outcome_id}"] = draw_published(
+        out[f"published_{outcome_id}"] = _try(
+            label,
+            draw_published,
             published[published["outcome"] == outcome_id],
             tables["consistency"][tables["consistency"]["outcome"] == outcome_id],
             label,
         )
     return out
+
+
+def _try(label: str, draw: Callable[..., Drawing], /, *given: Any, **options: Any) -> Drawing:
+    """Draw a figure; where its numbers cannot be drawn, a figure that says so."""
+    try:
+        with np.errstate(all="ignore"):
+            return draw(*given, **options)
+    except UNCOMPUTABLE as error:
+        log_frames(error, draw.__name__)
+        return say_instead(label)
+
+
+def say_instead(title: str) -> Drawing:
+    """Draw the sentence that a figure cannot be drawn."""
+    text = t("fit.no_figure")
+    with theme.style():
+        figure = theme.new_figure(7.0, 0.8)
+        figure.text(0.02, 0.5, text, va="center")
+    return Drawing(figure, title, f"{title}. {text}", text)
+
+
+def save_review(drawings: Mapping[str, Drawing], folder: Path) -> list[theme.Saved]:
+    """Save a review's figures; one that cannot be saved is replaced by a sentence."""
+    saved: list[theme.Saved] = []
+    for name, drawing in drawings.items():
+        try:
+            saved += theme.save({name: drawing}, folder)
+        except UNCOMPUTABLE as error:
+            log_frames(error, name)
+            saved += theme.save({name: say_instead(drawing.title)}, folder)
+    return saved
 
 
 def _draw_checks(tables: Mapping[str, pd.DataFrame], comparison: Comparison) -> dict[str, Drawing]:
@@ -94,7 +131,9 @@ def _draw_checks(tables: Mapping[str, pd.DataFrame], comparison: Comparison) -> 
     ):
         part = own[own["analysis"] == analysis]
         if len(part):
-            out[f"{analysis.replace(' ', '_')}_{name}"] = draw_refits(
+            out[f"{analysis.replace(' ', '_')}_{name}"] = _try(
+                comparison.label,
+                draw_refits,
                 [f"{word} {trial}" for trial in part["trial"]],
                 scale(part["estimate"]),
                 scale(part["ci_low"]),
@@ -109,7 +148,9 @@ def _draw_checks(tables: Mapping[str, pd.DataFrame], comparison: Comparison) -> 
     funnel = checks["comparison"].eq(name) & checks["check"].ne("none")
     if funnel.any() and not np.isnan(entry.scale.null):
         used = effects[(effects["comparison"] == name) & effects["pooled"]]
-        out[f"funnel_{name}"] = draw_funnel(
+        out[f"funnel_{name}"] = _try(
+            comparison.label,
+            draw_funnel,
             used["yi"],
             used["vi"],
             float(row["estimate"]),
@@ -121,15 +162,19 @@ def _draw_checks(tables: Mapping[str, pd.DataFrame], comparison: Comparison) -> 
     return out
 
 
-def _draw_multiverse(multiverse: pd.DataFrame, comparison: Comparison) -> Drawing | None:
-    """Draw the specification curve of a difference between arms, in its declared unit."""
+def _list_ways(multiverse: pd.DataFrame, comparison: Comparison) -> pd.DataFrame | None:
+    """List the ways to analyse a difference between arms, in its declared unit."""
     own = multiverse[
         (multiverse["comparison"] == comparison.id) & (multiverse["subgroup"] == "overall")
     ]
     if comparison.estimand != "between_arm" or not len(own):
         return None
+    return own[own["unit"] == own["unit"].iloc[0]]
+
+
+def _draw_multiverse(own: pd.DataFrame, comparison: Comparison) -> Drawing:
+    """Draw the specification curve."""
     unit, entry = own["unit"].iloc[0], MEASURES[comparison.measure]
-    own = own[own["unit"] == unit]
     choices = {
         label: [say(term("option", level)) for level in own[column]]
         for label, column in (
@@ -167,6 +212,7 @@ def draw_published(published: pd.DataFrame, consistency: pd.DataFrame, label: st
         for r in published.to_dict("records")
     ]
     unit = ""
+    consistency = consistency[consistency["estimate"].notna()]
     for r in consistency.to_dict("records"):
         rows.append((say(r["model"]), r["estimate"], r["ci_low"], r["ci_high"], False))
         unit = say(name_unit(r["unit"]))
@@ -175,8 +221,8 @@ def draw_published(published: pd.DataFrame, consistency: pd.DataFrame, label: st
         figure = theme.new_figure(9.0, 0.36 * (len(rows) + 2) + 1.0)
         axes = figure.add_axes((0.34, 0.22, 0.40, 0.66))
         spread = [v for row in rows[:n_published] for v in row[2:4]] + [0.0]
-        spread += [row[1] for row in rows]
-        pad = 0.35 * (max(spread) - min(spread))
+        spread = [v for v in [*spread, *(row[1] for row in rows)] if np.isfinite(v)]
+        pad = 0.35 * (max(spread) - min(spread)) or 1.0
         limits = (min(spread) - pad, max(spread) + pad)
         texts = []
         for i, (name, value, low, high, printed) in enumerate(rows):

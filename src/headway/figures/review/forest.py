@@ -177,6 +177,8 @@ def _summaries(row: Mapping[str, Any], measure: str, label: str) -> list[Line]:
     value, low, high, pi_low, pi_high = (
         _scale(row[c], measure) for c in ("estimate", "ci_low", "ci_high", "pi_low", "pi_high")
     )
+    if math.isnan(value):
+        return [Line("text", label, t("fit.not_computable"))]
     out = [
         Line(
             "diamond",

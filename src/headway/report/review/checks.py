@@ -54,6 +54,10 @@ def describe_checks(
             sentences.append(t("review_checks.too_few", name=name, n=int(first["k"])))
         else:
             egger = part[part["check"] == "egger"].iloc[0]
+            if formats.missing(egger["p_value"]):
+                why = say(egger["note"])
+                sentences.append(t("review_checks.no_egger", name=name, why=why))
+                continue
             value, low, high = (
                 formats.scale(egger[c], measure) for c in ("estimate", "ci_low", "ci_high")
             )

@@ -213,6 +213,8 @@ def _sentence(comparison: Comparison, own: pd.DataFrame, row: Mapping[str, Any])
         where += f", {row['subgroup']}"
     unit = formats.unit(measure, row["unit"])
     level = f"{100 * row['level']:g} % CI"
+    if formats.missing(row["estimate"]):
+        return f"{where}: {t('fit.not_computable')}."
     if row["k"] == 1:
         used = own[own["pooled"]]
         if row["subgroup"] != "overall":
@@ -423,7 +425,7 @@ def _consistency(table: pd.DataFrame, review: Review) -> dict[str, Any]:
                 say(name_unit(r["unit"])),
                 f"{formats.number(r['q'])} on {formats.integer(r['q_df'])} df, "
                 f"{formats.p_value(r['q_p_value'])}",
-                "yes" if r["significant"] == "yes" else "no",
+                formats.as_text(r["significant"]),
             ],
         }
         for r in table.to_dict("records")
