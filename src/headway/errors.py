@@ -38,7 +38,7 @@ def describe_fault(error: BaseException | None) -> str | None:
     """
     if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
         names = [os.fsdecode(n) for n in (error.filename, error.filename2) if n and n != -1]
-        return ": ".join([os.strerror(error.errno), *names])
+        return ": ".join([os.strerror(error.errno or 0), *names])
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryException":
         return os.strerror(errno.ENOMEM)
     if type(error).__name__ == "IOException":  # of DuckDB, which names the file in quotes

@@ -118,3 +118,35 @@ def test_a_first_visit_that_cannot_be_read_leaves_the_start_unknown(tmp_path: Pa
     assert set(read_parquet(out / "days.parquet")["patient_id"]) == set("BCDEFG")
     assert len(read_parquet(out / "sessions.parquet")) == 14
     assert quarantine["rule"].value_counts().to_dict() == {"start_unknown": 8, "not_a_date": 1}
+
+
+def test_dates_may_stand_for_days_only(tmp_path: Path) -> None:
+    columns = {
+        "patient_id": "code",
+        "day": "seen",
+        "technique": {"column": "what", "shifted": True},
+    }
+    spec = {"sessions": {"path": "v.csv", "columns": columns}}
+    folder = write_clinic(tmp_path / "c", {"v.csv": "code,seen,what\nA,0,manual\n"}, spec)
+    with pytest.raises(InputError) as refused:
+        ingest(folder)
+    assert [(p.rule, p.column) for p in refused.value.problems] == [("not_a_day", "technique")]
+
+
+def test_rows_of_people_who_are_not_selected_are_not_selected(tmp_path: Path) -> None:
+    people = {
+        "path": "p.csv",
+        "columns": {"patient_id": "code"},
+        "keep_where": {"arm": ["needling"]},
+        "drop": [],
+    }
+    files = {
+        "p.csv": "code,arm\nA,needling\nB,usual care\n",
+        "v.csv": "code,seen\nA,0\nB,0\nB,7\nC,0\n",
+    }
+    spec = {"patients": people, "sessions": COUNTED_VISITS}
+    accounts, quarantine, out = ingest(write_clinic(tmp_path / "c", files, spec))
+    visits = accounts["v.csv"]
+    assert (visits.kept, visits.not_selected, visits.quarantined) == (1, 2, 1)
+    assert quarantine[["line", "rule"]].values.tolist() == [[5, "unknown_patient"]]
+    assert read_parquet(out / "sessions.parquet")["patient_id"].tolist() == ["A"]

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from headway import tables
 from headway.errors import Problem
+from headway.ingest.cells import cell_text, number_sql
 from headway.messages import Message
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ MIN_BLANKS = 10
 MIN_ZEROS_AT_BLANKS = 0.95
 MAX_ZEROS_ELSEWHERE = 0.8
 MAX_CHANCE = 1e-6
+_ANY_NUMBER = tables.Column("float", "Any number", tables.ROW_LEVEL)
 
 
 def find_zero_coded(connection: duckdb.DuckDBPyConnection, stage: Stage) -> list[Problem]:
@@ -53,8 +56,8 @@ def find_zero_coded(connection: duckdb.DuckDBPyConnection, stage: Stage) -> list
         others = [c for c in stage.columns if c != column]
         selects = []
         for other in others:
-            cell = stage.cell(other)
-            empty = f"({cell.number} IS NULL AND coalesce(trim({cell.text}), '') = '')"
+            text = cell_text(stage.cell(other), spec.missing)
+            empty = f"({_number(stage, other)} IS NULL AND {text} IS NULL)"
             selects += [
                 f"count(*) FILTER (WHERE {zero} AND {empty})",
                 f"count(*) FILTER (WHERE NOT {zero} AND {empty})",
@@ -104,5 +107,4 @@ def _filled(at_zero: int, at_blank: int, zeros: int, others: int) -> bool:
 
 
 def _number(stage: Stage, column: str) -> str:
-    cell = stage.cell(column)
-    return f"coalesce({cell.number}, TRY_CAST({cell.text} AS DOUBLE))"
+    return number_sql(stage.cell(column), stage.source.spec, "", _ANY_NUMBER)

@@ -229,11 +229,12 @@ def judged(
         connection.execute("CREATE TEMP TABLE doubtful (patient_id VARCHAR)")
         found = Judged(connection, clinic, {}, None, ())
         known: str | None = None
+        unselected: str | None = None
         for kind in CONTRACT:
             own = [s for s in stages if s.source.kind == kind]
             if not own:
                 continue
-            found.casts[kind] = cast_files(connection, kind, own)
+            found.casts[kind] = cast_files(connection, kind, own, unselected)
             judge_rows(connection, found.casts[kind], known)
             if kind == "patients":
                 connection.execute(
@@ -241,6 +242,13 @@ def judged(
                     "FROM cast_patients WHERE selected AND v_patient_id IS NOT NULL"
                 )
                 known = "known"
+                connection.execute(
+                    "CREATE TEMP TABLE unselected AS SELECT DISTINCT v_patient_id AS patient_id "
+                    "FROM cast_patients WHERE NOT selected AND v_patient_id IS NOT NULL "
+                    "AND v_patient_id NOT IN (SELECT patient_id FROM known)"
+                )
+                if count_one(connection, "SELECT count(*) FROM unselected"):
+                    unselected = "unselected"
                 found.k, found.quasi_identifiers, few = check_k(
                     connection, found.casts[kind], clinic
                 )
@@ -287,7 +295,7 @@ def _accounts(connection: duckdb.DuckDBPyConnection, cast: Cast) -> list[RowAcco
         name = staged.source.name
         of_file = f"FROM {cast.relation} WHERE file = {number}"
         zeros = len(staged.source.spec.wide)
-        unselected = selected_sql(staged) != "true"
+        unselected = cast.narrowed or selected_sql(staged) != "true"
         out.append(
             RowAccount(
                 file=name,

@@ -53,6 +53,8 @@ class Cast:
     stages: list[Stage] = field(default_factory=list)
     # Per file: canonical -> the clinic's own name, for the quarantine.
     own: list[dict[str, str]] = field(default_factory=list)
+    # Whether some people of the patients file are not selected, and so their rows here neither.
+    narrowed: bool = False
     # Columns of days that hold dates, per file: they are counted from 2000-01-01.
     dated: list[frozenset[str]] = field(default_factory=list)
 
@@ -83,12 +85,19 @@ class Cast:
         return list(dict.fromkeys(c for names in self.own for c in names))
 
 
-def cast_files(connection: duckdb.DuckDBPyConnection, kind: str, stages: list[Stage]) -> Cast:
+def cast_files(
+    connection: duckdb.DuckDBPyConnection,
+    kind: str,
+    stages: list[Stage],
+    unselected: str | None = None,
+) -> Cast:
     """Cast the files of one kind into one view: file, row, selected, blank, v_, q_, z_.
 
-    `row` tells the rows of all files of the kind apart, in one number (`Cast.line`).
+    `unselected` is a table of people whom the patients file has and `keep_where` leaves out; their
+    rows are not selected either. `row` tells the rows of all files of the kind apart, in one number
+    (`Cast.line`).
     """
-    cast = Cast(kind, stages)
+    cast = Cast(kind, stages, narrowed=unselected is not None)
     read = []
     for number, staged in enumerate(stages):
         fractions = _holds_fractions(connection, staged)
@@ -119,10 +128,12 @@ def cast_files(connection: duckdb.DuckDBPyConnection, kind: str, stages: list[St
             f"({blank or 'true'}) AS blank{''.join(', ' + c for c in cells)} "
             f"FROM {part.relation}"
         )
+    rows = " UNION ALL ".join(parts)
+    if unselected is not None:
+        others = f"coalesce(v_patient_id IN (SELECT patient_id FROM {unselected}), false)"
+        rows = f"SELECT * REPLACE (selected AND NOT {others} AS selected) FROM ({rows})"
     if parts:
-        connection.execute(
-            f"CREATE OR REPLACE TEMP VIEW {cast.relation} AS {' UNION ALL '.join(parts)}"
-        )
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW {cast.relation} AS {rows}")
     return cast
 
 

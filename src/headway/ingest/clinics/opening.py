@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 # Memory that the engine may take before it goes to the scratch folder.
 _MEMORY = "2GB"
+# Canonical columns that shifted dates may stand for.
+_OF_DATES = ("day", "start_day", "diary_from", "diary_to", "start_hour")
 # How alike two names are for one to be meant by the other.
 _NEAR = 0.75
 
@@ -103,6 +105,17 @@ def _check_header(source: Source) -> list[Problem]:
                     remedy=Message("remedy.known", names=list(known_columns)),
                 )
             )
+    problems += [
+        Problem(
+            "clinic.yaml",
+            "not_a_day",
+            "problem.shifted_column",
+            column=canonical,
+            remedy=Message("remedy.known", names=list(_OF_DATES)),
+        )
+        for canonical, how in spec.columns.items()
+        if isinstance(how, Column) and how.shifted and canonical not in _OF_DATES
+    ]
     have = {*spec.columns, *spec.constants}
     if spec.offset_from is not None:
         have.add("start_day" if kind == "patients" else "day")
