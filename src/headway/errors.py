@@ -29,6 +29,8 @@ _OF_THE_MACHINE = frozenset(
     if hasattr(errno, name)
 )
 MACHINE_EXIT_CODE = 17
+# A path in quotes, which may be written out in JSON.
+_PLACE = re.compile(r'"([^"\\\n]*/[^"\\\n]*)\\?"')
 
 
 def describe_fault(error: BaseException | None) -> str | None:
@@ -45,7 +47,7 @@ def describe_fault(error: BaseException | None) -> str | None:
         text = str(error)
         for code in sorted(_OF_THE_MACHINE):
             if os.strerror(code) in text:
-                return ": ".join([os.strerror(code), *re.findall(r'"([^"\n]+)"', text)[:1]])
+                return ": ".join([os.strerror(code), *_PLACE.findall(text)[:1]])
     return None
 
 

@@ -164,3 +164,118 @@ def test_refused_clinic_ends_the_run_after_the_others(built, copy, elsewhere):
     assert "leaky" in (elsewhere / "results" / "index.html").read_text()
     status = json.loads((elsewhere / "data/processed/clinics/leaky/status.json").read_text())
     assert status["state"] == "refused"
+
+
+SMALL = (
+    "schema_version: 1\nid: {name}\ntitle: A small clinic\nsource: made up\nlicence: none\n"
+    "synthetic: true\ndisclosure: internal\ncourse: {{start: 0}}\nfiles:\n  diary:\n"
+    "    path: '{path}'\n    columns: {{patient_id: code, day: day, headache: head}}\n"
+)
+
+
+def write_small(data: Path, name: str, path: str = "d.csv", headache: int = 1) -> Path:
+    """Make a clinic of twelve people; in the same number of bytes, more or less headache."""
+    folder = data / "raw" / "clinics" / name
+    folder.mkdir(parents=True)
+    (folder / "clinic.yaml").write_text(SMALL.format(name=name, path=path))
+    days = [*range(-28, 0), *range(56, 84)]
+    rows = (f"P{i},{day},{headache if (i + day) % 3 else 0}\n" for i in range(12) for day in days)
+    (folder / path).write_text("code,day,head\n" + "".join(rows))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def mixed(copy, tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """Run one clinic among folders that cannot be read."""
+    folder = tmp_path_factory.mktemp("mixed")
+    data = folder / "data"
+    write_small(data, "braces", "d{1} [a]*.csv")
+    write_small(data, "My Clinic")
+    write_small(data, "a{b}")
+    (write_small(data, "bell") / "clinic.yaml").write_text("title: \x07\n")
+    twice = write_small(data, "twice") / "clinic.yaml"
+    twice.write_text(twice.read_text() + "disclosure: public\n")
+    (write_small(data, "forgotten") / "clinic.yaml").rename(folder / "kept.yaml")
+    return folder, run(copy, *settings(folder))
+
+
+def test_folders_that_cannot_be_read_stop_no_other(mixed):
+    folder, done = mixed
+    text = re.sub(r"\n +", "\n", done.stderr)
+    assert done.returncode != 0
+    assert "Traceback" not in text
+    assert "refused: clinics/My Clinic: a folder's name" in text
+    assert "refused: clinics/a{b}: a folder's name" in text
+    assert "not read: clinics/forgotten: clinic.yaml is missing" in text
+    ended = text[text.index("these sources were refused:") :]
+    assert re.findall(r"^([^-\s].*):$", ended, flags=re.M)[1:] == [
+        "My Clinic",
+        "a{b}",
+        "bell",
+        "twice",
+    ]
+    assert (folder / "results" / "clinics" / "braces" / "audit.html").is_file()
+    flow = (folder / "data/processed/clinics/braces/account.csv").read_text()
+    assert "d{1} [a]*.csv" in flow
+    index = (folder / "results" / "index.html").read_text()
+    for name in ("My Clinic", "a{b}", "bell", "twice", "forgotten"):
+        assert name in index
+    assert "rename it, for example to my_clinic" in index
+    assert not (folder / "data" / "processed" / "clinics" / "My Clinic").exists()
+    (problem,) = json.loads((folder / "data/processed/clinics/bell/status.json").read_text())[
+        "problems"
+    ]
+    assert (problem["file"], problem["line"], problem["rule"]) == ("clinic.yaml", 1, "yaml")
+
+
+def would_run(copy: Path, folder: Path) -> list[str]:
+    """List the jobs that a run would do, beside the last one, which says what is refused."""
+    done = run(copy, "-n", *settings(folder))
+    found = re.findall(r"^(\w+): ", done.stdout + done.stderr, flags=re.M)
+    return sorted(set(found) - {"headway", "nothing_refused"})
+
+
+def test_the_content_of_a_raw_file_decides(mixed, copy):
+    folder, _ = mixed
+    file = folder / "data" / "raw" / "clinics" / "braces" / "d{1} [a]*.csv"
+    assert would_run(copy, folder) == []
+    os.utime(file)
+    assert would_run(copy, folder) == []
+    text = file.read_text()
+    file.write_text(text.replace(",1\n", ",0\n"))
+    os.utime(file, (1_500_000_000, 1_500_000_000))
+    assert would_run(copy, folder) == ["analyse_clinic", "index", "ingest_clinic", "report_clinic"]
+    file.write_text(text)
+    assert would_run(copy, folder) == []
+
+
+def test_a_tree_in_which_every_source_is_refused_has_an_index(copy, tmp_path):
+    write_small(tmp_path / "data", "My Clinic")
+    (write_small(tmp_path / "data", "bomb") / "clinic.yaml").write_text("a: &a [*a]\n")
+    done = run(copy, *settings(tmp_path))
+    assert done.returncode != 0
+    index = (tmp_path / "results" / "index.html").read_text()
+    assert "My Clinic" in index
+    assert "bomb" in index
+
+
+def test_a_fault_of_the_machine_is_tried_again(copy, tmp_path):
+    """One clinic cannot be written to; the other is built, and nothing is stored of the first."""
+    write_small(tmp_path / "data", "other")
+    write_small(tmp_path / "data", "full")
+    script = copy / "workflow" / "scripts" / "ingest_clinic.py"
+    before = script.read_text()
+    fault = "    if folder.name == 'full':\n        raise OSError(28, 'No space', 'days.parquet')\n"
+    script.write_text(before.replace("    out = Path(", f"{fault}    out = Path("))
+    assert script.read_text() != before
+    try:
+        done = run(copy, "--keep-going", *settings(tmp_path))
+    finally:
+        script.write_text(before)
+    assert done.returncode != 0
+    assert "the machine could not go on: No space left on device: days.parquet" in done.stderr
+    assert (tmp_path / "results" / "clinics" / "other" / "audit.html").is_file()
+    assert not (tmp_path / "data" / "processed" / "clinics" / "full" / "status.json").exists()
+    done = run(copy, *settings(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert "full: gate" in done.stderr
