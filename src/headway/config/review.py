@@ -322,7 +322,11 @@ class Comparison:
         Mapping[str, str], About("Trial -> the timepoint to pool, as the source names it.")
     ] = field(default_factory=dict)
     choose: Annotated[
-        Mapping[str, str], About("Trial -> the one treatment arm to use, of several.")
+        Mapping[str, str],
+        About(
+            "Trial -> which of its several effects to use, by its treatment arm, instrument or "
+            "effect type."
+        ),
     ] = field(default_factory=dict)
     several_arms: Annotated[
         Literal["combine", "split"],

@@ -157,7 +157,10 @@ def answer_comparison(comparison: Comparison, tables: dict[str, pd.DataFrame]) -
         why.append(Message("preview.one_trial"))
     if len(used) and not answered:
         why.append(Message("fit.not_computable"))
-    others = own[~own["pooled"] & ~own["trial"].isin(used["trial"] if people else [])]
+    # Of a trial that is pooled only what no rule decided is told: its user may choose.
+    undecided = own["why_not"].fillna("").str.startswith("why_not.first_of_several")
+    elsewhere = own["trial"].isin(used["trial"] if people else [])
+    others = own[~own["pooled"] & (undecided | ~elsewhere)]
     for reason, part in others.groupby("why_not", sort=False):
         messages = read(str(reason)) or [str(reason)]
         names = list(dict.fromkeys(part["trial"]))

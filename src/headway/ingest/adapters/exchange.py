@@ -21,6 +21,7 @@ from headway.effects.units import UNITS
 from headway.errors import InputError, Problem
 from headway.ingest.trials.columns import ALLOWED, ARM_SIGNS
 from headway.messages import Message
+from headway.tables import TABLES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,6 +58,7 @@ ARMS = (
     "comparator",
     "outcome",
     "unit",
+    "instrument",
     "timepoint",
     "time_days",
     "kind",
@@ -82,6 +84,7 @@ CONTRASTS = (
     "comparator",
     "outcome",
     "unit",
+    "instrument",
     "timepoint",
     "time_days",
     "effect_type",
@@ -95,8 +98,8 @@ CONTRASTS = (
     "note",
 )
 
-_ARM_KEY = ("trial", "arm", "outcome", "timepoint", "kind")
-_CONTRAST_KEY = ("trial", "treatment_arm", "control_arm", "outcome", "timepoint", "effect_type")
+_ARM_KEY = TABLES["arms"].key
+_CONTRAST_KEY = TABLES["contrasts"].key
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,13 +307,29 @@ class Basket:
     seen: dict[tuple[str, ...], dict[str, str]] = field(default_factory=dict)
 
     def keep(
-        self, row: Row, arms: Iterable[dict[str, str]], contrasts: Iterable[dict[str, str]] = ()
+        self,
+        row: Row,
+        arms: Iterable[dict[str, str]],
+        contrasts: Iterable[dict[str, str]] = (),
+        *,
+        several: bool = False,
     ) -> bool:
-        """Take the rows made of one foreign row, or report it; tell whether it was taken."""
+        """Take the rows made of one foreign row, or report it; tell whether it was taken.
+
+        Where a study may have `several` effects, one that nothing sets apart from an earlier one
+        but its numbers gets an instrument of its own: `effect 2`.
+        """
         made = [self._complete(one, ARMS) for one in arms]
         drawn = [self._complete(one, CONTRASTS) for one in contrasts]
-        keyed = [(tuple(one[name] for name in _ARM_KEY), one) for one in made]
-        keyed += [(tuple(one[name] for name in _CONTRAST_KEY), one) for one in drawn]
+        number, named = 1, [one["instrument"] or "effect" for one in (*made, *drawn)]
+        keyed = _find_keys(made, drawn)
+        while several and any(
+            key in self.seen and not _is_same(one, self.seen[key]) for key, one in keyed
+        ):
+            number += 1
+            for one, name in zip((*made, *drawn), named, strict=True):
+                one["instrument"] = f"{name} {number}"
+            keyed = _find_keys(made, drawn)
         if not row.problems:
             for one in made:
                 check_arm(row, one)
@@ -324,8 +343,8 @@ class Basket:
             self.problems += row.problems
             self.reported += 1
             return False
-        self.arms += [one for key, one in keyed if len(key) == 5 and key not in self.seen]
-        self.contrasts += [one for key, one in keyed if len(key) == 6]
+        self.arms += [one for key, one in keyed if "arm" in one and key not in self.seen]
+        self.contrasts += [one for key, one in keyed if "arm" not in one]
         self.seen |= {key: one for key, one in keyed if key not in self.seen}
         self.kept += 1
         return True
@@ -362,11 +381,20 @@ class Basket:
         return tuple(n for n in names if self.given[n] == DEFAULTS[n])
 
 
+def _find_keys(
+    arms: Iterable[dict[str, str]], contrasts: Iterable[dict[str, str]]
+) -> list[tuple[tuple[str, ...], dict[str, str]]]:
+    """Put beside each row what tells it apart."""
+    keyed = [(tuple(one[name] for name in _ARM_KEY), one) for one in arms]
+    return keyed + [(tuple(one[name] for name in _CONTRAST_KEY), one) for one in contrasts]
+
+
 def _is_same(one: Mapping[str, str], other: Mapping[str, str] | None) -> bool:
-    """Tell whether two arms hold the same numbers, but for rounding."""
-    if other is None or "arm" not in one:
+    """Tell whether two arms, or two effects, hold the same numbers, but for rounding."""
+    if other is None:
         return False
-    pairs = [(to_float(one[name]), to_float(other[name])) for name in ("n", "mean", "sd", "events")]
+    names = ("n", "mean", "sd", "events") if "arm" in one else ("effect", "ci_low", "ci_high")
+    pairs = [(to_float(one[name]), to_float(other[name])) for name in names]
     return all(math.isnan(a) == math.isnan(b) for a, b in pairs) and all(
         math.isclose(a, b, rel_tol=1e-12, abs_tol=1e-12) for a, b in pairs if not math.isnan(a)
     )

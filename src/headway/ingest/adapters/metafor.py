@@ -64,6 +64,7 @@ COLUMNS = (
     "pooled",
     "slab",
     "why_not",
+    "instrument",
 )
 _NUMBERS = (*COLUMNS[10:24], "sei")
 # Kind of a row's numbers -> measures on them, the first where the file names none.
@@ -100,7 +101,8 @@ def write_metafor(effects: pd.DataFrame, path: Path) -> None:
     alike = effects.duplicated(["comparison", "trial"], keep=False)
     rows = []
     for row, twice in zip(effects.itertuples(), alike, strict=True):
-        label = f"{row.trial}: {row.arms}, {row.timepoint}" if twice else row.trial
+        own = f", {row.instrument}" if isinstance(row.instrument, str) else ""
+        label = f"{row.trial}: {row.arms}, {row.timepoint}{own}" if twice else row.trial
         texts = {
             "comparison": row.comparison,
             "label": row.label,
@@ -112,6 +114,7 @@ def write_metafor(effects: pd.DataFrame, path: Path) -> None:
             "basis": row.basis,
             "measure": row.measure,
             "slab": label,
+            "instrument": row.instrument,
             "why_not": row.why_not if row.pooled else say_in_english(row.why_not),
         }
         cells = {name: guard(as_text(value)) for name, value in texts.items()}
@@ -177,6 +180,8 @@ def read_metafor(path: Path, defaults: Mapping[str, str] | None = None) -> Metaf
     -------
     MetaforRows
         One outcome and one comparison per `comparison` of the file (``imported`` without one).
+        Several effects of one study are told apart by `instrument` (``instrument``, ``scale``,
+        ``outcome``, ``endpoint``, or a ``measure`` that is no code of metafor), else by a number.
         A correlation `ri` is kept as the SD of the change it implies, in a row of kind `change`
         beside the final one; Headway finds it there where `time_days` is given.
 
@@ -235,9 +240,14 @@ def _read_row(
         comparisons[key] = _Comparison(id, row.text("label") or name or "Imported rows")
     comparison = comparisons[key]
     subgroup = row.text("subgroup")
-    timepoint, arm_kind = _split_timepoint(row.text("timepoint") or given["timepoint"])
+    timepoint, arm_kind = _split_timepoint(
+        row.text("timepoint", "time", "followup") or given["timepoint"]
+    )
     unit = row.text("unit") if row.text("unit") in UNITS else given["unit"]
     measure = row.text("measure").upper()
+    instrument = row.text("instrument", "scale", "outcome", "endpoint")
+    if measure not in MEASURES:  # a file of one's own may call so what was measured
+        instrument, measure = instrument or row.text("measure"), ""
     one, _, two = row.text("arms").partition(" v ")
     shared = {
         "trial": trial,
@@ -245,6 +255,7 @@ def _read_row(
         "condition": given["condition"] or subgroup,
         "outcome": comparison.id,
         "unit": unit,
+        "instrument": instrument,
         "timepoint": timepoint,
         "source": given["source"] or row.file,
         "note": f"subgroup: {subgroup}" if subgroup else "",
@@ -266,7 +277,8 @@ def _read_row(
         # post - pre, as Headway and metafor's MC have it.
         for arm in arms:
             arm |= {"positive_means": "worse"} if arm["kind"] == "change" else {}
-    if not basket.keep(row, [shared | arm for arm in arms], [shared | c for c in contrasts]):
+    made = [shared | arm for arm in arms], [shared | c for c in contrasts]
+    if not basket.keep(row, *made, several=True):
         return
     comparison.kinds.add(kind)
     comparison.measures.add(measure)
