@@ -26,10 +26,17 @@ Paragraph = tuple[str, str]  # its text, and the colour it has at a terminal
 class Checked:
     """What the check of one source found; `error` is what a build would refuse it with.
 
-    `files` has an entry per file (file, rows, kept, quarantined, not_selected, rules), `columns`
-    one per column (file, column, mapped_to, unread_share; for clinics also unread and rules;
-    mapped_to is None where nobody reads it), `answers` one per question that the page has
-    (question, answered, n, why; for clinics also of and remedy). `k` holds the smallest group of people alike, what the gate asks for, and in what.
+    Attributes
+    ----------
+    files
+        Of each file: file, rows, kept, quarantined, not_selected, rules (rows set aside by rule).
+    columns
+        Of each column: file, column, mapped_to (None where nobody reads it), unread_share; for
+        clinics also unread (cells) and rules.
+    answers
+        Of each question: question, answered, n, why; for clinics also of and remedy.
+    k
+        The smallest group of people alike, what the gate asks for, and in which columns.
     """
 
     name: str
