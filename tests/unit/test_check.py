@@ -16,6 +16,8 @@ import pytest
 import headway
 from headway.cli import main
 from headway.ingest import clinics
+from headway.messages import Message
+from headway.report import check
 from tests.unit.clinic_builder import DIARY, ingest, write_clinic
 from tests.unit.review_builder import ARMS, write_review
 
@@ -161,6 +163,33 @@ def test_a_review_is_checked_by_the_same_command(
     code, found = run(bad, capsys)
     assert code == 12
     assert "sign_not_declared" in {p["rule"] for p in found["problems"]}
+    for folder in (tmp_path / "good", bad):
+        assert main(["check", str(folder)]) in (0, 12)
+        said = capsys.readouterr()
+        assert "bug" not in said.err
+
+
+def test_answers_are_said_with_what_they_stand_on() -> None:
+    """A question's words and its reason come from the catalogue, whatever its numbers count."""
+    found = check.Checked(
+        "c",
+        answers=[
+            {"question": "fees", "answered": True, "n": 9, "why": Message("account.none")},
+            {
+                "question": "own",
+                "answered": False,
+                "n": 0,
+                "why": "account.unreadable",
+                "remedy": "remedy.rename_file",
+            },
+        ],
+    )
+    said = [text for text, _ in check.write_lines(found)]
+    assert said == [
+        "fees: can be answered; none",
+        "own: cannot be answered; unreadable or out of range. What to do: rename the file",
+    ]
+    assert found.as_dict()["answers"][1]["why"] == "unreadable or out of range"
 
 
 def test_a_name_finds_the_clinic_and_the_review_of_that_name(

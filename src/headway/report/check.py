@@ -26,10 +26,17 @@ Paragraph = tuple[str, str]  # its text, and the colour it has at a terminal
 class Checked:
     """What the check of one source found; `error` is what a build would refuse it with.
 
-    `files` has an entry per file (file, rows, kept, quarantined, not_selected, rules), `columns`
-    one per column (file, column, mapped_to, unread_share, unread, rules; mapped_to is None where
-    nobody reads it), `answers` one per question that the page has (question, answered, n, of, why,
-    remedy). `k` holds the smallest group of people alike, what the gate asks for, and in what.
+    Attributes
+    ----------
+    files
+        Of each file: file, rows, kept, quarantined, not_selected, rules (rows set aside by rule).
+    columns
+        Of each column: file, column, mapped_to (None where nobody reads it), unread_share; for
+        clinics also unread (cells) and rules.
+    answers
+        Of each question: question, answered, n, why; for clinics also of and remedy.
+    k
+        The smallest group of people alike, what the gate asks for, and in which columns.
     """
 
     name: str
@@ -91,7 +98,8 @@ def _check_review(folder: Path) -> Checked:
     refusal = None
     if found.problems:
         refusal = InputError(Message("failure.review_files", name=folder.name), found.problems)
-    return Checked(folder.name, refusal, found.files, found.columns, found.answers, review=True)
+    columns = [{**row, "mapped_to": row["mapped_to"] or None} for row in found.columns]
+    return Checked(folder.name, refusal, found.files, columns, found.answers, review=True)
 
 
 def _check_clinic(folder: Path) -> Checked:
@@ -161,7 +169,7 @@ def write_lines(found: Checked) -> Iterator[Paragraph]:
             text += _say("checked.not_selected", n=row["not_selected"])
         yield text, "yellow" if row["quarantined"] else ""
     for row in found.columns:
-        if row["mapped_to"] is not None and row["unread"]:
+        if row["mapped_to"] is not None and row.get("unread"):
             rules = [f"{rule} {n}" for rule, n in row["rules"].items()]
             share = 100 * row["unread_share"]
             values = {"file": row["file"], "column": row["column"], "n": row["unread"]}
@@ -171,7 +179,8 @@ def write_lines(found: Checked) -> Iterator[Paragraph]:
         if row["mapped_to"] is None:
             nobody.setdefault(row["file"], []).append(row["column"])
     for file, names in nobody.items():
-        yield _say("checked.unmapped", file=file, names=names), ""
+        settings = "review.yaml" if found.review else "clinic.yaml"
+        yield _say("checked.unmapped", file=file, names=names, settings=settings), ""
     if found.k is not None and found.k[2]:
         smallest, needed, columns = found.k
         names = [term("quasi_identifier", column) for column in columns]
@@ -181,16 +190,14 @@ def write_lines(found: Checked) -> Iterator[Paragraph]:
 
 def _write_answers(found: Checked) -> Iterator[Paragraph]:
     for row in found.answers:
-        values = {"question": term("question", row["question"]), "n": row["n"], "of": row["of"]}
+        # What the numbers count differs: people, visits, trials. `why` says it.
+        values = {"question": term("question", row["question"]), "why": say_in_english(row["why"])}
         if row["answered"]:
-            counted = "checked.answered" if row["n"] is None else "checked.answered_of"
-            yield _say(counted, **values), "green"
+            yield _say("checked.answered", **values), "green"
             continue
-        text = _say(
-            "checked.not_answered", question=values["question"], why=say_in_english(row["why"])
-        )
-        if row["remedy"]:
-            text += " " + _say("frame.what_to_do_remedy", remedy=say_in_english(row["remedy"]))
+        text = _say("checked.not_answered", **values)
+        if row.get("remedy"):
+            text += ". " + _say("frame.what_to_do_remedy", remedy=say_in_english(row["remedy"]))
         yield text, "yellow"
 
 
