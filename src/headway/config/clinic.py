@@ -639,7 +639,8 @@ class Clinic:
     min_duration_h: Annotated[
         float,
         About(
-            "A headache shorter than this counts as a headache day only if it was treated.",
+            "A headache shorter than this counts as a headache day only if it was treated; where "
+            "medication was not recorded, its day is unknown.",
             unit="hours",
             low=0,
         ),

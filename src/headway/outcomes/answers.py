@@ -167,8 +167,8 @@ def _read_columns(path: Path, *columns: str) -> pd.DataFrame:
     import duckdb
 
     with duckdb.connect() as connection:
-        sql = f"SELECT patient_id, day, {', '.join(columns)} FROM read_parquet(?)"
-        return connection.execute(sql, [str(path)]).df()
+        names = ", ".join(("patient_id", "day", *columns))
+        return connection.execute(f"SELECT {names} FROM read_parquet(?)", [str(path)]).df()
 
 
 def _count_diary(
@@ -178,7 +178,7 @@ def _count_diary(
     import duckdb
 
     courses = None
-    visits = _read_columns(processed / "sessions.parquet", "technique")
+    visits = _read_columns(processed / "sessions.parquet")
     if len(visits):
         courses = windows_of.find_courses(visits, clinic.course.gap_weeks)
     wanted = (primary.pre, primary.post, "earlier")
