@@ -171,12 +171,12 @@ class Staged:
     """
 
     number: str  # DOUBLE or NULL
-    text: str  # VARCHAR or NULL; where `number` is not NULL it is NULL
+    text: str  # VARCHAR in its normal form or NULL; where `number` is not NULL it is NULL
     plain: bool = False
     lowest: float = math.nan
     highest: float = math.nan
     whole: bool = False
-    clean: bool = False  # every text may be used as it stands
+    clean: bool = False  # no text is the error of a spreadsheet
 
 
 def register(connection: duckdb.DuckDBPyConnection) -> None:
@@ -196,6 +196,11 @@ def normal(text: str) -> str:
     # No-break and zero-width blanks come with what is pasted from a browser or a word processor.
     signs, blanks = literal(_BLANKS + _NOTHING), literal(" " * len(_BLANKS))
     return f"trim(translate(nfc_normalize({text}), {signs}, {blanks}))"
+
+
+def cell_of(text: str) -> str:
+    """Write SQL for the normal form of a cell's text; NULL where nothing is left of it."""
+    return f"nullif({normal(text)}, '')"
 
 
 def code_key(text: str) -> str:
@@ -228,23 +233,22 @@ def choose(text: str, codes: Codes) -> str:
     sole = {key: values.pop() for key, values in folded.items() if len(values) == 1}
     otherwise = literal(codes[ANY_OTHER]) if ANY_OTHER in codes else "NULL"
     key = code_key(text)
-    return (
-        f"(CASE WHEN {text} IS NULL THEN NULL {_whens(key, exact)} "
-        f"{_whens(f'lower({key})', sole)} ELSE {otherwise} END)"
-    )
+    near = _match(f"lower({key})", sole, otherwise)
+    return f"(CASE WHEN {text} IS NOT NULL THEN {_match(key, exact, near)} END)"
 
 
-def _whens(key: str, codes: Codes) -> str:
-    return " ".join(f"WHEN {key} = {literal(k)} THEN {literal(v)}" for k, v in codes.items())
+def _match(key: str, codes: Codes, otherwise: str) -> str:
+    whens = " ".join(f"WHEN {literal(k)} THEN {literal(v)}" for k, v in codes.items())
+    return f"CASE {key} {whens} ELSE {otherwise} END" if whens else otherwise
 
 
 def cell_text(staged: Staged, missing: Iterable[object]) -> str:
-    """Write SQL for a cell as text in its normal form; NULL if empty or a missing marker."""
-    cell = staged.text if staged.clean else f"nullif({normal(staged.text)}, '')"
+    """Write SQL for a cell as text; NULL if empty or a missing marker."""
     marks = ", ".join(literal(key_of(m).lower()) for m in missing if str(m) != "")
     if not marks:
-        return f"({cell})"
-    return f"(CASE WHEN lower({code_key(cell)}) IN ({marks}) THEN NULL ELSE {cell} END)"
+        return staged.text
+    key = code_key(staged.text)
+    return f"(CASE WHEN lower({key}) IN ({marks}) THEN NULL ELSE {staged.text} END)"
 
 
 def _without_marks(staged: Staged, missing: Iterable[object]) -> str:
@@ -345,7 +349,52 @@ def date_sql(
     )
 
 
-def cell_sql(
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a cell says, before it is held against its column.
+
+    `value` is SQL of what it says and `present` of whether it says anything; `judge` writes the
+    value that may be used and the broken rule from both, so that each is named once.
+    """
+
+    value: str
+    present: str
+    rule: tables.Column
+    wrong: str
+    clean: bool = True
+
+    def judge(self, value: str = "", present: str = "") -> tuple[str, str]:
+        """Write SQL for the value that may be used, and for the rule that the cell breaks.
+
+        Parameters
+        ----------
+        value, present
+            Names under which `self.value` and `self.present` stand in the query; without them
+            the expressions themselves.
+        """
+        value, present = value or self.value, present or self.present
+        unread = f"{present} AND {value} IS NULL"
+        if self.rule.kind == "text":
+            broken = f"(({unread}) OR {_breaks(value, self.rule)})"
+            kept = f"(CASE WHEN NOT coalesce({broken}, false) THEN {value} END)"
+            rule = f"WHEN {broken} THEN '{self.wrong}'"
+            if not self.clean:
+                # A code that a spreadsheet could not work out would make one patient of many.
+                errors = ", ".join(literal(e) for e in SPREADSHEET_ERRORS)
+                failed = f"coalesce({value} IN ({errors}), false)"
+                kept = f"(CASE WHEN NOT {failed} THEN {kept} END)"
+                rule = f"WHEN {failed} THEN 'spreadsheet_error' {rule}"
+            return kept, f"CASE {rule} END"
+        outside = _outside(value, self.rule)
+        return (
+            f"CAST(CASE WHEN isfinite({value}) AND NOT ({outside}) THEN {value} END "
+            f"AS {SQL_TYPE[self.rule.kind]})",
+            f"CASE WHEN ({unread}) OR NOT isfinite({value}) THEN '{self.wrong}' "
+            f"WHEN {outside} THEN 'out_of_range' END",
+        )
+
+
+def read_cell(
     staged: Staged,
     spec: ClinicFile,
     canonical: str,
@@ -354,8 +403,8 @@ def cell_sql(
     codes: Codes = MappingProxyType({}),
     unit: str | None = None,
     between: str | None = None,
-) -> tuple[str, str]:
-    """Write SQL for a column: its value, and the rule that the cell breaks (NULL if none).
+) -> Reading | tuple[str, str]:
+    """Write SQL for a column: a reading, or where nothing can break a rule its value and NULL.
 
     Parameters
     ----------
@@ -370,28 +419,30 @@ def cell_sql(
     codes, unit, between
         Of the column's entry under `columns:` or `wide:`.
     """
+    missing = () if canonical in KEYS else spec.missing
     if rule.kind == "text":
-        missing = () if canonical in KEYS else spec.missing
-        return _text_sql(staged, missing, rule, codes, between)
+        return _read_text(staged, missing, rule, codes, between)
     if staged.plain and not codes:
-        missing = () if canonical in KEYS else spec.missing
         return _plain_sql(staged, _without_marks(staged, missing), _scale(canonical, unit), rule)
-    value = number_sql(staged, spec, canonical, rule, codes, unit)
-    missing = () if canonical in KEYS or codes else spec.missing
-    present = (
-        f"({cell_text(staged, missing)} IS NOT NULL "
-        f"OR {_without_marks(staged, missing)} IS NOT NULL)"
-    )
-    if codes:
-        # What is declared missing and is no code of its own is no answer.
-        marked = f"{cell_text(staged, spec.missing)} IS NOT NULL"
-        present = f"({marked} OR {_without_marks(staged, spec.missing)} IS NOT NULL)"
-    bad = f"({value} IS NULL AND {present}) OR NOT isfinite({value})"
-    outside = _outside(value, rule)
+    # What is declared missing is no answer, unless it is a code of its own.
+    present = f"({cell_text(staged, missing)} IS NOT NULL"
+    present += f" OR {_without_marks(staged, missing)} IS NOT NULL)"
     wrong = "not_a_code" if codes else "not_a_number"
-    problem = f"CASE WHEN {bad} THEN '{wrong}' WHEN {outside} THEN 'out_of_range' END"
-    kept = f"CASE WHEN isfinite({value}) AND NOT ({outside}) THEN {value} END"
-    return f"CAST({kept} AS {SQL_TYPE[rule.kind]})", problem
+    return Reading(number_sql(staged, spec, canonical, rule, codes, unit), present, rule, wrong)
+
+
+def cell_sql(
+    staged: Staged,
+    spec: ClinicFile,
+    canonical: str,
+    rule: tables.Column,
+    *,
+    codes: Codes = MappingProxyType({}),
+    unit: str | None = None,
+) -> tuple[str, str]:
+    """Write `read_cell` as one expression each for the value and the rule that is broken."""
+    reading = read_cell(staged, spec, canonical, rule, codes=codes, unit=unit)
+    return reading.judge() if isinstance(reading, Reading) else reading
 
 
 def _limits(rule: tables.Column) -> tuple[float | None, float | None]:
@@ -437,39 +488,28 @@ def _scale(canonical: str, unit: str | None) -> float:
     return SCALE.get(unit or "", 1.0)
 
 
-def _text_sql(
+def _read_text(
     staged: Staged,
     missing: Iterable[object],
     rule: tables.Column,
     codes: Codes,
     between: str | None,
-) -> tuple[str, str]:
+) -> Reading | tuple[str, str]:
     text = cell_text(staged, missing)
-    value, unknown = text, "false"
+    value = text
     if between:
         value = _list_sql(text, between, codes)
     elif codes:
         # As for numbers: a declared code goes before a missing marker.
         value = choose(cell_text(staged, ()), codes)
-        unknown = f"({text} IS NOT NULL AND {value} IS NULL)"
     elif rule.allowed:
         # `Dry needling` is dry_needling.
         value = f"lower(regexp_replace({text}, '[ -]+', '_', 'g'))"
-    unknown = f"({unknown} OR {_breaks(value, rule)})"
-    if staged.clean and unknown == "(false OR false)":
+    coded = bool(codes) and not between
+    if staged.clean and not coded and _breaks(value, rule) == "false":
         return value, "NULL"
-    if staged.clean or (codes and not between):
-        return (
-            f"(CASE WHEN NOT coalesce({unknown}, false) THEN {value} END)",
-            f"CASE WHEN {unknown} THEN 'not_a_code' END",
-        )
-    # A code that a spreadsheet could not work out would make one patient of many.
-    errors = ", ".join(literal(e) for e in SPREADSHEET_ERRORS)
-    failed = f"(CASE WHEN starts_with({text}, '#') THEN {text} IN ({errors}) ELSE false END)"
-    return (
-        f"(CASE WHEN NOT coalesce({unknown} OR {failed}, false) THEN {value} END)",
-        f"CASE WHEN {failed} THEN 'spreadsheet_error' WHEN {unknown} THEN 'not_a_code' END",
-    )
+    present = f"{text} IS NOT NULL" if coded else "false"
+    return Reading(value, present, rule, "not_a_code", clean=staged.clean or coded)
 
 
 def _list_sql(text: str, between: str, codes: Codes) -> str:

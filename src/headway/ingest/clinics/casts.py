@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from headway.ingest.cells import (
     KEYS,
     SQL_TYPE,
     Codes,
+    Reading,
     band_sql,
     cell_sql,
     cell_text,
@@ -23,6 +24,7 @@ from headway.ingest.cells import (
     literal,
     number_sql,
     own_column,
+    read_cell,
     ticked_sql,
 )
 from headway.ingest.clinics.contract import list_columns, row_level
@@ -41,6 +43,10 @@ RANGE: dict[str, tuple[float, float]] = {
     "intensity": (0, 10),
     "duration": (0, 24),
 }
+# What is known of a column: a reading, or its value and the rule that it breaks.
+Told = Reading | tuple[str, str]
+# More rows are cast whenever they are asked for, and not kept.
+_KEPT_ROWS = 500_000
 # More than the rows of a file.
 ROWS = 1 << 40
 
@@ -110,31 +116,41 @@ def cast_files(
     zeros = max((len(s.source.spec.wide) for s in stages), default=0)
     parts = []
     for number, staged, part, values in read:
-        cells = []
+        named, cells = [], []
         for column in columns:
-            value, rule = values.get(column, ("NULL", "NULL"))
+            told = values.get(column, ("NULL", "NULL"))
+            if isinstance(told, Reading):
+                # Named once, since value and rule both use them several times.
+                named += [f"{told.value} AS r_{column}", f"{told.present} AS p_{column}"]
+                told = told.judge(f"r_{column}", f"p_{column}")
+            value, rule = told
             kind_of = SQL_TYPE[_column_kind(kind, column)]
             cells.append(f"CAST({value} AS {kind_of}) AS v_{column}")
             cells.append(f"CAST({rule} AS VARCHAR) AS q_{column}")
         for i in range(zeros):
-            cells.append(f"coalesce({values.get(f'zero {i}', ('false', ''))[0]}, false) AS z_{i}")
-        blank = " AND ".join(
-            f"n{i} IS NULL AND {cell_text(staged.cell(own, part), ())} IS NULL"
-            for i, own in enumerate(staged.columns)
-        )
+            cells.append(f"coalesce({_zero(values, i)}, false) AS z_{i}")
+        blank = " AND ".join(f"n{i} IS NULL AND t{i} IS NULL" for i in range(len(staged.columns)))
+        source = ", ".join(["*", *named])
         parts.append(
             f"SELECT {number} AS file, {number * ROWS} + pos AS row, "
             f"{selected_sql(staged)} AS selected, "
             f"({blank or 'true'}) AS blank{''.join(', ' + c for c in cells)} "
-            f"FROM {part.relation}"
+            f"FROM (SELECT {source} FROM {part.relation})"
         )
     rows = " UNION ALL ".join(parts)
     if unselected is not None:
         others = f"coalesce(v_patient_id IN (SELECT patient_id FROM {unselected}), false)"
         rows = f"SELECT * REPLACE (selected AND NOT {others} AS selected) FROM ({rows})"
     if parts:
-        connection.execute(f"CREATE OR REPLACE TEMP VIEW {cast.relation} AS {rows}")
+        # Few rows are cast once; many are read again rather than kept.
+        kept = "TABLE" if sum(staged.rows for staged in stages) <= _KEPT_ROWS else "VIEW"
+        connection.execute(f"CREATE OR REPLACE TEMP {kept} {cast.relation} AS {rows}")
     return cast
+
+
+def _zero(values: Mapping[str, Told], number: int) -> str:
+    told = values.get(f"zero {number}", ("false", ""))
+    return told.value if isinstance(told, Reading) else told[0]
 
 
 def dated_columns(source: Source) -> frozenset[str]:
@@ -167,14 +183,14 @@ def _write_codes(spec: ClinicFile, codes: Codes) -> Codes:
 
 def _file_values(
     staged: Stage, part: Part, fractions: bool
-) -> tuple[dict[str, tuple[str, str]], dict[str, str]]:
+) -> tuple[dict[str, Told], dict[str, str]]:
     """Write SQL for every canonical column of a file: (value, rule) and its own name.
 
     With `fractions` times of day are shares of a day, as a spreadsheet stores them.
     """
     source = staged.source
     spec, kind, rules = source.spec, source.kind, list_columns(source.kind)
-    values: dict[str, tuple[str, str]] = {}
+    values: dict[str, Told] = {}
     own: dict[str, str] = {}
     dated = dated_columns(source)
     for canonical, entry in spec.columns.items():
@@ -207,7 +223,7 @@ def _file_values(
             else:
                 unit = how.unit or (fractions and canonical == "start_hour" and "days") or None
                 spelled = _write_codes(spec, how.codes)
-                values[canonical] = cell_sql(
+                values[canonical] = read_cell(
                     cell, spec, canonical, rule, codes=spelled, unit=unit, between=how.list
                 )
         own[canonical] = name
@@ -224,7 +240,7 @@ def _file_values(
         rule = row_level("text", "Window", nullable=True)
         cell = staged.cell(named.column)
         codes_of = _write_codes(spec, named.codes)
-        values["window"] = cell_sql(cell, spec, "window", rule, codes=codes_of)
+        values["window"] = read_cell(cell, spec, "window", rule, codes=codes_of)
         own["window"] = named.column
     if staged.step:
         _place_in_grid(staged, values, own)
@@ -248,13 +264,17 @@ def _holds_fractions(connection: duckdb.DuckDBPyConnection, staged: Stage) -> bo
     return row is not None and row[0] is not None and 0 < row[0] < 1
 
 
-def _place_in_grid(staged: Stage, values: dict[str, tuple[str, str]], own: dict[str, str]) -> None:
+def _as_pair(told: Told) -> tuple[str, str]:
+    return told.judge() if isinstance(told, Reading) else told
+
+
+def _place_in_grid(staged: Stage, values: dict[str, Told], own: dict[str, str]) -> None:
     """Count the day of a cell from its row's, and take headache from how bad or long it was."""
-    day, problem = values["day"]
+    day, problem = _as_pair(values["day"])
     values["day"] = (f"({day} + {staged.step})", problem)
     told = [c for c in ("intensity", "duration_hours") if NUMBER in own.get(c, "")]
     if "headache" not in values and told:
-        worst = f"greatest({', '.join(values[c][0] for c in told)})"
+        worst = f"greatest({', '.join(_as_pair(values[c])[0] for c in told)})"
         values["headache"] = (f"CASE WHEN {worst} > 0 THEN 1 WHEN {worst} = 0 THEN 0 END", "NULL")
         own["headache"] = own[told[0]]
 

@@ -22,7 +22,6 @@ from headway.ingest.cells import (
     code_key,
     is_plain_number,
     literal,
-    normal,
     own_column,
     register,
 )
@@ -224,12 +223,12 @@ def _settle_status(connection: duckdb.DuckDBPyConnection, stages: Sequence[Stage
     for staged, column, declared in asked:
         key = (staged.source.kind, column)
         cell = staged.cell(column)
-        shown = f"coalesce({normal(cell.text)}, CAST({cell.number} AS VARCHAR))"
+        shown = f"coalesce({cell.text}, CAST({cell.number} AS VARCHAR))"
         labels = ", ".join(literal(c) for c in redcap.STATUS_CODES if not c.isdigit())
         row: Any = connection.execute(
             f"SELECT count(*) FILTER (WHERE {code_key(shown)} = '2'), "
             f"count(*) FILTER (WHERE {code_key(shown)} = '1'), "
-            f"count(*) FILTER (WHERE {normal(cell.text)} IN ({labels})) FROM {staged.relation}"
+            f"count(*) FILTER (WHERE {cell.text} IN ({labels})) FROM {staged.relation}"
         ).fetchone()
         twos[key] += row[0] - (0 if declared else row[1])
         if row[2] or (declared and redcap.is_status(column)):

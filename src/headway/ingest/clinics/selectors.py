@@ -75,8 +75,8 @@ def list_selectors(staged: Stage) -> list[Selector]:
         # An answer that has several meanings is listed, and must not go by unseen.
         marks = (CODING,) if spec.fhir is not None else ()
         accepted = tuple(literal(key_of(text)) for text in own)
-        ways: list[tuple[str, tuple[str, ...]]] = [(code_key(normal(cell)), accepted)]
-        ways += [(normal(cell), (literal(mark),) * len(told)) for mark in marks]
+        ways: list[tuple[str, tuple[str, ...]]] = [(code_key(cell), accepted)]
+        ways += [(cell, (literal(mark),) * len(told)) for mark in marks]
         found.append(Selector("keep_where", column, told, tuple(ways)))
     if spec.redcap is None:
         return found
@@ -89,7 +89,7 @@ def list_selectors(staged: Stage) -> list[Selector]:
         there = next((c for c in names if c in staged.columns), None)
         if there is None:
             continue
-        text = f"coalesce({normal(staged.cell(there).text)}, '')"
+        text = f"coalesce({staged.cell(there).text}, '')"
         if wanted is not None:
             write = redcap.name_event if key == "events" else redcap.name_form
             slug = redcap.event_sql(text) if key == "events" else redcap.form_sql(text)

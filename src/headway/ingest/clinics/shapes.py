@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headway.ingest.cells import literal, normal
+from headway.ingest.cells import literal
 from headway.ingest.clinics.casts import ROWS, Cast
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def _unread_sql(cast: Cast, number: int, canonical: str) -> str | None:
         f"ELSE CAST({cell.number} AS VARCHAR) END"
     )
     return (
-        f"SELECT q_{canonical} AS rule, coalesce({normal(cell.text)}, {number_text}) AS text "
+        f"SELECT q_{canonical} AS rule, coalesce({cell.text}, {number_text}) AS text "
         f"FROM flagged_{cast.kind} f JOIN {staged.relation} s "
         f"ON s.pos = f.row - {number * ROWS} "
         f"WHERE f.file = {number} AND q_{canonical} IS NOT NULL"

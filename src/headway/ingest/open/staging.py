@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from headway.errors import InputError, Problem
-from headway.ingest.cells import Staged, literal, normal
+from headway.ingest.cells import Staged, cell_of, literal, normal
 from headway.ingest.open.layout import MAX_LINE
 from headway.ingest.open.rows import count_lines, fit_row, normalise, split_line, write_rows
 from headway.ingest.open.sources import Source
@@ -43,8 +43,7 @@ class Part:
     """Rows of a staged file: a relation with `pos` and what is known of its columns.
 
     `texts` names, for columns of text, a table of every different text and how often it stands
-    there (v, n); in the columns `clean` every text may be used as it stands: no blanks around it,
-    and not the error of a spreadsheet.
+    there (v, n); in the columns `clean` none is the error of a spreadsheet.
     """
 
     relation: str
@@ -56,6 +55,8 @@ class Part:
 @dataclass(frozen=True, slots=True)
 class Stage:
     """A staged file: `relation` with `pos` and the columns `n<i>`, `t<i>` of its header.
+
+    Texts stand in their normal form (`cells.normal`), and none is empty.
 
     `pos` tells rows apart; the line in the clinic's file is worked out from it where it is asked
     for (`line_sql`). `parts` are the same rows again: those that the engine read as declared, and
@@ -314,19 +315,21 @@ def _stage_plain(
     thresholds = [line - source.skip - j for j, line in enumerate(gone)]
     counted = _store_gaps(connection, source, thresholds, rows)
     scan = f"read_parquet({literal(target)}, file_row_number = true)"
+    texts, clean, as_they_stand = _count_texts(connection, source, target, kept, numbers)
     parts = []
     for i, own in enumerate(kept):
         if own in numbers:
             parts.append(f"c{i} AS n{i}, CAST(NULL AS VARCHAR) AS t{i}")
         else:
-            parts.append(f"CAST(NULL AS DOUBLE) AS n{i}, c{i} AS t{i}")
+            text = f"c{i}" if own in as_they_stand else cell_of(f"c{i}")
+            parts.append(f"CAST(NULL AS DOUBLE) AS n{i}, {text} AS t{i}")
     main, relation = f"main_{source.id}", f"staged_{source.id}"
     connection.execute(
         f"CREATE OR REPLACE TEMP VIEW {main} AS SELECT "
         f"file_row_number AS pos{''.join(', ' + p for p in parts)} FROM {scan}"
     )
     facts = _facts(connection, target, kept, numbers, whole)
-    found = [Part(main, facts, *_count_texts(connection, source, target, kept, numbers))]
+    found = [Part(main, facts, texts, clean)]
     union = ""
     if rest:
         found.append(Part(others, {}))
@@ -416,23 +419,37 @@ def _count_texts(
     target: Path,
     kept: Sequence[str],
     numbers: set[str],
-) -> tuple[dict[str, str], frozenset[str]]:
-    """Count every different text once, so that the gate and the casts need not look at each row."""
-    texts, clean = {}, set()
+) -> tuple[dict[str, str], frozenset[str], frozenset[str]]:
+    """Count every different text once, so that the gate and the casts need not look at each row.
+
+    Returns
+    -------
+    tuple
+        Tables of texts, the columns without an error of a spreadsheet, and those of which every
+        text is in its normal form already.
+    """
+    texts, clean, normal_ones = {}, set(), set()
     for i, own in enumerate(kept):
         if own in numbers:
             continue
-        texts[own] = f"texts_{source.id}_{i}"
+        table = texts[own] = f"texts_{source.id}_{i}"
         connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE {texts[own]} AS SELECT c{i} AS v, count(*) AS n "
+            f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT c{i} AS v, count(*) AS n "
             f"FROM {literal(target)} WHERE c{i} IS NOT NULL GROUP BY ALL"
         )
-        row = connection.execute(
-            f"SELECT bool_and(v = {normal('v')} AND NOT starts_with(v, '#')) FROM {texts[own]}"
+        row: Any = connection.execute(
+            f"SELECT bool_and(v = {normal('v')}), bool_or(starts_with(v, '#')) FROM {table}"
         ).fetchone()
-        if row and row[0] is not False:
+        if row[0] is not False:
+            normal_ones.add(own)
+        else:
+            connection.execute(
+                f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT {cell_of('v')} AS v, "
+                f"sum(n) AS n FROM {table} GROUP BY ALL HAVING v IS NOT NULL"
+            )
+        if not row[1]:
             clean.add(own)
-    return texts, frozenset(clean)
+    return texts, frozenset(clean), frozenset(normal_ones)
 
 
 def _read_rejects(
@@ -499,7 +516,9 @@ def _load_rows(
     at = {c: i for i, c in enumerate(source.header)}
     first = f"number + {source.line_offset} AS line" if malformed else "number AS pos"
     number = "" if malformed else "CAST(NULL AS DOUBLE) AS n{i}, "
-    cells = "".join(f", {number.format(i=i)}c{at[c]} AS t{i}" for i, c in enumerate(kept))
+    cells = "".join(
+        f", {number.format(i=i)}{cell_of(f'c{at[c]}')} AS t{i}" for i, c in enumerate(kept)
+    )
     columns = {"number": "BIGINT"} | {f"c{i}": "VARCHAR" for i in range(len(source.header))}
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE {relation} AS SELECT {first}{cells} "
