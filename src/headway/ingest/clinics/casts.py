@@ -206,7 +206,7 @@ def _file_values(staged: Stage, part: Part) -> tuple[dict[str, tuple[str, str]],
 def _place_in_grid(staged: Stage, values: dict[str, tuple[str, str]], own: dict[str, str]) -> None:
     """Count the day of a cell from its row's, and take headache from how bad or long it was."""
     day, problem = values["day"]
-    values["day"] = (f"({day} + {staged.step})", problem)
+    values["day"] = (f"(CAST({day} AS BIGINT) + {staged.step})", problem)
     told = [c for c in ("intensity", "duration_hours") if NUMBER in own.get(c, "")]
     if "headache" not in values and told:
         worst = f"greatest({', '.join(values[c][0] for c in told)})"
