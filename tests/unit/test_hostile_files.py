@@ -305,6 +305,7 @@ def test_a_log_of_a_job_holds_no_cell(tmp_path: Path, monkeypatch: pytest.Monkey
             **{n: str(out / f"{n}.json") for n in ("clinic", "status")},
             account=str(out / "account.csv"),
         ),
+        params=SimpleNamespace(folder=str(folder)),
         threads=1,
     )
     with redirect_stdout(io.StringIO()) as log:

@@ -271,7 +271,7 @@ def _as_pair(told: Told) -> tuple[str, str]:
 def _place_in_grid(staged: Stage, values: dict[str, Told], own: dict[str, str]) -> None:
     """Count the day of a cell from its row's, and take headache from how bad or long it was."""
     day, problem = _as_pair(values["day"])
-    values["day"] = (f"({day} + {staged.step})", problem)
+    values["day"] = (f"(CAST({day} AS BIGINT) + {staged.step})", problem)
     told = [c for c in ("intensity", "duration_hours") if NUMBER in own.get(c, "")]
     if "headache" not in values and told:
         worst = f"greatest({', '.join(_as_pair(values[c])[0] for c in told)})"

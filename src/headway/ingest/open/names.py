@@ -21,7 +21,7 @@ def tidy(name: str) -> str:
 
 def number_of(name: str, pattern: str) -> int | None:
     """Return the number that a column has in a pattern such as `day{n}`; None if it is no such."""
-    parts = map(re.escape, tidy(pattern).casefold().split(NUMBER))
+    parts = (re.escape(part.strip()) for part in tidy(pattern).casefold().split(NUMBER, 1))
     found = re.fullmatch(r"\s*([-+]?\d+)\s*".join(parts), tidy(name).casefold())
     return int(found[1]) if found else None
 
