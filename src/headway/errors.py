@@ -38,7 +38,7 @@ def describe_fault(error: BaseException | None) -> str | None:
 
     The words are the system's own, with the file; nothing that stands in a file is repeated.
     """
-    if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
+    if isinstance(error, OSError) and error.errno and error.errno in _OF_THE_MACHINE:
         names = [os.fsdecode(n) for n in (error.filename, error.filename2) if n and n != -1]
         return ": ".join([os.strerror(error.errno or 0), *names])
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryException":
