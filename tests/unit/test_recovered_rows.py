@@ -174,7 +174,8 @@ def test_changes_are_derived_only_where_a_comparison_takes_nothing_else(tmp_path
     assert "origin.difference" in derived["recovered"]
     # Other people before than after: their change is not known.
     lost = rows.replace(",30,12,6", ",33,12,6")
-    assert not len(effects(tmp_path / "c", lost, kinds=["change"]))
+    (left,) = effects(tmp_path / "c", lost, kinds=["change"]).to_dict("records")
+    assert not left["pooled"] and "kind_not_taken" in left["why_not"]
 
 
 def test_several_arms_become_one_or_share_their_control(tmp_path: Path) -> None:

@@ -162,7 +162,7 @@ def answer_comparison(comparison: Comparison, tables: dict[str, pd.DataFrame]) -
     elsewhere = own["trial"].isin(used["trial"] if people else [])
     others = own[~own["pooled"] & (undecided | ~elsewhere)]
     for reason, part in others.groupby("why_not", sort=False):
-        messages = read(str(reason)) or [str(reason)]
+        messages: list[Message] | list[str] = read(str(reason)) or [str(reason)]
         names = list(dict.fromkeys(part["trial"]))
         why.append(Message("preview.not_pooled", trials=names, why=messages))
     return {"question": comparison.id, "answered": answered, "n": n, "why": join(why)}

@@ -368,7 +368,8 @@ def check_consistency(published: pd.DataFrame, review: Review) -> pd.DataFrame:
                     "model": _name_model(model),
                     "k": len(own),
                 }
-                settings = {"method": model.method, "test": model.test, "level": review.level}
+                settings: dict[str, Any] = {"method": model.method, "test": model.test}
+                settings["level"] = review.level
                 try:
                     fit = pool(sign * own["effect"].to_numpy(), se**2, **settings)
                 except UNCOMPUTABLE as error:

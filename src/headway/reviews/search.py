@@ -18,7 +18,8 @@ from headway.effects.measures import MEASURES, find_family, list_kin
 from headway.effects.units import convert
 from headway.messages import Message, term
 from headway.meta.pooling import pool
-from headway.reviews.effects_table import build_effects, default_kinds
+from headway.reviews.candidates import default_kinds
+from headway.reviews.effects_table import build_effects
 from headway.reviews.ipd import BASELINE, ancova, change_unit, read_covariates, select
 from headway.reviews.reproduce import judge_number, turn
 

@@ -93,7 +93,7 @@ def _check_unit(entry: PublishedResult, review: Review, place: str) -> list[Prob
         found = [c for c in review.comparisons if c.id == target.comparison]
         natural = found and MEASURES[found[0].measure].scale.code == "natural"
         outcome = found[0].outcome if natural else None
-    if entry.unit is None or outcome not in review.outcomes:
+    if entry.unit is None or outcome is None or outcome not in review.outcomes:
         return []
     own = review.outcomes[outcome].unit
     if entry.unit in UNITS and own in UNITS and convert(own, entry.unit) is None:
