@@ -39,9 +39,20 @@ _WAYS = {
 _LENGTHS = ("duration_hours", "usual_duration_hours", "duration", "minutes", "retention_minutes")
 _PLAIN = re.compile(r"[^\W\d][\w .()/-]*", flags=re.UNICODE)
 # Rules of rows that have a remedy of their own.
-_OF_ROWS = ("conflicting_duplicate", "shared_code", "unknown_patient", "diary_not_open")
-# Units that may be meant where values lie above the highest that a column may hold.
-_UNITS = {10: "vas_0_100", 24: "minutes", 28: "days_per_month", 89: "months", 168: "minutes"}
+_OF_ROWS = {
+    "conflicting_duplicate": "remedy.rows_conflicting_duplicate",
+    "shared_code": "remedy.rows_shared_code",
+    "unknown_patient": "remedy.rows_unknown_patient",
+    "diary_not_open": "remedy.rows_diary_not_open",
+}
+# Highest value that a column may hold -> the unit that may be meant where values lie above it.
+_UNITS = {
+    10: ("vas_0_100", "remedy.cure_vas_0_100"),
+    24: ("minutes", "remedy.cure_minutes"),
+    28: ("days_per_month", "remedy.cure_days_per_month"),
+    89: ("months", "remedy.cure_months"),
+    168: ("minutes", "remedy.cure_minutes"),
+}
 
 
 class Place(NamedTuple):
@@ -197,11 +208,11 @@ def _cure_range(place: Place, shapes: Sequence[Shape]) -> Message:
     high = max((high for _, high in ends if high is not None), default=0.0)
     entry = place.spec.columns.get(place.canonical)
     declared = wide.unit if wide else entry.unit if isinstance(entry, Column) else None
-    unit = _UNITS.get(int(rule.high or 0), "")
+    unit, how = _UNITS.get(int(rule.high or 0), ("", ""))
     # A month has up to 31 days, which are 28.5 of 28.
     fits = high * SCALE.get(unit, math.inf) <= 1.02 * (rule.high or 0)
     if fits and unit != declared and low >= (rule.low or 0):
-        return Message(f"remedy.cure_{unit}", line=write_line(place, unit=unit))
+        return Message(how, line=write_line(place, unit=unit))
     low_high = [("…" if end is None else end) for end in (rule.low, rule.high)]
     return Message("remedy.cure_range", ends=low_high, line=_allow(place))
 
@@ -218,7 +229,7 @@ def cure_rows(place: Place, rule: str, shapes: Sequence[Shape], dates: str | Non
     if rule == "missing_key":
         return Message("remedy.rows_key", line=f"{place.canonical}: {_write(place.own or '…')}")
     if rule in _OF_ROWS:
-        return Message(f"remedy.rows_{rule}")
+        return Message(_OF_ROWS[rule])
     if shapes:
         return cure_column(place, shapes, dates)
     return Message("remedy.rows_see", line='loss: {up_to: 0.5, reason: "…"}')
