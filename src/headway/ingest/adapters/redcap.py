@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,21 +40,23 @@ _COMPLETE = "Complete?"
 _NUMBERED = re.compile(r" \[\d+\]$")
 _ARM = r" *\(Arm (\d+)(:.*)?\) *$"
 _MADE = r".*_arm_\d+[a-z]?"
-# The status of a form, as code or as label in REDCap's languages. Only a complete form is closed.
-_STATUS: dict[int, tuple[str, ...]] = {
-    1: ("2", "Complete", "Completo", "Completa", "Completado", "Vollständig", "Abgeschlossen"),
-    0: (
-        *("0", "Incomplete", "Incompleto", "Incompleta", "Unvollständig"),
-        *("1", "Unverified", "No verificado", "Sin verificar", "Sin comprobar"),
-        *("Ungeprüft", "Nicht verifiziert", "Nicht überprüft", "Unbestätigt"),
+# The status of a form by its label, in REDCap's languages. Only a complete form is closed.
+STATUS_LABELS: dict[str, int] = {
+    **dict.fromkeys(
+        ("complete", "completo", "completa", "completado", "vollständig", "abgeschlossen"), 1
+    ),
+    **dict.fromkeys(("incomplete", "incompleto", "incompleta", "unvollständig"), 0),
+    **dict.fromkeys(("unverified", "no verificado", "sin verificar", "sin comprobar"), 0),
+    **dict.fromkeys(
+        ("ungeprüft", "nicht verifiziert", "nicht überprüft", "nicht geprüft", "unbestätigt"), 0
     ),
 }
-STATUS_CODES: dict[str, int] = {
-    spelling: closed
-    for closed, names in _STATUS.items()
-    for name in names
-    for spelling in (name, name.lower(), name.upper(), name.title())
-}
+
+
+def status_codes(labels: Iterable[str]) -> dict[str, int]:
+    """Give the codes of a form's status, those in an export of labels as they stand there."""
+    told = {label: STATUS_LABELS[label.lower()] for label in labels}
+    return {"0": 0, "1": 0, "2": 1, **told}
 
 
 def is_status(column: str) -> bool:

@@ -198,6 +198,8 @@ def _name_columns(source: Source) -> Source:
     spec = source.spec
     keys = [own_column(spec.columns["patient_id"])] if "patient_id" in spec.columns else []
     wanted = [c for c in name_wanted(spec) if c not in spec.drop]
+    for question in filter(None, map(boxes_of, spec.columns.values())):
+        wanted += redcap.find_boxes(question, source.header).values()
     dropped = {*spec.drop}
     names = redcap.tell_apart(source.header, wanted, keys)
     header = (c if c in dropped else n for c, n in zip(source.header, names, strict=True))
@@ -220,25 +222,29 @@ def _settle_status(connection: duckdb.DuckDBPyConnection, stages: Sequence[Stage
             asked.append((staged, column, declared))
     told: set[tuple[str, str]] = set()
     twos: Counter[tuple[str, str]] = Counter()
+    labels: dict[tuple[str, str], set[str]] = {}
+    known = ", ".join(literal(label) for label in redcap.STATUS_LABELS)
     for staged, column, declared in asked:
         key = (staged.source.kind, column)
         cell = staged.cell(column)
-        shown = f"coalesce({cell.text}, CAST({cell.number} AS VARCHAR))"
-        labels = ", ".join(literal(c) for c in redcap.STATUS_CODES if not c.isdigit())
+        shown = code_key(f"coalesce({cell.text}, CAST({cell.number} AS VARCHAR))")
         row: Any = connection.execute(
-            f"SELECT count(*) FILTER (WHERE {code_key(shown)} = '2'), "
-            f"count(*) FILTER (WHERE {code_key(shown)} = '1'), "
-            f"count(*) FILTER (WHERE {cell.text} IN ({labels})) FROM {staged.relation}"
+            f"SELECT count(*) FILTER (WHERE {shown} = '2'), "
+            f"count(*) FILTER (WHERE {shown} = '1'), "
+            f"list(DISTINCT {cell.text}) FILTER (WHERE lower({cell.text}) IN ({known})) "
+            f"FROM {staged.relation}"
         ).fetchone()
         twos[key] += row[0] - (0 if declared else row[1])
-        if row[2] or (declared and redcap.is_status(column)):
+        labels.setdefault(key, set()).update(row[2] or ())
+        if labels[key] or (declared and redcap.is_status(column)):
             told.add(key)
     told |= {key for key, n in twos.items() if n > 0}
     settled = {}
     for staged, column, _ in asked:
-        if (staged.source.kind, column) in told:
+        key = (staged.source.kind, column)
+        if key in told:
             spec = staged.source.spec
-            entry = Column(column=column, codes=redcap.STATUS_CODES)
+            entry = Column(column=column, codes=redcap.status_codes(sorted(labels[key])))
             spec = replace(spec, columns={**spec.columns, "diary_complete": entry})
             settled[staged.source.id] = replace(staged, source=replace(staged.source, spec=spec))
     return [settled.get(staged.source.id, staged) for staged in stages]
