@@ -286,6 +286,12 @@ def _text_as_answer(text: str, canonical: str) -> str:
     )
 
 
+def _as_numbers(codes: Codes) -> Codes:
+    """Write yes and no among the meanings of codes as 1 and 0."""
+    words = dict.fromkeys(_YES, 1) | dict.fromkeys(_NO, 0)
+    return {code: words.get(str(meaning).lower(), meaning) for code, meaning in codes.items()}
+
+
 def number_sql(
     staged: Staged,
     spec: ClinicFile,
@@ -300,7 +306,7 @@ def number_sql(
     if codes:
         # A declared code goes before a number, and before a missing marker: "1" may mean "no".
         shown = f"coalesce({cell_text(staged, ())}, {_as_code(staged.number)})"
-        return f"TRY_CAST({choose(shown, codes)} AS DOUBLE)"
+        return f"TRY_CAST({choose(shown, _as_numbers(codes))} AS DOUBLE)"
     number = f"coalesce({_without_marks(staged, missing)}, {_text_as_number(text, spec.decimal)})"
     if rule.kind == "int":
         # 3.0 is a whole number that passed through a spreadsheet; 3.4 is not a day.

@@ -57,6 +57,7 @@ class RowAccount:
             ("in_the_file", self.rows_in, self.note or None),
             ("kept", self.kept, None),
             ("quarantined", self.quarantined, "account.see_quarantine"),
+            ("lost", self.lost, None),
             ("not_selected", self.not_selected, "account.another_arm"),
         ]
         rows: list[dict[str, object]] = [
