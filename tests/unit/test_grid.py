@@ -28,7 +28,8 @@ def days_of(folder: Path) -> list[tuple[Any, ...]]:
 
 def grid(folder: Path, text: str, columns: dict[str, Any], **spec: Any) -> Path:
     entry = {"path": "g.csv", "columns": {"patient_id": "patient", **columns}, **spec}
-    return write_clinic(folder / "c", {"g.csv": text}, {"diary": entry}, course=START)
+    counted = {} if "offset_from" in spec else {"course": START}
+    return write_clinic(folder / "c", {"g.csv": text}, {"diary": entry}, **counted)
 
 
 def test_a_cell_is_a_day_and_a_blank_one_is_unknown(tmp_path: Path) -> None:

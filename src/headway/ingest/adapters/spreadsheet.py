@@ -178,7 +178,7 @@ class _OpenpyxlBook:
         }
 
     def close(self) -> None:
-        self.book.close()
+        _close(self.book)
 
     def is_hidden(self, name: str) -> bool:
         return bool(self.book[name].sheet_state != "visible")
@@ -205,7 +205,7 @@ class _OpenpyxlBook:
                     for cell, asked in zip(row, twin, strict=True)
                 ]
         finally:
-            other.close()
+            _close(other)
 
 
 class _CalamineBook:
@@ -215,7 +215,9 @@ class _CalamineBook:
         import python_calamine
 
         self.raw = raw
-        self.book = self._try(python_calamine.CalamineWorkbook.from_path, str(raw))
+        # The library goes by the name of a file; of bytes it looks at what they are.
+        with raw.open("rb") as stream:
+            self.book = self._try(python_calamine.CalamineWorkbook.from_filelike, stream)
         kinds = python_calamine.SheetTypeEnum
         told = self.book.sheets_metadata
         self.sheets = {
@@ -304,12 +306,23 @@ def _merged_of_ods(raw: Path, name: str) -> tuple[tuple[int, int, int, int], ...
 def _load(raw: Path, *, data_only: bool) -> Any:
     from openpyxl import load_workbook
 
+    # Given a path, the library refuses names that it does not know, and the name may be any.
+    stream = raw.open("rb")
     try:
-        return load_workbook(raw, read_only=True, data_only=data_only, keep_links=False)
+        book = load_workbook(stream, read_only=True, data_only=data_only, keep_links=False)
     except MemoryError:
+        stream.close()
         raise
     except Exception:  # the library has no error of its own for what is damaged
+        stream.close()
         raise _damaged(raw) from None
+    book.stream = stream
+    return book
+
+
+def _close(book: Any) -> None:
+    book.close()
+    book.stream.close()
 
 
 def _choose_sheets(
