@@ -322,7 +322,8 @@ def read(
 ) -> tuple[Any, Any, Any]:
     """Ingest one kind of file; returns its table, the quarantine and the accounts."""
     written = {n: c if isinstance(c, str | bytes) else json.dumps(c) for n, c in files.items()}
-    folder = write_clinic(tmp_path / "c", written, {kind: {**entry, "path": list(files)}})
+    own = {**entry, "path": list(files), "columns": allow_losses(entry["columns"])}
+    folder = write_clinic(tmp_path / "c", written, {kind: own})
     accounts, quarantine, out = ingest(folder)
     table = {"sessions": "sessions", "diary": "days", "questionnaires": "questionnaires"}[kind]
     return read_parquet(out / f"{table}.parquet"), quarantine, accounts
