@@ -262,6 +262,8 @@ def _refuse(refused: Sequence[Problem], problems: Sequence[Problem]) -> InputErr
     heads = {
         "file_changed": "failure.changed",
         "mixed_dates": "failure.dates",
+        "no_code_matches": "failure.selectors",
+        "selects_nothing": "failure.selectors",
         "zero_coded_missing": "failure.zeros",
     }
     found = {heads.get(p.rule, "failure.clinic_files") for p in problems}
