@@ -281,6 +281,8 @@ def _refuse(refused: Sequence[Problem], problems: Sequence[Problem]) -> InputErr
     heads = {
         "file_changed": "failure.changed",
         "mixed_dates": "failure.dates",
+        "no_code_matches": "failure.selectors",
+        "selects_nothing": "failure.selectors",
         "zero_coded_missing": "failure.zeros",
         "selects_nothing": "failure.selectors",
         "no_code_matches": "failure.selectors",
