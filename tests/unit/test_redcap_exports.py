@@ -84,8 +84,10 @@ def test_a_yes_or_no_is_no_status(tmp_path: Path) -> None:
 
 def test_a_2_elsewhere_stays_out_of_range(tmp_path: Path) -> None:
     text = "record_id,day,ill,closed\n" + "".join(f"1,{d},1,2\n" for d in range(3))
-    _, quarantine = diary(tmp_path, {"a.csv": text}, "closed")
-    assert quarantine["rule"].tolist() == ["out_of_range"] * 3
+    with pytest.raises(InputError) as refused:
+        diary(tmp_path, {"a.csv": text}, "closed")
+    (problem,) = refused.value.problems
+    assert (problem.rule, problem.column, problem.count) == ("unreadable_column", "closed", 3)
 
 
 def test_declared_codes_go_before_the_status(tmp_path: Path) -> None:

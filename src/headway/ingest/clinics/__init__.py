@@ -284,8 +284,6 @@ def _refuse(refused: Sequence[Problem], problems: Sequence[Problem]) -> InputErr
         "no_code_matches": "failure.selectors",
         "selects_nothing": "failure.selectors",
         "zero_coded_missing": "failure.zeros",
-        "selects_nothing": "failure.selectors",
-        "no_code_matches": "failure.selectors",
     }
     found = {heads.get(p.rule, "failure.clinic_files") for p in problems}
     return InputError(found.pop() if len(found) == 1 else "failure.clinic_files", problems)
