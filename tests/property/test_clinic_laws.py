@@ -19,16 +19,14 @@ from hypothesis import strategies as st
 
 from headway.config import load_clinic
 from headway.outcomes.change.cohort import analyse_clinic
-from tests.unit.clinic_builder import ingest, write_clinic
+from tests.unit.clinic_builder import allow_losses, ingest, write_clinic
 
 DIARY = {
     "path": "diary.csv",
     "columns": {
         "patient_id": "code",
         "day": "day",
-        "headache": "headache",
-        "intensity": "worst",
-        "duration_hours": "hours",
+        **allow_losses({"headache": "headache", "intensity": "worst", "duration_hours": "hours"}),
     },
 }
 SESSIONS = {
@@ -36,8 +34,7 @@ SESSIONS = {
     "columns": {
         "patient_id": "code",
         "day": "day",
-        "technique": "technique",
-        "headache_days_28": "hd28",
+        **allow_losses({"technique": "technique", "headache_days_28": "hd28"}),
     },
 }
 WINDOWS = {
