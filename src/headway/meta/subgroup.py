@@ -125,9 +125,9 @@ def subgroups(
     Raises
     ------
     ValueError
-        Unknown `tau2` or `differences`; a common tau2 with fewer than two groups, with as many groups as studies or
-        with ``test="kr"``; more than one dimension; as many labels as effects not given; missing
-        labels, with their positions; or as :func:`headway.meta.pool`.
+        Unknown `tau2` or `differences`; a common tau2 with fewer than two groups, with as many
+        groups as studies or with ``test="kr"``; more than one dimension; as many labels as effects
+        not given; missing labels, with their positions; or as :func:`headway.meta.pool`.
 
     Notes
     -----
@@ -135,9 +135,9 @@ def subgroups(
     groups, whose omnibus test is the test of differences; the groups' estimates, standard errors
     and degrees of freedom are its own, too. With separate ones, the test takes the standard
     errors the groups are reported with, so it uses the Hartung-Knapp errors where `test` does; a
-    group of one study enters with its own error. The F test of separate tau2 is that of Welch (1951)
-    on the group estimates, their standard errors having as many degrees of freedom as studies less
-    one; there is none with a group of one. That of a common tau2 is the meta-regression's (Knapp
+    group of one study enters with its own error. The F test of separate tau2 is that of Welch
+    (1951) on the group estimates, their standard errors having as many degrees of freedom as
+    studies less one; there is none with a group of one. That of a common tau2 is the meta-regression's (Knapp
     and Hartung 2003), without a floor, which would find too few. docs/coverage.md has the rates of
     false differences.
     """
