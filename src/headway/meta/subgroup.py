@@ -137,9 +137,9 @@ def subgroups(
     errors the groups are reported with, so it uses the Hartung-Knapp errors where `test` does; a
     group of one study enters with its own error. The F test of separate tau2 is that of Welch
     (1951) on the group estimates, their standard errors having as many degrees of freedom as
-    studies less one; there is none with a group of one. That of a common tau2 is the meta-regression's (Knapp
-    and Hartung 2003), without a floor, which would find too few. docs/coverage.md has the rates of
-    false differences.
+    studies less one; there is none with a group of one. That of a common tau2 is the
+    meta-regression's (Knapp and Hartung 2003), without a floor, which would find too few. See
+    docs/coverage.md for the rates of false differences.
     """
     y, v = read_numbers(yi, "yi"), read_numbers(vi, "vi")
     if y.ndim != 1 or v.shape != y.shape:
