@@ -86,6 +86,7 @@ def test_a_fall_beyond_the_mean_before_is_noted(tmp_path: Path, k: int) -> None:
     text, rest = say_all(tmp_path / "r", [0.5, 6, 11][:k], n=3, sd=14, comparison=within)
     # The last group are the controls: 9 days before, 8 after.
     assert "a fall of more than 9.0, the mean before, is not possible" in text + rest
+    assert ("two arms can hardly show how much arms differ" in text) == (k == 2)
 
 
 def test_of_a_ratio_it_is_1_that_lies_within(tmp_path: Path) -> None:

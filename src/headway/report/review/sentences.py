@@ -73,8 +73,8 @@ def _say_estimate(comparison: Comparison, own: pd.DataFrame, row: Mapping[str, A
         text += t("pooled.within", null=name_null(measure))
     text += _say_limits(row, "ci", used, comparison)
     if n == 2 and row["method"] != "EE":
-        shared = "note.of_all_groups" in _list_notes(row)
-        text += t("pooled.two_shared" if shared else "pooled.two")
+        id = "pooled.two" if comparison.estimand == BETWEEN else "pooled.two_arms"
+        text += t("pooled.two_shared" if "note.of_all_groups" in _list_notes(row) else id)
     return text + "."
 
 
