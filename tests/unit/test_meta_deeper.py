@@ -99,12 +99,6 @@ def test_prediction_intervals_by_hand() -> None:
         assert words in fit.pi_method
 
 
-def test_two_studies_leave_nothing_to_rileys_interval() -> None:
-    fit = meta.pool([1.0, 2.0], [0.1, 0.1], prediction="riley")
-    assert np.isnan(fit.pi_low) and np.isnan(fit.pi_df)
-    assert np.isfinite(meta.pool([1.0, 2.0], [0.1, 0.1]).pi_low)
-
-
 def test_unknown_prediction_is_refused() -> None:
     with pytest.raises(ValueError, match="prediction must be one of"):
         meta.pool(Y, V, prediction="Riley")

@@ -26,7 +26,7 @@ def draw_specifications(
     y_label: str = "effect",
     null: float = 0.0,
     null_name: str = "no effect",
-    away_name: str = "interval excludes no effect",
+    away_name: str = "interval without 0 (1 for ratios)",
 ) -> Drawing:
     """Draw all specifications of a multiverse, sorted, over what each of them chooses.
 

@@ -162,9 +162,16 @@ def orthonormalise(design: Design, held: NDArray[np.bool_]) -> tuple[Array, Arra
     Raises
     ------
     ValueError
-        A column that is a combination of those before it, by name.
+        A column that is the same in every study, or a combination of those before it, by name.
     """
     x = design.matrix[held]
+    if design.has_intercept and len(x) > 1:
+        for j in range(1, x.shape[1]):
+            if (x[:, j] == x[0, j]).all():
+                raise ValueError(
+                    f"moderator {design.names[j]!r} is the same in all of these {len(x)} studies: "
+                    "nothing can be told from it; leave it out"
+                )
     size = np.sqrt((x * x).sum(axis=0))
     q = x / np.where(size > 0, size, 1)
     # Modified Gram-Schmidt, twice: "twice is enough" for orthogonality to rounding.

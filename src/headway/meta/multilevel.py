@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from headway.messages import Message
+from headway.messages import Message, join
 from headway.meta.batch import describe_positions, read_numbers
 from headway.meta.design import Design, orthonormalise
 from headway.meta.distributions import (
@@ -26,7 +26,7 @@ from headway.meta.distributions import (
 )
 from headway.meta.methods import describe_multilevel, write
 from headway.meta.notes import Described
-from headway.meta.pooling import describe_test, print_p
+from headway.meta.pooling import FEWEST, describe_test, print_p
 from headway.meta.regression import Moderators, read_design
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ STRUCTURES = ("UN", "CS", "DIAG", "ID")
 # hundred-millionth of its standard error.
 SETTLED = 1e-8
 MAX_STEPS = 200
+# What is left of a covariance matrix beside the moderators below this share of it is rounding.
+VANISHED = 1e-10
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -377,6 +379,58 @@ def _build_structure(
     return matrices, names
 
 
+def _check_identified(q: Array, g: list[Array], names: list[str]) -> None:
+    """Refuse variances that these effects say nothing about.
+
+    The restricted likelihood sees MGM, M taking the moderators out: a variance whose MGM is 0, or
+    the sum of others', can be anything.
+
+    Raises
+    ------
+    ValueError
+        By the name of the level or of the outcomes.
+    """
+    seen = np.zeros((0, q.shape[0] ** 2))
+    for matrix, name in zip(g, names, strict=True):
+        if not matrix.any():
+            raise ValueError(
+                f"{name}: these outcomes are never together in a unit, so that their covariance "
+                "is not identified; use structure='DIAG'"
+            )
+        part = matrix - q @ (q.T @ matrix)
+        part = (part - (part @ q) @ q.T).ravel()
+        size = float(np.linalg.norm(matrix))
+        if float(np.linalg.norm(part)) <= VANISHED * size:
+            raise ValueError(
+                f"{name}: its variance is not identified, the moderators take up every difference "
+                "between its units; leave out the level or the moderators"
+            )
+        rest = part / size
+        for _ in range(2):
+            rest = rest - seen.T @ (seen @ rest)
+        left = float(np.linalg.norm(rest))
+        if left <= 1e-8 * float(np.linalg.norm(part)) / size:
+            raise ValueError(
+                f"{name}: its variance is not identified, it cannot be told from those before it "
+                "in these effects; leave one out or use a simpler structure"
+            )
+        seen = np.vstack([seen, rest / left])
+
+
+def _name_structure(outcomes: list[Hashable], structure: str) -> list[str]:
+    """Name the matrices of `_build_structure`, in their order."""
+    if not outcomes:
+        return []
+    if structure in ("ID", "CS"):
+        return ["outcomes"] if structure == "ID" else ["outcomes", "outcomes of a unit"]
+    n = range(len(outcomes))
+    pairs = [(i, j) for i in n for j in (n[i:] if structure == "UN" else [i])]
+    return [
+        f"outcome {outcomes[i]!r}" if i == j else f"outcomes {outcomes[i]!r} and {outcomes[j]!r}"
+        for i, j in pairs
+    ]
+
+
 # ── fitting ───────────────────────────────────────────────────────────────────────────────────
 
 
@@ -495,6 +549,10 @@ def _maximise(problem: _Problem) -> tuple[Array, float]:
     """Return the parameters of highest likelihood over several climbs."""
     from scipy.optimize import minimize
 
+    if not problem.g:
+        nothing = np.zeros(0)
+        return nothing, problem.measure(nothing, deep=False)[0]
+
     def fall(z: Array) -> tuple[float, Array]:
         theta, jacobian = _unpack(z, problem)
         height, score, _, _ = problem.measure(theta)
@@ -599,14 +657,17 @@ def fit_multilevel(
     ------
     ValueError
         Nothing random given; labels missing or of wrong number; `v` no covariance matrix;
-        collinear moderators; unknown codes; fewer effects than coefficients; a level with as many
-        units as effects that is not the innermost.
+        collinear moderators; unknown codes; fewer effects than coefficients, or as many; a level
+        with the units of the level above it; a variance or covariance that these effects say
+        nothing about, by its name.
     ArithmeticError
         No maximum of the likelihood was reached; no number is returned then.
 
     Notes
     -----
-    Konstantopoulos (2011); Berkey et al. (1998). Several climbs over free parameters (squares,
+    Konstantopoulos (2011); Berkey et al. (1998). The variance of a level with a single unit is
+    fixed at 0, with a note, as in R's metafor. No prediction interval below three units of the
+    outermost level. Several climbs over free parameters (squares,
     Cholesky factors), each settled by Newton steps with variances allowed to be exactly 0; the
     highest is taken. Results do not depend on the unit of the outcome. Likelihoods are computed
     block by block; a few matrices of k × k are formed at the end.
@@ -631,16 +692,19 @@ def fit_multilevel(
     if not levels and outer is None:
         raise ValueError("give levels, or outer and inner: otherwise use regress")
     g: list[Array] = []
+    free: list[str] = []  # levels whose variance is estimated
     units: dict[str, int] = {}
     path: list[tuple[Hashable, ...]] = [()] * k
     for name, labels in (levels or {}).items():
         own = _read_labels(labels, name, k)
         path = [(*before, label) for before, label in zip(path, own, strict=True)]
         number, seen = _number(path)
-        if g and len(seen) == list(units.values())[-1]:
+        if len(seen) > 1 and [len(seen)] == list(units.values())[-1:]:
             raise ValueError(f"level {name!r} has the units of the level above it")
         units[name] = len(seen)
-        g.append((number[:, None] == number).astype(np.float64))
+        if len(seen) > 1:
+            g.append((number[:, None] == number).astype(np.float64))
+            free.append(name)
     outcomes: list[Hashable] = []
     if outer is not None and inner is not None:
         found, outcomes = _build_structure(
@@ -651,8 +715,14 @@ def fit_multilevel(
     design = read_design({} if moderators is None else moderators, k, intercept, None)
     p = len(design.names)
     if k <= p:
-        raise ValueError(f"{p} coefficients need more than {p} effects, there are {k}")
+        raise ValueError(
+            f"{p} coefficients need more than {p} effects, there are {k}: nothing is left to "
+            "estimate their spread from (in a network, one trial per edge)"
+        )
     q, r = orthonormalise(design, np.ones(k, dtype=np.bool_))
+    _check_identified(
+        q, g, [*map("level {!r}".format, free), *_name_structure(outcomes, structure)]
+    )
     unit = float(np.median(np.diag(cover)))
     offset = float(np.median(y)) if _fits_constant(q) else 0.0
     scaled = (y - offset) / np.sqrt(unit)
@@ -660,7 +730,7 @@ def fit_multilevel(
     problem = _Problem(
         *_block(scaled, cover / unit, q, g),
         float(rest @ rest) / (k - p),
-        len(units),
+        len(free),
         structure if outcomes else "",
         len(outcomes),
         method == "REML",
@@ -670,7 +740,7 @@ def fit_multilevel(
     for value, matrix in zip(theta, g, strict=True):
         whole += unit * value * matrix
     report = (problem, theta, height, design, q, r, y, cover, whole)
-    return _report(*report, unit, units, outcomes, test, level)
+    return _report(*report, unit, units, free, outcomes, test, level)
 
 
 def _fits_constant(q: Array) -> bool:
@@ -690,6 +760,7 @@ def _report(
     cover: Array,
     unit: float,
     units: dict[str, int],
+    free: list[str],
     outcomes: list[Hashable],
     test: str,
     level: float,
@@ -719,22 +790,25 @@ def _report(
     inner0 = np.linalg.inv(q.T @ w0 @ q)
     rest = y - q @ (inner0 @ (q.T @ w0 @ y))
     qe = float(rest @ w0 @ rest)
-    sigma2 = {name: float(unit * value) for name, value in zip(units, theta, strict=False)}
+    sigma2 = dict.fromkeys(units, 0.0)
+    sigma2 |= {name: float(unit * value) for name, value in zip(free, theta, strict=False)}
     typical = (k - p) / float(np.trace(w0) - np.trace(inner0 @ (q.T @ w0 @ w0 @ q)))
     covariance = None
     if outcomes:
-        covariance = unit * _to_matrix(theta[len(units) :], problem.structure, len(outcomes))
+        covariance = unit * _to_matrix(theta[len(free) :], problem.structure, len(outcomes))
     total = sum(sigma2.values()) + typical
     total += 0.0 if covariance is None else float(np.diag(covariance).mean())
     pi_low = pi_high = float("nan")
-    if design.names == ("intercept",) and covariance is None:
+    outermost = next(iter(units.values()), 0)
+    if design.names == ("intercept",) and covariance is None and outermost >= FEWEST:
         reach = float(find_critical(level, freedom)) * np.sqrt(vcov[0, 0] + sum(sigma2.values()))
         pi_low, pi_high = float(estimate[0] - reach), float(estimate[0] + reach)
     restricted = problem.restricted
     count = k - p if restricted else k
     height = height - count * (np.log(2 * np.pi) + np.log(unit)) / 2
-    outermost = next(iter(units.values()), 0)
-    few = Message("note.few_outermost", units=outermost) if 0 < outermost < 10 else ""
+    few = Message("note.few_outermost", units=outermost) if 1 < outermost < 10 else ""
+    alone = [name for name in units if name not in free]
+    fixed = Message("note.one_unit", levels=alone) if alone else ""
     return Multilevel(
         names=design.names,
         k=k,
@@ -765,7 +839,7 @@ def _report(
         method="REML" if restricted else "ML",
         test=test,
         level=level,
-        remark=few,
+        remark=join([fixed, few]),
         ci_code=describe_test(test, p),
         fitted=Fitted(x, cover, y - x @ estimate, estimate, design.names, level),
     )

@@ -48,6 +48,10 @@ TESTS: dict[str, str] = {
 # Degrees of freedom of the prediction interval, by the names R's metafor gives its types.
 PREDICTIONS = ("default", "riley", "t")
 
+# Studies below which there is no prediction interval: with two, tau2 is next to unknown, and t on
+# one degree of freedom makes the interval longer than any scale.
+FEWEST = 3
+
 NOTE_ONE = "note.one_study"
 NOTE_NONE = "note.no_studies"
 NOTE_TWO = "note.two_studies"
@@ -405,8 +409,9 @@ def pool_batch(
         half = critical * se
         pi_se = np.sqrt(tau2 + se**2)
         same = prediction == "default"
-        if not (every and same and method != "EE"):
-            foretold = several & (pi_df != -1) & (method != "EE")
+        enough = k >= FEWEST
+        if not (enough.all() and same and method != "EE"):
+            foretold = enough & (pi_df != -1) & (method != "EE")
             pi_se, pi_df = np.where(foretold, pi_se, np.nan), np.where(foretold, pi_df, np.nan)
         reach = (critical if same else find_critical(level, pi_df)) * pi_se
         statistic = estimate / se
@@ -415,8 +420,8 @@ def pool_batch(
     ci_code, pi_code = describe_test(test), describe_prediction(method, test, prediction)
     if not batch.shape and single[0]:
         ci_code = Message("interval.pooled_z_one")
-    if not batch.shape and single[0] and method != "EE":
-        pi_code = Message("prediction.none_one")
+    if not batch.shape and method != "EE" and not enough[0]:
+        pi_code = Message("prediction.none_one" if single[0] else "prediction.none_two")
     empty = k == 0
     some_empty = not every and bool(empty.any())
     values: dict[str, Array] = {
@@ -504,7 +509,7 @@ def pool(
     Fit
         Floats for one set, arrays of the leading shape for a batch. One study is returned as it
         is (tau2 = 0, normal interval, no prediction interval, with a note) whatever the `test`;
-        in a batch, a set without studies is NaN.
+        in a batch, a set without studies is NaN. Two have no prediction interval either.
 
     Raises
     ------
@@ -518,10 +523,13 @@ def pool(
     -----
     Results do not depend on the unit of the outcome. tau2: see :mod:`headway.meta.tau2`.
     Hartung-Knapp: Hartung and Knapp (2001), Sidik and Jonkman (2002); the floor: Knapp and
-    Hartung (2003). Kenward-Roger: Partlett and Riley (2017). Prediction interval: Higgins,
-    Thompson and Spiegelhalter (2009), equation 12, which is ``prediction="riley"`` with
-    ``test="z"`` or ``"t"``; the default's k − 1 df as in metafor, normal with ``test="z"``. I² and
-    H²: Higgins and Thompson (2002), from tau2.
+    Hartung (2003). Kenward-Roger: Partlett and Riley (2017). Prediction interval: root of tau2
+    plus the squared standard error, by Higgins, Thompson and Spiegelhalter (2009). They take t with
+    k − 2 df (equation 12), as do Riley, Higgins and Deeks (2011): ``prediction="riley"``. The
+    default takes the distribution of the test instead (t with k − 1 df; normal with ``test="z"``),
+    as R's metafor does (Viechtbauer 2010; its help on predict.rma), so that the prediction interval
+    is the confidence interval where tau2 is 0. All of these are approximations; docs/coverage.md
+    has what they cover. I² and H²: Higgins and Thompson (2002), from tau2.
 
     Examples
     --------

@@ -31,6 +31,7 @@ from headway.meta.mixed import (
 )
 from headway.meta.notes import Described, Text
 from headway.meta.pooling import (
+    FEWEST,
     NOTE_EQUAL,
     Array,
     Count,
@@ -188,7 +189,8 @@ class Regression(Described):
 
         Notes
         -----
-        The prediction interval adds tau2 to the squared standard error of the fitted effect.
+        The prediction interval adds tau2 to the squared standard error of the fitted effect; as
+        for the mean of studies there is none with fewer than two degrees of freedom.
         """
         if not isinstance(self.k, int):
             raise ValueError("predict works on one regression, not on a batch")
@@ -202,7 +204,7 @@ class Regression(Described):
         pi_df = find_prediction_df(df, degrees, prediction)
         reach = find_critical(self.level, np.where(pi_df == -1, 1.0, pi_df))
         reach = reach * np.sqrt(self.tau2 + se**2)
-        reach[(pi_df == -1) | (self.method == "EE") | (degrees <= 0)] = np.nan
+        reach[(pi_df == -1) | (self.method == "EE") | (degrees < FEWEST - 1)] = np.nan
         words = describe_prediction(self.method, self.test, prediction, len(self.names))
         return Predicted(
             estimate,
@@ -409,13 +411,16 @@ def regress(
     Returns
     -------
     Regression
-        In a batch, a set whose studies do not determine every coefficient is NaN with a note.
+        In a batch, a set whose studies do not determine every coefficient, or leave nothing to
+        estimate their spread from, is NaN with a note.
 
     Raises
     ------
     ValueError
         As :func:`headway.meta.pool` and :func:`headway.meta.design.build_design`; collinear
-        moderators, by name; fewer studies than coefficients; ``test="kr"``.
+        moderators and those that are the same in every study, by name; fewer studies than
+        coefficients, or as many where a spread is estimated (all but a common effect with
+        ``test="z"``), as in R's metafor; ``test="kr"``.
 
     Notes
     -----
@@ -437,6 +442,12 @@ def regress(
     single = not batch.shape
     if single and batch.k[0] < p:
         raise ValueError(f"{p} coefficients need at least {p} studies, there are {batch.k[0]}")
+    known_spread = method == "EE" and test == "z"
+    if single and batch.k[0] == p and not known_spread:
+        raise ValueError(
+            f"{p} coefficients for {p} studies: nothing is left to estimate their spread from (in "
+            "a network, one trial per edge); use fewer moderators, or method='EE' with test='z'"
+        )
     anywhere = np.asarray(batch.held.any(axis=1), dtype=np.bool_)
     q, r = orthonormalise(design, anywhere)
     # What was subtracted from the effects can be given back to the coefficients only where the
@@ -500,12 +511,12 @@ def regress(
         weight = own if own is not None else wald.w
         weight = 100 * weight / weight.sum(axis=1, keepdims=True)
 
-    bad = ~determined
+    bad = ~determined | (~free & (not known_spread))
     notes = np.full(sets, "", dtype="<U24")
     notes[batch.k < 10 * max(1, p - design.has_intercept)] = NOTE_FEW
     notes[flat] = NOTE_EQUAL
     notes[~free] = NOTE_SATURATED
-    notes[bad] = NOTE_UNDETERMINED
+    notes[~determined] = NOTE_UNDETERMINED
 
     def shape(value: Any) -> Any:
         value = np.asarray(value, dtype=np.float64)

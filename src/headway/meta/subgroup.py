@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from headway.meta.batch import describe_positions, read_numbers
 from headway.meta.design import build_design
-from headway.meta.distributions import find_chi2_tail, find_critical
-from headway.meta.pooling import Array, Fit, describe_prediction, pool, print_p
+from headway.meta.distributions import find_chi2_tail, find_critical, find_f_tail
+from headway.meta.pooling import FEWEST, Array, Fit, describe_prediction, pool, print_p
 from headway.meta.regression import regress
 
 if TYPE_CHECKING:
@@ -33,8 +33,9 @@ class Subgroups:
         All studies together.
     q_between : float
         Test of differences: the weighted sum of squares of the group estimates, each weighed by
-        its own squared standard error, for separate tau2; the omnibus statistic of the
-        meta-regression on the groups for a common one. NaN with fewer than two groups.
+        its own squared standard error, for separate tau2 (divided as Welch does for F); the
+        omnibus statistic of the meta-regression on the groups for a common one. NaN with fewer
+        than two groups.
     df : int
         Number of groups minus 1.
     df2 : float
@@ -97,6 +98,7 @@ def subgroups(
     test: str = "adhoc",
     level: float = 0.95,
     tau2: str = "separate",
+    differences: str = "wald",
 ) -> Subgroups:
     """Pool each subgroup and test whether the subgroups differ.
 
@@ -110,7 +112,11 @@ def subgroups(
         As for :func:`headway.meta.pool`.
     tau2 : {"separate", "common"}
         Whether each subgroup has a between-study variance of its own or all share one, estimated
-        within subgroups: better where they are small, if they can be thought equally varied.
+        within subgroups: better where they are small (fewer than five studies, Borenstein et al.),
+        if they can be thought equally varied.
+    differences : {"wald", "f"}
+        Test of differences: as `test` has it, chi-squared for separate tau2, which finds too many
+        differences with few studies; or an F test whatever the `test`.
 
     Returns
     -------
@@ -119,9 +125,9 @@ def subgroups(
     Raises
     ------
     ValueError
-        Unknown `tau2`; a common one with fewer than two groups, with as many groups as studies or
-        with ``test="kr"``; more than one dimension; as many labels as effects not given; missing
-        labels, with their positions; or as :func:`headway.meta.pool`.
+        Unknown `tau2` or `differences`; a common tau2 with fewer than two groups, with as many
+        groups as studies or with ``test="kr"``; more than one dimension; as many labels as effects
+        not given; missing labels, with their positions; or as :func:`headway.meta.pool`.
 
     Notes
     -----
@@ -129,7 +135,11 @@ def subgroups(
     groups, whose omnibus test is the test of differences; the groups' estimates, standard errors
     and degrees of freedom are its own, too. With separate ones, the test takes the standard
     errors the groups are reported with, so it uses the Hartung-Knapp errors where `test` does; a
-    group of one study enters with its own error.
+    group of one study enters with its own error. The F test of separate tau2 is that of Welch
+    (1951) on the group estimates, their standard errors having as many degrees of freedom as
+    studies less one; there is none with a group of one. That of a common tau2 is the
+    meta-regression's (Knapp and Hartung 2003), without a floor, which would find too few. See
+    docs/coverage.md for the rates of false differences.
     """
     y, v = read_numbers(yi, "yi"), read_numbers(vi, "vi")
     if y.ndim != 1 or v.shape != y.shape:
@@ -144,34 +154,56 @@ def subgroups(
         raise ValueError(f"groups must not be missing: see {describe_positions(missing)}")
     if tau2 not in ("separate", "common"):
         raise ValueError("tau2 must be 'separate' or 'common'")
+    if differences not in ("wald", "f"):
+        raise ValueError("differences must be 'wald' or 'f'")
     overall = pool(y, v, method=method, test=test, level=level)
     names: list[Hashable] = list(dict.fromkeys(labels))
     held = np.array([[label == name for label in labels] for name in names])
     if tau2 == "common":
-        return _share_tau2(y, v, names, held, overall)
+        return _share_tau2(y, v, names, held, overall, differences)
     fits: dict[Hashable, Fit] = {
         name: pool(y[own], v[own], method=method, test=test, level=level)
         for name, own in zip(names, held, strict=True)
     }
+    return _test_separate(fits, overall, differences)
+
+
+def _test_separate(fits: dict[Hashable, Fit], overall: Fit, differences: str) -> Subgroups:
+    """Test the differences of groups that have a tau2 each."""
     estimate = np.array([fit.estimate for fit in fits.values()])
     se = np.array([fit.se for fit in fits.values()])
-    df = len(names) - 1
-    q = p = float("nan")
+    k = np.array([fit.k for fit in fits.values()])
+    df = len(fits) - 1
+    q = p = df2 = NAN
     words = f"chi-squared on {df} df over group estimates, tau2 and standard error of each group"
     # A Hartung-Knapp error of 0 (a group without spread) would weigh without bound: no test.
-    if df > 0 and (se > 0).all():
+    if df <= 0:
+        words = "there is one group only"
+    elif not (se > 0).all():
+        words = "a group has effects without spread, and with them a standard error of 0"
+    elif differences == "f" and (k < 2).any():
+        words = "a group of one study has no spread of its own: use a common tau2"
+    else:
         w = 1 / se**2
         q = float((w * (estimate - (w * estimate).sum() / w.sum()) ** 2).sum())
         p = float(find_chi2_tail(np.array(q), np.array(float(df))))
-    elif df > 0:
-        words = "a group has effects without spread, and with them a standard error of 0"
-    else:
-        words = "there is one group only"
-    return Subgroups(fits, overall, q, df, float("nan"), p, tau2, words)
+        if differences == "f":
+            off = float(((1 - w / w.sum()) ** 2 / (k - 1)).sum())
+            g = len(fits)
+            df2 = (g**2 - 1) / (3 * off)
+            q = q / df / (1 + 2 * (g - 2) * off / (g**2 - 1))
+            p = float(find_f_tail(np.array(q), np.array(float(df)), np.array(df2)))
+            words = f"Welch's F on {df} and {df2:.3g} df over group estimates, tau2 of each group"
+    return Subgroups(fits, overall, q, df, df2, p, "separate", words)
 
 
 def _share_tau2(
-    y: Array, v: Array, names: list[Hashable], held: NDArray[np.bool_], overall: Fit
+    y: Array,
+    v: Array,
+    names: list[Hashable],
+    held: NDArray[np.bool_],
+    overall: Fit,
+    differences: str,
 ) -> Subgroups:
     """Pool subgroups with one tau2, by meta-regression on their membership."""
     if len(names) < 2:
@@ -182,14 +214,18 @@ def _share_tau2(
     options: Any = {"method": overall.method, "test": overall.test, "level": overall.level}
     means = regress(y, v, build_design(member, intercept=False), **options)
     others = dict(list(member.items())[1:])
-    difference = regress(y, v, others, **options)
+    tests = ("knha", "adhoc") if differences == "f" else (overall.test,)
+    for test in tests:
+        difference = regress(y, v, others, **{**options, "test": test})
+        if not np.isnan(difference.qm_p_value):  # without spread Hartung-Knapp errors are 0
+            break
     freedom = float(means.df)
     pi_se = np.sqrt(means.tau2 + means.se**2)
     reach = float(find_critical(overall.level, np.array(freedom))) * pi_se
     fits: dict[Hashable, Fit] = {}
     for i, (name, own) in enumerate(zip(names, held, strict=True)):
         alone = pool(y[own], v[own], **options)
-        several = alone.k > 1 and overall.method != "EE"
+        several = alone.k >= FEWEST and overall.method != "EE"
         fits[name] = replace(
             alone,
             estimate=float(means.estimate[i]),
@@ -214,8 +250,8 @@ def _share_tau2(
             pi_code=describe_prediction(overall.method, overall.test, "default", len(names)),
         )
     kind = (
-        f"F on {difference.qm_df} and {freedom:g} df"
-        if freedom == freedom
+        f"F on {difference.qm_df} and {difference.qm_df2:g} df"
+        if difference.qm_df2 == difference.qm_df2
         else (f"chi-squared on {difference.qm_df} df")
     )
     return Subgroups(

@@ -101,7 +101,7 @@ def p_value(value: Any) -> str:
     """Write a p value."""
     if missing(value):
         return MISSING
-    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
+    return decimal("p < 0.001" if value < 0.001 else f"p = {value:.3f}")
 
 
 def limits(low: Any, high: Any, digits: int = 2) -> str:

@@ -11,10 +11,10 @@ from headway.effects.measures import MEASURES
 from headway.errors import UNCOMPUTABLE, log_frames
 from headway.messages import Message, is_missing, join
 from headway.meta.pooling import TESTS, pool
-from headway.meta.subgroup import subgroups
 from headway.reviews.checks import Gaps, check_small_studies, refit_review
 from headway.reviews.effects_table import ASSUMED, build_effects
 from headway.reviews.findings import summarise_findings
+from headway.reviews.groups import fit_groups
 from headway.reviews.integrity import check_integrity
 from headway.reviews.ipd import summarise
 from headway.reviews.reproduce import check_consistency, judge_review
@@ -131,7 +131,6 @@ def analyse_review(
             arms,
             published,
             effects,
-            pooled,
             ipd=ipd,
             search=Searcher(review, arms, contrasts, ipd) if explore else None,
         ),
@@ -186,6 +185,7 @@ def pool_review(
     rows: list[dict[str, Any]] = []
     effects = effects.copy()
     declared = (review.model.method, review.model.test)
+    models = [(m.method, m.test) for m in (review.model, *review.sensitivity_models)]
     by = {c.id: c.subgroup_by for c in review.comparisons}
     for comparison, part in effects.groupby("comparison", sort=False):
         used = part[part["pooled"]]
@@ -196,7 +196,8 @@ def pool_review(
             is_declared = model == declared and assumption is None
             null = MEASURES[names["measure"]].scale.null_yi
             try:
-                fits = list(_fit(used, model, review.level, by[comparison], null))
+                own = model in models
+                fits = list(_fit(used, model, review.level, by[comparison], null, own))
             except UNCOMPUTABLE as error:
                 log_frames(error, f"{comparison}, {model[0]}, {model[1]}")
                 fits = [(OVERALL, used.index, None, "")]
@@ -248,23 +249,28 @@ def _note_gaps(pooled: pd.DataFrame, gaps: Gaps) -> pd.DataFrame:
     return pooled
 
 
-def _fit(used: pd.DataFrame, model: tuple[str, str], level: float, by: str, null: float) -> Any:
+def _fit(
+    used: pd.DataFrame, model: tuple[str, str], level: float, by: str, null: float, own: bool
+) -> Any:
     """Fit all rows and each subgroup, as distances from no effect, which p values are about.
 
-    The note of the overall fit holds the subgroups' test.
+    `own` tells the review's analyses from those that only a published number is held against. The
+    note of the overall fit holds the subgroups' test.
     """
     method, test = model
     settings: dict[str, Any] = {"method": method, "test": test, "level": level}
-    labels, yi = used["subgroup"], used["yi"] - (0.0 if np.isnan(null) else null)
+    labels = used["subgroup"]
+    yi = (used["yi"] - (0.0 if np.isnan(null) else null)).to_numpy()
+    vi = used["vi"].to_numpy()
     if by == "none" or (by != "arm" and labels.nunique() < 2):
-        yield OVERALL, used.index, pool(yi, used["vi"], **settings), ""
+        yield OVERALL, used.index, pool(yi, vi, **settings), ""
         return
-    split = subgroups(yi, used["vi"], labels, **settings)
-    for name, fit in split.groups.items():
-        yield name, used.index[labels == name], fit, ""
+    # Arms of other kinds are other populations: they share nothing, and are not compared.
+    found = fit_groups(yi, vi, list(labels), own=own and by != "arm", **settings)
+    for name in dict.fromkeys(labels):
+        yield name, used.index[labels == name], found.fits[name], ""
     if by != "arm":
-        places = {"q": split.q_between, "df": split.df, "p": split.p_value}
-        yield OVERALL, used.index, split.overall, Message("subgroups.difference", **places)
+        yield OVERALL, used.index, found.overall, found.note
 
 
 def _people(rows: pd.DataFrame) -> float:

@@ -281,12 +281,12 @@ def _find_heterogeneity(
     includes = low <= null <= high
     if measure in RISKS or differences is None or np.isnan(limit):
         id = "finding.prediction_includes" if includes else "finding.prediction_excludes"
-        return [*out, Message(id)]
+        return [*out, Message(id, null=float(MEASURES[measure].scale.back(null)))]
     scale = differences[0] / numbers[0] if numbers[0] else 1.0
     reach = [x * scale for x in (low, high)]
     crossed = sum(min(reach) < t < max(reach) for t in (-limit, limit))
     id = "finding.prediction_includes_across" if includes else "finding.prediction_excludes_across"
-    return [*out, Message(id, crossed=crossed)]
+    return [*out, Message(id, null=float(MEASURES[measure].scale.back(null)), crossed=crossed)]
 
 
 def _count_per_1000(difference: float) -> Message:

@@ -72,7 +72,6 @@ def judge_review(
     arms: pd.DataFrame,
     published: pd.DataFrame,
     effects: pd.DataFrame,
-    pooled: pd.DataFrame,
     *,
     ipd: pd.DataFrame | None = None,
     search: Search | None = None,
@@ -83,7 +82,7 @@ def judge_review(
     ----------
     review
         review.yaml with its defaults.
-    arms, published, effects, pooled
+    arms, published, effects
         Tables of the contract.
     ipd
         Table `ipd`, where a review has individual data.
@@ -105,7 +104,7 @@ def judge_review(
         how: Message | str = ""
         try:
             if target.comparison is not None:
-                values, how, missing = _recompute_pooled(entry, review, effects, pooled, k)
+                values, how, missing = _recompute_pooled(entry, review, effects, k)
             elif target.adjust is not None:
                 values, how, missing = _recompute_adjusted(entry, review, ipd)
             elif target.arm is not None:
@@ -211,21 +210,19 @@ def _recompute_pooled(
     entry: PublishedResult,
     review: Review,
     effects: pd.DataFrame,
-    pooled: pd.DataFrame,
     k: int | None,
 ) -> tuple[dict[str, float], Message, str]:
-    """Find a pooled estimate in the published sign, scale and unit; else what is missing."""
+    """Pool as the source did, in the published sign, scale and unit; else say what is missing.
+
+    A subgroup is pooled alone, whatever the review's own analysis makes of small ones.
+    """
     target, model = entry.recompute, entry.model or review.model
     comparison = review.comparison(target.comparison)
-    row = pooled[
-        (pooled["comparison"] == target.comparison)
-        & (pooled["subgroup"] == target.subgroup)
-        & (pooled["method"] == model.method)
-        & (pooled["test"] == model.test)
-        & pooled["assumption"].isna()
-    ]
+    rows = effects[(effects["comparison"] == target.comparison) & effects["pooled"]]
+    if target.subgroup != "overall":
+        rows = rows[rows["subgroup"] == target.subgroup]
     of = {"measure": comparison.measure, "method": model.method, "test": model.test}
-    there = int(row["k"].iloc[0]) if len(row) else 0
+    there = len(rows)
     if there == 0 or (k is not None and there < k):
         some = {"there": there, "why": entry.not_public or Message("reproduction.rows_missing")}
         missing = (
@@ -234,7 +231,11 @@ def _recompute_pooled(
             else Message("reproduction.trials_missing", **some, k=k)
         )
         return {}, Message("reproduction.pooled", **of), missing
-    values = {part: float(row[part].iloc[0]) for part in PARTS}
+    null = MEASURES[comparison.measure].scale.null_yi
+    null = 0.0 if np.isnan(null) else null
+    settings: dict[str, Any] = {"method": model.method, "test": model.test, "level": review.level}
+    fit = pool(rows["yi"].to_numpy() - null, rows["vi"].to_numpy(), **settings)
+    values = {part: float(getattr(fit, part)) + null for part in PARTS}
     if MEASURES[comparison.measure].scale.code == "natural" and entry.unit is not None:
         values = _change_unit(values, review.outcomes[comparison.outcome].unit, entry)
     how = Message("reproduction.pooled_of", **of, k=there)

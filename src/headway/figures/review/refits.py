@@ -108,8 +108,8 @@ def draw_refits(
     else:
         alt += f"; {include} of the intervals include no effect."
         caption += (
-            " A filled square is an interval that excludes no effect, an open circle one that "
-            "includes it."
+            " A filled square is an interval without 0 (1 for ratios), an open circle one that "
+            "holds it."
         )
     return Drawing(figure, title, alt, caption, wide=True)
 

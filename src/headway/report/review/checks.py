@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from headway.effects.measures import MEASURES
 from headway.messages import say, t, term
 from headway.report import formats
+from headway.report.review.sentences import name_null
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -150,9 +151,10 @@ def _say_leave_one_out(
         ends = ""
     elif turned:
         id = "review_checks.includes_without" if now else "review_checks.excludes_without"
-        ends = "; " + t(id, trials=turned)
+        ends = "; " + t(id, null=name_null(measure), trials=turned)
     else:
-        ends = "; " + t("review_checks.always_excludes" if now else "review_checks.always_includes")
+        id = "review_checks.always_excludes" if now else "review_checks.always_includes"
+        ends = "; " + t(id, null=name_null(measure))
     name = "" if subgroup == "overall" else f"{subgroup}: "
     limits = {"low": formats.number(low), "high": formats.number(high)}
     text = f"{name}{t('review_checks.runs', **limits, ends=ends)}"

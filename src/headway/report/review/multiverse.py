@@ -9,41 +9,35 @@ import numpy as np
 from headway.effects.measures import MEASURES
 from headway.messages import say, t, term
 from headway.report import formats
+from headway.report.review.sentences import name_null
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# Sentence by whether the declared interval excludes nothing, and what nothing is.
-_DECLARED = {
-    (True, "difference"): "review_checks.declared_excludes_no_difference",
-    (True, "change"): "review_checks.declared_excludes_no_change",
-    (False, "difference"): "review_checks.declared_includes_no_difference",
-    (False, "change"): "review_checks.declared_includes_no_change",
-}
 FACTORS = ("measure", "assumed_r", "rows_used", "studies", "method", "test")
 
 
-def describe_multiverse(rows: pd.DataFrame, estimand: str) -> dict[str, Any]:
+def describe_multiverse(rows: pd.DataFrame, measure: str) -> dict[str, Any]:
     """Put the specifications of one comparison into words.
 
     Parameters
     ----------
     rows
         Table `multiverse` of one comparison.
-    estimand
-        Whether it is a difference between arms or a change within them.
+    measure
+        Declared one of the comparison.
 
     Returns
     -------
     dict
         `sentences`, `heads` and `rows` of a table; empty sentences where there is no multiverse.
     """
-    nothing = "difference" if estimand == "between_arm" else "change"
+    null = name_null(measure)
     sentences: list[str] = []
     cells: list[dict[str, Any]] = []
     for group, own in rows.groupby("subgroup", sort=False):
         name = "" if group == "overall" else f"{group}: "
-        sentences.append(_say(own, name, nothing))
+        sentences.append(_say(own, name, null))
         cells += _count(own, "" if group == "overall" else str(group))
     return {
         "sentences": sentences,
@@ -52,13 +46,13 @@ def describe_multiverse(rows: pd.DataFrame, estimand: str) -> dict[str, Any]:
             t("review_checks.choice"),
             t("review_checks.ways"),
             t("review_checks.same_direction"),
-            say(term("review_checks", f"excludes_no_{nothing}")),
+            t("review_checks.without_null", null=null),
         ],
         "rows": cells,
     }
 
 
-def _say(own: pd.DataFrame, name: str, nothing: str) -> str:
+def _say(own: pd.DataFrame, name: str, shown: str) -> str:
     declared = own[own["declared"]].iloc[0]
     null = MEASURES[declared["measure"]].scale.null_yi
     same = np.sign(own["estimate"] - null) == np.sign(declared["estimate"] - null)
@@ -72,7 +66,10 @@ def _say(own: pd.DataFrame, name: str, nothing: str) -> str:
         for value in (unit["estimate"].min(), unit["estimate"].max())
     )
     return t(
-        _DECLARED[is_significant, nothing],
+        "review_checks.declared_without_null"
+        if is_significant
+        else "review_checks.declared_with_null",
+        null=shown,
         name=name,
         n=len(own),
         same=formats.percent(100 * same.mean()),

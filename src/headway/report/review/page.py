@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from headway.effects.measures import MEASURES, find_family
+from headway.effects.measures import find_family
 from headway.effects.units import name_unit
 from headway.figures.review.flow import list_boxes
 from headway.messages import say, t, term
@@ -13,6 +13,7 @@ from headway.report import formats
 from headway.report.render import render
 from headway.report.review import checks, judgements
 from headway.report.review.multiverse import describe_multiverse
+from headway.report.review.sentences import say_estimates, say_heterogeneity
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -173,7 +174,7 @@ def _comparison(
         "figure": drawn.get(f"forest_{comparison.id}"),
         "multiverse": describe_multiverse(
             tables["multiverse"][tables["multiverse"]["comparison"] == comparison.id],
-            comparison.estimand,
+            comparison.measure,
         ),
         "specifications": drawn.get(f"multiverse_{comparison.id}"),
         "checks": checks.describe_checks(
@@ -184,80 +185,15 @@ def _comparison(
             for name in ("leave_one_out", "cumulative", "funnel")
             if f"{name}_{comparison.id}" in drawn
         ],
-        "sentences": _sentences(comparison, own, declared),
+        "sentences": say_estimates(comparison, own, declared),
         "heterogeneity": [
-            _heterogeneity(r, comparison) for r in declared.to_dict("records") if r["k"] > 1
+            text
+            for r in declared.to_dict("records")
+            if r["k"] > 1 and (text := say_heterogeneity(r, comparison, own))
         ],
         "trials": _trials(own, comparison.measure),
         "models": _models(rows, comparison.measure),
     }
-
-
-def _sentences(comparison: Comparison, own: pd.DataFrame, declared: pd.DataFrame) -> list[str]:
-    """Say each declared estimate in a sentence, subgroups first."""
-    if not len(declared):
-        return [
-            f"{comparison.label}: none of {formats.plural(len(own), 'row')} can be pooled; "
-            "each says why."
-        ]
-    return [_sentence(comparison, own, row) for row in declared.to_dict("records")]
-
-
-def _sentence(comparison: Comparison, own: pd.DataFrame, row: Mapping[str, Any]) -> str:
-    measure = row["measure"]
-    value, low, high = (
-        formats.number(formats.scale(row[c], measure)) for c in ("estimate", "ci_low", "ci_high")
-    )
-    where = comparison.label
-    if row["subgroup"] != "overall":
-        where += f", {row['subgroup']}"
-    unit = formats.unit(measure, row["unit"])
-    level = f"{100 * row['level']:g} % CI"
-    if formats.missing(row["estimate"]):
-        return f"{where}: {t('fit.not_computable')}."
-    if row["k"] == 1:
-        used = own[own["pooled"]]
-        if row["subgroup"] != "overall":
-            used = used[used["subgroup"] == row["subgroup"]]
-        return (
-            f"{where}: {value} {unit} ({level} {low} to {high}; normal) in one trial, "
-            f"{used['trial'].iloc[0]}; one trial is not pooled."
-        )
-    # Rows of one trial (several arms followed) are counted as what they are.
-    noun = "trial" if comparison.estimand == BETWEEN else "arm"
-    text = (
-        f"{where}: {value} {unit} ({level} {low} to {high}; {formats.TESTS[row['test']]}) from "
-        f"{formats.plural(int(row['k']), noun)}"
-    )
-    if not formats.missing(row["n_total"]):
-        text += f", {formats.integer(row['n_total'])} people"
-    null = MEASURES[measure].scale.null_yi
-    if row["ci_low"] <= null <= row["ci_high"]:
-        text += "; the interval includes no " + (
-            "difference" if comparison.estimand == BETWEEN else "change"
-        )
-    return text + "."
-
-
-def _heterogeneity(row: Mapping[str, Any], comparison: Comparison) -> str:
-    measure = row["measure"]
-    name = "" if row["subgroup"] == "overall" else f"{row['subgroup'].capitalize()}: "
-    text = (
-        f"{name}I² {formats.number(row['i2'], 0)} %, τ² {formats.number(row['tau2'], 3)}, "
-        f"Q {formats.number(row['q'])} on {formats.integer(row['q_df'])} df "
-        f"({formats.p_value(row['q_p_value'])})."
-    )
-    if not formats.missing(row["pi_low"]):
-        low, high = (formats.number(formats.scale(row[c], measure)) for c in ("pi_low", "pi_high"))
-        what = "trial" if comparison.estimand == BETWEEN else "arm"
-        text += (
-            f" A new {what} of the same kind would be expected between {low} and {high} "
-            f"({100 * row['level']:g} % prediction interval)."
-        )
-    if not formats.missing(row["note"]):
-        note = say(row["note"])
-        text += f" {note[0].upper()}{note[1:]}."
-    return text
 
 
 def _trials(own: pd.DataFrame, measure: str) -> dict[str, Any]:
@@ -551,8 +487,10 @@ def _methods(review: Review, comparisons: Sequence[Mapping[str, Any]]) -> list[s
     out = [
         f"Declared model: {formats.model(model.method, model.test)}; other models stand "
         "beside it as a sensitivity analysis. One trial is not pooled.",
-        "Intervals of single trials are normal (Wald). Prediction intervals use t with k − 1 "
-        "degrees of freedom (normal where the model’s interval is).",
+        "Intervals of single trials are normal (Wald). Prediction intervals, from three trials on, "
+        "add τ² to the squared standard error and use t with the degrees of freedom of the model’s "
+        "interval (k − 1; normal where that is), as R’s metafor does (Viechtbauer 2010); Higgins, "
+        "Thompson and Spiegelhalter (2009) use k − 2.",
         "Numbers in other units of the same kind are converted (a month is 30.4375 days); days, "
         "attacks and scores are never converted into each other.",
         "A row that was recalled and not read in the source is shown and never pooled.",
