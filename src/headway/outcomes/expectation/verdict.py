@@ -67,6 +67,8 @@ def read_verdict(expected: pd.DataFrame) -> Verdict:
     both = [s for s in deciding if s.source == "both_windows"]
     own = (both or deciding)[0]
     known = [s.expected for s in deciding if not np.isnan(s.expected)]
+    if expected[["range_low", "range_high"]].isna().any(axis=1).all():
+        known = []  # withheld: the range would say where a hidden row lies
     low, high = (min(known), max(known)) if known else (_NAN, _NAN)
     kind = "cannot_tell"
     if not both:
