@@ -62,7 +62,6 @@ CLINIC = {
         }
     },
     "windows": {
-        "mean_of_two_baselines": False,
         "named": {name: {"from": a, "to": b} for name, (a, b) in WINDOWS.items()},
     },
     "comparisons": [{"id": "primary", "pre": "baseline", "post": "second_28", "primary": True}],

@@ -15,7 +15,6 @@ import shutil
 import tempfile
 import time
 from collections import defaultdict
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -59,9 +58,6 @@ def run(name: str, seed: int, patients: int) -> tuple[dict[str, float], dict[str
         simulate.write_clinic(simulated, folder)
         shutil.copy(DEMO / "clinic.yaml", folder)
         spec = config.load_clinic(folder)
-        # A quarter of the diaries start 28 days before treatment: with the mean of two windows,
-        # what is estimated would differ from person to person, and no truth would be known.
-        spec = replace(spec, windows=replace(spec.windows, mean_of_two_baselines=False))
         clinics.ingest_clinic(folder, spec, processed)
         windows = cohort.analyse_clinic(processed, spec)["windows"]
         sessions, people = (

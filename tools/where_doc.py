@@ -116,7 +116,6 @@ MAKERS: dict[str, dict[str, str]] = {
         "": f"{_EXPECTATION}.expected.build_checks",
         "oldham": f"{_EXPECTATION}.expected.check_oldham",
         "baseline_trend": f"{_EXPECTATION}.expected.check_trend",
-        "one_window_before": f"{_EXPECTATION}.expected.build_checks",
     },
     "benchmark": {
         "": f"{_EXPECTATION}.benchmark.build_benchmark",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
@@ -150,6 +151,32 @@ def test_kostecki_dillon_by_hand(tmp_path: Path) -> None:
     assert found["n"] == len(both) == 55
     assert found["of"] == len(sides) == 133
     assert np.isclose(found["estimate"], change, rtol=1e-12)
+
+
+def test_the_demo_by_hand() -> None:
+    """One window before and one after, person by person, from the file alone."""
+    raw = pd.read_csv(CLINICS / "demo" / "diary.csv", dtype=str).drop_duplicates()
+    rows = raw.apply(pd.to_numeric, errors="coerce").assign(code=raw["code"])
+    rows = rows[rows["headache"].isin([0, 1])].drop_duplicates(["code", "day"], keep=False)
+    short = (rows["hours"] < 0.5) & (rows["headache"] == 1) & ~(rows["tablets"] > 0)
+    rows["hit"] = rows["headache"].where(~short, 0)
+
+    def window(first: int) -> pd.Series:
+        own = rows[rows["day"].between(first, first + 27)].groupby("code")["hit"]
+        return 28 * own.mean()[own.size() >= 20]
+
+    change = (window(56) - window(-28)).dropna()
+    earlier = window(-56).reindex(change.index).notna()
+    found = analyse_shipped("demo")
+    mean = statistic(found, "primary", "change_mean")
+    assert mean["n"] == len(change)
+    assert np.isclose(mean["estimate"], change.mean())
+    for label, members in (("known", earlier), ("not known", ~earlier)):
+        row = statistic(found, "primary", "change_mean", group=f"earlier: {label}")
+        assert row["n"] == members.sum()
+        assert np.isclose(row["estimate"], change[members].mean())
+    both = found["expected"].set_index("source").loc["both_windows"]
+    assert both["n"] == earlier.sum() and np.isclose(both["change"], change[earlier].mean())
 
 
 def analyse_shipped(name: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.clinic_builder import analyse, statistic, write_clinic
+from tests.unit.clinic_builder import ANY_LOSS, analyse, statistic, write_clinic
 
 WINDOW = 6  # days; both windows have as many
 FIRST = {"baseline": -WINDOW, "post": 10}
@@ -28,12 +28,12 @@ SPEC = {
         "acute_medication": "pills",
         "diary_complete": "closed",
     },
+    "loss": ANY_LOSS,
 }
 EXTRA: dict[str, Any] = {
     "windows": {
         "named": {n: {"from": first, "to": first + WINDOW - 1} for n, first in FIRST.items()},
         "min_days": 1,
-        "mean_of_two_baselines": False,
     },
     "comparisons": [{"id": "primary", "pre": "baseline", "post": "post", "primary": True}],
 }

@@ -15,6 +15,7 @@ from headway.disclosure import PRESETS, release
 from headway.ingest import clinics
 from headway.outcomes import audit
 from headway.outcomes.change import cohort
+from tests.unit.clinic_builder import ANY_LOSS
 
 
 @cache
@@ -116,6 +117,9 @@ def scenario(
             "headache_hours": [0.5],
         },
     }
+    if name == "unit_mix":  # the trap is to be seen, and not the refusal for what it loses
+        columns = document["files"]["diary"]["columns"]
+        columns["intensity"] = {**columns["intensity"], "loss": ANY_LOSS}
     (folder / "clinic.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
     clinic = config.load_clinic(folder)
     flow = clinics.ingest_clinic(folder, clinic, folder.parent / "out").as_flow()

@@ -230,7 +230,7 @@ def test_people_of_several_therapists_and_few_therapists() -> None:
     assert not len(build_funnel(pairs, two, baseline, outcome="frequency", unit="d"))
 
 
-PRIMARY = Comparison("primary", "", "baseline", "post", "diary", True, True)
+PRIMARY = Comparison("primary", "", "baseline", "post", "diary", True, False)
 
 
 def name_windows(post: int = 56, **more: Any) -> Clinic:
@@ -286,7 +286,8 @@ def test_what_has_no_fixed_days_is_not_widened(tmp_path: Path) -> None:
     assert pair_widely(days, name_windows(to=None), PRIMARY) is None
     assert pair_widely(days, name_windows(post=0), PRIMARY) is None
     assert pair_widely(days, name_windows(), replace(PRIMARY, post="elsewhere")) is None
-    one = pair_widely(days, name_windows(), replace(PRIMARY, mean_of_two_baselines=False))
+    named = {k: w for k, w in name_windows().windows.named.items() if k != "earlier"}
+    one = pair_widely(days, replace(name_clinic("c"), windows=Windows(named=named)), PRIMARY)
     assert one is not None and "days −28 to −1" in say(one.rule)
 
 

@@ -183,6 +183,8 @@ def test_sources_by_hand() -> None:
     known = stats.t.interval(0.95, 3, gap.mean(), stats.sem(gap))
     assert (found.n, found.difference) == (4, gap.mean())
     assert (found.ci_low, found.ci_high) == pytest.approx(known)
+    wider = stats.t.interval(0.99, 3, gap.mean(), stats.sem(gap))
+    assert (found.flag_low, found.flag_high) == pytest.approx(wider)
     assert found.share_observed == pytest.approx(0.7)
     known_r = stats.pearsonr(gap, [0.5, 0.6, 0.9, 0.8]).statistic
     assert found.correlation == pytest.approx(known_r)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import cache
 from html import unescape
 from typing import Any
@@ -11,13 +12,14 @@ import pandas as pd
 import pytest
 
 from headway import config, disclosure
+from headway.config.clinic import Window
 from headway.disclosure import PRESETS
 from headway.figures.clinic import draw as clinic_figures
 from headway.messages import say, t
 from headway.outcomes.audit import empty_audit
 from headway.outcomes.expectation.benchmark import explain_benchmark
-from headway.outcomes.expectation.expected import judge, read_sources
 from headway.outcomes.expectation.traps import IDS
+from headway.outcomes.expectation.verdict import read_verdict
 from headway.report import formats
 from headway.report.clinic import answer as clinic_answer
 from headway.report.clinic import page as clinic_page
@@ -124,18 +126,27 @@ def test_a_child_of_twelve_can_read_page_one(name: str) -> None:
 # ---- no more than the tables carry ---------------------------------------------------------------
 
 
+def verdicts(page: str) -> dict[str, str]:
+    """Read outcome -> verdict from the marks of page one."""
+    return dict(re.findall(r'<p id="verdict-(\w+)" data-verdict="(\w+)">', page))
+
+
+def first_answer(text: str) -> str:
+    """Cut what page one says of the primary outcome's change."""
+    return text[: text.index("Would that have come without treatment?")]
+
+
 @pytest.mark.parametrize("name", CLINICS)
-def test_beyond_what_would_be_expected_is_said_where_every_source_says_it(name: str) -> None:
+def test_the_verdict_is_that_of_the_table(name: str) -> None:
     page, out, _ = built(name)
-    text, verdict = page_one(page), judge(read_sources(out["expected"]))
-    deciding = out["expected"].query("decides")
-    assert verdict.beyond == (
-        bool(deciding["beyond"].all()) and "both_windows" in set(deciding["source"])
-    )
-    assert ("beyond what would be expected" in text) == verdict.beyond
-    assert ("We cannot tell" in text) or verdict.beyond
-    for row in out["expected"][["range_low", "range_high"]].head(1).itertuples(index=False):
-        assert f"from {formats.number(row[0], 1)} to {formats.number(row[1], 1)}." in text
+    text, said = page_one(page), read_verdict(out["expected"])
+    assert verdicts(page)["frequency"] == said.kind
+    assert ("beyond what would be expected" in text) == (said.kind == "further")
+    assert ("more than would be expected" in text) == (said.kind == "less")
+    if said.kind == "further":
+        assert said.change < said.low
+    shown = f"from {formats.number(said.low, 1)} to {formats.number(said.high, 1)}."
+    assert (shown in text) == (said.kind in ("further", "cannot_tell", "less"))
     assert formats.find_forbidden(text) == []
 
 
@@ -150,22 +161,64 @@ def test_the_change_stands_with_its_interval_denominators_and_bounds(name: str) 
     low, high = (formats.number(main.loc[b, "estimate"]) for b in ("bound_low", "bound_high"))
     assert f"anywhere from {low} to {high}." in text
     clear = row["ci_low"] > 0 or row["ci_high"] < 0
-    assert ("fell from" in text) == (clear and row["estimate"] < 0)
+    assert ("fell from" in first_answer(text)) == (clear and row["estimate"] < 0)
     assert ("We cannot tell if headache days changed." in text) != clear
     # Who improved never stands without who got worse.
-    assert text.count("half as many headache days") == text.count("got worse by 30 %") == 1
-    assert all(s in text for s in card["headline"][0].split(". "))
+    better = text.count("half as many headache days") + text.count("had at least half less")
+    assert better == text.count("got worse by 30 %") >= int("hidden" not in name)
+    told = card["headline"][0].replace(t("page_one.some_records_could_not_be_used") + " ", "")
+    assert all(s in text for s in told.split(". "))
 
 
-def test_both_verdicts_are_among_the_clinics() -> None:
-    kinds = {judge(read_sources(built(n)[1]["expected"])).kind for n in CLINICS}
-    assert {"beyond", "not_told_apart"} <= kinds
+def test_three_verdicts_are_among_the_clinics() -> None:
+    kinds = {read_verdict(built(n)[1]["expected"]).kind for n in CLINICS}
+    assert {"further", "cannot_tell", "not_recorded"} <= kinds
+
+
+@pytest.mark.parametrize("name", ["demo", "demo, small numbers hidden"])
+def test_intensity_and_hours_have_their_own_lines_and_cannot_be_told(name: str) -> None:
+    page, out, _ = built(name)
+    text, said = page_one(page), verdicts(page)
+    for outcome in ("intensity", "duration"):
+        own = out["cohort"].query("comparison == 'primary' and group == 'all'")
+        rows = own[own["outcome"] == outcome].set_index("statistic")
+        assert said[outcome] == "cannot_tell"
+        part = text[text.index(f"{outcome.capitalize()} ") :]
+        part = part[: part.index("come without treatment.")]
+        assert f"The mean change is {formats.interval(rows.loc['change_mean'].to_dict())}." in part
+        n = f"{rows.loc['change_mean', 'n']:.0f}"
+        assert f"Only the {n} people with headache both before and after count." in part
+        low, high = (formats.number(rows.loc[f"bound_{b}", "estimate"]) for b in ("low", "high"))
+        assert f"The records allow any change from {low} to {high}." in part
+
+
+def test_a_primary_outcome_is_never_answered_with_the_verdict_of_another() -> None:
+    """Headache days went beyond the expected; intensity, declared primary, has its own answer."""
+    settings, _ = scenario("real_effect", 150, 1, True)
+    _, out, _ = built("effect")
+    assert read_verdict(out["expected"]).kind == "further"
+    cohort = out["cohort"].copy()
+    main = (cohort["comparison"] == "primary") & (cohort["group"] == "all")
+    cohort["primary"] = main & (cohort["outcome"] == "intensity")
+    settings = replace(settings, primary_outcome="intensity")
+    rules = PRESETS[settings.disclosure]
+    page, card = clinic_page.build(settings, READY, {**out, "cohort": cohort}, [], rules)
+    assert verdicts(page) == {
+        "intensity": "cannot_tell",
+        "frequency": "further",
+        "duration": "cannot_tell",
+    }
+    leads = re.findall(r"<strong>(.*?)</strong>", page)
+    assert leads[1] == "We cannot tell how much of it would have come without treatment."
+    assert "beyond" not in card["headline"][0]
+    own = page_one(page).split("What else changed?")[0]
+    assert "beyond" not in own and "Only people with headache both before and after" in own
 
 
 @pytest.mark.parametrize(
     ("percent", "text"),
     [
-        (0, "None"),
+        (0, "No one"),
         (4.9, "Fewer than 1 in 20"),
         (5, "About 1 in 10"),
         (26, "About 3 in 10"),
@@ -240,19 +293,6 @@ def test_zeros_for_which_a_clinic_is_refused_are_a_doubt_too() -> None:
 # ---- before treatment ----------------------------------------------------------------------------
 
 
-def test_the_page_says_for_how_many_before_is_one_window() -> None:
-    page, out, _ = built("demo")
-    row = out["checks"].set_index("id").loc["one_window_before"]
-    _, full, _ = released("demo")
-    expected = full["expected"].set_index("source")
-    both, paired = expected.loc["earlier", "n"], expected.loc["mee_chua", "n"].iloc[0]
-    assert (row["count"], row["n"]) == (paired - both, paired)
-    assert f"For {row['count']:.0f} of {row['n']:.0f} people only the last one is known" in page
-    page, out, _ = built("no earlier window")
-    row = out["checks"].set_index("id").loc["one_window_before"]
-    assert row["count"] == row["n"]
-
-
 def test_the_page_says_what_the_benchmark_holds() -> None:
     page, out, _ = built("demo")
     for sentence in explain_benchmark(out["benchmark"]):
@@ -291,10 +331,11 @@ def rewrite(expected: pd.DataFrame) -> tuple[str, list[str]]:
 
 def test_further_by_one_window_alone_is_not_beyond() -> None:
     table = built("no earlier window")[1]["expected"].assign(diff_ci_high=-0.5, beyond=True)
-    assert judge(read_sources(table)).kind == "not_recorded"
+    assert read_verdict(table).kind == "not_recorded"
     text, leads = rewrite(table)
-    assert leads[1] == "We cannot tell how much of it would have come without treatment."
+    assert leads[1] == "We cannot tell how much of the fall would have come without treatment."
     assert "beyond what would be expected" not in text
+    assert "of 55 people or more, would settle it." in text
     assert "The records do not go back far enough to show if people came because it had" in text
     assert max(grade(text)) <= 7
 
@@ -316,10 +357,64 @@ def test_a_rise_is_a_rise() -> None:
     cohort.loc[change, ["estimate", "ci_low", "ci_high"]] = [2.0, 1.0, 3.0]
     rules = PRESETS[settings.disclosure]
     text = page_one(clinic_page.build(settings, READY, {**out, "cohort": cohort}, [], rules)[0])
-    assert "rose from" in text and "fell from" not in text
+    assert "rose from" in text and "fell from" not in first_answer(text)
+    assert "We cannot tell how much of the rise would have come without treatment." in text
+    assert "A rise was seen: 2.0 (1.0 to 3.0)." in text
+
+
+def test_what_chance_would_explain_is_no_fall() -> None:
+    settings, out, rules = released("kostecki_dillon_1999")
+    page, _ = clinic_page.build(settings, READY, out, [], rules)
+    assert verdicts(page) == {"frequency": "not_recorded"}
+    text = page_one(page)
+    assert "No fall was seen that chance would not explain: −0.1 (−2.1 to 1.8)." in text
+    assert "beyond" not in text and "A fall" not in text
 
 
 def test_a_hidden_source_does_not_take_the_range_of_the_others_along() -> None:
-    expected = pd.DataFrame({"range_low": [float("nan"), -3.5], "range_high": [float("nan"), -0.4]})
-    assert clinic_figures._read_range(expected) == (-3.5, -0.4)
-    assert clinic_figures._read_range(expected[:1]) is None
+    expected = built("effect")[1]["expected"]
+    whole = clinic_figures._read_range(expected)
+    assert whole is not None
+    hidden = expected.copy()
+    numbers = ["change", "expected", "difference", "diff_ci_low", "diff_ci_high"]
+    hidden.loc[hidden["source"] == "earlier", numbers] = float("nan")
+    assert clinic_figures._read_range(hidden) == whole
+    assert clinic_figures._read_range(expected.iloc[:0]) is None
+
+
+# ---- settings that are not the defaults ----------------------------------------------------------
+
+
+def test_settings_that_are_not_the_defaults_stand_on_page_one() -> None:
+    settings, out, rules = released("demo")
+    assert 'id="departures"' not in built("demo")[0]
+    rule = replace(
+        settings.expected,
+        population_means=(15,),
+        retest=0.987,
+        source="our own guess",
+        leave_out=("Trial 2000",),
+    )
+    named = {**settings.windows.named, "post": Window(from_=84, to=111, label="later", min_days=5)}
+    changed = replace(
+        settings,
+        expected=rule,
+        min_duration_h=4,
+        windows=replace(settings.windows, named=named, min_days=14),
+    )
+    for language, number in (("en", "0.987"), ("de", "0,987"), ("es", "0,987")):
+        page, _ = clinic_page.build(replace(changed, language=language), READY, out, [], rules)
+        lines = dict(re.findall(r"<li><code>(.*?)</code>: (.*?)</li>", page))
+        assert set(lines) == {
+            "expected.population_means",
+            "expected.retest",
+            "expected.leave_out",
+            "min_duration_h",
+            "windows.min_days",
+            "windows.named.post",
+        }
+        assert lines["expected.retest"].startswith(number)
+        assert "our own guess" in lines["expected.population_means"]
+        assert "our own guess" not in lines["expected.retest"]
+        assert "84" in lines["windows.named.post"] and "111" in lines["windows.named.post"]
+        assert "Trial 2000" in lines["expected.leave_out"]

@@ -55,18 +55,31 @@ def test_day_zero_and_the_days_after_83_belong_to_neither_window(tmp_path: Path)
         assert found["estimate"] == 0
 
 
-def test_before_is_the_mean_of_two_windows_where_both_are_complete(tmp_path: Path) -> None:
-    earlier = [("A", -56 + i, int(i < 4)) for i in range(28)]
-    rows = earlier + person("A", [1] * 8 + [0] * 20, [0] * 28)
-    two = statistic(clinic(tmp_path / "a", rows), "primary", "pre_mean")
-    one = statistic(
-        clinic(tmp_path / "b", rows, windows={"mean_of_two_baselines": False}),
-        "primary",
-        "pre_mean",
-    )
-    assert (two["estimate"], one["estimate"]) == (6, 8)
-    moved = statistic(clinic(tmp_path / "c", rows), "before_treatment", "change_mean")
-    assert moved["estimate"] == 4
+TWO = {"mean_of_two_baselines": True}
+
+
+def earlier_days(code: str, hits: int) -> list[tuple[object, ...]]:
+    return [(code, -56 + i, int(i < hits)) for i in range(28)]
+
+
+def test_before_is_the_last_window_alone_unless_the_mean_of_two_is_declared(tmp_path: Path) -> None:
+    """A has both windows before (4 and 8 days), B the last one only (12 days); both end at 0."""
+    rows = earlier_days("A", 4)
+    rows += person("A", [1] * 8 + [0] * 20, [0] * 28) + person("B", [1] * 12 + [0] * 16, [0] * 28)
+    one, two = clinic(tmp_path / "a", rows), clinic(tmp_path / "b", rows, windows=TWO)
+    for result, before, n in ((one, 10, 2), (two, 6, 1)):
+        for name, value in (("pre_mean", before), ("change_mean", -before)):
+            found = statistic(result, "primary", name)
+            assert (found["estimate"], found["n"], found["of"]) == (value, n, 2), name
+        flow = result["flow"].set_index(["item", "step"])["n"]
+        assert flow["frequency: primary", "complete_before"] == n
+        moved = statistic(result, "before_treatment", "change_mean")
+        assert (moved["estimate"], moved["n"]) == (4, 1)
+    # B's earlier days are unknown: 0 to 28, so that the mean of two lies from 6 to 20.
+    bounds = [statistic(two, "primary", b)["estimate"] for b in ("bound_low", "bound_high")]
+    assert bounds == [-(6 + 20) / 2, -(6 + 6) / 2]
+    assert statistic(two, "primary", "completeness_pre")["estimate"] == 75
+    assert statistic(one, "primary", "completeness_pre")["estimate"] == 100
 
 
 def test_a_short_untreated_headache_is_no_headache_day(tmp_path: Path) -> None:
@@ -98,7 +111,7 @@ def test_bounds_are_the_extremes_over_every_way_to_fill_the_gaps(tmp_path: Path)
     result = clinic(
         tmp_path / "c",
         rows,
-        windows={"named": named, "min_days": 1, "mean_of_two_baselines": False},
+        windows={"named": named, "min_days": 1},
         comparisons=[{"id": "primary", "pre": "baseline", "post": "post", "primary": True}],
     )
     gaps = [
@@ -116,6 +129,34 @@ def test_bounds_are_the_extremes_over_every_way_to_fill_the_gaps(tmp_path: Path)
         means.append(np.mean([7 * (sum(full[1][p]) - sum(full[0][p])) for p in "AB"]))
     assert statistic(result, "primary", "bound_low")["estimate"] == min(means)
     assert statistic(result, "primary", "bound_high")["estimate"] == max(means)
+
+
+def test_bounds_of_intensity_and_hours_are_the_extremes_too(tmp_path: Path) -> None:
+    """Windows of 4 days. A lost two values, B is free before, C has no day after, D all."""
+    header = "code,day,headache,pain"
+    rows = [("A", -4, 1, 8), ("A", -3, 1, ""), ("A", -2, 0, ""), ("A", -1, 0, "")]
+    rows += [("A", 4, 1, 5), ("A", 5, 1, 3), ("A", 6, 0, "")]
+    rows += [("B", day, 0, "") for day in (-4, -3, -2, -1)] + [("B", 4, 1, 9)]
+    rows += [("C", -4, 1, 6), *[("C", day, 0, "") for day in (-3, -2, -1)]]
+    rows += [("D", -4, 1, 4), *[("D", day, 0, "") for day in (-3, -2, -1)]]
+    rows += [("D", 4, 1, 2), *[("D", day, 0, "") for day in (5, 6, 7)]]
+    named = {"baseline": {"from": -4, "to": -1}, "post": {"from": 4, "to": 7}}
+    spec = {"diary": {**DIARY, "columns": {**DIARY["columns"], "intensity": "pain"}}}
+    folder = write_clinic(
+        tmp_path / "c",
+        {"diary.csv": diary_text(rows, header)},
+        spec,
+        windows={"named": named, "min_days": 1},
+        comparisons=[{"id": "primary", "pre": "baseline", "post": "post", "primary": True}],
+    )
+    result = analyse(folder)
+    # A: 8 and one of 0 to 10 before; 5, 3 and one of 0 to 10 after. B cannot count. C: 6 before.
+    low = ((8 / 3 - 9) + (0 - 6) + (2 - 4)) / 3
+    high = ((18 / 3 - 4) + (10 - 6) + (2 - 4)) / 3
+    for name, value in (("bound_low", low), ("bound_high", high)):
+        found = statistic(result, "primary", name, outcome="intensity")
+        assert (found["n"], found["of"]) == (3, 4)
+        assert np.isclose(found["estimate"], value), name
 
 
 VISITS = {

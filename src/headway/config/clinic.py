@@ -379,8 +379,11 @@ class Windows:
     ] = field(default_factory=_windows)
     mean_of_two_baselines: Annotated[
         bool,
-        About("Where `earlier` is complete too, the value before is the mean of both windows."),
-    ] = True
+        About(
+            "The value before is the mean of `earlier` and `baseline`, in every number of the "
+            "page, and only people with both count."
+        ),
+    ] = False
     visit_recall: VisitRecall = VisitRecall()
 
     def days_needed(self, name: str) -> int:

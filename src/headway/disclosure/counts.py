@@ -90,6 +90,11 @@ def enter_cohort(ledger: Ledger, frame: pd.DataFrame, names: Names) -> dict[str,
             started[i] = of
             if row.statistic.startswith(OF_STARTED):
                 people[i] = of
+                if n != ledger.values[of]:  # without people who had no headache in a whole window
+                    people[i] = ledger.add(("may count", outcome, comparison, group), n, worth)
+                    ledger.split(of, [people[i]], nested=True)
+                    if len(own):
+                        ledger.split(people[i], [name], nested=True)
                 continue
             people[i] = name
             if n < top:  # some of these people: those with a value before above 0, say

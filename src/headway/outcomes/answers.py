@@ -207,14 +207,20 @@ def _count_pairs(
 ) -> _Counts:
     outcomes = windows_of.DIARY_OUTCOMES
     value = f"value_{clinic.primary_outcome}"
-    before = f"pre.{value}"
-    if primary.mean_of_two_baselines:
-        before = f"coalesce((pre.{value} + e.{value}) / 2, pre.{value})"
-    both = f"pre.{value} IS NOT NULL AND post.{value} IS NOT NULL"
-    fell = f"post.{value} <= {1 - clinic.relapse.response!r} * ({before}) AND {before} > 0"
+    two = primary.mean_of_two_baselines
+
+    def before(outcome: str) -> str:
+        own = f"pre.value_{outcome}"
+        return f"(({own} + e.value_{outcome}) / 2)" if two else own
+
+    def both(outcome: str) -> str:
+        return f"{before(outcome)} IS NOT NULL AND post.value_{outcome} IS NOT NULL"
+
+    first = before(clinic.primary_outcome)
+    fell = f"post.{value} <= {1 - clinic.relapse.response!r} * {first} AND {first} > 0"
     tests = [
-        *(f"pre.value_{o} IS NOT NULL AND post.value_{o} IS NOT NULL" for o in outcomes),
-        f"{both} AND e.{value} IS NOT NULL",
+        *(both(o) for o in outcomes),
+        f"{both(clinic.primary_outcome)} AND e.{value} IS NOT NULL",
         fell,
         f"{fell} AND l.{value} IS NOT NULL",
     ]

@@ -65,8 +65,10 @@ def audit_clinic(
     if not found.comparisons:
         return out
     primary = found.comparisons[0]
-    out["expected"] = build_expected(found.windows, primary, clinic, arms)
-    out["checks"] = build_checks(found.windows, primary, clinic.primary_outcome)
+    # The same people as those whose change is summarised.
+    own_windows = found.windows[found.windows["patient_id"].isin(found.starters)]
+    out["expected"] = build_expected(own_windows, primary, clinic, arms)
+    out["checks"] = build_checks(own_windows, primary)
     out |= _follow(found, clinic, out["change"], threads)
     if arms is not None:
         own = describe_clinic(

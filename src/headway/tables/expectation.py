@@ -121,7 +121,7 @@ CHECKS = Table(
     row="one check of what was before treatment, for the primary comparison",
     key=("id",),
     columns={
-        "id": key("Check", allowed=("baseline_trend", "oldham", "one_window_before")),
+        "id": key("Check", allowed=("baseline_trend", "oldham")),
         "label": constant("The check in words"),
         "outcome": constant("Outcome"),
         "comparison": constant("Identifier of the pair of windows and the rule"),

@@ -55,8 +55,8 @@ def draw_benchmark(
     expected_label
         What the shaded range is.
     last_change
-        The clinic's change counted from the last window before treatment alone, which is what
-        the range is for; drawn where it is not the change of the clinic's row.
+        The change of the people with both windows before, whom the range is about; drawn where
+        it is not the change of the clinic's row.
     stamp
         Text for the corner, such as SYNTHETIC.
     """
@@ -68,7 +68,7 @@ def draw_benchmark(
     expected_label = expected_label or t("expected.expected_without_treatment_2")
     last = aside = ""
     if last_change is not None:
-        label = t("page_one.the_same_counted_from_the_last_4_weeks_before")
+        label = t("page_one.people_with_both_windows_before")
         lines.insert(2, _Line("last", label, value=last_change, right=_number(last_change)))
         last = f" {label}: {_number(last_change)}."
         aside = " " + t("page_one.the_cross_in_the_clinic_s_block_is_its_change")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from headway.figures.clinic.responders import ORDER, draw_responders
 from headway.figures.clinic.sensitivity import draw_clinic_specifications, draw_sensitivity
 from headway.figures.theme import Drawing
 from headway.messages import say, speaking, t, term
+from headway.outcomes.expectation.verdict import read_verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,13 +87,13 @@ def _draw(tables: Mapping[str, pd.DataFrame], clinic: Clinic) -> dict[str, Drawi
     if known.any() and benchmark["block"].eq("arm").any():
         spread = _read_range(tables["expected"])
         shown = float(benchmark.loc[known, "change"].iloc[0])
-        last = _read_last_change(tables["expected"], shown)
+        last = _read_judged_change(tables["expected"], shown)
         out["benchmark"] = draw_benchmark(
             benchmark,
             expected=spread,
             expected_label=t("expected.expected_without_treatment_2")
             if last is None
-            else t("page_one.change_expected_without_treatment_counted"),
+            else t("page_one.change_expected_of_people_with_both_windows"),
             last_change=last,
             stamp=mark,
         )
@@ -103,21 +105,14 @@ def _draw(tables: Mapping[str, pd.DataFrame], clinic: Clinic) -> dict[str, Drawi
 
 def _read_range(expected: pd.DataFrame) -> tuple[float, float] | None:
     """Read the range of changes expected without treatment; None where it is not released."""
-    # A hidden row does not repeat the range of the others.
-    known = expected[["range_low", "range_high"]].dropna()
-    return (float(known.iloc[0, 0]), float(known.iloc[0, 1])) if len(known) else None
+    said = read_verdict(expected)
+    return None if math.isnan(said.low) else (said.low, said.high)
 
 
-def _read_last_change(expected: pd.DataFrame, own: float) -> float | None:
-    """Read the change from the last window before alone, where it is another than `own`.
-
-    The sources of `expected` start from that window also where the primary comparison starts from
-    the mean of two.
-    """
-    known = expected.loc[expected["source"] == "mee_chua", "change"].dropna()
-    if not len(known) or round(float(known.iloc[0]), 1) == round(own, 1):
-        return None
-    return float(known.iloc[0])
+def _read_judged_change(expected: pd.DataFrame, own: float) -> float | None:
+    """Read the change of the people who are judged, where it is another than `own`."""
+    judged = read_verdict(expected).change
+    return None if math.isnan(judged) or round(judged, 1) == round(own, 1) else judged
 
 
 def _draw_further(tables: Mapping[str, pd.DataFrame], name: str, stamp: str) -> dict[str, Drawing]:

@@ -328,7 +328,9 @@ def pair_widely(
 ) -> WidePairs | None:
     """Pair all recorded days before with those of the primary window and 28 days either side.
 
-    Days per 28, like the primary outcome; a side needs as many recorded days as a window does.
+    One window is too noisy to tell therapists apart, so the days before are those of the earlier
+    window too. Days per 28, like the primary outcome; a side needs as many recorded days as a
+    window does.
     The reach is shorter where 28 days would lead back before day 1, so that the middle stays that
     of the primary window.
 
@@ -356,7 +358,7 @@ def pair_widely(
         return None
     low, high = before
     earlier = _fixed_days(named.get("earlier"))
-    if comparison.mean_of_two_baselines and earlier is not None:
+    if comparison.pre == "baseline" and earlier is not None:
         low = min(low, earlier[0])
     reach = min(DAYS_PER_WINDOW, after[0] - max(1, high + 1))
     if reach < 0:

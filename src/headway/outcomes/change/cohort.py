@@ -132,6 +132,30 @@ def label_groups(
     return out
 
 
+def label_earlier(
+    windows: pd.DataFrame, comparison: Comparison, starters: pd.Index
+) -> pd.Series | None:
+    """Label who has the window before the baseline too; None where all have it, or none.
+
+    Of the people who have it the expectation without treatment is judged; the others are shown
+    beside them.
+    """
+    import pandas as pd
+
+    if comparison.pre != "baseline":
+        return None
+    own = windows[
+        (windows["source"] == comparison.source)
+        & (windows["window"] == "earlier")
+        & (windows["outcome"] == "frequency")
+        & windows["complete"]
+    ]
+    known = starters.isin(own["patient_id"])
+    if known.all() or not known.any():
+        return None
+    return pd.Series(np.where(known, "known", "not known"), index=starters)
+
+
 def _most_frequent(sessions: pd.DataFrame, column: str, tie: str) -> pd.Series:
     """Take each person's most frequent value of a column; `tie` where two are as frequent."""
     counts = sessions.groupby(["patient_id", column]).size().unstack(fill_value=0)
@@ -199,8 +223,9 @@ def build_cohort(
             statistics = summarise_change(
                 pre, post, unit=unit, replicates=boot.replicates, seed=boot.seed
             )
+            statistics += _bounds(windows, starters, comparison, clinic, outcome, unit)
             if outcome == "frequency":
-                statistics += _frequency_only(windows, part, starters, comparison, clinic, unit)
+                statistics += _days_only(windows, part, starters, comparison, clinic)
                 statistics += _individual(part, clinic, unit)
             elif comparison.source == "visit" and instruments.canonical(outcome):
                 statistics += instruments.summarise_scores(outcome, pre, post)
@@ -294,56 +319,58 @@ def _cohort_row(
     }
 
 
-def _frequency_only(
+def _bounds(
+    windows: pd.DataFrame,
+    starters: pd.Index,
+    comparison: Comparison,
+    clinic: Clinic,
+    outcome: str,
+    unit: str,
+) -> list[Statistic]:
+    """Add the lowest and highest mean change that the records allow."""
+    found = bound_change(windows, starters, comparison, clinic, outcome)
+    if found is None:
+        return []
+    days = outcome == "frequency"
+    note = Message("remark.unknown_days" if days else "remark.unknown_values")
+    return [
+        Statistic(id, value, found.n, unit=unit, note=note)
+        for id, value in (("bound_low", found.low), ("bound_high", found.high))
+    ]
+
+
+def _days_only(
     windows: pd.DataFrame,
     pairs: pd.DataFrame,
     starters: pd.Index,
     comparison: Comparison,
     clinic: Clinic,
-    unit: str,
 ) -> list[Statistic]:
-    """Add what is never left out beside a scaled frequency: count, bounds, completeness."""
-    out = []
-    counted = (pairs["post_count"] - pairs["pre_count"]).dropna().to_numpy()
-    open_ended = bound_change(windows, starters, comparison, clinic)
-    if comparison.source == "diary" and open_ended is not None:
-        mean = float(counted.mean()) if len(counted) else float("nan")
-        out.append(
-            Statistic(
-                "change_count_only",
-                mean,
-                len(counted),
-                *t_interval(counted),
-                interval=Message("interval.t"),
-                unit="headache_days",
-                note=Message("remark.no_entry_adds_nothing"),
-            )
-        )
-    if open_ended is not None:
-        note = join(
-            [
-                Message("remark.unknown_days"),
-                Message("remark.last_window_alone") if comparison.mean_of_two_baselines else None,
-            ]
-        )
-        out += [
-            Statistic(id, value, open_ended.n, unit=unit, note=note)
-            for id, value in (("bound_low", open_ended.low), ("bound_high", open_ended.high))
-        ]
+    """Add what is never left out beside a frequency scaled from a diary: count, completeness."""
     completeness = measure_completeness(windows, starters, comparison, clinic)
-    if completeness:
-        out.append(
-            Statistic(
-                "completeness_difference",
-                completeness["completeness_post"] - completeness["completeness_pre"],
-                len(starters),
-                unit="percentage_points",
-                note=Message("remark.kept_less_well"),
-            )
-        )
-    for id, share in (completeness or {}).items():
-        out.append(Statistic(id, share, len(starters), unit="percent_of_days"))
-    return out
+    if completeness is None:
+        return []
+    counted = (pairs["post_count"] - pairs["pre_count"]).dropna().to_numpy()
+    n = len(starters)
+    return [
+        Statistic(
+            "change_count_only",
+            float(counted.mean()) if len(counted) else float("nan"),
+            len(counted),
+            *t_interval(counted),
+            interval=Message("interval.t"),
+            unit="headache_days",
+            note=Message("remark.no_entry_adds_nothing"),
+        ),
+        Statistic(
+            "completeness_difference",
+            completeness["completeness_post"] - completeness["completeness_pre"],
+            n,
+            unit="percentage_points",
+            note=Message("remark.kept_less_well"),
+        ),
+        *(Statistic(id, share, n, unit="percent_of_days") for id, share in completeness.items()),
+    ]
 
 
 def _individual(pairs: pd.DataFrame, clinic: Clinic, unit: str) -> list[Statistic]:
@@ -503,17 +530,19 @@ def _people_flow(
         & windows["patient_id"].isin(starters)
     ]
 
-    def people(window: str, complete: bool) -> int:
-        rows = own[(own["window"] == window) & (own["complete"] | (not complete))]
-        return int(rows["patient_id"].nunique())
+    def people(windows: tuple[str, ...], complete: bool) -> int:
+        """Count who has all of the windows complete, or a record in any of them."""
+        rows = own[own["window"].isin(windows) & (own["complete"] | (not complete))]
+        found = rows.groupby("patient_id")["window"].nunique()
+        return int((found >= (len(windows) if complete else 1)).sum())
 
     n = len(starters)
     steps = [
         ("started", n, None),
-        ("any_record_before", people(comparison.pre, False), None),
-        ("complete_before", people(comparison.pre, True), None),
-        ("any_record_after", people(comparison.post, False), None),
-        ("complete_after", people(comparison.post, True), None),
+        ("any_record_before", people(comparison.befores, False), None),
+        ("complete_before", people(comparison.befores, True), None),
+        ("any_record_after", people((comparison.post,), False), None),
+        ("complete_after", people((comparison.post,), True), None),
         ("analysed", len(pairs), None),
         ("not_analysed", n - len(pairs), Message("flow.lost_or_too_few")),
     ]
@@ -670,6 +699,9 @@ def prepare_clinic(folder: Path, clinic: Clinic, *, threads: int = 2) -> Prepare
     starters = find_starters(folder)
     groups = label_groups(sessions, patients, windows, starters)
     comparisons = windows_of.list_comparisons(clinic, set(sources.usable))
+    earlier = label_earlier(windows, comparisons[0], starters) if comparisons else None
+    if earlier is not None:
+        groups["earlier"] = earlier
     people = describe_people(patients, windows, groups, comparisons, starters)
     notes = [] if courses is None else [_courses_note(courses, starters, clinic)]
     notes.append(list_idle(sources, _answering(windows, comparisons, clinic)))

@@ -34,7 +34,11 @@ DIARY_OUTCOMES = ("duration", "frequency", "headache_index", "intensity")
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A pair of windows from one kind of source, and the rule for who enters."""
+    """A pair of windows from one kind of source, and the rule for who enters.
+
+    With `mean_of_two_baselines` the value before is the mean of `earlier` and `pre`, and only
+    people with both enter.
+    """
 
     id: str
     label: str
@@ -43,6 +47,11 @@ class Comparison:
     source: str
     primary: bool
     mean_of_two_baselines: bool
+
+    @property
+    def befores(self) -> tuple[str, ...]:
+        """The windows that the value before is made of."""
+        return ("earlier", self.pre) if self.mean_of_two_baselines else (self.pre,)
 
 
 def _quote(path: Path) -> str:
@@ -454,8 +463,7 @@ def pair_windows(windows: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:
     -------
     DataFrame
         patient_id, outcome, pre, post, change, pre_count, post_count, n_pre (windows before);
-        people with a complete value on both sides only. With `mean_of_two_baselines` the value
-        before is the mean of `earlier` and `baseline` where both are complete.
+        people with a complete value in every window only.
     """
     keys = ["patient_id", "outcome"]
     usable = windows[(windows["source"] == comparison.source) & windows["complete"]]
@@ -465,14 +473,9 @@ def pair_windows(windows: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:
         return rows.set_index(keys)
 
     pre, post = side(comparison.pre), side(comparison.post)
-    pre["n_pre"] = 1
     if comparison.mean_of_two_baselines:
-        earlier = side("earlier").reindex(pre.index)
-        both_known = earlier["value"].notna()
-        for column in ("value", "count"):
-            mean = (pre[column] + earlier[column]) / 2
-            pre[column] = pre[column].where(~both_known, mean)
-        pre["n_pre"] = 1 + both_known.astype("int64")
+        pre = (pre + side("earlier").reindex(pre.index)) / 2
+    pre["n_pre"] = len(comparison.befores)
     pre = pre.rename(columns={"value": "pre", "count": "pre_count"})
     post = post.rename(columns={"value": "post", "count": "post_count"})
     both = pre.join(post, how="inner")

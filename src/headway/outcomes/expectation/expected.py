@@ -26,8 +26,7 @@ Sources, each a row (`Source`) with the expected change and the clinic's change 
 `judge` says "beyond what would be expected" only where the interval of (clinic - expected) lies
 below 0 for every deciding source, and never without the earlier window. docs/expected.md has the
 reasons and the rates of false and of missed verdicts. All changes are post - pre; negative is
-improvement. `before` is the last window before treatment alone, also where the primary comparison
-takes the mean of two.
+improvement. `before` is the last window before treatment.
 """
 
 from __future__ import annotations
@@ -40,8 +39,8 @@ import numpy as np
 from scipy.special import log_ndtr, ndtri, stdtrit
 
 from headway.messages import Message, join, phrase, say, speaking, term
-from headway.outcomes.change.change import LEVEL, Statistic, count_share, t_interval
-from headway.outcomes.change.windows import Comparison, pair_windows
+from headway.outcomes.change.change import LEVEL, Statistic, t_interval
+from headway.outcomes.change.windows import Comparison
 from headway.tables import conform, empty
 
 if TYPE_CHECKING:
@@ -856,7 +855,7 @@ def build_expected(
     return conform("expected", pd.DataFrame(rows))
 
 
-def build_checks(windows: pd.DataFrame, comparison: Comparison, outcome: str) -> pd.DataFrame:
+def build_checks(windows: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:
     """Build the table `checks`: what was before treatment, and what arithmetic alone does.
 
     Parameters
@@ -865,31 +864,22 @@ def build_checks(windows: pd.DataFrame, comparison: Comparison, outcome: str) ->
         Table `windows`.
     comparison
         The primary one.
-    outcome
-        The primary outcome.
 
     Returns
     -------
     DataFrame
-        Table `checks`. The trend before treatment and Oldham's check stand on headache days; the
-        people whose value before is one window only are there where others have two.
+        Table `checks`: the trend before treatment and Oldham's check, of headache days.
     """
     import pandas as pd
 
     values = collect_values(windows, comparison)
     both = values.dropna(subset=["earlier", "baseline"])
     paired = values.dropna(subset=["baseline", "post"])
-    pairs = pair_windows(windows, comparison)
-    pairs = pairs[pairs["outcome"] == outcome]
     found = []
     if len(both):
         found.append(("frequency", check_trend(both["earlier"], both["baseline"])))
     if len(paired):
         found.append(("frequency", check_oldham(paired["baseline"], paired["post"])))
-    if comparison.mean_of_two_baselines and len(pairs):
-        one, n = int((pairs["n_pre"] == 1).sum()), len(pairs)
-        note = Message("remark.one_window_holds_chance")
-        found.append((outcome, count_share("one_window_before", one, n, note)))
     if not found:
         return empty("checks")
     rows = [

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 LEVEL = 0.95
 # Ends of the scales: days per 28, 0 to 10, hours a day. An index has no upper end.
-SCALES = {"frequency": (0.0, 28.0), "intensity": (0.0, 10.0), "duration": (0.0, 24.0)}
 DONORS = 5  # Morris, White & Royston 2014: 3 to 10; mice takes 5
 CYCLES = 10
 MIN_PAIRS = 10  # people with both values; below, no regression is trusted with the others
@@ -412,10 +411,9 @@ def before_and_after(
         rows = own[own["window"] == window]
         return rows.set_index("patient_id")[column].reindex(starters).astype("float64")
 
-    pre, post = side(comparison.pre), side(comparison.post)
-    if comparison.mean_of_two_baselines:
-        pre = ((pre + side("earlier")) / 2).fillna(pre)
-    return pd.DataFrame({"pre": pre, "post": post})
+    before = [side(window) for window in comparison.befores]
+    pre = sum(before[1:], before[0]) / len(before)
+    return pd.DataFrame({"pre": pre, "post": side(comparison.post)})
 
 
 def add_auxiliaries(
@@ -442,7 +440,7 @@ def add_auxiliaries(
         (windows["source"] == comparison.source)
         & (windows["outcome"] == outcome)
         & windows["complete"]
-        & ~windows["window"].isin([comparison.pre, comparison.post])
+        & ~windows["window"].isin([*comparison.befores, comparison.post])
     ]
     for window, rows in own.groupby("window", sort=True):
         out[f"{WINDOW}{window}"] = rows.set_index("patient_id")["value"].reindex(out.index)

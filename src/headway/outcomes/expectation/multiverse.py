@@ -8,7 +8,6 @@ meta-analysis stands in `headway.meta.multiverse`.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 
 from headway.messages import Message, phrase
 from headway.outcomes.change.change import t_interval
+from headway.outcomes.change.missingness import SCALES
 from headway.outcomes.change.windows import (
     DAYS_PER_WINDOW,
     Comparison,
@@ -152,16 +152,21 @@ def build_specifications(
     rows: list[dict[str, object]] = []
     for post in _posts(own, comparison, clinic):
         extremes = {
-            hours: _extremes(
-                table, starters, dataclasses.replace(comparison, post=post), clinic, outcome
+            (hours, two): _extremes(
+                table,
+                starters,
+                replace(comparison, post=post, mean_of_two_baselines=two),
+                clinic,
+                outcome,
             )
             for hours, table in tables.items()
+            for two in befores
         }
         for least in _completeness(clinic, comparison, post, varied is not None):
             for hours, table in tables.items():
                 known = _complete(table, clinic, least) if varied else table
                 for two in befores:
-                    pair = dataclasses.replace(comparison, post=post, mean_of_two_baselines=two)
+                    pair = replace(comparison, post=post, mean_of_two_baselines=two)
                     for value in _values(clinic, pair, varied is not None):
                         sides = imputation.before_and_after(
                             known, starters, pair, outcome, "value" if value == SCALED else "count"
@@ -188,7 +193,7 @@ def build_specifications(
                             people = imputation.add_auxiliaries(
                                 sides, windows, pair, outcome, characteristics
                             )
-                        for lost, result in _handle(sides, people, extremes[hours], clinic):
+                        for lost, result in _handle(sides, people, extremes[hours, two], clinic):
                             rows.append({**choice, "lost": lost, **result})
     out = pd.DataFrame(rows).assign(of=float(len(starters)), redacted=False)
     out["unit"] = "days_per_28" if outcome == "frequency" else "points"
@@ -271,7 +276,7 @@ def _extremes(
     """
     import pandas as pd
 
-    low, high = imputation.SCALES.get(outcome, (-np.inf, np.inf))
+    low, high = SCALES.get(outcome, (-np.inf, np.inf))
     if not np.isfinite(high):
         return None
     whole = comparison.source == "diary" and outcome == "frequency"
@@ -286,7 +291,9 @@ def _extremes(
         free = DAYS_PER_WINDOW - rows["days_observed"]
         return (rows["count"] + (free if unknown == high else 0.0)).fillna(unknown)
 
-    return pd.DataFrame({"pre": side(comparison.pre, low), "post": side(comparison.post, high)})
+    before = [side(window, low) for window in comparison.befores]
+    pre = sum(before[1:], before[0]) / len(before)
+    return pd.DataFrame({"pre": pre, "post": side(comparison.post, high)})
 
 
 def _handle(

@@ -14,7 +14,7 @@ import numpy as np
 from headway.messages import Message, join, term
 from headway.outcomes.change.change import t_interval
 from headway.outcomes.change.cohort import name_characteristic
-from headway.outcomes.change.missingness import bound_change
+from headway.outcomes.change.missingness import SCALES, bound_change
 from headway.outcomes.expectation import imputation, longitudinal
 from headway.tables import conform, empty
 
@@ -80,7 +80,7 @@ def build_sensitivity(
     unit = DAYS if outcome == "frequency" else "points"
     sides = imputation.before_and_after(windows, starters, comparison, outcome)
     rows = _simple(sides, unit)
-    rows += _bounds(windows, starters, comparison, clinic, unit) if outcome == "frequency" else []
+    rows += _bounds(windows, starters, comparison, clinic, outcome, unit)
     limit = clinic.sensitivity.max_people
     if len(starters) > limit:
         rows += [_Row("models", note=Message("assumed.too_many_people", limit=limit))]
@@ -142,12 +142,13 @@ def _bounds(
     starters: pd.Index,
     comparison: Comparison,
     clinic: Clinic,
+    outcome: str,
     unit: str,
 ) -> list[_Row]:
-    found = bound_change(windows, starters, comparison, clinic)
+    found = bound_change(windows, starters, comparison, clinic, outcome)
     if found is None:
         return []
-    note = Message("assumed.nothing")
+    note = Message("assumed.nothing" if outcome == "frequency" else "remark.unknown_values")
     return [
         _Row(f"bound_{side}", value, n=found.n, unit=unit, note=note)
         for side, value in (("low", found.low), ("high", found.high))
@@ -191,7 +192,7 @@ def _imputed(
         _Row("missing_information", 100 * pooled.fmi, n=n, unit="percent",
              note=Message("assumed.share_of_uncertainty")),
     ]  # fmt: skip
-    return rows + _tip(imputed, n, unit, *imputation.SCALES.get(outcome, (0.0, float("inf"))))
+    return rows + _tip(imputed, n, unit, *SCALES.get(outcome, (0.0, float("inf"))))
 
 
 def _tip(imputed: imputation.Imputed, n: float, unit: str, low: float, high: float) -> list[_Row]:

@@ -22,7 +22,7 @@ from scipy.stats import binom, fisher_exact
 
 from headway.errors import Problem
 from headway.messages import Message, join, term
-from headway.outcomes.change.attrition import COMPLETE_FROM, compare_sources
+from headway.outcomes.change.attrition import SourceComparison, compare_sources
 from headway.outcomes.change.windows import (
     DAYS_PER_WINDOW,
     Comparison,
@@ -57,9 +57,7 @@ MIN_SCORES = 5
 SHARE_ON_OTHER_SCALE = 0.05
 OUTSIDE = 0.5  # of somebody's scores
 TENTH = 1.0  # highest score of somebody on 0 to 10 whose scores were divided by ten
-# One-sided, 1 % in all: two looks at the diary, before and after, share it.
-LEVEL = 0.98
-LEVEL_OF_TWO = 0.99
+LEVEL = 0.98  # one-sided 1 %
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,12 +331,12 @@ def find_unit_mix(scores: pd.DataFrame, outside: int) -> Trap:
 def find_chosen_days(windows: pd.DataFrame, clinic: Clinic, starters: pd.Index) -> Trap:
     """Look for a diary that is opened rather on headache days, before or after.
 
-    `attrition.compare_sources` in the windows `baseline` and `post`, each with a 99 % interval, so
-    that a clinic whose diary is kept on any day is flagged in about 1 %.
+    The rule is that of `attrition.compare_sources`, in the windows `baseline` and `post`: a clinic
+    whose diary is kept on any day is flagged in about 1 %.
     """
     id = "mnar_diary"
     # Without a count: it stands in `n`.
-    found: list[tuple[Message, float, float, int]] = []
+    found: list[tuple[Message, SourceComparison]] = []
     own = windows[(windows["outcome"] == "frequency") & windows["patient_id"].isin(starters)]
     for window, label in (("baseline", "trap.entries_before"), ("post", "trap.entries_after")):
         length = window_length(clinic.windows.named.get(window))
@@ -350,23 +348,17 @@ def find_chosen_days(windows: pd.DataFrame, clinic: Clinic, starters: pd.Index) 
         result = compare_sources(diary["value"], said, diary["days_observed"] / length)
         if result.n < 2:
             continue
-        df = result.n - 1
-        wider = float(stdtrit(df, 0.5 + LEVEL_OF_TWO / 2) / stdtrit(df, 0.975))
-        half = wider * (result.ci_high - result.ci_low) / 2
-        low, high = result.difference - half, result.difference + half
-        share = result.share_observed
         # As printed: disclosure control has no look at the numbers of a message.
-        places = {"value": round(result.difference, 1), "low": round(low, 1)}
-        places |= {"high": round(high, 1), "share": round(100 * share)}
-        found.append((Message(label, **places), low, share, result.n))
+        places = {"value": round(result.difference, 1), "share": round(100 * result.share_observed)}
+        places |= {"low": round(result.flag_low, 1), "high": round(result.flag_high, 1)}
+        found.append((Message(label, **places), result))
     if not found:
         return _unseen(id, Message("trap.entries_not_said"))
-    # Judged as printed, so that the flag follows from the detail.
-    flags = [round(low, 1) > 0 and round(share, 2) < COMPLETE_FROM for _, low, share, _ in found]
-    detail = join([message for message, *_ in found])
-    n = found[flags.index(True)][3] if any(flags) else max(f[3] for f in found)
+    detail = join([message for message, _ in found])
+    flagged = [result for _, result in found if result.flag]
+    n = flagged[0].n if flagged else max(result.n for _, result in found)
     note = Message("trap.rule_of_entries")
-    return Trap(id, any(flags), float(n), float(len(starters)), detail, note)
+    return Trap(id, bool(flagged), float(n), float(len(starters)), detail, note)
 
 
 # --- people who left because they were not better -----------------------------------------------

@@ -9,29 +9,42 @@ formula and against the verdict of the tables.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from headway.messages import t
-from headway.outcomes.expectation.expected import judge, read_sources
 from headway.report import formats
 from headway.report.clinic.tables import name_outcome, per_unit, pick, show_count, show_of
+from headway.report.clinic.verdicts import LEADS, NO_RULE, OWN, find_kind, which_way, write_verdict
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from headway.config.clinic import Clinic
     from headway.disclosure import Preset
 
 
 class Answer(TypedDict):
-    """One answer: the question, the sentence that answers it, what belongs to it, where to look."""
+    """One answer: the question, the sentence that answers it, what belongs to it, where to look.
+
+    One that carries a verdict names its outcome and the code of the verdict.
+    """
 
     question: str
     lead: str
     more: list[str]
     href: str
     link: str
+    outcome: NotRequired[str]
+    verdict: NotRequired[str]
 
 
+# Means over headache days: people without headache in a window have none.
+CONDITIONAL = ("intensity", "duration")
+_COURSES = {
+    "fall": "page_one.outcome_fell_from_pre_to_post_unit_on_average",
+    "rise": "page_one.outcome_rose_from_pre_to_post_unit_on_average",
+    "unclear": "page_one.outcome_went_from_pre_to_post_unit_on_average",
+}
 # Trap -> what page one says of it. The words are doubts: records can look like a trap without
 # being one.
 _DOUBTS = {
@@ -40,26 +53,23 @@ _DOUBTS = {
     "mnar_diary": "page_one.people_may_have_filled_in_the_diary_more_on",
     "dropout_if_not_better": "page_one.people_who_did_not_get_better_may_have_left",
 }
-_MISSING = {
-    "earlier_window": "page_one.the_records_do_not_go_back_far_enough_to_show",
-    "untreated_arms": "page_one.no_study_at_hand_has_people_like_these",
-}
 
 
 def write_answers(
-    main: pd.DataFrame, expected: pd.DataFrame, preset: Preset, *, doubted: bool = False
+    released: Mapping[str, pd.DataFrame], clinic: Clinic, preset: Preset, *, doubted: bool = False
 ) -> list[Answer]:
     """Write what changed, whether that would be expected anyway, and what is not known.
 
     Parameters
     ----------
-    main, expected
-        Released: the rows of `cohort` of the primary comparison, and the table `expected`.
+    released
+        Released tables.
     preset
         The rules in force.
     doubted
         Whether the records look like a trap (`list_doubts`).
     """
+    main = released["cohort"][released["cohort"]["primary"]]
     change = pick(main, "change_mean")
     if change is None:
         return [
@@ -69,11 +79,13 @@ def write_answers(
                 "more": [t("page_one.no_one_has_the_main_outcome_both_before_and")],
                 "href": "#flow",
                 "link": t("page_one.who_is_counted"),
+                "outcome": clinic.primary_outcome,
+                "verdict": "no_data",
             }
         ]
     answers = [
         _say_change(main, change, preset),
-        _say_expected(expected, change),
+        _say_expected(released, change, clinic, preset),
         _say_unknown(main),
     ]
     if doubted:
@@ -93,9 +105,31 @@ def in_ten(percent: float) -> str:
     return t("page_one.about_n_in_10", n=min(9, max(1, round(percent / 10))))
 
 
+def say_course(rows: pd.DataFrame, change: Mapping[str, Any]) -> str:
+    """Say from where to where an outcome went, and whether that is a fall, a rise or neither.
+
+    Parameters
+    ----------
+    rows
+        Rows of `cohort` of one outcome and comparison.
+    change
+        Its mean change, known.
+    """
+    pre, post = pick(rows, "pre_mean"), pick(rows, "post_mean")
+    name = name_outcome(str(change["outcome"]))
+    if pre is None or post is None:
+        return t("page_one.no_change_in_outcome_can_be_worked_out", outcome=name)
+    return t(
+        _COURSES[which_way(change)],
+        outcome=name[:1].upper() + name[1:],
+        pre=formats.number(pre["estimate"], 1),
+        post=formats.number(post["estimate"], 1),
+        unit=per_unit(str(change["unit"])),
+    )
+
+
 def _say_change(main: pd.DataFrame, change: Mapping[str, Any], preset: Preset) -> Answer:
-    pre, post = pick(main, "pre_mean"), pick(main, "post_mean")
-    name, unit = name_outcome(str(change["outcome"])), per_unit(str(change["unit"]))
+    name = name_outcome(str(change["outcome"]))
     started = show_of(change["of"], preset)
     who = t(
         "page_one.this_is_known_for_n_of_of_people_who_started",
@@ -105,33 +139,25 @@ def _say_change(main: pd.DataFrame, change: Mapping[str, Any], preset: Preset) -
     if change["redacted"]:
         who = t("page_one.even_how_many_people_this_is_known_for_is")
     more = [who]
-    known = pre is not None and post is not None and not formats.missing(change["estimate"])
     if change["redacted"]:
         lead = t("page_one.the_change_in_outcome_cannot_be_shown_too_few", outcome=name)
-    elif not known or pre is None or post is None:
+    elif formats.missing(change["estimate"]):
         lead = t("page_one.no_change_in_outcome_can_be_worked_out", outcome=name)
     else:
-        clear = change["ci_low"] > 0 or change["ci_high"] < 0
-        places = {
-            "outcome": name[:1].upper() + name[1:],
-            "pre": formats.number(pre["estimate"], 1),
-            "post": formats.number(post["estimate"], 1),
-            "unit": unit,
-        }
+        lead = say_course(main, change)
+        clear = which_way(change) != "unclear"
         if not clear:
+            more.insert(0, lead)
             lead = t("page_one.we_cannot_tell_if_outcome_changed", outcome=name)
-            more.insert(0, t("page_one.outcome_went_from_pre_to_post_unit_on_average", **places))
-        elif change["estimate"] < 0:
-            lead = t("page_one.outcome_fell_from_pre_to_post_unit_on_average", **places)
-        else:
-            lead = t("page_one.outcome_rose_from_pre_to_post_unit_on_average", **places)
+        if str(change["outcome"]) in CONDITIONAL:
+            more.append(t("page_one.only_people_with_headache_before_and_after_count"))
         more.append(t("page_one.the_mean_change_is_change", change=formats.interval(change)))
         more.append(
             t("page_one.a_minus_sign_means_less_than_before")
             if clear
             else t("answer.the_interval_includes_no_change")
         )
-        more += _say_shares(main, str(change["outcome"]))
+        more += say_shares(main, str(change["outcome"]))
     return {
         "question": t("page_one.what_changed"),
         "lead": lead,
@@ -141,7 +167,7 @@ def _say_change(main: pd.DataFrame, change: Mapping[str, Any], preset: Preset) -
     }
 
 
-def _say_shares(main: pd.DataFrame, outcome: str) -> list[str]:
+def say_shares(main: pd.DataFrame, outcome: str) -> list[str]:
     """Say how many improved by half and how many got worse, side by side or not at all."""
     half, worse = pick(main, "responders_50"), pick(main, "worsened_30")
     if half is None or worse is None or half["redacted"] or worse["redacted"]:
@@ -160,55 +186,27 @@ def _say_shares(main: pd.DataFrame, outcome: str) -> list[str]:
     ]
 
 
-def _say_expected(expected: pd.DataFrame, change: Mapping[str, Any]) -> Answer:
-    """Say whether the change goes beyond what would be expected without treatment."""
-    answer: Answer = {
+def _say_expected(
+    released: Mapping[str, pd.DataFrame],
+    change: Mapping[str, Any],
+    clinic: Clinic,
+    preset: Preset,
+) -> Answer:
+    """Say whether the change goes further than would be expected without treatment."""
+    expected = released["expected"]
+    lead, more = write_verdict(change, released["cohort"], expected, clinic, preset)
+    outcome = str(change["outcome"])
+    return {
         "question": t("page_one.would_that_have_come_without_treatment"),
-        "lead": t("page_one.nothing_here_tells_how_far_people_would_have"),
-        "more": [t("page_one.so_no_part_of_the_change_can_be_put_down_to")],
+        "lead": lead,
+        "more": more,
         "href": "#expected" if len(expected) else "#reading",
         "link": t("page_one.each_way_to_work_it_out")
         if len(expected)
         else t("reading.how_to_read_this"),
+        "outcome": outcome,
+        "verdict": find_kind(outcome, change, expected),
     }
-    verdict = judge(read_sources(expected)) if len(expected) else None
-    if verdict is None or verdict.kind == "no_data":
-        return answer
-    if formats.missing(verdict.change) or formats.missing(verdict.low):
-        # Withheld rows are not beyond anything, but that is no finding.
-        answer["lead"] = t("page_one.this_cannot_be_shown_too_few_people")
-        return answer
-    here = formats.number(verdict.change, 1)
-    more = [
-        t(
-            "page_one.without_treatment_we_would_expect_a_change",
-            low=formats.number(verdict.low, 1),
-            high=formats.number(verdict.high, 1),
-        ),
-        t("page_one.here_it_is_change", change=here)
-        if here == formats.number(change["estimate"], 1)
-        else t("page_one.here_it_is_change_counted_from_the_last_4", change=here),
-    ]
-    further, all_ways = len(verdict.further), len(verdict.further) + len(verdict.not_further)
-    if verdict.kind == "beyond":
-        answer["lead"] = t("page_one.the_change_is_beyond_what_would_be_expected")
-        more.append(t("page_one.each_of_the_n_ways_to_work_this_out_says_so", n=all_ways))
-        more.append(t("page_one.that_is_still_no_proof_that_treatment_did_it"))
-    elif verdict.kind == "not_told_apart":
-        answer["lead"] = t("page_one.we_cannot_tell_the_change_from_what_would")
-        more.append(
-            t(
-                "page_one.n_of_all_ways_to_work_this_out_cannot_tell",
-                n=all_ways - further,
-                all=all_ways,
-            )
-        )
-    else:
-        answer["lead"] = t("page_one.we_cannot_tell_how_much_of_it_would_have_come")
-        more.append(t("page_one.it_goes_further_by_each_of_the_ways_to_work", n=all_ways))
-    more += [t(_MISSING[m]) for m in verdict.missing if m in _MISSING]
-    answer["more"] = more
-    return answer
 
 
 def _say_unknown(main: pd.DataFrame) -> Answer:
@@ -233,6 +231,61 @@ def _say_unknown(main: pd.DataFrame) -> Answer:
         "href": "#missing",
         "link": t("missing.what_missing_days_and_people_could_do"),
     }
+
+
+def list_secondary(
+    cohort: pd.DataFrame, expected: pd.DataFrame, preset: Preset
+) -> list[dict[str, Any]]:
+    """List what page one says of headache days, intensity and duration where they are secondary.
+
+    Returns
+    -------
+    list of dict
+        outcome, verdict (a code), lead, more (sentences).
+    """
+    primary = cohort[cohort["primary"]]
+    if not len(primary):
+        return []
+    main, comparison = str(primary["outcome"].iloc[0]), str(primary["comparison"].iloc[0])
+    own = cohort[(cohort["comparison"] == comparison) & (cohort["group"] == "all")]
+    out = []
+    for outcome in ("frequency", "intensity", "duration"):
+        rows = own[own["outcome"] == outcome]
+        change = pick(rows, "change_mean")
+        if outcome == main or change is None or change["redacted"]:
+            continue
+        if formats.missing(change["estimate"]):
+            continue
+        kind = find_kind(outcome, change, expected)
+        lead, more = _say_secondary(outcome, rows, change, preset)
+        told = t(LEADS.get(kind, NO_RULE))
+        if outcome != OWN:
+            told = t(NO_RULE)
+        out.append({"outcome": outcome, "verdict": kind, "lead": lead, "more": [*more, told]})
+    return out
+
+
+def _say_secondary(
+    outcome: str, rows: pd.DataFrame, change: Mapping[str, Any], preset: Preset
+) -> tuple[str, list[str]]:
+    lead = say_course(rows, change)
+    n = show_count(change["n"], change["redacted"], preset)
+    more = [t("page_one.the_mean_change_is_change", change=formats.interval(change))]
+    if outcome == OWN:
+        more.append(t("page_one.this_is_known_for_n_people", n=n))
+    else:
+        more.append(t("page_one.this_is_known_for_n_people_with_headache", n=n))
+    more += say_shares(rows, outcome)
+    low, high = pick(rows, "bound_low"), pick(rows, "bound_high")
+    if low and high and not formats.missing(low["estimate"]):
+        more.append(
+            t(
+                "page_one.the_records_allow_any_change",
+                low=formats.number(low["estimate"]),
+                high=formats.number(high["estimate"]),
+            )
+        )
+    return lead, more
 
 
 def say_caution() -> list[str]:

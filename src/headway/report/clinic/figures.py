@@ -266,16 +266,3 @@ def list_checks(table: pd.DataFrame, preset: Preset) -> Table | None:
     return make_table(
         t("page_one.two_checks_of_what_was_before_treatment"), heads, rows, numeric=[2]
     )
-
-
-def describe_before(table: pd.DataFrame, preset: Preset) -> str:
-    """Say for how many people `before` is one window only; empty where that cannot be."""
-    own = table[table["id"] == "one_window_before"]
-    if not len(own):
-        return ""
-    r = own.iloc[0].to_dict()
-    return t(
-        "page_one.before_is_the_mean_of_two_windows_for_count",
-        count=show_count(r["count"], r["redacted"], preset),
-        n=show_count(r["n"], r["redacted"], preset),
-    )

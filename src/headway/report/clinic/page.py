@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from headway.messages import current, say, speaking, t
 from headway.outcomes.expectation.benchmark import explain_benchmark
-from headway.outcomes.expectation.expected import judge, read_sources
+from headway.outcomes.expectation.verdict import read_verdict
 from headway.report import formats
 from headway.report.clinic import care, expectation, methods
 from headway.report.clinic import tables as tables_of
@@ -15,10 +15,12 @@ from headway.report.clinic.answer import (
     Answer,
     as_headline,
     list_doubts,
+    list_secondary,
     say_caution,
     write_answers,
 )
-from headway.report.clinic.figures import describe_before, find_data, list_checks, place_figures
+from headway.report.clinic.departures import write_departures
+from headway.report.clinic.figures import find_data, list_checks, place_figures
 from headway.report.clinic.losses import list_losses, list_unused, say_replaced
 from headway.report.clinic.tables import MISSING_DAYS, name_outcome
 from headway.report.render import render
@@ -125,6 +127,8 @@ def _body(
     heading = tables_of.name_pair(str(outcome), label)
     body = {
         "answer": _answer(clinic, released, preset),
+        "secondary": list_secondary(cohort, released["expected"], preset),
+        "departures": write_departures(clinic),
         "caution": say_caution(),
         "main_figures": [drawn[n] for n in ("benchmark", first) if n in drawn][:1],
         "change_figures": [drawn[first]] if first in drawn and "benchmark" in drawn else [],
@@ -164,7 +168,6 @@ def _body(
         "expected": expectation.list_expected(released["expected"], preset),
         "verdict": _expected_sentence(released["expected"]),
         "checks": list_checks(released["checks"], preset),
-        "before": describe_before(released["checks"], preset),
         "sensitivity": expectation.list_sensitivity(released["sensitivity"], preset),
         "ways": expectation.describe_specifications(released["specifications"]),
         "benchmark": expectation.list_benchmark(released["benchmark"], preset),
@@ -186,12 +189,11 @@ def _body(
 
 
 def _answer(clinic: Clinic, released: Mapping[str, pd.DataFrame], preset: Preset) -> list[Answer]:
-    main = released["cohort"][released["cohort"]["primary"]]
     doubted = bool(
         list_doubts(released["traps"], released["funnel"])
         or list_losses(released["flow"], clinic, preset)
     )
-    return write_answers(main, released["expected"], preset, doubted=doubted)
+    return write_answers(released, clinic, preset, doubted=doubted)
 
 
 def _gate(flow: pd.DataFrame) -> list[str]:
@@ -204,7 +206,6 @@ def _gate(flow: pd.DataFrame) -> list[str]:
 
 
 def _expected_sentence(expected: pd.DataFrame) -> str:
-    """Say whether the change goes beyond what would be expected without treatment."""
-    if not len(expected):
-        return t("page_one.nothing_in_these_records_says_how_far_people")
-    return say(judge(read_sources(expected)).message)
+    """Say whether the change goes further than would be expected without treatment."""
+    said = read_verdict(expected).message
+    return say(said) if said else t("page_one.nothing_in_these_records_says_how_far_people")
