@@ -20,7 +20,7 @@ from headway.figures.clinic import draw as clinic_figures
 from headway.figures.review import draw as review_figures
 from headway.figures.review import forest
 from headway.figures.theme import Drawing
-from headway.outcomes.expectation.expected import judge, read_sources
+from headway.outcomes.expectation.verdict import read_verdict
 from tests.unit.pages_builder import RAW, released, review
 
 REVIEWS = sorted(
@@ -192,7 +192,7 @@ def test_places_are_rounded_to_a_hundredth_and_scales_are_not() -> None:
 def test_the_range_of_a_clinics_benchmark_is_that_of_the_table() -> None:
     clinic, tables, _ = released("demo")
     row = tables["expected"].iloc[0]
-    sources = judge(read_sources(tables["expected"]))
+    sources = read_verdict(tables["expected"])
     assert (row["range_low"], row["range_high"]) == (sources.low, sources.high)
     axes = clinic_figures.draw_clinic(tables, clinic)["benchmark"].figure.axes[1]
     band = axes.patches[0]

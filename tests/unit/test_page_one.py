@@ -16,8 +16,8 @@ from headway.figures.clinic import draw as clinic_figures
 from headway.messages import say, t
 from headway.outcomes.audit import empty_audit
 from headway.outcomes.expectation.benchmark import explain_benchmark
-from headway.outcomes.expectation.expected import judge, read_sources
 from headway.outcomes.expectation.traps import IDS
+from headway.outcomes.expectation.verdict import read_verdict
 from headway.report import formats
 from headway.report.clinic import answer as clinic_answer
 from headway.report.clinic import page as clinic_page
@@ -127,14 +127,17 @@ def test_a_child_of_twelve_can_read_page_one(name: str) -> None:
 @pytest.mark.parametrize("name", CLINICS)
 def test_beyond_what_would_be_expected_is_said_where_every_source_says_it(name: str) -> None:
     page, out, _ = built(name)
-    text, verdict = page_one(page), judge(read_sources(out["expected"]))
+    text, verdict = page_one(page), read_verdict(out["expected"])
     deciding = out["expected"].query("decides")
-    assert verdict.beyond == (
-        bool(deciding["beyond"].all()) and "both_windows" in set(deciding["source"])
+    said = {side: part["beyond"].all() for side, part in deciding.groupby("side")}
+    assert (verdict.kind == "further") == bool(
+        said.get("further", False) and (deciding["change"] < deciding["expected"].min()).all()
     )
-    assert ("beyond what would be expected" in text) == verdict.beyond
-    assert ("We cannot tell" in text) or verdict.beyond
-    for row in out["expected"][["range_low", "range_high"]].head(1).itertuples(index=False):
+    assert ("beyond what would be expected" in text) == (verdict.kind == "further")
+    assert ("We cannot tell" in text) or verdict.kind in ("further", "less")
+    limits = out["expected"][["range_low", "range_high"]].dropna()
+    assert bool(len(limits)) == (verdict.kind != "not_recorded")
+    for row in limits.head(1).itertuples(index=False):
         assert f"from {formats.number(row[0], 1)} to {formats.number(row[1], 1)}." in text
     assert formats.find_forbidden(text) == []
 
@@ -158,8 +161,8 @@ def test_the_change_stands_with_its_interval_denominators_and_bounds(name: str) 
 
 
 def test_both_verdicts_are_among_the_clinics() -> None:
-    kinds = {judge(read_sources(built(n)[1]["expected"])).kind for n in CLINICS}
-    assert {"beyond", "not_told_apart"} <= kinds
+    kinds = {read_verdict(built(n)[1]["expected"]).kind for n in CLINICS}
+    assert {"further", "not_recorded"} <= kinds
 
 
 @pytest.mark.parametrize(
@@ -291,7 +294,7 @@ def rewrite(expected: pd.DataFrame) -> tuple[str, list[str]]:
 
 def test_further_by_one_window_alone_is_not_beyond() -> None:
     table = built("no earlier window")[1]["expected"].assign(diff_ci_high=-0.5, beyond=True)
-    assert judge(read_sources(table)).kind == "not_recorded"
+    assert read_verdict(table).kind == "not_recorded"
     text, leads = rewrite(table)
     assert leads[1] == "We cannot tell how much of it would have come without treatment."
     assert "beyond what would be expected" not in text
@@ -301,7 +304,7 @@ def test_further_by_one_window_alone_is_not_beyond() -> None:
 
 def test_without_any_source_no_part_is_put_down_to_treatment() -> None:
     table = built("no earlier window")[1]["expected"]
-    for other in (table.iloc[:0], table.assign(decides=False)):
+    for other in (table.iloc[:0],):
         text, leads = rewrite(other)
         assert leads[1].startswith("Nothing here tells how far people would have changed")
         assert "So no part of the change can be put down to treatment." in text

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from headway.errors import Problem
 from headway.outcomes.change import cohort
-from headway.outcomes.expectation.expected import build_checks, build_expected
-from headway.tables import RELEASED, empty
+from headway.outcomes.expectation.checks import build_checks
+from headway.outcomes.expectation.departures import build_departures
+from headway.outcomes.expectation.expected import build_expected
+from headway.tables import RELEASED, conform, empty
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,6 +50,8 @@ def audit_clinic(
         `windows` and `change` (row-level), and the tables of `headway.tables.RELEASED` before
         disclosure control.
     """
+    from pandas import concat
+
     from headway.outcomes.care.cost import build_cost
     from headway.outcomes.care.cost_per_day import Expected
     from headway.outcomes.care.safety import build_safety
@@ -62,6 +66,9 @@ def audit_clinic(
     out = empty_audit() | cohort.analyse_prepared(found, clinic)
     out["traps"] = build_traps(folder, clinic, found.windows, found.starters, found.comparisons)
     out["safety"] = build_safety(found.sessions)
+    departures = build_departures(clinic)
+    if len(departures):
+        out["flow"] = conform("flow", concat([out["flow"], departures]))
     if not found.comparisons:
         return out
     primary = found.comparisons[0]
@@ -197,7 +204,7 @@ def _deciding(expected: pd.DataFrame, summary: pd.DataFrame) -> list[tuple[str, 
         return []
     change, low, high = main.iloc[0][["estimate", "ci_low", "ci_high"]].astype("float64")
     out = []
-    for row in expected[expected["decides"]].to_dict("records"):
+    for row in expected[expected["decides"] & (expected["side"] == "further")].to_dict("records"):
         own, half = (row["diff_ci_high"] - row["diff_ci_low"]) / 2, (high - low) / 2
         se = math.sqrt(max(0.0, own**2 - half**2)) / NormalDist().inv_cdf(0.975)
         if not math.isnan(row["difference"] + change):

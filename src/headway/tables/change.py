@@ -23,7 +23,8 @@ FLOW = Table(
     key=("account", "item", "step"),
     columns={
         "account": key(
-            "What is counted", allowed=("rows", "cells", "column", "gate", "source", "people")
+            "What is counted; `setting`: one that differs from its default, key and value",
+            allowed=("rows", "cells", "column", "gate", "source", "people", "setting"),
         ),
         "item": key("File, file and column, kind of file, or outcome and comparison"),
         "step": key("Step"),

@@ -114,7 +114,7 @@ def _read_last_change(expected: pd.DataFrame, own: float) -> float | None:
     The sources of `expected` start from that window also where the primary comparison starts from
     the mean of two.
     """
-    known = expected.loc[expected["source"] == "mee_chua", "change"].dropna()
+    known = expected.loc[expected["decides"], "change"].dropna()
     if not len(known) or round(float(known.iloc[0]), 1) == round(own, 1):
         return None
     return float(known.iloc[0])

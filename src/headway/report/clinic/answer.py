@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from headway.messages import t
-from headway.outcomes.expectation.expected import judge, read_sources
+from headway.outcomes.expectation.verdict import read_verdict
 from headway.report import formats
 from headway.report.clinic.tables import name_outcome, per_unit, pick, show_count, show_of
 
@@ -39,6 +39,12 @@ _DOUBTS = {
     "unit_mix": "page_one.two_scales_of_pain_may_be_mixed_in_one_column",
     "mnar_diary": "page_one.people_may_have_filled_in_the_diary_more_on",
     "dropout_if_not_better": "page_one.people_who_did_not_get_better_may_have_left",
+}
+_LEADS = {
+    "further": "page_one.the_change_is_beyond_what_would_be_expected",
+    "cannot_tell": "page_one.we_cannot_tell_the_change_from_what_would",
+    "less": "page_one.people_got_worse_by_more_than_expected",
+    "not_recorded": "page_one.we_cannot_tell_how_much_of_it_would_have_come",
 }
 _MISSING = {
     "earlier_window": "page_one.the_records_do_not_go_back_far_enough_to_show",
@@ -171,41 +177,39 @@ def _say_expected(expected: pd.DataFrame, change: Mapping[str, Any]) -> Answer:
         if len(expected)
         else t("reading.how_to_read_this"),
     }
-    verdict = judge(read_sources(expected)) if len(expected) else None
+    verdict = read_verdict(expected) if len(expected) else None
     if verdict is None or verdict.kind == "no_data":
         return answer
-    if formats.missing(verdict.change) or formats.missing(verdict.low):
+    if formats.missing(verdict.change) or (
+        formats.missing(verdict.low) and verdict.kind != "not_recorded"
+    ):
         # Withheld rows are not beyond anything, but that is no finding.
         answer["lead"] = t("page_one.this_cannot_be_shown_too_few_people")
         return answer
+    answer["lead"] = t(_LEADS[verdict.kind])
     here = formats.number(verdict.change, 1)
     more = [
-        t(
-            "page_one.without_treatment_we_would_expect_a_change",
-            low=formats.number(verdict.low, 1),
-            high=formats.number(verdict.high, 1),
-        ),
         t("page_one.here_it_is_change", change=here)
         if here == formats.number(change["estimate"], 1)
-        else t("page_one.here_it_is_change_counted_from_the_last_4", change=here),
+        else t("page_one.here_it_is_change_counted_from_the_last_4", change=here)
     ]
-    further, all_ways = len(verdict.further), len(verdict.further) + len(verdict.not_further)
-    if verdict.kind == "beyond":
-        answer["lead"] = t("page_one.the_change_is_beyond_what_would_be_expected")
-        more.append(t("page_one.each_of_the_n_ways_to_work_this_out_says_so", n=all_ways))
-        more.append(t("page_one.that_is_still_no_proof_that_treatment_did_it"))
-    elif verdict.kind == "not_told_apart":
-        answer["lead"] = t("page_one.we_cannot_tell_the_change_from_what_would")
-        more.append(
+    if verdict.kind != "not_recorded":
+        more.insert(
+            0,
             t(
-                "page_one.n_of_all_ways_to_work_this_out_cannot_tell",
-                n=all_ways - further,
-                all=all_ways,
-            )
+                "page_one.without_treatment_we_would_expect_a_change",
+                low=formats.number(verdict.low, 1),
+                high=formats.number(verdict.high, 1),
+            ),
         )
-    else:
-        answer["lead"] = t("page_one.we_cannot_tell_how_much_of_it_would_have_come")
-        more.append(t("page_one.it_goes_further_by_each_of_the_ways_to_work", n=all_ways))
+    ways, cleared = verdict.ways
+    if verdict.kind in ("further", "less"):
+        more.append(t("page_one.each_of_the_n_ways_to_work_this_out_says_so", n=ways))
+        more.append(t("page_one.that_is_still_no_proof_that_treatment_did_it"))
+    elif verdict.kind == "cannot_tell":
+        more.append(
+            t("page_one.n_of_all_ways_to_work_this_out_cannot_tell", n=ways - cleared, all=ways)
+        )
     more += [t(_MISSING[m]) for m in verdict.missing if m in _MISSING]
     answer["more"] = more
     return answer

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from headway.messages import current, say, speaking, t
 from headway.outcomes.expectation.benchmark import explain_benchmark
-from headway.outcomes.expectation.expected import judge, read_sources
+from headway.outcomes.expectation.verdict import read_verdict
 from headway.report import formats
 from headway.report.clinic import care, expectation, methods
 from headway.report.clinic import tables as tables_of
@@ -207,4 +207,4 @@ def _expected_sentence(expected: pd.DataFrame) -> str:
     """Say whether the change goes beyond what would be expected without treatment."""
     if not len(expected):
         return t("page_one.nothing_in_these_records_says_how_far_people")
-    return say(judge(read_sources(expected)).message)
+    return say(read_verdict(expected).message)
