@@ -484,7 +484,7 @@ class Expected:
     retest_n: Annotated[
         int | None, About("How many people it is from.", unit="people", low=4, null=True)
     ] = None
-    retest_source: Text = ""
+    retest_source: str = ""
     cutoff: Annotated[
         Cutoff | None,
         About("Only people with at least so many headache days were taken in.", null=True),
