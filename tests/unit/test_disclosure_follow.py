@@ -101,7 +101,9 @@ def test_a_verdict_is_reached_again_from_the_code_of_the_rule() -> None:
 def test_beyond_and_flags_follow_from_the_printed_limits(preset: str) -> None:
     out = printed(preset)
     rows = out["expected"]
-    assert (rows["beyond"] == ((rows["diff_ci_high"] < 0) & ~rows["redacted"])).all()
+    less = rows["side"] == "less"
+    clear = (rows["diff_ci_high"] < 0).where(~less, rows["diff_ci_low"] > 0)
+    assert (rows["beyond"] == (clear & ~rows["redacted"])).all()
     rows = out["funnel"]
     outside = (rows["difference"] < rows["low_998"]) | (rows["difference"] > rows["high_998"])
     assert (rows["flag"] == outside).all()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from headway import outcomes
 from headway.messages import LANGUAGES, say, speaking
 from headway.outcomes.expectation import judge
+from headway.report import provenance
 
 ARM = {
     "label": "Somebody 2001, usual care",
@@ -231,6 +233,14 @@ def test_every_setting_can_be_listed() -> None:
     listed = judge.list_settings(judge.read_rule({"entry": {"last": 15}}))
     assert listed["entry_last"] == 15 and listed["entry_both"] is None
     assert listed["min_people"] == 20
+
+
+def test_the_hash_of_the_rule_moves_with_every_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = provenance.hash_rule()
+    assert before == provenance.hash_rule()
+    for name, value in (("mean_low", 3.5), ("min_people", 21), ("entry_last", 12.0)):
+        monkeypatch.setattr(provenance, "DEFAULT", replace(judge.DEFAULT, **{name: value}))
+        assert provenance.hash_rule() != before
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

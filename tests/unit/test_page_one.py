@@ -342,7 +342,7 @@ def test_further_by_one_window_alone_is_not_beyond() -> None:
 
 def test_without_any_source_no_part_is_put_down_to_treatment() -> None:
     table = built("no earlier window")[1]["expected"]
-    for other in (table.iloc[:0], table.assign(decides=False)):
+    for other in (table.iloc[:0],):
         text, leads = rewrite(other)
         assert leads[1].startswith("Nothing here tells how far people would have changed")
         assert "So no part of the change can be put down to treatment." in text

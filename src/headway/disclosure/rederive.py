@@ -48,14 +48,16 @@ def follow(out: Tables, true: Mapping[str, pd.DataFrame], preset: Preset) -> Non
 
 
 def _follow_expected(frame: pd.DataFrame, true: Mapping[str, pd.DataFrame], preset: Preset) -> None:
-    """Call a change beyond what was expected where the printed limit lies below 0.
+    """Call a change beyond what was expected where the printed limit lies on its side of 0.
 
-    The range is that of the printed sources: its end could be the one that is hidden.
+    The range is that of the printed rows that decide: its end could be the one that is hidden.
     """
-    frame["beyond"] = (frame["diff_ci_high"] < 0) & ~frame["redacted"]
+    cleared = (frame["diff_ci_high"] < 0).where(frame["side"] != "less", frame["diff_ci_low"] > 0)
+    frame["beyond"] = cleared & ~frame["redacted"]
     shown = ~frame["redacted"]
-    frame.loc[shown, "range_low"] = frame.loc[shown, "expected"].min()
-    frame.loc[shown, "range_high"] = frame.loc[shown, "expected"].max()
+    deciding = frame.loc[shown & frame["decides"], "expected"]
+    frame.loc[shown, "range_low"] = deciding.min()
+    frame.loc[shown, "range_high"] = deciding.max()
 
 
 def _follow_cost(frame: pd.DataFrame, true: Mapping[str, pd.DataFrame], preset: Preset) -> None:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from headway.errors import Problem
 from headway.outcomes.change import cohort
-from headway.outcomes.expectation.expected import build_checks, build_expected
+from headway.outcomes.expectation.checks import build_checks
+from headway.outcomes.expectation.expected import build_expected
 from headway.tables import RELEASED, empty
 
 if TYPE_CHECKING:
@@ -199,7 +200,7 @@ def _deciding(expected: pd.DataFrame, summary: pd.DataFrame) -> list[tuple[str, 
         return []
     change, low, high = main.iloc[0][["estimate", "ci_low", "ci_high"]].astype("float64")
     out = []
-    for row in expected[expected["decides"]].to_dict("records"):
+    for row in expected[expected["decides"] & (expected["side"] == "further")].to_dict("records"):
         own, half = (row["diff_ci_high"] - row["diff_ci_low"]) / 2, (high - low) / 2
         se = math.sqrt(max(0.0, own**2 - half**2)) / NormalDist().inv_cdf(0.975)
         if not math.isnan(row["difference"] + change):

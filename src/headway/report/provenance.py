@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import platform
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from headway.outcomes.expectation.judge import DEFAULT, list_settings
+from headway.outcomes.expectation.untreated import FILE
 from headway.version import describe
 
 PACKAGES = (
@@ -28,6 +31,12 @@ def hash_file(path: Path) -> str:
     """Compute the SHA-256 of a file."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def hash_rule() -> str:
+    """Compute the SHA-256 of the rule of a clinic's verdict: its bounds, and the listed cohorts."""
+    bounds = json.dumps(list_settings(DEFAULT), sort_keys=True)
+    return hashlib.sha256((bounds + hash_file(FILE)).encode()).hexdigest()
 
 
 def collect(
@@ -57,6 +66,8 @@ def collect(
         "packages": {name: metadata.version(name) for name in PACKAGES},
         "lock": hash_file(lock[0]) if lock else None,
         "settings": {k: v for k, v in settings.items() if not k.endswith("_dir")},
+        # What a clinic declares otherwise stands in its clinic.yaml, among the inputs.
+        "verdict_rule": hash_rule(),
         "seeds": "each clinic.yaml declares its own (bootstrap.seed)",
         "inputs": inputs,
     }

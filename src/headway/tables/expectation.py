@@ -74,14 +74,15 @@ EXPECTED = Table(
         "source": key(
             "Where the expectation comes from",
             allowed=(
-                "both_windows",
                 "both_windows_mu",
+                "both_windows_noise",
                 "earlier",
+                "both_windows",
+                "both_windows_high",
+                "change",
                 "mee_chua",
                 "cutoff",
                 "arm",
-                "arms_pooled",
-                "arms_new",
             ),
         ),
         "label": key("The source in words"),
@@ -106,12 +107,27 @@ EXPECTED = Table(
         "interval": constant("Method of the interval of the difference", nullable=True),
         "n": count("People of the clinic it stands on"),
         "beyond": flag(
-            "Whether the interval of the difference lies below 0",
+            "Whether the interval of the difference lies below 0; above it on the side `less`",
             disclosure=Disclosure("estimate", ("n",)),
         ),
-        "decides": flag("Whether the row counts for the verdict"),
-        "range_low": estimate("Lowest expected change of all sources", "days", decimals=1),
-        "range_high": estimate("Highest expected change of all sources", "days", decimals=1),
+        "decides": flag("Whether the row counts for the verdict; else it is shown"),
+        "side": constant(
+            "Verdict that needs the row, where it decides",
+            allowed=("further", "less"),
+            nullable=True,
+        ),
+        "range_low": estimate("Lowest expected change that decides", "days", decimals=1),
+        "range_high": estimate("Highest expected change that decides", "days", decimals=1),
+        "tipping_mean": estimate(
+            "Mean of the population at which the row both_windows_mu (for a rise "
+            "both_windows_high) is just cleared",
+            "days",
+            decimals=1,
+        ),
+        "tipping_r": estimate("Correlation of two windows at which it is", decimals=2),
+        "published_fall": number(
+            "Largest fall of the published arms that decide", "days", disclosure=PUBLISHED
+        ),
         "note": text("Remark", nullable=True),
         "redacted": flag("Whether disclosure control withheld numbers"),
     },

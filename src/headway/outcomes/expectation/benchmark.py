@@ -24,7 +24,7 @@ from headway.effects.units import convert
 from headway.messages import Message, join, phrase, read, term
 from headway.outcomes.change.change import LEVEL
 from headway.outcomes.change.windows import Comparison
-from headway.outcomes.expectation.expected import name_arm
+from headway.outcomes.expectation.untreated import name_arm
 from headway.tables import conform, empty, read_csv
 
 if TYPE_CHECKING:

@@ -249,10 +249,9 @@ def judge_change(
         *expect_arms(b, y, near, rule),
         *expect_less(e, b, y, rule),
     )
-    change, low, high = _t(y - b, rule.level)
+    change, low, high = mean_t(y - b, rule.level)
     kind = decide(change, rows)
-    upward = kind == LESS or (kind == "cannot_tell" and change > 0)
-    tipping = _tip(e, b, y, rule, upward=upward)
+    tipping = _tip(e, b, y, rule, upward=side_of(kind, change) == LESS)
     return _close(
         kind, change, n, rows, *tipping, ci=(low, high), analysed=analysed, both=n, rule=rule
     )
@@ -294,6 +293,11 @@ def decide(change: float, rows: Sequence[Row]) -> str:
     if change > max(expected) and all(r.clears for r in rows if r.side == LESS):
         return LESS
     return "cannot_tell"
+
+
+def side_of(kind: str, change: float) -> str:
+    """Say which verdict the change is nearer to: that of its kind, else of its sign."""
+    return LESS if kind == LESS or (kind == "cannot_tell" and change > 0) else FURTHER
 
 
 def expect_further(e: Array, b: Array, y: Array, rule: Rule = DEFAULT) -> list[Row]:
@@ -435,7 +439,7 @@ def _ramp(x: float, low: float, high: float) -> float:
     return float(np.clip((x - low) / (high - low), 0.0, 1.0))
 
 
-def _t(values: Array, level: float) -> tuple[float, float, float]:
+def mean_t(values: Array, level: float) -> tuple[float, float, float]:
     """Mean and t limits."""
     n, mean = len(values), float(values.mean())
     half = float(stdtrit(n - 1, 0.5 + level / 2) * values.std(ddof=1) / n**0.5)
@@ -452,7 +456,7 @@ def _row(
     mean: float = _NAN,
     retest: float = _NAN,
 ) -> Row:
-    difference, low, high = _t(gap, rule.level)
+    difference, low, high = mean_t(gap, rule.level)
     return Row(source, label, side, change - difference, difference, low, high, mean, retest)
 
 
@@ -475,7 +479,7 @@ def _tip_mean(x: Array, y: Array, slope: float, level: float, upward: bool) -> f
     """Mean mu at which a limit of y - mu - slope (x - mu) is 0."""
     if slope >= 1:
         return _NAN
-    _, low, high = _t(y - slope * x, level)
+    _, low, high = mean_t(y - slope * x, level)
     mu = (low if upward else high) / (1 - slope)
     if upward:
         return min(mu, 28.0) if mu >= 0 else _NAN
@@ -497,7 +501,7 @@ def _tip_slope(
 
 def _without_earlier(b: Array, y: Array, both: int, rule: Rule) -> Verdict:
     """Describe the change where the earlier window is not known for enough people."""
-    change, low, high = _t(y - b, rule.level)
+    change, low, high = mean_t(y - b, rule.level)
     (mu, *_), r = _tie(float(b.mean()), rule)
     upward = change > 0
     if upward:
@@ -554,19 +558,19 @@ def write_sentence(v: Verdict, rule: Rule = DEFAULT) -> Message:
     if v.kind == "no_data":
         return Message("verdict.no_data")
     if v.kind == "not_recorded":
-        moved = "rise" if v.ci_low > 0 else "fall" if v.ci_high < 0 else "none"
+        low, high = v.ci_low, v.ci_high
+        moved = "rise" if low > 0 else "fall" if high < 0 else "none"
         return Message(
-            "verdict.no_earlier",
+            "verdict.not_recorded",
             change=v.change,
-            ci_low=v.ci_low,
-            ci_high=v.ci_high,
+            ci_low=low,
+            ci_high=high,
             n=v.n,
             moved=term("moved", moved),
-            both=v.both,
             least=rule.min_people,
             tipping=_say_tipping(v, upward=v.change > 0),
         )
-    side = LESS if v.kind == LESS or (v.kind == "cannot_tell" and v.change > 0) else FURTHER
+    side = side_of(v.kind, v.change)
     rows = [r for r in v.deciding if r.side == side]
     if v.kind == "cannot_tell":
         rows = [r for r in rows if not r.clears] or rows

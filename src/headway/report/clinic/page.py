@@ -207,5 +207,5 @@ def _gate(flow: pd.DataFrame) -> list[str]:
 
 def _expected_sentence(expected: pd.DataFrame) -> str:
     """Say whether the change goes further than would be expected without treatment."""
-    said = read_verdict(expected).message
+    said = read_verdict(expected).message if len(expected) else ""
     return say(said) if said else t("page_one.nothing_in_these_records_says_how_far_people")
