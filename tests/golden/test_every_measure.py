@@ -231,7 +231,7 @@ def test_a_review_of_any_measure_goes_all_the_way(
     )
     sentence = re.search(rf"All by {measure}: [^;]*; normal\) from [^.]*\.", text)
     assert sentence is not None
-    assert ("includes no" in sentence.group()) == (shown[1] <= null <= shown[2])
+    assert ("lies within the interval" in sentence.group()) == (shown[1] <= null <= shown[2])
     assert say(term("measure", measure)) in text and f"({measure}" in text
     assert "nan" not in re.findall(r"\w+", text)
 
