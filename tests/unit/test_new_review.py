@@ -112,10 +112,10 @@ def run_scripts(folder: Path, out: Path) -> tuple[str, dict[str, pd.DataFrame]]:
     processed |= {name: str(out / f"{name}.json") for name in ("review", "status")}
     made = {name: str(out / f"{name}.csv") for name in (*OUTPUTS, "metafor", "revman")}
     made["r_script"] = str(out / "reproduce.R")
-    raw = Named(files=[str(folder / "review.yaml")])
+    raw = Named(folder=str(folder))
     page = {"page": str(out / "index.html"), "card": str(out / "card.json")}
     page["figures"] = str(out / "figures")
-    script("ingest_review").main(SimpleNamespace(input=raw, output=Named(**processed)))
+    script("ingest_review").main(SimpleNamespace(params=raw, output=Named(**processed)))
     script("analyse_review").main(SimpleNamespace(input=Named(**processed), output=Named(**made)))
     script("report_review").main(
         SimpleNamespace(input=Named(**processed, **made), output=Named(**page))
