@@ -85,7 +85,9 @@ def read_verdict(expected: pd.DataFrame) -> Verdict:
     hidden = any(np.isnan(row.expected) for row in rows)
     change = float(top["change"]) if top["decides"] else _NAN
     kind = "cannot_tell" if hidden else judge.decide(change, rows)
-    known = [row.expected for row in rows if not np.isnan(row.expected)]
+    # Where the range is withheld, it does not come back from the rows beside it.
+    told = expected[["range_low", "range_high"]].notna().to_numpy().any()
+    known = [row.expected for row in rows if told and not np.isnan(row.expected)]
     low, high = (min(known), max(known)) if known else (_NAN, _NAN)
     own = [row for row in rows if row.side == judge.side_of(kind, change)]
     found = judge.Verdict(
