@@ -7,6 +7,7 @@ of magnitude of unit, with k from 2 to 60, equal and very unequal variances.
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -89,7 +90,11 @@ def test_pooling_agrees_with_metafor(answers: Any) -> None:
             assert fit.i2 == pytest.approx(stored["i2"], abs=1e-5)
             assert fit.log_likelihood == pytest.approx(stored["ll"], abs=1e-6)
             if method != "EE":
-                assert abs(fit.pi_low - stored["pi_low"]) <= 1e-6 * (fit.pi_high - fit.pi_low)
+                if fit.k < 3:  # two trials predict nothing here
+                    assert math.isnan(fit.pi_low) and math.isnan(fit.pi_high)
+                else:
+                    width = fit.pi_high - fit.pi_low
+                    assert abs(fit.pi_low - stored["pi_low"]) <= 1e-6 * width
                 assert fit.se_tau2 == pytest.approx(stored["se_tau2"], rel=1e-5)
             compared += 1
     print(f"\n{compared} fits compared, {stuck} where metafor is on a lower maximum")

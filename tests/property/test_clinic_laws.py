@@ -19,10 +19,11 @@ from hypothesis import strategies as st
 
 from headway.config import load_clinic
 from headway.outcomes.change.cohort import analyse_clinic
-from tests.unit.clinic_builder import allow_losses, ingest, write_clinic
+from tests.unit.clinic_builder import ANY_LOSS, allow_losses, ingest, write_clinic
 
 DIARY = {
     "path": "diary.csv",
+    "loss": ANY_LOSS,
     "columns": {
         "patient_id": "code",
         "day": "day",
@@ -31,6 +32,7 @@ DIARY = {
 }
 SESSIONS = {
     "path": "sessions.csv",
+    "loss": ANY_LOSS,
     "columns": {
         "patient_id": "code",
         "day": "day",
