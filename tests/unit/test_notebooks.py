@@ -61,8 +61,8 @@ def demo(tmp_path_factory, repo_root) -> Path:
         **{n: f"{n}.csv" for n in tables.RELEASED},
     }
     out = files(folder, names)
-    source = Named(files=[str(raw / "demo" / "clinic.yaml")])
-    script("ingest_clinic").main(SimpleNamespace(input=source, output=out, threads=2))
+    source = Named(folder=str(raw / "demo"))
+    script("ingest_clinic").main(SimpleNamespace(params=source, output=out, threads=2))
     script("analyse_clinic").main(SimpleNamespace(input=out, output=out, threads=2))
     return base
 
@@ -93,8 +93,8 @@ def review(tmp_path_factory, repo_root) -> Path:
     made["r_script"] = "reproduce.R"
     processed = files(base / "data" / "processed" / "trials" / raw.name, kept)
     results = files(base / "results" / "trials" / raw.name, made)
-    source = Named(files=[str(raw / "review.yaml")])
-    script("ingest_review").main(SimpleNamespace(input=source, output=processed))
+    source = Named(folder=str(raw))
+    script("ingest_review").main(SimpleNamespace(params=source, output=processed))
     script("analyse_review").main(SimpleNamespace(input=processed, output=results))
     return base
 

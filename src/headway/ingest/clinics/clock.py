@@ -221,12 +221,18 @@ def find_spans(connection: duckdb.DuckDBPyConnection, casts: Mapping[str, Cast])
 def judge_days(
     connection: duckdb.DuckDBPyConnection, casts: Mapping[str, Cast], clinic: Clinic
 ) -> None:
-    """Quarantine days after the declared end, and diary days while no diary was open."""
+    """Quarantine impossible days, days after the declared end, and those of no open diary."""
     end, span = clinic.course.end, find_spans(connection, casts)
     for kind, cast in casts.items():
         if kind not in _TIMED:
             continue
         day, join = day_sql(connection, cast)
+        usable = f"(SELECT * FROM {cast.relation} WHERE {kept_rows(connection, cast)})"
+        # Where all records of a person lie there, none of them is the middle to measure from.
+        connection.execute(
+            f"INSERT INTO verdict_{kind} SELECT file, {cast.line}, row, 'implausible_day', 'day' "
+            f"FROM {usable}{join} WHERE abs({day}) > {clinic.course.plausible_years * 365.25!r}"
+        )
         usable = f"(SELECT * FROM {cast.relation} WHERE {kept_rows(connection, cast)})"
         if end is not None:
             connection.execute(
