@@ -105,6 +105,7 @@ MAKERS: dict[str, dict[str, str]] = {
     "specifications": {"": f"{_EXPECTATION}.multiverse.build_specifications"},
     "expected": {
         "": f"{_EXPECTATION}.expected.build_expected",
+        "change": f"{_EXPECTATION}.expected.build_expected",
         "both_windows_mu": f"{_EXPECTATION}.judge.expect_further",
         "both_windows_noise": f"{_EXPECTATION}.judge.expect_further",
         "both_windows": f"{_EXPECTATION}.judge.expect_less",
