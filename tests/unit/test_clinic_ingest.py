@@ -259,7 +259,12 @@ def test_lines_are_right_among_many_rejected_rows(tmp_path: Path) -> None:
             expected.add((line + 1, "duplicate_row"))
         else:
             lines.append(f"P1,{day},1,5,2")
-    folder = write_clinic(tmp_path / "c", {"diary.csv": "\n".join(lines) + "\n"}, {"diary": FULL})
+    folder = write_clinic(
+        tmp_path / "c",
+        {"diary.csv": "\n".join(lines) + "\n"},
+        {"diary": FULL},
+        course={"plausible_years": 20},
+    )
     accounts, quarantine, _ = ingest(folder)
     assert {(int(r.line), r.rule) for r in quarantine.itertuples()} == expected
     assert accounts["diary.csv"].rows_in == len(lines) - 1
