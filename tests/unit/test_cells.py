@@ -115,6 +115,42 @@ def test_a_declared_code_goes_before_a_missing_marker(tmp_path: Path) -> None:
     assert found["headache"].fillna(-1).tolist() == [0, 1, -1]
 
 
+@pytest.mark.parametrize("cell", ["999", "999.0", " 999", "0999"])
+@pytest.mark.parametrize("banded", [False, True])
+def test_a_missing_age_is_neither_over_89_nor_a_band(
+    tmp_path: Path, cell: str, banded: bool
+) -> None:
+    entry: dict[str, Any] = {"path": "p.csv", "missing": ["", 999]}
+    name = "age_band" if banded else "age"
+    entry["columns"] = {"patient_id": "code", name: "age"}
+    if banded:
+        entry["band"] = {"age": 10}
+    text = f"code,age\nA,47\nB,{cell}\n"
+    _, quarantine, out = ingest(write_clinic(tmp_path / "c", {"p.csv": text}, {"patients": entry}))
+    people = read_parquet(out / "patients.parquet").sort_values("patient_id")
+    assert people[name].isna().tolist() == [False, True]
+    assert people[name].iloc[0] == ("40-49" if banded else 47)
+    assert quarantine.empty
+
+
+@pytest.mark.parametrize("dated", [False, True])
+def test_a_word_for_missing_in_the_place_of_a_day_is_one_rule_in_every_file(
+    tmp_path: Path, dated: bool
+) -> None:
+    days = ["2031-03-01", "2031-03-02", "NA"] if dated else ["1", "2", "NA"]
+    when = {"column": "day", "shifted": True} if dated else "day"
+    columns = {"patient_id": "code", "day": when, "headache": "ill"}
+    lines = [f"A,{day},1" for day in days]
+    # A cell over two lines takes the whole file another way to the same table.
+    for n, code in enumerate(("A", '"A\n"')):
+        text = "\n".join(["code,day,ill", f"{code},{days[0]},1", *lines[1:], ""])
+        entry = {"path": "d.csv", "columns": columns}
+        _, quarantine, _ = ingest(
+            write_clinic(tmp_path / str(n), {"d.csv": text}, {"diary": entry})
+        )
+        assert quarantine["rule"].tolist() == ["missing_key"], n
+
+
 def test_patient_codes_stay_as_they_are_typed(tmp_path: Path) -> None:
     text = "code,day,ill\n 01.10 ,1,1\n01.10\u00a0,2,0\nNA,1,1\n"
     spec = {"diary": diary({"headache": "ill"})}

@@ -244,11 +244,29 @@ def _match(key: str, codes: Codes, otherwise: str) -> str:
 
 def cell_text(staged: Staged, missing: Iterable[object]) -> str:
     """Write SQL for a cell as text; NULL if empty or a missing marker."""
-    marks = ", ".join(literal(key_of(m).lower()) for m in missing if str(m) != "")
-    if not marks:
+    marked = is_marker(staged.text, missing)
+    if marked == "false":
         return staged.text
-    key = code_key(staged.text)
-    return f"(CASE WHEN lower({key}) IN ({marks}) THEN NULL ELSE {staged.text} END)"
+    return f"(CASE WHEN {marked} THEN NULL ELSE {staged.text} END)"
+
+
+def markers_of(canonical: str, missing: Iterable[object]) -> tuple[object, ...]:
+    """List the markers of missing answers that count in a column.
+
+    In a column by which rows are told apart a word may be somebody's code, and a number a day; only
+    a word in the place of a day is no day.
+    """
+    if canonical not in KEYS:
+        return tuple(missing)
+    if canonical != "day":
+        return ()
+    return tuple(m for m in missing if not re.fullmatch(_NUMBER, key_of(m)))
+
+
+def is_marker(text: str, missing: Iterable[object]) -> str:
+    """Write SQL for whether a text is one of the markers of `missing:`."""
+    marks = ", ".join(literal(key_of(m).lower()) for m in missing if str(m) != "")
+    return f"lower({code_key(text)}) IN ({marks})" if marks else "false"
 
 
 def _without_marks(staged: Staged, missing: Iterable[object]) -> str:
@@ -301,7 +319,7 @@ def number_sql(
     unit: str | None = None,
 ) -> str:
     """Write SQL for a cell as a number on our scale, NULL if it is none or a missing marker."""
-    missing = () if canonical in KEYS else spec.missing
+    missing = markers_of(canonical, spec.missing)
     text = cell_text(staged, missing)
     if codes:
         # A declared code goes before a number, and before a missing marker: "1" may mean "no".
@@ -425,7 +443,7 @@ def read_cell(
     codes, unit, between
         Of the column's entry under `columns:` or `wide:`.
     """
-    missing = () if canonical in KEYS else spec.missing
+    missing = markers_of(canonical, spec.missing)
     if rule.kind == "text":
         return _read_text(staged, missing, rule, codes, between)
     if staged.plain and not codes:
@@ -526,11 +544,17 @@ def _list_sql(text: str, between: str, codes: Codes) -> str:
     return f"array_to_string(list_filter({parts}, lambda p: p <> ''), ';')"
 
 
-def band_sql(staged: Staged, width: int) -> str:
-    """Write SQL for an age as a band such as `40-49`; 90 and over are one band (Safe Harbor)."""
-    age = f"coalesce({staged.number}, TRY_CAST({staged.text} AS DOUBLE))"
+def band_sql(staged: Staged, width: int, missing: Iterable[object]) -> tuple[str, str]:
+    """Write SQL for an age as a band such as `40-49`, and for the rule that it breaks.
+
+    90 and over are one band (Safe Harbor).
+    """
+    text = cell_text(staged, missing)
+    age = f"coalesce({_without_marks(staged, missing)}, TRY_CAST({text} AS DOUBLE))"
     start = f"CAST(floor({age} / {width}) * {width} AS BIGINT)"
     return (
         f"(CASE WHEN {age} >= 90 THEN '90+' WHEN {age} >= 0 THEN "
-        f"printf('%d-%d', {start}, least({start} + {width - 1}, 89)) END)"
+        f"printf('%d-%d', {start}, least({start} + {width - 1}, 89)) END)",
+        f"CASE WHEN {text} IS NOT NULL AND TRY_CAST({text} AS DOUBLE) IS NULL "
+        "THEN 'not_a_number' END",
     )

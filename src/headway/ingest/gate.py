@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from headway.errors import Problem
-from headway.ingest.cells import ident, literal
+from headway.ingest.cells import ident, is_marker, literal, markers_of
 from headway.messages import Message, term
 
 if TYPE_CHECKING:
@@ -313,12 +313,16 @@ def check_content(
     problems = []
     for own in stage.columns:
         canonical = mapped.get(own)
+        marks = markers_of(canonical or "", stage.source.spec.missing)
         sources = _list_sources(stage, own)
         if not sources:
             continue
         connection.execute(
             "CREATE OR REPLACE TEMP TABLE gate_cells AS SELECT v, sum(n) AS n FROM "
-            f"({' UNION ALL '.join(sources)}) GROUP BY v"
+            f"({' UNION ALL '.join(sources)}) "
+            # A marker of missing answers says nothing of anyone.
+            f"WHERE NOT coalesce({is_marker('v', marks)}, false) "
+            "GROUP BY v"
         )
         conditions = _write_conditions(
             own,

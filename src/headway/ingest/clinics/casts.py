@@ -12,7 +12,6 @@ from headway.ingest.adapters import redcap
 from headway.ingest.adapters.fhir import write_code
 from headway.ingest.cells import (
     ISO,
-    KEYS,
     SQL_TYPE,
     Codes,
     Reading,
@@ -22,6 +21,7 @@ from headway.ingest.cells import (
     check_ticked,
     date_sql,
     literal,
+    markers_of,
     number_sql,
     own_column,
     read_cell,
@@ -212,13 +212,9 @@ def _file_values(
             name = own_column(entry)
             cell = staged.cell(name, part)
             if canonical == "age_band" and name in spec.band:
-                bad = f"{cell.text} IS NOT NULL AND TRY_CAST({cell.text} AS DOUBLE) IS NULL"
-                values[canonical] = (
-                    band_sql(cell, int(spec.band[name])),
-                    f"CASE WHEN {bad} THEN 'not_a_number' END",
-                )
+                values[canonical] = band_sql(cell, int(spec.band[name]), spec.missing)
             elif canonical in dated:
-                marks = () if canonical in KEYS else spec.missing
+                marks = markers_of(canonical, spec.missing)
                 values[canonical] = date_sql(cell, how.format, marks)
             else:
                 unit = how.unit or (fractions and canonical == "start_hour" and "days") or None
@@ -233,7 +229,8 @@ def _file_values(
     if spec.offset_from is not None:
         column, pattern = spec.offset_from.column, spec.offset_from.format
         canonical = "start_day" if kind == "patients" else "day"
-        values[canonical] = date_sql(staged.cell(column), pattern)
+        marks = markers_of(canonical, spec.missing)
+        values[canonical] = date_sql(staged.cell(column), pattern, marks)
         own[canonical] = column
     if spec.window_from is not None:
         named = spec.window_from

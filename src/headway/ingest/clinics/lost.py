@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headway.config.clinic import Column
-from headway.ingest.cells import Staged, cell_sql, date_sql, literal, own_column
+from headway.ingest.cells import Staged, cell_sql, date_sql, literal, markers_of, own_column
 from headway.ingest.clinics.casts import Cast
 from headway.ingest.clinics.contract import list_columns
 
@@ -66,6 +66,6 @@ def _read(staged: Stage, canonical: str) -> str:
     how = entry if isinstance(entry, Column) else Column(column=entry)
     cell = Staged("CAST(NULL AS DOUBLE)", f"t{staged.columns.index(own_column(how))}")
     if how.shifted:
-        return date_sql(cell, how.format)[0]
+        return date_sql(cell, how.format, markers_of(canonical, spec.missing))[0]
     rule = list_columns(staged.source.kind)[canonical]
     return cell_sql(cell, spec, canonical, rule, codes=how.codes, unit=how.unit)[0]
