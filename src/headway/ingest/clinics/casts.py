@@ -61,6 +61,8 @@ class Cast:
     own: list[dict[str, str]] = field(default_factory=list)
     # Whether some people of the patients file are not selected, and so their rows here neither.
     narrowed: bool = False
+    # First and last day, as the files count, once somebody has looked (`clock.find_ends`).
+    ends: tuple[int, int] | None = None
     # Columns of days that hold dates, per file: they are counted from 2000-01-01.
     dated: list[frozenset[str]] = field(default_factory=list)
 

@@ -26,6 +26,17 @@ _TIMED = ("sessions", "diary", "attacks", "questionnaires")
 _YEAR_1000 = -365_242
 
 
+def _find_ends(connection: duckdb.DuckDBPyConnection, cast: Cast) -> tuple[int, int] | None:
+    """Find the first and last day of a kind, as its files count; None without a day."""
+    if cast.ends is None:
+        row: Any = connection.execute(
+            f"SELECT min(v_day), max(v_day) FROM {cast.relation} "
+            f"WHERE {kept_rows(connection, cast)}"
+        ).fetchone()
+        cast.ends = None if row[0] is None else (row[0], row[1])
+    return cast.ends
+
+
 def judge_plausible(
     connection: duckdb.DuckDBPyConnection, casts: Mapping[str, Cast], clinic: Clinic
 ) -> None:
@@ -37,18 +48,15 @@ def judge_plausible(
     reach = clinic.course.plausible_years * 365.25
     timed = [c for kind, c in casts.items() if kind in _TIMED]
     for dated in (False, True):
-        parts = [
+        own = [c for c in timed if any(("day" in columns) == dated for columns in c.dated)]
+        ends = [e for c in own if (e := _find_ends(connection, c)) is not None]
+        if not ends or max(high for _, high in ends) - min(low for low, _ in ends) <= reach:
+            continue
+        days = " UNION ALL ".join(
             f"SELECT '{c.kind}' AS kind, file, row, v_patient_id, v_day FROM {c.relation} "
             f"WHERE {kept_rows(connection, c)} AND {c.is_dated('day')} = {dated}"
-            for c in timed
-            if any(("day" in columns) == dated for columns in c.dated)
-        ]
-        if not parts:
-            continue
-        days = " UNION ALL ".join(parts)
-        ends: Any = connection.execute(f"SELECT min(v_day), max(v_day) FROM ({days})").fetchone()
-        if ends[0] is None or ends[1] - ends[0] <= reach:
-            continue
+            for c in own
+        )
         credible = f"v_day > {_YEAR_1000}" if dated else "true"
         connection.execute(
             f"CREATE OR REPLACE TEMP TABLE implausible AS SELECT d.kind, d.row FROM ({days}) d "
@@ -223,17 +231,25 @@ def judge_days(
 ) -> None:
     """Quarantine impossible days, days after the declared end, and those of no open diary."""
     end, span = clinic.course.end, find_spans(connection, casts)
+    reach = clinic.course.plausible_years * 365.25
+    # A person without a start counts from 0.
+    row: Any = connection.execute(
+        "SELECT least(min(start), 0), greatest(max(start), 0) FROM starts"
+    ).fetchone()
+    earliest, latest = row[0] or 0, row[1] or 0
     for kind, cast in casts.items():
         if kind not in _TIMED:
             continue
         day, join = day_sql(connection, cast)
         usable = f"(SELECT * FROM {cast.relation} WHERE {kept_rows(connection, cast)})"
         # Where all records of a person lie there, none of them is the middle to measure from.
-        connection.execute(
-            f"INSERT INTO verdict_{kind} SELECT file, {cast.line}, row, 'implausible_day', 'day' "
-            f"FROM {usable}{join} WHERE abs({day}) > {clinic.course.plausible_years * 365.25!r}"
-        )
-        usable = f"(SELECT * FROM {cast.relation} WHERE {kept_rows(connection, cast)})"
+        low, high = _find_ends(connection, cast) or (0, 0)
+        if max(high - earliest, latest - low) > reach:
+            connection.execute(
+                f"INSERT INTO verdict_{kind} SELECT file, {cast.line}, row, 'implausible_day', "
+                f"'day' FROM {usable}{join} WHERE abs({day}) > {reach!r}"
+            )
+            usable = f"(SELECT * FROM {cast.relation} WHERE {kept_rows(connection, cast)})"
         if end is not None:
             connection.execute(
                 f"INSERT INTO verdict_{kind} SELECT file, {cast.line}, row, 'after_end', 'day' "

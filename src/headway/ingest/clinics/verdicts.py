@@ -121,6 +121,7 @@ def _judge_copies(connection: duckdb.DuckDBPyConnection, cast: Cast, usable: str
         low, high = ends
         if low is None:
             return
+        cast.ends = (low, high)
         bit = f"v_day - {low}" if high - low < _BITS else f"(v_day - {low}) % {_BITS}"
         block = "0" if high - low < _BITS else f"(v_day - {low}) // {_BITS}"
         connection.execute(
