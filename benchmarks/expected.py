@@ -87,6 +87,12 @@ WAYS: dict[str, u.Coming] = {
     "soft, by 10 days and a rise": u.come_soft(10, 2, 1),
     "half by both at 12, half anybody": u.come_mixed(u.come_both(12), u.anybody, 0.5),
     "half by the last at 15, half by a rise": u.come_mixed(u.come_last(15), u.come_rise(2), 0.5),
+    "half by the last at 15, half by a rise at 12": u.come_mixed(
+        u.come_last(15), u.come_rise(2, 12), 0.5
+    ),
+    "last window 10 to 20": u.come_last(10, 20),
+    "both windows 8 to 20": u.come_both(8, 20),
+    "mean of both 8 to 16": u.come_mean(8, 16),
 }
 GRID_WAYS = (
     "last window 8 or more",
@@ -177,8 +183,16 @@ def list_beyond() -> list[Cell]:
         "soft, by the mean (12)",
         "half by the last at 15, half by a rise",
     )
+    out += [Cell(name, who, way, kind="harder") for name, who in harder.items() for way in ways]
+    many = {"17; .50": p(17, 0.5), "20; .70, limits": p(20, 0.7)}
+    ways = ("last window 10 to 20", "both windows 8 to 20", "mean of both 8 to 16")
+    out += [Cell(name, who, way, kind="harder") for name, who in many.items() for way in ways]
     return out + [
-        Cell(name, who, way, kind="harder") for name, who in harder.items() for way in ways
+        Cell("14; .70, two ways", p(14, 0.7), way, kind="harder")
+        for way in (
+            "half by the last at 15, half by a rise",
+            "half by the last at 15, half by a rise at 12",
+        )
     ]
 
 
@@ -247,7 +261,8 @@ def digest_settings(clinics: int) -> str:
     """Return a short digest of all that the numbers follow from, for the page they stand on."""
     cells = [list_grid(), list_populations(), list_beyond(), list_effects()]
     told = (SEED, clinics, cells, ARMS, LATE, judge.list_settings(judge.DEFAULT))
-    code = inspect.getsource(u) + inspect.getsource(judge.expect_further)
+    rules = (judge.expect_further, judge.expect_less, judge.chosen_by_last_alone)
+    code = inspect.getsource(u) + "".join(map(inspect.getsource, rules))
     return hashlib.sha256((repr(told) + code).encode()).hexdigest()[:12]
 
 

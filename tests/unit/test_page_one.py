@@ -192,6 +192,38 @@ def test_intensity_and_hours_have_their_own_lines_and_cannot_be_told(name: str) 
         assert f"The records allow any change from {low} to {high}." in part
 
 
+def test_what_may_go_without_treatment_stands_beside_what_was_seen_to() -> None:
+    page, out, _ = built("effect")
+    deciding = out["expected"][out["expected"]["decides"]]
+    first = page_one(page)
+    assert f"allows for a fall of {-deciding['expected'].min():.1f} days without" in first
+    arms = deciding[deciding["source"] == "arm"]
+    fall = f"largest fall in a study of people like these is {-arms['expected'].min():.1f} days"
+    assert (fall in first) == bool(len(arms))
+
+
+def test_intensity_and_hours_are_counted_in_other_ways_too() -> None:
+    page, out, _ = built("demo")
+    own = out["cohort"][
+        (out["cohort"]["group"] == "all") & (out["cohort"]["comparison"] == "primary")
+    ]
+    ways = out["sensitivity"].set_index(["outcome", "id"])
+    listed = out["specifications"]
+    assert list(dict.fromkeys(out["sensitivity"]["outcome"])) == [
+        "frequency",
+        "intensity",
+        "duration",
+    ]
+    for outcome in ("intensity", "duration"):
+        change = own[(own["outcome"] == outcome) & (own["statistic"] == "change_mean")].iloc[0]
+        pairs = ways.loc[(outcome, "complete_pairs")]
+        assert pairs["estimate"] == pytest.approx(change["estimate"])
+        declared = listed[(listed["outcome"] == outcome) & listed["declared"]].iloc[0]
+        assert declared["estimate"] == pytest.approx(change["estimate"])
+        trend = out["checks"].set_index(["id", "outcome"]).loc[("baseline_trend", outcome)]
+        assert f"the mean moved by {trend['estimate']:.1f}" in page_one(page).replace("−", "-")
+
+
 def test_a_primary_outcome_is_never_answered_with_the_verdict_of_another() -> None:
     """Headache days went beyond the expected; intensity, declared primary, has its own answer."""
     settings, _ = scenario("zero_coded_diary", 150, 1, True)
@@ -305,7 +337,7 @@ def test_the_page_says_what_the_benchmark_holds() -> None:
 
 def test_the_checks_before_treatment_are_on_the_page() -> None:
     page, out, _ = built("effect")
-    checks = out["checks"].set_index("id")
+    checks = out["checks"][out["checks"]["outcome"] == "frequency"].set_index("id")
     for id in ("baseline_trend", "oldham"):
         assert say(checks.loc[id, "label"]) in page
         assert formats.interval(checks.loc[id].to_dict()) in page

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from headway.errors import Problem
 from headway.outcomes.change import cohort
-from headway.outcomes.expectation.checks import build_checks
+from headway.outcomes.expectation.checks import SHOWN, build_checks
 from headway.outcomes.expectation.expected import build_expected
 from headway.tables import RELEASED, empty
 
@@ -55,8 +55,6 @@ def audit_clinic(
     from headway.outcomes.care.visits import find_last_day
     from headway.outcomes.claims import Records, build_claims
     from headway.outcomes.expectation.benchmark import build_benchmark, describe_clinic
-    from headway.outcomes.expectation.multiverse import build_specifications, vary_diary
-    from headway.outcomes.expectation.sensitivity import build_sensitivity
     from headway.outcomes.expectation.traps import build_traps
 
     found = cohort.prepare_clinic(folder, clinic, threads=threads)
@@ -81,21 +79,7 @@ def audit_clinic(
             techniques=found.groups.get("technique", ()),
         )
         out["benchmark"] = build_benchmark(own, arms, clinic)
-    out["sensitivity"] = build_sensitivity(
-        found.windows,
-        found.starters,
-        primary,
-        clinic,
-        found.people,
-        found.groups.get("therapist"),
-    )
-    if len(found.starters) <= clinic.sensitivity.max_people:
-        varied = None
-        if primary.source == "diary":
-            varied = vary_diary(found.days, clinic, found.courses, primary, threads=threads)
-        out["specifications"] = build_specifications(
-            found.windows, found.starters, primary, clinic, found.people, varied
-        )
+    out |= _vary(found, clinic, threads)
     without = [Expected(*row) for row in _deciding(out["expected"], out["cohort"])]
     out["cost"], out["cost_plane"] = build_cost(
         found.sessions,
@@ -123,6 +107,32 @@ def audit_clinic(
         )
     )
     return out
+
+
+def _vary(found: cohort.Prepared, clinic: Clinic, threads: int) -> dict[str, pd.DataFrame]:
+    """Work out the change in each outcome under other ways to count and to treat the missing."""
+    import pandas as pd
+
+    from headway.outcomes.expectation.multiverse import build_specifications, vary_diary
+    from headway.outcomes.expectation.sensitivity import build_sensitivity
+
+    primary, few = found.comparisons[0], len(found.starters) <= clinic.sensitivity.max_people
+    own = found.windows[found.windows["source"] == primary.source]
+    there = set(own.loc[own["window"].isin([primary.pre, primary.post]), "outcome"])
+    sensitivity, specifications = [], []
+    for outcome in dict.fromkeys((clinic.primary_outcome, *SHOWN)):
+        if outcome not in there:
+            continue
+        varied = None
+        if few and primary.source == "diary" and outcome == "frequency":
+            varied = vary_diary(found.days, clinic, found.courses, primary, threads=threads)
+        same = (found.windows, found.starters, primary, clinic, found.people)
+        therapists = found.groups.get("therapist")
+        sensitivity.append(build_sensitivity(*same, therapists, outcome=outcome))
+        if few:
+            specifications.append(build_specifications(*same, varied, outcome=outcome))
+    out = {"sensitivity": sensitivity, "specifications": specifications}
+    return {name: pd.concat(parts, ignore_index=True) for name, parts in out.items() if parts}
 
 
 def _follow(

@@ -21,9 +21,10 @@ from headway.tables.columns import (
 )
 
 SENSITIVITY = Table(
-    row="the primary change under one way to treat what is missing, or under one model",
-    key=("id",),
+    row="the change in one outcome under one way to treat what is missing, or under one model",
+    key=("outcome", "id"),
     columns={
+        "outcome": key("Outcome; the primary one first"),
         "id": key("Identifier of the analysis"),
         "label": constant("The analysis in words"),
         "estimate": estimate(
@@ -42,9 +43,10 @@ SENSITIVITY = Table(
 )
 
 SPECIFICATIONS = Table(
-    row="one way to analyse the primary change: a choice per axis",
-    key=("window", "value", "completeness", "headache_day", "before", "lost"),
+    row="one way to analyse the change in one outcome: a choice per axis",
+    key=("outcome", "window", "value", "completeness", "headache_day", "before", "lost"),
     columns={
+        "outcome": key("Outcome; the primary one first"),
         "specification": integer("Number; the declared one is 1", low=1, disclosure=CONSTANT),
         "declared": flag("Whether it is the declared analysis"),
         "window": key("Axis: the window after"),
@@ -135,11 +137,11 @@ EXPECTED = Table(
 
 CHECKS = Table(
     row="one check of what was before treatment, for the primary comparison",
-    key=("id",),
+    key=("outcome", "id"),
     columns={
         "id": key("Check", allowed=("baseline_trend", "oldham")),
         "label": constant("The check in words"),
-        "outcome": constant("Outcome"),
+        "outcome": key("Outcome"),
         "comparison": constant("Identifier of the pair of windows and the rule"),
         "estimate": share("Value, in `unit`", "count", "n", limits=("ci_low", "ci_high")),
         "ci_low": estimate("Lower limit"),

@@ -79,7 +79,9 @@ def _draw(tables: Mapping[str, pd.DataFrame], clinic: Clinic) -> dict[str, Drawi
             out[f"responders_{outcome}"] = draw_responders(
                 rows[rows["statistic"].isin(ORDER)], name, stamp=mark
             )
-            more = draw_clinic_specifications(tables["specifications"], name, stamp=mark)
+            ways = tables["specifications"]
+            own_ways = ways[ways["outcome"] == main]
+            more = draw_clinic_specifications(own_ways, name, stamp=mark)
             if more is not None:
                 out["specifications"] = more
     benchmark, relapse = tables["benchmark"], tables["relapse"]
@@ -99,8 +101,7 @@ def _draw(tables: Mapping[str, pd.DataFrame], clinic: Clinic) -> dict[str, Drawi
         )
     if relapse["free_at_horizon"].notna().any():
         out["relapse"] = draw_durability(tables["relapse_curve"], relapse, stamp=mark)
-    name = say(term("outcome", main))
-    return out | _draw_further(tables, name, mark)
+    return out | _draw_further(tables, main, mark)
 
 
 def _read_range(expected: pd.DataFrame) -> tuple[float, float] | None:
@@ -115,20 +116,23 @@ def _read_judged_change(expected: pd.DataFrame, own: float) -> float | None:
     return None if math.isnan(judged) or round(judged, 1) == round(own, 1) else judged
 
 
-def _draw_further(tables: Mapping[str, pd.DataFrame], name: str, stamp: str) -> dict[str, Drawing]:
+def _draw_further(tables: Mapping[str, pd.DataFrame], main: str, stamp: str) -> dict[str, Drawing]:
     """Draw what the tables `sensitivity`, `cost_plane`, `funnel` and `control_chart` hold.
 
     Parameters
     ----------
     tables
         As disclosure control released them.
-    name
-        The primary outcome in words.
+    main
+        Code of the primary outcome.
     stamp
         Text for the corner, such as SYNTHETIC.
     """
     out: dict[str, Drawing] = {}
-    counted = draw_sensitivity(tables["sensitivity"], name, stamp=stamp)
+    ways = tables["sensitivity"]
+    counted = draw_sensitivity(
+        ways[ways["outcome"] == main], say(term("outcome", main)), stamp=stamp
+    )
     if counted is not None:
         out["sensitivity"] = counted
     out |= _draw_planes(tables["cost_plane"], tables["cost"], stamp)

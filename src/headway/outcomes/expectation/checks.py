@@ -9,6 +9,7 @@ from scipy.special import ndtri
 
 from headway.messages import Message
 from headway.outcomes.change.change import LEVEL, Statistic, t_interval
+from headway.outcomes.change.cohort import UNITS
 from headway.outcomes.change.windows import Comparison
 from headway.outcomes.expectation.expected import collect_values
 from headway.tables import conform, empty
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike
 
+SHOWN = ("frequency", "intensity", "duration")
 _NAN = float("nan")
 
 
@@ -46,7 +48,7 @@ def check_oldham(pre: ArrayLike, post: ArrayLike) -> Statistic:
     )
 
 
-def check_trend(earlier: ArrayLike, baseline: ArrayLike) -> Statistic:
+def check_trend(earlier: ArrayLike, baseline: ArrayLike, unit: str = "days_per_28") -> Statistic:
     """Measure how the outcome moved from the earlier window to the last one before treatment."""
     d = np.asarray(baseline, float) - np.asarray(earlier, float)
     return Statistic(
@@ -55,7 +57,7 @@ def check_trend(earlier: ArrayLike, baseline: ArrayLike) -> Statistic:
         len(d),
         *t_interval(d),
         interval=Message("interval.t"),
-        unit="days_per_28",
+        unit=unit,
         note=Message("remark.above_0_came_worse"),
     )
 
@@ -73,16 +75,19 @@ def build_checks(windows: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Table `checks`: the trend before treatment and Oldham's check, of headache days.
+        Table `checks`: the trend before treatment of each outcome, and Oldham's check of headache
+        days.
     """
     import pandas as pd
 
-    values = collect_values(windows, comparison)
-    both = values.dropna(subset=["earlier", "baseline"])
-    paired = values.dropna(subset=["baseline", "post"])
     found = []
-    if len(both):
-        found.append(("frequency", check_trend(both["earlier"], both["baseline"])))
+    for outcome in SHOWN:
+        values = collect_values(windows, comparison, outcome)
+        both = values.dropna(subset=["earlier", "baseline"])
+        if len(both):
+            unit = UNITS[outcome]
+            found.append((outcome, check_trend(both["earlier"], both["baseline"], unit)))
+    paired = collect_values(windows, comparison).dropna(subset=["baseline", "post"])
     if len(paired):
         found.append(("frequency", check_oldham(paired["baseline"], paired["post"])))
     if not found:

@@ -229,8 +229,10 @@ def _retest(clinic: Clinic) -> float:
     return RETEST if clinic.expected.retest is None else float(clinic.expected.retest)
 
 
-def collect_values(windows: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:
-    """Line up each person's headache days in `earlier`, before and after, once, by id.
+def collect_values(
+    windows: pd.DataFrame, comparison: Comparison, outcome: str = "frequency"
+) -> pd.DataFrame:
+    """Line up each person's value of an outcome in `earlier`, before and after, once, by id.
 
     Returns
     -------
@@ -244,7 +246,7 @@ def collect_values(windows: pd.DataFrame, comparison: Comparison) -> pd.DataFram
     own = windows[
         (windows["source"] == comparison.source)
         & windows["complete"]
-        & (windows["outcome"] == "frequency")
+        & (windows["outcome"] == outcome)
     ]
     names = {
         "earlier": "earlier" if comparison.pre == "baseline" else None,

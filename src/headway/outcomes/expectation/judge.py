@@ -21,9 +21,17 @@ records: a course is therefore assumed at each bound, and the change has to clea
 `arm`
     every published untreated arm of a like level and time.
 
-`less`: the lower limit lies above 0 for `both_windows` (m) and `both_windows_high` (towards the
-mean of a population with many headache days, higher where entry had an upper limit). The printed
-range is the lowest and highest expected change of all these rows, and the change must lie outside.
+`less`: the lower limit lies above 0 for each of
+
+`both_windows`
+    m; where people were plainly taken in by the last window alone, only a third of the way from e
+    to m, since untreated people then fall back to e.
+`both_windows_high`
+    towards the mean of a population with more headache days than the clinic's people, still higher
+    where entry had an upper limit; not where people were taken in by the last window alone.
+
+The printed range is the lowest and highest expected change of all these rows, and the change must
+lie outside.
 
 docs/expected.md has the rates of false and of missed verdicts. Negative is improvement.
 """
@@ -89,12 +97,21 @@ class Rule:
     both_to: float = 11.0
     last_from: float = 10.0
     last_gap: float = 4.0
-    decay: float = 0.06
+    decay: float = 0.09
     decay_mean: float = 6.0
     less_mean: float = 14.0
+    less_above: float = 0.75
     less_retest: float = 0.5
     upper_edge: float = 15.0
-    upper_mean: float = 17.0
+    upper_edge_mean: float = 18.0
+    upper_tail: float = 23.0
+    upper_tail_mean: float = 17.0
+    alone_from: float = 6.0
+    alone_gap: float = 3.0
+    alone_width: float = 2.0
+    alone_over: float = 3.0
+    alone_share: float = 0.08
+    alone_pull: float = 0.35
     baseline_within: float = 5.0
     time_within: float = 28.0
     time_share: float = 0.25
@@ -323,23 +340,31 @@ def expect_further(e: Array, b: Array, y: Array, rule: Rule = DEFAULT) -> list[R
 def expect_less(e: Array, b: Array, y: Array, rule: Rule = DEFAULT) -> list[Row]:
     """Work out the courses that a rise has to clear; shapes (n,), nothing missing."""
     m, change = (e + b) / 2, float((y - b).mean())
-    limited = not np.isnan(rule.entry_upper) or np.quantile(b, 0.95) <= rule.upper_edge
-    mu = rule.upper_mean if limited else rule.less_mean
-    slope = 2 * rule.less_retest / (1 + rule.less_retest)
-    label = Message("source.both_windows_high_at", mu=mu)
+    if chosen_by_last_alone(e, b, rule):
+        near = e + rule.alone_pull * (m - e)
+        label = Message("source.near_the_earlier_window")
+        return [_row("both_windows", label, LESS, change, y - near, rule)]
+    mu, r = _upper_mean(e, b, rule), rule.less_retest
+    slope = 2 * r / (1 + r)
+    label = Message("source.both_windows_high_at", mu=round(mu, 1))
+    drawn = y - mu - slope * (m - mu)
     return [
         _row("both_windows", Message("source.both_windows"), LESS, change, y - m, rule),
-        _row(
-            "both_windows_high",
-            label,
-            LESS,
-            change,
-            y - mu - slope * (m - mu),
-            rule,
-            mu,
-            rule.less_retest,
-        ),
+        _row("both_windows_high", label, LESS, change, drawn, rule, mu, r),
     ]
+
+
+def _upper_mean(e: Array, b: Array, rule: Rule) -> float:
+    """Give the mean of a population with many headache days, by the upper end of the last window.
+
+    Where few people have many days, entry may have had an upper limit, and people may come from a
+    population with more days than theirs.
+    """
+    top = float(np.quantile(b, 0.95))
+    if not np.isnan(rule.entry_upper) or top <= rule.upper_edge:
+        return rule.upper_edge_mean
+    own = max(rule.less_mean, float((e + b).mean()) / 2 + rule.less_above)
+    return max(own, rule.upper_tail_mean) if top <= rule.upper_tail else own
 
 
 def expect_arms(
@@ -400,6 +425,28 @@ def chosen_by_last(e: Array, b: Array, rule: Rule = DEFAULT) -> bool:
         return False
     first, last = np.quantile(e, 0.1), np.quantile(b, 0.1)
     return bool(last >= rule.last_from and last - first >= rule.last_gap)
+
+
+def chosen_by_last_alone(e: Array, b: Array, rule: Rule = DEFAULT) -> bool:
+    """Whether it is plain that people were taken in by the last window and by nothing else.
+
+    The last window has a sharp lower edge that the earlier one lacks, no upper edge, and enough
+    people whose earlier window was the worse one by days: nobody had to get worse to be taken in.
+    """
+    first, last = np.quantile(e, (0.1, 0.9)), np.quantile(b, (0.02, 0.1, 0.9, 0.95))
+    edge = not np.isnan(rule.entry_last) or (
+        last[1] >= rule.alone_from
+        and last[1] - first[0] >= rule.alone_gap
+        and last[1] - last[0] <= rule.alone_width
+    )
+    return bool(
+        edge
+        and np.isnan(rule.entry_both)
+        and np.isnan(rule.entry_upper)
+        and last[3] > rule.upper_edge
+        and last[2] >= first[1] - 1
+        and (e > b + rule.alone_over).mean() >= rule.alone_share
+    )
 
 
 def measure_steepness(e: Array, b: Array, rule: Rule = DEFAULT) -> float:
@@ -464,8 +511,7 @@ def _tip(e: Array, b: Array, y: Array, rule: Rule, *, upward: bool) -> tuple[flo
     """Mean and correlation at which the course drawn towards a mean is just cleared."""
     m = (e + b) / 2
     if upward:
-        row = next(r for r in expect_less(e, b, y, rule) if r.source == "both_windows_high")
-        mu, r = row.mean, row.retest
+        mu, r = _upper_mean(e, b, rule), rule.less_retest
     else:
         means, r = _tie(float(m.mean()), rule)
         mu = min(means)

@@ -110,8 +110,9 @@ def build_specifications(
     clinic: Clinic,
     characteristics: pd.DataFrame,
     varied: Mapping[float, pd.DataFrame] | None = None,
+    outcome: str | None = None,
 ) -> pd.DataFrame:
-    """Compute the primary change under every combination of choices.
+    """Compute the change in an outcome under every combination of choices.
 
     Multiple imputation is crossed with the window after and completeness only, at the declared
     choices of the other axes, since with those it would repeat itself at a price.
@@ -130,6 +131,8 @@ def build_specifications(
         `headway.outcomes.change.cohort.describe_people`.
     varied
         `vary_diary`, where the source is a diary and the outcome is frequency.
+    outcome
+        Code of the outcome; the primary one by default.
 
     Returns
     -------
@@ -139,7 +142,7 @@ def build_specifications(
     """
     import pandas as pd
 
-    outcome = clinic.primary_outcome
+    outcome = outcome or clinic.primary_outcome
     own = windows[(windows["source"] == comparison.source) & (windows["outcome"] == outcome)]
     if outcome != "frequency" or comparison.source != "diary":
         varied = None
@@ -188,14 +191,18 @@ def build_specifications(
                             "before": TWO if two else ONE,
                         }
                         people = None
-                        if plain:
+                        # Nobody knows the pain of a day without headache: it is not imputed.
+                        conditional = (
+                            outcome in ("intensity", "duration") and comparison.source == "diary"
+                        )
+                        if plain and not conditional:
                             # What else is known comes from the declared windows.
                             people = imputation.add_auxiliaries(
                                 sides, windows, pair, outcome, characteristics
                             )
                         for lost, result in _handle(sides, people, extremes[hours, two], clinic):
                             rows.append({**choice, "lost": lost, **result})
-    out = pd.DataFrame(rows).assign(of=float(len(starters)), redacted=False)
+    out = pd.DataFrame(rows).assign(outcome=outcome, of=float(len(starters)), redacted=False)
     out["unit"] = "days_per_28" if outcome == "frequency" else "points"
     out["specification"] = np.arange(1, len(out) + 1)
     out["declared"] = out["specification"] == 1

@@ -47,8 +47,9 @@ def build_sensitivity(
     clinic: Clinic,
     characteristics: pd.DataFrame,
     therapists: pd.Series | None = None,
+    outcome: str | None = None,
 ) -> pd.DataFrame:
-    """Compute the primary change under every way to treat what is missing.
+    """Compute the change in an outcome under every way to treat what is missing.
 
     Parameters
     ----------
@@ -64,6 +65,8 @@ def build_sensitivity(
         What was known of each person before treatment (`describe_people`).
     therapists
         Who gave most of each person's sessions (`label_groups`), where recorded.
+    outcome
+        Code of the outcome; the primary one by default.
 
     Returns
     -------
@@ -73,7 +76,7 @@ def build_sensitivity(
     """
     import pandas as pd
 
-    outcome = clinic.primary_outcome
+    outcome = outcome or clinic.primary_outcome
     own = windows[(windows["source"] == comparison.source) & (windows["outcome"] == outcome)]
     if not len(own) or not len(starters):
         return empty("sensitivity")
@@ -99,7 +102,7 @@ def build_sensitivity(
             | {"label": term("analysis", r.id)}
             for r in rows
         ]
-    ).assign(of=float(len(starters)), redacted=False)
+    ).assign(outcome=outcome, of=float(len(starters)), redacted=False)
     return conform("sensitivity", table)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from headway.messages import t
 from headway.report import formats
+from headway.report.clinic.expectation import describe_ways
 from headway.report.clinic.tables import name_outcome, per_unit, pick, show_count, show_of
 from headway.report.clinic.verdicts import LEADS, NO_RULE, OWN, find_kind, which_way, write_verdict
 
@@ -233,23 +234,24 @@ def _say_unknown(main: pd.DataFrame) -> Answer:
     }
 
 
-def list_secondary(
-    cohort: pd.DataFrame, expected: pd.DataFrame, preset: Preset
-) -> list[dict[str, Any]]:
+def list_secondary(released: Mapping[str, pd.DataFrame], preset: Preset) -> list[dict[str, Any]]:
     """List what page one says of headache days, intensity and duration where they are secondary.
+
+    The headache index stands beside them: it counts people without headache too, as 0.
 
     Returns
     -------
     list of dict
-        outcome, verdict (a code), lead, more (sentences).
+        outcome, lead, more (sentences), and verdict (a code) where one is given.
     """
+    cohort, expected = released["cohort"], released["expected"]
     primary = cohort[cohort["primary"]]
     if not len(primary):
         return []
     main, comparison = str(primary["outcome"].iloc[0]), str(primary["comparison"].iloc[0])
     own = cohort[(cohort["comparison"] == comparison) & (cohort["group"] == "all")]
     out = []
-    for outcome in ("frequency", "intensity", "duration"):
+    for outcome in ("frequency", "intensity", "duration", "headache_index"):
         rows = own[own["outcome"] == outcome]
         change = pick(rows, "change_mean")
         if outcome == main or change is None or change["redacted"]:
@@ -258,10 +260,14 @@ def list_secondary(
             continue
         kind = find_kind(outcome, change, expected)
         lead, more = _say_secondary(outcome, rows, change, preset)
-        told = t(LEADS.get(kind, NO_RULE))
-        if outcome != OWN:
-            told = t(NO_RULE)
-        out.append({"outcome": outcome, "verdict": kind, "lead": lead, "more": [*more, told]})
+        ways = released["specifications"]
+        more += describe_ways(ways[ways["outcome"] == outcome])
+        more += _say_trend(released["checks"], outcome, preset)
+        item: dict[str, Any] = {"outcome": outcome, "lead": lead, "more": more}
+        if outcome != "headache_index":
+            item["verdict"] = kind
+            more.append(t(LEADS.get(kind, NO_RULE) if outcome == OWN else NO_RULE))
+        out.append(item)
     return out
 
 
@@ -271,7 +277,7 @@ def _say_secondary(
     lead = say_course(rows, change)
     n = show_count(change["n"], change["redacted"], preset)
     more = [t("page_one.the_mean_change_is_change", change=formats.interval(change))]
-    if outcome == OWN:
+    if outcome not in CONDITIONAL:
         more.append(t("page_one.this_is_known_for_n_people", n=n))
     else:
         more.append(t("page_one.this_is_known_for_n_people_with_headache", n=n))
@@ -286,6 +292,20 @@ def _say_secondary(
             )
         )
     return lead, more
+
+
+def _say_trend(checks: pd.DataFrame, outcome: str, preset: Preset) -> list[str]:
+    """Say how a secondary outcome moved between the two windows before treatment."""
+    own = checks[(checks["id"] == "baseline_trend") & (checks["outcome"] == outcome)]
+    own = own[own["estimate"].notna() & ~own["redacted"]]
+    return [
+        t(
+            "page_one.before_treatment_it_moved_by_trend",
+            trend=formats.interval(row, 1),
+            n=show_count(row["n"], row["redacted"], preset),
+        )
+        for row in own.to_dict("records")
+    ]
 
 
 def say_caution() -> list[str]:

@@ -9,6 +9,7 @@ from headway.report import formats
 from headway.report.clinic.tables import (
     Table,
     make_table,
+    name_outcome,
     show_change,
     show_count,
     show_ends,
@@ -66,10 +67,13 @@ def list_expected(table: pd.DataFrame, preset: Preset) -> Table | None:
     return make_table(caption, heads, rows, numeric=[1, 2, 4])
 
 
-def list_sensitivity(table: pd.DataFrame, preset: Preset) -> Table | None:
-    """One line per way to treat what is missing."""
-    if not len(table):
-        return None
+def list_sensitivity(table: pd.DataFrame, preset: Preset) -> list[Table]:
+    """One table per outcome, the primary one first; one line per way to treat what is missing."""
+    parts = table.groupby("outcome", sort=False)
+    return [_list_ways(str(name), own, preset, main=i == 0) for i, (name, own) in enumerate(parts)]
+
+
+def _list_ways(outcome: str, table: pd.DataFrame, preset: Preset, *, main: bool) -> Table:
     rows = [
         [
             say(r["label"]),
@@ -89,16 +93,23 @@ def list_sensitivity(table: pd.DataFrame, preset: Preset) -> Table | None:
         "change.unit",
         "answer.remark",
     ]
-    return make_table(
-        t("other_ways.the_primary_change_under_other_ways_to_count"), heads, rows, numeric=[2, 3]
+    caption = (
+        t("other_ways.the_primary_change_under_other_ways_to_count")
+        if main
+        else t(
+            "other_ways.the_change_in_outcome_under_other_ways_to_count",
+            outcome=name_outcome(outcome),
+        )
     )
+    return make_table(caption, heads, rows, numeric=[2, 3])
 
 
 def describe_specifications(table: pd.DataFrame) -> str:
-    """Say how many ways of analysing agree; empty without any."""
+    """Say how many ways of analysing the primary change agree; empty without any."""
     known = table[table["estimate"].notna()]
     if not len(known):
         return ""
+    known = known[known["outcome"] == known["outcome"].iloc[0]]
     below = int((known["ci_high"] < 0).sum())
     return t(
         "other_ways.of_all_ways_to_analyse_the_primary_change",
@@ -108,6 +119,25 @@ def describe_specifications(table: pd.DataFrame) -> str:
         low=formats.number(known["estimate"].min(), 1),
         high=formats.number(known["estimate"].max(), 1),
     )
+
+
+def describe_ways(table: pd.DataFrame) -> list[str]:
+    """Say how many ways of analysing one secondary outcome agree; empty with fewer than two."""
+    known = table[table["estimate"].notna() & table["ci_low"].notna()]
+    if len(known) < 2:
+        return []
+    below, above = int((known["ci_high"] < 0).sum()), int((known["ci_low"] > 0).sum())
+    return [
+        t(
+            "other_ways.of_n_ways_to_analyse_it",
+            all=len(known),
+            below=below,
+            above=above,
+            unclear=len(known) - below - above,
+            low=formats.number(known["estimate"].min(), 1),
+            high=formats.number(known["estimate"].max(), 1),
+        )
+    ]
 
 
 def list_traps(table: pd.DataFrame, preset: Preset) -> Table | None:

@@ -65,7 +65,8 @@ def find_data(
         elif name.startswith("change_"):
             out[name] = {"href": "", "tables": _list_change(name[7:], released, preset)}
         elif name == "specifications":
-            table = _list_specifications(released["specifications"], preset)
+            ways = released["specifications"]
+            table = _list_specifications(ways[ways["outcome"] == ways["outcome"].iloc[0]], preset)
             out[name] = {"href": "", "tables": [table]}
         elif name == "relapse":
             out[name] = {"href": "", "tables": [_list_curve(released["relapse_curve"], preset)]}
@@ -248,7 +249,7 @@ def list_checks(table: pd.DataFrame, preset: Preset) -> Table | None:
         return None
     rows = [
         [
-            say(r["label"]),
+            f"{say(r['label'])}: {name_outcome(r['outcome'])}",
             formats.interval(r),
             show_count(r["n"], r["redacted"], preset),
             formats.coded("unit", r["unit"]),
@@ -263,6 +264,4 @@ def list_checks(table: pd.DataFrame, preset: Preset) -> Table | None:
         "change.unit",
         "page_one.how_to_read_it",
     ]
-    return make_table(
-        t("page_one.two_checks_of_what_was_before_treatment"), heads, rows, numeric=[2]
-    )
+    return make_table(t("page_one.checks_of_what_was_before_treatment"), heads, rows, numeric=[2])

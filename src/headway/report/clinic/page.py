@@ -127,7 +127,7 @@ def _body(
     heading = tables_of.name_pair(str(outcome), label)
     body = {
         "answer": _answer(clinic, released, preset),
-        "secondary": list_secondary(cohort, released["expected"], preset),
+        "secondary": list_secondary(released, preset),
         "departures": write_departures(clinic),
         "caution": say_caution(),
         "main_figures": [drawn[n] for n in ("benchmark", first) if n in drawn][:1],

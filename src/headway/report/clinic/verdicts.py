@@ -113,6 +113,7 @@ def write_verdict(
         more += _say_tipping(said)
         more.append(t("page_one.what_no_record_shows"))
         more.append(t("page_one.that_is_still_no_proof_that_treatment_did_it"))
+    more += _say_recovery(said)
     if "untreated_arms" in said.missing and not (clinic.expected.leave_out or clinic.doi):
         more.append(t("page_one.no_study_at_hand_has_people_like_these"))
     return t(LEADS[kind]), more
@@ -138,6 +139,16 @@ def _say_tipping(said: Verdict) -> list[str]:
     if formats.missing(said.tipping_mean):
         return []
     return [t("page_one.the_answer_turns_at_a_usual_level", mean=said.tipping_mean)]
+
+
+def _say_recovery(said: Verdict) -> list[str]:
+    """Say how far untreated people may fall by the rule, and how far any were seen to."""
+    out = []
+    if not formats.missing(said.allowed):
+        out.append(t("page_one.this_allows_for_a_fall_without_treatment", allowed=said.allowed))
+    if not formats.missing(said.published_fall):
+        out.append(t("page_one.the_largest_published_fall_is", fall=said.published_fall))
+    return out
 
 
 def _say_people(change: Mapping[str, Any], cohort: pd.DataFrame, preset: Preset) -> list[str]:
