@@ -143,7 +143,7 @@ MAKERS: dict[str, dict[str, str]] = {
     "cost": {
         "": f"{_CARE}.cost.build_cost",
         "median*": f"{_CARE}.clustered.order_median",
-        "mean_total": f"{_CARE}.cost_per_day.cost_per_day",
+        "mean_total": f"{_CHANGE}.change.skewed_interval",
         "difference": f"{_CARE}.cost_per_day.less_expected",
         "days_a_year": f"{_CARE}.cost_per_day.cost_per_day",
         "per_day": f"{_CARE}.cost_per_day.cost_per_day",

@@ -12,6 +12,7 @@ from statsmodels.stats.proportion import proportion_confint
 from headway.messages import Message
 from headway.outcomes.change.change import (
     bca_interval,
+    skewed_interval,
     summarise_change,
     summarise_responders,
     t_interval,
@@ -57,6 +58,31 @@ def test_the_bootstrap_of_a_large_clinic_needs_little_memory() -> None:
 def test_no_spread_and_one_person_have_no_bootstrap_interval() -> None:
     assert np.isnan(bca_interval(np.ones(9), replicates=200, seed=1)).all()
     assert np.isnan(bca_interval(np.array([1.0]), replicates=200, seed=1)).all()
+
+
+@pytest.mark.parametrize(("n", "given"), [(24, False), (27, False), (28, True), (60, True)])
+def test_few_people_have_no_bootstrap_interval_of_change(n: int, given: bool) -> None:
+    draw = np.random.default_rng(n)
+    pre = 20 + draw.normal(0, 3, n)
+    found = {s.id: s for s in summarise_change(pre, pre - draw.exponential(4, n), unit="days")}
+    bca, t = found["change_mean_bca"], found["change_mean"]
+    assert np.isfinite([bca.ci_low, bca.ci_high]).all() == given and bool(bca.interval) == given
+    assert (bca.note == Message("remark.few_for_bootstrap", least=28)) != given
+    # t stands in every case, and before it.
+    assert np.isfinite(t.ci_low) and list(found).index("change_mean") < list(found).index(bca.id)
+
+
+def test_the_interval_for_skewed_values() -> None:
+    # By hand (Hall 1992): n = 4, values 0 0 0 4: mean 1, s 2, se 1, skewness G1 2, a = 2 / 6;
+    # t(3) = 3.18245. The cubic's inverse at y: (cbrt(1 + 3 a (y - a / 2)) - 1) / a.
+    far = 3 * (np.cbrt(1 + 3.182446 - 1 / 6) - 1)
+    near = 3 * (np.cbrt(1 - 3.182446 - 1 / 6) - 1)
+    low, high = skewed_interval([0, 0, 0, 4])
+    assert low == pytest.approx(min(1 - far, 1 - 3.182446), abs=1e-5)
+    assert high == pytest.approx(1 - near, abs=1e-5) and high > 1 + 3.182446
+    mirrored = skewed_interval([0, 0, 0, -4])
+    assert mirrored == pytest.approx((-high, -low))
+    assert np.isnan(skewed_interval([3, 3, 3])).all() and np.isnan(skewed_interval([3])).all()
 
 
 def test_responders_by_hand() -> None:
