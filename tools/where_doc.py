@@ -78,6 +78,13 @@ MAKERS: dict[str, dict[str, str]] = {
         "n_for_precision": f"{_CHANGE}.change.summarise_change",
         "responders_*": f"{_CHANGE}.change.summarise_responders",
         "worsened_*": f"{_CHANGE}.change.summarise_responders",
+        **dict.fromkeys(
+            [
+                f"{share}_of_started"
+                for share in ("responders_30", "responders_50", "responders_75", "worsened_30")
+            ],
+            f"{_CHANGE}.change.repeat_of_started",
+        ),
         "reliable_*": f"{_CHANGE}.reliable.summarise_individual",
         "bound_*": f"{_CHANGE}.missingness.bound_change",
         "completeness_*": f"{_CHANGE}.missingness.measure_completeness",

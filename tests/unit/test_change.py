@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,12 +14,14 @@ from statsmodels.stats.proportion import proportion_confint
 from headway.messages import Message
 from headway.outcomes.change.change import (
     bca_interval,
+    repeat_of_started,
     skewed_interval,
     summarise_change,
     summarise_responders,
     t_interval,
     wilson,
 )
+from tests.unit.clinic_builder import DIARY, analyse, diary_text, write_clinic
 
 
 @given(st.integers(1, 500), st.data())
@@ -99,6 +103,61 @@ def test_responders_by_hand() -> None:
         "worsened_30": 2,
     }
     assert found["worsened_30"].note == Message("remark.zero_before", n=1)
+
+
+def test_shares_of_all_who_started_count_the_lost_as_not_known() -> None:
+    pre = np.array([10.0, 10, 10, 10, 10, 20, 0])
+    post = np.array([7.0, 7.1, 5, 2.5, 13, 26, 4])
+    found = {s.id: s for s in repeat_of_started(summarise_responders(pre, post), 12)}
+    shares = {k: (s.count, s.n, s.estimate) for k, s in found.items()}
+    assert shares == {
+        "responders_30_of_started": (3, 12, 25),
+        "responders_50_of_started": (2, 12, pytest.approx(200 / 12)),
+        "responders_75_of_started": (1, 12, pytest.approx(100 / 12)),
+        "worsened_30_of_started": (2, 12, pytest.approx(200 / 12)),
+    }
+    half = found["responders_50_of_started"]
+    low, high = proportion_confint(2, 12, method="wilson")
+    assert (half.ci_low, half.ci_high) == pytest.approx((100 * low, 100 * high))
+    # Where nobody was analysed nobody is known to have improved or not.
+    assert repeat_of_started(summarise_responders(np.array([]), np.array([])), 12) == []
+
+
+def test_both_denominators_stand_in_the_cohort_and_in_each_group(tmp_path: Path) -> None:
+    """8 of 10 start with a complete diary before; 6 have one after, 4 of them halved; 2 come once.
+
+    Of the technique `manual` 3 of 5 are analysed, of `acupuncture` 3 of 5.
+    """
+    rows, visits = [], ["code,day,how"]
+    for p in range(10):
+        visits.append(f"P{p},0,{'manual' if p < 5 else 'acupuncture'}")
+        kept = p % 5
+        if kept < 4:
+            rows += [(f"P{p}", d, int(d % 2 == 0)) for d in range(-28, 0)]
+        if kept < 3:
+            every = 8 if kept < 2 else 2
+            rows += [(f"P{p}", d, int(d % every == 0)) for d in range(56, 84)]
+    columns = {"patient_id": "code", "day": "day"}
+    folder = write_clinic(
+        tmp_path / "c",
+        {"diary.csv": diary_text(rows), "visits.csv": "\n".join(visits) + "\n"},
+        {
+            "diary": DIARY,
+            "sessions": {"path": "visits.csv", "columns": {**columns, "technique": "how"}},
+        },
+    )
+    result = analyse(folder)
+    for group, counts in {"all": (4, 6, 10), "technique: manual": (2, 3, 5)}.items():
+        own = result["cohort"]
+        own = own[(own["group"] == group) & (own["outcome"] == "frequency")]
+        own = own[own["comparison"] == result["cohort"]["comparison"][0]].set_index("statistic")
+        of_analysed, of_started = own.loc["responders_50"], own.loc["responders_50_of_started"]
+        assert (of_analysed["count"], of_analysed["n"]) == counts[:2]
+        assert (of_started["count"], of_started["n"], of_started["of"]) == (
+            counts[0],
+            *counts[2:] * 2,
+        )
+        assert of_started["estimate"] == pytest.approx(100 * counts[0] / counts[2])
 
 
 def test_change_is_after_minus_before_and_needs_two_people() -> None:

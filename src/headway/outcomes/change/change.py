@@ -7,6 +7,7 @@ of treatment.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 LEVEL = 0.95
-_DRAWS_AT_ONCE = 2_000_000  # bootstrap draws in memory at a time
 # Below, a BCa interval of a skewed change covers less than 93 % (docs/skewed.md). 28 and not 25,
 # so that whether there is one tells no more than n does once it is rounded to 5.
 BCA_FROM = 28
@@ -30,6 +30,7 @@ BCA_FROM = 28
 # denominator.
 RELATIVE = ("responders_30", "responders_50", "responders_75", "worsened_30")
 OF_STARTED = "_of_started"
+_DRAWS_AT_ONCE = 2_000_000  # bootstrap draws in memory at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,6 @@ def t_interval(values: Array, level: float = LEVEL) -> tuple[float, float]:
     return mean - float(half), mean + float(half)
 
 
-def bca_interval(
 def skewed_interval(values: ArrayLike, level: float = LEVEL) -> tuple[float, float]:
     """Compute an interval of the mean of skewed values: Hall's, never narrower than t on any side.
 
@@ -126,6 +126,7 @@ def skewed_interval(values: ArrayLike, level: float = LEVEL) -> tuple[float, flo
     return min(low, mean - se * far), max(high, mean - se * near)
 
 
+def bca_interval(
     values: Array, *, replicates: int, seed: int, level: float = LEVEL
 ) -> tuple[float, float]:
     """Compute the bias-corrected accelerated bootstrap interval of a mean (Efron 1987).
@@ -249,7 +250,6 @@ def summarise_change(
     return out + summarise_responders(pre, post)
 
 
-def _n_for_one(sd: float, n: int, unit: str) -> Statistic:
 def _bootstrap_change(
     change: Array, mean: float, unit: str, replicates: int, seed: int
 ) -> Statistic:
@@ -268,6 +268,7 @@ def _bootstrap_change(
     )
 
 
+def _n_for_one(sd: float, n: int, unit: str) -> Statistic:
     """How many people an interval of ± 1 unit would take, at this standard deviation."""
     need = float("nan") if np.isnan(sd) else float(np.ceil((ndtri(0.975) * sd) ** 2))
     return Statistic(
@@ -315,6 +316,26 @@ def summarise_responders(pre: Array, post: Array) -> list[Statistic]:
     ):
         out.append(count_share(id, int(hit.sum()), n, note))
     return out
+
+
+def repeat_of_started(statistics: Sequence[Statistic], of: int) -> list[Statistic]:
+    """State responders and worsened again as shares of all who started.
+
+    Whoever was lost is not known to have improved or worsened, and counts in the denominator only.
+
+    Parameters
+    ----------
+    statistics
+        Of one group of people; `RELATIVE` are repeated, unless nobody was analysed.
+    of
+        How many of that group started.
+    """
+    note = Message("remark.lost_not_known")
+    return [
+        count_share(f"{s.id}{OF_STARTED}", int(s.count), of, note)
+        for s in statistics
+        if s.id in RELATIVE and s.n
+    ]
 
 
 def count_share(id: str, count: int, n: int, note: str = "", label: str = "") -> Statistic:

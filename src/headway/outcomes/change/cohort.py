@@ -13,7 +13,12 @@ from headway.messages import Message, is_missing, join, phrase, term
 from headway.outcomes.change import instruments, reliable
 from headway.outcomes.change import windows as windows_of
 from headway.outcomes.change.attrition import compare_lost, compare_sources
-from headway.outcomes.change.change import Statistic, summarise_change, t_interval
+from headway.outcomes.change.change import (
+    Statistic,
+    repeat_of_started,
+    summarise_change,
+    t_interval,
+)
 from headway.outcomes.change.missingness import (
     bound_change,
     measure_completeness,
@@ -223,6 +228,7 @@ def build_cohort(
             statistics = summarise_change(
                 pre, post, unit=unit, replicates=boot.replicates, seed=boot.seed
             )
+            statistics += repeat_of_started(statistics, len(starters))
             statistics += _bounds(windows, starters, comparison, clinic, outcome, unit)
             if outcome == "frequency":
                 statistics += _days_only(windows, part, starters, comparison, clinic)
@@ -250,6 +256,7 @@ def build_cohort(
                             replicates=boot.replicates,
                             seed=boot.seed,
                         )
+                        of_group += repeat_of_started(of_group, len(members))
                         if outcome == "frequency":
                             of_group += _individual(own, clinic, unit)
                         add(of_group, f"{family}: {label}", len(members))

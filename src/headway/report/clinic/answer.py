@@ -182,7 +182,25 @@ def say_shares(main: pd.DataFrame, outcome: str) -> list[str]:
             share=in_ten(half["estimate"]),
             outcome=name_outcome(outcome),
         ),
+        *_count_both(half, pick(main, "responders_50_of_started")),
         t("page_one.share_got_worse_by_30_percent_or_more", share=in_ten(worse["estimate"])),
+        *_count_both(worse, pick(main, "worsened_30_of_started")),
+    ]
+
+
+def _count_both(analysed: Mapping[str, Any], started: Mapping[str, Any] | None) -> list[str]:
+    """Give a share of the analysed and of all who started, of whom the lost are not known."""
+    if started is None or started["redacted"] or formats.missing(started["estimate"]):
+        return []
+    return [
+        t(
+            "page_one.that_is_count_of_n_analysed_and_of_started",
+            count=formats.integer(analysed["count"]),
+            n=formats.integer(analysed["n"]),
+            share=formats.percent(analysed["estimate"]),
+            of=formats.integer(started["n"]),
+            of_started=formats.percent(started["estimate"]),
+        )
     ]
 
 
