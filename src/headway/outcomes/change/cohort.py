@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from headway.messages import Message, is_missing, join, phrase, term
-from headway.outcomes.change import instruments, reliable
+from headway.outcomes.change import instruments, recall, reliable
 from headway.outcomes.change import windows as windows_of
-from headway.outcomes.change.attrition import compare_lost, compare_sources
+from headway.outcomes.change.attrition import compare_lost
 from headway.outcomes.change.change import (
     Statistic,
     repeat_of_started,
@@ -264,7 +264,6 @@ def build_cohort(
             means += _window_means(windows, part, comparison, outcome, clinic)
             bins += _histogram(part["change"].to_numpy(), outcome, comparison)
     rows += _pgic_rows(windows, starters, comparisons)
-    rows += _entry_checks(windows, starters, clinic)
     change = pd.concat(changes, ignore_index=True) if changes else empty("change")
     columns = ["patient_id", "comparison", "outcome", "pre", "post", "change"]
     change = conform("change", change[columns])
@@ -477,26 +476,16 @@ def name_characteristic(code: str) -> str:
     return term("characteristic", code)
 
 
-def _entry_checks(
-    windows: pd.DataFrame, starters: pd.Index, clinic: Clinic
-) -> list[dict[str, object]]:
-    """Compare the diary with what people recall of about the same 28 days, where both exist."""
+def _entry_checks(beside: pd.DataFrame, starters: pd.Index) -> list[dict[str, object]]:
+    """Compare the diary with what people recall of the same 28 days, where both exist."""
     rows = []
     for window, id, label in (
         ("baseline", "diary_v_recall_before", Message("comparison.diary_v_recall_before")),
         ("post", "diary_v_recall_after", Message("comparison.diary_v_recall_after")),
     ):
-        length = windows_of.window_length(clinic.windows.named.get(window))
-        own = windows[
-            (windows["outcome"] == "frequency")
-            & (windows["window"] == window)
-            & windows["patient_id"].isin(starters)
-        ]
-        diary = own[own["source"] == "diary"].set_index("patient_id")
-        recalled = own[own["source"] == "visit"].set_index("patient_id")["value"]
-        if not len(diary) or not len(recalled) or length is None:
+        found = recall.compare_side(beside, window, starters)
+        if found is None:
             continue
-        found = compare_sources(diary["value"], recalled, diary["days_observed"] / length)
         note: str = Message("remark.nobody_has_both")
         if found.n:
             note = join(
@@ -657,6 +646,8 @@ class Prepared:
         Rows of `flow` about records that cannot be used.
     sources
         `sources.find_sources`.
+    beside
+        `recall.set_beside`; empty without a diary or without answers at visits.
     """
 
     patients: pd.DataFrame
@@ -671,6 +662,7 @@ class Prepared:
     comparisons: list[Comparison]
     notes: list[pd.DataFrame]
     sources: Sources
+    beside: pd.DataFrame
 
 
 def prepare_clinic(folder: Path, clinic: Clinic, *, threads: int = 2) -> Prepared:
@@ -701,6 +693,9 @@ def prepare_clinic(folder: Path, clinic: Clinic, *, threads: int = 2) -> Prepare
         parts.append(windows_of.build_questionnaire_windows(questionnaires, clinic))
     if "given" in sources.usable:
         parts.append(windows_of.build_given_windows(given))
+    both = {"diary", "visit"} <= set(sources.usable)
+    asked = sessions if both else sessions.iloc[:0]
+    beside = recall.set_beside(days, asked, clinic, threads=threads)
     parts = [p for p in parts if len(p)]
     windows = pd.concat(parts, ignore_index=True) if parts else empty("windows")
     starters = find_starters(folder)
@@ -725,6 +720,7 @@ def prepare_clinic(folder: Path, clinic: Clinic, *, threads: int = 2) -> Prepare
         comparisons,
         notes,
         sources,
+        beside,
     )
 
 
@@ -766,13 +762,18 @@ def analyse_prepared(prepared: Prepared, clinic: Clinic) -> dict[str, pd.DataFra
         clinic,
         prepared.people,
     )
+    entries = _entry_checks(prepared.beside, prepared.starters)
+    table = result.cohort
+    if entries:
+        checked = conform("cohort", pd.DataFrame(entries))
+        table = pd.concat([table, checked], ignore_index=True) if len(table) else checked
     notes = [part for part in prepared.notes if len(part)]
     flow = conform("flow", pd.concat([result.flow, *notes])) if notes else result.flow
-    _remark(result.cohort, _doubts(prepared, clinic))
+    _remark(table, _doubts(prepared, clinic))
     return {
         "windows": prepared.windows,
         "change": result.change,
-        "cohort": result.cohort,
+        "cohort": table,
         "individual": result.individual,
         "lost": result.lost,
         "window_means": result.window_means,
