@@ -85,6 +85,7 @@ MAKERS: dict[str, dict[str, str]] = {
             ],
             f"{_CHANGE}.change.repeat_of_started",
         ),
+        "new_preventive": f"{_CHANGE}.cointerventions.count_new_preventives",
         "reliable_*": f"{_CHANGE}.reliable.summarise_individual",
         "bound_*": f"{_CHANGE}.missingness.bound_change",
         "completeness_*": f"{_CHANGE}.missingness.measure_completeness",

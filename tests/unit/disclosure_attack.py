@@ -212,6 +212,8 @@ def _base(row: pd.Series) -> Hashable:
         return _of(row["group"])
     if s.startswith(("responders_", "worsened_")):
         return ("positive", *key)
+    if s == "new_preventive":
+        return ("answered", *key)
     if s == "change_count_only":
         return ("counted", *key)
     if GRADES.fullmatch(s) or THRESHOLD.fullmatch(s):
@@ -241,7 +243,7 @@ def _tie_cohort(a: Attack, true: pd.DataFrame) -> None:
     for key, part in true.groupby(["outcome", "comparison", "group"], sort=False):
         n = ("n", *key)
         if n in a.truth:
-            for kind in ("positive", "counted", "scored"):
+            for kind in ("positive", "counted", "scored", "answered"):
                 a.add_up(n, [(kind, *key)], more=True)
             a.add_up(_of(key[2]), [n, a.count(("lost", *key), a.truth[_of(key[2])] - a.truth[n])])
         # The people of a share of all who started are those of the share of the analysed.

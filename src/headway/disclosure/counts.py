@@ -56,6 +56,8 @@ _APART = (("responders_30", "worsened_30"),)
 # Statistics of everyone who started; shares of them repeat the count of a share of the analysed.
 OF_STARTED = ("bound_", "completeness_")
 REPEATED = "_of_started"
+# A share of those of the analysed who have an answer.
+ANSWERED = "new_preventive"
 
 
 def is_of_started(statistic: str) -> bool:
@@ -108,7 +110,10 @@ def enter_cohort(ledger: Ledger, frame: pd.DataFrame, names: Names) -> dict[str,
                         ledger.split(people[i], [name], nested=True)
                 continue
             people[i] = name
-            if n < top:  # some of these people: those with a value before above 0, say
+            if row.statistic == ANSWERED:
+                people[i] = ledger.add(("answered", outcome, comparison, group), n, worth)
+                ledger.split(name, [people[i]], nested=True)
+            elif n < top:  # some of these people: those with a value before above 0, say
                 people[i] = ledger.add(("n", outcome, comparison, group, n), n, worth)
                 ledger.split(name, [people[i]])
             if not np.isnan(row.count):

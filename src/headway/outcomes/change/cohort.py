@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from headway.messages import Message, is_missing, join, phrase, term
-from headway.outcomes.change import instruments, recall, reliable
+from headway.outcomes.care.visits import find_last_day
+from headway.outcomes.change import cointerventions, instruments, recall, reliable
 from headway.outcomes.change import windows as windows_of
 from headway.outcomes.change.attrition import compare_lost
 from headway.outcomes.change.change import (
@@ -476,6 +477,27 @@ def name_characteristic(code: str) -> str:
     return term("characteristic", code)
 
 
+def _begun_rows(
+    prepared: Prepared, clinic: Clinic, change: pd.DataFrame
+) -> list[dict[str, object]]:
+    """Count who began a new preventive drug, of the people of the primary change."""
+    import pandas as pd
+
+    recorded = cointerventions.is_recorded(prepared.patients, prepared.sessions)
+    if not prepared.comparisons or not recorded:
+        return []
+    primary, outcome = prepared.comparisons[0], clinic.primary_outcome
+    own = change[(change["comparison"] == primary.id) & (change["outcome"] == outcome)]
+    if not len(own):
+        return []
+    last = find_last_day(clinic, primary)
+    begun = cointerventions.find_new_preventives(prepared.patients, prepared.sessions, last)
+    statistic = cointerventions.count_new_preventives(begun, pd.Index(own["patient_id"]))
+    unit = UNITS.get(outcome, "points")
+    of = len(prepared.starters)
+    return [_cohort_row(statistic, outcome, primary, "all", True, of, unit)]
+
+
 def _entry_checks(beside: pd.DataFrame, starters: pd.Index) -> list[dict[str, object]]:
     """Compare the diary with what people recall of the same 28 days, where both exist."""
     rows = []
@@ -762,11 +784,12 @@ def analyse_prepared(prepared: Prepared, clinic: Clinic) -> dict[str, pd.DataFra
         clinic,
         prepared.people,
     )
-    entries = _entry_checks(prepared.beside, prepared.starters)
+    more = _begun_rows(prepared, clinic, result.change)
+    more += _entry_checks(prepared.beside, prepared.starters)
     table = result.cohort
-    if entries:
-        checked = conform("cohort", pd.DataFrame(entries))
-        table = pd.concat([table, checked], ignore_index=True) if len(table) else checked
+    if more:
+        added = conform("cohort", pd.DataFrame(more))
+        table = pd.concat([table, added], ignore_index=True) if len(table) else added
     notes = [part for part in prepared.notes if len(part)]
     flow = conform("flow", pd.concat([result.flow, *notes])) if notes else result.flow
     _remark(table, _doubts(prepared, clinic))
