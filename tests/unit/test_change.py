@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from headway.messages import Message
+from headway.messages import LANGUAGES, Message, speaking
 from headway.outcomes.change.change import (
     bca_interval,
     repeat_of_started,
@@ -21,6 +22,7 @@ from headway.outcomes.change.change import (
     t_interval,
     wilson,
 )
+from headway.report.clinic.tables import name_level
 from tests.unit.clinic_builder import DIARY, analyse, diary_text, write_clinic
 
 
@@ -158,6 +160,25 @@ def test_both_denominators_stand_in_the_cohort_and_in_each_group(tmp_path: Path)
             *counts[2:] * 2,
         )
         assert of_started["estimate"] == pytest.approx(100 * counts[0] / counts[2])
+
+
+def test_fifteen_days_in_one_window_are_called_that_and_no_diagnosis(tmp_path: Path) -> None:
+    rows = [
+        (f"P{p}", d, int((d + 28) % 28 < (15 if p < 3 else 14)))
+        for p in range(5)
+        for d in [*range(-28, 0), *range(56, 84)]
+    ]
+    folder = write_clinic(tmp_path / "c", {"diary.csv": diary_text(rows)}, {"diary": DIARY})
+    cohort = analyse(folder)["cohort"]
+    own = cohort[cohort["group"].str.startswith("baseline: ")]
+    n = own[own["statistic"] == "change_mean"].set_index("group")["n"].to_dict()
+    assert n == {"baseline: at least 15 of 28 days": 3, "baseline: fewer than 15 of 28 days": 2}
+    for language in LANGUAGES:
+        with speaking(language):
+            for label in {g.removeprefix("baseline: ") for g in n}:
+                said = name_level(label)
+                assert {"15", "28"} <= set(re.findall(r"\d+", said))
+                assert not re.search("chron|crónic|episod|episód", said, re.I)
 
 
 def test_change_is_after_minus_before_and_needs_two_people() -> None:

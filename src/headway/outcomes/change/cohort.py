@@ -47,7 +47,9 @@ UNITS = {
 }
 # What characteristics before treatment are named by: outcomes before it, other windows.
 BEFORE, WINDOW = "_before", "window_"
-CHRONIC_FROM = 15  # headache days per 28: chronic from 15 a month on (ICHD-3)
+# Headache days of 28 in the window before. The number is that of ICHD-3's chronic headache, which
+# needs more than three months of it: nobody is diagnosed from one window.
+MANY_DAYS = 15
 _BIN_WIDTH = {"frequency": 4.0, "intensity": 1.0, "duration": 2.0}
 
 
@@ -95,7 +97,8 @@ def label_groups(
     technique: the one used in most of the person's sessions in the office (`mixed` on a tie, or
     the most used one at home for people never seen in the office); setting: `in_office`,
     `at_home` or `both`; therapist: who gave most of the person's sessions (`several` on a tie);
-    year: of the first session; baseline: episodic (< 15 headache days per 28) or chronic.
+    year: of the first session; baseline: at least 15
+    or fewer than 15 headache days of 28 in the window before.
     """
     import pandas as pd
 
@@ -129,9 +132,7 @@ def label_groups(
     if len(base):
         value = base.set_index("patient_id")["value"].reindex(starters)
         label = pd.Series(
-            np.where(
-                value >= CHRONIC_FROM, "chronic (15 days or more)", "episodic (below 15 days)"
-            ),
+            np.where(value >= MANY_DAYS, "at least 15 of 28 days", "fewer than 15 of 28 days"),
             index=starters,
         )
         out["baseline"] = label.where(value.notna())
