@@ -494,6 +494,7 @@ def build_traps(
     windows: pd.DataFrame,
     starters: pd.Index,
     comparisons: list[Comparison],
+    beside: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Look for every trap in a clinic's processed tables.
 
@@ -509,6 +510,8 @@ def build_traps(
         Everyone who started.
     comparisons
         Of `headway.outcomes.change.windows.list_comparisons`, the primary one first.
+    beside
+        `recall.set_beside` of these tables; None: it is made here.
 
     Returns
     -------
@@ -520,11 +523,11 @@ def build_traps(
     sessions = read_parquet(folder / "sessions.parquet")
     quarantine = read_csv("quarantine", folder / "quarantine.csv")
     people = summarise_diaries(folder / "days.parquet")
-    # A diary that cannot be used (attacks alone) has no windows, and says nothing of the answers.
-    both = {"diary", "visit"} <= set(windows["source"])
-    beside = recall.set_beside(
-        folder / "days.parquet", sessions if both else sessions.iloc[:0], clinic
-    )
+    if beside is None:
+        # A diary that cannot be used (attacks alone) has no windows, and is held against nothing.
+        both = {"diary", "visit"} <= set(windows["source"])
+        asked = sessions if both else sessions.iloc[:0]
+        beside = recall.set_beside(folder / "days.parquet", asked, clinic)
     outside = count_outside(quarantine, clinic)
     return collect(
         [
