@@ -78,6 +78,14 @@ MAKERS: dict[str, dict[str, str]] = {
         "n_for_precision": f"{_CHANGE}.change.summarise_change",
         "responders_*": f"{_CHANGE}.change.summarise_responders",
         "worsened_*": f"{_CHANGE}.change.summarise_responders",
+        **dict.fromkeys(
+            [
+                f"{share}_of_started"
+                for share in ("responders_30", "responders_50", "responders_75", "worsened_30")
+            ],
+            f"{_CHANGE}.change.repeat_of_started",
+        ),
+        "new_preventive": f"{_CHANGE}.cointerventions.count_new_preventives",
         "reliable_*": f"{_CHANGE}.reliable.summarise_individual",
         "bound_*": f"{_CHANGE}.missingness.bound_change",
         "completeness_*": f"{_CHANGE}.missingness.measure_completeness",
@@ -143,7 +151,7 @@ MAKERS: dict[str, dict[str, str]] = {
     "cost": {
         "": f"{_CARE}.cost.build_cost",
         "median*": f"{_CARE}.clustered.order_median",
-        "mean_total": f"{_CARE}.cost_per_day.cost_per_day",
+        "mean_total": f"{_CHANGE}.change.skewed_interval",
         "difference": f"{_CARE}.cost_per_day.less_expected",
         "days_a_year": f"{_CARE}.cost_per_day.cost_per_day",
         "per_day": f"{_CARE}.cost_per_day.cost_per_day",

@@ -22,6 +22,7 @@ from headway.messages import say
 from tests.unit import disclosure_attack_tables
 
 MOST = 100_000.0
+STARTED = "_of_started"
 GRADES = re.compile(r"(.*)_grade_\d+_(before|after)")
 THRESHOLD = re.compile(r"(?!pgic).*_(better|worse)")
 
@@ -207,8 +208,12 @@ def _base(row: pd.Series) -> Hashable:
     key = (row["outcome"], row["comparison"], row["group"])
     if s.startswith(("bound_", "completeness_")):
         return "N"
+    if s.endswith(STARTED):
+        return _of(row["group"])
     if s.startswith(("responders_", "worsened_")):
         return ("positive", *key)
+    if s == "new_preventive":
+        return ("answered", *key)
     if s == "change_count_only":
         return ("counted", *key)
     if GRADES.fullmatch(s) or THRESHOLD.fullmatch(s):
@@ -227,7 +232,7 @@ def _cohort(a: Attack, released: pd.DataFrame, true: pd.DataFrame) -> None:
         a.see(_of(t["group"]), t["of"], r["of"])
         if not np.isnan(t["count"]):
             a.see(
-                ("count", *key, t["statistic"]),
+                ("count", *key, t["statistic"].removesuffix(STARTED)),
                 t["count"],
                 r["count"],
                 zeros=not np.isnan(r["n"]),
@@ -238,10 +243,11 @@ def _tie_cohort(a: Attack, true: pd.DataFrame) -> None:
     for key, part in true.groupby(["outcome", "comparison", "group"], sort=False):
         n = ("n", *key)
         if n in a.truth:
-            for kind in ("positive", "counted", "scored"):
+            for kind in ("positive", "counted", "scored", "answered"):
                 a.add_up(n, [(kind, *key)], more=True)
             a.add_up(_of(key[2]), [n, a.count(("lost", *key), a.truth[_of(key[2])] - a.truth[n])])
-        shares = part[part["count"].notna()]
+        # The people of a share of all who started are those of the share of the analysed.
+        shares = part[part["count"].notna() & ~part["statistic"].str.endswith(STARTED)]
         by = {s: ("count", *key, s) for s in shares["statistic"]}
         for _, t in shares.iterrows():
             a.add_up(_base(t), [by[t["statistic"]]], more=True)
@@ -289,6 +295,8 @@ def _tie_cohort(a: Attack, true: pd.DataFrame) -> None:
                     [(kind, outcome, comparison, g) for g in own],
                 )
             for s in part.loc[(part["group"] == "all") & part["count"].notna(), "statistic"]:
+                if s.endswith(STARTED):
+                    continue
                 at = ("count", outcome, comparison)
                 a.add_up((*at, "all", s), [(*at, g, s) for g in own if (*at, g, s) in a.truth])
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,14 +12,18 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from headway.messages import Message
+from headway.messages import LANGUAGES, Message, speaking
 from headway.outcomes.change.change import (
     bca_interval,
+    repeat_of_started,
+    skewed_interval,
     summarise_change,
     summarise_responders,
     t_interval,
     wilson,
 )
+from headway.report.clinic.tables import name_level
+from tests.unit.clinic_builder import DIARY, analyse, diary_text, write_clinic
 
 
 @given(st.integers(1, 500), st.data())
@@ -59,6 +66,31 @@ def test_no_spread_and_one_person_have_no_bootstrap_interval() -> None:
     assert np.isnan(bca_interval(np.array([1.0]), replicates=200, seed=1)).all()
 
 
+@pytest.mark.parametrize(("n", "given"), [(24, False), (27, False), (28, True), (60, True)])
+def test_few_people_have_no_bootstrap_interval_of_change(n: int, given: bool) -> None:
+    draw = np.random.default_rng(n)
+    pre = 20 + draw.normal(0, 3, n)
+    found = {s.id: s for s in summarise_change(pre, pre - draw.exponential(4, n), unit="days")}
+    bca, t = found["change_mean_bca"], found["change_mean"]
+    assert np.isfinite([bca.ci_low, bca.ci_high]).all() == given and bool(bca.interval) == given
+    assert (bca.note == Message("remark.few_for_bootstrap", least=28)) != given
+    # t stands in every case, and before it.
+    assert np.isfinite(t.ci_low) and list(found).index("change_mean") < list(found).index(bca.id)
+
+
+def test_the_interval_for_skewed_values() -> None:
+    # By hand (Hall 1992): n = 4, values 0 0 0 4: mean 1, s 2, se 1, skewness G1 2, a = 2 / 6;
+    # t(3) = 3.18245. The cubic's inverse at y: (cbrt(1 + 3 a (y - a / 2)) - 1) / a.
+    far = 3 * (np.cbrt(1 + 3.182446 - 1 / 6) - 1)
+    near = 3 * (np.cbrt(1 - 3.182446 - 1 / 6) - 1)
+    low, high = skewed_interval([0, 0, 0, 4])
+    assert low == pytest.approx(min(1 - far, 1 - 3.182446), abs=1e-5)
+    assert high == pytest.approx(1 - near, abs=1e-5) and high > 1 + 3.182446
+    mirrored = skewed_interval([0, 0, 0, -4])
+    assert mirrored == pytest.approx((-high, -low))
+    assert np.isnan(skewed_interval([3, 3, 3])).all() and np.isnan(skewed_interval([3])).all()
+
+
 def test_responders_by_hand() -> None:
     pre = np.array([10.0, 10, 10, 10, 10, 20, 0])
     post = np.array([7.0, 7.1, 5, 2.5, 13, 26, 4])
@@ -73,6 +105,80 @@ def test_responders_by_hand() -> None:
         "worsened_30": 2,
     }
     assert found["worsened_30"].note == Message("remark.zero_before", n=1)
+
+
+def test_shares_of_all_who_started_count_the_lost_as_not_known() -> None:
+    pre = np.array([10.0, 10, 10, 10, 10, 20, 0])
+    post = np.array([7.0, 7.1, 5, 2.5, 13, 26, 4])
+    found = {s.id: s for s in repeat_of_started(summarise_responders(pre, post), 12)}
+    shares = {k: (s.count, s.n, s.estimate) for k, s in found.items()}
+    assert shares == {
+        "responders_30_of_started": (3, 12, 25),
+        "responders_50_of_started": (2, 12, pytest.approx(200 / 12)),
+        "responders_75_of_started": (1, 12, pytest.approx(100 / 12)),
+        "worsened_30_of_started": (2, 12, pytest.approx(200 / 12)),
+    }
+    half = found["responders_50_of_started"]
+    low, high = proportion_confint(2, 12, method="wilson")
+    assert (half.ci_low, half.ci_high) == pytest.approx((100 * low, 100 * high))
+    # Where nobody was analysed nobody is known to have improved or not.
+    assert repeat_of_started(summarise_responders(np.array([]), np.array([])), 12) == []
+
+
+def test_both_denominators_stand_in_the_cohort_and_in_each_group(tmp_path: Path) -> None:
+    """8 of 10 start with a complete diary before; 6 have one after, 4 of them halved; 2 come once.
+
+    Of the technique `manual` 3 of 5 are analysed, of `acupuncture` 3 of 5.
+    """
+    rows, visits = [], ["code,day,how"]
+    for p in range(10):
+        visits.append(f"P{p},0,{'manual' if p < 5 else 'acupuncture'}")
+        kept = p % 5
+        if kept < 4:
+            rows += [(f"P{p}", d, int(d % 2 == 0)) for d in range(-28, 0)]
+        if kept < 3:
+            every = 8 if kept < 2 else 2
+            rows += [(f"P{p}", d, int(d % every == 0)) for d in range(56, 84)]
+    columns = {"patient_id": "code", "day": "day"}
+    folder = write_clinic(
+        tmp_path / "c",
+        {"diary.csv": diary_text(rows), "visits.csv": "\n".join(visits) + "\n"},
+        {
+            "diary": DIARY,
+            "sessions": {"path": "visits.csv", "columns": {**columns, "technique": "how"}},
+        },
+    )
+    result = analyse(folder)
+    for group, counts in {"all": (4, 6, 10), "technique: manual": (2, 3, 5)}.items():
+        own = result["cohort"]
+        own = own[(own["group"] == group) & (own["outcome"] == "frequency")]
+        own = own[own["comparison"] == result["cohort"]["comparison"][0]].set_index("statistic")
+        of_analysed, of_started = own.loc["responders_50"], own.loc["responders_50_of_started"]
+        assert (of_analysed["count"], of_analysed["n"]) == counts[:2]
+        assert (of_started["count"], of_started["n"], of_started["of"]) == (
+            counts[0],
+            *counts[2:] * 2,
+        )
+        assert of_started["estimate"] == pytest.approx(100 * counts[0] / counts[2])
+
+
+def test_fifteen_days_in_one_window_are_called_that_and_no_diagnosis(tmp_path: Path) -> None:
+    rows = [
+        (f"P{p}", d, int((d + 28) % 28 < (15 if p < 3 else 14)))
+        for p in range(5)
+        for d in [*range(-28, 0), *range(56, 84)]
+    ]
+    folder = write_clinic(tmp_path / "c", {"diary.csv": diary_text(rows)}, {"diary": DIARY})
+    cohort = analyse(folder)["cohort"]
+    own = cohort[cohort["group"].str.startswith("baseline: ")]
+    n = own[own["statistic"] == "change_mean"].set_index("group")["n"].to_dict()
+    assert n == {"baseline: at least 15 of 28 days": 3, "baseline: fewer than 15 of 28 days": 2}
+    for language in LANGUAGES:
+        with speaking(language):
+            for label in {g.removeprefix("baseline: ") for g in n}:
+                said = name_level(label)
+                assert {"15", "28"} <= set(re.findall(r"\d+", said))
+                assert not re.search("chron|crónic|episod|episód", said, re.I)
 
 
 def test_change_is_after_minus_before_and_needs_two_people() -> None:

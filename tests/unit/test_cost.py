@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from dataclasses import replace
 from typing import Any
@@ -85,6 +86,78 @@ def test_the_worked_example() -> None:
     assert pick(table, "median", topic="minutes", visit="first")["estimate"] == 120
     assert pick(table, "median", topic="fee", visit="later")["estimate"] == 180
     assert plane.groupby("basis")["share"].sum().tolist() == pytest.approx([100, 100])
+
+
+def visits_of(fees: dict[str, list[float]]) -> pd.DataFrame:
+    """Make one session in the office per fee."""
+    return sessions(
+        [
+            {"patient_id": p, "fee": fee, "currency": "EUR", "setting": "in_office"}
+            for p, paid in fees.items()
+            for fee in paid
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("visits", "sigma", "per_cent_t"), [(1, 0.8, 91.5), (4, 0.5, 100)], ids=["one fee", "sums"]
+)
+def test_mean_fees_cover_skewed_fees(visits: int, sigma: float, per_cent_t: float) -> None:
+    """15 people, log-normal fees: at least 93 % of the intervals hold the mean; t alone 89 %."""
+    draw = random.Random(11)
+    runs, n = 2000, 15
+    hits = hits_t = 0
+    for _ in range(runs):
+        # 1 to 2 * visits - 1 visits each, so that the mean is `visits` fees.
+        fees = [
+            sum(
+                draw.lognormvariate(5, sigma)
+                for _ in range(draw.randint(1, 2 * visits - 1) if visits > 1 else 1)
+            )
+            for _ in range(n)
+        ]
+        mean = visits * np.exp(5 + sigma**2 / 2)
+        found = cost_per_day(np.array(fees), np.full(n, -3.0), expected=None, replicates=2, seed=1)
+        hits += found.cost_low <= mean <= found.cost_high
+        half = 2.1448 * float(np.std(fees, ddof=1)) / n**0.5  # t on 14 degrees of freedom
+        hits_t += abs(float(np.mean(fees)) - mean) <= half
+    assert 100 * hits / runs >= 93.0
+    assert 100 * hits_t / runs <= per_cent_t
+
+
+def test_the_interval_of_mean_fees_leans_to_the_dear_side() -> None:
+    cost = np.array([100.0] * 12 + [150.0, 400.0, 900.0])
+    found = cost_per_day(cost, np.full(15, -3.0), expected=None, replicates=50, seed=1)
+    assert found.cost_high - found.cost > 2 * (found.cost - found.cost_low) > 0
+    assert found.cost_low >= 0 and found.cost_note == ""
+    # The order of people says nothing; symmetric values have Student's interval.
+    back = cost_per_day(cost[::-1], np.full(15, -3.0), expected=None, replicates=50, seed=1)
+    assert back.cost_high == pytest.approx(found.cost_high)
+    even = np.arange(100.0, 121.0)
+    plain = cost_per_day(even, np.full(21, -3.0), expected=None, replicates=50, seed=1)
+    want = stats.ttest_1samp(even, 0).confidence_interval(0.95)
+    assert (plain.cost_low, plain.cost_high) == pytest.approx((want.low, want.high))
+
+
+@pytest.mark.parametrize(
+    ("fees", "note"),
+    [
+        ({f"p{i}": [90.0, 90.0] for i in range(20)}, Message("fees.no_spread")),
+        ({"p": [90.0, 90.0]}, Message("fees.one_person")),
+        ({f"p{i}": [90.0 + i] for i in range(9)}, Message("fees.few_for_a_mean", least=13)),
+    ],
+    ids=["all equal", "one person", "few"],
+)
+def test_an_interval_that_fees_cannot_have_is_a_remark(
+    fees: dict[str, list[float]], note: str
+) -> None:
+    table, _ = build(visits_of(fees), changes(dict.fromkeys(fees, -3.0)))
+    row = pick(table, "mean_total", basis="uncontrolled")
+    assert row["note"] == note
+    spread = note == Message("fees.few_for_a_mean", least=13)
+    assert np.isfinite([row["ci_low"], row["ci_high"]]).tolist() == [spread, spread]
+    assert (row["interval"] == "interval.skewed") == spread
+    assert "nan" not in str(row["estimate"])
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -171,6 +171,20 @@ CASES = {
         "cms",
         made(shares(60, 80, responders_75=20, responders_50=28, responders_30=30)),
     ),
+    "shares of all who started": (
+        "cms",
+        made(
+            [
+                *shares(60, 80, responders_50=28, responders_30=30),
+                row("responders_50_of_started", 80, 80, 28),
+                row("responders_30_of_started", 80, 80, 30),
+            ]
+        ),
+    ),
+    "two without an answer about drugs": (
+        "cms",
+        made([*shares(60, 80, responders_50=28), row("new_preventive", 58, 80, 20)]),
+    ),
     "two comparisons": (
         "cms",
         made(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import random
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -19,7 +20,7 @@ from headway.config.clinic import Clinic
 from headway.errors import InputError, Problem
 from headway.ingest import clinics
 from headway.messages import say
-from headway.outcomes.change import cohort
+from headway.outcomes.change import cohort, recall
 from headway.outcomes.change.cohort import find_starters
 from headway.outcomes.change.windows import (
     build_diary_windows,
@@ -27,7 +28,7 @@ from headway.outcomes.change.windows import (
     list_comparisons,
 )
 from headway.outcomes.expectation import traps
-from headway.tables import conform, empty, read_parquet
+from headway.tables import conform, empty, read_parquet, write_parquet
 from tests.unit.clinic_builder import analyse, ingest, write_clinic
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -130,14 +131,11 @@ def test_scores_below_a_tenth_are_another_scale_unless_all_are_low() -> None:
 # --- chosen days -----------------------------------------------------------------------------
 
 
-def windows_of(gap: np.ndarray, days: float, *, window: str = "post") -> pd.DataFrame:
-    rows = []
-    for i, d in enumerate(gap):
-        common = {"patient_id": f"P{i}", "window": window, "outcome": "frequency"}
-        rows.append({**common, "source": "diary", "value": 12 + d, "days_observed": days})
-        rows.append({**common, "source": "visit", "value": 12.0, "days_observed": np.nan})
-    frame = pd.DataFrame(rows).assign(count=np.nan, days_possible=28.0, complete=True)
-    return conform("windows", frame)
+def beside_of(gap: np.ndarray, days: float, *, window: str = "post") -> pd.DataFrame:
+    """Answers of 12 days beside diaries that hold `gap` more per 28 days."""
+    people = [f"P{i}" for i in range(len(gap))]
+    said = {"patient_id": people, "window": window, "recalled": 12.0}
+    return pd.DataFrame({**said, "diary": 12 + gap, "days_observed": days})
 
 
 def settings() -> Clinic:
@@ -146,9 +144,7 @@ def settings() -> Clinic:
 
 def test_the_interval_of_two_looks_is_that_of_scipy() -> None:
     gap = np.random.default_rng(2).normal(0.6, 2.0, 40)
-    found = traps.find_chosen_days(
-        windows_of(gap, 20), settings(), pd.Index([f"P{i}" for i in range(50)])
-    )
+    found = traps.find_chosen_days(beside_of(gap, 20), pd.Index([f"P{i}" for i in range(50)]))
     low, high = stats.t.interval(0.99, 39, gap.mean(), stats.sem(gap))
     printed = f"{gap.mean():+.1f} days ({low:.1f} to {high:.1f}) with 71 %"
     assert printed.replace("-", "−") in say(found.detail)
@@ -156,17 +152,83 @@ def test_the_interval_of_two_looks_is_that_of_scipy() -> None:
 
 
 def test_a_diary_is_doubted_before_and_after_and_not_where_nearly_complete() -> None:
-    clinic = settings()
     gap = np.tile([1.9, 2.1], 10)
     people = pd.Index([f"P{i}" for i in range(20)])
     for window in ("baseline", "post"):
-        assert traps.find_chosen_days(windows_of(gap, 20, window=window), clinic, people).flagged
-    assert not traps.find_chosen_days(windows_of(gap, 26), clinic, people).flagged
-    assert not traps.find_chosen_days(windows_of(-gap, 20), clinic, people).flagged
-    alone = windows_of(gap, 20)
-    alone = alone[alone["source"] == "diary"]
-    unseen = traps.find_chosen_days(alone, clinic, people)
+        assert traps.find_chosen_days(beside_of(gap, 20, window=window), people).flagged
+    assert not traps.find_chosen_days(beside_of(gap, 26), people).flagged
+    assert not traps.find_chosen_days(beside_of(-gap, 20), people).flagged
+    unseen = traps.find_chosen_days(beside_of(gap, 20).iloc[:0], people)
     assert not unseen.seen and not unseen.flagged and "cannot be seen" in say(unseen.note)
+
+
+def late_visits(tmp_path: Path, chosen: float) -> dict[str, pd.DataFrame]:
+    """Ask 60 people on days 105 to 112, while their headaches still fade; recall is exact.
+
+    Of the days 70 % have an entry, headache days `chosen` more than free ones.
+    """
+    draw = random.Random(5)
+    diary, visits = ["code,day,headache"], ["code,day,asked"]
+    for p in range(60):
+        level, days = draw.uniform(0.4, 0.8), range(-28, 112)
+        ached = {d: draw.random() < (level if d < 0 else level * math.exp(-d / 90)) for d in days}
+        for d in days:
+            seen = 0.7 + (chosen if ached[d] and d >= 0 else 0)
+            if draw.random() < seen:
+                diary.append(f"P{p},{d},{int(ached[d])}")
+        on = 105 + p % 8
+        for visit in (0, on):
+            visits.append(f"P{p},{visit},{sum(ached[d] for d in range(visit - 28, visit))}")
+    columns = {"patient_id": "code", "day": "day"}
+    files = {"d.csv": "\n".join(diary) + "\n", "v.csv": "\n".join(visits) + "\n"}
+    spec = {
+        "diary": {"path": "d.csv", "columns": {**columns, "headache": "headache"}},
+        "sessions": {"path": "v.csv", "columns": {**columns, "headache_days_28": "asked"}},
+    }
+    folder = write_clinic(tmp_path / "late", files, spec)
+    _, _, out = ingest(folder)
+    clinic = config.load_clinic(folder)
+    found = cohort.prepare_clinic(out, clinic)
+    tables = cohort.analyse_prepared(found, clinic)
+    tables["traps"] = traps.build_traps(
+        out, clinic, found.windows, found.starters, found.comparisons
+    )
+    return tables
+
+
+def test_recall_is_held_against_the_diary_of_the_same_days(tmp_path: Path) -> None:
+    found = late_visits(tmp_path, 0.0)
+    rows = found["cohort"][found["cohort"]["statistic"] == "diary_minus_recall"]
+    after = rows.set_index("comparison").loc["diary_v_recall_after"]
+    assert after["n"] == 60 and abs(after["estimate"]) < 0.8
+    assert after["ci_low"] < 0 < after["ci_high"] and "no_sign" in after["note"]
+    assert not found["traps"].set_index("id").loc["mnar_diary", "flagged"]
+    # The primary window, days 56 to 83, held clearly more headache days than the answers say.
+    own = found["windows"][found["windows"]["outcome"] == "frequency"]
+    post = own[own["window"] == "post"].pivot(index="patient_id", columns="source", values="value")
+    assert (post["diary"] - post["visit"]).mean() > 1.5
+
+
+def test_a_diary_of_chosen_days_is_found_at_late_visits_too(tmp_path: Path) -> None:
+    found = late_visits(tmp_path, 0.3)
+    trap = found["traps"].set_index("id").loc["mnar_diary"]
+    assert trap["flagged"] and trap["n"] == 60
+
+
+def test_a_person_without_entries_in_those_days_is_not_compared(tmp_path: Path) -> None:
+    days = pd.DataFrame({"patient_id": ["a"] * 20, "day": range(60, 80), "headache": 1})
+    path = tmp_path / "days.parquet"
+    write_parquet(conform("days", days, check=False), path)
+    asked = pd.DataFrame(
+        {"patient_id": ["a", "b", "a"], "day": [84, 84, 112], "headache_days_28": [20, 5, 1]}
+    )
+    found = recall.set_beside(path, asked, settings()).set_index("patient_id")
+    # Nearest to day 84 counts: days 56 to 83, of which 20 have an entry.
+    assert found.loc["a", ["recalled", "diary", "days_observed"]].tolist() == [20, 28, 20]
+    assert found.loc["b", "days_observed"] == 0 and np.isnan(found.loc["b", "diary"])
+    late = recall.set_beside(path, asked[asked["day"] == 112], settings())
+    assert late["days_observed"].tolist() == [0]
+    assert not traps.find_chosen_days(late, pd.Index(["a", "b"])).seen
 
 
 # --- who left --------------------------------------------------------------------------------

@@ -419,7 +419,8 @@ class Individual:
     border: Annotated[
         float | None,
         About(
-            "Chronic from here on (ICHD-3); improved and below it counts as recovered.",
+            "Headache days of 28 in one window; improved from here or above to below it counts "
+            "as recovered. No diagnosis: chronic headache (ICHD-3) lasts over 3 months.",
             unit="headache days",
             null=True,
         ),

@@ -53,8 +53,16 @@ _WHOLE = (
 )
 # Nobody is in two of these.
 _APART = (("responders_30", "worsened_30"),)
-# Statistics of everyone who started.
+# Statistics of everyone who started; shares of them repeat the count of a share of the analysed.
 OF_STARTED = ("bound_", "completeness_")
+REPEATED = "_of_started"
+# A share of those of the analysed who have an answer.
+ANSWERED = "new_preventive"
+
+
+def is_of_started(statistic: str) -> bool:
+    """Whether a statistic of the cohort stands on everyone who started."""
+    return statistic.startswith(OF_STARTED) or statistic.endswith(REPEATED)
 
 
 def _people(outcome: str, comparison: str, group: str) -> Hashable:
@@ -79,7 +87,7 @@ def enter_cohort(ledger: Ledger, frame: pd.DataFrame, names: Names) -> dict[str,
         top = int(part["n"].max())
         main = part["primary"].any()
         worth = Worth.PRIMARY if main else Worth.ANALYSED if whole else Worth.GROUP
-        own = part[~part["statistic"].str.startswith(OF_STARTED)]
+        own = part[~part["statistic"].map(is_of_started).astype(bool)]
         if len(own):
             top = int(own["n"].max())
             name = ledger.add(_people(outcome, comparison, group), top, worth)
@@ -88,6 +96,11 @@ def enter_cohort(ledger: Ledger, frame: pd.DataFrame, names: Names) -> dict[str,
         for row in part.itertuples():
             i, n = int(row.Index), int(row.n)
             started[i] = of
+            if row.statistic.endswith(REPEATED):
+                people[i] = of
+                cell = ("count", outcome, comparison, group, row.statistic.removesuffix(REPEATED))
+                counts[i] = ledger.add(cell, row.count, Worth.SHARE if whole else Worth.GROUP)
+                continue
             if row.statistic.startswith(OF_STARTED):
                 people[i] = of
                 if n != ledger.values[of]:  # without people who had no headache in a whole window
@@ -97,7 +110,10 @@ def enter_cohort(ledger: Ledger, frame: pd.DataFrame, names: Names) -> dict[str,
                         ledger.split(people[i], [name], nested=True)
                 continue
             people[i] = name
-            if n < top:  # some of these people: those with a value before above 0, say
+            if row.statistic == ANSWERED:
+                people[i] = ledger.add(("answered", outcome, comparison, group), n, worth)
+                ledger.split(name, [people[i]], nested=True)
+            elif n < top:  # some of these people: those with a value before above 0, say
                 people[i] = ledger.add(("n", outcome, comparison, group, n), n, worth)
                 ledger.split(name, [people[i]])
             if not np.isnan(row.count):
@@ -106,8 +122,9 @@ def enter_cohort(ledger: Ledger, frame: pd.DataFrame, names: Names) -> dict[str,
                 rest = ledger.split(people[i], [cell], nested=True)
                 if rest is not None and ledger.preset.hides(ledger.values[rest]):
                     ledger.hidden.add(cell)
-        by = {r.statistic: counts[int(r.Index)] for r in part.itertuples() if counts[int(r.Index)]}
-        base = {r.statistic: people[int(r.Index)] for r in part.itertuples()}
+        own = part[~part["statistic"].str.endswith(REPEATED)]
+        by = {r.statistic: counts[int(r.Index)] for r in own.itertuples() if counts[int(r.Index)]}
+        base = {r.statistic: people[int(r.Index)] for r in own.itertuples()}
         _enter_shares(ledger, by, base)
         if whole:
             items[f"{outcome}: {comparison}"] = (outcome, comparison)
@@ -116,7 +133,7 @@ def enter_cohort(ledger: Ledger, frame: pd.DataFrame, names: Names) -> dict[str,
     names["cohort", "n"], names["cohort", "of"] = people, started
     names["cohort", "count"] = counts
     for r in frame.to_dict("records"):
-        if r["primary"] and not r["statistic"].startswith(OF_STARTED):
+        if r["primary"] and not is_of_started(r["statistic"]):
             ledger.primary = _people(r["outcome"], r["comparison"], r["group"])
     _enter_headache_days(ledger)
     return items

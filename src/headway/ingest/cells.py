@@ -59,7 +59,8 @@ _PLAIN_BLANKS = str.maketrans(_BLANKS, " " * len(_BLANKS), _NOTHING)
 _YES = ("yes", "y", "true", "ja", "j", "wahr", "s\u00ed", "si", "s", "verdadero")
 _NO = ("no", "n", "false", "nein", "falsch", "falso")
 _ANSWERS = ("acute_medication", "vertigo", "tinnitus", "digestion")
-# No drug taken.
+# Columns of drugs, and what says there that none was taken.
+DRUGS = ("acute_medication", "new_preventive")
 _NONE = ("none", "nothing", "keine", "keines", "kein", "nichts", "ninguno", "ninguna", "nada")
 # Canonical columns that hold a length of time: `4h 15m` and `4:15` are read there.
 _IN_HOURS = ("duration_hours", "usual_duration_hours", "duration")
@@ -297,7 +298,7 @@ def _text_as_number(text: str, decimal: str) -> str:
 
 def _text_as_answer(text: str, canonical: str) -> str:
     """Write SQL for yes as 1 and no as 0; NULL for any other text."""
-    no = (*_NO, *_NONE) if canonical == "acute_medication" else _NO
+    no = (*_NO, *_NONE) if canonical in DRUGS else _NO
     return (
         f"CASE WHEN lower({text}) IN ({', '.join(map(literal, _YES))}) THEN 1.0 "
         f"WHEN lower({text}) IN ({', '.join(map(literal, no))}) THEN 0.0 END"

@@ -59,6 +59,12 @@ PATIENTS = Table(
         "start_year": whole(
             "Calendar year of the first session", nullable=True, low=1900, high=2100
         ),
+        "new_preventive": whole(
+            "1 if a new preventive drug was started during the course, 0 if asked and not",
+            nullable=True,
+            low=0,
+            high=1,
+        ),
     },
 )
 
@@ -136,6 +142,12 @@ SESSIONS = Table(
         "headache_days_28": value("Headache days in the last 28, asked", "days", low=0, high=28),
         "usual_intensity": value("Usual intensity, asked", "nrs_0_10", low=0, high=10),
         "usual_duration_hours": value("Usual duration, asked", "hours", low=0, high=24),
+        "new_preventive": whole(
+            "1 if a new preventive drug was started since the visit before, 0 if asked and not",
+            nullable=True,
+            low=0,
+            high=1,
+        ),
         "line": whole("Line in the raw file", low=1),
     },
 )

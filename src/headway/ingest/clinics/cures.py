@@ -16,7 +16,7 @@ import yaml
 
 from headway import tables
 from headway.config.clinic import Column, WideColumn
-from headway.ingest.cells import SCALE
+from headway.ingest.cells import DRUGS, SCALE
 from headway.ingest.clinics.casts import RANGE, Cast
 from headway.ingest.clinics.contract import list_columns, row_level
 from headway.ingest.clinics.shapes import Shape
@@ -185,7 +185,7 @@ def _cure_codes(place: Place, rule: tables.Column) -> Message:
     more: list[tuple[Any, Any]]
     if place.canonical == "window":
         more, how = [("…", "baseline"), ("…", "post")], "remedy.cure_window"
-    elif place.canonical == "acute_medication":
+    elif place.canonical in DRUGS:
         have = [pair for pair in have if pair[0] != "*"]
         more, how = [("…", 0), ("*", 1)], "remedy.cure_any_text"
     elif rule.allowed:

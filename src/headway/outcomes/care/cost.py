@@ -245,6 +245,7 @@ def _cost_rows(
     money = term("currency", currency)
     per_day = Message("unit.per_day", currency=money)
     pairs, replicates = "interval.bootstrap_pairs", "percent_of_replicates"
+    notes = {"per_day": found.note, "mean_total": found.cost_note}
     return [
         _row(
             "cost",
@@ -260,10 +261,11 @@ def _cost_rows(
             interval=Message(method) if method and not np.isnan(low) else None,
             n=float(found.n),
             of=float(of),
-            note=join([found.note if statistic == "per_day" else "", error]) or None,
+            note=join([notes.get(statistic, ""), "" if statistic == "mean_total" else error])
+            or None,
         )
         for statistic, label, unit, (estimate, low, high), method in (
-            ("mean_total", "fees.mean_total", money, cost, pairs),
+            ("mean_total", "fees.mean_total", money, cost, "interval.skewed"),
             ("difference", "fees.difference", "days_per_28", days, how),
             ("days_a_year", "fees.days_a_year", "days_per_year", year, how),
             ("per_day", "fees.per_day", per_day, ratio, pairs),

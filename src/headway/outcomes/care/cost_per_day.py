@@ -1,5 +1,6 @@
 """Fees per headache day of difference, with the bootstrap over pairs that its interval rests on.
 
+Mean fees have an interval that allows for skewness (`change.skewed_interval`).
 The ratio of two means is given with a percentile interval only where the denominator is told from
 0; else the cost plane is all that can be shown (Briggs 1998 on ratios whose denominator may be 0).
 """
@@ -14,7 +15,7 @@ from scipy.special import ndtri
 
 from headway.messages import Message, join
 from headway.outcomes.care.clustered import NAN
-from headway.outcomes.change.change import t_interval
+from headway.outcomes.change.change import skewed_interval, t_interval
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 WINDOWS_PER_YEAR = 13  # of 28 days
+# Below, the interval of mean fees covers less than 93 % where fees are skewed (docs/skewed.md).
+# 13 and not 15, so that the remark tells no more than n does once it is rounded to 5.
+ENOUGH = 13
 _CELLS = 16  # of the cost plane, each way
 _MIN_PLANE = 2
 _DRAWS_AT_ONCE = 2_000_000  # in memory at a time
@@ -64,6 +68,7 @@ class CostPerDay:
     costs: Array = field(default_factory=lambda: np.empty(0))
     differences: Array = field(default_factory=lambda: np.empty(0))
     note: str = ""
+    cost_note: str = ""
 
 
 def cost_per_day(
@@ -111,12 +116,14 @@ def cost_per_day(
         ratio, limits = mean_cost / days, (float(found[0]), float(found[1]))
     else:
         note = join([Message("fees.not_told_from_0"), Message("fees.see_the_plane")])
-    cost_limits = np.quantile(costs, [0.025, 0.975]) if n > 1 else (NAN, NAN)
+    cost_low, cost_high = skewed_interval(c)
     return CostPerDay(
         n=n,
         cost=mean_cost,
-        cost_low=float(cost_limits[0]),
-        cost_high=float(cost_limits[1]),
+        # numpy's maximum keeps a missing limit missing.
+        cost_low=float(np.maximum(cost_low, 0.0)) if c.min() >= 0 else cost_low,
+        cost_high=cost_high,
+        cost_note=_remark_fees(c),
         difference=difference,
         difference_low=float(low),
         difference_high=float(high),
@@ -130,6 +137,15 @@ def cost_per_day(
         differences=differences,
         note=note,
     )
+
+
+def _remark_fees(cost: Array) -> str:
+    """Say where the interval of mean fees is missing or carries less than it promises."""
+    if len(cost) < _MIN_PLANE:
+        return Message("fees.one_person")
+    if np.ptp(cost) == 0:
+        return Message("fees.no_spread")
+    return Message("fees.few_for_a_mean", least=ENOUGH) if len(cost) < ENOUGH else ""
 
 
 def _resample(

@@ -10,10 +10,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from headway.messages import Message, is_missing, join, phrase, term
-from headway.outcomes.change import instruments, reliable
+from headway.outcomes.care.visits import find_last_day
+from headway.outcomes.change import cointerventions, instruments, recall, reliable
 from headway.outcomes.change import windows as windows_of
-from headway.outcomes.change.attrition import compare_lost, compare_sources
-from headway.outcomes.change.change import Statistic, summarise_change, t_interval
+from headway.outcomes.change.attrition import compare_lost
+from headway.outcomes.change.change import (
+    Statistic,
+    repeat_of_started,
+    summarise_change,
+    t_interval,
+)
 from headway.outcomes.change.missingness import (
     bound_change,
     measure_completeness,
@@ -41,7 +47,9 @@ UNITS = {
 }
 # What characteristics before treatment are named by: outcomes before it, other windows.
 BEFORE, WINDOW = "_before", "window_"
-CHRONIC_FROM = 15  # headache days per 28: chronic from 15 a month on (ICHD-3)
+# Headache days of 28 in the window before. The number is that of ICHD-3's chronic headache, which
+# needs more than three months of it: nobody is diagnosed from one window.
+MANY_DAYS = 15
 _BIN_WIDTH = {"frequency": 4.0, "intensity": 1.0, "duration": 2.0}
 
 
@@ -89,7 +97,8 @@ def label_groups(
     technique: the one used in most of the person's sessions in the office (`mixed` on a tie, or
     the most used one at home for people never seen in the office); setting: `in_office`,
     `at_home` or `both`; therapist: who gave most of the person's sessions (`several` on a tie);
-    year: of the first session; baseline: episodic (< 15 headache days per 28) or chronic.
+    year: of the first session; baseline: at least 15
+    or fewer than 15 headache days of 28 in the window before.
     """
     import pandas as pd
 
@@ -123,9 +132,7 @@ def label_groups(
     if len(base):
         value = base.set_index("patient_id")["value"].reindex(starters)
         label = pd.Series(
-            np.where(
-                value >= CHRONIC_FROM, "chronic (15 days or more)", "episodic (below 15 days)"
-            ),
+            np.where(value >= MANY_DAYS, "at least 15 of 28 days", "fewer than 15 of 28 days"),
             index=starters,
         )
         out["baseline"] = label.where(value.notna())
@@ -223,6 +230,7 @@ def build_cohort(
             statistics = summarise_change(
                 pre, post, unit=unit, replicates=boot.replicates, seed=boot.seed
             )
+            statistics += repeat_of_started(statistics, len(starters))
             statistics += _bounds(windows, starters, comparison, clinic, outcome, unit)
             if outcome == "frequency":
                 statistics += _days_only(windows, part, starters, comparison, clinic)
@@ -250,6 +258,7 @@ def build_cohort(
                             replicates=boot.replicates,
                             seed=boot.seed,
                         )
+                        of_group += repeat_of_started(of_group, len(members))
                         if outcome == "frequency":
                             of_group += _individual(own, clinic, unit)
                         add(of_group, f"{family}: {label}", len(members))
@@ -257,7 +266,6 @@ def build_cohort(
             means += _window_means(windows, part, comparison, outcome, clinic)
             bins += _histogram(part["change"].to_numpy(), outcome, comparison)
     rows += _pgic_rows(windows, starters, comparisons)
-    rows += _entry_checks(windows, starters, clinic)
     change = pd.concat(changes, ignore_index=True) if changes else empty("change")
     columns = ["patient_id", "comparison", "outcome", "pre", "post", "change"]
     change = conform("change", change[columns])
@@ -470,26 +478,37 @@ def name_characteristic(code: str) -> str:
     return term("characteristic", code)
 
 
-def _entry_checks(
-    windows: pd.DataFrame, starters: pd.Index, clinic: Clinic
+def _begun_rows(
+    prepared: Prepared, clinic: Clinic, change: pd.DataFrame
 ) -> list[dict[str, object]]:
-    """Compare the diary with what people recall of about the same 28 days, where both exist."""
+    """Count who began a new preventive drug, of the people of the primary change."""
+    import pandas as pd
+
+    recorded = cointerventions.is_recorded(prepared.patients, prepared.sessions)
+    if not prepared.comparisons or not recorded:
+        return []
+    primary, outcome = prepared.comparisons[0], clinic.primary_outcome
+    own = change[(change["comparison"] == primary.id) & (change["outcome"] == outcome)]
+    if not len(own):
+        return []
+    last = find_last_day(clinic, primary)
+    begun = cointerventions.find_new_preventives(prepared.patients, prepared.sessions, last)
+    statistic = cointerventions.count_new_preventives(begun, pd.Index(own["patient_id"]))
+    unit = UNITS.get(outcome, "points")
+    of = len(prepared.starters)
+    return [_cohort_row(statistic, outcome, primary, "all", True, of, unit)]
+
+
+def _entry_checks(beside: pd.DataFrame, starters: pd.Index) -> list[dict[str, object]]:
+    """Compare the diary with what people recall of the same 28 days, where both exist."""
     rows = []
     for window, id, label in (
         ("baseline", "diary_v_recall_before", Message("comparison.diary_v_recall_before")),
         ("post", "diary_v_recall_after", Message("comparison.diary_v_recall_after")),
     ):
-        length = windows_of.window_length(clinic.windows.named.get(window))
-        own = windows[
-            (windows["outcome"] == "frequency")
-            & (windows["window"] == window)
-            & windows["patient_id"].isin(starters)
-        ]
-        diary = own[own["source"] == "diary"].set_index("patient_id")
-        recalled = own[own["source"] == "visit"].set_index("patient_id")["value"]
-        if not len(diary) or not len(recalled) or length is None:
+        found = recall.compare_side(beside, window, starters)
+        if found is None:
             continue
-        found = compare_sources(diary["value"], recalled, diary["days_observed"] / length)
         note: str = Message("remark.nobody_has_both")
         if found.n:
             note = join(
@@ -650,6 +669,8 @@ class Prepared:
         Rows of `flow` about records that cannot be used.
     sources
         `sources.find_sources`.
+    beside
+        `recall.set_beside`; empty without a diary or without answers at visits.
     """
 
     patients: pd.DataFrame
@@ -664,6 +685,7 @@ class Prepared:
     comparisons: list[Comparison]
     notes: list[pd.DataFrame]
     sources: Sources
+    beside: pd.DataFrame
 
 
 def prepare_clinic(folder: Path, clinic: Clinic, *, threads: int = 2) -> Prepared:
@@ -694,6 +716,9 @@ def prepare_clinic(folder: Path, clinic: Clinic, *, threads: int = 2) -> Prepare
         parts.append(windows_of.build_questionnaire_windows(questionnaires, clinic))
     if "given" in sources.usable:
         parts.append(windows_of.build_given_windows(given))
+    both = {"diary", "visit"} <= set(sources.usable)
+    asked = sessions if both else sessions.iloc[:0]
+    beside = recall.set_beside(days, asked, clinic, threads=threads)
     parts = [p for p in parts if len(p)]
     windows = pd.concat(parts, ignore_index=True) if parts else empty("windows")
     starters = find_starters(folder)
@@ -718,6 +743,7 @@ def prepare_clinic(folder: Path, clinic: Clinic, *, threads: int = 2) -> Prepare
         comparisons,
         notes,
         sources,
+        beside,
     )
 
 
@@ -759,13 +785,19 @@ def analyse_prepared(prepared: Prepared, clinic: Clinic) -> dict[str, pd.DataFra
         clinic,
         prepared.people,
     )
+    more = _begun_rows(prepared, clinic, result.change)
+    more += _entry_checks(prepared.beside, prepared.starters)
+    table = result.cohort
+    if more:
+        added = conform("cohort", pd.DataFrame(more))
+        table = pd.concat([table, added], ignore_index=True) if len(table) else added
     notes = [part for part in prepared.notes if len(part)]
     flow = conform("flow", pd.concat([result.flow, *notes])) if notes else result.flow
-    _remark(result.cohort, _doubts(prepared, clinic))
+    _remark(table, _doubts(prepared, clinic))
     return {
         "windows": prepared.windows,
         "change": result.change,
-        "cohort": result.cohort,
+        "cohort": table,
         "individual": result.individual,
         "lost": result.lost,
         "window_means": result.window_means,

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 Z = 1.96  # as published; the quantile itself would move a threshold of 9.29 by 0.0002
-CHRONIC_BORDER = 15.0  # headache days: chronic from 15 a month on (ICHD-3)
+BORDER = 15.0  # headache days of 28 in one window; not a diagnosis of chronic headache
 CLASSES = ("recovered", "improved", "unchanged", "deteriorated")
 UNKNOWN = "unknown"
 RESPONSES = (
@@ -113,7 +113,7 @@ def classify(
     post: ArrayLike,
     sem: float,
     m: ArrayLike = 1,
-    border: float | None = CHRONIC_BORDER,
+    border: float | None = BORDER,
 ) -> NDArray[np.str_]:
     """Class each person by reliable change (Jacobson & Truax 1991).
 
@@ -137,7 +137,8 @@ def classify(
     m
         Windows averaged before, per person or one number.
     border
-        Where the bad range begins: 15 headache days, the border of chronic headache (ICHD-3).
+        Where the bad range begins: 15 headache days of 28 in one window, the number of ICHD-3's
+        chronic headache, which needs more than three months of it.
         None for an outcome without one; then nobody is `recovered`.
 
     Returns
@@ -189,7 +190,7 @@ def cross_tabulate(
     post: ArrayLike,
     sem: float,
     m: ArrayLike = 1,
-    border: float | None = CHRONIC_BORDER,
+    border: float | None = BORDER,
 ) -> pd.DataFrame:
     """Count people by reliable change and relative change.
 
@@ -224,7 +225,7 @@ def summarise_individual(
     sem: float,
     m: ArrayLike = 1,
     *,
-    border: float | None = CHRONIC_BORDER,
+    border: float | None = BORDER,
     best: float = 0.0,
     worst: float | None = None,
     unit: str = "",

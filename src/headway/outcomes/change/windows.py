@@ -294,7 +294,7 @@ def nearest(
     return part.rename(columns={column: "value"})
 
 
-def _recall_ranges(clinic: Clinic) -> tuple[tuple[str, float, float, float], ...]:
+def recall_ranges(clinic: Clinic) -> tuple[tuple[str, float, float, float], ...]:
     """List the windows of answers about the last 28 days: name, first and last day, target.
 
     An answer about 28 days that reaches back before treatment overlaps with the intake answer,
@@ -321,7 +321,7 @@ def build_visit_windows(sessions: pd.DataFrame, clinic: Clinic) -> pd.DataFrame:
     parts = []
     for outcome, column in ASKED_AT_VISITS.items():
         asked = sessions.loc[sessions[column].notna(), ["patient_id", "day", column]]
-        for window, low, high, target in _recall_ranges(clinic):
+        for window, low, high, target in recall_ranges(clinic):
             reach = asked["day"].max() if target == math.inf and len(asked) else target
             part = nearest(asked, column, low, high, reach)
             parts.append(part.assign(window=window, outcome=outcome))

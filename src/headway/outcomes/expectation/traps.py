@@ -22,13 +22,13 @@ from scipy.stats import binom, fisher_exact
 
 from headway.errors import Problem
 from headway.messages import Message, join, term
-from headway.outcomes.change.attrition import SourceComparison, compare_sources
+from headway.outcomes.change import recall
+from headway.outcomes.change.attrition import SourceComparison
 from headway.outcomes.change.windows import (
     DAYS_PER_WINDOW,
     Comparison,
     nearest,
     pair_windows,
-    window_length,
 )
 from headway.tables import conform, empty
 
@@ -117,7 +117,7 @@ def find_zero_answers(
     answers
         Days in the last 28 at the later visit, by patient_id.
     observed
-        Days with a diary entry in about the same days, by patient_id; who is not in it has none.
+        Days with a diary entry in the same 28 days, by patient_id; who is not in it has none.
         Empty where the clinic keeps no diary.
     visited
         Whether the answer stands beside a visit, by patient_id.
@@ -196,6 +196,7 @@ def find_zero_coded(
     sessions: pd.DataFrame,
     windows: pd.DataFrame,
     runs: pd.DataFrame,
+    beside: pd.DataFrame,
     clinic: Clinic,
 ) -> Trap:
     """Look for zeros that stand for missing values in later answers and at the end of diaries.
@@ -211,13 +212,16 @@ def find_zero_coded(
         Table `windows`.
     runs
         As `find_free_runs` takes it; empty without a diary.
+    beside
+        As `recall.set_beside` makes it; empty without a diary.
     clinic
         clinic.yaml with its defaults.
     """
     id = "zero_coded_missing"
     own = windows[(windows["outcome"] == "frequency") & (windows["window"] == "post")]
     said = own[own["source"] == "visit"].set_index("patient_id")["value"]
-    diary = own[own["source"] == "diary"].set_index("patient_id")["days_observed"]
+    after = beside[beside["window"] == "post"]
+    diary = after.set_index("patient_id")["days_observed"]
     if not len(said) and not len(runs):
         given = windows[
             (windows["source"] == "given")
@@ -328,25 +332,25 @@ def find_unit_mix(scores: pd.DataFrame, outside: int) -> Trap:
 # --- entries rather on headache days -------------------------------------------------------------
 
 
-def find_chosen_days(windows: pd.DataFrame, clinic: Clinic, starters: pd.Index) -> Trap:
+def find_chosen_days(beside: pd.DataFrame, starters: pd.Index) -> Trap:
     """Look for a diary that is opened rather on headache days, before or after.
 
-    The rule is that of `attrition.compare_sources`, in the windows `baseline` and `post`: a clinic
+    The rule is that of `attrition.compare_sources`, on the 28 days before each answer: a clinic
     whose diary is kept on any day is flagged in about 1 %.
+
+    Parameters
+    ----------
+    beside
+        As `recall.set_beside` makes it.
+    starters
+        Everyone who started.
     """
     id = "mnar_diary"
     # Without a count: it stands in `n`.
     found: list[tuple[Message, SourceComparison]] = []
-    own = windows[(windows["outcome"] == "frequency") & windows["patient_id"].isin(starters)]
     for window, label in (("baseline", "trap.entries_before"), ("post", "trap.entries_after")):
-        length = window_length(clinic.windows.named.get(window))
-        rows = own[own["window"] == window]
-        diary = rows[rows["source"] == "diary"].set_index("patient_id")
-        said = rows[rows["source"] == "visit"].set_index("patient_id")["value"]
-        if length is None or not len(diary) or not len(said):
-            continue
-        result = compare_sources(diary["value"], said, diary["days_observed"] / length)
-        if result.n < 2:
+        result = recall.compare_side(beside, window, starters)
+        if result is None or result.n < 2:
             continue
         # As printed: disclosure control has no look at the numbers of a message.
         places = {"value": round(result.difference, 1), "share": round(100 * result.share_observed)}
@@ -490,6 +494,7 @@ def build_traps(
     windows: pd.DataFrame,
     starters: pd.Index,
     comparisons: list[Comparison],
+    beside: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Look for every trap in a clinic's processed tables.
 
@@ -505,6 +510,8 @@ def build_traps(
         Everyone who started.
     comparisons
         Of `headway.outcomes.change.windows.list_comparisons`, the primary one first.
+    beside
+        `recall.set_beside` of these tables; None: it is made here.
 
     Returns
     -------
@@ -516,12 +523,17 @@ def build_traps(
     sessions = read_parquet(folder / "sessions.parquet")
     quarantine = read_csv("quarantine", folder / "quarantine.csv")
     people = summarise_diaries(folder / "days.parquet")
+    if beside is None:
+        # A diary that cannot be used (attacks alone) has no windows, and is held against nothing.
+        both = {"diary", "visit"} <= set(windows["source"])
+        asked = sessions if both else sessions.iloc[:0]
+        beside = recall.set_beside(folder / "days.parquet", asked, clinic)
     outside = count_outside(quarantine, clinic)
     return collect(
         [
-            find_zero_coded(sessions, windows, people[people["hits"] > 0], clinic),
+            find_zero_coded(sessions, windows, people[people["hits"] > 0], beside, clinic),
             find_unit_mix(people, outside),
-            find_chosen_days(windows, clinic, starters),
+            find_chosen_days(beside, starters),
             find_dropout(
                 sessions, windows, comparisons[0] if comparisons else None, starters, clinic
             ),

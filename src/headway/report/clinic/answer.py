@@ -89,6 +89,8 @@ def write_answers(
         _say_expected(released, change, clinic, preset),
         _say_unknown(main),
     ]
+    known, told = say_new_preventives(main)
+    answers[0 if known else 2]["more"] += told
     if doubted:
         for answer in answers[:2]:
             answer["more"].append(t("page_one.but_see_the_warning_the_records_may_mislead"))
@@ -183,7 +185,50 @@ def say_shares(main: pd.DataFrame, outcome: str) -> list[str]:
             share=in_ten(half["estimate"]),
             outcome=name_outcome(outcome),
         ),
+        *_count_both(half, pick(main, "responders_50_of_started")),
         t("page_one.share_got_worse_by_30_percent_or_more", share=in_ten(worse["estimate"])),
+        *_count_both(worse, pick(main, "worsened_30_of_started")),
+    ]
+
+
+def say_new_preventives(main: pd.DataFrame) -> tuple[bool, list[str]]:
+    """Say how many started a new preventive drug between the windows, or that nobody knows.
+
+    Parameters
+    ----------
+    main
+        Rows of `cohort` of the primary outcome and comparison.
+
+    Returns
+    -------
+    known, sentences
+    """
+    row = pick(main, "new_preventive")
+    if row is not None and row["redacted"]:
+        return True, [t("page_one.how_many_started_a_new_preventive_drug_is_hidden")]
+    if row is None or formats.missing(row["estimate"]):
+        return False, [t("page_one.new_preventive_drugs_are_not_recorded")]
+    change = pick(main, "change_mean")
+    count, n = formats.integer(row["count"]), formats.integer(row["n"])
+    out = [t("page_one.n_of_of_analysed_started_a_new_preventive_drug", count=count, n=n)]
+    if change is None or formats.missing(change["n"]) or change["n"] != row["n"]:
+        out.append(t("page_one.only_those_who_were_asked_count"))
+    return True, out
+
+
+def _count_both(analysed: Mapping[str, Any], started: Mapping[str, Any] | None) -> list[str]:
+    """Give a share of the analysed and of all who started, of whom the lost are not known."""
+    if started is None or started["redacted"] or formats.missing(started["estimate"]):
+        return []
+    return [
+        t(
+            "page_one.that_is_count_of_n_analysed_and_of_started",
+            count=formats.integer(analysed["count"]),
+            n=formats.integer(analysed["n"]),
+            share=formats.percent(analysed["estimate"]),
+            of=formats.integer(started["n"]),
+            of_started=formats.percent(started["estimate"]),
+        )
     ]
 
 

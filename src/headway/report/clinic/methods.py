@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from headway.messages import phrase, say, t
+from headway.outcomes.change.change import BCA_FROM
 from headway.report import formats
 from headway.report.clinic.tables import Table, make_table, per_unit
 
@@ -175,6 +176,7 @@ def list_definitions(clinic: Clinic, preset: Preset) -> list[tuple[str, str]]:
             t("methods.intervals"),
             t(
                 "methods.95_percent_t_for_means_bca_bootstrap",
+                least=BCA_FROM,
                 replicates=boot.replicates,
                 seed=boot.seed,
             ),

@@ -249,7 +249,8 @@ _SHARES = ["", "answer.people", "answer.of", "responders.share", "answer.remark"
 
 def list_responders(main: pd.DataFrame, preset: Preset) -> Table:
     """People who improved and people who got worse."""
-    rows = [share_row(r, preset) for name in RESPONDERS if (r := pick(main, name))]
+    both = [name for share in RESPONDERS for name in (share, f"{share}_of_started")]
+    rows = [share_row(r, preset) for name in both if (r := pick(main, name))]
     return make_table(
         t("responders.people_who_improved_and_people_who_got_worse"),
         _SHARES,
