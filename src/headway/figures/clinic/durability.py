@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from headway.figures import theme
 from headway.figures.theme import BLUE, FAINT, GREEN, GREY, INK, ORANGE, Drawing
 from headway.messages import decimal, say, t, term
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+WEEKS_PER_WINDOW = 4
 # Colour, line and marker, so that no group is told by colour alone.
 _LOOKS = (
     (BLUE, "-", "o"),
@@ -79,16 +82,18 @@ def _draw_group(
     colour, line, marker = look
     rows = rows[rows["survival"].notna()].sort_values("window")
     x, y = (rows["days"] / 7).to_numpy(float), 100 * rows["survival"].to_numpy(float)
-    axes.plot(
-        x, y, color=colour, linestyle=line, linewidth=1.6, marker=marker, markersize=5,
-        label=name, zorder=4,
-    )  # fmt: skip
+    # Where steps were left out in which nothing moved, the curve falls within the last window.
+    start = x[1:] - WEEKS_PER_WINDOW
+    line_x, line_y = np.insert(x, range(1, len(x)), start), np.insert(y, range(1, len(x)), y[:-1])
+    axes.plot(line_x, line_y, color=colour, linestyle=line, linewidth=1.6, zorder=4)
+    axes.plot(x, y, color=colour, linestyle="none", marker=marker, markersize=5, zorder=4)
+    axes.plot([], [], color=colour, linestyle=line, linewidth=1.6, marker=marker, label=name)
     # From the most at the start of a window to the least at its end, the curve may go anywhere.
     top = 100 * rows["highest"].to_numpy(float)[:-1]
     bottom = 100 * rows["lowest"].to_numpy(float)[1:]
-    for start, stop, low, high in zip(x[:-1], x[1:], bottom, top, strict=True):
+    for first, last, low, high in zip(start, x[1:], bottom, top, strict=True):
         axes.fill_between(
-            [start, stop], low, high, facecolor=colour, alpha=0.2 if band else 0.1,
+            [first, last], low, high, facecolor=colour, alpha=0.2 if band else 0.1,
             edgecolor="none", zorder=2,
         )  # fmt: skip
     if band:
