@@ -167,10 +167,11 @@ MAKERS: dict[str, dict[str, str]] = {
     },
     "relapse": {
         "": f"{_CARE}.durability.build_durability",
-        "free_at_horizon": f"{_CARE}.durability.fit_kaplan_meier",
-        "rmst_days": f"{_CARE}.durability.restrict_mean",
+        "horizon_days": f"{_CARE}.durability.find_horizon",
+        "free_*": f"{_CARE}.turnbull.estimate_free",
+        "rmst_*": f"{_CARE}.turnbull.restrict_mean",
     },
-    "relapse_curve": {"": f"{_CARE}.durability.fit_kaplan_meier"},
+    "relapse_curve": {"": f"{_CARE}.turnbull.fit_turnbull"},
     "control_chart": {
         "": f"{_CARE}.control_charts.build_control_charts",
         "change": f"{_CARE}.control_charts.chart_individuals",

@@ -40,7 +40,7 @@ def verdict(row: dict[str, Any]) -> set[str]:
     low, high = row["ci_low"], row["ci_high"]
     (rule,) = messages.read(row["rule"]) or []
     kind, limits = rule.id.removeprefix("claim.rule."), rule.values
-    if kind == "description" or np.isnan([row["estimate"], low, high]).any():
+    if row["causal"] or kind == "description" or np.isnan([row["estimate"], low, high]).any():
         return {"cannot tell"}
     if kind == "lower":
         yes, no = high < 0, low >= 0
@@ -53,7 +53,7 @@ def verdict(row: dict[str, Any]) -> set[str]:
         yes, no = low >= limits["value"], high < limits["value"]
     if no:
         return {"not supported"}
-    return {"supported"} if yes and not row["causal"] else {"cannot tell"}
+    return {"supported"} if yes else {"cannot tell"}
 
 
 @pytest.mark.parametrize("preset", STRICT)
@@ -265,9 +265,11 @@ def relapses(at_risk: list[float], events: list[float]) -> dict[str, pd.DataFram
     gone = risk - had - np.append(risk[1:], 0)
     curve = curve.assign(**common, days=28.0 * curve["window"], censored=gone)
     curve["survival"] = np.cumprod(1 - had / risk)
+    curve = curve.assign(lowest=curve["survival"], highest=curve["survival"])
     summary = {"rule_label": "one window", "n": risk[0], "events": had.sum(), "gaps": 0.0}
     summary |= {"followed": risk[1], "horizon_days": 56.0, "free_at_horizon": 100 * 0.8}
-    summary |= {"rmst_days": 50.0, "rmst_se": 2.0, "rmst_low": 46.0, "rmst_high": 54.0}
+    summary |= {"rmst_days": 50.0, "rmst_low": 46.0, "rmst_high": 54.0}
+    summary |= {"rmst_low_bound": 45.0, "rmst_high_bound": 55.0}
     return {
         "relapse": tables.conform("relapse", pd.DataFrame([common | summary])),
         "relapse_curve": tables.conform("relapse_curve", curve),
@@ -283,13 +285,45 @@ def test_relapse_is_that_of_the_printed_curve(preset: str) -> None:
     assert np.isnan(row["followed"])
     at = curve[curve["days"] <= row["horizon_days"]].iloc[-1]
     assert row["free_at_horizon"] == round(100 * at["survival"])
-    edges = np.append(curve.loc[curve["days"] < 56, "days"], 56)
-    area = (curve.loc[curve["days"] < 56, "survival"] * np.diff(edges)).sum()
-    assert row["rmst_days"] == round(area)
+    # Midway between windows, and with every relapse at the start or the end of its own.
+    ends = curve.loc[curve["days"] <= 56, "survival"].to_numpy()
+    assert row["rmst_days"] == round(28 * ((ends[:-1] + ends[1:]) / 2).sum())
+    assert row["rmst_low_bound"] == round(28 * ends[1:].sum())
+    assert row["rmst_high_bound"] == round(28 * ends[:-1].sum())
+    assert row["rmst_low"] < row["rmst_days"] < row["rmst_high"]
+    assert (curve["lowest"] == curve["survival"]).all()
     # Who leaves follows from who is at risk, and is no single person.
     risk, events = curve["at_risk"].to_numpy(), curve["events"].to_numpy()
     assert np.allclose(curve["censored"].to_numpy()[:-1], risk[:-1] - events[:-1] - risk[1:])
     assert set(curve["censored"]) != set(found["relapse_curve"]["censored"])
+
+
+@pytest.mark.parametrize("preset", STRICT)
+def test_the_claim_of_a_return_is_printed_as_in_its_table(preset: str) -> None:
+    """Twelve digits of a mean would tell what its rounded curve hides."""
+    found = relapses([62.0, 60.0, 51.0, 40.0], [0.0, 7.0, 9.0, 8.0])
+    held = simulated(*CLINIC)[1]["claims"]
+    at = held.index[held["part"] == "time_to_relapse"]
+    held = held.loc[at].assign(
+        verdict="cannot tell",
+        estimate=50.0,
+        ci_low=46.0,
+        ci_high=54.0,
+        n=62.0,
+        of=90.0,
+        unit="days",
+    )
+    out = release({**found, "claims": held}, PRESETS[preset])
+    row, claim = out["relapse"].iloc[0], out["claims"].iloc[0]
+    for own, shown in (
+        ("rmst_days", "estimate"),
+        ("rmst_low", "ci_low"),
+        ("rmst_high", "ci_high"),
+    ):
+        assert claim[shown] == row[own]
+    few = relapses([7.0, 6.0, 4.0, 3.0], [0.0, 1.0, 1.0, 0.0])
+    hidden = release({**few, "claims": held.assign(n=7.0)}, PRESETS[preset])["claims"].iloc[0]
+    assert hidden["redacted"] and np.isnan(hidden["estimate"])
 
 
 def test_seven_relapses_are_not_known_from_two_kinds_of_rounding() -> None:

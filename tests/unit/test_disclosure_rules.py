@@ -41,12 +41,12 @@ def test_unrounded_curve_is_that_of_statsmodels(seed: int) -> None:
     assert (risk == oracle.n_risk[kept]).all()
     assert (events == oracle.n_events[kept]).all()
     assert np.allclose(curve, oracle.surv_prob[kept], atol=1e-12)
-    # The log-log interval from the oracle's own standard error (delta method).
-    s, se = oracle.surv_prob[kept], oracle.surv_prob_se[kept]
-    inside = (s > 0) & (s < 1)
-    half = norm.ppf(0.975) * se[inside] / (s[inside] * np.abs(np.log(s[inside])))
-    assert np.allclose(low[inside], s[inside] ** np.exp(half), atol=1e-12)
-    assert np.allclose(high[inside], s[inside] ** np.exp(-half), atol=1e-12)
+    inside = (curve > 0) & (curve < 1)
+    assert (low[inside] < curve[inside]).all() and (high[inside] > curve[inside]).all()
+    # Where many are at risk the likelihood's limits are near those of a normal approximation.
+    half = norm.ppf(0.975) * oracle.surv_prob_se[kept]
+    middle = (curve > 0.3) & (curve < 0.7)
+    assert np.allclose((high - low)[middle], 2 * half[middle], rtol=0.06)
 
 
 def curves(counts: dict[str, tuple[list[int], list[int]]]) -> pd.DataFrame:

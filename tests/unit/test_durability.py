@@ -11,96 +11,46 @@ import pandas as pd
 import pytest
 
 from headway import config
-from headway.config.clinic import Relapse
+from headway.config.clinic import Relapse, Window
+from headway.config.departures import list_departures
 from headway.figures.clinic.durability import draw_durability
 from headway.outcomes.care import durability
-from headway.outcomes.care.durability import find_relapse, fit_kaplan_meier, restrict_mean
+from headway.outcomes.care.durability import find_horizon, find_relapse, read_time_to_relapse
+from headway.outcomes.care.turnbull import estimate_free, fit_turnbull
 from headway.outcomes.change import cohort
 from headway.outcomes.change.windows import Comparison
 from headway.tables import conform
 from tests.unit.clinic_builder import DIARY, diary_text, ingest, write_clinic
 
 RULE = replace(config.name_clinic("c"), relapse=Relapse(min_at_risk=1))
-
-
-def test_curve_and_mean_are_those_of_statsmodels() -> None:
-    from statsmodels.duration.survfunc import SurvfuncRight
-
-    rng = np.random.default_rng(1)
-    for n, hazard in ((8, 0.3), (60, 0.1), (400, 0.05)):
-        relapse, end = rng.geometric(hazard, n), rng.integers(1, 13, n)
-        time, event = np.minimum(relapse, end), relapse <= end
-        fit = fit_kaplan_meier(time, event, np.arange(13))
-        known = SurvfuncRight(time, event)
-        at = known.surv_times.astype(int)
-        assert np.allclose(fit.survival[at], known.surv_prob, atol=1e-12)
-        # Greenwood's standard error, turned back from the log-log limits.
-        inner = (fit.survival[at] > 0) & (fit.survival[at] < 1)
-        s = fit.survival[at][inner]
-        half = np.log(np.log(fit.ci_low[at][inner]) / np.log(s))
-        se = half / 1.959963984540054 * -s * np.log(s)
-        assert np.allclose(se, np.asarray(known.surv_prob_se)[inner], rtol=1e-9)
-
-
-def test_the_mean_of_everyone_followed_is_the_plain_mean() -> None:
-    time = np.array([1, 2, 2, 3, 5, 5, 5, 4])
-    fit = fit_kaplan_meier(time, np.ones(8), np.arange(6))
-    mean = restrict_mean(fit, 5)
-    assert mean.estimate == pytest.approx(time.mean())
-    # Greenwood's variance without censoring is that of a mean with divisor n.
-    assert mean.se == pytest.approx(time.std() / np.sqrt(8))
-    assert fit.survival[-1] == 0 and np.isnan(fit.ci_low[-1])
-    short = restrict_mean(fit, 2)
-    assert short.estimate == pytest.approx(np.minimum(time, 2).mean())
-    lone = restrict_mean(fit_kaplan_meier([2, 3, 3], [True, False, False], [0, 1, 2, 3]), 3)
-    assert lone.ci_high == 3  # the normal limit would lie beyond the horizon
-    assert np.isnan(restrict_mean(fit_kaplan_meier([2, 2], [False] * 2, [0, 1, 2]), 2).ci_low)
-    for horizon in (0, 6):
-        with pytest.raises(ValueError, match="horizon"):
-            restrict_mean(fit, horizon)
-    with pytest.raises(ValueError, match="grid"):
-        fit_kaplan_meier([1.5], [True], [0, 1, 2])
-
-
-def test_intervals_cover_the_truth_in_95_percent() -> None:
-    """Geometric relapse, uniform end of record: coverage at window 6, n = 60."""
-    rng = np.random.default_rng(7)
-    hits, rmst_hits, n, runs = 0, 0, 60, 1500
-    truth = 0.9**6
-    mean = sum(0.9**j for j in range(6))
-    for _ in range(runs):
-        relapse, end = rng.geometric(0.1, n), rng.integers(3, 13, n)
-        fit = fit_kaplan_meier(np.minimum(relapse, end), relapse <= end, np.arange(13))
-        hits += fit.ci_low[6] <= truth <= fit.ci_high[6]
-        found = restrict_mean(fit, 6)
-        rmst_hits += found.ci_low <= mean <= found.ci_high
-    # Monte Carlo standard error 0.6 points; three of them.
-    assert abs(hits / runs - 0.95) < 0.018
-    assert abs(rmst_hits / runs - 0.95) < 0.025  # normal limits of a skewed mean, n = 60
+INF = float("inf")
 
 
 @pytest.mark.parametrize(
     ("windows", "two", "one"),
     [
-        # g free, b bad, . unknown -> (window, relapsed, gap)
-        ("gggg", (3, False, False), (4, False, False)),
-        ("gbbg", (2, True, False), (2, True, False)),
-        ("gbgb", (3, False, False), (2, True, False)),
-        ("bb..", (1, True, False), (1, True, False)),
-        ("gggb", (3, False, False), (4, True, False)),
-        ("gb.b", (1, False, True), (2, True, False)),
-        ("gg.b", (1, False, True), (2, False, True)),
-        ("g...", (0, False, False), (1, False, False)),
-        ("....", (0, False, False), (0, False, False)),
-        (".bbb", (0, False, True), (0, False, True)),
+        # g good, b bad, . unknown -> (left, right, gap)
+        ("gggg", (3, INF, False), (4, INF, False)),
+        ("gbbg", (1, 2, False), (1, 2, False)),
+        ("gbgb", (3, INF, False), (1, 2, False)),
+        ("bb..", (0, 1, False), (0, 1, False)),
+        ("gggb", (3, INF, False), (3, 4, False)),
+        ("gb.b", (1, INF, True), (1, 2, False)),
+        ("gg.b", (2, INF, True), (2, 4, False)),
+        ("g..bb", (1, 4, False), (1, 4, False)),
+        ("g.gb.bb", (3, 6, False), (3, 4, False)),
+        ("g.g..", (2, INF, True), (3, INF, True)),
+        ("g...", (0, INF, False), (1, INF, False)),
+        ("....", (0, INF, False), (0, INF, False)),
+        (".bbb", (0, 2, False), (0, 2, False)),
     ],
 )
-def test_a_relapse_is_two_bad_windows_in_a_row(windows: str, two: Any, one: Any) -> None:
+def test_a_relapse_lies_after_the_last_good_window(windows: str, two: Any, one: Any) -> None:
     bad = np.array([[w == "b" for w in windows]])
     known = np.array([[w != "." for w in windows]])
     for in_a_row, wanted in ((2, two), (1, one)):
-        time, event, gap = find_relapse(bad, known, in_a_row)
-        assert (int(time[0]), bool(event[0]), bool(gap[0])) == wanted
+        left, right, gap = find_relapse(bad, known, in_a_row)
+        assert (left[0], right[0], bool(gap[0])) == wanted
 
 
 def test_nobody_who_leaves_after_one_bad_window_makes_the_curve_look_better() -> None:
@@ -110,11 +60,25 @@ def test_nobody_who_leaves_after_one_bad_window_makes_the_curve_look_better() ->
     bad = rng.random((n, width)) < 0.3
     length = rng.integers(0, width + 1, n)
     known = np.arange(width) < length[:, None]
-    time, event, _ = find_relapse(bad & known, known, 2)
-    fit = fit_kaplan_meier(time, event, np.arange(width))
-    full, seen, _ = find_relapse(bad, np.ones_like(known), 2)
-    truth = [1 - (seen & (full <= w)).mean() for w in range(width)]
-    assert np.abs(fit.survival[:width] - truth).max() < 0.012  # about three standard errors
+    left, right, _ = find_relapse(bad & known, known, 2)
+    fit = fit_turnbull(left, right)
+    _, full, _ = find_relapse(bad, np.ones_like(known), 2)
+    truth = [1 - (full <= w).mean() for w in range(width)]
+    found = [estimate_free(fit, w).estimate for w in range(width)]
+    assert np.abs(np.subtract(found, truth)).max() < 0.012  # about three standard errors
+
+
+def test_windows_without_a_record_do_not_bend_the_curve() -> None:
+    """People stay bad once they are; a third of windows is missing: the curve is still right."""
+    rng = np.random.default_rng(6)
+    n, width = 20_000, 7
+    first = rng.geometric(0.2, n)
+    bad = np.arange(1, width + 1) >= first[:, None]
+    known = rng.random((n, width)) > 1 / 3
+    left, right, _ = find_relapse(bad & known, known, 1)
+    fit = fit_turnbull(left, right, grid=range(width + 1))
+    found = [estimate_free(fit, w).estimate for w in range(width)]
+    assert np.abs(np.subtract(found, 0.8 ** np.arange(width))).max() < 0.015
 
 
 def make_later(values: dict[str, list[float | None]]) -> pd.DataFrame:
@@ -147,16 +111,31 @@ def test_who_is_at_risk_and_what_counts_as_back() -> None:
     labels = pd.Series({"a": "manual", "b": "manual", "d": "dry_needling"})
     found = durability.build_durability(pairs, later, RULE, labels)
     conform("relapse", found.relapse)
+    conform("relapse_curve", found.curve)
     rows = found.relapse.set_index(["rule", "group"])
-    assert rows.loc[("two", "all"), ["n", "events", "gaps", "followed"]].tolist() == [4, 1, 1, 3]
-    assert rows.loc[("one", "all"), ["n", "events", "gaps"]].tolist() == [4, 3, 1]
+    assert rows.loc[("two", "all"), ["n", "events", "gaps", "followed"]].tolist() == [4, 1, 1, 4]
+    assert rows.loc[("one", "all"), ["n", "events", "gaps"]].tolist() == [4, 4, 0]
     assert rows.loc[("two", "technique: manual"), "n"] == 2
     curve = found.curve[(found.curve["rule"] == "two") & (found.curve["group"] == "all")]
-    # d is judged up to window 0 (its second window is unknown); a relapsed in window 1 of three.
-    assert curve["at_risk"].tolist() == [4, 3, 2]
+    # d was good in window 1 and nobody knows about 2; a relapsed in window 1.
+    assert curve["at_risk"].tolist() == [4, 4, 2]
     assert curve["events"].tolist() == [0, 1, 0]
-    assert curve["survival"].tolist() == pytest.approx([1, 2 / 3, 2 / 3])
+    assert curve["survival"].tolist() == pytest.approx([1, 3 / 4, 3 / 4])
     assert curve["days"].tolist() == [0, 28, 56]
+    # By one window a and f relapsed in 1, b in 2, and d in 2 or 3, so that 2 takes both.
+    one = found.curve[(found.curve["rule"] == "one") & (found.curve["group"] == "all")]
+    assert one["survival"].tolist() == pytest.approx([1, 1 / 2, 0, 0])
+    assert one["events"].tolist() == [0, 2, 2, 0]
+    alone = pairs[pairs["patient_id"] == "d"]
+    wide = durability.build_durability(alone, later, RULE).curve
+    wide = wide[wide["rule"] == "one"]
+    assert wide["lowest"].tolist() == pytest.approx([1, 1, 0, 0])
+    assert wide["survival"].tolist() == pytest.approx([1, 1, 1 / 2, 0])
+    assert wide["highest"].tolist() == pytest.approx([1, 1, 1, 0])
+    mean = rows.loc[("one", "all")]
+    assert mean["horizon_days"] == 28
+    assert mean["rmst_days"] == pytest.approx((2 * 14 + 2 * 28) / 4)
+    assert mean[["rmst_low_bound", "rmst_high_bound"]].tolist() == pytest.approx([14, 28])
     drawing = draw_durability(found.curve, found.relapse)
     assert "4 at risk at the start, 1 relapsed" in drawing.alt
     assert not len(durability.build_durability(pairs, later.iloc[:0], RULE).relapse)
@@ -165,23 +144,83 @@ def test_who_is_at_risk_and_what_counts_as_back() -> None:
     )
 
 
-def test_the_horizon_is_common_and_needs_people() -> None:
+def follow(width: dict[str, int], clinic: Any, **more: Any) -> durability.Durability:
     rng = np.random.default_rng(2)
-    people = [f"p{i:03}" for i in range(60)]
-    pairs = pd.DataFrame({"patient_id": people, "pre": 16.0, "post": 4.0})
-    width = {p: (9 if i < 30 else 5) for i, p in enumerate(people)}
+    pairs = pd.DataFrame({"patient_id": list(width), "pre": 16.0, "post": 4.0})
     later = make_later({p: list(rng.integers(0, 14, w).astype(float)) for p, w in width.items()})
-    labels = pd.Series({p: "manual" if i < 30 else "acupuncture" for i, p in enumerate(people)})
-    rule = replace(RULE, relapse=Relapse(min_at_risk=10))
-    found = durability.build_durability(pairs, later, rule, labels)
-    for name, group in found.relapse.groupby("rule"):
-        assert group["horizon_days"].nunique() == 1
-        horizon = group["horizon_days"].iloc[0]
-        curve = found.curve[(found.curve["rule"] == name) & (found.curve["days"] == horizon)]
-        assert (curve["at_risk"] >= 10).all()
-        after = found.curve[(found.curve["rule"] == name) & (found.curve["days"] == horizon + 28)]
-        assert (after["at_risk"] < 10).any()
-        assert (group["rmst_days"] <= horizon).all()
+    return durability.build_durability(pairs, later, clinic, **more)
+
+
+@pytest.mark.parametrize(("relapses", "followed"), [(11, 1), (12, 1), (0, 1), (6, 3)])
+def test_a_mean_is_never_the_whole_horizon_while_people_relapsed(
+    relapses: int, followed: int
+) -> None:
+    people = {f"p{i:02}": i < relapses for i in range(12)}
+    pairs = pd.DataFrame({"patient_id": list(people), "pre": 16.0, "post": 4.0})
+    later = make_later({p: [14.0 if b else 3.0] * followed for p, b in people.items()})
+    clinic = replace(RULE, relapse=Relapse(horizon_days=28))
+    rows = durability.build_durability(pairs, later, clinic).relapse
+    row = rows[rows["rule"] == "one"].iloc[0]
+    assert row["rmst_days"] == pytest.approx((14 * relapses + 28 * (12 - relapses)) / 12)
+    assert row["rmst_low_bound"] == pytest.approx(28 * (12 - relapses) / 12)
+    assert row["rmst_high_bound"] == pytest.approx(28)
+    # Also where nobody, or everyone, relapsed, others like them may do otherwise.
+    assert row["rmst_high"] - row["rmst_low"] > 1
+
+
+def test_the_horizon_is_declared_and_does_not_follow_the_people() -> None:
+    few = {f"p{i:03}": (9 if i < 12 else 5) for i in range(60)}
+    many = dict.fromkeys(few, 9)
+    for days in (28, 84, 140):
+        clinic = replace(RULE, relapse=Relapse(horizon_days=days))
+        for width in (few, many):
+            rows = follow(width, clinic).relapse
+            assert (rows["horizon_days"] == days).all() and rows["rmst_days"].notna().all()
+            assert (rows["rmst_days"] <= days).all()
+    # Beyond what anyone's record reaches, the cell is empty and says so.
+    short = dict.fromkeys(few, 2)
+    rows = follow(short, replace(RULE, relapse=Relapse(horizon_days=84))).relapse
+    assert rows[["free_at_horizon", "rmst_days", "rmst_low_bound"]].isna().all(axis=None)
+    assert (rows["note"] == "relapse.not_known_so_far").all()
+    assert read_time_to_relapse(rows) is None
+    labels = pd.Series({p: "manual" if i < 55 else "acupuncture" for i, p in enumerate(few)})
+    clinic = replace(RULE, relapse=Relapse(min_at_risk=10))
+    rows = follow(many, clinic, groups=labels).relapse.set_index(["rule", "group"])
+    assert np.isnan(rows.loc[("two", "technique: acupuncture"), "rmst_days"])
+    assert "relapse.too_few" in rows.loc[("two", "technique: acupuncture"), "note"]
+    assert rows.loc[("two", "technique: manual"), "rmst_days"] > 0
+
+
+def test_the_default_horizon_comes_from_the_windows() -> None:
+    clinic = config.name_clinic("c")
+    assert find_horizon(clinic, "post") == 28  # followup_1 ends at day 111, post at 83
+    named = dict(clinic.windows.named)
+
+    def declare(**more: Window) -> float:
+        return find_horizon(
+            replace(clinic, windows=replace(clinic.windows, named={**named, **more})), "post"
+        )
+
+    assert declare(followup_2=Window(from_=224, to=251)) == 168
+    assert declare(followup_2=Window(from_=200, to=235)) == 140  # whole windows
+    assert declare(tail=Window(from_=1, to=400, anchor="last_session")) == 28
+    assert declare(open=Window(from_=200, to=None)) == 28
+    assert find_horizon(clinic, "followup_1") == 28  # none is later
+    chosen = replace(clinic, relapse=Relapse(horizon_days=84))
+    assert find_horizon(chosen, "post") == 84
+    assert [d.key for d in list_departures(chosen)] == ["relapse.horizon_days"]
+
+
+def test_the_claim_of_a_return_stands_on_the_mean_of_everyone() -> None:
+    rows = follow({f"p{i:03}": 4 for i in range(40)}, RULE).relapse
+    two = rows[(rows["rule"] == "two") & (rows["group"] == "all")].iloc[0]
+    found = read_time_to_relapse(rows)
+    assert found is not None
+    assert (found.estimate, found.ci_low) == (two["rmst_days"], two["rmst_low"])
+    assert "claim.note.horizon" in found.note
+    one = read_time_to_relapse(rows[rows["rule"] == "one"])
+    assert one is not None and one.estimate != found.estimate
+    assert read_time_to_relapse(rows.iloc[:0]) is None
 
 
 def test_later_windows_come_from_the_diary(tmp_path: Path) -> None:

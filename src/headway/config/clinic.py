@@ -547,9 +547,21 @@ class Relapse:
     min_at_risk: Annotated[
         int,
         About(
-            "The common horizon ends where a group has fewer people at risk.", unit="people", low=1
+            "A group of whom fewer were followed gets a curve and no number.", unit="people", low=1
         ),
     ] = 10
+    horizon_days: Annotated[
+        int | None,
+        About(
+            "Shares and mean times without relapse reach this far beyond the window after. Null: "
+            "to the end of the last of `windows.named` that counts from the start and ends later, "
+            "in whole windows; one window where there is none. Neither how many people are "
+            "followed nor how they do decides.",
+            unit="days",
+            low=28,
+            null=True,
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,17 @@ from typing import Any
 from headway.config.clinic import Clinic, Window
 from headway.config.schema import key_of
 
-# Settings of clinic.yaml by which headache days, their change or its expectation are chosen.
-CHOICES = ("primary_outcome", "min_duration_h", "attacks", "windows", "entry", "expected")
+# Settings of clinic.yaml by which headache days, their change, its expectation or how long it lasts
+# are chosen.
+CHOICES = (
+    "primary_outcome",
+    "min_duration_h",
+    "attacks",
+    "windows",
+    "entry",
+    "expected",
+    "relapse",
+)
 
 
 @dataclass(frozen=True, slots=True)

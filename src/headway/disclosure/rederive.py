@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from headway.disclosure.presets import Preset, explain
-from headway.disclosure.survival import CURVES, round_curve
+from headway.disclosure.survival import CURVES, fit_counts, round_curve
 from headway.outcomes import claims
 from headway.outcomes.care import control_charts, durability, funnel
 from headway.outcomes.change.change import LEVEL
@@ -45,6 +45,8 @@ def follow(out: Tables, true: Mapping[str, pd.DataFrame], preset: Preset) -> Non
     for name, function in _FOLLOW.items():
         if name in out and len(out[name]):
             function(out[name], true, preset)
+    if "claims" in out and "relapse" in out:
+        _repeat_relapse(out["claims"], out["relapse"], true["relapse"], preset)
 
 
 def _follow_expected(frame: pd.DataFrame, true: Mapping[str, pd.DataFrame], preset: Preset) -> None:
@@ -112,8 +114,6 @@ def _follow_relapse(frame: pd.DataFrame, true: Mapping[str, pd.DataFrame], prese
     A count that is printed in fives here and in blocks there would be known better: 7 is hidden
     as 1 to 7 and stands in the block of 7 to 12.
     """
-    numbers = ["free_at_horizon", "free_low", "free_high"]
-    means = ["rmst_days", "rmst_se", "rmst_low", "rmst_high"]
     had = true["relapse"]["free_at_horizon"].notna() & ~frame["redacted"]
     frame["gaps"] = frame["gaps"].mask(frame["redacted"])
     curves = true.get("relapse_curve")
@@ -125,23 +125,35 @@ def _follow_relapse(frame: pd.DataFrame, true: Mapping[str, pd.DataFrame], prese
         part = curves[own].sort_values("days")
         if not len(part):
             continue
-        risk, events, survival, low, high = round_curve(
-            part[shape.at_risk], part[shape.events], preset.block
-        )
+        risk, events, *_ = round_curve(part[shape.at_risk], part[shape.events], preset.block)
         enough = risk > preset.block
         last = int(np.argmin(enough)) if not enough.all() else len(risk)
         frame.at[i, "events"] = events[:last].sum()
         days = part["days"].to_numpy(dtype=float)
-        end = np.searchsorted(days, frame.at[i, "horizon_days"])
-        if not had[i] or end >= last:
+        horizon = float(frame.at[i, "horizon_days"])
+        if not had[i] or np.searchsorted(days, horizon) >= last:
             continue
-        frame.loc[i, numbers] = np.round(100 * np.array([survival[end], low[end], high[end]]))
-        curve = durability.KaplanMeier(
-            days / DAYS_PER_WINDOW, risk, events, np.zeros(len(risk)), survival, low, high
-        )
-        mean = durability.restrict_mean(curve, float(days[end]) / DAYS_PER_WINDOW)
-        found = np.array([mean.estimate, mean.se, mean.ci_low, mean.ci_high])
-        frame.loc[i, means] = np.round(DAYS_PER_WINDOW * found)
+        fit = fit_counts(days / DAYS_PER_WINDOW, risk, events)
+        for column, value in durability.summarise_curve(fit, horizon).items():
+            frame.at[i, column] = np.round(value)
+
+
+def _repeat_relapse(
+    frame: pd.DataFrame, relapse: pd.DataFrame, true: pd.DataFrame, preset: Preset
+) -> None:
+    """Print the mean time without relapse among the claims as it is printed in its own table."""
+    picked = durability.pick_time_to_relapse(true)
+    own = frame.index[(frame["part"] == "time_to_relapse") & frame["estimate"].notna()]
+    if picked is None or not len(own):
+        return
+    same = (relapse["rule"] == picked["rule"]) & (relapse["group"] == picked["group"])
+    printed = relapse[same].iloc[0]
+    frame.loc[own, ["estimate", "ci_low", "ci_high"]] = [
+        printed[c] for c in ("rmst_days", "rmst_low", "rmst_high")
+    ]
+    if np.isnan(printed["rmst_days"]):
+        frame.loc[own, "redacted"] = True
+        frame.loc[own, "note"] = explain(preset)
 
 
 def _follow_control_chart(

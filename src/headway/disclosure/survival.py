@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import ndtri
 
 from headway.disclosure.presets import explain
 from headway.disclosure.relations import at_risk
 from headway.disclosure.suppress import Ledger, Names, Worth
+from headway.outcomes.care.turnbull import Turnbull, estimate_curve, fit_turnbull
 from headway.outcomes.change.change import LEVEL
 
 if TYPE_CHECKING:
@@ -43,6 +43,9 @@ class Curve:
         first row's `at_risk` is everyone on the curve.
     survival, low, high
         The curve and its limits.
+    bounds
+        Columns of the least and the most that it can be, where events lie within intervals: of
+        what is printed, an event is within the step before its time.
     left
         People who leave after each step; empty where the table does not say.
     """
@@ -55,11 +58,14 @@ class Curve:
     survival: str = "survival"
     low: str = "ci_low"
     high: str = "ci_high"
+    bounds: tuple[str, ...] = ()
     left: str = ""
 
 
 # Table -> its columns, as `statistics.SHAPES`.
-CURVES: dict[str, Curve] = {"relapse_curve": Curve(by=("rule",), time="days", left="censored")}
+CURVES: dict[str, Curve] = {
+    "relapse_curve": Curve(by=("rule",), time="days", bounds=("lowest", "highest"), left="censored")
+}
 
 
 def midpoint(counts: ArrayLike, block: int = 6) -> Floats:
@@ -73,9 +79,13 @@ def midpoint(counts: ArrayLike, block: int = 6) -> Floats:
 
 
 def round_curve(
-    at_risk: ArrayLike, events: ArrayLike, block: int = 6, level: float = LEVEL
+    at_risk: ArrayLike,
+    events: ArrayLike,
+    block: int = 6,
+    level: float = LEVEL,
+    times: ArrayLike | None = None,
 ) -> tuple[Floats, Floats, Floats, Floats, Floats]:
-    """Compute a Kaplan-Meier curve again from counts rounded to midpoints.
+    """Compute a survival curve again from counts rounded to midpoints.
 
     People who leave between two steps are found from those at risk. Everyone on the curve, the
     cumulative events and the cumulative leavers are rounded; those at risk are what remains.
@@ -86,12 +96,13 @@ def round_curve(
         True counts at the steps in order of time, shape (k,).
     block
         Width of a block; 1 gives the unrounded curve.
+    times
+        Of the steps, ascending from 0 or more; 1, 2, … without it.
 
     Returns
     -------
     at_risk, events, survival, low, high
-        Shape (k,); limits on the log-log scale with Greenwood's variance (Kalbfleisch and
-        Prentice 2002, eq. 1.15), NaN where the curve is 1 or 0 or nobody is left.
+        Shape (k,); limits of the profile likelihood (`headway.outcomes.care.turnbull`).
     """
     r, d = np.asarray(at_risk, float), np.asarray(events, float)
     if r.ndim != 1 or r.shape != d.shape:
@@ -109,13 +120,34 @@ def round_curve(
     rounded_events = np.minimum(rounded_events, risk)
     with np.errstate(divide="ignore", invalid="ignore"):
         survival = np.cumprod(np.where(risk > 0, 1 - rounded_events / risk, 1.0))
-        term = rounded_events / (risk * (risk - rounded_events))
-        variance = np.cumsum(np.where(rounded_events > 0, term, 0.0)) / np.log(survival) ** 2
-        half = ndtri(0.5 + level / 2) * np.sqrt(variance)
-        low, high = survival ** np.exp(half), survival ** np.exp(-half)
-    known = (survival > 0) & (survival < 1) & np.isfinite(half)
-    limits = [np.asarray(np.where(known, v, NAN), float) for v in (low, high)]
-    return risk, rounded_events, np.asarray(survival, float), limits[0], limits[1]
+    steps = np.arange(1.0, len(risk) + 1) if times is None else np.asarray(times, float)
+    fit = fit_counts(steps, risk, rounded_events)
+    found = estimate_curve(fit, steps, level)
+    low, high = (np.array([getattr(f, end) for f in found]) for end in ("ci_low", "ci_high"))
+    return risk, rounded_events, np.asarray(survival, float), low, high
+
+
+def fit_counts(times: ArrayLike, at_risk: ArrayLike, events: ArrayLike) -> Turnbull:
+    """Fit a curve to counts: events lie between the step before and their own.
+
+    Parameters
+    ----------
+    times
+        Of the steps, ascending from 0 or more.
+    at_risk, events
+        People at risk at each step, and with the event by it. Those who are gone at the next
+        step without it were last seen at this one.
+    """
+    t, r, d = (np.asarray(v, float) for v in (times, at_risk, events))
+    gone = np.maximum(r - d - np.append(r[1:], 0.0), 0.0)
+    before = np.append(0.0, t[:-1])
+    had = d > 0
+    return fit_turnbull(
+        np.append(before[had], t),
+        np.append(t[had], np.full(len(t), np.inf)),
+        np.append(d[had], gone),
+        grid=t,
+    )
 
 
 def enter_curve(
@@ -191,14 +223,18 @@ def release_survival(
         name = at[part.index[0]]
         if name in ledger.hidden:
             part = part.iloc[:1].copy()
-            part[[curve.time, *numbers, *left]] = NAN
+            part[[curve.time, *numbers, *curve.bounds, *left]] = NAN
             part["redacted"] = True
             if "note" in part:
                 part["note"] = explain(preset)
             parts.append(part)
             continue
-        values = round_curve(part[curve.at_risk], part[curve.events], preset.block)
+        values = round_curve(
+            part[curve.at_risk], part[curve.events], preset.block, times=part[curve.time]
+        )
         part[numbers] = np.column_stack(values)
+        for bound in curve.bounds:
+            part[bound] = part[curve.survival]
         moves = part[curve.events].to_numpy() > 0
         moves[:1] = True
         part["redacted"] = False

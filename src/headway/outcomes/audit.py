@@ -51,6 +51,7 @@ def audit_clinic(
     """
     from headway.outcomes.care.cost import build_cost
     from headway.outcomes.care.cost_per_day import Expected
+    from headway.outcomes.care.durability import read_time_to_relapse
     from headway.outcomes.care.safety import build_safety
     from headway.outcomes.care.visits import find_last_day
     from headway.outcomes.claims import Records, build_claims
@@ -106,6 +107,7 @@ def audit_clinic(
             cost=out["cost"],
             comparisons=found.comparisons,
             expected=without,
+            time_to_relapse=read_time_to_relapse(out["relapse"]) if "relapse" in out else None,
         )
     )
     return out
@@ -156,7 +158,9 @@ def _follow(
     out = {}
     if primary.source == "diary" and outcome == "frequency":
         later = build_later_windows(found.days, clinic, primary, found.courses, threads=threads)
-        relapse = build_durability(pairs, later, clinic, found.groups.get("technique"))
+        relapse = build_durability(
+            pairs, later, clinic, found.groups.get("technique"), post=primary.post
+        )
         out = {"relapse": relapse.relapse, "relapse_curve": relapse.curve}
     if not len(found.sessions):
         return out

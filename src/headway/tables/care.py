@@ -142,27 +142,35 @@ RELAPSE = Table(
         "group": key("all, or a technique as 'technique: manual'"),
         "n": count("People at risk at the start: responders in the window after"),
         "events": count("People who relapsed", again=True, blocks=True),
-        "gaps": count("People whose record ended at an incomplete window before the last"),
+        "gaps": count("People without relapse, with an incomplete window before the last complete"),
         "followed": count("People followed for at least one window", again=True),
         "horizon_days": estimate(
-            "Common horizon, days after the window after", "days", low=0, decimals=0
+            "Horizon declared beforehand, days after the window after", "days", low=0, decimals=0
         ),
         "free_at_horizon": estimate("Share without relapse at the horizon", "percent", again=True),
-        "free_low": estimate("Lower limit, 95 %, Greenwood log-log", "percent", again=True),
+        "free_low": estimate("Lower limit, 95 %, profile likelihood", "percent", again=True),
         "free_high": estimate("Upper limit", "percent", again=True),
         "rmst_days": estimate(
-            "Mean days without relapse up to the horizon (RMST)", "days", low=0, again=True
+            "Mean days without relapse up to the horizon (RMST), relapses midway in intervals",
+            "days",
+            low=0,
+            again=True,
         ),
-        "rmst_se": estimate("Standard error of the RMST", "days", low=0, again=True),
-        "rmst_low": estimate("Lower limit, 95 %, normal", "days", again=True),
+        "rmst_low": estimate("Lower limit, 95 %, profile likelihood", "days", again=True),
         "rmst_high": estimate("Upper limit", "days", again=True),
+        "rmst_low_bound": estimate(
+            "The same mean with every relapse at the start of its interval", "days", again=True
+        ),
+        "rmst_high_bound": estimate(
+            "The same mean with every relapse at the end of its interval", "days", again=True
+        ),
         "redacted": flag("Whether disclosure control withheld numbers"),
         "note": text("What the numbers cannot say", nullable=True),
     },
 )
 
 RELAPSE_CURVE = Table(
-    row="a window after the window after: share of responders without relapse (Kaplan-Meier)",
+    row="a window after the window after: share of responders without relapse (Turnbull)",
     key=("rule", "group", "window"),
     columns={
         "rule": key("Windows in a row that make a relapse", allowed=("two", "one")),
@@ -175,13 +183,31 @@ RELAPSE_CURVE = Table(
             disclosure=CONSTANT,
         ),
         "at_risk": count("People at risk in the window (at 0: at the start)", blocks=True),
-        "events": count("People who relapsed in the window", blocks=True),
-        "censored": count("People last judged in the window, without relapse", blocks=True),
-        "survival": estimate("Share without relapse", low=0, high=1, n="at_risk", again=True),
+        "events": count(
+            "People who relapsed in the window; expected where windows are missing", blocks=True
+        ),
+        "censored": count("People last known to be free of relapse at its end", blocks=True),
+        "survival": estimate(
+            "Share without relapse at its end", low=0, high=1, n="at_risk", again=True
+        ),
         "ci_low": estimate(
-            "Lower limit, 95 %, Greenwood log-log", low=0, high=1, n="at_risk", again=True
+            "Lower limit, 95 %, profile likelihood", low=0, high=1, n="at_risk", again=True
         ),
         "ci_high": estimate("Upper limit", low=0, high=1, n="at_risk", again=True),
+        "lowest": estimate(
+            "Share with every relapse at the start of its interval",
+            low=0,
+            high=1,
+            n="at_risk",
+            again=True,
+        ),
+        "highest": estimate(
+            "Share with every relapse at the end of its interval",
+            low=0,
+            high=1,
+            n="at_risk",
+            again=True,
+        ),
         "redacted": flag("Whether disclosure control withheld numbers"),
     },
 )

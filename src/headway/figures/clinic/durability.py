@@ -1,9 +1,11 @@
-"""How long a response lasts: steps of the share without relapse, with their band."""
+"""How long a response lasts: the share without relapse, and the part of it that nobody knows."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from headway.figures import theme
 from headway.figures.theme import BLUE, FAINT, GREEN, GREY, INK, ORANGE, Drawing
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+WEEKS_PER_WINDOW = 4
 # Colour, line and marker, so that no group is told by colour alone.
 _LOOKS = (
     (BLUE, "-", "o"),
@@ -52,7 +55,7 @@ def draw_durability(
         axes = figure.add_axes((0.19, bottom, 0.78, 1 - bottom - 0.45 / inches))
         for look, group in zip(_LOOKS, shown, strict=False):
             _draw_group(axes, own[own["group"] == group], _name(group), look, band=group == "all")
-        _finish(axes, own)
+        _finish(axes, own, summary)
         _count_at_risk(figure, axes, own, shown, inches)
         theme.stamp(figure, stamp)
     title = t("over_time.how_long_the_response_lasts")
@@ -78,25 +81,27 @@ def _draw_group(
 ) -> None:
     colour, line, marker = look
     rows = rows[rows["survival"].notna()].sort_values("window")
-    x, y = rows["days"] / 7, 100 * rows["survival"]
-    axes.step(x, y, where="post", color=colour, linestyle=line, linewidth=2, label=name, zorder=3)
-    axes.plot(x, y, marker=marker, linestyle="none", color=colour, markersize=5, zorder=4)
-    if band:
-        known = rows[rows["ci_low"].notna()]
+    x, y = (rows["days"] / 7).to_numpy(float), 100 * rows["survival"].to_numpy(float)
+    # Where steps were left out in which nothing moved, the curve falls within the last window.
+    start = x[1:] - WEEKS_PER_WINDOW
+    line_x, line_y = np.insert(x, range(1, len(x)), start), np.insert(y, range(1, len(x)), y[:-1])
+    axes.plot(line_x, line_y, color=colour, linestyle=line, linewidth=1.6, zorder=4)
+    axes.plot(x, y, color=colour, linestyle="none", marker=marker, markersize=5, zorder=4)
+    axes.plot([], [], color=colour, linestyle=line, linewidth=1.6, marker=marker, label=name)
+    # From the most at the start of a window to the least at its end, the curve may go anywhere.
+    top = 100 * rows["highest"].to_numpy(float)[:-1]
+    bottom = 100 * rows["lowest"].to_numpy(float)[1:]
+    for first, last, low, high in zip(start, x[1:], bottom, top, strict=True):
         axes.fill_between(
-            known["days"] / 7,
-            100 * known["ci_low"],
-            100 * known["ci_high"],
-            step="post",
-            facecolor=colour,
-            alpha=0.18,
-            edgecolor=colour,
-            linewidth=0.6,
-            zorder=2,
-        )
+            [first, last], low, high, facecolor=colour, alpha=0.2 if band else 0.1,
+            edgecolor="none", zorder=2,
+        )  # fmt: skip
+    if band:
+        limits = 100 * rows[["ci_low", "ci_high"]].to_numpy(float)
+        axes.vlines(x, limits[:, 0], limits[:, 1], color=colour, linewidth=1.2, zorder=3)
 
 
-def _finish(axes: Axes, rows: pd.DataFrame) -> None:
+def _finish(axes: Axes, rows: pd.DataFrame, summary: pd.DataFrame) -> None:
     from matplotlib.ticker import FixedLocator
 
     last = float(rows["days"].max()) / 7 if len(rows) else 4.0
@@ -104,6 +109,9 @@ def _finish(axes: Axes, rows: pd.DataFrame) -> None:
     axes.set_xlim(-0.02 * last, last * 1.02)
     axes.xaxis.set_major_locator(FixedLocator([float(w) for w in range(0, int(last) + 1, step)]))
     axes.set_ylim(0, 103)
+    horizon = summary["horizon_days"].max() / 7
+    if horizon <= last:
+        axes.axvline(horizon, color=GREY, linewidth=1, linestyle=(0, (1, 2)), zorder=1)
     axes.set_ylabel(t("over_time.responders_without_relapse_percent"))
     axes.set_xlabel(t("over_time.weeks_after_the_4_weeks_in_which_they_had"))
     axes.grid(axis="y", color=FAINT, linewidth=0.5)
@@ -139,7 +147,10 @@ def _count_at_risk(
 def _describe(
     rows: pd.DataFrame, summary: pd.DataFrame, shown: list[str], title: str, stamp: str
 ) -> str:
-    parts = [f"{stamp}. " if stamp else "", t("over_time.kaplan_meier_curve_title", title=title)]
+    parts = [
+        f"{stamp}. " if stamp else "",
+        t("over_time.interval_censored_curve_title", title=title),
+    ]
     for group in shown:
         found = summary[summary["group"] == group].iloc[0]
         text = f" {_name(group)[0].upper()}{_name(group)[1:]}: "
@@ -193,6 +204,7 @@ def _caption(summary: pd.DataFrame, rule: str, more: int) -> str:
     )
     if rule == "two":
         text += t("over_time.the_second_window_must_be_on_record_for_the")
+    text += t("over_time.the_dotted_line_is_the_horizon", weeks=f"{first['horizon_days'] / 7:.0f}")
     text += t("over_time.who_stopped_the_diary_is_taken_to_relapse")
     if more > 0:
         text += " " + t("over_time.n_smaller_groups_are_in_the_table_only", n=more)

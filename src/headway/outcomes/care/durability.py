@@ -1,26 +1,32 @@
 """How long a response lasts: time to relapse of responders, in 28-day windows.
 
 At risk are people whose headache days fell by at least half in the window after. A window at 75 %
-of the days before, or above, is a bad one; two bad windows in a row are a relapse, which is dated
-at the first of them (one bad window alone, as a sensitivity rule). A relapse lies somewhere within
-its window and is entered at the window's end, so the curve is right at the ends of windows and the
-mean time without relapse is too long by less than one window.
+of the days before, or above, is a bad one; two bad windows in a row are a relapse, which begins in
+the first of them (one bad window alone, as a sensitivity rule). When it began within its window
+nobody knows, nor in which of several windows without a complete record before it: the time is
+known to lie in an interval (`headway.outcomes.care.turnbull`). The horizon of the numbers is
+declared, and depends neither on how many people are followed nor on how they do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import ndtri
 
 from headway.config.clinic import Window
 from headway.messages import Message, join
+from headway.outcomes.care.clustered import Estimate
+from headway.outcomes.care.turnbull import (
+    Turnbull,
+    estimate_curve,
+    estimate_free,
+    fit_turnbull,
+    restrict_mean,
+)
 from headway.outcomes.change import windows as windows_of
-from headway.outcomes.change.change import LEVEL
 from headway.outcomes.change.windows import DAYS_PER_WINDOW, Comparison
 from headway.tables import conform, empty
 
@@ -38,159 +44,73 @@ _MOST_WINDOWS = 39  # three years of follow-up
 _NOTE = join(
     [
         Message("relapse.counted_from"),
-        Message("relapse.entered_at_the_end"),
+        Message("relapse.within_its_window"),
         Message("relapse.lost_like_the_others"),
     ]
 )
 
 
-@dataclass(frozen=True, slots=True)
-class KaplanMeier:
-    """A Kaplan-Meier curve on a grid of times, the first of which is 0.
-
-    At each time: people at risk, with the event, censored; the share without the event just
-    after it, and its limits (Greenwood's variance on the log-log scale; NaN where the share is 1
-    or 0, since the variance is 0 there and certainty would be false).
-    """
-
-    times: Array
-    at_risk: Array
-    events: Array
-    censored: Array
-    survival: Array
-    ci_low: Array
-    ci_high: Array
-
-
-@dataclass(frozen=True, slots=True)
-class RestrictedMean:
-    """Mean time without the event up to a horizon (RMST), its standard error, normal interval.
-
-    The limits are NaN where no event was seen before the horizon, and cut off at 0 and there.
-    """
-
-    horizon: float
-    estimate: float
-    se: float
-    ci_low: float
-    ci_high: float
-
-
-def fit_kaplan_meier(time: ArrayLike, event: ArrayLike, grid: ArrayLike) -> KaplanMeier:
-    """Estimate the share without an event over time (Kaplan and Meier 1958).
-
-    Parameters
-    ----------
-    time
-        Time of the event or of the last look at each person; every one stands on the grid.
-    event
-        Whether the event was seen.
-    grid
-        Times, ascending from 0.
-
-    Returns
-    -------
-    KaplanMeier
-        Limits: log(-log S), Greenwood's variance (Kalbfleisch and Prentice 2002, equation 1.13).
-
-    Raises
-    ------
-    ValueError
-        If a time is not on the grid, or the grid does not ascend from 0.
-    """
-    t, d, g = np.asarray(time, float), np.asarray(event, bool), np.asarray(grid, float)
-    if not len(g) or g[0] != 0 or (np.diff(g) <= 0).any():
-        raise ValueError("the grid must ascend from 0")
-    if not np.isin(t, g).all():
-        raise ValueError("every time must stand on the grid")
-    place = np.searchsorted(g, t)
-    events = np.bincount(place[d], minlength=len(g)).astype(float)
-    censored = np.bincount(place[~d], minlength=len(g)).astype(float)
-    leave = events + censored
-    at_risk = len(t) - np.concatenate([[0.0], np.cumsum(leave)[:-1]])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        share = np.where(at_risk > 0, 1 - events / at_risk, 1.0)
-        # Nobody is left to say anything after the last person was seen.
-        survival = np.where(at_risk > 0, np.cumprod(share), np.nan)
-        greenwood = np.cumsum(np.where(events > 0, events / (at_risk * (at_risk - events)), 0.0))
-        half = ndtri(0.5 + LEVEL / 2) * np.sqrt(greenwood) / -np.log(survival)
-        low, high = survival ** np.exp(half), survival ** np.exp(-half)
-    # Greenwood's variance is 0 before the first event and after the last person: no interval.
-    undefined = (survival == 0) | (survival == 1)
-    low, high = np.where(undefined, np.nan, low), np.where(undefined, np.nan, high)
-    return KaplanMeier(g, at_risk, events, censored, survival, low, high)
-
-
-def restrict_mean(curve: KaplanMeier, horizon: float) -> RestrictedMean:
-    """Compute the mean time without the event up to a horizon, the area under the curve.
-
-    Variance: sum over event times of (area from there to the horizon)² d / (n (n - d)), as in
-    Klein and Moeschberger (2003), equation 4.5.2; without their factor for small samples.
-
-    Raises
-    ------
-    ValueError
-        If the curve is not known up to the horizon, or the horizon is not above 0.
-    """
-    if horizon <= 0:
-        raise ValueError("the horizon must lie above 0")
-    inside = curve.times < horizon
-    edges = np.append(curve.times[inside], horizon)
-    survival = curve.survival[inside]
-    if np.isnan(survival).any() or horizon > curve.times[-1]:
-        raise ValueError("the curve is not known up to the horizon")
-    areas = survival * np.diff(edges)
-    # An event at a time changes what lies after it.
-    after = np.cumsum(areas[::-1])[::-1]
-    n, d = curve.at_risk[inside], curve.events[inside]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        # Where everyone left has the event, nothing lies after it.
-        terms = np.where((d > 0) & (n > d), after**2 * d / (n * (n - d)), 0.0)
-    estimate, se = float(areas.sum()), float(np.sqrt(terms.sum()))
-    # Without an event there is no spread to judge the mean by.
-    half = float(ndtri(0.5 + LEVEL / 2)) * se if se > 0 else float("nan")
-    # No mean lies outside 0 to the horizon.
-    low, high = max(estimate - half, 0.0), min(estimate + half, float(horizon))
-    return RestrictedMean(horizon, estimate, se, *((low, high) if se > 0 else (half, half)))
-
-
-def find_relapse(bad: ArrayLike, known: ArrayLike, in_a_row: int) -> tuple[Array, Bools, Bools]:
-    """Find the window in which each person relapsed, or was last judged.
+def find_relapse(bad: ArrayLike, known: ArrayLike, in_a_row: int) -> tuple[Array, Array, Bools]:
+    """Find the interval that each person's relapse lies in, in windows.
 
     Parameters
     ----------
     bad : array_like of bool, shape (people, windows)
         Whether a window is back near the value before.
     known : array_like of bool, shape (people, windows)
-        Whether the window is complete. The record ends at the first window that is not, since
-        what happened in a gap is not known.
+        Whether the window is complete.
     in_a_row
         Bad windows that make a relapse.
 
     Returns
     -------
-    time : ndarray
-        Number of the window, 1 = first: the first bad one of a relapse; else the last that could
-        have started one, which is `in_a_row` - 1 before the end of the record. 0 where none could.
-        (The later windows of a relapse must be seen for anyone to count as at risk; otherwise who
-        leaves after one bad window would count as free of relapse.)
-    event : ndarray of bool
+    left : ndarray
+        End of the last window known to be good before the relapse, 0 where none was. Without a
+        relapse it is no later than the last window that could have started one, `in_a_row` - 1
+        before the last complete one: the later windows of a relapse must be seen for anyone to
+        count as free of it, otherwise who leaves after one bad window would be kept out of the
+        count and who leaves after a good one in it.
+    right : ndarray
+        End of the first bad window of the relapse; infinite where none was seen. A window that is
+        not complete between `left` and `right` widens the interval. A relapse that came and went
+        in windows without a record is not seen.
     gap : ndarray of bool
-        Whether windows after the end of the record are complete again.
+        Whether a person without a relapse has an incomplete window before the last complete one.
     """
     b, k = np.asarray(bad, bool), np.asarray(known, bool)
     people, width = k.shape
-    run = np.cumprod(k, axis=1).astype(bool)  # until the first gap
-    length = run.sum(axis=1)
-    gap: Bools = np.asarray(k.sum(axis=1) > length, dtype=bool)
+    number = np.arange(1, width + 1)
     starts = max(width - in_a_row + 1, 0)
     hit = np.zeros((people, starts), bool)
     if starts:
-        hit = np.logical_and.reduce([(b & run)[:, i : i + starts] for i in range(in_a_row)])
+        hit = np.logical_and.reduce([(b & k)[:, i : i + starts] for i in range(in_a_row)])
     event: Bools = np.asarray(hit.any(axis=1), dtype=bool)
-    first = hit.argmax(axis=1) + 1 if starts else np.zeros(people, int)
-    last = np.maximum(length - in_a_row + 1, 0)
-    return np.where(event, first, last).astype(float), event, gap & ~event
+    right = np.where(event, hit.argmax(axis=1) + 1.0 if starts else 0.0, np.inf)
+    good = k & ~b & (number < right[:, None])
+    last_good = (good * number).max(axis=1, initial=0).astype(float)
+    last_known = (k * number).max(axis=1, initial=0)
+    judged = np.maximum(last_known - in_a_row + 1, 0)
+    left = np.where(event, last_good, np.minimum(last_good, judged))
+    gap: Bools = np.asarray(k.sum(axis=1) < last_known, dtype=bool)
+    return left, right, gap & ~event
+
+
+def find_horizon(clinic: Clinic, post: str) -> float:
+    """Find how many days after the window after the numbers reach.
+
+    `relapse.horizon_days` where it is declared; else up to the end of the last window of
+    clinic.yaml that counts from the start and ends later, in whole windows, at least one.
+    """
+    if clinic.relapse.horizon_days is not None:
+        return float(clinic.relapse.horizon_days)
+    after = clinic.windows.named.get(post)
+    end = 0 if after is None or after.to is None else after.to
+    later = [
+        w.to - end
+        for w in clinic.windows.named.values()
+        if w.anchor == "start" and w.to is not None
+    ]
+    return float(max(max(later, default=0) // DAYS_PER_WINDOW, 1) * DAYS_PER_WINDOW)
 
 
 def build_later_windows(
@@ -274,6 +194,8 @@ def build_durability(
     later: pd.DataFrame,
     clinic: Clinic,
     groups: pd.Series | None = None,
+    *,
+    post: str = "post",
 ) -> Durability:
     """Follow responders until they relapse, all together and by technique.
 
@@ -284,17 +206,18 @@ def build_durability(
     later
         Later windows (`build_later_windows`).
     clinic
-        clinic.yaml with its defaults: `relapse.response`, `back_to`, `min_at_risk`.
+        clinic.yaml with its defaults: `relapse`, and the windows by name.
     groups
         Technique per person (index patient_id); a blank belongs to no group.
+    post
+        Name of the window after.
 
     Returns
     -------
     Durability
-        Empty where nobody responded or no later window is on record. The horizon is common to
-        all groups of a rule: the last window end at which each of them still has `min_at_risk`
-        people at risk; a group with fewer from the first window on is left out of it and gets
-        its curve but no number.
+        Empty where nobody responded or no later window is on record. The horizon
+        (`find_horizon`) is that of every group and rule; a group whose curve is not known so far,
+        or of whom fewer than `min_at_risk` were followed, gets its curve but no number.
     """
     import pandas as pd
 
@@ -315,29 +238,32 @@ def build_durability(
     border = np.round(rule.back_to * at_risk["pre"].to_numpy(dtype=float), 9)
     bad = known & (np.round(value, 9) >= border[:, None])
     members = _members(at_risk.index, groups)
+    horizon = find_horizon(clinic, post)
     summaries: list[dict[str, Any]] = []
     curves: list[pd.DataFrame] = []
     for name, in_a_row in RULES.items():
         if width < in_a_row:
             continue
-        time, event, gap = find_relapse(bad, known, in_a_row)
+        left, right, gap = find_relapse(bad, known, in_a_row)
         grid = np.arange(width - in_a_row + 2, dtype=float)
-        fits = {g: fit_kaplan_meier(time[m], event[m], grid) for g, m in members.items()}
-        horizon = _common_horizon(fits, rule.min_at_risk)
-        for group, fit in fits.items():
-            inside = members[group]
-            counts = {
-                "n": float(inside.sum()),
-                "events": float(event[inside].sum()),
-                "gaps": float(gap[inside].sum()),
-                "followed": float((time[inside] > 0).sum()),
-            }
+        for group, inside in members.items():
+            fit = fit_turnbull(left[inside], right[inside], grid=grid)
+            event = np.isfinite(right[inside])
+            followed = float((event | (left[inside] > 0)).sum())
             summaries.append(
-                {"rule": name, "rule_label": _rule_label(in_a_row, rule), "group": group}
-                | counts
-                | _summarise(fit, horizon, rule.min_at_risk)
+                {
+                    "rule": name,
+                    "rule_label": _rule_label(in_a_row, rule),
+                    "group": group,
+                    "n": float(inside.sum()),
+                    "events": float(event.sum()),
+                    "gaps": float(gap[inside].sum()),
+                    "followed": followed,
+                    "horizon_days": horizon,
+                }
+                | _summarise(fit, horizon, followed, rule.min_at_risk)
             )
-            curves.append(_curve_rows(fit).assign(rule=name, group=group))
+            curves.append(_curve_rows(fit, grid).assign(rule=name, group=group))
     if not summaries:
         return Durability(empty("relapse"), empty("relapse_curve"))
     return Durability(
@@ -355,42 +281,59 @@ def _members(people: pd.Index, groups: pd.Series | None) -> dict[str, Bools]:
     return out
 
 
-def _common_horizon(fits: Mapping[str, KaplanMeier], least: int) -> float:
-    """Find the last time at which every group that is large enough is still large enough."""
-    large = [fit.at_risk[1:] for fit in fits.values() if len(fit.at_risk) > 1]
-    ends = [int((n >= least).sum()) for n in large]
-    ends = [end for end in ends if end > 0]
-    return float(min(ends)) if ends else float("nan")
+def _summarise(fit: Turnbull, horizon: float, followed: float, least: int) -> dict[str, Any]:
+    if followed < least:
+        return summarise_curve(None, horizon) | {"note": Message("relapse.too_few", least=least)}
+    found = summarise_curve(fit, horizon)
+    if np.isnan(found["rmst_days"]):
+        return found | {"note": Message("relapse.not_known_so_far")}
+    return found | {"note": _NOTE}
 
 
-def _summarise(fit: KaplanMeier, horizon: float, least: int) -> dict[str, Any]:
-    nan = float("nan")
-    blank = dict.fromkeys(
-        ("free_at_horizon", "free_low", "free_high", "rmst_days", "rmst_se", "rmst_low"), nan
+def summarise_curve(fit: Turnbull | None, horizon: float) -> dict[str, float]:
+    """Put a curve in windows into the numbers of a row, up to a horizon in days.
+
+    Empty where there is no curve, or it is not known so far.
+    """
+    names = ["free_at_horizon", "free_low", "free_high", "rmst_days", "rmst_low", "rmst_high"]
+    names += ["rmst_low_bound", "rmst_high_bound"]
+    end = horizon / DAYS_PER_WINDOW
+    if fit is None or not fit.is_known(end):
+        return dict.fromkeys(names, float("nan"))
+    free, mean = estimate_free(fit, end), restrict_mean(fit, end)
+    shares = (free.estimate, free.ci_low, free.ci_high)
+    means = (mean.estimate, mean.ci_low, mean.ci_high, mean.lowest, mean.highest)
+    values = (*(100 * v for v in shares), *(DAYS_PER_WINDOW * v for v in means))
+    return dict(zip(names, values, strict=True))
+
+
+def read_time_to_relapse(relapse: pd.DataFrame) -> Estimate | None:
+    """Take the mean time without relapse of everyone out of the table `relapse`.
+
+    By two bad windows in a row where that is known, else by one; None where neither is.
+    """
+    found = pick_time_to_relapse(relapse)
+    if found is None:
+        return None
+    horizon = Message("claim.note.horizon", days=float(found["horizon_days"]))
+    return Estimate(
+        float(found["rmst_days"]),
+        float(found["rmst_low"]),
+        float(found["rmst_high"]),
+        Message("interval.profile_likelihood"),
+        int(found["n"]),
+        patients=int(found["n"]),
+        note=join([found["rule_label"], horizon]),
     )
-    out: dict[str, Any] = {
-        "horizon_days": horizon * DAYS_PER_WINDOW,
-        **blank,
-        "rmst_high": nan,
-        "note": _NOTE,
-    }
-    if np.isnan(horizon):
-        out["note"] = Message("relapse.too_few_followed")
-        return out
-    at = int(horizon)
-    if fit.at_risk[at] < least:
-        out["note"] = Message("relapse.fewer_followed", least=least)
-        return out
-    mean = restrict_mean(fit, horizon)
-    return out | {
-        "free_at_horizon": 100 * float(fit.survival[at]),
-        "free_low": 100 * float(fit.ci_low[at]),
-        "free_high": 100 * float(fit.ci_high[at]),
-        "rmst_days": DAYS_PER_WINDOW * mean.estimate,
-        "rmst_se": DAYS_PER_WINDOW * mean.se,
-        "rmst_low": DAYS_PER_WINDOW * mean.ci_low,
-        "rmst_high": DAYS_PER_WINDOW * mean.ci_high,
-    }
+
+
+def pick_time_to_relapse(relapse: pd.DataFrame) -> pd.Series | None:
+    """Pick the row of the table `relapse` whose mean stands for everyone."""
+    for rule in RULES:
+        row = relapse[(relapse["rule"] == rule) & (relapse["group"] == "all")]
+        if row["rmst_days"].notna().any():
+            return row.iloc[0]
+    return None
 
 
 def _rule_label(in_a_row: int, rule: Relapse) -> Message:
@@ -402,18 +345,36 @@ def _rule_label(in_a_row: int, rule: Relapse) -> Message:
     )
 
 
-def _curve_rows(fit: KaplanMeier) -> pd.DataFrame:
+def _curve_rows(fit: Turnbull, grid: Array) -> pd.DataFrame:
+    """List the curve at the ends of windows; where a window is not known, people are expected."""
     import pandas as pd
 
+    at = np.searchsorted(grid, fit.edges)
+    censored, happened = np.zeros(len(grid)), np.zeros(len(grid))
+    censored[at] = fit.censored
+    # Whole people: a relapse counts where the expected number reaches it.
+    happened[at[1:]] = fit.events
+    total = np.round(np.cumsum(happened))
+    left = total + np.cumsum(censored)
+    people = float(fit.events.sum() + fit.censored.sum())
+    free = estimate_curve(fit, grid)
+    columns = {
+        name: [getattr(f, field) for f in free]
+        for name, field in (
+            ("survival", "estimate"),
+            ("ci_low", "ci_low"),
+            ("ci_high", "ci_high"),
+            ("lowest", "lowest"),
+            ("highest", "highest"),
+        )
+    }
     return pd.DataFrame(
         {
-            "window": fit.times.astype("int64"),
-            "days": fit.times * DAYS_PER_WINDOW,
-            "at_risk": fit.at_risk,
-            "events": fit.events,
-            "censored": fit.censored,
-            "survival": fit.survival,
-            "ci_low": fit.ci_low,
-            "ci_high": fit.ci_high,
+            "window": grid.astype("int64"),
+            "days": grid * DAYS_PER_WINDOW,
+            "at_risk": np.round(people - np.append(0.0, left[:-1])),
+            "events": np.diff(total, prepend=0.0),
+            "censored": censored,
+            **columns,
         }
     )

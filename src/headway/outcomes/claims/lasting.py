@@ -23,16 +23,13 @@ from headway.outcomes.claims.records import (
 if TYPE_CHECKING:
     import pandas as pd
 
-RELAPSE_SHARE = 0.75  # of the value before (DESIGN, section 4)
-RESPONSE_SHARE = 0.5
-
 
 def find_relapses(r: Records) -> pd.DataFrame:
     """Find who was back in the next window, of those who had halved their headache days.
 
-    At risk: at least 50 % fewer headache days in the window after (DESIGN, section 4). Back: at
-    least 75 % of the value before in the first follow-up window with a complete value. One window
-    decides; the survival analysis asks for two.
+    At risk: headache days fell by at least `relapse.response` in the window after. Back: at least
+    `relapse.back_to` of the value before in the first follow-up window with a complete value. One
+    window decides; the survival analysis asks for two.
 
     Returns
     -------
@@ -53,7 +50,8 @@ def find_relapses(r: Records) -> pd.DataFrame:
         later = later[later.index(primary.post) + 1 :]
     pairs = windows.pair_windows(r.windows, primary)
     pairs = pairs[(pairs["outcome"] == "frequency") & (pairs["pre"] > 0)]
-    at_risk = pairs[(pairs["post"] / pairs["pre"]).round(12) <= RESPONSE_SHARE]
+    rule = r.clinic.relapse
+    at_risk = pairs[(pairs["post"] / pairs["pre"]).round(12) <= round(1 - rule.response, 12)]
     after = r.windows[
         (r.windows["source"] == primary.source)
         & (r.windows["outcome"] == "frequency")
@@ -67,7 +65,7 @@ def find_relapses(r: Records) -> pd.DataFrame:
     first = after.drop_duplicates("patient_id").set_index("patient_id")["value"]
     known = at_risk.set_index("patient_id")
     value = first.reindex(known.index)
-    back = ((value / known["pre"]).round(12) >= RELAPSE_SHARE).astype(float)
+    back = ((value / known["pre"]).round(12) >= round(rule.back_to, 12)).astype(float)
     return pd.DataFrame({"back": back[value.notna()]})
 
 

@@ -63,7 +63,8 @@ def judge(
     rule
         Of the part; its limits are in the unit of the estimate.
     causal
-        Whether the part says what treatment does: then never `supported`.
+        Whether the part says what treatment does: then always `cannot tell`, for the design. What
+        records without a comparison group cannot support, they cannot refute.
     estimate, ci_low, ci_high
         NaN where there is none.
 
@@ -73,8 +74,10 @@ def judge(
     reason : Message
         `not recorded` is not decided here: it is for the absence of records.
     """
+    if causal:
+        return "cannot tell", DESIGN
     if rule.kind == "description":
-        return "cannot tell", DESIGN if causal else Message("claim.reason.description")
+        return "cannot tell", Message("claim.reason.description")
     if np.isnan(estimate) or np.isnan(ci_low) or np.isnan(ci_high):
         return "cannot tell", Message("claim.reason.too_few")
     if rule.kind == "change":
@@ -91,8 +94,6 @@ def judge(
         reasons = ("claim.reason.at_or_above", "claim.reason.below")
     if no:
         return "not supported", Message(reasons[1])
-    if causal:
-        return "cannot tell", DESIGN
     if yes:
         return "supported", Message(reasons[0])
     return "cannot tell", Message("claim.reason.both_sides")

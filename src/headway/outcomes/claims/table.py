@@ -1,10 +1,9 @@
 """The table of claims: every part of every claim against a clinic's records.
 
 `claims.yaml` holds each claim, its parts, the rule of each verdict with its reason, and published
-figures with their sources. A clinic's records have no comparison group, so that they never support
-what treatment is said to do: the best that such a claim can get is `cannot tell` beside the
-measured change, and `not supported` where the interval leaves no room for a benefit. What was not
-recorded is said to be so, and never counted as nothing.
+figures with their sources. A clinic's records have no comparison group, so that they neither
+support nor refute what treatment is said to do: such a claim is `cannot tell` beside the measured
+change. What was not recorded is said to be so, and never counted as nothing.
 """
 
 from __future__ import annotations
@@ -93,7 +92,7 @@ def _row(part: Part, finding: Finding, p_adjusted: float, tested: int) -> dict[s
         verdict, reason = judge(rule, part.causal, found.estimate, found.ci_low, found.ci_high)
         if found.n == 0:
             verdict, reason = "not recorded", Message("claim.missing.values")
-        elif rule.kind == "description" and finding.rule is not None:
+        elif not part.causal and rule.kind == "description" and finding.rule is not None:
             reason = rule.code.values["why"]
     notes = [finding.note, found.note]
     if tested > 1 and not np.isnan(finding.p_value):

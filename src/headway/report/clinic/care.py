@@ -166,6 +166,9 @@ def list_relapse(table: pd.DataFrame, preset: Preset) -> Table | None:
             t(formats.HIDDEN)
             if r["redacted"]
             else show_ends(r["rmst_days"], r["rmst_low"], r["rmst_high"]),
+            t(formats.HIDDEN)
+            if r["redacted"]
+            else formats.limits(r["rmst_low_bound"], r["rmst_high_bound"], 1),
             formats.as_text(r["note"]),
         ]
         for r in table.to_dict("records")
@@ -176,8 +179,9 @@ def list_relapse(table: pd.DataFrame, preset: Preset) -> Table | None:
         "over_time.at_risk",
         "over_time.relapses",
         "over_time.horizon_days",
-        "over_time.without_relapse_95_percent_ci_greenwood_log",
+        "over_time.without_relapse_at_the_horizon_95_percent_ci",
         "over_time.mean_days_without_relapse_95_percent_ci",
+        "over_time.mean_days_by_where_relapses_lie",
         "answer.remark",
     ]
     return make_table(

@@ -184,7 +184,7 @@ def _list_curve(curve: pd.DataFrame, preset: Preset) -> Table:
         "page_one.week",
         "over_time.at_risk",
         "page_one.without_relapse",
-        "page_one.95_percent_ci_greenwood_log_log",
+        "page_one.95_percent_ci_profile_likelihood",
     ]
     return make_table(
         t("page_one.steps_of_the_curve_without_relapse"), heads, rows, numeric=[1, 2, 3, 4]
