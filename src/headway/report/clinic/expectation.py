@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headway.messages import say, t
+from headway.outcomes.expectation.multiverse import WORST
 from headway.report import formats
 from headway.report.clinic.tables import (
     Table,
@@ -122,8 +123,11 @@ def describe_specifications(table: pd.DataFrame) -> str:
 
 
 def describe_ways(table: pd.DataFrame) -> list[str]:
-    """Say how many ways of analysing one secondary outcome agree; empty with fewer than two."""
-    known = table[table["estimate"].notna() & table["ci_low"].notna()]
+    """Say how many ways of analysing one secondary outcome agree; empty with fewer than two.
+
+    The worst that the lost could have had is no such way: the bounds say it.
+    """
+    known = table[table["estimate"].notna() & table["ci_low"].notna() & (table["lost"] != WORST)]
     if len(known) < 2:
         return []
     below, above = int((known["ci_high"] < 0).sum()), int((known["ci_low"] > 0).sum())

@@ -99,6 +99,7 @@ def write_verdict(
             high=formats.number(said.high, 1),
         ),
         t("page_one.here_it_is_change", change=formats.number(said.change, 1)),
+        *_say_recovery(said),
         *people,
     ]
     ways, beyond = said.ways
@@ -113,7 +114,6 @@ def write_verdict(
         more += _say_tipping(said)
         more.append(t("page_one.what_no_record_shows"))
         more.append(t("page_one.that_is_still_no_proof_that_treatment_did_it"))
-    more += _say_recovery(said)
     if "untreated_arms" in said.missing and not (clinic.expected.leave_out or clinic.doi):
         more.append(t("page_one.no_study_at_hand_has_people_like_these"))
     return t(LEADS[kind]), more
