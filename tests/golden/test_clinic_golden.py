@@ -14,10 +14,13 @@ import pandas as pd
 import pytest
 import yaml
 
-from headway import config
+from headway import config, disclosure
 from headway.errors import InputError, RefusedError
 from headway.ingest import clinics
+from headway.outcomes import audit
+from headway.report.clinic import page as clinic_page
 from tests.unit.clinic_builder import analyse, ingest, statistic
+from tests.unit.pages_builder import READY
 
 CLINICS = Path(__file__).resolve().parents[2] / "data" / "raw" / "clinics"
 FILE = "vickers2004_acupuncture_headache_raw.csv"
@@ -74,6 +77,33 @@ def test_vickers_at_12_months(
     assert abs(get("responders_30")["estimate"] - known["responders30_percent"]) <= 0.051
     # The lost are in the denominator: 205 were offered acupuncture, 196 usual care.
     assert get("change_mean")["of"] == (205 if arm else 196)
+
+
+@pytest.mark.parametrize(
+    ("arm", "told", "known"),
+    [
+        (1, "Headache days fell from 15.6 to 11.4", "161 of 205"),
+        (0, "Headache days fell from 16.2 to 13.6", "140 of 196"),
+    ],
+)
+def test_the_page_says_what_vickers_printed_and_judges_neither_arm(
+    arm: int, told: str, known: str, shared: Path, tmp_path: Path
+) -> None:
+    """Vickers 2004, table 2: 15.6 to 11.4 and 16.2 to 13.6 days, in 161 and 140 people.
+
+    One window before alone cannot tell either fall from what comes without treatment: the page of
+    those who had usual care reads as that of those who had acupuncture.
+    """
+    folder = drop_in(tmp_path / "v", shared, lambda f: f.update(keep_where={"group": [arm]}))
+    _, _, processed = ingest(folder)
+    clinic = config.load_clinic(folder)
+    rules = disclosure.PRESETS[clinic.disclosure]
+    released = disclosure.release(audit.audit_clinic(processed, clinic), rules)
+    page, _ = clinic_page.build(clinic, READY, released, [], rules)
+    assert told in page
+    assert f"This is known for {known} people who started." in page
+    assert 'data-verdict="not_recorded"' in page
+    assert "We cannot tell how much of the fall would have come without treatment." in page
 
 
 def test_the_raw_vickers_file_is_refused_for_its_date(shared: Path, tmp_path: Path) -> None:
