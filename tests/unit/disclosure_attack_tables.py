@@ -187,6 +187,12 @@ def _ratio(a: Attack, few: Hashable, many: Hashable, means: tuple[float, float])
 
 
 def _sensitivity(a: Attack, released: pd.DataFrame, true: pd.DataFrame, main: Any) -> None:
+    for outcome in true["outcome"].unique():
+        own = (true["outcome"] == outcome).to_numpy()
+        _ways(a, released[own], true[own], (outcome, main[1]) if main else None)
+
+
+def _ways(a: Attack, released: pd.DataFrame, true: pd.DataFrame, main: Any) -> None:
     found = {t["id"]: (r, t) for r, t in pairs(released, true) if not np.isnan(t["n"])}
     names: dict[str, Hashable] = {}
     for id, (r, t) in found.items():
@@ -203,15 +209,16 @@ def _sensitivity(a: Attack, released: pd.DataFrame, true: pd.DataFrame, main: An
 
 
 def _specifications(a: Attack, released: pd.DataFrame, true: pd.DataFrame, main: Any) -> None:
-    axes = ["window", "completeness", "headache_day", "before"]
+    axes = ["outcome", "window", "completeness", "headache_day", "before"]
     names: dict[tuple[str, ...], tuple[Hashable, float]] = {}
     for r, t in pairs(released, true):
         if np.isnan(t["n"]):
             continue
         key = (*(str(t[c]) for c in axes), str(t["lost"]), str(t["value"]))
         name: Hashable = ("specification", t["n"])
-        if t["n"] == a.truth.get(whole(main)):
-            name = whole(main)
+        own = whole((t["outcome"], main[1])) if main else "nobody"
+        if t["n"] == a.truth.get(own):
+            name = own
         if t["n"] == a.truth.get("N"):
             name = "N"
         a.see(name, t["n"], r["n"], zeros=False)
@@ -219,13 +226,13 @@ def _specifications(a: Attack, released: pd.DataFrame, true: pd.DataFrame, main:
         names[key] = (name, r["estimate"])
     for key, (name, mean) in names.items():
         *rest, lost, value = key
-        if lost == "complete pairs only":
-            other = names.get((*rest, "baseline carried forward", value))
+        if lost == "complete_pairs":
+            other = names.get((*rest, "baseline_carried_forward", value))
             if other:
                 a.add_up(other[0], [name], more=True)
                 _ratio(a, name, other[0], (mean, other[1]))
-            if "20 days" in key[1]:
-                loose = (key[0], key[1].replace("20", "14"), *key[2:])
+            if "20" in key[2]:
+                loose = (*key[:2], key[2].replace("20", "14"), *key[3:])
                 if loose in names:
                     a.add_up(names[loose][0], [name], more=True)
 

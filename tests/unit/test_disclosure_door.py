@@ -184,8 +184,9 @@ def test_every_count_on_the_page_is_zero_hidden_or_rounded(written) -> None:
     # Cells stay apart: a head "n" before "4 weeks before" is no number of people.
     text = re.sub(r"</t[hd]>|</caption>", " | ", text)
     text = re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", text)))
-    # The rule itself, the noise threshold and the rule of a trap, and items of a checklist.
+    # The rule itself, thresholds of rules, and items of a checklist.
     text = re.sub(r"1 to \d+ |in 19 of 20 people|at least 5 people|STROBE \d+", " ", text)
+    text = re.sub(r"(no BCa interval below|fewer than) \d+ people", " ", text)
     said = re.findall(r"\bn (\d+)\b", text)
     said += re.findall(r"\b(\d+) (?:of \d+ )?(?:people|patients|starters|responders)\b", text)
     said += [n for pair in re.findall(r"\b(\d+) of (\d+) people\b", text) for n in pair]

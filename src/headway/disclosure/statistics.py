@@ -215,6 +215,8 @@ def _name_people(
     mine: Hashable = ("n", row.get("outcome"), row.get("comparison"), group)
     if ledger.primary is not None and str(row.get("part", "")).startswith("technique: "):
         mine = (*ledger.primary[:3], row["part"])  # type: ignore[index]
+    elif ledger.primary is not None and "comparison" not in row and "outcome" in row:
+        mine = ("n", row["outcome"], ledger.primary[2], group)  # type: ignore[index]
     if ledger.values.get(mine) == n:
         return mine
     if shape.same is None:

@@ -7,12 +7,11 @@ the page says that it cannot tell.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from headway.messages import t
-from headway.outcomes.expectation.expected import MIN_PEOPLE, MIN_SHARE
+from headway.outcomes.expectation.expected import MIN_PEOPLE
 from headway.outcomes.expectation.verdict import Verdict, read_verdict
 from headway.report import formats
 from headway.report.clinic.tables import show_count, show_ends
@@ -125,10 +124,7 @@ def _say_not_recorded(change: Mapping[str, Any], said: Verdict) -> tuple[str, li
     shown = show_ends(change["estimate"], change["ci_low"], change["ci_high"])
     more = [t("page_one.the_records_do_not_go_back_far_enough_to_show")]
     more += _say_tipping(said)
-    need = MIN_PEOPLE
-    if not formats.missing(change["n"]):
-        need = max(need, math.ceil(MIN_SHARE * float(change["n"])))
-    more.append(t("page_one.to_settle_it_record_weeks_8_to_5", n=need))
+    more.append(t("page_one.to_settle_it_record_weeks_8_to_5", least=MIN_PEOPLE))
     if way == "unclear":
         return t("page_one.no_fall_was_seen", change=shown), more
     lead, seen = _SEEN[way]
