@@ -50,8 +50,11 @@ def _split_compound(word: str) -> tuple[str, ...] | None:
         return (word,)
     for end in range(len(word) - 1, _PART - 1, -1):
         if word[:end] in _pieces() and word[:end] not in _SHORT:
-            rest = _split_compound(word[end:])
-            if rest is not None:
+            # An s may join two words: Mitglied-s-nummer.
+            rest = _split_compound(word[end:]) or (
+                _split_compound(word[end + 1 :]) if word[end] == "s" else None
+            )
+            if rest:
                 return (word[:end], *rest)
     return None
 

@@ -96,7 +96,9 @@ def find_phone(text: str) -> bool:
         return False
     if _CALLED.search(text):
         return True
-    if not _PACKAGE.fullmatch(text) and any(p.search(text) for p in _TELEPHONE):
+    if _PACKAGE.fullmatch(text):
+        return False
+    if any(p.search(text) for p in _TELEPHONE):
         return True
     found = _ABROAD.search(text)
     return found is not None and _is_possible(found[0])
