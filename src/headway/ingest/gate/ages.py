@@ -7,7 +7,7 @@ import re
 
 _OLD = r"(?:9\d|1[0-2]\d)"
 _YEARS = (
-    r"years?|yrs?|y/?o|yo|j\.?|jahren?|jaehrig\w*|jahrig\w*|anos|annees?|ans|anni|jaar|jarige?|ani"
+    r"years?|yrs?|y[/.]? ?o\.?|j\.?|jahren?|jaehrig\w*|jahrig\w*|anos|annees?|ans|anni|jaar|jarige?"
 )
 _IN_WORDS = re.compile(
     rf"(?<![\d.,/+-]){_OLD}[ -]?(?:{_YEARS})(?:[ -]old)?(?![\w])"
@@ -22,12 +22,18 @@ _GROUP = re.compile(
     r" (?:aelter|alter|over|older|above|mas|plus|oltre|mais|ouder|hoger|piu|more|up)",
     re.IGNORECASE,
 )
+_BORN = re.compile(
+    r"(?:\b(?:born|geb|geboren|nacid[oa]|ne|nee|nat[oa]"
+    r"|nascid[oa])\b\.?|\*) ?(?:in|en|nel|em)? ?(19\d{2})(?!\d)",
+    re.IGNORECASE,
+)
 _HIGHEST = 89
 
 
 def find_age(text: str) -> bool:
     """Tell whether a folded text holds an age over 89."""
-    return bool(_IN_WORDS.search(text)) and not _GROUP.search(text)
+    born = any(shows_age(int(m[1])) for m in _BORN.finditer(text))
+    return born or (bool(_IN_WORDS.search(text)) and not _GROUP.search(text))
 
 
 def is_too_old(number: float) -> bool:

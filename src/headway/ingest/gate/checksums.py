@@ -118,7 +118,7 @@ def _plain(check: Callable[[str], bool]) -> Callable[[str], bool]:
 
 _OWN: Mapping[str, Callable[[str], bool]] = {
     "kvnr": _is_kvnr,
-    "pension": _is_pension,
+    "pension": _plain(_is_pension),
     "travel": _is_travel,
     "nss": _plain(_is_nss),
     "sus": _plain(_is_sus),

@@ -36,7 +36,7 @@ _MOST = 0.5
 # A number as fine as a degree of latitude or longitude.
 _FINE = re.compile(r"[-+]?\d{1,3}[.,]\d{3,}")
 # A column of so many texts of which nearly all look like a full name is one of names.
-_NAMES, _NAMES_SHARE = 10, 0.9
+_NAMES, _INITIALS, _NAMES_SHARE = 10, 3, 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +129,10 @@ def _mark_by_form(marked: dict[str, set[str]], texts: Sequence[str], cells: Cell
         for text in texts:
             marked[text].add("coordinates")
     full = [t for t in texts if persons.looks_like_full_name(t)]
+    short = [t for t in texts if persons.is_initialled(t)]
+    if len(short) >= _INITIALS and len(short) >= _NAMES_SHARE * len(texts):
+        for text in short:
+            marked[text].add("person_name")
     many = len(texts) >= _NAMES and cells.different >= 0.5 * cells.filled
     if many and len(full) >= _NAMES_SHARE * len(texts):
         for text in full:

@@ -22,6 +22,13 @@ _NUMERIC = re.compile(
 # A day, a month, and a year of two digits; 5.3.2.1 is none.
 _SHORT_YEAR = re.compile(r"(?<![\w.,/-])(\d{1,2})([-/.])(\d{1,2})\2(\d{2})(?![\d]|[-/.]\d)")
 _CLOCKED = re.compile(r"(?<![\d./-])(\d{1,2})([/.-])(\d{1,2})\.?,? \d{1,2}:\d{2}(?!\d)")
+# 20310524T0930
+_STAMP = re.compile(
+    r"(?<!\d)(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])[T _-]+"
+    r"(?:[01]\d|2[0-3]):?[0-5]\d"
+)
+# A day and a month with points, and nothing else in the cell.
+_DAY_MONTH = re.compile(r"(\d{1,2})(\.)(\d{1,2})\.")
 # How the name of a month begins, in any of the languages.
 _MONTH = re.compile(
     "jan|jaen|feb|fev|fe?vr|gen|ene|mar|mrz|mrt|maa|mae|apr|abr|avr|may|mai|mag|mei|maio|jun|jui|giu"
@@ -40,6 +47,11 @@ def _can_be(day: int, month: int) -> bool:
     return (1 <= day <= 31 and 1 <= month <= 12) or (1 <= month <= 31 and 1 <= day <= 12)
 
 
+def _in_month(*numbers: str) -> bool:
+    """Tell whether numbers are at most those of the days of a month."""
+    return all(1 <= int(n) <= 31 for n in numbers)
+
+
 @functools.cache
 def _in_words() -> tuple[re.Pattern[str], re.Pattern[str]]:
     """Write the forms of a date with the name of its month: with a year, and without."""
@@ -54,14 +66,17 @@ def _in_words() -> tuple[re.Pattern[str], re.Pattern[str]]:
         rf"|(?<![\w.]){day}[ .,\-/]*(?:{sure})\.?[ .,\-/]*'?\d{{2}}(?![\d.:,h%])"
         rf"|(?<![\w.]){day}[.\-/]?(?:{month})[.\-/]?'?\d{{2}}(?![\d.:,h%])"
         # March 3rd, 2021; 2021 Mar 3
-        rf"|\b(?:{month})\.? +{day},?{between}{_Y4}\b"
+        rf"|\b(?:{month})\.?[ \-/.]+{day},?{between}{_Y4}\b"
         rf"|\b{_Y4}[ .,-]+(?:{month})\b\.?[ -]{day}\b",
         re.IGNORECASE,
     )
     # Without a year: the whole name of the month.
     yearless = re.compile(
         rf"(?<![\w.,]){day} (?:de |of )?(?:{full})\b|\b(?:{full}) \d{{1,2}}(?:st|nd|rd|th)\b"
-        rf"|^(?:{full}) \d{{1,2}}$|(?<![\w.,]){day} (?-i:May|Mars|Mai)\b",
+        rf"|^(?:{full}) \d{{1,2}}$|\b(?:on|since|until) (?:{full}) \d{{1,2}}\b"
+        rf"|\b(?:le|du|il|el|dal|op|am|em|dia|on) {day} (?:de )?(?:{full}|mars)\b"
+        r"|^\d{1,2}\.? (?:mars|mai|may)$"
+        rf"|(?<![\w.,]){day} (?-i:May|Mars|Mai)\b",
         re.IGNORECASE,
     )
     return dated, yearless
@@ -82,11 +97,16 @@ def find_date(text: str) -> bool:
         return False
     for found in _NUMERIC.finditer(text):
         numbers = (found[3], found[4]) if found[1] else (found[5], found[7])
-        if _can_be(*map(int, numbers)):
+        # Behind a year and a dash, a slip such as 2031-13-20 is one in a date.
+        if _can_be(*map(int, numbers)) or (found[2] == "-" and found[4] and _in_month(*numbers)):
             return True
+    if _STAMP.search(text):
+        return True
     if _MONTH.search(text) and any(p.search(text) for p in _in_words()):
         return True
-    if any(_can_be(int(m[1]), int(m[3])) for m in _behind_since().finditer(text)):
+    since = _behind_since().finditer(text)
+    # 7/10 is a score.
+    if any(_can_be(int(m[1]), int(m[3])) and f"{m[2]}{m[3]}" != "/10" for m in since):
         return True
     # Within words, three numbers are a date.
     return any(
@@ -109,7 +129,7 @@ def find_short_dates(texts: Sequence[str]) -> set[str]:
     out: set[str] = set()
     by_form: dict[str, list[tuple[str, bool]]] = {}
     for text in texts:
-        for pattern in (_SHORT_YEAR, _CLOCKED):
+        for pattern in (_SHORT_YEAR, _CLOCKED, _DAY_MONTH):
             found = pattern.fullmatch(text)
             if found:
                 possible = _can_be(int(found[1]), int(found[3]))

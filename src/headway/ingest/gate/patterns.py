@@ -36,7 +36,15 @@ _SERIE = re.compile(
     r"(?<![a-z])(?:n[o.°]?|num\.?|numero|nr\.?) ?(?:de |di )?serie[ .:#]*[a-z]{0,3}[- ]?\d{4,}",
     re.IGNORECASE,
 )
+# A plate, a card or a licence, in groups of capitals and digits, behind its word.
+_IN_GROUPS = re.compile(
+    r"\b(?i:plate|targa|kenteken|kennzeichen|matricula|immatriculation|medicare|card|karte|permis|vin"
+    r"|licen[cs]e|dl|hicn|id)\b\.?(?: ?(?i:no|nr|number)\b\.?)?[ :#]+"
+    r"(?=[A-Z -]*\d[\dA-Z -]*\d)[A-Z\d]{1,9}(?:[ -][A-Z\d]{1,6}){0,5}"
+    r"(?=[\dA-Z -]{0,3}$|[,;.)])"
+)
 _EMAIL = re.compile(
+    r"\w[\w.-]* (?:(?-i:AT) [\w-]+ (?-i:DOT)|arroba [\w-]+ punto) [A-Za-z]{2,}|"
     r"[^@\s<>()\[\]]+ ?(?:@| ?[\[({] ?(?:at|arroba|chiocciola|apenstaartje) ?[\])}] ?) ?"
     r"[\w-]+(?:(?:\.| ?[\[({] ?(?:dot|punkt|punto|point|ponto|punt) ?[\])}] ?)[\w-]+)*"
     r"(?:\.| ?[\[({] ?(?:dot|punkt|punto|point|ponto|punt) ?[\])}] ?)[A-Za-z]{2,}",
@@ -52,7 +60,8 @@ _BARE_URL = re.compile(
 )
 _HANDLE = re.compile(
     rf"^@[A-Za-z_][\w.]{{2,}}$|\b(?:{_words('social')})\b[ :]*@ ?[A-Za-z_]\w+"
-    r"|\b(?:skype|whatsapp|telegram|instagram|twitter)[ :]+[a-z_][\w.]*\d\w*|\blive:\.?\w+",
+    r"|\b(?:skype|whatsapp|telegram|insta(?:gram)?|twitter|facebook|fb|tiktok|snapchat|linkedin)"
+    r"(?: ?: ?\w[\w.]+| [a-z_]\w*(?:\d|\.\w)\w*)|\blive:\.?\w+|\b(?:t\.me|x\.com)/\w",
     re.IGNORECASE,
 )
 _SSN = re.compile(r"(?<![\w.-])\d{3}([- ])\d{2}\1\d{4}(?![\w-]|\.\d)")
@@ -147,6 +156,7 @@ SURE: tuple[tuple[str, Callable[[str], bool]], ...] = (
     ("phone", find_phone),
     ("record_number", _search(_BEHIND)),
     ("record_number", _search(_SERIE)),
+    ("record_number", _search(_IN_GROUPS)),
     ("device", _search(_MAC)),
     ("device", _search(_SERIAL_HEX)),
     ("biometric", _search(_FILE)),
@@ -156,7 +166,7 @@ SURE: tuple[tuple[str, Callable[[str], bool]], ...] = (
     ("postcode", places.find_postcode),
 )
 # Texts with none of these signs are words alone, and no pattern above holds for them.
-_TELLING = re.compile(r"[\d@:/\\.]|\[")
+_TELLING = re.compile(r"[\d@:/\\.]|[\[({]|\b(?i:at|arroba)\b")
 
 WHOLE: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (row["rule"], re.compile(row["form"])) for row in read("forms")["whole"]

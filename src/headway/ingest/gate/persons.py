@@ -12,11 +12,11 @@ from headway.ingest.gate.fold import split_words
 from headway.ingest.gate.vocabulary import known
 
 _CAP = r"[A-Z][a-z]+(?:['-][A-Z]?[a-z]+)*"
-_ANY = r"[A-Z][A-Za-z]+(?:['-][A-Za-z]+)*"
+_ANY = r"[A-Z](?:'[A-Z])?[A-Za-z]+(?:['-][A-Za-z]+)*"
 _WORD = re.compile(r"[A-Za-z]+(?:['-][A-Za-z]+)*\.?|[^\sA-Za-z]+")
 _UNITS = re.compile(r"\d ?(mg|mcg|ug|g|ml|%|i\.?e|iu|ui|mmol)\b", re.IGNORECASE)
 # Latin words of anatomy end so.
-_LATIN = re.compile(r"[a-z]*(us|is|ae|or|um|ius|eus|oideus|alis|aris|ior|ens|ans)$")
+_LATIN = re.compile(r"[a-z]*(us|is|ae|or|um|ius|eus|oideus|alis|aris|ior|ens|ans|ceps)$")
 _INITIAL = re.compile(r"[A-Z]\.?")
 _JOINT = r"van|von|de|der|den|da|do|dos|das|di|la|del|ten|ter|du"
 _WHOLE = re.compile(
@@ -24,12 +24,22 @@ _WHOLE = re.compile(
 )
 
 
+# Monsieur, and no muscle.
+_M = re.compile(r"(?<![\w.])M\. ([A-Z][a-z]{2,})")
+
+
+@functools.cache
+def _kin() -> re.Pattern[str]:
+    words = "|".join(sorted(known("people", "kin"), key=len, reverse=True))
+    return re.compile(rf"\b(?i:{words}) ({_CAP})")
+
+
 @functools.cache
 def _titles() -> re.Pattern[str]:
     names = "|".join(sorted((re.escape(w) for w in known("people", "titles")), key=len)[::-1])
     return re.compile(
         rf"(?<![\w.])(?i:{names}|sig[._ ]ra|sig[._ ]na|dott[._ ]ssa|d\.a|m\.me)\.?,? "
-        rf"(?:(?:van|von|de|der|den|da|do|dos|di|del|la|zu|ten|ter|dr\.?|prof\.?) )*({_ANY})"
+        rf"(?:(?i:van|von|de|der|den|da|do|dos|di|del|la|zu|ten|ter|dr|prof)\.? )*({_ANY})"
     )
 
 
@@ -53,18 +63,28 @@ def find_person(text: str) -> bool:
         title, name = found[0].split(" ")[0].rstrip(".,").lower(), found[1]
         if not _is_other(name) and _fits_title(found[0], title, name):
             return True
+    if any(not _is_other(m[1]) and not _LATIN.fullmatch(m[1].lower()) for m in _M.finditer(text)):
+        return True
+    if any(_is_given(m[1].lower()) for m in _kin().finditer(text)):
+        return True
     return _find_given(_WORD.findall(text))
 
 
 def _fits_title(whole: str, title: str, name: str) -> bool:
     """Tell whether a word before a name is a title: it begins with a capital or has a point."""
-    if title in ("don", "dona", "miss", "sir", "dra", "dna", "dhr", "mw", "fr", "hr", "ms"):
+    if title in ("don", "dona", "miss", "sir", "dra", "dna", "mw", "fr", "hr", "ms"):
         return whole[0].isupper() and not whole[:2].isupper()
-    return whole[0].isupper() or title in ("mr", "mrs", "sig", "mevr", "mevrouw", "dhr", "meneer")
+    return whole[0].isupper() or title not in ("frau", "herr", "prof", "dr", "madame", "senora")
 
 
 def _find_given(words: list[str]) -> bool:
     particles = known("people", "particles")
+    if len(words) == 2 and all(w[0].isupper() for w in words):
+        # Family Given, and nothing else in the cell; eponyms of two names are no person's here.
+        if "_".join(words).lower() in known("people", "pairs"):
+            return False
+        if _is_given(words[1].lower()) and not _is_other(words[0]):
+            return words[0].isalpha() and not words[0].lower().endswith("s")
     for i, word in enumerate(words[:-1]):
         rest = words[i + 1 :]
         if word.isupper() and len(word) >= 3 and word.isalpha():
@@ -97,6 +117,15 @@ def _find_given(words: list[str]) -> bool:
             continue  # Carmen ACE: a drug and what is in it
         return True
     return False
+
+
+def is_initialled(text: str) -> bool:
+    """Tell whether a folded text is nothing but an initial and a name: J. Smith, Anna S."""
+    found = re.fullmatch(rf"(?:[A-Z]\. ?){{1,2}}({_CAP})|({_CAP}) [A-Z]\.", text)
+    if found is None:
+        return False
+    name = found[1] or found[2]
+    return not _is_other(name) and not _LATIN.fullmatch(name.lower())
 
 
 def looks_like_full_name(text: str) -> bool:

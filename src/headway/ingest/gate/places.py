@@ -14,9 +14,11 @@ from collections.abc import Mapping, Sequence
 from headway.ingest.gate.vocabulary import known
 
 _DEGREES = re.compile(
-    r"\d{1,3}\s*(?:°|deg)\s*\d{1,2}(?:[.,]\d+)?\s*(?:'|min)?\s*(?:\d{1,2}(?:[.,]\d+)?\s*(?:\"|''|sec))?\s*[NSEWO]\b"
+    r"\d{1,3}\s*(?:°|deg)\s*\d{1,2}(?:[.,]\d+)?\s*(?:'|min)?"
+    r"\s*(?:\d{1,2}(?:[.,]\d+)?\s*(?:\"|''|sec))?\s*[NSEWO]\b"
     r"|\b[NSEWO]\s*\d{1,3}\s*°\s*\d{1,2}"
-    r"|\b\d{1,3}[.,]\d{3,}\s*°|\b\d{1,3}[.,]\d{4,}\s*[NSEW]\b"
+    r"|\b[NS] ?\d{1,2}[.,]\d{3,}[ ,;]+[EWO] ?\d|\b\d{1,3}[.,]\d{3,}\s*°"
+    r"|\b\d{1,3}[.,]\d{4,}\s*[NSEW]\b"
 )
 _PAIR = re.compile(r"(?<![\d.])([-+]?\d{1,2}\.\d{4,})°?\s*[,;/ ]\s*([-+]?\d{1,3}\.\d{4,})(?![\d.])")
 _SURE = re.compile(
@@ -47,7 +49,8 @@ _POSTCODES: Mapping[str, re.Pattern[str]] = {
 _TOWN = re.compile(
     r"(?:[A-Z]{1,3}-? ?)?\d{4,5} [A-Z][a-z]{2,}(?:[ -][A-Za-z][a-z]*)*|"
     r"\d{4}-\d{3} [A-Z][a-z]+.*|[1-9]\d{3} ?[A-Z]{2} [A-Z][a-z]+.*|"
-    r"[A-Z][a-z]{2,}, [A-Z]{2},? \d{5}(?:-\d{4})?"
+    r"[A-Z][a-z]{2,}, [A-Z]{2},? \d{5}(?:-\d{4})?|[A-Z][a-z]{3,}, \d{5}|"
+    r"[A-Z][a-z]{3,},? \d{4}-\d{3}"
 )
 
 
@@ -89,7 +92,7 @@ def find_coordinates(text: str) -> bool:
     """Tell whether a folded text holds coordinates in a form of their own."""
     if _SURE.search(text) or _DEGREES.search(text) or _GRID.fullmatch(text):
         return True
-    found = _PAIR.search(text)
+    found = _PAIR.search(text) or _PAIR.search(text.replace(",", "."))
     return found is not None and 10 <= abs(float(found[1])) <= 80 and abs(float(found[2])) <= 180
 
 
@@ -126,7 +129,7 @@ def are_geohashes(texts: Sequence[str]) -> bool:
     first, last = min(texts), max(texts)
     same = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), 0)
     prefix = first[:same]
-    mixed = sum(not t[same:].isdigit() for t in texts) >= 0.3 * len(texts)
+    mixed = sum(not t[same:].isdigit() for t in texts) >= 0.2 * len(texts)
     interleaved = bool(re.match(r"[a-z]\d|\d[a-z]\d|\d[a-z]", prefix))
     return same >= 2 and mixed and interleaved
 
