@@ -356,7 +356,7 @@ CLINIC_RULES = {"ingest_clinic", "analyse_clinic", "report_clinic"}
 @pytest.mark.parametrize(
     ("patterns", "rules"),
     [
-        (["ingest/gate.py"], CLINIC_RULES),
+        (["ingest/gate/content.py"], CLINIC_RULES),
         (["outcomes/change/change.py"], {"analyse_clinic", "report_clinic"}),
         (
             ["report/clinic/page.py", "figures/clinic/draw.py", "disclosure/door.py"],

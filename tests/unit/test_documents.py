@@ -186,10 +186,10 @@ BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
         ("a: !!timestamp 2031-13-45\n", 1, "a tag"),
         ("a: 1\n? [b]\n: 2\n", 2, "no single word"),
         ("<<: 1\n", 1, "no single word"),
-        (BOMB, 6, "larger, or nested deeper"),
-        ("a: " + "[" * 100_000, 1, "larger, or nested deeper"),
-        ("a:\n" + "".join(f"{' ' * i}- \n" for i in range(200)), 51, "larger, or nested deeper"),
-        ("a: " + "x" * 3_000_000, None, "larger, or nested deeper"),
+        (BOMB, 6, "more than 100000 values"),
+        ("a: " + "[" * 100_000, 1, "deeper than 50 levels"),
+        ("a:\n" + "".join(f"{' ' * i}- \n" for i in range(200)), 51, "deeper than 50 levels"),
+        ("a: " + "x" * 3_000_000, None, "larger than settings"),
     ],
 )
 def test_what_is_no_settings_file_is_refused_with_its_line(tmp_path, text, line, words):

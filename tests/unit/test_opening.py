@@ -24,7 +24,7 @@ from headway.errors import InputError
 from headway.ingest.adapters.spreadsheet import read_workbook
 from headway.messages import Message
 from headway.tables import read_parquet
-from tests.unit.clinic_builder import ingest, write_clinic
+from tests.unit.clinic_builder import DIARY, ingest, write_clinic
 
 TOKEN = "Q7ZK"
 HEAD = ("Kürzel", "day", "ill", "worst", "hours")
@@ -501,3 +501,31 @@ def test_a_word_for_missing_cells_may_be_a_patients_code(tmp_path: Path) -> None
     _, lost, account = read(clinic(tmp_path, "d.csv", text))
     assert lost == [(4, "not_a_number")]
     assert account.kept == N + 1
+
+
+@pytest.mark.parametrize("columns", [[f"c{i}" for i in range(10_001)], ["x" * 2_001]])
+def test_a_header_that_no_export_has_is_refused_with_what_to_do(
+    tmp_path: Path, columns: list[str]
+) -> None:
+    header = ",".join(["code", "day", "headache", *columns])
+    text = f"{header}\nP1,1,1{',' * len(columns)}\n"
+    folder = write_clinic(tmp_path / "c", {"diary.csv": text}, {"diary": DIARY})
+    with pytest.raises(InputError) as caught:
+        ingest(folder)
+    (problem,) = caught.value.problems
+    assert (problem.file, problem.rule) == ("diary.csv", "oversized_header")
+    assert problem.remedy
+
+
+def test_a_gzip_that_unpacks_to_an_absurd_size_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from headway.ingest.open import containers
+
+    monkeypatch.setattr(containers, "MAX_UNPACKED", 1_000_000)
+    packed = gzip.compress(b"code,day,headache\n" + b"0" * 50_000_000)
+    spec = {"diary": {**DIARY, "path": "diary.csv.gz"}}
+    folder = write_clinic(tmp_path / "c", {"diary.csv.gz": packed}, spec)
+    with pytest.raises(InputError) as caught:
+        ingest(folder)
+    assert [p.rule for p in caught.value.problems] == ["oversized_gzip"]

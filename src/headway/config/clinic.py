@@ -15,6 +15,33 @@ FileName = Annotated[str, About(pattern=r"^[^/\\\x00-\x1f\x7f]+$", least=1)]
 Value = str | float | int
 Days = tuple[int, int]
 Outcome = Literal["frequency", "intensity", "duration", "headache_index"]
+# What the gate refuses a column for (headway.ingest.gate).
+GateRule = Literal[
+    "name",
+    "birth_date",
+    "phone",
+    "email",
+    "address",
+    "record_number",
+    "network",
+    "biometric",
+    "url",
+    "ip",
+    "ssn",
+    "nhs_number",
+    "national_number",
+    "plan_number",
+    "account",
+    "device",
+    "vehicle",
+    "coordinates",
+    "postcode",
+    "full_date",
+    "age_over_89",
+    "person_name",
+    "free_text",
+    "near_unique",
+]
 FileKind = Annotated[
     str,
     About(allowed=("patients", "sessions", "diary", "attacks", "windows", "questionnaires")),
@@ -263,6 +290,13 @@ class ClinicFile:
     drop: Annotated[
         tuple[str, ...], About("Columns that are never read; identifiers go here.")
     ] = ()
+    accept: Annotated[
+        Mapping[str, tuple[GateRule, ...]],
+        About(
+            "Column -> rules of the gate that are wrong about it. Someone has looked; the page's "
+            "methods say so."
+        ),
+    ] = field(default_factory=dict)
     offset_from: Annotated[
         ShiftedDates | None,
         About(

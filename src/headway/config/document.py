@@ -167,13 +167,15 @@ class _Reader:
             plain = event.implicit[0] and event.tag is None
             value = _resolve(event.value, key) if plain else event.value
         elif len(path) >= _LEVELS:
-            raise self._refuse(event, "problem.yaml_large", "remedy.yaml_large")
+            deep = Message("problem.yaml_deep", most=_LEVELS)
+            raise self._refuse(event, deep, "remedy.yaml_large")
         elif isinstance(event, yaml.SequenceStartEvent):
             value = self._list(path, key)
         else:
             value = self._mapping(path, key)
         if self.nodes > _NODES:
-            raise self._refuse(event, "problem.yaml_large", "remedy.yaml_large")
+            many = Message("problem.yaml_many", most=_NODES)
+            raise self._refuse(event, many, "remedy.yaml_large")
         if not isinstance(event, yaml.AliasEvent) and event.anchor:
             self.anchors[event.anchor] = (value, self.nodes - before)
         return value

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headway.errors import InputError, Problem
+from headway.ingest.gate.names import find_in_column_name
+from headway.messages import Message, term
 
 # The columns that say which form a row of a flat export belongs to: as raw names, as labels.
 EVENT = ("redcap_event_name", "Event Name")
@@ -263,7 +265,7 @@ def gate(
     Returns
     -------
     list of Problem
-        Rule `redcap_identifier`: marked `Identifier?`, or text of a kind that identifies.
+        Rule `redcap_identifier`: marked `Identifier?`, of a kind that identifies, or labelled so.
     """
     problems = []
     for column in staged_columns:
@@ -271,9 +273,11 @@ def gate(
             continue
         for field in _fields_of(dictionary, column):
             if field.identifier:
-                said = "problem.marked_identifier"
+                said: str = "problem.marked_identifier"
             elif field.validation.startswith(_TELLING):
                 said = "problem.telling_validation"
+            elif rule := find_in_column_name(field.label):
+                said = Message("problem.label_says", what=term("identifier", rule))
             else:
                 continue
             problems.append(

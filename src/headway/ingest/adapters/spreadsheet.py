@@ -10,6 +10,7 @@ messages call a sheet by its number.
 from __future__ import annotations
 
 import csv
+import html
 import re
 import warnings
 import zipfile
@@ -163,6 +164,39 @@ def _check_container(raw: Path) -> frozenset[str]:
             "remedy.export_csv",
         )
     return names
+
+
+# Where a workbook says who made it, and which of it may name someone.
+_PROPERTIES = ("docProps/core.xml", "docProps/app.xml", "docProps/custom.xml", "meta.xml")
+_PROPERTY = re.compile(
+    r"<(?:\w+:)?(creator|lastModifiedBy|initial-creator|title|subject|description|keywords|keyword"
+    r"|category|manager|company|contentStatus|lpwstr|user-defined)\b[^>]*>([^<]{1,2000})<",
+    re.IGNORECASE,
+)
+_MAX_PROPERTIES = 1_000_000
+
+
+def read_properties(raw: Path) -> dict[str, str]:
+    """Read what a workbook says of itself: who made and changed it, title, company, comments.
+
+    Returns
+    -------
+    dict
+        Name of the property -> text; empty for a file that is none, and for the old .xls.
+    """
+    out: dict[str, str] = {}
+    if not zipfile.is_zipfile(raw):
+        return out
+    try:
+        with zipfile.ZipFile(raw) as archive:
+            for name in {*_PROPERTIES} & {*archive.namelist()}:
+                with archive.open(name) as stream:
+                    text = stream.read(_MAX_PROPERTIES).decode("utf-8", "replace")
+                for key, value in _PROPERTY.findall(text):
+                    out[key] = "; ".join(filter(None, (out.get(key), html.unescape(value))))
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError, zlib.error):
+        return out  # opening the workbook says what is wrong with it
+    return out
 
 
 class _OpenpyxlBook:

@@ -10,8 +10,10 @@ from headway.config.clinic import Clinic, Column
 from headway.errors import Problem
 from headway.ingest import gate
 from headway.ingest.adapters import redcap
+from headway.ingest.adapters.spreadsheet import read_properties
 from headway.ingest.cells import boxes_of, own_column
 from headway.ingest.clinics.casts import Cast, count_one
+from headway.ingest.clinics.contract import list_columns
 from headway.ingest.clinics.verdicts import kept_rows
 from headway.ingest.open.staging import Stage
 from headway.messages import Message, term
@@ -27,7 +29,7 @@ def check_gate(
     clinic: Clinic,
 ) -> list[Problem]:
     """Run the de-identification gate over every column that is not declared dropped."""
-    problems = []
+    problems = gate.check_texts(clinic)
     for staged in stages:
         source = staged.source
         spec, name = source.spec, source.name
@@ -40,13 +42,17 @@ def check_gate(
         mapped = {own_column(v): c for c, v in spec.columns.items() if not boxes_of(v)} | {
             e.column: e.outcome for e in spec.wide
         }
+        numeric = {c for c, rule in list_columns(source.kind).items() if rule.kind != "text"}
+        numeric |= {e.outcome for e in spec.wide}
+        accept = frozenset((c, rule) for c, rules in spec.accept.items() for rule in rules)
         problems += gate.check_file_name(source.raw.name)
+        problems += gate.check_properties(name, read_properties(source.raw), accept)
         if source.sheet:
             problems += gate.check_file_name(source.sheet, "sheet")
         named = {*spec.drop, *mapped, *(spec.keep_where if spec.fhir is not None else ())}
         unnamed = ["" if c in named else c for c in source.header]
-        problems += gate.check_header_cells(name, unnamed)
-        problems += gate.check_names(name, staged.columns)
+        problems += gate.check_header_cells(name, unnamed, accept)
+        problems += gate.check_names(name, staged.columns, accept)
         if spec.redcap is not None and spec.redcap.dictionary is not None:
             dictionary = redcap.read_dictionary(folder / spec.redcap.dictionary)
             problems += redcap.gate(dictionary, staged.columns, spec.drop, name)
@@ -57,6 +63,8 @@ def check_gate(
             banded=spec.band,
             shifted_dates=shifted,
             free_text_characters=clinic.gate.free_text_characters,
+            numeric=numeric,
+            accept=accept,
         )
     # One problem per file, column and rule: the dictionary and the names may say the same.
     return list({(p.file, p.column, p.rule, p.message): p for p in problems}.values())

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 _MEMORY = "2GB"
 # Canonical columns that shifted dates may stand for.
 _OF_DATES = ("day", "start_day", "diary_from", "diary_to", "start_hour")
+# No export has more columns, or a longer name of one.
+MAX_COLUMNS, MAX_NAME = 10_000, 2_000
 # How alike two names are for one to be meant by the other.
 _NEAR = 0.75
 
@@ -59,9 +61,24 @@ def name_wanted(spec: ClinicFile) -> list[str]:
     return list(dict.fromkeys(wanted))
 
 
+def _check_size(source: Source) -> list[Problem]:
+    """Refuse a header that no export has: the wrong delimiter, or a file made to wear us out."""
+    long = next((i for i, c in enumerate(source.header, 1) if len(c) > MAX_NAME), None)
+    text: str | None = None
+    if len(source.header) > MAX_COLUMNS:
+        text = Message("problem.too_wide", n=len(source.header), most=MAX_COLUMNS)
+    elif long is not None:
+        text = Message("problem.long_name", number=long, most=MAX_NAME)
+    if text is None:
+        return []
+    return [Problem(source.name, "oversized_header", text, remedy="remedy.oversized_header")]
+
+
 def _check_header(source: Source) -> list[Problem]:
     """Hold the header against the columns that clinic.yaml names."""
     name, spec, header, kind = source.name, source.spec, source.header, source.kind
+    if oversized := _check_size(source):
+        return oversized
     problems = []
     wanted = name_wanted(spec)
     for column in sorted({c for c in header if header.count(c) > 1 and c not in spec.drop}):
@@ -318,7 +335,7 @@ def open_files(folder: Path, clinic: Clinic, scratch: Path) -> tuple[list[Source
             except InputError as error:
                 problems += list_problems(error, spec.path)
                 continue
-            opened = [_name_columns(source) for source in opened]
+            opened = [s if _check_size(s) else _name_columns(s) for s in opened]
             for source in opened:
                 # The header of a file without one is its first row: no column of it may be named.
                 wrong = _check_header(source)

@@ -17,6 +17,8 @@ from headway.ingest.adapters.spreadsheet import MAX_UNPACKED
 from headway.messages import Message
 
 _CHUNK = 1024 * 1024
+# A table of text packs fifty to one, nothing but zeros a thousand to one.
+MAX_RATIO = 200
 _GZIP, _ZIP, _EMPTY_ZIP = b"\x1f\x8b", b"PK\x03\x04", b"PK\x05\x06"
 _OLE = b"\xd0\xcf\x11\xe0"
 _PARQUET = b"PAR1"
@@ -43,8 +45,8 @@ def find_content(raw: Path, scratch: Path) -> Content:
     Raises
     ------
     InputError
-        `damaged_gzip`, `damaged_zip`, `locked_zip`, `oversized_zip`, `zip_of_several`,
-        `damaged_parquet`, `web_page`.
+        `damaged_gzip`, `damaged_zip`, `locked_zip`, `oversized_gzip`, `oversized_zip`,
+        `zip_of_several`, `damaged_parquet`, `web_page`.
     """
     suffixes = [suffix.lower() for suffix in raw.suffixes]
     packed = suffixes[-1:] == [".gz"]
@@ -101,16 +103,23 @@ def _unpack_gzip(raw: Path, target: Path) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         with gzip.open(raw) as packed:
-            return _write(packed, target)
+            return _write(packed, target, raw)
     except (EOFError, gzip.BadGzipFile, zlib.error):
         raise _cannot_read(
             raw.name, "damaged_gzip", "problem.damaged_gzip", "remedy.copy_again"
         ) from None
 
 
-def _write(packed: object, target: Path) -> Path:
+def _write(packed: object, target: Path, raw: Path | None = None) -> Path:
+    """Write what is unpacked; of `raw`, which does not say how long it is, nothing absurd."""
+    written, size = 0, raw.stat().st_size if raw is not None else 0
     with target.open("wb") as plain:
         while chunk := packed.read(_CHUNK):  # type: ignore[attr-defined]
+            written += len(chunk)
+            if raw is not None and written > max(MAX_UNPACKED, MAX_RATIO * size):
+                target.unlink()
+                text = Message("problem.oversized_workbook", gigabytes=MAX_UNPACKED // 1024**3)
+                raise _cannot_read(raw.name, "oversized_gzip", text, "remedy.unpack_it")
             plain.write(chunk)
     return target
 

@@ -183,6 +183,17 @@ def list_definitions(clinic: Clinic, preset: Preset) -> list[tuple[str, str]]:
         ),
         (t("frame.disclosure_control"), say(preset.text)),
     ]
+    accepted = {
+        f"{column} ({rule})"
+        for several in clinic.files.values()
+        for spec in several
+        for column, rules in spec.accept.items()
+        for rule in rules
+    }
+    if accepted:
+        out.append(
+            (t("methods.accepted"), t("methods.columns_that_were_accepted", names=sorted(accepted)))
+        )
     return out
 
 
