@@ -125,7 +125,9 @@ def test_no_module_imports_what_cannot_be_seen():
             if isinstance(n, ast.Call)
         }
         # The package itself imports a room for who asks for it; nobody in this house does.
-        allowed = {"import_module"} if path == digest.PACKAGE / "__init__.py" else set()
+        # The gate loads checks of python-stdnum by name, which is no part of the package.
+        known = (digest.PACKAGE / "__init__.py", digest.PACKAGE / "ingest/gate/checksums.py")
+        allowed = {"import_module"} if path in known else set()
         hidden = {"import_module", "__import__", "exec", "eval", "iter_modules"}
         assert not calls & (hidden - allowed), path
         asked = {

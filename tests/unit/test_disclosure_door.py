@@ -186,7 +186,7 @@ def test_every_count_on_the_page_is_zero_hidden_or_rounded(written) -> None:
     text = re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", text)))
     # The rule itself, thresholds of rules, and items of a checklist.
     text = re.sub(r"1 to \d+ |in 19 of 20 people|at least 5 people|STROBE \d+", " ", text)
-    text = re.sub(r"(no BCa interval below|fewer than) \d+ people", " ", text)
+    text = re.sub(r"(no BCa interval below|fewer than|bootstrap \(from) \d+ people", " ", text)
     said = re.findall(r"\bn (\d+)\b", text)
     said += re.findall(r"\b(\d+) (?:of \d+ )?(?:people|patients|starters|responders)\b", text)
     said += [n for pair in re.findall(r"\b(\d+) of (\d+) people\b", text) for n in pair]

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
 # Numbers below it are neither an age over 89 nor anyone's number.
 _SMALLEST_NUMBER = 89.0
-# So many different cells are looked at one by one; of more, so many of each form.
+# So many different cells are looked at one by one; of more, so many of each form. Remarks have
+# many forms, and one name among them has its own: more of them are looked at one by one.
 _ALL, _OF_FORM = 2_000, 400
+_ALL_REMARKS, _FORMS = 20_000, 50
 _NUMBER = re.compile(r"[-+]?(\d+)(?:[.,](\d+))?")
 # The form of a cell: digits one by one, letters by run and case.
 _FORM = (
@@ -115,13 +117,14 @@ def read_column(
     if not size:
         return None
     if size <= _ALL:
-        found = connection.execute("SELECT v, n FROM gate_cells ORDER BY v").fetchall()
-        return Cells(make_cells(found), different, filled)
+        return _read_all(connection, different, filled)
     rows = connection.execute(
         f"SELECT {_FORM} AS form, sum(n), "
         f"arg_min(struct_pack(v := v, n := n), hash(v), {_OF_FORM}) "
         "FROM gate_cells GROUP BY ALL ORDER BY sum(n) DESC, form"
     ).fetchall()
+    if size <= _ALL_REMARKS and len(rows) > _FORMS:
+        return _read_all(connection, different, filled)
     cells: list[tuple[str, int]] = []
     forms: list[str] = []
     sizes: dict[str, tuple[int, int]] = {}
@@ -132,6 +135,11 @@ def read_column(
         forms += [form] * len(kept)
         sizes[form] = (len(kept), int(total))
     return Cells(make_cells(cells), different, filled, sizes, forms)
+
+
+def _read_all(connection: duckdb.DuckDBPyConnection, different: int, filled: int) -> Cells:
+    found = connection.execute("SELECT v, n FROM gate_cells ORDER BY v").fetchall()
+    return Cells(make_cells(found), different, filled)
 
 
 def _list_sources(stage: Stage, own: str) -> list[str]:
