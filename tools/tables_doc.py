@@ -17,11 +17,16 @@ are codes of the messages' family `unit`.
 """
 
 
+# A longer list of codes is the standard's that the column names.
+_MOST = 60
+
+
 def describe_values(column: Column) -> str:
     """Say in words what a column may hold."""
     parts = []
     if column.allowed:
-        parts.append(", ".join(column.allowed))
+        many = len(column.allowed) > _MOST
+        parts.append("its codes" if many else ", ".join(column.allowed))
     if column.low is not None or column.high is not None:
         low = "" if column.low is None else f"{column.low:g}"
         high = "" if column.high is None else f"{column.high:g}"

@@ -73,10 +73,13 @@ def check(named: Path, data_dir: Path, as_json: bool) -> int:
 def _show(paragraphs: Iterable[checking.Paragraph], stream: TextIO) -> None:
     """Print paragraphs: in colour and folded at a terminal, as they are elsewhere."""
     from headway.report import check as checking
+    from headway.tables import printable
 
     coloured = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     width = shutil.get_terminal_size().columns
-    for paragraph in paragraphs:
+    for words, colour in paragraphs:
+        # A column's name is the clinic's own, and no command to a terminal.
+        paragraph = printable(words), colour
         text = checking.dress(paragraph, width, coloured) if stream.isatty() else paragraph[0]
         print(text, file=stream, flush=True)
 

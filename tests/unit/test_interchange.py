@@ -25,8 +25,6 @@ from headway.ingest.adapters.exchange import (
     ARMS,
     CONTRASTS,
     ImportedRows,
-    guard,
-    unguard,
     write_number,
 )
 from headway.ingest.adapters.metafor import COLUMNS, read_metafor, write_metafor, write_script
@@ -35,7 +33,7 @@ from headway.ingest.adapters.revman_export import DATA_ROWS, write_revman
 from headway.ingest.trials import columns
 from headway.reviews.analyse import pool_review
 from headway.reviews.effects_table import build_effects
-from headway.tables import conform
+from headway.tables import conform, guard, unguard
 from tests.unit.review_builder import write_review
 
 OLD_HEADER = (

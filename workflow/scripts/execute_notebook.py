@@ -1,6 +1,7 @@
 """Execute a notebook as a reader would, and write it as one self-contained page."""
 
 import os
+import re
 import tempfile
 from html import escape
 from pathlib import Path
@@ -24,6 +25,10 @@ th,td{padding:.2rem .6rem;text-align:left;vertical-align:top;border:0;border-bot
 img{max-width:100%;height:auto}
 @media print{body{max-width:none}.code_cell{break-inside:avoid}}
 """
+# What of HTML a cell may put on the page: tables. Text of a trial or a clinic is never more.
+TAGS = ("br", "code", "div", "p", "pre", "span", "table", "thead", "tbody", "tr", "th", "td")
+ATTRIBUTES = {"*": ["class", "id", "scope", "colspan", "rowspan"]}
+OUTPUTS = {"metadata", "text/plain", "image/png"}
 
 
 class NotebookError(UserError):
@@ -90,8 +95,9 @@ def execute(notebook, name, environment, scratch):
 
 
 def convert(notebook, title):
-    """Write the executed notebook as one page that asks for nothing else."""
+    """Write the executed notebook as one page that asks for nothing else and runs nothing."""
     from nbconvert.exporters import HTMLExporter
+    from nbconvert.preprocessors.sanitize import SanitizeHTML
     from pygments.formatters import HtmlFormatter
 
     exporter = HTMLExporter(
@@ -100,7 +106,13 @@ def convert(notebook, title):
         exclude_output_prompt=True,
         exclude_anchor_links=True,
     )
+    cleaner = SanitizeHTML(tags=list(TAGS), attributes=ATTRIBUTES, safe_output_keys=OUTPUTS)
+    for cell in (c for c in notebook.cells if c.cell_type == "code"):
+        for shown in (o.data for o in cell.outputs if "text/html" in o.get("data", ())):
+            shown["text/html"] = re.sub(r"(?s)<style.*?</style>", "", shown["text/html"])
+        cleaner.sanitize_code_outputs(cell.outputs)
     body, _ = exporter.from_notebook_node(notebook)
+    body = tables.printable(body)
     colours = HtmlFormatter(style="default").get_style_defs(".highlight")
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'

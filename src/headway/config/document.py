@@ -164,6 +164,8 @@ class _Reader:
         elif event.tag not in _PLAIN_TAGS:
             raise self._refuse(event, "problem.yaml_tag")
         elif isinstance(event, yaml.ScalarEvent):
+            if _CONTROL.search(event.value):  # written as an escape
+                raise self._refuse(event, "problem.yaml_control", "remedy.yaml_control")
             plain = event.implicit[0] and event.tag is None
             value = _resolve(event.value, key) if plain else event.value
         elif len(path) >= _LEVELS:
@@ -198,6 +200,8 @@ class _Reader:
         while not isinstance(event := next(self.events), yaml.MappingEndEvent):
             if not isinstance(event, yaml.ScalarEvent) or event.tag not in _PLAIN_TAGS:
                 raise self._refuse(event, "problem.yaml_key", "remedy.yaml_key")
+            if _CONTROL.search(event.value):
+                raise self._refuse(event, "problem.yaml_control", "remedy.yaml_control")
             name, line = event.value, _line_of(event)
             here = (*path, name)
             below = name if name in self.own else key

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from headway.messages import decimal
-from headway.tables import replacing, write_text
+from headway.tables import make_name, printable, replacing, write_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,6 +68,11 @@ class Saved:
     caption: str
     svg: str
     wide: bool = False
+
+    @property
+    def id(self) -> str:
+        """The name as a part of a path and as an id of a page."""
+        return make_name(self.name)
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -135,7 +140,7 @@ def save(drawings: Mapping[str, Drawing], folder: Path) -> list[Saved]:
     drawings
         Name -> drawing.
     folder
-        Where <name>.svg and <name>.png are written; it is made if it is missing.
+        Where <id>.svg and <id>.png are written; it is made if it is missing.
 
     Returns
     -------
@@ -144,20 +149,21 @@ def save(drawings: Mapping[str, Drawing], folder: Path) -> list[Saved]:
     folder.mkdir(parents=True, exist_ok=True)
     saved = []
     for name, drawing in drawings.items():
+        id, title, alt = make_name(name), printable(drawing.title), printable(drawing.alt)
         with style(), warnings.catch_warnings():
             # Letters that the font lacks are drawn as boxes; the alt text and the tables hold them.
             warnings.filterwarnings("ignore", message=r"Glyph \d+", category=UserWarning)
             stream = io.StringIO()
             drawing.figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
-            with replacing(folder / f"{name}.png") as part:
+            with replacing(folder / f"{id}.png") as part:
                 drawing.figure.savefig(part, format="png", dpi=PNG_DPI, metadata={"Software": None})
-        svg = _prepare(stream.getvalue(), name, drawing)
-        write_text(svg, folder / f"{name}.svg")
-        saved.append(Saved(name, drawing.title, drawing.alt, drawing.caption, svg, drawing.wide))
+        svg = _prepare(stream.getvalue(), id, title, alt)
+        write_text(svg, folder / f"{id}.svg")
+        saved.append(Saved(name, title, alt, drawing.caption, svg, drawing.wide))
     return saved
 
 
-def _prepare(svg: str, name: str, drawing: Drawing) -> str:
+def _prepare(svg: str, name: str, title: str, alt: str) -> str:
     """Make an SVG fit to stand beside others on a page.
 
     Identifiers get the figure's name as a prefix, since browsers look up the first of equal ones;
@@ -177,8 +183,8 @@ def _prepare(svg: str, name: str, drawing: Drawing) -> str:
         f'aria-labelledby="{name}-title {name}-desc"'
     )
     words = (
-        f'\n<title id="{name}-title">{escape(drawing.title)}</title>'
-        f'\n<desc id="{name}-desc">{escape(drawing.alt)}</desc>'
+        f'\n<title id="{name}-title">{escape(title)}</title>'
+        f'\n<desc id="{name}-desc">{escape(alt)}</desc>'
     )
     return f"{head}>{words}{rest}"
 

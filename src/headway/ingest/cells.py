@@ -528,8 +528,9 @@ def _read_text(
         # As for numbers: a declared code goes before a missing marker.
         value = choose(cell_text(staged, ()), codes)
     elif rule.allowed:
-        # `Dry needling` is dry_needling.
-        value = f"lower(regexp_replace({text}, '[ -]+', '_', 'g'))"
+        # `Dry needling` is dry_needling, `eur` is EUR.
+        fold = "upper" if rule.allowed[0].isupper() else "lower"
+        value = f"{fold}(regexp_replace({text}, '[ -]+', '_', 'g'))"
     coded = bool(codes) and not between
     if staged.clean and not coded and _breaks(value, rule) == "false":
         return value, "NULL"

@@ -221,7 +221,7 @@ def read(cell: str) -> list[Message] | None:
             try:
                 values, at = decoder.raw_decode(cell, at)
                 out.append(Message(found.group(), **{k: _decode(v) for k, v in values.items()}))
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, RecursionError):
                 return None
         else:
             out.append(Message(found.group()))
@@ -273,7 +273,22 @@ def known(id: str) -> bool:
 def is_message(cell: str) -> bool:
     """Whether a cell holds messages of the catalogue and nothing else."""
     found = read(cell)
-    return found is not None and all(known(m.id) for m in found)
+    return found is not None and all(map(_can_be_said, found))
+
+
+@cache
+def _list_places(id: str) -> frozenset[str]:
+    """List the places of an entry, in any language and form."""
+    forms = [f for e in entries()[id].values() for f in ([e] if isinstance(e, str) else e.values())]
+    return frozenset(name for f in forms for _, name, _, _ in string.Formatter().parse(f) if name)
+
+
+def _can_be_said(value: Any) -> bool:
+    """Whether a message has what its entry asks for: somebody's label may look like one."""
+    if isinstance(value, Message):
+        told = known(value.id) and _list_places(value.id) <= value.values.keys()
+        return told and all(map(_can_be_said, value.values.values()))
+    return not isinstance(value, list) or all(map(_can_be_said, value))
 
 
 def term(family: str, code: Any) -> str:
@@ -365,7 +380,7 @@ def say(cell: Any) -> str:
     """Make the sentences of a cell in the language in use; other text stands as it is."""
     text = str(cell)
     found = [cell] if isinstance(cell, Message) else read(text)
-    if found is None or not all(known(m.id) for m in found):
+    if found is None or not all(map(_can_be_said, found)):
         if current() != "en" and re.search(r"[^\W\d_]{2}", text):
             missed.add((current(), text))
         return text

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from headway.messages import say, t
 from headway.report import formats
+from headway.tables import make_name, printable
 from headway.version import describe
 
 if TYPE_CHECKING:
@@ -23,15 +24,25 @@ def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
+        finalize=_print,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["name"] = make_name
     environment.globals["formats"] = formats
     environment.globals["t"] = t
     environment.globals["say"] = say
     environment.globals["version"] = describe()
     return environment
+
+
+def _print(value: Any) -> Any:
+    """Make what a template writes printable; it is escaped afterwards."""
+    if not isinstance(value, str):
+        return value
+    # What the template has escaped already stays of its own kind, and is not escaped again.
+    return type(value)(printable(value)) if hasattr(value, "__html__") else printable(value)
 
 
 def render(template: str, **context: Any) -> str:

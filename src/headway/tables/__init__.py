@@ -22,6 +22,7 @@ from headway.tables.columns import (
     Table,
 )
 from headway.tables.contracts import RELEASED, TABLES
+from headway.tables.currencies import CURRENCIES
 from headway.tables.files import (
     conform,
     count_rows,
@@ -35,12 +36,14 @@ from headway.tables.files import (
     write_text,
 )
 from headway.tables.reviews import CONTRAST_SIGNS, SPREAD_LABELS
+from headway.tables.texts import guard, make_name, printable, unguard
 
 __all__ = [
     "COMPARATORS",
     "CONSTANT",
     "CONTRAST_SIGNS",
     "COUNT",
+    "CURRENCIES",
     "KEY",
     "OUTCOMES",
     "PUBLISHED",
@@ -59,9 +62,13 @@ __all__ = [
     "conform",
     "count_rows",
     "empty",
+    "guard",
+    "make_name",
+    "printable",
     "read_csv",
     "read_parquet",
     "replacing",
+    "unguard",
     "validate",
     "write_csv",
     "write_parquet",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from headway.errors import ContractError, Problem
 from headway.tables.contracts import TABLES
+from headway.tables.texts import guard, unguard
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,9 +127,16 @@ def write_text(text: str, path: Path) -> None:
 
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
-    """Write a table byte for byte the same on every run: UTF-8, LF, 12 digits, empty = missing."""
+    """Write a table byte for byte the same on every run: UTF-8, LF, 12 digits, empty = missing.
+
+    Text that a spreadsheet would run as a formula gets an apostrophe, which `read_csv` takes away.
+    """
+    texts = frame.select_dtypes(["object", "string"]).columns
+    safe = frame.assign(
+        **{c: [guard(v) if isinstance(v, str) else v for v in frame[c]] for c in texts}
+    )
     with replacing(path) as part:
-        frame.to_csv(part, index=False, float_format="%.12g", lineterminator="\n", encoding="utf-8")
+        safe.to_csv(part, index=False, float_format="%.12g", lineterminator="\n", encoding="utf-8")
 
 
 def read_csv(name: str, path: Path) -> pd.DataFrame:
@@ -141,7 +149,7 @@ def read_csv(name: str, path: Path) -> pd.DataFrame:
     for column in text.columns:
         kind, cells = spec[column].kind, text[column]
         if kind == "text":
-            out[column] = cells.where(cells != "", None)
+            out[column] = cells.map(unguard).where(cells != "", None)
         elif kind == "bool":
             out[column] = cells == "True"
         else:

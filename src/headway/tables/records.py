@@ -15,6 +15,7 @@ from headway.tables.columns import (
     number,
     text,
 )
+from headway.tables.currencies import CURRENCIES
 
 code = partial(text, disclosure=ROW_LEVEL)
 value = partial(number, disclosure=ROW_LEVEL)
@@ -95,7 +96,7 @@ SESSIONS = Table(
             nullable=True,
             pattern=ZONES,
         ),
-        "currency": code("Currency of the fee", nullable=True),
+        "currency": code("Currency of the fee, ISO 4217", allowed=CURRENCIES, nullable=True),
         "insured": whole("1 if insurance paid, 0 if not", nullable=True, low=0, high=1),
         "retention_minutes": value("How long a needle stayed (STRICTA 2010)", "minutes", low=0),
         "drug": code("Drug of a wet needling, with its dose", nullable=True),

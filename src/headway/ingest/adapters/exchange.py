@@ -21,7 +21,7 @@ from headway.effects.units import UNITS
 from headway.errors import InputError, Problem
 from headway.ingest.trials.columns import ALLOWED, ARM_SIGNS
 from headway.messages import Message
-from headway.tables import TABLES
+from headway.tables import TABLES, unguard
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,9 +31,6 @@ _MISSING = ("", "na", "nan", "n/a", "#n/a", "null")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
-# What a spreadsheet would run as a formula.
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
-_GUARDED = re.compile(r"'+[=+\-@\t\r]")
 
 # What the other programs do not hold, and the value a column gets unless the caller gives one.
 DEFAULTS: dict[str, str] = {
@@ -451,16 +448,6 @@ def write_number(value: Any, missing: str = "") -> str:
         # Minus zero is a number of its own.
         return repr(number).removesuffix(".0")
     return repr(number)
-
-
-def guard(text: str) -> str:
-    """Put an apostrophe before text that a spreadsheet would run as a formula."""
-    return f"'{text}" if _FORMULA.match(text) else text
-
-
-def unguard(text: str) -> str:
-    """Take the apostrophe of `guard` away again."""
-    return text[1:] if _GUARDED.match(text) else text
 
 
 def write_rows(path: Path, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:

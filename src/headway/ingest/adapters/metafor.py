@@ -23,7 +23,6 @@ from headway.ingest.adapters.exchange import (
     Sheet,
     as_text,
     check_defaults,
-    guard,
     make_contrast,
     missing_columns,
     read_sheet,
@@ -32,6 +31,7 @@ from headway.ingest.adapters.exchange import (
     write_rows,
 )
 from headway.messages import say_in_english
+from headway.tables import guard
 
 if TYPE_CHECKING:
     import pandas as pd

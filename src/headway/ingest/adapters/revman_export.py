@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from headway.effects.measures import MEASURES
 from headway.effects.units import name_unit
 from headway.errors import Problem
-from headway.ingest.adapters.exchange import as_text, guard, write_number, write_rows
+from headway.ingest.adapters.exchange import as_text, write_number, write_rows
 from headway.messages import say_in_english
+from headway.tables import guard
 
 if TYPE_CHECKING:
     import pandas as pd

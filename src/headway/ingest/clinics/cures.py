@@ -188,6 +188,8 @@ def _cure_codes(place: Place, rule: tables.Column) -> Message:
     elif place.canonical in DRUGS:
         have = [pair for pair in have if pair[0] != "*"]
         more, how = [("…", 0), ("*", 1)], "remedy.cure_any_text"
+    elif place.canonical == "currency":
+        more, how = [("…", "EUR")], "remedy.cure_currency"
     elif rule.allowed:
         more = [("…", code) for code in rule.allowed]
     elif rule.kind == "text":

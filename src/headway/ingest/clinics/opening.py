@@ -132,6 +132,7 @@ def _check_header(source: Source) -> list[Problem]:
         for canonical, how in spec.columns.items()
         if isinstance(how, Column) and how.shifted and canonical not in _OF_DATES
     ]
+    problems += _check_values(source)
     have = {*spec.columns, *spec.constants}
     if spec.offset_from is not None:
         have.add("start_day" if kind == "patients" else "day")
@@ -167,6 +168,27 @@ def _check_header(source: Source) -> list[Problem]:
                     remedy="remedy.two_columns_for_one_window",
                 )
             )
+    return problems
+
+
+def _check_values(source: Source) -> list[Problem]:
+    """Hold what clinic.yaml itself puts into a column against the words that it may hold."""
+    problems, spec = [], source.spec
+    for canonical, rule in list_columns(source.kind).items():
+        given = [spec.constants[canonical]] if canonical in spec.constants else []
+        how = spec.columns.get(canonical)
+        if canonical == "currency" and isinstance(how, Column):
+            given += how.codes.values()
+        if not rule.allowed or all(value in rule.allowed for value in given):
+            continue
+        remedy = Message("remedy.known", names=list(rule.allowed))
+        if canonical == "currency":
+            remedy = Message("remedy.constant_currency", line="constants: {currency: EUR}")
+            if isinstance(how, Column):
+                line = f"currency: {{column: {how.column}, codes: {{…: EUR}}}}"
+                remedy = Message("remedy.constant_currency", line=line)
+        text = Message("problem.not_a_value_of", kind=source.kind)
+        problems.append(Problem("clinic.yaml", "not_a_code", text, canonical, remedy=remedy))
     return problems
 
 
