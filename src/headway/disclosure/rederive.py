@@ -102,7 +102,7 @@ def _follow_benchmark(
             float(ours["change"]), se, df, float(r["change"]), float(r["se"]), float(r["df"])
         )
         shown = [
-            NAN if np.isnan(true["benchmark"].at[i, c]) else round(v, 9) + 0.0
+            NAN if np.isnan(true["benchmark"].at[i, c]) else round(v, 1) + 0.0
             for c, v in zip(columns, found, strict=True)
         ]
         frame.loc[i, columns] = shown

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from headway.figures import theme
 from headway.figures.theme import FAINT, GREY, INK, ORANGE, Drawing, read_column, write_beside
-from headway.messages import decimal, t
+from headway.messages import decimal, keep_digits, t
 
 MAX_DRAWN = 400
 
@@ -143,16 +143,14 @@ def draw_specifications(
             below.set_xticks([])
             below.spines["left"].set_visible(False)
             below.set_xlabel(x_label)
+    told = (value.min(), value.max(), value[declared], low[declared], high[declared])
+    written = [decimal(f"{v:.{keep_digits(2, *told)}f}") for v in told]
     same = np.sign(value - null) == np.sign(value[declared] - null)
     alt = t(
         "specifications.title_n_specifications_estimates_from_least",
         title=title,
         n=n,
-        least=decimal(f"{value.min():.2f}"),
-        most=decimal(f"{value.max():.2f}"),
-        declared=decimal(f"{value[declared]:.2f}"),
-        low=decimal(f"{low[declared]:.2f}"),
-        high=decimal(f"{high[declared]:.2f}"),
+        **dict(zip(("least", "most", "declared", "low", "high"), written, strict=True)),
         same=f"{100 * same.mean():.0f}",
         null=null_name,
         away=f"{100 * (same & away).mean():.0f}",

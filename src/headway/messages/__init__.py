@@ -34,6 +34,9 @@ CATALOGUE = Path(__file__).with_name("catalogue")
 MISSING = "–"
 
 _language: ContextVar[str] = ContextVar("language", default="en")
+# Whether the numbers that are written were rounded for release.
+_rounded: ContextVar[bool] = ContextVar("rounded", default=False)
+_SAME = 1e-9  # numbers that agree to nine decimals are one number
 _BETWEEN = re.compile(r"[^a-z0-9]+")
 # Text that was to be said in another language and is no message; tests read it.
 missed: set[tuple[str, str]] = set()
@@ -56,6 +59,37 @@ def speaking(language: str) -> Iterator[None]:
         yield
     finally:
         _language.reset(before)
+
+
+@contextmanager
+def writing_released(rounded: bool = True) -> Iterator[None]:
+    """Write every number within the block with the digits that it was released with."""
+    before = _rounded.set(rounded)
+    try:
+        yield
+    finally:
+        _rounded.reset(before)
+
+
+def writes_released() -> bool:
+    """Whether the numbers that are written were rounded for release."""
+    return _rounded.get()
+
+
+def keep_digits(digits: int, *values: Any) -> int:
+    """Find with how many decimals numbers are written that were asked for with `digits`.
+
+    Numbers that were rounded for release (`writing_released`) get no more decimals than the one
+    of them that holds most, so that no zero is padded; one decimal stays where any was asked for.
+    Other numbers get what was asked for.
+    """
+    if not _rounded.get() or digits < 1:
+        return digits
+    known = [float(v) for v in values if not is_missing(v) and not math.isinf(v)]
+    for fewer in range(1, digits):
+        if all(abs(round(v, fewer) - v) < _SAME for v in known):
+            return fewer
+    return digits
 
 
 def current() -> str:
@@ -81,15 +115,24 @@ def is_missing(value: Any) -> bool:
         return not isinstance(value, str) and bool(value != value)
 
 
-def write_number(value: Any, digits: int = 2) -> str:
-    """Write a number with a minus sign, without a sign on zero; a small one is never 0."""
+def write_number(value: Any, digits: int = 2, beside: Sequence[Any] = ()) -> str:
+    """Write a number with a minus sign, without a sign on zero; a small one is never 0.
+
+    `beside` holds the numbers that it stands with, such as its limits: they get equal decimals.
+    Of numbers that were rounded for release no decimal is written that was not released.
+    """
     if is_missing(value):
         return MISSING
     value = float(value)
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
+    asked, digits = digits, keep_digits(digits, value, *beside)
     if 1e-6 < abs(value) < 0.5 * 10**-digits:  # small but not zero; below that it is rounding
         digits = min(6, 1 - math.floor(math.log10(abs(value))))
+        if _rounded.get():
+            digits = next(
+                (d for d in range(asked, 3) if abs(round(value, d) - value) < _SAME), asked
+            )
     text = f"{abs(value):.{digits}f}"
     return decimal(f"−{text}" if value < 0 and float(text) else text)
 

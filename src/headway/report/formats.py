@@ -6,17 +6,22 @@ A missing number is an en dash, never 0 and never blank; a hidden one says that 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pandas as pd
+
+from headway.disclosure.precision import find_decimals
 from headway.effects.measures import MEASURES
 from headway.effects.units import name_unit
 from headway.messages import (
     MISSING,
     decimal,
+    keep_digits,
     phrase,
     say,
     t,
+    writes_released,
 )
 from headway.messages import is_missing as missing
 from headway.messages import write_integer as integer
@@ -104,11 +109,13 @@ def p_value(value: Any) -> str:
     return decimal("p < 0.001" if value < 0.001 else f"p = {value:.3f}")
 
 
-def limits(low: Any, high: Any, digits: int = 2) -> str:
-    """Write two limits."""
+def limits(low: Any, high: Any, digits: int = 2, beside: Sequence[Any] = ()) -> str:
+    """Write two limits, with as many decimals as the numbers `beside` them."""
     if missing(low) or missing(high):
         return MISSING
-    return t("common.low_to_high", low=number(low, digits), high=number(high, digits))
+    digits = keep_digits(digits, low, high, *beside)
+    ends = (number(v, digits, (low, high, *beside)) for v in (low, high))
+    return t("common.low_to_high", **dict(zip(("low", "high"), ends, strict=True)))
 
 
 def percent(value: Any, digits: int = 0) -> str:
@@ -120,15 +127,28 @@ def interval(row: Mapping[str, Any], digits: int = 2) -> str:
     """Write an estimate with its interval and the interval's method, from a row of `cohort`."""
     if row.get("redacted"):
         return t(HIDDEN)
-    text = number(row["estimate"], digits)
+    three = [row[c] for c in ("estimate", "ci_low", "ci_high")]
+    digits = _find_digits(row, digits)
+    text = number(row["estimate"], digits, three)
     if missing(row["ci_low"]):
         return text
     return t(
         "common.value_95_percent_ci_limits_method",
         value=text,
-        limits=limits(row["ci_low"], row["ci_high"], digits),
+        limits=limits(row["ci_low"], row["ci_high"], digits, three),
         method=say(row["interval"]),
     )
+
+
+def _find_digits(row: Mapping[str, Any], digits: int) -> int:
+    """Find the decimals that a row was released with, where it is no share of people."""
+    if not writes_released() or missing(row["estimate"]) or not missing(row.get("count")):
+        return digits
+    if "unit" not in row:
+        return digits
+    unit = None if missing(row["unit"]) else row["unit"]
+    released = find_decimals(pd.Series([unit], dtype=object), pd.Series([float(row["estimate"])]))
+    return max(0, min(digits, int(released[0])))
 
 
 def coded(family: str, value: Any) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import re
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from headway.figures import theme
 from headway.figures.theme import BLUE, FAINT, GREEN, GREY, INK, ORANGE, Drawing
-from headway.messages import Message, decimal, phrase, say, t, term
+from headway.messages import Message, decimal, keep_digits, phrase, say, t, term
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -188,7 +189,9 @@ def _cell(
         return "–"
     if math.isnan(r[low]):
         return t("benchmark.value_no_ci", value=_number(r[value]))
-    return f"{_number(r[value])} {_limits_of(_number(r[low]), _number(r[high]))}"
+    three = (r[value], r[low], r[high])
+    text, *ends = (_number(v, 2, three) for v in three)
+    return f"{text} {_limits_of(*ends)}"
 
 
 def _limits_of(low: str, high: str) -> str:
@@ -205,10 +208,10 @@ def _percent(r: dict[str, Any]) -> str:
     return f"{_number(value, 0)} % {_limits_of(_number(low, 0), _number(high, 0))}"
 
 
-def _number(value: float, digits: int = 2) -> str:
+def _number(value: float, digits: int = 2, beside: Sequence[float] = ()) -> str:
     if math.isnan(value):
         return t("common.hidden")
-    text = decimal(f"{abs(value):.{digits}f}")
+    text = decimal(f"{abs(value):.{keep_digits(digits, value, *beside)}f}")
     return f"−{text}" if value < 0 and re.search("[1-9]", text) else text
 
 
@@ -470,11 +473,11 @@ def _describe(
 
 
 def _words(r: dict[str, Any]) -> str:
-    text = t("benchmark.change_value", value=_number(r["change"]))
+    three = (r["change"], r["ci_low"], r["ci_high"])
+    value, low, high = (_number(v, 2, three) for v in three)
+    text = t("benchmark.change_value", value=value)
     if not math.isnan(r["ci_low"]):
-        text += ", " + t(
-            "common.95_percent_ci_low_to_high", low=_number(r["ci_low"]), high=_number(r["ci_high"])
-        )
+        text += ", " + t("common.95_percent_ci_low_to_high", low=low, high=high)
     return text + ("" if math.isnan(r["n"]) else f", n {r['n']:.0f}")
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from headway.figures import theme
 from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing
-from headway.messages import decimal, phrase, say, t
+from headway.messages import decimal, keep_digits, phrase, say, t
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -195,13 +195,13 @@ def _describe(
             )
         )
     if not change["redacted"] and not math.isnan(change["estimate"]):
+        three = [change[c] for c in ("estimate", "ci_low", "ci_high")]
+        written = [decimal(f"{v:.{keep_digits(2, *three)}f}") for v in three]
         parts.append(
             " "
             + t(
                 "change.mean_change_change_95_percent_ci_low_to_high",
-                change=decimal(f"{change['estimate']:.2f}"),
-                low=decimal(f"{change['ci_low']:.2f}"),
-                high=decimal(f"{change['ci_high']:.2f}"),
+                **dict(zip(("change", "low", "high"), written, strict=True)),
             )
         )
     if len(histogram):

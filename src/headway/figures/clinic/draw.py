@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from headway.disclosure import PRESETS
 from headway.figures import theme
 from headway.figures.clinic.benchmark import draw_benchmark
 from headway.figures.clinic.change import draw_change
@@ -16,7 +18,7 @@ from headway.figures.clinic.funnel import draw_funnel
 from headway.figures.clinic.responders import ORDER, draw_responders
 from headway.figures.clinic.sensitivity import draw_clinic_specifications, draw_sensitivity
 from headway.figures.theme import Drawing
-from headway.messages import say, speaking, t, term
+from headway.messages import say, speaking, t, term, writing_released
 from headway.outcomes.expectation.verdict import read_verdict
 
 if TYPE_CHECKING:
@@ -42,11 +44,18 @@ def draw_clinic(tables: Mapping[str, pd.DataFrame], clinic: Clinic) -> dict[str,
     clinic
         clinic.yaml with its defaults.
     """
-    with speaking(clinic.language):
+    preset = PRESETS[clinic.disclosure]
+    with speaking(clinic.language), writing_released(not preset.open):
         drawings = _draw(tables, clinic)
         for drawing in drawings.values():
             theme.write_commas(drawing.figure)
-        return drawings
+        if preset.round_to == 1:
+            return drawings
+        rounded = t("preset.counts_rounded", to=preset.round_to)
+        return {
+            name: replace(drawing, caption=f"{drawing.caption} {rounded}")
+            for name, drawing in drawings.items()
+        }
 
 
 def _draw(tables: Mapping[str, pd.DataFrame], clinic: Clinic) -> dict[str, Drawing]:

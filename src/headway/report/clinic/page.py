@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from headway.messages import current, say, speaking, t
+from headway.messages import current, say, speaking, t, writing_released
 from headway.outcomes.expectation.benchmark import explain_benchmark
 from headway.outcomes.expectation.verdict import read_verdict
 from headway.report import formats
@@ -59,7 +59,7 @@ def build(
         The page as HTML, and the card as plain data.
     """
     refused = status["problems"] if status["state"] == "refused" else []
-    with speaking(clinic.language):
+    with speaking(clinic.language), writing_released(not preset.open):
         stamp, _ = _stamp(clinic, preset)
         context: dict[str, Any] = {
             "title": clinic.title,
@@ -76,6 +76,10 @@ def build(
         context["losses"] = list_losses(released["flow"], clinic, preset)
         context["replaced"] = _replaced(released)
         page = render("clinic.html", **context)
+    headline = []
+    if not refused:
+        with writing_released(not preset.open):
+            headline.append(_headline(clinic, released, preset))
     card = {
         "kind": "clinics",
         "name": status["name"],
@@ -85,7 +89,7 @@ def build(
         "stamp": _stamp(clinic, preset)[1],
         "problems": refused,
         "verdicts": "",
-        "headline": [] if refused else [_headline(clinic, released, preset)],
+        "headline": headline,
     }
     return page, card
 

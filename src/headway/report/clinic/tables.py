@@ -82,11 +82,25 @@ def per_unit(unit: str) -> str:
     return say(name if isinstance(name, Message) else phrase("unit", unit))
 
 
-def show_count(value: Any, redacted: bool, preset: Preset) -> str:
+class Count(str):
+    """A written count, which knows to what it was rounded (1: not at all)."""
+
+    __slots__ = ("rounded_to",)
+    rounded_to: int
+
+    def __new__(cls, text: str, rounded_to: int) -> Count:
+        """Write a count."""
+        out = super().__new__(cls, text)
+        out.rounded_to = rounded_to
+        return out
+
+
+def show_count(value: Any, redacted: bool, preset: Preset) -> Count:
     """Write a count; a hidden one says within what it lies."""
+    text = formats.integer(value)
     if redacted and formats.missing(value):
-        return t("common.hidden_1_to_most_or_beside_one_that_is", most=preset.redact_up_to)
-    return formats.integer(value)
+        text = t("common.hidden_1_to_most_or_beside_one_that_is", most=preset.redact_up_to)
+    return Count(text, preset.round_to)
 
 
 def show_of(value: Any, preset: Preset) -> str:
@@ -100,7 +114,8 @@ def show_ends(value: Any, low: Any, high: Any) -> str:
     """Write a value with its limits, where it has any."""
     if formats.missing(low):
         return formats.number(value, 1)
-    return f"{formats.number(value, 1)} ({formats.limits(low, high, 1)})"
+    three = (value, low, high)
+    return f"{formats.number(value, 1, three)} ({formats.limits(low, high, 1, three)})"
 
 
 def show_change(r: Mapping[str, Any], value: str, low: str, high: str) -> str:
@@ -119,9 +134,14 @@ def pick(main: pd.DataFrame, statistic: str) -> dict[str, Any] | None:
 def make_table(
     caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]], **more: Any
 ) -> Table:
-    """Put a table together; `heads` are messages, `rows` are written already."""
+    """Put a table together; `heads` are messages, `rows` are written already.
+
+    Where counts were rounded, a line beside the caption says so.
+    """
+    rounded = max((c.rounded_to for row in rows for c in row if isinstance(c, Count)), default=1)
     return {
         "caption": caption,
+        "counts": t("preset.counts_rounded", to=rounded) if rounded > 1 else "",
         "heads": [t(h) if h else "" for h in heads],
         "rows": [{"kind": "", "cells": list(cells)} for cells in rows],
         "numeric": [],
@@ -316,7 +336,9 @@ def list_lost(table: pd.DataFrame, preset: Preset) -> Table | None:
         for side in ("analysed", "lost"):
             n, value = show_count(r[f"n_{side}"], r["redacted"], preset), r[f"value_{side}"]
             shown = formats.percent(value, 0) if percent else formats.number(value, 1)
-            values.append(t(formats.HIDDEN) if r["redacted"] else f"{shown} (n {n})")
+            values.append(
+                t(formats.HIDDEN) if r["redacted"] else Count(f"{shown} (n {n})", n.rounded_to)
+            )
         difference = t(formats.HIDDEN)
         if not r["redacted"]:
             difference = formats.interval({**r, "estimate": r["difference"]}, 1)
