@@ -124,7 +124,7 @@ def build_effects(
             ]
         else:
             found = list(_follow_arms(arms, comparison, unit, r))
-        choose(found, comparison)
+        found += choose(found, comparison)
         if check:
             found += _list_rest(arms, comparison, found, taken[comparison.outcome])
         rows += [_as_row(c, comparison, unit, review.level_of(comparison)) for c in found]

@@ -21,6 +21,7 @@ from headway.errors import UNCOMPUTABLE, log_frames
 from headway.messages import Message, term
 from headway.meta.conversions import se_from_ci
 from headway.meta.pooling import pool
+from headway.reviews.dependent import DEPENDENT, pool_dependent
 from headway.reviews.ipd import ancova, change_unit, read_covariates, select
 from headway.reviews.totals import pool_rows, term_model
 from headway.reviews.zero_events import is_not_estimable
@@ -312,7 +313,8 @@ def _recompute_pooled(
     if target.subgroup != "overall":
         listed = listed[listed["subgroup"] == target.subgroup]
     rows = listed[listed["pooled"]]
-    there = len(rows)
+    dependent = comparison.several_effects in DEPENDENT
+    there = rows["trial"].nunique() if dependent else len(rows)
     how = _name_way(entry, review, comparison)
     if there == 0 and len(listed) and listed["why_not"].map(is_not_estimable).all():
         return _Recomputed({}, how(), empty=True)
@@ -338,12 +340,15 @@ def _pool_as_printed(
     if entry.model is None and comparison.method is not None:
         total = pool_rows(rows, comparison, review, level=level)
         return {part: float(getattr(total, part)) for part in PARTS}
+    if entry.model is None and comparison.several_effects in DEPENDENT:
+        fit = pool_dependent(rows, comparison, level)
+        return {part: float(getattr(fit, part)) for part in PARTS}
     model = entry.model or review.model
     null = MEASURES[comparison.measure].scale.null_yi
     null = 0.0 if np.isnan(null) else null
     settings: dict[str, Any] = {"method": model.method, "test": model.test, "level": level}
-    fit = pool(rows["yi"].to_numpy() - null, rows["vi"].to_numpy(), **settings)
-    return {part: float(getattr(fit, part)) + null for part in PARTS}
+    plain = pool(rows["yi"].to_numpy() - null, rows["vi"].to_numpy(), **settings)
+    return {part: float(getattr(plain, part)) + null for part in PARTS}
 
 
 def _name_way(
@@ -355,6 +360,11 @@ def _name_way(
         weighting = term("weighting", comparison.method)
         of = {"measure": measure, "weighting": weighting, "model": term_model(comparison)}
         return lambda **k: Message(f"reproduction.totals{'_of' if k else ''}", **of, **k)
+    if entry.model is None and comparison.several_effects in DEPENDENT:
+        weighting = term("weighting", comparison.several_effects)
+        named = {"measure": measure, "weighting": weighting}
+        named["model"] = term("totals", "random_REML_cr2")
+        return lambda **k: Message(f"reproduction.totals{'_of' if k else ''}", **named, **k)
     model = entry.model or review.model
     plain = {"measure": measure, "method": model.method, "test": model.test}
     return lambda **k: Message(f"reproduction.pooled{'_of' if k else ''}", **plain, **k)
