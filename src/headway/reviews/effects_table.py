@@ -8,6 +8,7 @@ and a change within one arm are different estimands and never meet in one compar
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from headway.effects.measures import FAMILIES, MEASURES, arrange, escalc, find_f
 from headway.effects.recover import combine_arms, find_r, sd_change, split_control
 from headway.effects.units import name_unit
 from headway.messages import Message, join, term
+from headway.meta import revman
 from headway.reviews.candidates import (
     NAN,
     Candidate,
@@ -27,12 +29,14 @@ from headway.reviews.candidates import (
     judge,
     list_origins,
 )
+from headway.reviews.integrity.scales import find_unlogged
+from headway.reviews.zero_events import COUNTED, measure_counts
 from headway.tables import conform, empty
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from headway.config.review import Comparison, Review
+    from headway.config.review import Comparison, Outcome, Review
 
 BETWEEN = "between_arm"
 # Messages that the code compares with: how an SD and a correlation were found.
@@ -53,6 +57,8 @@ _MISSING = {
     "alpha": "why_not.no_alpha",
     "items": "why_not.no_items",
 }
+# What sets rows of a trial apart, beside time and kind.
+_APART = ("instrument", "analysis", "subgroup")
 # What a row of `effects` says of the numbers behind its effect.
 _NUMBERS = (
     *("n1", "mean1", "sd1", "n2", "mean2", "sd2", "events1", "events2", "time1", "time2"),
@@ -107,19 +113,21 @@ def build_effects(
     taken: dict[str, set[str]] = {}
     for one in review.comparisons:
         taken.setdefault(one.outcome, set()).update(one.kinds or default_kinds(one.measure))
-    for comparison in review.comparisons:
-        unit = review.outcomes[comparison.outcome].unit
+    for declared in review.comparisons:
+        comparison = replace(declared, zero_events=review.zero_events_of(declared))
+        outcome = review.outcomes[comparison.outcome]
+        unit = outcome.unit
         if comparison.estimand == BETWEEN:
             found = [
-                *_pair_arms(arms, comparison, unit, r),
+                *_pair_arms(_without_printed(arms, comparison), comparison, outcome, r),
                 *_take_contrasts(contrasts, comparison, unit),
             ]
         else:
             found = list(_follow_arms(arms, comparison, unit, r))
-        choose(found, comparison)
+        found += choose(found, comparison)
         if check:
             found += _list_rest(arms, comparison, found, taken[comparison.outcome])
-        rows += [_as_row(c, comparison, unit, review.level) for c in found]
+        rows += [_as_row(c, comparison, unit, review.level_of(comparison)) for c in found]
     return conform("effects", pd.DataFrame(rows), check=check) if rows else empty("effects")
 
 
@@ -151,8 +159,8 @@ def _list_rest(
         here = [origin in used for origin in zip(rows["file"], rows["line"], strict=True)]
         known = rows["kind"].isin({*taken, "baseline"} - set(kinds)) & (trial in there)
         rows = rows[~np.array(here, dtype=bool) & ~known.to_numpy()]
-        key = ["timepoint", "kind", "instrument"]
-        for (timepoint, kind, instrument), part in rows.groupby(key, sort=False):
+        key = ["timepoint", "kind", *_APART]
+        for (timepoint, kind, instrument, *_), part in rows.groupby(key, sort=False):
             first = part.iloc[0]
             one = Candidate(
                 trial=first["trial"],
@@ -164,6 +172,7 @@ def _list_rest(
                 status=_worst(part["status"]),
                 source=_join(part["source"]),
                 subgroup=_subgroup(comparison, first, first),
+                analysis=first["analysis"] or None,
                 instrument=instrument,
                 rows=list_origins(part.to_dict("records")),
             )
@@ -179,14 +188,21 @@ def _list_rest(
             yield one
 
 
+def _without_printed(arms: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:
+    """Leave arms out of a measure that is printed as it is."""
+    return arms.head(0) if find_family(comparison.measure) == "printed" else arms
+
+
 def _own(frame: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:
     own = frame[frame["outcome"] == comparison.outcome]
-    # A missing instrument is one of its own: as a gap it would match nothing.
-    return own.assign(instrument=own["instrument"].fillna(""))
+    if comparison.analysis is not None:
+        own = own[own["analysis"] == comparison.analysis]
+    # What is missing is one of its own: as a gap it would match nothing.
+    return own.assign(**{name: own[name].fillna("") for name in _APART})
 
 
 def _pair_arms(
-    arms: pd.DataFrame, comparison: Comparison, unit: str, assumed_r: float
+    arms: pd.DataFrame, comparison: Comparison, outcome: Outcome, assumed_r: float
 ) -> Iterator[Candidate]:
     """Pair treatment and control arms of a trial.
 
@@ -203,7 +219,7 @@ def _pair_arms(
         treated = treated[treated["technique"].isin(comparison.techniques)]
     if comparison.comparators:
         controls = controls[controls["comparator"].isin(comparison.comparators)]
-    key = ["trial", "timepoint", "kind", "instrument"]
+    key = ["trial", "timepoint", "kind", *_APART]
     pairs = dict(list(treated.groupby(key, sort=False)))
     for at, side2 in controls.groupby(key, sort=False):
         side1 = pairs.get(at)
@@ -214,25 +230,26 @@ def _pair_arms(
             named = side1["arm"].eq(chosen) | side1["instrument"].eq(chosen)
             side1 = side1[named] if named.any() else side1
             if not named.any():
-                one = _pair(side1, side2, comparison, unit, assumed_r, 1)
+                one = _pair(side1, side2, comparison, outcome, assumed_r, 1)
                 one.reasons.append(Message("why_not.not_chosen", name=chosen))
                 yield one
                 continue
         split = comparison.several_arms == "split" and len(side1) > 1
         parts = [side1.loc[[i]] for i in side1.index] if split else [side1]
         for part in parts:
-            yield _pair(part, side2, comparison, unit, assumed_r, len(parts))
+            yield _pair(part, side2, comparison, outcome, assumed_r, len(parts))
 
 
 def _pair(
     side1: pd.DataFrame,
     side2: pd.DataFrame,
     comparison: Comparison,
-    unit: str,
+    outcome: Outcome,
     assumed_r: float,
     shared_by: int,
 ) -> Candidate:
     """Compare treatment rows with control rows of one trial and timepoint."""
+    unit, lower_is_better = outcome.unit, outcome.lower_is_better
     first_side, second_side = list(side1.itertuples()), list(side2.itertuples())
     both = [*first_side, *second_side]
     first = side1.iloc[0]
@@ -246,14 +263,16 @@ def _pair(
         status=_worst(row.status for row in both),
         source=_join([r.source for r in both]),
         subgroup=_subgroup(comparison, first, side2.iloc[0]),
+        analysis=first["analysis"] or None,
         instrument=first["instrument"],
         rows=list_origins([r._asdict() for r in both]),
     )
     one.values["year"] = _first(side1["year"])
     one.notes += list(dict.fromkeys(r.note for r in both if isinstance(r.note, str)))
     measure = comparison.measure
-    _check_rows(one, first_side, unit, _list_wanted(measure, 1))
-    _check_rows(one, second_side, unit, _list_wanted(measure, 2))
+    _check_rows(one, first_side, unit, _list_wanted(measure, 1), measure)
+    _check_rows(one, second_side, unit, _list_wanted(measure, 2), measure)
+    _check_scale(one, both, unit, measure)
     _note_recovered(one, both)
 
     def measure_pair() -> None:
@@ -263,11 +282,12 @@ def _pair(
             _set_means(one, side1, side2)
         if find_family(measure) == "controlled":
             _set_before(one, side1, side2, assumed_r)
+        _turn_scale(one, both, lower_is_better, measure)
         if any(r.sd_from == FROM_ASSUMED_R for r in both):
             one.values |= {"r": assumed_r, "r_from": ASSUMED}
         if shared_by > 1:
             _share_control(one, shared_by)
-        _compute(one, measure)
+        _compute(one, comparison)
 
     compute(one, measure_pair, measure)
     return one
@@ -281,7 +301,7 @@ def _recover_changes(own: pd.DataFrame, assumed_r: float, *, derive: bool) -> pd
     """
     import pandas as pd
 
-    key = ["trial", "arm", "timepoint", "unit", "instrument"]
+    key = ["trial", "arm", "timepoint", "unit", *_APART]
     finals = own[(own["kind"] == "final") & ~own.duplicated([*key, "kind"])].set_index(key)
     change = own["kind"].eq("change").to_numpy()
     out = own.copy()
@@ -385,6 +405,7 @@ def _take_contrasts(
         own = own[own["technique"].isin(comparison.techniques)]
     if comparison.comparators:
         own = own[own["comparator"].isin(comparison.comparators)]
+    unlogged = find_unlogged(own)
     for row in own.itertuples():
         one = Candidate(
             trial=row.trial,
@@ -396,6 +417,7 @@ def _take_contrasts(
             status=row.status,
             source=row.source,
             subgroup=_subgroup(comparison, row, row),
+            analysis=row.analysis or None,
             instrument=row.instrument,
             effect_type=row.effect_type,
             rows=list_origins([row._asdict()]),
@@ -413,7 +435,10 @@ def _take_contrasts(
         names = (row.treatment_arm, row.instrument, row.effect_type)
         if chosen is not None and not is_chosen(chosen, *names):
             one.reasons.append(Message("why_not.not_chosen", name=chosen))
-        if MEASURES[comparison.measure].scale.code != "natural":
+        printed = find_family(comparison.measure) == "printed"
+        if (row.file, row.line) in unlogged:
+            one.reasons.append(Message("why_not.ratio_as_log"))
+        if MEASURES[comparison.measure].scale.code != "natural" and not printed:
             one.reasons.append(Message("why_not.no_such_measure", measure=comparison.measure))
         elif row.unit == unit:
             one.values |= {"yi": row.effect, "vi": row.se**2}
@@ -457,12 +482,13 @@ def _follow_arms(
             status=row["status"],
             source=row["source"],
             subgroup=_subgroup(comparison, row, row),
+            analysis=row["analysis"] or None,
             instrument=row["instrument"],
             rows=list_origins([row]),
         )
         one.values["year"] = row["year"]
         one.notes += [row["note"]] if isinstance(row["note"], str) else []
-        _check_rows(one, [cells], unit, _list_wanted(comparison.measure, 1))
+        _check_rows(one, [cells], unit, _list_wanted(comparison.measure, 1), comparison.measure)
         _note_recovered(one, [cells])
         compute(
             one, partial(_measure_arm, one, row, arms, assumed_r, comparison), comparison.measure
@@ -479,7 +505,7 @@ def _measure_arm(
     else:
         one.values |= {f"{c}1": float(row[c]) for c in ("n", "mean", "sd", "events")}
         one.values |= {c: float(row[c]) for c in ("r", "alpha", "items")}
-    _compute(one, comparison.measure)
+    _compute(one, comparison)
 
 
 def _set_paired(
@@ -527,10 +553,19 @@ def _set_paired(
     one.values |= {"r": r, "r_from": how}
 
 
-def _check_rows(one: Candidate, rows: Iterable[Any], unit: str, wanted: list[str]) -> None:
+def is_free_of_units(measure: str) -> bool:
+    """Whether trials may enter a measure each on its own scale, as a standardised difference."""
+    family = find_family(measure)
+    return family in ("two_groups", "controlled") and MEASURES[measure].scale.code != "natural"
+
+
+def _check_rows(
+    one: Candidate, rows: Iterable[Any], unit: str, wanted: list[str], measure: str
+) -> None:
     """Collect what keeps arm rows from being pooled."""
+    free = is_free_of_units(measure)
     for row in rows:
-        other = row.unit != unit or row.unit == "unknown"
+        other = not free and (row.unit != unit or row.unit == "unknown")
         gaps = [id for c, id in _MISSING.items() if c in wanted and np.isnan(getattr(row, c))]
         one.complete = one.complete and not (other or gaps)
         reasons = [_unit_reason(row.unit, unit)] if other else []
@@ -542,9 +577,42 @@ def _check_rows(one: Candidate, rows: Iterable[Any], unit: str, wanted: list[str
         one.reasons += [r for r in reasons if r not in one.reasons]
 
 
-def _compute(one: Candidate, measure: str) -> None:
+def _turn_scale(one: Candidate, rows: list[Any], lower_is_better: bool, measure: str) -> None:
+    """Turn the means of a scale that runs against its outcome, as its rows declare."""
+    against = "better" if lower_is_better else "worse"
+    says = {r.positive_means for r in rows if r.kind == "final"} & {"better", "worse"}
+    if MEASURES[measure].scale.code != "standardised" or against not in says:
+        return
+    if len(says) > 1:
+        one.complete = False
+        one.reasons.append(Message("why_not.arms_of_two_directions"))
+        return
+    for name in ("mean1", "mean2", "mean_pre1", "mean_pre2"):
+        if name in one.values:
+            one.values[name] = -one.values[name]
+    one.notes.append(Message("effect_type.scale_turned"))
+
+
+def _check_scale(one: Candidate, rows: list[Any], unit: str, measure: str) -> None:
+    """Hold a trial's own scale to one direction, where a measure takes scales as they are.
+
+    A row's `positive_means` says whether high values are better or worse on its scale; where it
+    says nothing, its scale goes the way of the outcome.
+    """
+    if not is_free_of_units(measure):
+        return
+    units = dict.fromkeys(row.unit for row in rows)
+    if len(units) > 1:
+        one.complete = False
+        names = [name_unit(name) for name in units]
+        one.reasons.append(Message("why_not.arms_on_two_scales", units=names))
+    elif rows[0].unit != unit:
+        one.notes.append(Message("effect_type.own_scale", unit=name_unit(rows[0].unit)))
+
+
+def _compute(one: Candidate, comparison: Comparison) -> None:
     """Compute yi and vi where every number that the measure needs is there."""
-    v = one.values
+    v, measure = one.values, comparison.measure
     if not one.complete:
         return
     if find_family(measure) == "paired":
@@ -558,17 +626,38 @@ def _compute(one: Candidate, measure: str) -> None:
         if np.isnan(v["sd2"]) or ("sd2" in needed and np.isnan(v["sd1"])):
             one.reasons.append(Message("why_not.no_sd_on_one_side"))
             return
-    yi, vi = (float(x) for x in escalc(measure, **arrange(measure, v)))
-    if np.isnan([yi, vi]).any():
+    yi, vi = _measure(one, comparison)
+    if np.isnan([yi, vi]).any() and one.usable:
         one.reasons.append(Message("why_not.no_effect", measure=measure))
     one.values |= {"yi": yi, "vi": vi}
 
 
+def _measure(one: Candidate, comparison: Comparison) -> tuple[float, float]:
+    """Compute effect and variance by the comparison's rules for its measure."""
+    v, measure = one.values, comparison.measure
+    if find_family(measure) in COUNTED:
+        if comparison.swap_events and find_family(measure) == "counts":
+            v |= {f"events{side}": v[f"n{side}"] - v[f"events{side}"] for side in (1, 2)}
+            one.notes.append(Message("effect_type.events_swapped"))
+        found = measure_counts(measure, v, comparison.zero_events or "not_estimable")
+        one.reasons += [] if found.reason is None else [found.reason]
+        one.recovered += [] if found.added is None else [found.added]
+        return found.yi, found.vi
+    if comparison.method is not None and measure == "SMD":
+        sides = {name: v[name] for name in ("mean1", "sd1", "n1", "mean2", "sd2", "n2")}
+        rows = revman.mean_rows("SMD", **sides)
+        return float(rows.yi), float(rows.vi)
+    yi, vi = (float(x) for x in escalc(measure, **arrange(measure, v)))
+    return yi, vi
+
+
 def _subgroup(comparison: Comparison, treated: Any, control: Any) -> str | None:
     """Label a row by what the comparison's subgroups are made of."""
-    by = comparison.subgroup_by
+    by = comparison.grouping
     if by == "none":
         return None
+    if by == "subgroup":
+        return str(treated.subgroup) or None
     if by == "comparator":
         label = control.comparator
     elif by == "arm":
@@ -590,6 +679,7 @@ def _as_row(one: Candidate, comparison: Comparison, unit: str, level: float) -> 
     return {
         "comparison": comparison.id,
         "label": comparison.label,
+        "analysis": one.analysis,
         "outcome": comparison.outcome,
         "estimand": comparison.estimand,
         "measure": measure,

@@ -150,6 +150,14 @@ def _check_contrasts(file: File) -> None:
     file.report(
         ~known, "no_uncertainty", "problem.no_uncertainty", "effect", "remedy.no_uncertainty"
     )
+    for column in ("effect", "ci_low", "ci_high"):
+        file.report(
+            (rows["unit"] == "ratio") & (rows[column] <= 0),
+            "ratio_not_above_0",
+            "problem.ratio_not_above_0",
+            column,
+            "remedy.ratio_not_above_0",
+        )
     file.report(rows["se"] < 0, "negative_se", "problem.negative", "se", "remedy.check_sign")
     file.report(rows["f"] < 0, "negative_f", "problem.negative", "f", "remedy.negative_f")
     file.report(
@@ -178,7 +186,9 @@ def _check_arms(file: File) -> None:
         Message("remedy.one_of", words=ARM_SIGNS),
     )
     _check_words(file, "positive_means", ARM_SIGNS)
-    file.report(rows["n"] < 2, "n_too_small", "problem.below_2", "n", "remedy.n_of_arm")
+    # A mean of fewer than two has no spread; a file's own analysis shows such rows all the same.
+    few = (rows["n"] < 2) & (rows["analysis"] == "")
+    file.report(few, "n_too_small", "problem.below_2", "n", "remedy.n_of_arm")
     file.report(
         rows["baseline_n"] < 0,
         "out_of_range",
