@@ -18,10 +18,24 @@ Correlation = Annotated[float, About(low=-1, below=1)]
 Printed = Annotated[
     str,
     About(
-        "A number as printed, in quotes, since its last digit is its precision.",
-        pattern=r"^-?[0-9]+(\.[0-9]+)?$",
+        "A number as printed, in quotes, since its last digit is its precision; of more than nine "
+        "digits, as a program stored it.",
+        pattern=r"^-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?$",
     ),
 ]
+NOT_ESTIMABLE = "not estimable"
+Stored = Annotated[
+    str,
+    About(
+        "A number as printed, in quotes, since its last digit is its precision; of more than nine "
+        "digits, as a program stored it; or 'not estimable'.",
+        pattern=r"^(-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?|not estimable)$",
+    ),
+]
+AnalysisNumber = Annotated[
+    str, About("Number of an analysis in the file it comes from.", pattern=r"^[0-9]+(\.[0-9]+)*$")
+]
+ZeroEvents = Literal["not_estimable", "metafor"]
 Unit = Annotated[str, About("See headway.effects.units.", pattern="^[a-z][a-z0-9_]*$")]
 Technique = Literal["manual", "dry_needling", "wet_needling", "acupuncture", "self_care", "other"]
 Comparator = Literal["waiting_list", "no_treatment", "usual_care", "sham", "active"]
@@ -312,12 +326,67 @@ class Comparison:
             least=1,
         ),
     ] = None
-    target_day: Annotated[
-        float,
+    analysis: Annotated[
+        AnalysisNumber | None,
         About(
-            "Of several timepoints of a trial, the one nearest to this day is pooled.", unit="day"
+            "Only rows with this number in their column `analysis` enter, as the file pools them: "
+            "none is merged, and their column `subgroup` makes the subgroups."
         ),
-    ] = 84
+    ] = None
+    method: Annotated[
+        Literal["MH", "Peto", "IV", "EXP_O_E"] | None,
+        About(
+            "Pool as RevMan does: Mantel-Haenszel, Peto, inverse variance, or O - E. The settings "
+            "below and not the review's `model` then hold; docs/meta.md has the formulas."
+        ),
+    ] = None
+    model: Annotated[
+        Literal["fixed", "random"], About("Under `method`: one common effect, or a distribution.")
+    ] = "random"
+    ci_level: Annotated[
+        float | None,
+        About(
+            "Of the intervals of this comparison; default: the review's level.",
+            unit="percent",
+            above=50,
+            below=100,
+        ),
+    ] = None
+    tau2: Annotated[
+        Literal["DL", "REML"], About("Under `method`: estimator of the between-trial variance.")
+    ] = "DL"
+    ci: Annotated[
+        Literal["wald", "hksj"],
+        About("Under `method`: normal interval, or Hartung-Knapp-Sidik-Jonkman's."),
+    ] = "wald"
+    prediction: Annotated[
+        bool, About("Under `method`: whether a prediction interval is given (RevMan Web, 2025).")
+    ] = False
+    swap_events: Annotated[bool, About("Of counts: effects of the non-event.")] = False
+    totals: Annotated[
+        Literal["all", "subgroups", "none"],
+        About("What is pooled: everything, the subgroups alone, or nothing."),
+    ] = "all"
+    zero_events: Annotated[
+        ZeroEvents | None, About("As the review's, for this comparison alone.")
+    ] = None
+    target_day: Annotated[
+        float | None,
+        About(
+            "Of several timepoints of a trial, the one nearest to this day is pooled, and none "
+            "further from it than `within_days`. Default: the nearest to day 84, however far.",
+            unit="day",
+        ),
+    ] = None
+    within_days: Annotated[
+        float | None,
+        About(
+            "How far from `target_day` a result may lie. Default: half of `target_day`, and at "
+            "least 14; a timepoint that `timepoints` names is never too far.",
+            unit="days",
+            low=0,
+        ),
+    ] = None
     timepoints: Annotated[
         Mapping[str, str], About("Trial -> the timepoint to pool, as the source names it.")
     ] = field(default_factory=dict)
@@ -339,10 +408,18 @@ class Comparison:
         field(default_factory=dict)
     )
     subgroup_by: Annotated[
-        Literal["none", "comparator", "condition", "technique", "arm"],
-        About("`arm` (not between_arm): the technique, or for a control arm its kind."),
+        Literal["none", "comparator", "condition", "technique", "arm", "subgroup"],
+        About(
+            "`arm` (not between_arm): the technique, or for a control arm its kind; `subgroup`: "
+            "the column of that name."
+        ),
     ] = "none"
     note: str = ""
+
+    @property
+    def grouping(self) -> str:
+        """What subgroups are made of; the rows of an analysis bring their own."""
+        return "subgroup" if self.analysis and self.subgroup_by == "none" else self.subgroup_by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -387,7 +464,11 @@ class PublishedResult:
 
     id: Key
     label: Text
-    estimate: Printed | None = None
+    analysis: Annotated[
+        AnalysisNumber | None,
+        About("Its number in the file it was stored in: an analysis (1.2) or a subgroup (1.2.1)."),
+    ] = None
+    estimate: Stored | None = None
     ci: tuple[Printed, Printed] | None = None
     from_pooled: Annotated[
         PooledRow | None, About("Take the printed numbers from this row of files.pooled.")
@@ -402,6 +483,12 @@ class PublishedResult:
     source: str = ""
     status: Literal["retrieved", "computed", "recalled"] = "retrieved"
     model: Model | None = None
+    level: Annotated[
+        float | None,
+        About(
+            "Of its interval, where it is not the review's.", unit="percent", above=50, below=100
+        ),
+    ] = None
     recompute: Recompute
     not_public: Annotated[str, About("What is missing where the number cannot be recomputed.")] = ""
 
@@ -530,6 +617,15 @@ class Review:
         Model(method="REML", test="adhoc"),
     )
     level: Annotated[float, About("Of every interval.", above=0.5, below=1)] = 0.95
+    zero_events: Annotated[
+        ZeroEvents,
+        About(
+            "Of trials with empty cells. `not_estimable`: a ratio without events, or with events "
+            "only, in both arms is shown and not pooled; 0.5 is added to the cells of others; a "
+            "risk difference is never moved. `metafor`: 0.5 is added wherever a cell is empty, and "
+            "all are pooled."
+        ),
+    ] = "not_estimable"
     assumed_r: AssumedR = AssumedR()
     tolerance: Tolerance = Tolerance()
     files: ReviewFiles
@@ -550,6 +646,14 @@ class Review:
         tuple[Consistency, ...],
         About("Published subgroup results combined; a check, never the source's analysis."),
     ] = ()
+
+    def level_of(self, comparison: Comparison) -> float:
+        """Find the coverage of a comparison's intervals, between 0 and 1."""
+        return self.level if comparison.ci_level is None else comparison.ci_level / 100
+
+    def zero_events_of(self, comparison: Comparison) -> ZeroEvents:
+        """Find what becomes of a comparison's trials without events."""
+        return comparison.zero_events or self.zero_events
 
     def comparison(self, id: str | None) -> Comparison:
         """Find a comparison by its id."""

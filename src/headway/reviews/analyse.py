@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,14 +20,16 @@ from headway.reviews.ipd import summarise
 from headway.reviews.reproduce import check_consistency, judge_review
 from headway.reviews.search import Searcher
 from headway.reviews.specifications import explore_review
+from headway.reviews.totals import fit_totals, name_model
 from headway.tables import conform, empty
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from headway.config.review import Review
+    from headway.config.review import Comparison, Review
 
 OVERALL = "overall"
+OWN = "own"
 OUTPUTS = (
     "effects",
     "pooled",
@@ -184,58 +186,100 @@ def pool_review(
 
     rows: list[dict[str, Any]] = []
     effects = effects.copy()
-    declared = (review.model.method, review.model.test)
-    models = [(m.method, m.test) for m in (review.model, *review.sensitivity_models)]
-    by = {c.id: c.subgroup_by for c in review.comparisons}
     for comparison, part in effects.groupby("comparison", sort=False):
+        declared = review.comparison(str(comparison))
         used = part[part["pooled"]]
         if not len(used):
             continue
-        names = {key: part[key].iloc[0] for key in _KEYS}
-        for model in list_models(review):
-            is_declared = model == declared and assumption is None
-            null = MEASURES[names["measure"]].scale.null_yi
-            try:
-                own = model in models
-                fits = list(_fit(used, model, review.level, by[comparison], null, own))
-            except UNCOMPUTABLE as error:
-                log_frames(error, f"{comparison}, {model[0]}, {model[1]}")
-                fits = [(OVERALL, used.index, None, "")]
-            for subgroup, index, fit, note in fits:
-                found = {name: NAN if fit is None else getattr(fit, name) for name in _NUMBERS}
-                if np.isnan(found["estimate"]):
-                    note = join([note, Message("fit.not_computable")])
-                if np.isnan(null):
-                    found["p_value"] = NAN
-                elif null:
-                    found |= {name: found[name] + null for name in PLACES}
-                rows.append(
-                    {
-                        **names,
-                        "subgroup": subgroup,
-                        "assumption": assumption,
-                        "method": model[0],
-                        "test": model[1],
-                        "declared": is_declared,
-                        "level": review.level,
-                        "k": len(index),
-                        "n_total": _people(used.loc[index]),
-                        **found,
-                        "ci_method": TESTS[model[1]] if fit is None else fit.ci_code,
-                        "pi_method": None if fit is None else fit.pi_code,
-                        "note": join([fit.remark if fit is not None else "", note]) or None,
-                    }
-                )
-                if (
-                    fit is not None
-                    and is_declared
-                    and (subgroup == OVERALL or by[comparison] == "arm")
-                ):
+        for model in _list_ways(declared, review, assumption):
+            fits = _try_fit(used, declared, review, model)
+            rows += [_as_row(used, model, assumption, *one) for one in fits]
+            for subgroup, index, fit, _ in fits if model.declared else ():
+                whole = declared.totals == "all" and declared.subgroup_by != "arm"
+                if fit is not None and (subgroup == OVERALL or not whole):
                     effects.loc[index, "weight"] = fit.weights
     return (
         conform("pooled", pd.DataFrame(rows)) if rows else empty("pooled"),
         conform("effects", effects),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """A way to pool a comparison: by whose rules, estimator and interval, and at which level."""
+
+    weighting: str
+    method: str
+    test: str
+    declared: bool
+    level: float
+    own: bool = True  # the review's own, not only held against a published number
+
+
+def _list_ways(comparison: Comparison, review: Review, assumption: str | None) -> list[_Way]:
+    """List the ways a comparison is pooled: the declared one first, none twice."""
+    level = review.level_of(comparison)
+    models = [(m.method, m.test) for m in (review.model, *review.sensitivity_models)]
+    ways = []
+    if comparison.method is not None:
+        name = name_model(comparison)
+        ways.append(_Way(comparison.method, *name, assumption is None, level))
+    first = (review.model.method, review.model.test)
+    for model in list_models(review):
+        declared = comparison.method is None and model == first and assumption is None
+        ways.append(_Way(OWN, *model, declared, level, model in models))
+    return ways
+
+
+def _try_fit(
+    used: pd.DataFrame, comparison: Comparison, review: Review, way: _Way
+) -> list[tuple[str, Any, Any, str]]:
+    """Fit a comparison one way; what cannot be computed is one row without numbers."""
+    null = MEASURES[comparison.measure].scale.null_yi
+    try:
+        if way.weighting != OWN:
+            return list(fit_totals(used, comparison, review))
+        return list(_fit(used, (way.method, way.test), way.level, comparison, null, way.own))
+    except UNCOMPUTABLE as error:
+        log_frames(error, f"{comparison.id}, {way.weighting}, {way.method}, {way.test}")
+        return [(OVERALL, used.index, None, "")]
+
+
+def _as_row(
+    used: pd.DataFrame,
+    way: _Way,
+    assumption: str | None,
+    subgroup: str,
+    index: Any,
+    fit: Any,
+    note: str,
+) -> dict[str, Any]:
+    """Make a row of the table `pooled` of a fit; fits are distances from no effect."""
+    names = {key: used[key].iloc[0] for key in _KEYS}
+    null = MEASURES[names["measure"]].scale.null_yi
+    found = {name: NAN if fit is None else getattr(fit, name) for name in _NUMBERS}
+    if np.isnan(found["estimate"]):
+        note = join([note, Message("fit.not_computable")])
+    if np.isnan(null):
+        found["p_value"] = NAN
+    elif null:
+        found |= {name: found[name] + null for name in PLACES}
+    return {
+        **names,
+        "subgroup": subgroup,
+        "assumption": assumption,
+        "weighting": way.weighting,
+        "method": way.method,
+        "test": way.test,
+        "declared": way.declared,
+        "level": way.level,
+        "k": len(index),
+        "n_total": _people(used.loc[index]),
+        **found,
+        "ci_method": TESTS[way.test] if fit is None else fit.ci_code,
+        "pi_method": None if fit is None else fit.pi_code,
+        "note": join([fit.remark if fit is not None else "", note]) or None,
+    }
 
 
 def _note_gaps(pooled: pd.DataFrame, gaps: Gaps) -> pd.DataFrame:
@@ -250,7 +294,12 @@ def _note_gaps(pooled: pd.DataFrame, gaps: Gaps) -> pd.DataFrame:
 
 
 def _fit(
-    used: pd.DataFrame, model: tuple[str, str], level: float, by: str, null: float, own: bool
+    used: pd.DataFrame,
+    model: tuple[str, str],
+    level: float,
+    comparison: Comparison,
+    null: float,
+    own: bool,
 ) -> Any:
     """Fit all rows and each subgroup, as distances from no effect, which p values are about.
 
@@ -259,17 +308,23 @@ def _fit(
     """
     method, test = model
     settings: dict[str, Any] = {"method": method, "test": test, "level": level}
-    labels = used["subgroup"]
+    labels, by = used["subgroup"], comparison.grouping
     yi = (used["yi"] - (0.0 if np.isnan(null) else null)).to_numpy()
     vi = used["vi"].to_numpy()
+    if comparison.totals == "none":
+        return
+    whole = comparison.totals == "all"
     if by == "none" or (by != "arm" and labels.nunique() < 2):
-        yield OVERALL, used.index, pool(yi, vi, **settings), ""
+        if whole or by == "none" or labels.isna().all():
+            yield OVERALL, used.index, pool(yi, vi, **settings), ""
+        else:
+            yield str(labels.iloc[0]), used.index, pool(yi, vi, **settings), ""
         return
     # Arms of other kinds are other populations: they share nothing, and are not compared.
     found = fit_groups(yi, vi, list(labels), own=own and by != "arm", **settings)
     for name in dict.fromkeys(labels):
         yield name, used.index[labels == name], found.fits[name], ""
-    if by != "arm":
+    if by != "arm" and whole:
         yield OVERALL, used.index, found.overall, found.note
 
 

@@ -1,8 +1,9 @@
 """Rows of the table `effects` in the making: whether an effect can be pooled, and which one is.
 
 Of several effects of a trial at most one is pooled. Rules come in this order: the timepoint that
-the comparison names, the nearest to its day, an adjusted difference, the preferred kind of row.
-Where they leave several, the first in the file is pooled and the others say so.
+the comparison names, the nearest to its day (none too far from a day that is declared), an
+adjusted difference, the preferred kind of row. Where they leave several, the first in the file is
+pooled and the others say so. The rows of a file's own analysis all enter, as that file pools them.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from headway.config.review import Comparison
 
 NAN = float("nan")
+# Day whose nearest timepoint is pooled where a comparison declares none.
+ANY_DAY = 84.0
 # Beyond these an effect, or a variance, is an error of typing, and sums of squares lose all digits.
 LARGEST, SMALLEST = 1e15, 1e-30
 
@@ -38,6 +41,7 @@ class Candidate:
     status: str
     source: str
     subgroup: str | None
+    analysis: str | None = None
     instrument: str = ""
     effect_type: str = ""
     rows: tuple[tuple[str, int], ...] = ()  # file and line of what it is made of
@@ -109,20 +113,30 @@ def is_chosen(choice: str, *names: str | None) -> bool:
 def choose(found: Sequence[Candidate], comparison: Comparison) -> None:
     """Leave at most one pooled row per trial (per arm, where arms are followed)."""
     kinds = [*(comparison.kinds or default_kinds(comparison.measure)), "contrast"]
+    if comparison.totals == "none":
+        for one in found:
+            one.reasons.append(Message("why_not.no_totals"))
+    target = ANY_DAY if comparison.target_day is None else comparison.target_day
+    reach = find_reach(comparison)
     by: dict[str, list[Candidate]] = {}
     for one in found:
         why = comparison.leave_out.get(one.trial)
         if why:
             one.reasons.append(why)
-        if one.usable:
+        if one.usable and comparison.analysis is None:  # a file's own rows all enter
             apart = comparison.estimand != "between_arm" or (
                 comparison.several_arms == "split" and one.basis == "arms"
             )
             key = f"{one.trial} {one.arms}" if apart else one.trial
+            if comparison.grouping == "subgroup":
+                key += f" {one.subgroup}"
             by.setdefault(key, []).append(one)
-    for several in by.values():
+    for trial in by.values():
+        several = _hold_to_day(trial, comparison)
+        if not several:
+            continue
         wanted = comparison.timepoints.get(several[0].trial)
-        ranks = {id(one): _rank(one, wanted, comparison.target_day, kinds) for one in several}
+        ranks = {id(one): _rank(one, wanted, target, reach, kinds) for one in several}
         first, *rest = sorted(several, key=lambda one: ranks[id(one)])
         alike = sum(rank == ranks[id(first)] for rank in ranks.values())
         for one in rest:
@@ -136,10 +150,45 @@ def choose(found: Sequence[Candidate], comparison: Comparison) -> None:
                 one.reasons.append(Message("why_not.other_row", arms=first.arms, **of))
 
 
-def _rank(one: Candidate, wanted: str | None, target: float, kinds: Sequence[str]) -> Any:
+def find_reach(comparison: Comparison) -> float:
+    """Find how many days a result may lie from the day that a comparison declares."""
+    if comparison.target_day is None:
+        return float("inf")
+    if comparison.within_days is not None:
+        return comparison.within_days
+    return max(14.0, comparison.target_day / 2)
+
+
+def _hold_to_day(several: list[Candidate], comparison: Comparison) -> list[Candidate]:
+    """Keep out results far from the declared day, and mark those whose day is not known.
+
+    Of a trial that has a nearer one, the far ones are further timepoints, as any other.
+    """
+    target, reach = comparison.target_day, find_reach(comparison)
+    if target is None:
+        return several
+    near = []
+    for one in several:
+        if np.isnan(one.time_days):
+            one.notes.append(Message("effect_type.day_unknown", target=target))
+        named = comparison.timepoints.get(one.trial) == one.timepoint
+        if named or not abs(one.time_days - target) > reach:
+            near.append(one)
+    if near:
+        return several
+    for one in several:
+        far = {"day": one.time_days, "target": target, "within": reach}
+        one.reasons.append(Message("why_not.too_far", **far))
+    return []
+
+
+def _rank(
+    one: Candidate, wanted: str | None, target: float, reach: float, kinds: Sequence[str]
+) -> Any:
     far = abs(one.time_days - target)
     return (
         one.timepoint != wanted,
+        far > reach,
         np.inf if np.isnan(far) else far,
         not one.adjusted,  # preferred where there is one (Handbook 10.5.2)
         kinds.index(one.kind),

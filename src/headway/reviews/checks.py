@@ -13,12 +13,13 @@ from headway.messages import Message, join, term
 from headway.meta.influence import cumulate, leave_one_out
 from headway.meta.small_study import CONSTANT, rank_test, regression_test
 from headway.meta.trim_fill import trim_and_fill
+from headway.reviews.totals import name_model, refit
 from headway.tables import conform, empty
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from headway.config.review import Review
+    from headway.config.review import Comparison, Review
 
 ENOUGH = 10  # trials below which funnels and their tests are not shown (Handbook 13.3.5.4)
 _NUMBERS = ("estimate", "ci_low", "ci_high", "pi_low", "pi_high", "p_value", "tau2", "i2")
@@ -32,7 +33,11 @@ def list_sets(effects: pd.DataFrame, review: Review) -> Iterator[tuple[str, str,
     """Yield comparison, subgroup and rows of every set of trials that is pooled as one."""
     for comparison in review.comparisons:
         own = effects[(effects["comparison"] == comparison.id) & effects["pooled"]]
-        if comparison.subgroup_by == "arm":
+        if comparison.totals == "none":
+            continue
+        if comparison.subgroup_by == "arm" or (
+            comparison.totals == "subgroups" and own["subgroup"].notna().any()
+        ):
             for subgroup, part in own.groupby("subgroup", sort=False):
                 yield comparison.id, str(subgroup), part
         elif len(own):
@@ -53,23 +58,16 @@ def refit_review(
     """
     import pandas as pd
 
-    model = review.model
-    settings: dict[str, Any] = {
-        "method": model.method,
-        "test": model.test,
-        "level": review.level,
-    }
     parts = []
     for comparison, subgroup, own in list_sets(effects, review):
         if len(own) < 3:
             continue
+        declared = review.comparison(comparison)
         null = MEASURES[own["measure"].iloc[0]].scale.null_yi
         ordered = own.sort_values("year", kind="stable", na_position="last")
         for analysis, rows in (("leave one out", own), ("cumulative", ordered)):
-            y, v = rows["yi"].to_numpy() - (0.0 if np.isnan(null) else null), rows["vi"].to_numpy()
-            run = leave_one_out if analysis == "leave one out" else cumulate
             try:
-                fit = run(y, v, **settings)
+                found = _refit(rows, declared, review, analysis, null)
             except UNCOMPUTABLE as error:
                 log_frames(error, f"{analysis}, {comparison}, {subgroup}")
                 if gaps is not None:
@@ -77,7 +75,6 @@ def refit_review(
                     why = Message("fit.no_refits", analysis=term("refit", code))
                     gaps.append((comparison, subgroup, why))
                 continue
-            found = {name: np.asarray(getattr(fit, name)) for name in _NUMBERS}
             if np.isnan(null):
                 found["p_value"] = np.full(len(rows), np.nan)
             elif null:
@@ -100,6 +97,20 @@ def refit_review(
                 )
             )
     return conform("refits", pd.concat(parts, ignore_index=True)) if parts else empty("refits")
+
+
+def _refit(
+    rows: pd.DataFrame, comparison: Comparison, review: Review, analysis: str, null: float
+) -> dict[str, Any]:
+    """Pool rows without each, or one by one, by the comparison's own method."""
+    if comparison.method is not None:
+        fits = refit(rows, comparison, review, analysis)
+        return {name: np.array([getattr(fit, name) for fit in fits]) for name in _NUMBERS}
+    model, level = review.model, review.level_of(comparison)
+    y, v = rows["yi"].to_numpy() - (0.0 if np.isnan(null) else null), rows["vi"].to_numpy()
+    run = leave_one_out if analysis == "leave one out" else cumulate
+    fit = run(y, v, method=model.method, test=model.test, level=level)
+    return {name: np.asarray(getattr(fit, name)) for name in _NUMBERS}
 
 
 def check_small_studies(effects: pd.DataFrame, review: Review) -> pd.DataFrame:
@@ -129,7 +140,7 @@ def check_small_studies(effects: pd.DataFrame, review: Review) -> pd.DataFrame:
             if not _is_one_size(own):
                 found = {"note": Message("small_study.not_computable")}
                 try:
-                    found = run(own, review)
+                    found = run(own, review.comparison(comparison), review)
                 except UNCOMPUTABLE as error:
                     log_frames(error, f"{check}, {comparison}, {subgroup}")
             rows.append({**head, "check": check, **found})
@@ -142,8 +153,9 @@ def _is_one_size(own: pd.DataFrame) -> bool:
     return bool(np.ptp(se) <= CONSTANT * se.max())
 
 
-def _run_egger(own: pd.DataFrame, review: Review) -> dict[str, Any]:
-    egger = regression_test(own["yi"], own["vi"], model="lm", level=review.level)
+def _run_egger(own: pd.DataFrame, comparison: Comparison, review: Review) -> dict[str, Any]:
+    level = review.level_of(comparison)
+    egger = regression_test(own["yi"], own["vi"], model="lm", level=level)
     tied = MEASURES[own["measure"].iloc[0]].scale.code in ("standardised", "ratio")
     return {
         "statistic": egger.statistic,
@@ -161,7 +173,7 @@ def _run_egger(own: pd.DataFrame, review: Review) -> dict[str, Any]:
     }
 
 
-def _run_rank(own: pd.DataFrame, review: Review) -> dict[str, Any]:
+def _run_rank(own: pd.DataFrame, comparison: Comparison, review: Review) -> dict[str, Any]:
     rank = rank_test(own["yi"], own["vi"])
     ranked = not np.isnan(rank.tau)
     return {
@@ -171,11 +183,13 @@ def _run_rank(own: pd.DataFrame, review: Review) -> dict[str, Any]:
     }
 
 
-def _run_filling(own: pd.DataFrame, review: Review) -> dict[str, Any]:
-    model = review.model
-    filled = trim_and_fill(
-        own["yi"], own["vi"], method=model.method, test=_plain(model.test), level=review.level
-    )
+def _run_filling(own: pd.DataFrame, comparison: Comparison, review: Review) -> dict[str, Any]:
+    method: str = review.model.method
+    test: str = review.model.test
+    if comparison.method is not None:
+        method, test = name_model(comparison)
+    level = review.level_of(comparison)
+    filled = trim_and_fill(own["yi"], own["vi"], method=method, test=_plain(test), level=level)
     side = term("small_study", filled.side)
     return {
         "statistic": float(filled.k0),
@@ -186,7 +200,7 @@ def _run_filling(own: pd.DataFrame, review: Review) -> dict[str, Any]:
     }
 
 
-_CHECKS: dict[str, Callable[[pd.DataFrame, Review], dict[str, Any]]] = {
+_CHECKS: dict[str, Callable[[pd.DataFrame, Comparison, Review], dict[str, Any]]] = {
     "egger": _run_egger,
     "rank_correlation": _run_rank,
     "trim_and_fill": _run_filling,

@@ -8,6 +8,7 @@ and a change within one arm are different estimands and never meet in one compar
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from headway.effects.measures import FAMILIES, MEASURES, arrange, escalc, find_f
 from headway.effects.recover import combine_arms, find_r, sd_change, split_control
 from headway.effects.units import name_unit
 from headway.messages import Message, join, term
+from headway.meta import revman
 from headway.reviews.candidates import (
     NAN,
     Candidate,
@@ -27,6 +29,7 @@ from headway.reviews.candidates import (
     judge,
     list_origins,
 )
+from headway.reviews.zero_events import COUNTED, measure_counts
 from headway.tables import conform, empty
 
 if TYPE_CHECKING:
@@ -53,6 +56,8 @@ _MISSING = {
     "alpha": "why_not.no_alpha",
     "items": "why_not.no_items",
 }
+# What sets rows of a trial apart, beside time and kind.
+_APART = ("instrument", "analysis", "subgroup")
 # What a row of `effects` says of the numbers behind its effect.
 _NUMBERS = (
     *("n1", "mean1", "sd1", "n2", "mean2", "sd2", "events1", "events2", "time1", "time2"),
@@ -107,7 +112,8 @@ def build_effects(
     taken: dict[str, set[str]] = {}
     for one in review.comparisons:
         taken.setdefault(one.outcome, set()).update(one.kinds or default_kinds(one.measure))
-    for comparison in review.comparisons:
+    for declared in review.comparisons:
+        comparison = replace(declared, zero_events=review.zero_events_of(declared))
         unit = review.outcomes[comparison.outcome].unit
         if comparison.estimand == BETWEEN:
             found = [
@@ -119,7 +125,7 @@ def build_effects(
         choose(found, comparison)
         if check:
             found += _list_rest(arms, comparison, found, taken[comparison.outcome])
-        rows += [_as_row(c, comparison, unit, review.level) for c in found]
+        rows += [_as_row(c, comparison, unit, review.level_of(comparison)) for c in found]
     return conform("effects", pd.DataFrame(rows), check=check) if rows else empty("effects")
 
 
@@ -151,8 +157,8 @@ def _list_rest(
         here = [origin in used for origin in zip(rows["file"], rows["line"], strict=True)]
         known = rows["kind"].isin({*taken, "baseline"} - set(kinds)) & (trial in there)
         rows = rows[~np.array(here, dtype=bool) & ~known.to_numpy()]
-        key = ["timepoint", "kind", "instrument"]
-        for (timepoint, kind, instrument), part in rows.groupby(key, sort=False):
+        key = ["timepoint", "kind", *_APART]
+        for (timepoint, kind, instrument, *_), part in rows.groupby(key, sort=False):
             first = part.iloc[0]
             one = Candidate(
                 trial=first["trial"],
@@ -164,6 +170,7 @@ def _list_rest(
                 status=_worst(part["status"]),
                 source=_join(part["source"]),
                 subgroup=_subgroup(comparison, first, first),
+                analysis=first["analysis"] or None,
                 instrument=instrument,
                 rows=list_origins(part.to_dict("records")),
             )
@@ -181,8 +188,10 @@ def _list_rest(
 
 def _own(frame: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:
     own = frame[frame["outcome"] == comparison.outcome]
-    # A missing instrument is one of its own: as a gap it would match nothing.
-    return own.assign(instrument=own["instrument"].fillna(""))
+    if comparison.analysis is not None:
+        own = own[own["analysis"] == comparison.analysis]
+    # What is missing is one of its own: as a gap it would match nothing.
+    return own.assign(**{name: own[name].fillna("") for name in _APART})
 
 
 def _pair_arms(
@@ -203,7 +212,7 @@ def _pair_arms(
         treated = treated[treated["technique"].isin(comparison.techniques)]
     if comparison.comparators:
         controls = controls[controls["comparator"].isin(comparison.comparators)]
-    key = ["trial", "timepoint", "kind", "instrument"]
+    key = ["trial", "timepoint", "kind", *_APART]
     pairs = dict(list(treated.groupby(key, sort=False)))
     for at, side2 in controls.groupby(key, sort=False):
         side1 = pairs.get(at)
@@ -246,6 +255,7 @@ def _pair(
         status=_worst(row.status for row in both),
         source=_join([r.source for r in both]),
         subgroup=_subgroup(comparison, first, side2.iloc[0]),
+        analysis=first["analysis"] or None,
         instrument=first["instrument"],
         rows=list_origins([r._asdict() for r in both]),
     )
@@ -267,7 +277,7 @@ def _pair(
             one.values |= {"r": assumed_r, "r_from": ASSUMED}
         if shared_by > 1:
             _share_control(one, shared_by)
-        _compute(one, measure)
+        _compute(one, comparison)
 
     compute(one, measure_pair, measure)
     return one
@@ -281,7 +291,7 @@ def _recover_changes(own: pd.DataFrame, assumed_r: float, *, derive: bool) -> pd
     """
     import pandas as pd
 
-    key = ["trial", "arm", "timepoint", "unit", "instrument"]
+    key = ["trial", "arm", "timepoint", "unit", *_APART]
     finals = own[(own["kind"] == "final") & ~own.duplicated([*key, "kind"])].set_index(key)
     change = own["kind"].eq("change").to_numpy()
     out = own.copy()
@@ -396,6 +406,7 @@ def _take_contrasts(
             status=row.status,
             source=row.source,
             subgroup=_subgroup(comparison, row, row),
+            analysis=row.analysis or None,
             instrument=row.instrument,
             effect_type=row.effect_type,
             rows=list_origins([row._asdict()]),
@@ -457,6 +468,7 @@ def _follow_arms(
             status=row["status"],
             source=row["source"],
             subgroup=_subgroup(comparison, row, row),
+            analysis=row["analysis"] or None,
             instrument=row["instrument"],
             rows=list_origins([row]),
         )
@@ -479,7 +491,7 @@ def _measure_arm(
     else:
         one.values |= {f"{c}1": float(row[c]) for c in ("n", "mean", "sd", "events")}
         one.values |= {c: float(row[c]) for c in ("r", "alpha", "items")}
-    _compute(one, comparison.measure)
+    _compute(one, comparison)
 
 
 def _set_paired(
@@ -542,9 +554,9 @@ def _check_rows(one: Candidate, rows: Iterable[Any], unit: str, wanted: list[str
         one.reasons += [r for r in reasons if r not in one.reasons]
 
 
-def _compute(one: Candidate, measure: str) -> None:
+def _compute(one: Candidate, comparison: Comparison) -> None:
     """Compute yi and vi where every number that the measure needs is there."""
-    v = one.values
+    v, measure = one.values, comparison.measure
     if not one.complete:
         return
     if find_family(measure) == "paired":
@@ -558,17 +570,38 @@ def _compute(one: Candidate, measure: str) -> None:
         if np.isnan(v["sd2"]) or ("sd2" in needed and np.isnan(v["sd1"])):
             one.reasons.append(Message("why_not.no_sd_on_one_side"))
             return
-    yi, vi = (float(x) for x in escalc(measure, **arrange(measure, v)))
-    if np.isnan([yi, vi]).any():
+    yi, vi = _measure(one, comparison)
+    if np.isnan([yi, vi]).any() and one.usable:
         one.reasons.append(Message("why_not.no_effect", measure=measure))
     one.values |= {"yi": yi, "vi": vi}
 
 
+def _measure(one: Candidate, comparison: Comparison) -> tuple[float, float]:
+    """Compute effect and variance by the comparison's rules for its measure."""
+    v, measure = one.values, comparison.measure
+    if find_family(measure) in COUNTED:
+        if comparison.swap_events and find_family(measure) == "counts":
+            v |= {f"events{side}": v[f"n{side}"] - v[f"events{side}"] for side in (1, 2)}
+            one.notes.append(Message("effect_type.events_swapped"))
+        found = measure_counts(measure, v, comparison.zero_events or "not_estimable")
+        one.reasons += [] if found.reason is None else [found.reason]
+        one.recovered += [] if found.added is None else [found.added]
+        return found.yi, found.vi
+    if comparison.method is not None and measure == "SMD":
+        sides = {name: v[name] for name in ("mean1", "sd1", "n1", "mean2", "sd2", "n2")}
+        rows = revman.mean_rows("SMD", **sides)
+        return float(rows.yi), float(rows.vi)
+    yi, vi = (float(x) for x in escalc(measure, **arrange(measure, v)))
+    return yi, vi
+
+
 def _subgroup(comparison: Comparison, treated: Any, control: Any) -> str | None:
     """Label a row by what the comparison's subgroups are made of."""
-    by = comparison.subgroup_by
+    by = comparison.grouping
     if by == "none":
         return None
+    if by == "subgroup":
+        return str(treated.subgroup) or None
     if by == "comparator":
         label = control.comparator
     elif by == "arm":
@@ -590,6 +623,7 @@ def _as_row(one: Candidate, comparison: Comparison, unit: str, level: float) -> 
     return {
         "comparison": comparison.id,
         "label": comparison.label,
+        "analysis": one.analysis,
         "outcome": comparison.outcome,
         "estimand": comparison.estimand,
         "measure": measure,

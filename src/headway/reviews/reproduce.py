@@ -8,11 +8,13 @@ written down. A number is `reproduced` if it differs by at most one unit of its 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from headway.config.review import NOT_ESTIMABLE
 from headway.effects.measures import MEASURES, escalc
 from headway.effects.units import convert
 from headway.errors import UNCOMPUTABLE, log_frames
@@ -20,15 +22,23 @@ from headway.messages import Message, term
 from headway.meta.conversions import se_from_ci
 from headway.meta.pooling import pool
 from headway.reviews.ipd import ancova, change_unit, read_covariates, select
+from headway.reviews.totals import pool_rows, term_model
+from headway.reviews.zero_events import is_not_estimable
 from headway.tables import conform, empty
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from headway.config.review import Model, PublishedResult, Review, Tolerance
+    from headway.config.review import Comparison, Model, PublishedResult, Review, Tolerance
 
 NAN = float("nan")
 PARTS = ("estimate", "ci_low", "ci_high")
+# Parts of a total that a file stores, as readers of that file name them.
+STORED_PARTS = {"ci_low": "lower limit", "ci_high": "upper limit"}
+# A number of more digits than this was stored by a program: what is compared is its size, since
+# its last digit is the rounding of a computation.
+MOST_DIGITS = 9
+STORED_PRECISION = 6
 Search = Callable[["PublishedResult", Mapping[str, str]], Sequence[Message]]
 
 
@@ -50,13 +60,16 @@ def judge_number(published: str, recomputed: float, units: float = 1.0) -> dict[
         published, recomputed, difference, printed_unit, rounds_identically, verdict.
     """
     printed = Decimal(published)
-    step = Decimal(1).scaleb(int(printed.as_tuple().exponent))
+    step = _step_of(printed)
     difference = recomputed - float(printed)
     # The last digit of a float must not decide: 1e-9 of a unit is rounding, not a difference.
     close = abs(difference) <= float(step) * (units + 1e-9)
     # Programs round halves up or to even; either is "identically".
     halves = (ROUND_HALF_UP, ROUND_HALF_EVEN)
-    same = any(Decimal(repr(recomputed)).quantize(step, rounding=h) == printed for h in halves)
+    same = any(
+        Decimal(repr(recomputed)).quantize(step, rounding=h) == printed.quantize(step, rounding=h)
+        for h in halves
+    )
     return {
         "published": published,
         "recomputed": recomputed,
@@ -100,46 +113,114 @@ def judge_review(
     rows: list[dict[str, Any]] = []
     for entry in review.published:
         printed, source, k = _read_printed(entry, published)
-        target = entry.recompute
-        how: Message | str = ""
+        head: dict[str, Any] = {"quantity": entry.id, "label": entry.label, "source": source}
+        head["analysis"] = entry.analysis
         try:
-            if target.comparison is not None:
-                values, how, missing = _recompute_pooled(entry, review, effects, k)
-            elif target.adjust is not None:
-                values, how, missing = _recompute_adjusted(entry, review, ipd)
-            elif target.arm is not None:
-                values, how, missing = _recompute_arm(entry, arms)
-            else:
-                values, how, missing = _recompute_trial(entry, review, arms)
+            found = _recompute(entry, review, arms, effects, ipd, k)
         except UNCOMPUTABLE as error:
             log_frames(error, f"published.{entry.id}")
-            values, missing = {}, Message("fit.not_computable")
-        if not missing and not np.isfinite([values[part] for part in printed]).all():
+            found = _Recomputed({}, "", Message("fit.not_computable"))
+        head["how"] = found.how
+        if entry.estimate == NOT_ESTIMABLE or found.empty:
+            rows += _judge_estimability(entry, printed, found, head)
+            continue
+        missing = found.missing
+        if not missing and not np.isfinite([found.values[part] for part in printed]).all():
             missing = Message("fit.not_computable")
-        head = {"quantity": entry.id, "label": entry.label, "how": how, "source": source}
         guesses: Message | str = ""
-        if not missing and search is not None and not _all_close(printed, values, review):
+        if not missing and search is not None and not _all_close(printed, found.values, review):
             guesses = _name_guesses(search(entry, printed))
         for part, text in printed.items():
+            name = {"part": _name_part(entry, part)}
             if missing:
-                rows.append(
-                    {
-                        **head,
-                        "part": part,
-                        "published": text,
-                        "recomputed": NAN,
-                        "difference": NAN,
-                        "printed_unit": _unit_of(text),
-                        "rounds_identically": None,
-                        "verdict": "not recomputable",
-                        "explanation": missing,
-                    }
-                )
+                rows.append({**head, **name, **_unjudged(text), "explanation": missing})
                 continue
-            found = judge_number(text, values[part], review.tolerance.units)
-            why = _explain(found, review.tolerance, guesses)
-            rows.append({**head, "part": part, **found, "explanation": why})
+            judged = judge_number(text, found.values[part], review.tolerance.units)
+            why = _explain(judged, review.tolerance, guesses)
+            rows.append({**head, **name, **judged, "explanation": why})
+        rows += _judge_k(found, k, head)
     return conform("reproduction", pd.DataFrame(rows)) if rows else empty("reproduction")
+
+
+@dataclass(frozen=True, slots=True)
+class _Recomputed:
+    """Numbers by part, how they came about and what is missing.
+
+    `empty` tells that no trial has an effect that can be estimated.
+    """
+
+    values: dict[str, float]
+    how: Message | str
+    missing: Message | str = ""
+    trials: int | None = None
+    empty: bool = False
+
+
+def _recompute(
+    entry: PublishedResult,
+    review: Review,
+    arms: pd.DataFrame,
+    effects: pd.DataFrame,
+    ipd: pd.DataFrame | None,
+    k: int | None,
+) -> _Recomputed:
+    """Recompute a quantity by what its entry says it is."""
+    target = entry.recompute
+    if target.comparison is not None:
+        return _recompute_pooled(entry, review, effects, k)
+    if target.adjust is not None:
+        return _Recomputed(*_recompute_adjusted(entry, review, ipd))
+    if target.arm is not None:
+        return _Recomputed(*_recompute_arm(entry, arms))
+    return _Recomputed(*_recompute_trial(entry, review, arms))
+
+
+def _name_part(entry: PublishedResult, part: str) -> str:
+    return part if entry.analysis is None else STORED_PARTS.get(part, part)
+
+
+def _unjudged(text: str) -> dict[str, Any]:
+    return {
+        "published": text,
+        "recomputed": NAN,
+        "difference": NAN,
+        "printed_unit": _unit_of(text),
+        "rounds_identically": None,
+        "verdict": "not recomputable",
+    }
+
+
+def _judge_estimability(
+    entry: PublishedResult,
+    printed: Mapping[str, str],
+    found: _Recomputed,
+    head: Mapping[str, Any],
+) -> list[dict[str, Any]]:
+    """Judge a total that is not estimable, there or here."""
+    there, here = entry.estimate == NOT_ESTIMABLE, found.empty
+    verdict, why = "not estimable", None
+    if there != here:
+        verdict = "not recomputable" if found.missing and not here else "not reproduced"
+        why = found.missing or Message("reproduction.estimable_here")
+        why = Message("reproduction.not_estimable_here") if here else why
+    rows = []
+    for part in PARTS if there else printed:
+        text = NOT_ESTIMABLE if there else printed[part]
+        value = found.values.get(part, NAN)
+        row = {**_unjudged(text), "recomputed": value, "verdict": verdict, "explanation": why}
+        rows.append({**head, "part": _name_part(entry, part), **row})
+    return rows
+
+
+def _judge_k(found: _Recomputed, k: int | None, head: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Hold the number of trials that the source pooled against the number pooled here."""
+    if k is None or not found.trials or found.missing:
+        return []
+    judged = judge_number(str(k), float(found.trials), 0.0)
+    why = None
+    if judged["verdict"] != "reproduced":
+        why = Message("reproduction.other_k", k=k, there=found.trials)
+    return [{**head, "part": "k", **judged, "explanation": why}]
 
 
 def _all_close(printed: Mapping[str, str], values: Mapping[str, float], review: Review) -> bool:
@@ -156,7 +237,16 @@ def _name_guesses(guesses: Sequence[Message]) -> Message:
 
 
 def _unit_of(text: str) -> float:
-    return float(Decimal(1).scaleb(int(Decimal(text).as_tuple().exponent)))
+    return NAN if text == NOT_ESTIMABLE else float(_step_of(Decimal(text)))
+
+
+def _step_of(printed: Decimal) -> Decimal:
+    """Find one unit of the last printed digit; of a stored number, what a reader would print."""
+    step = Decimal(1).scaleb(int(printed.as_tuple().exponent))
+    if len(printed.as_tuple().digits) <= MOST_DIGITS and step >= Decimal("1e-9"):
+        return step
+    size = max(Decimal(1), abs(printed))
+    return max(step, Decimal(1).scaleb(size.adjusted() - STORED_PRECISION))
 
 
 def _explain(
@@ -211,18 +301,21 @@ def _recompute_pooled(
     review: Review,
     effects: pd.DataFrame,
     k: int | None,
-) -> tuple[dict[str, float], Message, str]:
+) -> _Recomputed:
     """Pool as the source did, in the published sign, scale and unit; else say what is missing.
 
     A subgroup is pooled alone, whatever the review's own analysis makes of small ones.
     """
-    target, model = entry.recompute, entry.model or review.model
+    target = entry.recompute
     comparison = review.comparison(target.comparison)
-    rows = effects[(effects["comparison"] == target.comparison) & effects["pooled"]]
+    listed = effects[effects["comparison"] == target.comparison]
     if target.subgroup != "overall":
-        rows = rows[rows["subgroup"] == target.subgroup]
-    of = {"measure": comparison.measure, "method": model.method, "test": model.test}
+        listed = listed[listed["subgroup"] == target.subgroup]
+    rows = listed[listed["pooled"]]
     there = len(rows)
+    how = _name_way(entry, review, comparison)
+    if there == 0 and len(listed) and listed["why_not"].map(is_not_estimable).all():
+        return _Recomputed({}, how(), empty=True)
     if there == 0 or (k is not None and there < k):
         some = {"there": there, "why": entry.not_public or Message("reproduction.rows_missing")}
         missing = (
@@ -230,16 +323,41 @@ def _recompute_pooled(
             if k is None
             else Message("reproduction.trials_missing", **some, k=k)
         )
-        return {}, Message("reproduction.pooled", **of), missing
-    null = MEASURES[comparison.measure].scale.null_yi
-    null = 0.0 if np.isnan(null) else null
-    settings: dict[str, Any] = {"method": model.method, "test": model.test, "level": review.level}
-    fit = pool(rows["yi"].to_numpy() - null, rows["vi"].to_numpy(), **settings)
-    values = {part: float(getattr(fit, part)) + null for part in PARTS}
+        return _Recomputed({}, how(), missing, there)
+    values = _pool_as_printed(entry, review, comparison, rows)
     if MEASURES[comparison.measure].scale.code == "natural" and entry.unit is not None:
         values = _change_unit(values, review.outcomes[comparison.outcome].unit, entry)
-    how = Message("reproduction.pooled_of", **of, k=there)
-    return turn(values, entry, comparison.measure), how, ""
+    return _Recomputed(turn(values, entry, comparison.measure), how(k=there), "", there)
+
+
+def _pool_as_printed(
+    entry: PublishedResult, review: Review, comparison: Comparison, rows: pd.DataFrame
+) -> dict[str, float]:
+    """Pool rows by the model that the entry names, else by the comparison's own."""
+    level = review.level_of(comparison) if entry.level is None else entry.level / 100
+    if entry.model is None and comparison.method is not None:
+        total = pool_rows(rows, comparison, review, level=level)
+        return {part: float(getattr(total, part)) for part in PARTS}
+    model = entry.model or review.model
+    null = MEASURES[comparison.measure].scale.null_yi
+    null = 0.0 if np.isnan(null) else null
+    settings: dict[str, Any] = {"method": model.method, "test": model.test, "level": level}
+    fit = pool(rows["yi"].to_numpy() - null, rows["vi"].to_numpy(), **settings)
+    return {part: float(getattr(fit, part)) + null for part in PARTS}
+
+
+def _name_way(
+    entry: PublishedResult, review: Review, comparison: Comparison
+) -> Callable[..., Message]:
+    """Name measure and model of a pooled number, with its trials where they are known."""
+    measure = comparison.measure
+    if entry.model is None and comparison.method is not None:
+        weighting = term("weighting", comparison.method)
+        of = {"measure": measure, "weighting": weighting, "model": term_model(comparison)}
+        return lambda **k: Message(f"reproduction.totals{'_of' if k else ''}", **of, **k)
+    model = entry.model or review.model
+    plain = {"measure": measure, "method": model.method, "test": model.test}
+    return lambda **k: Message(f"reproduction.pooled{'_of' if k else ''}", **plain, **k)
 
 
 def _recompute_trial(

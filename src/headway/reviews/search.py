@@ -22,11 +22,12 @@ from headway.reviews.candidates import default_kinds
 from headway.reviews.effects_table import build_effects
 from headway.reviews.ipd import BASELINE, ancova, change_unit, read_covariates, select
 from headway.reviews.reproduce import judge_number, turn
+from headway.reviews.totals import pool_rows, term_model
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from headway.config.review import Comparison, PublishedResult, Review
+    from headway.config.review import Comparison, PublishedResult, Review, ZeroEvents
 
 MOST = 3  # candidates listed for one quantity
 MOST_TRIALS = 40  # beyond it single trials are not left out: too many tries to mean anything
@@ -67,7 +68,8 @@ class Searcher:
         """List up to three choices that give every printed part of a quantity."""
         target = entry.recompute
         if target.comparison is not None:
-            tried = self._try_pooled(entry)
+            totals = self._review.comparison(target.comparison).method and entry.model is None
+            tried = self._try_totals(entry) if totals else self._try_pooled(entry)
         elif target.adjust is not None:
             tried = self._try_adjusted(entry)
         elif target.arm is not None:
@@ -122,6 +124,35 @@ class Searcher:
                         continue
                     values = self._present(fit, other, entry)
                     yield departures + len(out) + len(words), _join(words), values
+
+    def _try_totals(self, entry: PublishedResult) -> Iterator[Way]:
+        """Try other methods, models, levels, measures and policies of RevMan's kind."""
+        review, target = self._review, entry.recompute
+        comparison = review.comparison(target.comparison)
+        stated = review.level_of(comparison) if entry.level is None else entry.level / 100
+        for other, rows_changed in _vary_rows(comparison, review):
+            effects = build_effects(
+                self._arms, self._contrasts, replace(review, comparisons=(other,)), check=False
+            )
+            own = effects[effects["pooled"]]
+            if target.subgroup != "overall":
+                own = own[own["subgroup"] == target.subgroup]
+            for dropped in [None, *(own.index if 2 < len(own) <= MOST_TRIALS else [])]:
+                used = own if dropped is None else own.drop(index=dropped)
+                label = list(rows_changed)
+                if dropped is not None:
+                    label.append(Message("choice.without", trial=own.at[dropped, "trial"]))
+                for way, changed in _vary_models(other):
+                    for level in dict.fromkeys([stated, *LEVELS]):
+                        words: Words = [*label, *changed]
+                        words += [_name_level(level)] if level != stated else []
+                        if not words or not len(used):
+                            continue
+                        try:
+                            total = pool_rows(used, way, review, level=level)
+                        except (ValueError, ArithmeticError):
+                            continue
+                        yield len(words), _join(words), self._present(total, other, entry)
 
     def _list_rows(
         self, comparison: Comparison
@@ -252,6 +283,43 @@ class Searcher:
                     if distance:
                         yield distance, _join(label), turn(exact, entry)
                     yield from _round_first(found, unit, entry, distance, label, exact)
+
+
+def _vary_rows(comparison: Comparison, review: Review) -> Iterator[tuple[Comparison, Words]]:
+    """Vary what a comparison's rows are: its measure, its policy for empty cells, the event."""
+    yield comparison, []
+    if comparison.measure not in ("RR", "OR", "RD"):
+        return
+    for measure in list_kin(comparison.measure)[1:]:
+        yield replace(comparison, measure=measure), [measure]
+    policies: tuple[ZeroEvents, ...] = ("not_estimable", "metafor")
+    for policy in policies:
+        if policy != review.zero_events_of(comparison):
+            name = term("choice", f"zero_{policy}")
+            yield replace(comparison, zero_events=policy), [name]
+    yield (
+        replace(comparison, swap_events=not comparison.swap_events),
+        [Message("choice.swapped")],
+    )
+
+
+def _vary_models(comparison: Comparison) -> Iterator[tuple[Comparison, Words]]:
+    """Vary how rows are pooled: method, model, estimator of tau2, interval."""
+    counts = comparison.measure in ("RR", "OR", "RD")
+    methods: dict[Any, None] = dict.fromkeys([comparison.method, *(["MH", "IV"] if counts else [])])
+    ways: list[tuple[Any, ...]] = [("fixed", "DL", "wald")]
+    ways += [("random", tau2, ci) for tau2 in ("DL", "REML") for ci in ("wald", "hksj")]
+    own = (comparison.model, comparison.tau2, comparison.ci)
+    own = ("fixed", "DL", "wald") if comparison.model == "fixed" else own
+    for method in methods:
+        for model, tau2, ci in ways:
+            way = replace(comparison, method=method, model=model, tau2=tau2, ci=ci)
+            words: Words = []
+            if method != comparison.method:
+                words.append(term("weighting", method))
+            if (model, tau2, ci) != own:
+                words.append(term_model(way))
+            yield way, words
 
 
 def _round_first(

@@ -39,13 +39,21 @@ CONTRAST_SIGNS = ("treatment_minus_control", "control_minus_treatment", "unstate
 
 ESTIMANDS = ("between_arm", "within_arm", "single_arm")
 
-VERDICTS = ("reproduced", "not reproduced", "not recomputable")
+# `own`: inverse variance, as the review's `model` says; the others are RevMan's methods.
+WEIGHTINGS = ("own", "MH", "IV", "Peto", "EXP_O_E")
+
+VERDICTS = ("reproduced", "not reproduced", "not recomputable", "not estimable")
 
 _TRIAL: dict[str, Column] = {
     "trial": words("Trial, by first author and year"),
     "year": whole("Year of publication", nullable=True),
     "doi": words("Digital object identifier", nullable=True),
     "condition": words("Condition of the participants, as the source names it", nullable=True),
+}
+
+_ANALYSIS: dict[str, Column] = {
+    "analysis": words("Number of the analysis in the file the row comes from", nullable=True),
+    "subgroup": words("Subgroup that the file puts the row in", nullable=True),
 }
 
 _ORIGIN: dict[str, Column] = {
@@ -67,9 +75,10 @@ _PLACE: dict[str, Column] = {
 
 ARMS = Table(
     row="trial x arm x outcome x timepoint",
-    key=("trial", "arm", "outcome", "instrument", "timepoint", "kind"),
+    key=("trial", "arm", "outcome", "instrument", "timepoint", "kind", "analysis", "subgroup"),
     columns={
         **_TRIAL,
+        **_ANALYSIS,
         "arm": words("Arm, as the source names it"),
         "role": words("Role in the trial", allowed=("treatment", "control")),
         "technique": words("What was done in the arm", allowed=TECHNIQUES, nullable=True),
@@ -123,9 +132,12 @@ CONTRASTS = Table(
         "instrument",
         "timepoint",
         "effect_type",
+        "analysis",
+        "subgroup",
     ),
     columns={
         **_TRIAL,
+        **_ANALYSIS,
         "treatment_arm": words("Arm 1"),
         "control_arm": words("Arm 2"),
         "technique": words("What was done in arm 1", allowed=TECHNIQUES, nullable=True),
@@ -218,6 +230,7 @@ EFFECTS = Table(
     key=("comparison", "trial", "arms", "timepoint", "measure", "basis", "lines"),
     columns={
         **_POOL_ID,
+        "analysis": words("Number of the analysis in the file the row comes from", nullable=True),
         "subgroup": words("Subgroup", nullable=True),
         "trial": words("Trial"),
         "year": whole("Year", nullable=True),
@@ -260,12 +273,13 @@ EFFECTS = Table(
 
 POOLED = Table(
     row="one pooled estimate: comparison x subgroup x method x test",
-    key=("comparison", "subgroup", "method", "test", "assumption"),
+    key=("comparison", "subgroup", "weighting", "method", "test", "assumption"),
     columns={
         **_POOL_ID,
         "subgroup": words("Subgroup; 'overall' for all", nullable=False),
         "assumption": words("What a sensitivity analysis assumes, such as r = 0.5", nullable=True),
-        "method": words("Estimator of tau2, metafor's code"),
+        "weighting": words("Rules it is pooled by", allowed=WEIGHTINGS),
+        "method": words("Estimator of tau2, metafor's code; EE for a common effect"),
         "test": words("z, t, knha, adhoc or kr"),
         "declared": yes_no("Whether the review declares this model (the others are sensitivity)"),
         "level": printed("Confidence level", nullable=False),
@@ -300,8 +314,10 @@ MULTIVERSE = Table(
         "measure": words("Effect measure, metafor's code"),
         "assumed_r": words("Correlation assumed where it is not printed, or 'not_needed'"),
         "rows_used": words("Rows read in the source only, or recalled ones with them"),
+        "zero_events": words("What becomes of trials without events, or 'not_needed'"),
         "studies": words("All trials, or a part by name"),
         "left_out": words("Trial left out; 'none' where none is"),
+        "weighting": words("Rules it is pooled by", allowed=WEIGHTINGS),
         "method": words("Estimator of tau2, metafor's code"),
         "test": words("z, t, knha, adhoc or kr"),
         "k": whole("Trials pooled", low=0),
@@ -393,7 +409,11 @@ REPRODUCTION = Table(
     columns={
         "quantity": words("Identifier of the published quantity in review.yaml"),
         "label": words("The quantity in words"),
-        "part": words("estimate, ci_low, ci_high, p or another printed part"),
+        "analysis": words("Its number in the file it was stored in", nullable=True),
+        "part": words(
+            "estimate, ci_low, ci_high, p, k or another printed part; of an analysis: estimate, "
+            "lower limit, upper limit"
+        ),
         "published": words("The number as printed"),
         "recomputed": printed("The number recomputed, in the published sign and unit"),
         "difference": printed("recomputed - published"),

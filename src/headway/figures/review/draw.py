@@ -56,7 +56,13 @@ def draw_review(tables: Mapping[str, pd.DataFrame], review: Review) -> dict[str,
             declared = pooled[(pooled["comparison"] == comparison.id) & pooled["declared"]]
             low = review.outcomes[comparison.outcome].lower_is_better
             out[f"forest_{comparison.id}"] = _try(
-                comparison.label, draw_forest, own, declared, comparison, lower_is_better=low
+                comparison.label,
+                draw_forest,
+                own,
+                declared,
+                comparison,
+                lower_is_better=low,
+                level=review.level_of(comparison),
             )
         out |= _draw_checks(tables, comparison)
         curve = _list_ways(tables["multiverse"], comparison)

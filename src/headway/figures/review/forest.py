@@ -14,6 +14,7 @@ from headway.effects.measures import MEASURES, find_family
 from headway.figures import theme
 from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing
 from headway.messages import read, say, t
+from headway.reviews.totals import describe_row
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,6 +62,7 @@ def draw_forest(
     comparison: Comparison,
     *,
     lower_is_better: bool = True,
+    level: float = 0.95,
     stamp: str = "",
 ) -> Drawing:
     """Draw one comparison: every trial, subgroups, their diamonds and the prediction interval.
@@ -75,18 +77,20 @@ def draw_forest(
         Its entry in review.yaml: label, estimand, measure.
     lower_is_better
         Which side of no difference favours the treatment.
+    level
+        Coverage of the intervals.
     stamp
         Text for the corner, such as SYNTHETIC.
     """
     measure, estimand = comparison.measure, comparison.estimand
     heads, lines = _list_lines(effects, pooled, measure, estimand)
-    figure = _draw(lines, heads, measure, estimand, lower_is_better, stamp)
+    figure = _draw(lines, heads, measure, estimand, lower_is_better, stamp, 100 * level)
     title = str(comparison.label)
     return Drawing(
         figure,
         title,
-        _describe(effects, pooled, title, measure),
-        _caption(effects, pooled, estimand),
+        _describe(effects, pooled, title, measure, 100 * level),
+        _caption(effects, pooled, estimand, 100 * level),
         wide=True,
     )
 
@@ -216,6 +220,7 @@ def _draw(
     estimand: str,
     lower_is_better: bool,
     stamp: str,
+    percent: float,
 ) -> Any:
     wrapped = [textwrap.wrap(line.detail, 92) for line in lines]
     height = [
@@ -247,7 +252,7 @@ def _draw(
         head_y = 1 - 0.34 / inches
         columns = (
             *((0.01 + 0.49 * x, head) for x, head in zip((0.48, 0.75), heads, strict=False)),
-            (0.775, f"{measure} [95 % CI]"),
+            (0.775, f"{measure} [{percent:g} % CI]"),
             (0.775 + 0.22 * 0.78, "Weight"),
         )
         figure.text(0.01, head_y, "Trial", fontweight="bold", va="center")
@@ -399,12 +404,16 @@ def _name_sides(axes: Axes, estimand: str, lower_is_better: bool) -> None:
 # ---- words ---------------------------------------------------------------------------------------
 
 
-def _describe(effects: pd.DataFrame, pooled: pd.DataFrame, title: str, measure: str) -> str:
+def _describe(
+    effects: pd.DataFrame, pooled: pd.DataFrame, title: str, measure: str, percent: float
+) -> str:
     used, rest = effects[effects["pooled"]], effects[~effects["pooled"]]
     parts = [f"Forest plot: {title}."]
     for r in used.to_dict("records"):
         value, low, high = (_number(_scale(r[c], measure)) for c in ("yi", "ci_low", "ci_high"))
-        parts.append(f"{r['trial']} ({r['arms']}): {measure} {value}, 95 % CI {low} to {high}.")
+        parts.append(
+            f"{r['trial']} ({r['arms']}): {measure} {value}, {percent:g} % CI {low} to {high}."
+        )
     for r in pooled.to_dict("records"):
         if r["k"] > 1:
             value, low, high = (
@@ -418,7 +427,7 @@ def _describe(effects: pd.DataFrame, pooled: pd.DataFrame, title: str, measure: 
     return " ".join(parts)
 
 
-def _caption(effects: pd.DataFrame, pooled: pd.DataFrame, estimand: str) -> str:
+def _caption(effects: pd.DataFrame, pooled: pd.DataFrame, estimand: str, percent: float) -> str:
     found = effects["recovered"].notna().any()
     mark = (
         " †: not all numbers of the row are printed; the rows behind the figure say how each was "
@@ -430,9 +439,12 @@ def _caption(effects: pd.DataFrame, pooled: pd.DataFrame, estimand: str) -> str:
         return f"None of the rows can be pooled; each says why.{mark}"
     row = pooled.iloc[0]
     model = "common effect" if row["method"] == "EE" else f"random effects, {row['method']}"
+    model = (
+        f"{model}, {_TESTS[row['test']]}" if row["weighting"] == "own" else say(describe_row(row))
+    )
     what = (
-        "Squares: trials, their area by weight; lines: 95 % CI (normal). Diamonds: pooled "
-        f"estimates ({model}, {_TESTS[row['test']]}); thick bar: prediction interval. Circles: "
+        f"Squares: trials, their area by weight; lines: {percent:g} % CI (normal). Diamonds: "
+        f"pooled estimates ({model}); thick bar: prediction interval. Circles: "
         "shown, not pooled. An arrow leaves the axis."
     )
     if estimand == "single_arm":

@@ -178,7 +178,9 @@ def _check_arms(file: File) -> None:
         Message("remedy.one_of", words=ARM_SIGNS),
     )
     _check_words(file, "positive_means", ARM_SIGNS)
-    file.report(rows["n"] < 2, "n_too_small", "problem.below_2", "n", "remedy.n_of_arm")
+    # A mean of fewer than two has no spread; a file's own analysis shows such rows all the same.
+    few = (rows["n"] < 2) & (rows["analysis"] == "")
+    file.report(few, "n_too_small", "problem.below_2", "n", "remedy.n_of_arm")
     file.report(
         rows["baseline_n"] < 0,
         "out_of_range",

@@ -19,6 +19,8 @@ _TRIAL = (
     "unit",
     "instrument",
     "timepoint",
+    "analysis",
+    "subgroup",
     "positive_means",
     *_ORIGIN,
 )

@@ -14,7 +14,10 @@ from headway.report.review.sentences import name_null
 if TYPE_CHECKING:
     import pandas as pd
 
-FACTORS = ("measure", "assumed_r", "rows_used", "studies", "method", "test")
+FACTORS = (
+    *("measure", "assumed_r", "rows_used", "zero_events", "studies", "weighting", "method"),
+    "test",
+)
 
 
 def describe_multiverse(rows: pd.DataFrame, measure: str) -> dict[str, Any]:
@@ -93,8 +96,9 @@ def _count(own: pd.DataFrame, group: str) -> list[dict[str, Any]]:
             continue
         for level in dict.fromkeys(own[column]):
             at = own[column] == level
+            family = "weighting" if column == "weighting" else "option"
             shown = (
-                formats.TESTS.get(level, level) if column == "test" else say(term("option", level))
+                formats.TESTS.get(level, level) if column == "test" else say(term(family, level))
             )
             is_declared = level == declared[column]
             if is_declared:

@@ -14,6 +14,7 @@ from headway.report.render import render
 from headway.report.review import checks, judgements
 from headway.report.review.multiverse import describe_multiverse
 from headway.report.review.sentences import say_estimates, say_heterogeneity
+from headway.reviews.totals import describe_row
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from headway.figures.theme import Saved
 
 BETWEEN, WITHIN, SINGLE = "between_arm", "within_arm", "single_arm"
+MOST_DIGITS = 8  # of a number that a program stored
 MARKS = {"reproduced": "ok", "not reproduced": "no", "not recomputable": "na"}
+MARKS |= {"not estimable": "ok"}
 
 
 def build(
@@ -191,12 +194,12 @@ def _comparison(
             for r in declared.to_dict("records")
             if r["k"] > 1 and (text := say_heterogeneity(r, comparison, own))
         ],
-        "trials": _trials(own, comparison.measure),
-        "models": _models(rows, comparison.measure),
+        "trials": _trials(own, comparison.measure, 100 * review.level_of(comparison)),
+        "models": _models(rows, comparison.measure, 100 * review.level_of(comparison)),
     }
 
 
-def _trials(own: pd.DataFrame, measure: str) -> dict[str, Any]:
+def _trials(own: pd.DataFrame, measure: str, percent: float) -> dict[str, Any]:
     rows = []
     for r in own.to_dict("records"):
         value, low, high = (formats.scale(r[c], measure) for c in ("yi", "ci_low", "ci_high"))
@@ -240,7 +243,7 @@ def _trials(own: pd.DataFrame, measure: str) -> dict[str, Any]:
             "Arms",
             "Time",
             "n, mean (SD)",
-            f"{measure} (95 % CI)",
+            f"{measure} ({percent:g} % CI)",
             "Weight",
             "Status",
             "Pooled, or why not",
@@ -266,7 +269,7 @@ def _arm(r: Mapping[str, Any], i: int, family: str) -> str:
     return f"{size}{formats.number(mean)} ({formats.number(sd)})"
 
 
-def _models(rows: pd.DataFrame, measure: str) -> dict[str, Any]:
+def _models(rows: pd.DataFrame, measure: str, percent: float) -> dict[str, Any]:
     out = []
     for r in rows.to_dict("records"):
         value, low, high, pi_low, pi_high = (
@@ -274,6 +277,8 @@ def _models(rows: pd.DataFrame, measure: str) -> dict[str, Any]:
             for c in ("estimate", "ci_low", "ci_high", "pi_low", "pi_high")
         )
         name = formats.model(r["method"], r["test"])
+        if r["weighting"] != "own":
+            name = say(describe_row(r))
         if not formats.missing(r["assumption"]):
             name += f"; {say(r['assumption'])}"
         if r["declared"]:
@@ -293,7 +298,10 @@ def _models(rows: pd.DataFrame, measure: str) -> dict[str, Any]:
             }
         )
     return {
-        "heads": ["Trials", "Model", "k", measure, "95 % CI", "95 % prediction interval", "I²"],
+        "heads": [
+            *("Trials", "Model", "k", measure),
+            *(f"{percent:g} % CI", f"{percent:g} % prediction interval", "I²"),
+        ],
         "rows": out,
     }
 
@@ -305,7 +313,7 @@ def _verdicts(reproduction: pd.DataFrame) -> list[dict[str, Any]]:
     for _, own in reproduction.groupby("quantity", sort=False):
         rows = []
         for r in own.to_dict("records"):
-            digits = len(str(r["published"]).partition(".")[2]) + 2
+            digits = min(len(str(r["published"]).partition(".")[2]) + 2, MOST_DIGITS)
             rows.append(
                 {
                     "part": parts.get(r["part"], r["part"]),

@@ -11,6 +11,7 @@ from headway.effects.measures import MEASURES
 from headway.effects.units import UNITS
 from headway.messages import read, say, t
 from headway.report import formats
+from headway.reviews.totals import describe_row
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,13 +67,15 @@ def _say_estimate(comparison: Comparison, own: pd.DataFrame, row: Mapping[str, A
     text = t(
         "pooled.estimate", **places, interval=_say_interval(row, row["test"]), source=t(noun, n=n)
     )
+    if row["weighting"] != "own":
+        text += t("pooled.by_method", method=describe_row(row))
     if not formats.missing(row["n_total"]):
         text += t("pooled.people", people=formats.integer(row["n_total"]))
     null = MEASURES[measure].scale.null_yi
     if row["ci_low"] <= null <= row["ci_high"]:
         text += t("pooled.within", null=name_null(measure))
     text += _say_limits(row, "ci", used, comparison)
-    if n == 2 and row["method"] != "EE":
+    if n == 2 and row["method"] != "EE" and row["weighting"] == "own":
         id = "pooled.two" if comparison.estimand == BETWEEN else "pooled.two_arms"
         text += t("pooled.two_shared" if "note.of_all_groups" in _list_notes(row) else id)
     return text + "."
@@ -168,7 +171,7 @@ def say_heterogeneity(row: Mapping[str, Any], comparison: Comparison, own: pd.Da
             sentence += t("pooled.no_differences" if between else "pooled.no_differences_arms")
         sentence += _say_limits(row, "pi", _select(own, row), comparison)
         text += f" {sentence}."
-    elif row["k"] < FEWEST and row["method"] != "EE":
+    elif row["k"] < FEWEST and row["method"] != "EE" and row["weighting"] == "own":
         text += f" {t('pooled.no_prediction')}."
     notes = [] if formats.missing(row["note"]) else read(str(row["note"]))
     if notes is None:
