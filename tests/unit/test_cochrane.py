@@ -132,8 +132,8 @@ def test_every_row_and_setting_of_a_revman_5_file(tmp_path: Path, encoding: str)
     assert [tuple(c.get(n) for n in names) for c in found.comparisons] == [
         ("1.1", "RR", "MH", "fixed", 95),
         ("1.2", "SMD", "IV", "random", 99),
-        ("1.3", "MD", "IV", "fixed", 90),
-        ("1.4", "MD", "EXP_O_E", "fixed", 95),
+        ("1.3", "RATIO", "IV", "fixed", 90),
+        ("1.4", "RATIO", "EXP_O_E", "fixed", 95),
         ("1.6", "PETO", "Peto", "fixed", 95),
     ]
     assert found.comparisons[0]["subgroup_by"] == "subgroup"
@@ -347,9 +347,9 @@ def test_means_generic_effects_and_log_rank_rows_are_told_too(tmp_path: Path) ->
     assert measures == [
         ("1.1", "MD", "IV"),
         ("1.2", "SMD", "IV"),
-        ("1.3", "MD", "IV"),
+        ("1.3", "RATIO", "IV"),
         ("1.4", "MD", "IV"),
-        ("1.5", "MD", "EXP_O_E"),
+        ("1.5", "RATIO", "EXP_O_E"),
     ]
     units = found.contrasts.groupby("analysis")["unit"].unique().map(list).to_dict()
     assert units == {"1.3": ["log_ratio"], "1.4": ["as_printed"], "1.5": ["log_ratio"]}

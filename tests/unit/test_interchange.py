@@ -276,7 +276,7 @@ def test_revman_5_rows_become_arms_and_contrasts(tmp_path: Path) -> None:
     assert set(counts["unit"]) == {"participants"}
     assert found.contrasts["unit"].tolist() == ["log_ratio", "days_per_28"]
     assert list(found.outcomes) == ["analysis_1_1", "analysis_1_2", "analysis_1_3", "analysis_1_4"]
-    assert [c["measure"] for c in found.comparisons] == ["MD", "RR", "MD", "MD"]
+    assert [c["measure"] for c in found.comparisons] == ["MD", "RR", "RATIO", "MD"]
     assert found.comparisons[0]["subgroup_by"] == "subgroup"
     settings = [tuple(c[k] for k in ("analysis", "method", "model")) for c in found.comparisons]
     assert settings == [
@@ -337,7 +337,7 @@ def test_data_rows_of_revman_web_become_arms_and_contrasts(tmp_path: Path) -> No
         "Abel 2001 a": "the file counts it in its subgroup only"
     }
     # The measure is the one whose effects the file shows: an odds ratio of 3.75.
-    assert [c["measure"] for c in found.comparisons] == ["MD", "OR", "MD", "MD"]
+    assert [c["measure"] for c in found.comparisons] == ["MD", "OR", "RATIO", "MD"]
     assert found.contrasts["effect"].tolist() == ["-0.22314355", "-3.25"]
     assert found.contrasts["unit"].tolist() == ["log_ratio", "days_per_28"]
     assert found.contrasts["note"][0] == "30 and 31 participants"

@@ -72,6 +72,7 @@ MEASURES = (
     "PETO",
     "IRR",
     "IRD",
+    "RATIO",
     "MN",
     "SMN",
     "PR",

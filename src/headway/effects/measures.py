@@ -5,6 +5,7 @@ Families, one function each, arrays in and arrays out:
 - :mod:`~headway.effects.two_groups`: two independent groups, means and SDs;
 - :mod:`~headway.effects.paired`: one group measured twice; two such groups (``dppc2``);
 - :mod:`~headway.effects.counts`: two groups, events among patients or over person-time;
+- :mod:`~headway.effects.printed`: two groups, a ratio as it is printed with its interval;
 - :mod:`~headway.effects.single_arm`: one group: means, proportions, correlations, reliability.
 
 Where metafor 3.8 and 5.1 define a measure differently, 5.1 is the default: the variances of
@@ -27,6 +28,7 @@ from headway.effects.counts import NEEDED as COUNTS_NEEDED
 from headway.effects.counts import RATES, measure_person_time, measure_two_by_two
 from headway.effects.paired import CONTROLLED, measure_controlled_change, measure_paired_means
 from headway.effects.paired import MEASURES as _PAIRED
+from headway.effects.printed import PRINTED, measure_printed_ratio
 from headway.effects.shared import EffectSizes, Measure, hedges_j
 from headway.effects.single_arm import (
     CORRELATIONS,
@@ -55,6 +57,7 @@ __all__ = [
     "measure_mean",
     "measure_paired_means",
     "measure_person_time",
+    "measure_printed_ratio",
     "measure_proportion",
     "measure_reliability",
     "measure_two_by_two",
@@ -80,6 +83,7 @@ FAMILIES: dict[str, Family] = {
     "controlled": Family(CONTROLLED, measure_controlled_change, "correct", "between_arm"),
     "counts": Family(_COUNTS, measure_two_by_two, "add to", "between_arm"),
     "rates": Family(RATES, measure_person_time, "add to", "between_arm"),
+    "printed": Family(PRINTED, measure_printed_ratio, "level", "between_arm"),
     "means": Family(MEANS, measure_mean, "correct", "single_arm"),
     "proportions": Family(PROPORTIONS, measure_proportion, "add to", "single_arm"),
     "correlations": Family(CORRELATIONS, measure_correlation, "", "single_arm"),
@@ -146,7 +150,8 @@ def escalc(measure: str, **arguments: Any) -> EffectSizes:
         (:func:`measure_two_group_means`), of one group twice ``MC SMCC SMCR SMCRH SMCRP SMCRPH
         ROMC VRC CVRC CLESCN`` (:func:`measure_paired_means`), of two groups twice ``dppc2``
         (:func:`measure_controlled_change`), of counts ``RR OR RD AS PETO``
-        (:func:`measure_two_by_two`) and ``IRR IRD`` (:func:`measure_person_time`), of one group
+        (:func:`measure_two_by_two`) and ``IRR IRD`` (:func:`measure_person_time`), of a printed
+        ratio ``RATIO`` (:func:`measure_printed_ratio`; the code is ours), of one group
         ``MN SMN`` (:func:`measure_mean`), ``PR PLN PLO PAS PFT`` (:func:`measure_proportion`),
         ``COR ZCOR`` (:func:`measure_correlation`) and ``ABT`` (:func:`measure_reliability`).
     **arguments

@@ -29,13 +29,14 @@ from headway.reviews.candidates import (
     judge,
     list_origins,
 )
+from headway.reviews.integrity.scales import find_unlogged
 from headway.reviews.zero_events import COUNTED, measure_counts
 from headway.tables import conform, empty
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from headway.config.review import Comparison, Review
+    from headway.config.review import Comparison, Outcome, Review
 
 BETWEEN = "between_arm"
 # Messages that the code compares with: how an SD and a correlation were found.
@@ -114,10 +115,11 @@ def build_effects(
         taken.setdefault(one.outcome, set()).update(one.kinds or default_kinds(one.measure))
     for declared in review.comparisons:
         comparison = replace(declared, zero_events=review.zero_events_of(declared))
-        unit = review.outcomes[comparison.outcome].unit
+        outcome = review.outcomes[comparison.outcome]
+        unit = outcome.unit
         if comparison.estimand == BETWEEN:
             found = [
-                *_pair_arms(arms, comparison, unit, r),
+                *_pair_arms(_without_printed(arms, comparison), comparison, outcome, r),
                 *_take_contrasts(contrasts, comparison, unit),
             ]
         else:
@@ -186,6 +188,11 @@ def _list_rest(
             yield one
 
 
+def _without_printed(arms: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:
+    """Leave arms out of a measure that is printed as it is."""
+    return arms.head(0) if find_family(comparison.measure) == "printed" else arms
+
+
 def _own(frame: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:
     own = frame[frame["outcome"] == comparison.outcome]
     if comparison.analysis is not None:
@@ -195,7 +202,7 @@ def _own(frame: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:
 
 
 def _pair_arms(
-    arms: pd.DataFrame, comparison: Comparison, unit: str, assumed_r: float
+    arms: pd.DataFrame, comparison: Comparison, outcome: Outcome, assumed_r: float
 ) -> Iterator[Candidate]:
     """Pair treatment and control arms of a trial.
 
@@ -223,25 +230,26 @@ def _pair_arms(
             named = side1["arm"].eq(chosen) | side1["instrument"].eq(chosen)
             side1 = side1[named] if named.any() else side1
             if not named.any():
-                one = _pair(side1, side2, comparison, unit, assumed_r, 1)
+                one = _pair(side1, side2, comparison, outcome, assumed_r, 1)
                 one.reasons.append(Message("why_not.not_chosen", name=chosen))
                 yield one
                 continue
         split = comparison.several_arms == "split" and len(side1) > 1
         parts = [side1.loc[[i]] for i in side1.index] if split else [side1]
         for part in parts:
-            yield _pair(part, side2, comparison, unit, assumed_r, len(parts))
+            yield _pair(part, side2, comparison, outcome, assumed_r, len(parts))
 
 
 def _pair(
     side1: pd.DataFrame,
     side2: pd.DataFrame,
     comparison: Comparison,
-    unit: str,
+    outcome: Outcome,
     assumed_r: float,
     shared_by: int,
 ) -> Candidate:
     """Compare treatment rows with control rows of one trial and timepoint."""
+    unit, lower_is_better = outcome.unit, outcome.lower_is_better
     first_side, second_side = list(side1.itertuples()), list(side2.itertuples())
     both = [*first_side, *second_side]
     first = side1.iloc[0]
@@ -262,8 +270,9 @@ def _pair(
     one.values["year"] = _first(side1["year"])
     one.notes += list(dict.fromkeys(r.note for r in both if isinstance(r.note, str)))
     measure = comparison.measure
-    _check_rows(one, first_side, unit, _list_wanted(measure, 1))
-    _check_rows(one, second_side, unit, _list_wanted(measure, 2))
+    _check_rows(one, first_side, unit, _list_wanted(measure, 1), measure)
+    _check_rows(one, second_side, unit, _list_wanted(measure, 2), measure)
+    _check_scale(one, both, unit, measure)
     _note_recovered(one, both)
 
     def measure_pair() -> None:
@@ -273,6 +282,7 @@ def _pair(
             _set_means(one, side1, side2)
         if find_family(measure) == "controlled":
             _set_before(one, side1, side2, assumed_r)
+        _turn_scale(one, both, lower_is_better, measure)
         if any(r.sd_from == FROM_ASSUMED_R for r in both):
             one.values |= {"r": assumed_r, "r_from": ASSUMED}
         if shared_by > 1:
@@ -395,6 +405,7 @@ def _take_contrasts(
         own = own[own["technique"].isin(comparison.techniques)]
     if comparison.comparators:
         own = own[own["comparator"].isin(comparison.comparators)]
+    unlogged = find_unlogged(own)
     for row in own.itertuples():
         one = Candidate(
             trial=row.trial,
@@ -424,7 +435,10 @@ def _take_contrasts(
         names = (row.treatment_arm, row.instrument, row.effect_type)
         if chosen is not None and not is_chosen(chosen, *names):
             one.reasons.append(Message("why_not.not_chosen", name=chosen))
-        if MEASURES[comparison.measure].scale.code != "natural":
+        printed = find_family(comparison.measure) == "printed"
+        if (row.file, row.line) in unlogged:
+            one.reasons.append(Message("why_not.ratio_as_log"))
+        if MEASURES[comparison.measure].scale.code != "natural" and not printed:
             one.reasons.append(Message("why_not.no_such_measure", measure=comparison.measure))
         elif row.unit == unit:
             one.values |= {"yi": row.effect, "vi": row.se**2}
@@ -474,7 +488,7 @@ def _follow_arms(
         )
         one.values["year"] = row["year"]
         one.notes += [row["note"]] if isinstance(row["note"], str) else []
-        _check_rows(one, [cells], unit, _list_wanted(comparison.measure, 1))
+        _check_rows(one, [cells], unit, _list_wanted(comparison.measure, 1), comparison.measure)
         _note_recovered(one, [cells])
         compute(
             one, partial(_measure_arm, one, row, arms, assumed_r, comparison), comparison.measure
@@ -539,10 +553,19 @@ def _set_paired(
     one.values |= {"r": r, "r_from": how}
 
 
-def _check_rows(one: Candidate, rows: Iterable[Any], unit: str, wanted: list[str]) -> None:
+def is_free_of_units(measure: str) -> bool:
+    """Whether trials may enter a measure each on its own scale, as a standardised difference."""
+    family = find_family(measure)
+    return family in ("two_groups", "controlled") and MEASURES[measure].scale.code != "natural"
+
+
+def _check_rows(
+    one: Candidate, rows: Iterable[Any], unit: str, wanted: list[str], measure: str
+) -> None:
     """Collect what keeps arm rows from being pooled."""
+    free = is_free_of_units(measure)
     for row in rows:
-        other = row.unit != unit or row.unit == "unknown"
+        other = not free and (row.unit != unit or row.unit == "unknown")
         gaps = [id for c, id in _MISSING.items() if c in wanted and np.isnan(getattr(row, c))]
         one.complete = one.complete and not (other or gaps)
         reasons = [_unit_reason(row.unit, unit)] if other else []
@@ -552,6 +575,39 @@ def _check_rows(one: Candidate, rows: Iterable[Any], unit: str, wanted: list[str
         if row.status == "recalled":
             reasons.append(Message("why_not.recalled"))
         one.reasons += [r for r in reasons if r not in one.reasons]
+
+
+def _turn_scale(one: Candidate, rows: list[Any], lower_is_better: bool, measure: str) -> None:
+    """Turn the means of a scale that runs against its outcome, as its rows declare."""
+    against = "better" if lower_is_better else "worse"
+    says = {r.positive_means for r in rows if r.kind == "final"} & {"better", "worse"}
+    if MEASURES[measure].scale.code != "standardised" or against not in says:
+        return
+    if len(says) > 1:
+        one.complete = False
+        one.reasons.append(Message("why_not.arms_of_two_directions"))
+        return
+    for name in ("mean1", "mean2", "mean_pre1", "mean_pre2"):
+        if name in one.values:
+            one.values[name] = -one.values[name]
+    one.notes.append(Message("effect_type.scale_turned"))
+
+
+def _check_scale(one: Candidate, rows: list[Any], unit: str, measure: str) -> None:
+    """Hold a trial's own scale to one direction, where a measure takes scales as they are.
+
+    A row's `positive_means` says whether high values are better or worse on its scale; where it
+    says nothing, its scale goes the way of the outcome.
+    """
+    if not is_free_of_units(measure):
+        return
+    units = dict.fromkeys(row.unit for row in rows)
+    if len(units) > 1:
+        one.complete = False
+        names = [name_unit(name) for name in units]
+        one.reasons.append(Message("why_not.arms_on_two_scales", units=names))
+    elif rows[0].unit != unit:
+        one.notes.append(Message("effect_type.own_scale", unit=name_unit(rows[0].unit)))
 
 
 def _compute(one: Candidate, comparison: Comparison) -> None:

@@ -239,7 +239,7 @@ def _describe(analysis: Analysis, given: Mapping[str, str]) -> dict[str, Any]:
         "outcome": analysis.id,
         "analysis": analysis.code,
         "estimand": "between_arm",
-        "measure": analysis.measure or "MD",
+        "measure": analysis.measure or ("RATIO" if analysis.ratio else "MD"),
     }
     if analysis.method:
         comparison |= {"method": analysis.method, "model": analysis.model}

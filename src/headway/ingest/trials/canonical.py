@@ -184,18 +184,21 @@ def make_contrasts(file: File | None, review: Review) -> pd.DataFrame:
 
     if file is None or not len(file.rows):
         return empty("contrasts")
-    rows = file.rows
+    printed = file.rows
+    rows = _take_logs(printed)
     factor, unit = _factors(rows, review)
     sign = rows["positive_means"].map(
         {"treatment_minus_control": 1.0, "control_minus_treatment": -1.0}
     )
     low, high = rows["ci_low"] * sign * factor, rows["ci_high"] * sign * factor
-    small = rows["n_total"] < recover.SMALL_SAMPLE
+    # A ratio's interval is normal on the log scale, however few people there are.
+    people = rows["n_total"].mask(rows["unit"] == "ratio")
+    small = people < recover.SMALL_SAMPLE
     effect, p = rows["effect"], rows["p"].map(_exact_p).astype(float)
     ways = [
         (
             np.where(small, "origin.interval_t", "origin.interval_normal"),
-            recover.se_of_difference(rows["ci_low"], rows["ci_high"], rows["n_total"]),
+            recover.se_of_difference(rows["ci_low"], rows["ci_high"], people),
         ),
         ("origin.t", recover.se_from_t(effect, rows["t"])),
         ("origin.f", recover.se_from_f(effect, rows["f"])),
@@ -206,9 +209,9 @@ def make_contrasts(file: File | None, review: Review) -> pd.DataFrame:
     ]
     se, se_from = _fill(rows["se"], ways)
     out = rows.assign(
-        printed_effect=rows["effect"],
-        printed_ci_low=rows["ci_low"],
-        printed_ci_high=rows["ci_high"],
+        printed_effect=printed["effect"],
+        printed_ci_low=printed["ci_low"],
+        printed_ci_high=printed["ci_high"],
         **{
             f"{name}_decimals": _count_decimals(rows[f"{name}_text"])
             for name in ("effect", "ci_low", "ci_high")
@@ -223,6 +226,19 @@ def make_contrasts(file: File | None, review: Review) -> pd.DataFrame:
         file=file.name,
     )
     return conform("contrasts", out[[c for c in TABLES["contrasts"].columns if c in out.columns]])
+
+
+def _take_logs(rows: pd.DataFrame) -> pd.DataFrame:
+    """Take printed ratios to the log scale, once; a standard error beside one is of its log."""
+    import numpy as np
+
+    ratio = rows["unit"] == "ratio"
+    if not ratio.any():
+        return rows
+    names = ("effect", "ci_low", "ci_high")
+    return rows.assign(
+        **{name: rows[name].mask(ratio, np.log(rows[name].where(ratio, 1.0))) for name in names}
+    )
 
 
 def make_published(file: File | None) -> pd.DataFrame:

@@ -153,6 +153,14 @@ def _check_contrasts(file: File) -> None:
     file.report(
         ~known, "no_uncertainty", "problem.no_uncertainty", "effect", "remedy.no_uncertainty"
     )
+    for column in ("effect", "ci_low", "ci_high"):
+        file.report(
+            (rows["unit"] == "ratio") & (rows[column] <= 0),
+            "ratio_not_above_0",
+            "problem.ratio_not_above_0",
+            column,
+            "remedy.ratio_not_above_0",
+        )
     file.report(rows["se"] < 0, "negative_se", "problem.negative", "se", "remedy.check_sign")
     file.report(rows["f"] < 0, "negative_f", "problem.negative", "f", "remedy.negative_f")
     file.report(

@@ -38,6 +38,7 @@ def check_names(review: Review) -> list[Problem]:
             f"comparisons.{comparison.id}.outcome",
         )
         problems += _check_measure(comparison)
+        problems += _check_method(comparison, review)
     for finding in review.findings:
         name = finding.comparison
         point("comparison", name, comparisons, "findings")
@@ -118,6 +119,28 @@ def _check_target(target: Recompute, place: str) -> list[Problem]:
             remedy="remedy.recompute",
         )
     ]
+
+
+# Measures that RevMan's methods pool; inverse variance pools all.
+_POOLED_BY = {"MH": ("RR", "OR", "RD"), "Peto": ("PETO",), "EXP_O_E": ("RATIO", "MD")}
+
+
+def _check_method(comparison: Comparison, review: Review) -> list[Problem]:
+    """Find a method or an outcome's unit that does not go with the measure."""
+    place, measure = f"comparisons.{comparison.id}", comparison.measure
+    problems = []
+    needed = _POOLED_BY.get(comparison.method or "", (measure,))
+    if measure not in needed:
+        of = {"place": place, "method": comparison.method, "measures": list(needed)}
+        text = Message("problem.method_of_another_measure", **of)
+        other = Message("remedy.method_of_another_measure", measures=list(needed))
+        problems.append(Problem("review.yaml", "method_of_another_measure", text, remedy=other))
+    outcome = review.outcomes.get(comparison.outcome)
+    if outcome is not None and outcome.unit == "ratio" and measure != "RATIO":
+        text = Message("problem.ratio_by_differences", place=place, measure=measure)
+        remedy = "remedy.ratio_by_differences"
+        problems.append(Problem("review.yaml", "ratio_by_differences", text, remedy=remedy))
+    return problems
 
 
 def _check_measure(comparison: Comparison) -> list[Problem]:

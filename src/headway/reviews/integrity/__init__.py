@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from headway.reviews.integrity.arms import check_arms
 from headway.reviews.integrity.contrasts import check_contrasts
+from headway.reviews.integrity.scales import check_scales, find_unlogged
 from headway.tables import conform, empty
 
 if TYPE_CHECKING:
@@ -42,9 +45,14 @@ def check_integrity(
     """
     import pandas as pd
 
+    unlogged = find_unlogged(contrasts)
+    # What is typed on another scale is doubted once, and not again by every check.
+    places = zip(contrasts["file"], contrasts["line"], strict=True)
+    sound = contrasts.loc[np.array([place not in unlogged for place in places], dtype=bool)]
     rows = [
         *check_arms(arms, review.outcomes),
-        *check_contrasts(arms, contrasts, published, level=review.level),
+        *check_contrasts(arms, sound, published, level=review.level),
+        *check_scales(contrasts, unlogged),
     ]
     if not rows:
         return empty("integrity")

@@ -34,7 +34,11 @@ EXTREME = 2.5  # standardised differences rarely seen between arms
 
 
 def check_contrasts(
-    arms: pd.DataFrame, contrasts: pd.DataFrame, published: pd.DataFrame, *, level: float = 0.95
+    arms: pd.DataFrame,
+    contrasts: pd.DataFrame,
+    published: pd.DataFrame,
+    *,
+    level: float = 0.95,
 ) -> Iterator[Doubt]:
     """Run every check that concerns printed differences and pooled results."""
     none = published.head(0)
@@ -47,7 +51,7 @@ def check_contrasts(
     yield from finish(check_sizes, contrasts)
 
 
-def _doubt(
+def doubt_difference(
     row: Any,
     check: str,
     printed: Message,
@@ -62,7 +66,9 @@ def _doubt(
 
 def _is_ratio(row: Any) -> bool:
     """Whether a difference is a ratio on its own scale; a logarithm of one is not."""
-    logged = row.unit == "log_ratio" or "log" in row.effect_type.lower()
+    if row.unit_printed == "ratio":
+        return True
+    logged = row.unit_printed == "log_ratio" or "log" in row.effect_type.lower()
     return bool(_RATIO.search(row.effect_type)) and not logged
 
 
@@ -93,6 +99,15 @@ def _digits(value: Any) -> float:
         return float("nan")
 
 
+def is_at_centre(numbers: tuple[float, float, float], unit: float, *, ratio: bool) -> bool:
+    """Whether an effect lies at the centre of its interval, on the log scale or as it is.
+
+    `numbers` are effect and limits, `unit` is one unit of their last printed digit.
+    """
+    units = (unit, unit, unit)
+    return not np.isnan(numbers).any() and _judge_centre(numbers, units, ratio) is None
+
+
 def check_centres(contrasts: pd.DataFrame, published: pd.DataFrame) -> Iterator[Doubt]:
     """Find estimates that do not stand in the centre of their own interval.
 
@@ -103,7 +118,7 @@ def check_centres(contrasts: pd.DataFrame, published: pd.DataFrame) -> Iterator[
         numbers = (row.printed_effect, row.printed_ci_low, row.printed_ci_high)
         found = _judge_centre(numbers, _units(row), _is_ratio(row))
         if found:
-            yield _doubt(row, *found)
+            yield doubt_difference(row, *found)
     for row in published.itertuples():
         ratio = isinstance(row.measure, str) and bool(_RATIO.search(row.measure))
         numbers = (row.effect, row.ci_low, row.ci_high)
@@ -199,7 +214,7 @@ def check_differences(arms: pd.DataFrame, contrasts: pd.DataFrame) -> Iterator[D
             room = max(room, 2 * row.se)
         if abs(difference - row.effect) > room + 1e-9:
             expected = sign * difference / scale
-            yield _doubt(
+            yield doubt_difference(
                 row,
                 "difference_of_arms",
                 Message("doubt.printed", value=row.printed_effect),
@@ -227,7 +242,7 @@ def check_widths(arms: pd.DataFrame, contrasts: pd.DataFrame) -> Iterator[Doubt]
             expected = float(np.sqrt(sd1**2 / n1 + sd2**2 / n2))
             if not NARROW * expected - room <= row.se <= WIDE * expected + room:
                 narrow = row.se < expected
-                yield _doubt(
+                yield doubt_difference(
                     row,
                     "width",
                     _name_error(row),
@@ -246,7 +261,7 @@ def check_widths(arms: pd.DataFrame, contrasts: pd.DataFrame) -> Iterator[Doubt]
         if unit.low is not None and unit.high is not None:
             span = (unit.high - unit.low) * factor
             if (row.se - room) * np.sqrt(row.n_total) / 2 > span:
-                yield _doubt(
+                yield doubt_difference(
                     row,
                     "width",
                     _name_error(row),
@@ -259,7 +274,7 @@ def check_widths(arms: pd.DataFrame, contrasts: pd.DataFrame) -> Iterator[Doubt]
             implied + room * np.sqrt(row.n_total) / 2, row.unit, "change", row.trial
         )
         if far < -FAR_BELOW:
-            yield _doubt(
+            yield doubt_difference(
                 row,
                 "width",
                 _name_error(row),
@@ -332,7 +347,7 @@ def check_p_values(contrasts: pd.DataFrame, level: float = 0.95) -> Iterator[Dou
         excludes = low > 0 or high < 0
         claims = p < 1 - level if relation != ">" else False
         against = excludes != claims and relation != "<"
-        yield _doubt(
+        yield doubt_difference(
             row,
             "p_value",
             Message(named[relation], p=p),
@@ -356,7 +371,7 @@ def check_totals(arms: pd.DataFrame, contrasts: pd.DataFrame) -> Iterator[Doubt]
             continue
         both = pair[0].n + pair[1].n
         if row.n_total < both:
-            yield _doubt(
+            yield doubt_difference(
                 row,
                 "people_add_up",
                 Message("doubt.people_in_all", people=row.n_total),
@@ -374,7 +389,7 @@ def check_sizes(contrasts: pd.DataFrame) -> Iterator[Doubt]:
         d = abs(row.printed_effect) / (row.se / (convert(row.unit_printed, row.unit) or 1.0))
         d *= 2 / float(np.sqrt(row.n_total))
         if d > EXTREME:
-            yield _doubt(
+            yield doubt_difference(
                 row,
                 "extreme_effect",
                 Message("doubt.effect_in_sd", value=row.printed_effect, d=d),
