@@ -170,21 +170,22 @@ def new_review(name: str, data_dir: Path) -> int:
 
 def import_rows(file: Path, name: str, program: str, given: Sequence[str], data_dir: Path) -> int:
     """Make a review's folder from another program's rows; a bad row is named and ends in 12."""
-    from headway.ingest.adapters import folder, metafor, revman
+    from headway.ingest.adapters import folder, forms
     from headway.ingest.template import check_name
+    from headway.report.imported import write_doubts, write_summary
 
     check_name(name)
     pairs = [text.partition("=") for text in given]
     if any(not mark for _, mark, _ in pairs):
         raise InputError("--set takes column=value, such as --set unit=days_per_28")
-    defaults = {key: value for key, _, value in pairs}
-    read = revman.read_revman if program == "revman" else metafor.read_metafor
-    rows = read(file, defaults)
+    rows = forms.read_file(file, {key: value for key, _, value in pairs}, program)
     for path in folder.write_folder(rows, data_dir / "raw" / "trials" / name, source=file.name):
         print(path)
     print(f"{rows.rows_in} rows: {rows.rows_kept} kept, {rows.rows_reported} reported")
     if rows.undecided:
         print(f"still to decide, with --set or by hand: {', '.join(rows.undecided)}")
+    for line in (*write_doubts(rows), *write_summary(rows)):
+        print(line)
     if rows.problems:
         raise InputError("these rows were not taken", rows.problems)
     return 0
@@ -230,9 +231,15 @@ def parser() -> argparse.ArgumentParser:
     six = commands.add_parser(
         "import", parents=[data], help="make a review from another program's rows"
     )
-    six.add_argument("file", type=Path, help="CSV of RevMan (5 or Web) or in metafor's columns")
+    six.add_argument("file", type=Path, help=".rm5, data package, or a table of rows")
     six.add_argument("name", help="name of the new review")
-    six.add_argument("--from", dest="program", choices=("revman", "metafor"), required=True)
+    six.add_argument(
+        "--from",
+        dest="program",
+        choices=("revman", "metafor"),
+        default="",
+        help="where the file does not tell: RevMan's rows, or metafor's columns",
+    )
     six.add_argument("--set", action="append", default=[], metavar="COLUMN=VALUE")
     six.set_defaults(run=lambda o: import_rows(o.file, o.name, o.program, o.set, o.data))
     return top

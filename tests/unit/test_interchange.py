@@ -240,16 +240,17 @@ def test_revman_5_rows_become_arms_and_contrasts(tmp_path: Path) -> None:
     found = read_revman(put(tmp_path, OLD), DECIDED)
     assert found.problems == ()
     assert (found.rows_in, found.rows_kept, found.rows_reported, found.headings) == (7, 7, 0, 7)
-    assert found.undecided == ("condition",)
+    assert found.undecided == ()
     first = found.arms.iloc[0].to_dict()
     assert first == dict.fromkeys(ARMS, "") | {
         "trial": "Abel 2001",
         "year": "2001",
-        "condition": "Migraine",
         "arm": "Massage",
         "role": "treatment",
         "technique": "manual",
         "outcome": "analysis_1_1",
+        "analysis": "1.1",
+        "subgroup": "Migraine",
         "unit": "days_per_28",
         "timepoint": "3 months",
         "time_days": "84",
@@ -257,9 +258,12 @@ def test_revman_5_rows_become_arms_and_contrasts(tmp_path: Path) -> None:
         "n": "20",
         "mean": "8.10",  # as printed
         "sd": "4.20",
+        "shown_effect": "-1.95",
+        "shown_ci_low": "-4.7712",
+        "shown_ci_high": "0.8712",
+        "shown_level": "95",
         "status": "retrieved",
         "source": "rows.csv, analysis 1.1",
-        "note": "subgroup: Migraine",
     }
     control = found.arms.iloc[1]
     assert (control["comparator"], control["technique"]) == ("usual_care", "")
@@ -270,10 +274,24 @@ def test_revman_5_rows_become_arms_and_contrasts(tmp_path: Path) -> None:
     assert set(counts["unit"]) == {"participants"}
     assert found.contrasts["unit"].tolist() == ["log_ratio", "days_per_28"]
     assert list(found.outcomes) == ["analysis_1_1", "analysis_1_2", "analysis_1_3", "analysis_1_4"]
-    assert [c["measure"] for c in found.comparisons] == ["MD", "RR", "MD", "MD"]
-    assert found.comparisons[0]["subgroup_by"] == "condition"
-    assert found.comparisons[1]["note"] == "RevMan: MH Fixed"
-    assert "logarithms" in found.comparisons[2]["note"]
+    assert [c["measure"] for c in found.comparisons] == ["MD", "RR", "RATIO", "MD"]
+    assert found.comparisons[0]["subgroup_by"] == "subgroup"
+    settings = [tuple(c[k] for k in ("analysis", "method", "model")) for c in found.comparisons]
+    assert settings == [
+        ("1.1", "IV", "random"),
+        ("1.2", "MH", "fixed"),
+        ("1.3", "IV", "random"),
+        ("1.4", "IV", "random"),
+    ]
+    # What stands in the headings is what the file's reader sees.
+    assert [(p["analysis"], p["estimate"]) for p in found.published] == [
+        ("1.1", "-1.5"),
+        ("1.1.1", "-1.2"),
+        ("1.1.2", "-1.8"),
+        ("1.2", "1.7"),
+        ("1.3", "0.8"),
+        ("1.4", "-3"),
+    ]
 
 
 def test_an_antilogarithm_goes_back_to_the_scale_of_its_standard_error(tmp_path: Path) -> None:
@@ -307,30 +325,28 @@ def test_data_rows_of_revman_web_become_arms_and_contrasts(tmp_path: Path) -> No
     assert found.problems == ()
     assert (found.rows_in, found.rows_kept, found.headings) == (6, 6, 0)
     # The same trial in two subgroups of an analysis is two rows.
-    assert found.arms["trial"].tolist()[::2] == [
-        "Abel 2001 (Migraine)",
-        "Cole 2010",
-        "Abel 2001 (Children)",
-        "Abel 2001",
+    assert list(zip(found.arms["trial"], found.arms["subgroup"], strict=True))[::2] == [
+        ("Abel 2001", "Migraine"),
+        ("Cole 2010", "Tension-type headache"),
+        ("Abel 2001 a", "Children"),
+        ("Abel 2001", ""),
     ]
     assert found.comparisons[0]["leave_out"] == {
-        "Abel 2001 (Children)": "RevMan counts it in its subgroup only"
+        "Abel 2001 a": "the file counts it in its subgroup only"
     }
     # The measure is the one whose effects the file shows: an odds ratio of 3.75.
-    assert [c["measure"] for c in found.comparisons] == ["MD", "OR", "MD", "MD"]
+    assert [c["measure"] for c in found.comparisons] == ["MD", "OR", "RATIO", "MD"]
     assert found.contrasts["effect"].tolist() == ["-0.22314355", "-3.25"]
     assert found.contrasts["unit"].tolist() == ["log_ratio", "days_per_28"]
-    assert (
-        found.contrasts["note"][0]
-        == "30 and 31 participants; 95 % limits made from the printed standard error"
-    )
+    assert found.contrasts["note"][0] == "30 and 31 participants"
+    assert found.contrasts["se"].tolist() == ["0.125", "0.5"]
     assert found.contrasts["year"].tolist() == ["2011", ""]
-    assert found.contrasts["note"][1].startswith("year as printed: 2012-13; ")
-    assert found.arms["note"][0] == "ITT; subgroup: Migraine"
+    assert found.contrasts["note"][1] == "year as printed: 2012-13"
+    assert found.arms["note"][0] == "ITT"
     assert found.rob.to_dict("records") == [
         {"trial": trial, "domain": domain, "judgement": text, "outcome": outcome}
         for trial, outcome, judged in (
-            ("Abel 2001 (Migraine)", "analysis_1_1", ("Low risk of bias", "Some concerns")),
+            ("Abel 2001", "analysis_1_1", ("Low risk of bias", "Some concerns")),
             ("Cole 2010", "analysis_1_1", ("High risk of bias", "High risk of bias")),
             ("Abel 2001", "analysis_1_2", ("Low risk of bias",)),
         )
@@ -363,13 +379,18 @@ def test_delimiter_byte_order_mark_and_header_do_not_matter(tmp_path: Path, text
     assert found.comparisons == plain.comparisons
 
 
-def test_what_revman_does_not_hold_is_said_and_not_invented(tmp_path: Path) -> None:
+def test_what_revman_does_not_hold_needs_no_decision(tmp_path: Path) -> None:
     found = read_revman(put(tmp_path, OLD))
-    assert found.undecided == ("unit", "timepoint", "condition", "technique", "comparator")
-    assert set(found.arms["timepoint"]) == {"unknown"}
-    with pytest.raises(InputError) as caught:
-        as_review(tmp_path / "r", found)
-    assert {(p.rule, p.column) for p in caught.value.problems} == {("required", "comparator")}
+    assert found.undecided == ()
+    assert set(found.arms["timepoint"]) == {"as reported"}
+    assert set(found.arms["comparator"]) == {""}
+    assert {o["unit"] for o in found.outcomes.values()} == {
+        "as_printed",
+        "participants",
+        "log_ratio",
+    }
+    _, read = as_review(tmp_path / "r", found)
+    assert len(read.arms) == len(found.arms)
     change = read_revman(put(tmp_path, OLD), DECIDED | {"kind": "change"})
     assert set(change.arms.loc[change.arms["kind"] == "change", "positive_means"]) == {"unstated"}
     assert change.comparisons[0]["kinds"] == ["change"]
@@ -396,39 +417,58 @@ OLD_FAULTS = {
     "1,x,0,Gold 1999,,,,,,0,8,4,20,0,9,4,20,0,0,-1,1,-3,1,9,,,,1999": "no_analysis",
     "1,1,0,,,,,,,0,8,4,20,0,9,4,20,0,0,-1,1,-3,1,9,,,,1999": "required",
     "1,1,0,G1,,,,,,0,8 days,4,20,0,9,4,20,0,0,-1,1,-3,1,9,,,,1999": "not_a_number",
-    "1,1,0,G2,,,,,,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,,,,1999": "no_numbers",
-    "1,1,0,G3,,,,,,0,8,0,20,0,9,4,20,0,0,-1,1,-3,1,9,,,,1999": "sd_zero",
-    "1,1,0,G4,,,,,,0,8,4,1,0,9,4,20,0,0,-1,1,-3,1,9,,,,1999": "n_too_small",
     "1,1,0,G5,,,,,,0,8,-4,20,0,9,4,20,0,0,-1,1,-3,1,9,,,,1999": "negative_sd",
-    "1,1,0,G6,,,,,,0,,4,20,0,9,4,20,0,0,-1,1,-3,1,9,,,,1999": "required",
-    "1,1,1,Bode 2003,,,,,,0,7.5,4,20,0,8.25,4.5,20,0,0,-0.75,1,-3,1,9,,,,": "duplicate",
     "1,1,0,Headache days,CONT,IV,MD,Random,,0,,,95,0,,,94,,,-1.5,,-2.5,-0.5,100,3.1,M,U,": "heading_twice",
     "1,2,0,G7,,,,,,21,0,0,20,6,0,0,21,0,0,2.1,0.38,0.9,4.4,50,,,,1999": "events_above_n",
     "1,2,0,G8,,,,,,-1,0,0,20,6,0,0,21,0,0,2.1,0.38,0.9,4.4,50,,,,1999": "negative_events",
-    "1,3,0,G9,,,,,,0,0,0,0,0,0,0,0,0,0,0.8,0,0.6,1,100,,,,1999": "no_standard_error",
     "1,3,0,H1,,,,,,0,0,0,0,0,0,0,0,0,0,0.8,0.5,0.79,0.81,100,,,,1999": "scale_unclear",
-    "1,3,0,H2,,,,,,0,0,0,0,0,0,0,0,0,0,,0.5,0.79,0.81,100,,,,1999": "no_numbers",
     "1,8,0,H3,,,,,,0,8,4,20,0,9,4,20,0,0,-1,1,-3,1,9,,,,1999": "no_heading",
 }
 
 
 def test_one_problem_of_each_kind_and_no_row_lost(tmp_path: Path) -> None:
     good = OLD.count("\n") - 1
-    # O-E and variance has a type of data of its own, so it comes with its heading.
-    extra = "1,9,0,Deaths,IPD,EXP_O_E_VAR,PETO_OR,Fixed,,0,,,0,0,,,0,,,1,,,,100,,,,\n"
-    extra += "1,9,0,H4,,,,,,3,0,0,20,4,0,0,20,-0.5,1.6,0.7,0.8,0.1,3,100,,,,1999\n"
-    text = OLD + "".join(f"{line}\n" for line in OLD_FAULTS) + extra
+    text = OLD + "".join(f"{line}\n" for line in OLD_FAULTS)
     found = read_revman(put(tmp_path, text), DECIDED)
     expected = [(good + 2 + i, rule) for i, rule in enumerate(OLD_FAULTS.values())]
-    assert rules(found) == [*expected, (good + 2 + len(expected) + 1, "unsupported_type")]
-    assert found.rows_kept == 7 and found.headings == 8
+    assert rules(found) == expected
+    assert found.rows_kept == 7 and found.headings == 7
     assert add_up(found)
     for problem in found.problems:
         assert problem.file == "rows.csv"
-        for value in ("G1", "8 days", "Gold", "H4"):
+        for value in ("G1", "8 days", "Gold", "H1"):
             assert value not in str(problem)
     plain = read_revman(put(tmp_path, OLD), DECIDED)
     pd.testing.assert_frame_equal(found.arms, plain.arms)
+
+
+ODD_ROWS = {
+    # Rows that RevMan shows and does not estimate, or whose study stands there already.
+    "1,1,2,G2,,,,,,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,,,,1999": "G2",
+    "1,1,2,G3,,,,,,0,8,0,20,0,9,0,20,0,0,-1,1,-3,1,9,,,,1999": "G3",
+    "1,1,2,G4,,,,,,0,8,4,1,0,9,4,20,0,0,-1,1,-3,1,9,,,,1999": "G4",
+    "1,1,2,G6,,,,,,0,,4,20,0,9,4,20,0,0,-1,1,-3,1,9,,,,1999": "G6",
+    "1,1,1,Bode 2003,,,,,,0,7.5,4,20,0,8.25,4.5,20,0,0,-0.75,1,-3,1,9,,,,": "Bode 2003 b",
+    "1,3,0,G9,,,,,,0,0,0,0,0,0,0,0,0,0,0.8,0,0.6,1,100,,,,1999": "G9",
+    "1,3,0,H2,,,,,,0,0,0,0,0,0,0,0,0,0,,0.5,0.79,0.81,100,,,,1999": "H2",
+}
+
+
+def test_every_row_is_kept_though_it_gives_no_effect(tmp_path: Path) -> None:
+    # O-E and variance has a type of data of its own, so it comes with its heading.
+    extra = "1,9,0,Deaths,IPD,EXP_O_E_VAR,PETO_OR,Fixed,,0,,,0,0,,,0,,,1,,,,100,,,,\n"
+    extra += "1,9,0,H4,,,,,,3,0,0,20,4,0,0,20,-0.5,1.6,0.7,0.8,0.1,3,100,,,,1999\n"
+    found = read_revman(put(tmp_path, OLD + "\n".join([*ODD_ROWS, extra])), DECIDED)
+    assert found.problems == () and found.rows_kept == 7 + len(ODD_ROWS) + 1
+    names = {*found.arms["trial"], *found.contrasts["trial"]}
+    assert {*ODD_ROWS.values(), "Bode 2003 a", "H4"} <= names
+    logrank = found.contrasts.set_index("trial").loc["H4"]
+    assert float(logrank["effect"]) == -0.5 / 1.6
+    assert float(logrank["se"]) == 1.6**-0.5
+    _, effects = pool_imported(tmp_path / "r", found)
+    assert {*ODD_ROWS.values(), "Bode 2003 a", "H4"} <= {*effects["trial"]}
+    empty = effects[effects["trial"].isin(["G2", "G3", "G4", "G6", "G9", "H2"])]
+    assert not empty["pooled"].any() and empty["why_not"].notna().all()
 
 
 def test_a_study_is_never_taken_for_a_heading(tmp_path: Path) -> None:
@@ -462,22 +502,19 @@ def test_faults_of_data_rows(tmp_path: Path) -> None:
         "Control mean": "6",
     }
     lines = {
-        line(Study="A"): "no_numbers",
-        line(
-            Study="B", **{"Experimental N": "20", "O-E": "-0.5", "Variance": "1.6"}
-        ): "unsupported_type",
-        line(Study="C", **{"GIV Mean": "-1"}): "no_standard_error",
         line(Study="D", **arms, **{"Experimental SD": "many"}): "not_a_number",
         line(Study="", **arms): "required",
         line(Study="E", **arms, **{"Analysis number": ""}): "no_analysis",
-        line(
-            Study="F", **{"Experimental cases": "3", "Experimental N": "20", "Control N": "20"}
-        ): "required",
     }
-    kept = line(Study="G", **arms, **{"Mean": "Not estimable", "Experimental SD": "NA"})
-    found = read_revman(put(tmp_path, WEB_HEADER + "\n".join([*lines, kept]) + "\n"), DECIDED)
+    kept = [
+        line(Study="A"),
+        line(Study="C", **{"Analysis number": "2", "GIV Mean": "-1"}),
+        line(Study="F", **{"Experimental mean": "3", "Experimental N": "20", "Control N": "20"}),
+        line(Study="G", **arms, **{"Mean": "Not estimable", "Experimental SD": "NA"}),
+    ]
+    found = read_revman(put(tmp_path, WEB_HEADER + "\n".join([*lines, *kept]) + "\n"), DECIDED)
     assert rules(found) == [(i + 2, rule) for i, rule in enumerate(lines.values())]
-    assert found.rows_kept == 1
+    assert found.rows_kept == len(kept)
     assert add_up(found)
 
 
@@ -494,7 +531,7 @@ def test_no_row_is_lost_whatever_the_cells(tmp_path: Path) -> None:
             rows.append(",".join(f'"{c}"' for c in row))
         read = read_metafor if "yi" in header else read_revman
         found = read(put(tmp_path, header + "\n".join(rows) + "\n"), DECIDED)
-        assert found.rows_in + found.headings == 300
+        assert found.rows_in + found.headings + found.texts == 300
         assert add_up(found)
         if found.rows_kept:
             as_review(tmp_path / "r", found)  # whatever is kept, a review can use

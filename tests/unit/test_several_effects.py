@@ -83,8 +83,9 @@ def test_a_repeated_row_names_what_would_tell_it_apart(tmp_path: Path) -> None:
 
 
 FILES = {
-    "effects by outcome": (
-        "study,outcome,yi,sei\nA 2001,knee,-0.2,0.1\nA 2001,hip,-0.3,0.1\nB 2002,knee,-0.1,0.2\n",
+    "effects by instrument": (
+        "study,instrument,yi,sei\nA 2001,knee,-0.2,0.1\nA 2001,hip,-0.3,0.1\n"
+        "B 2002,knee,-0.1,0.2\n",
         [-0.3, -0.2, -0.1],
     ),
     "effects that only their numbers tell apart": (

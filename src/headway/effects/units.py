@@ -49,6 +49,7 @@ UNITS: dict[str, Unit] = {
     "correlation": Unit("correlation", 1.0, -1, 1),
     "reliability": Unit("reliability", 1.0, None, 1),
     "log_ratio": Unit("logarithm of a ratio", 1.0),
+    "as_printed": Unit("as printed", 1.0),
     # Typed as printed; its tables carry the logarithm.
     "ratio": Unit("logarithm of a ratio", 1.0),
     "unknown": Unit("unknown", float("nan")),

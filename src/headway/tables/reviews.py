@@ -59,6 +59,13 @@ _ANALYSIS: dict[str, Column] = {
     "subgroup": words("Subgroup that the file puts the row in", nullable=True),
 }
 
+_SHOWN: dict[str, Column] = {
+    "shown_effect": printed("Effect of the row that the file shows, ratios as ratios"),
+    "shown_ci_low": printed("Lower limit that the file shows"),
+    "shown_ci_high": printed("Upper limit that the file shows"),
+    "shown_level": printed("Level of that interval", "percent"),
+}
+
 _ORIGIN: dict[str, Column] = {
     "status": words("How the numbers were obtained", allowed=STATUSES),
     "source": words("Page or table that prints the numbers"),
@@ -121,6 +128,7 @@ ARMS = Table(
         "positive_means": words("What a positive printed change says", nullable=True),
         "mean_from": words("How the mean was obtained", nullable=True),
         "sd_from": words("How the standard deviation was obtained", nullable=True),
+        **_SHOWN,
         **_ORIGIN,
     },
 )
@@ -161,6 +169,7 @@ CONTRASTS = Table(
         "se_from": words("How the standard error was obtained", nullable=True),
         "p": words("p value as printed", nullable=True),
         "n_total": printed("Participants in both arms or the trial", "people", low=0),
+        **_SHOWN,
         **_ORIGIN,
     },
 )

@@ -34,8 +34,8 @@ _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 
 # What the other programs do not hold, and the value a column gets unless the caller gives one.
 DEFAULTS: dict[str, str] = {
-    "unit": "unknown",
-    "timepoint": "unknown",
+    "unit": "as_printed",
+    "timepoint": "as reported",
     "time_days": "",
     "source": "",
     "status": "retrieved",
@@ -45,6 +45,8 @@ DEFAULTS: dict[str, str] = {
     "kind": "final",
     "positive_means": "",
 }
+# What the other program shows for a row, on its own scale: effect, limits, their level in percent.
+SHOWN = ("shown_effect", "shown_ci_low", "shown_ci_high", "shown_level")
 ARMS = (
     "trial",
     "year",
@@ -54,6 +56,8 @@ ARMS = (
     "technique",
     "comparator",
     "outcome",
+    "analysis",
+    "subgroup",
     "unit",
     "instrument",
     "timepoint",
@@ -66,6 +70,7 @@ ARMS = (
     "baseline_mean",
     "baseline_sd",
     "events",
+    *SHOWN,
     "positive_means",
     "status",
     "source",
@@ -80,6 +85,8 @@ CONTRASTS = (
     "technique",
     "comparator",
     "outcome",
+    "analysis",
+    "subgroup",
     "unit",
     "instrument",
     "timepoint",
@@ -88,7 +95,9 @@ CONTRASTS = (
     "effect",
     "ci_low",
     "ci_high",
+    "se",
     "n_total",
+    *SHOWN,
     "positive_means",
     "status",
     "source",
@@ -99,7 +108,7 @@ _ARM_KEY = TABLES["arms"].key
 _CONTRAST_KEY = TABLES["contrasts"].key
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImportedRows:
     """What a file of another program gives a review.
 
@@ -117,6 +126,12 @@ class ImportedRows:
         Lines that only name what stands below them.
     undecided : tuple of str
         Columns that the file does not hold and the caller did not give: a person must.
+    texts : int
+        Rows of analyses of text, which hold nothing to compute.
+    published : list of dict
+        What to put under `published` in review.yaml: the totals that the file shows.
+    summary, doubts : list of dict
+        Of each analysis, how many rows and totals its own numbers give; and what they do not.
     """
 
     arms: pd.DataFrame
@@ -129,6 +144,10 @@ class ImportedRows:
     rows_reported: int
     headings: int
     undecided: tuple[str, ...]
+    texts: int = 0
+    published: list[dict[str, Any]] = field(default_factory=list)
+    summary: list[dict[str, Any]] = field(default_factory=list)
+    doubts: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -152,9 +171,17 @@ class Row:
         found = (self.cells.get(name, "") for name in names)
         return next((cell for cell in found if cell.casefold() not in _MISSING), "")
 
+    def name(self, *names: str) -> str:
+        """Return the first cell of these names that is not empty: a name may read NA."""
+        return next((self.cells[name] for name in names if self.cells.get(name)), "")
+
     def number(self, name: str) -> str:
         """Return a number as printed, with a decimal point; empty where missing or no number."""
-        cell = self.text(name).replace("\N{MINUS SIGN}", "-")
+        return self.read(self.text(name), name)
+
+    def read(self, text: str, name: str = "") -> str:
+        """Read a number of the row's file; report the column it stands in where it is none."""
+        cell = text.replace("\N{MINUS SIGN}", "-")
         if self.decimal == "," and _DECIMAL_COMMA.fullmatch(cell):
             cell = cell.replace(",", ".")
         elif self.decimal == "." and _THOUSANDS.fullmatch(cell):
@@ -182,7 +209,7 @@ def same_name(text: str) -> str:
 
 
 def read_sheet(path: Path) -> Sheet:
-    """Read a CSV file whose delimiter is not known.
+    """Read a CSV file whose delimiter is not known, or the first sheet of a workbook.
 
     The delimiter (comma, semicolon or tab) is the one the header holds most of. Where it is a
     semicolon, numbers may have a decimal comma; else commas between groups of three digits are
@@ -193,18 +220,59 @@ def read_sheet(path: Path) -> Sheet:
     InputError
         Not UTF-8, no header, or a column that stands twice.
     """
-    unreadable = Message("failure.foreign_file", file=path.name)
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        data = path.read_bytes()
     except OSError:
         raise InputError(
-            unreadable,
+            Message("failure.foreign_file", file=path.name),
             [Problem(path.name, "unreadable", "problem.not_opened", remedy="remedy.not_opened")],
         ) from None
+    if data[:4] == b"PK\x03\x04":
+        return _read_workbook(path)
+    return parse_sheet(path.name, data)
+
+
+def _read_workbook(path: Path) -> Sheet:
+    """Read the first sheet of a workbook; its numbers have a decimal point."""
+    from python_calamine import CalamineError, CalamineWorkbook
+
+    try:
+        found = CalamineWorkbook.from_path(path)
+        cells = found.get_sheet_by_index(0).to_python(skip_empty_area=False)
+    except (CalamineError, OSError, ValueError, IndexError):
+        raise InputError(
+            Message("failure.foreign_file", file=path.name),
+            [Problem(path.name, "unreadable", "problem.not_opened", remedy="remedy.not_opened")],
+        ) from None
+    lines = [
+        (number, [_as_cell(cell) for cell in row])
+        for number, row in enumerate(cells, 1)
+        if any(str(cell).strip() for cell in row)
+    ]
+    return _make_sheet(path.name, lines, ".")
+
+
+def _as_cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).upper()
+    return write_number(value) if isinstance(value, (int, float)) else str(value).strip()
+
+
+def parse_sheet(name: str, data: bytes) -> Sheet:
+    """Read the bytes of a CSV file; `read_sheet` says how.
+
+    Raises
+    ------
+    InputError
+        As `read_sheet`.
+    """
+    unreadable = Message("failure.foreign_file", file=name)
+    try:
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise InputError(
             unreadable,
-            [Problem(path.name, "unreadable", "problem.not_utf8", remedy="remedy.save_as_utf8")],
+            [Problem(name, "unreadable", "problem.not_utf8", remedy="remedy.save_as_utf8")],
         ) from None
     head = re.sub(r'"[^"]*"', "", text.lstrip().partition("\n")[0])
     delimiter = max(",;\t", key=head.count)
@@ -217,25 +285,31 @@ def read_sheet(path: Path) -> Sheet:
     except csv.Error:
         raise InputError(
             unreadable,
-            [Problem(path.name, "unreadable", "problem.quote_not_closed", line=reader.line_num)],
+            [Problem(name, "unreadable", "problem.quote_not_closed", line=reader.line_num)],
         ) from None
+    return _make_sheet(name, lines, "," if delimiter == ";" else ".")
+
+
+def _make_sheet(name: str, lines: list[tuple[int, list[str]]], decimal: str) -> Sheet:
+    """Put header and rows together; report lines that do not fit."""
+    unreadable = Message("failure.foreign_file", file=name)
     if not lines:
-        raise InputError(unreadable, [Problem(path.name, "empty_file", "problem.no_header")])
+        raise InputError(unreadable, [Problem(name, "empty_file", "problem.no_header")])
     header = lines[0][1]
-    keys = [same_name(name) for name in header]
+    keys = [same_name(text) for text in header]
     twice = sorted({n for n, k in zip(header, keys, strict=True) if k and keys.count(k) > 1})
     if twice:
         raise InputError(
             unreadable,
-            [Problem(path.name, "duplicate_column", "problem.twice_in_header", n) for n in twice],
+            [Problem(name, "duplicate_column", "problem.twice_in_header", n) for n in twice],
         )
-    headers = {key: name for key, name in zip(keys, header, strict=True) if key}
+    headers = {key: text for key, text in zip(keys, header, strict=True) if key}
     rows, broken = [], []
     for line, cells in lines[1:]:
         if len(cells) < len(header) or any(cells[len(header) :]):
             broken.append(
                 Problem(
-                    path.name,
+                    name,
                     "field_count",
                     "problem.field_count",
                     line=line,
@@ -245,8 +319,8 @@ def read_sheet(path: Path) -> Sheet:
             continue
         named = zip(keys, cells, strict=False)
         values = {key: unguard(cell) for key, cell in named if key}
-        rows.append(Row(path.name, line, values, headers, "," if delimiter == ";" else "."))
-    return Sheet(path.name, headers, rows, broken)
+        rows.append(Row(name, line, values, headers, decimal))
+    return Sheet(name, headers, rows, broken)
 
 
 def missing_columns(sheet: Sheet, names: Iterable[str], remedy: str) -> InputError:
@@ -310,11 +384,13 @@ class Basket:
         contrasts: Iterable[dict[str, str]] = (),
         *,
         several: bool = False,
+        strict: bool = True,
     ) -> bool:
         """Take the rows made of one foreign row, or report it; tell whether it was taken.
 
         Where a study may have `several` effects, one that nothing sets apart from an earlier one
-        but its numbers gets an instrument of its own: `effect 2`.
+        but its numbers gets an instrument of its own: `effect 2`. Without `strict` a row that gives
+        no effect, such as one of a single person, is taken too: its analysis shows it.
         """
         made = [self._complete(one, ARMS) for one in arms]
         drawn = [self._complete(one, CONTRASTS) for one in contrasts]
@@ -329,7 +405,7 @@ class Basket:
             keyed = _find_keys(made, drawn)
         if not row.problems:
             for one in made:
-                check_arm(row, one)
+                check_arm(row, one, strict=strict)
             # One line may repeat what another needed too, such as a mean beside its change.
             known = [key for key, one in keyed if _is_same(one, self.seen.get(key))]
             if any(key in self.seen and key not in known for key, _ in keyed) or (
@@ -397,17 +473,20 @@ def _is_same(one: Mapping[str, str], other: Mapping[str, str] | None) -> bool:
     )
 
 
-def check_arm(row: Row, arm: Mapping[str, str]) -> None:
-    """Hold one arm against the rules that a review's arms.csv is held against."""
+def check_arm(row: Row, arm: Mapping[str, str], *, strict: bool = True) -> None:
+    """Hold one arm against the rules that a review's arms.csv is held against.
+
+    Without `strict` only what no arm can have is reported.
+    """
     arm_of = Message(
         "problem.treatment_arm" if arm["role"] == "treatment" else "problem.control_arm"
     )
     n, sd = to_float(arm["n"]), to_float(arm["sd"])
-    if n < 2:
+    if n < (2 if strict else 0):
         row.report("n_too_small", Message("problem.few_in_arm", arm=arm_of))
     if sd < 0 or to_float(arm["baseline_sd"]) < 0:
         row.report("negative_sd", Message("problem.negative_sd_in_arm", arm=arm_of))
-    if sd == 0:
+    if sd == 0 and strict:
         row.report(
             "sd_zero", Message("problem.sd_zero_in_arm", arm=arm_of), remedy="remedy.sd_zero"
         )

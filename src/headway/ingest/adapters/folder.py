@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from headway.errors import ConfigError
-from headway.ingest.adapters.exchange import ImportedRows
+from headway.ingest.adapters.exchange import ImportedRows, guard, write_number, write_rows
 from headway.ingest.template import check_name
 from headway.messages import Message
 
@@ -52,13 +52,17 @@ def write_folder(rows: ImportedRows, folder: Path, *, source: str) -> list[Path]
         "licence": "to be stated",
         "limitations": ["Rows were imported; units, times and kinds of arms are as given then."],
         "outcomes": rows.outcomes,
-        "files": {kind: {"path": f"{kind}.csv"} for kind in used},
+        # A subgroup may be called NA: only an empty cell is missing.
+        "files": {kind: {"path": f"{kind}.csv", "missing": [""]} for kind in used},
         "comparisons": rows.comparisons,
     }
+    if rows.published:
+        document["published"] = rows.published
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
     folder.mkdir(parents=True)
     written = [folder / "review.yaml", folder / "README.md"]
     written[0].write_text(
-        yaml.safe_dump(document, sort_keys=False, allow_unicode=True), encoding="utf-8"
+        yaml.dump(document, Dumper=dumper, sort_keys=False, allow_unicode=True), encoding="utf-8"
     )
     written[1].write_text(f"# {folder.name}\n\nImported from {source}.\n", encoding="utf-8")
     for kind, table in used.items():
@@ -68,4 +72,20 @@ def write_folder(rows: ImportedRows, folder: Path, *, source: str) -> list[Path]
     if judgements is not None and len(judgements):
         written.append(folder / "imported_risk_of_bias.csv")
         judgements.to_csv(written[-1], index=False, lineterminator="\n")
+    if rows.doubts:
+        written.append(folder / "imported_doubts.csv")
+        _write_doubts(rows.doubts, written[-1])
     return written
+
+
+def _write_doubts(doubts: list[dict[str, Any]], path: Path) -> None:
+    """Write what the file's own numbers do not give, with both numbers."""
+    parts = ("estimate", "low", "high")
+    columns = ["analysis", "trial", "line", "rule"]
+    columns += [f"{side}_{part}" for side in ("shown", "recomputed") for part in parts]
+    lines = []
+    for doubt in doubts:
+        numbers = [write_number(x) for side in ("shown", "recomputed") for x in doubt[side]]
+        head = [doubt["analysis"], guard(doubt["trial"]), doubt["line"] or "", doubt["rule"]]
+        lines.append([*map(str, head), *numbers, doubt["choice"]])
+    write_rows(path, [*columns, "choice"], lines)

@@ -67,6 +67,9 @@ COLUMNS = (
     "instrument",
 )
 _NUMBERS = (*COLUMNS[10:24], "sei")
+# Columns that name a trial, and sets of columns of which a file has at least one.
+_NAMES = ("study", "trial", "author", "slab")
+_SETS = (("ai", "ci"), ("m1i", "m2i"), ("yi", "vi"), ("yi", "sei"))
 # Kind of a row's numbers -> measures on them, the first where the file names none.
 _KINDS = {
     "means": list(FAMILIES["two_groups"].measures),
@@ -76,7 +79,7 @@ _KINDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MetaforRows(ImportedRows):
     """Rows of a CSV in metafor's columns."""
 
@@ -160,14 +163,20 @@ class _Comparison:
     left: dict[str, str] = field(default_factory=dict)
 
 
+def has_columns(sheet: Sheet) -> bool:
+    """Tell whether a sheet has the columns that `read_metafor` needs."""
+    has = sheet.headers.__contains__
+    return any(map(has, _NAMES)) and any(all(map(has, names)) for names in _SETS)
+
+
 def read_metafor(path: Path, defaults: Mapping[str, str] | None = None) -> MetaforRows:
     """Read a CSV in metafor's columns: one that `write_metafor` wrote, or a user's own.
 
     Each row needs a name (``study``, ``trial``, ``author`` or ``slab``; the year is added to an
     author, and to a study whose name stands for several years) and one of ``ai bi ci di``, ``ai
     n1i ci n2i``, ``n1i m1i sd1i n2i m2i sd2i``, ``ni m1i m2i sd1i sd2i ri``, or ``yi`` with ``vi``
-    or ``sei``. The first of these that a row has numbers in is taken. Empty cells and NA are
-    missing.
+    or ``sei``. The first of these that a row has numbers in is taken; means beside counts are two
+    results. Empty cells and NA are missing.
 
     Parameters
     ----------
@@ -179,9 +188,10 @@ def read_metafor(path: Path, defaults: Mapping[str, str] | None = None) -> Metaf
     Returns
     -------
     MetaforRows
-        One outcome and one comparison per `comparison` of the file (``imported`` without one).
-        Several effects of one study are told apart by `instrument` (``instrument``, ``scale``,
-        ``outcome``, ``endpoint``, or a ``measure`` that is no code of metafor), else by a number.
+        One outcome and one comparison per `comparison` and `outcome` (or ``endpoint``) of the file
+        (``imported`` without either); where it holds means and counts of one outcome, each is a
+        comparison of its own. Several effects of one study are told apart by `instrument`
+        (``instrument``, ``scale``, or a ``measure`` that is no code of metafor), else by a number.
         A correlation `ri` is kept as the SD of the change it implies, in a row of kind `change`
         beside the final one; Headway finds it there where `time_days` is given.
 
@@ -193,36 +203,35 @@ def read_metafor(path: Path, defaults: Mapping[str, str] | None = None) -> Metaf
     given = check_defaults(defaults)
     sheet = read_sheet(path)
     has = sheet.headers.__contains__
-    if not any(map(has, ("study", "trial", "author", "slab"))):
+    if not any(map(has, _NAMES)):
         raise missing_columns(sheet, ["study"], "remedy.metafor_study")
-    sets = (("ai", "ci"), ("m1i", "m2i"), ("yi", "vi"), ("yi", "sei"))
-    if not any(all(map(has, names)) for names in sets):
+    if not any(all(map(has, names)) for names in _SETS):
         remedy = "remedy.metafor_numbers"
         raise missing_columns(sheet, ["yi", "sei"], remedy)
     basket = Basket(given)
     basket.problems += sheet.broken
     basket.reported += len(sheet.broken)
-    comparisons: dict[tuple[str, bool], _Comparison] = {}
+    comparisons: dict[tuple[str, ...], _Comparison] = {}
+    apart = _find_apart(sheet.rows)
     years: dict[str, set[str]] = {}
     for row in sheet.rows:
         years.setdefault(_name_study(row), set()).add(row.text("year"))
     alike = {name for name, several in years.items() if len(several) > 1}
     for row in sheet.rows:
-        _read_row(row, basket, comparisons, alike)
+        _read_row(row, basket, comparisons, alike, apart)
     return _finish(sheet, basket, list(comparisons.values()))
 
 
 def _read_row(
     row: Row,
     basket: Basket,
-    comparisons: dict[tuple[str, bool], _Comparison],
+    comparisons: dict[tuple[str, ...], _Comparison],
     alike: set[str],
+    apart: set[tuple[str, str]],
 ) -> None:
-    """Turn one row into arms or a contrast, or report it."""
+    """Turn one row into arms or a contrast, or report it; one with two results into both."""
     given = basket.given
-    v = {name: row.number(name) for name in _NUMBERS if name != "ci"}
-    # Where there are no counts, a column `ci` is an interval in words.
-    v["ci"] = row.number("ci") if row.text("ai") else ""
+    v = _read_numbers(row)
     trial = _name_study(row)
     year = row.text("year").removesuffix(".0")
     dated = year.isascii() and year.isdigit()
@@ -230,80 +239,135 @@ def _read_row(
         trial = f"{trial} {year}"
     if not trial:
         row.report("required", "problem.no_study_name", "study")
-    kind = _find_kind(v, row)
-    if not kind and not row.problems:
+    kinds = _find_kinds(v, row)
+    if not kinds and not row.problems:
         row.report("no_numbers", "problem.no_numbers_of_a_measure")
-    name = row.text("comparison")
-    key = (name, kind == "paired")
-    if key not in comparisons:
-        id = _name(name or "imported", {c.id for c in comparisons.values()})
-        comparisons[key] = _Comparison(id, row.text("label") or name or "Imported rows")
-    comparison = comparisons[key]
     subgroup = row.text("subgroup")
     timepoint, arm_kind = _split_timepoint(
         row.text("timepoint", "time", "followup") or given["timepoint"]
     )
-    unit = row.text("unit") if row.text("unit") in UNITS else given["unit"]
     measure = row.text("measure").upper()
-    instrument = row.text("instrument", "scale", "outcome", "endpoint")
+    instrument = row.text("instrument", "scale")
     if measure not in MEASURES:  # a file of one's own may call so what was measured
         instrument, measure = instrument or row.text("measure"), ""
-    one, _, two = row.text("arms").partition(" v ")
     shared = {
         "trial": trial,
         "year": year if dated else "",
         "condition": given["condition"] or subgroup,
-        "outcome": comparison.id,
-        "unit": unit,
+        "unit": row.text("unit") if row.text("unit") in UNITS else given["unit"],
         "instrument": instrument,
         "timepoint": timepoint,
         "source": given["source"] or row.file,
         "note": f"subgroup: {subgroup}" if subgroup else "",
     }
-    sides = (one or "experimental", two or "control")
     arms: list[dict[str, str]] = []
-    contrasts = []
-    if row.problems:
-        pass
-    elif kind == "events":
-        arms = _read_counts(row, v, sides)
-    elif kind == "means":
-        arms = _read_means(row, v, sides, arm_kind or given["kind"])
-    elif kind == "paired":
-        arms = _read_paired(row, v, row.text("arms") or "experimental", measure, arm_kind)
-    else:
-        contrasts = [_read_effect(row, v, sides, measure)]
-    if arm_kind or kind == "paired":
-        # post - pre, as Headway and metafor's MC have it.
-        for arm in arms:
-            arm |= {"positive_means": "worse"} if arm["kind"] == "change" else {}
-    made = [shared | arm for arm in arms], [shared | c for c in contrasts]
-    if not basket.keep(row, *made, several=True):
+    contrasts: list[dict[str, str]] = []
+    found = []
+    for kind in kinds or [""]:
+        comparison = _find_comparison(row, kind, comparisons, apart)
+        own_arms, own = _read_kind(row, v, kind, arm_kind or given["kind"], measure)
+        if arm_kind or kind == "paired":
+            # post - pre, as Headway and metafor's MC have it.
+            for arm in own_arms:
+                arm |= {"positive_means": "worse"} if arm["kind"] == "change" else {}
+        shared["outcome"] = comparison.id
+        arms += [shared | arm for arm in own_arms]
+        contrasts += [shared | contrast for contrast in own]
+        found.append((comparison, kind, own_arms))
+    if not basket.keep(row, arms, contrasts, several=True):
         return
-    comparison.kinds.add(kind)
-    comparison.measures.add(measure)
-    comparison.units.add("participants" if kind == "events" else unit)
-    comparison.arm_kinds |= {arm["kind"] for arm in arms}
-    comparison.subgroups |= {subgroup} - {""}
-    if row.text("pooled").upper() in ("FALSE", "F", "0"):
-        comparison.left[trial] = row.text("whynot") or "not pooled in the file it comes from"
-    else:
-        comparison.pooled.add(trial)
+    for comparison, kind, own_arms in found:
+        comparison.kinds.add(kind)
+        comparison.measures.add(measure)
+        comparison.units.add("participants" if kind == "events" else shared["unit"])
+        comparison.arm_kinds |= {arm["kind"] for arm in own_arms}
+        comparison.subgroups |= {subgroup} - {""}
+        if row.text("pooled").upper() in ("FALSE", "F", "0"):
+            comparison.left[trial] = row.text("whynot") or "not pooled in the file it comes from"
+        else:
+            comparison.pooled.add(trial)
+
+
+def _read_numbers(row: Row) -> dict[str, str]:
+    v = {name: row.number(name) for name in _NUMBERS if name != "ci"}
+    # Where there are no counts, a column `ci` is an interval in words.
+    v["ci"] = row.number("ci") if row.text("ai") else ""
+    return v
+
+
+def _name_outcome(row: Row) -> tuple[str, str]:
+    """Name what tells the rows of a file apart into comparisons: comparison and outcome."""
+    return row.text("comparison"), row.text("outcome", "endpoint")
+
+
+def _find_apart(rows: list[Row]) -> set[tuple[str, str]]:
+    """Find outcomes of which a row holds both means and counts: two results, never one."""
+    found = set()
+    for row in rows:
+        seen = len(row.problems)
+        if len(_find_kinds(_read_numbers(row), row)) > 1:
+            found.add(_name_outcome(row))
+        del row.problems[seen:]
+    return found
+
+
+def _find_comparison(
+    row: Row,
+    kind: str,
+    comparisons: dict[tuple[str, ...], _Comparison],
+    apart: set[tuple[str, str]],
+) -> _Comparison:
+    """Find the comparison of a row, or make it: one per comparison, outcome and kind of result."""
+    name = _name_outcome(row)
+    split = kind if name in apart and kind in ("means", "events") else ""
+    key = (*name, "paired" if kind == "paired" else "", split)
+    if key not in comparisons:
+        words = [*name, {"means": "means", "events": "counts"}.get(split, "")]
+        text = ": ".join(word for word in words if word)
+        label = row.text("label")
+        if label:
+            label = ": ".join(word for word in (label, *words[1:]) if word)
+        id = _name(text or "imported", {c.id for c in comparisons.values()})
+        comparisons[key] = _Comparison(id, label or text or "Imported rows")
+    return comparisons[key]
+
+
+def _read_kind(
+    row: Row, v: Mapping[str, str], kind: str, arm_kind: str, measure: str
+) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
+    """Read one result of a row: its arms, or its effect."""
+    if row.problems:
+        return [], []
+    one, _, two = row.text("arms").partition(" v ")
+    sides = (one or "experimental", two or "control")
+    if kind == "events":
+        return _read_counts(row, v, sides), []
+    if kind == "means":
+        return _read_means(row, v, sides, arm_kind), []
+    if kind == "paired":
+        stated = _split_timepoint(row.text("timepoint", "time", "followup"))[1]
+        return _read_paired(row, v, row.text("arms") or "experimental", measure, stated), []
+    return [], [_read_effect(row, v, sides, measure)]
 
 
 def _name_study(row: Row) -> str:
     return row.text("study", "trial", "author", "slab")
 
 
-def _find_kind(v: Mapping[str, str], row: Row) -> str:
-    """Find what a row can be computed from."""
-    if v["ai"] and v["ci"]:
-        return "events"
-    if v["ni"] and v["m1i"] and v["m2i"] and not v["n1i"]:
-        return "paired"
-    if v["m1i"] and v["m2i"]:
-        return "means"
-    return "effects" if v["yi"] else ""
+def _find_kinds(v: Mapping[str, str], row: Row) -> list[str]:
+    """Find what a row can be computed from: one result, or means beside counts."""
+    counts = bool(v["ai"] and v["ci"])
+    paired = bool(v["ni"] and v["m1i"] and v["m2i"] and not v["n1i"])
+    means = bool(v["m1i"] and v["m2i"]) and not paired
+    if counts and means and any(v[name] for name in ("sd1i", "sd2i")):
+        return ["means", "events"]
+    if counts:
+        return ["events"]
+    if paired:
+        return ["paired"]
+    if means:
+        return ["means"]
+    return ["effects"] if v["yi"] else []
 
 
 def _read_counts(row: Row, v: Mapping[str, str], sides: tuple[str, str]) -> list[dict[str, str]]:

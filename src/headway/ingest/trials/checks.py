@@ -103,6 +103,8 @@ def _check_required(file: File) -> None:
         empty_cell = rows[column].isna() | (rows[column] == "")
         if f"{column}_text" in rows.columns:
             empty_cell = rows[f"{column}_text"] == ""
+        if column == "effect" and file.kind == "contrasts":
+            empty_cell &= rows["analysis"] == ""  # a file's own analysis shows rows without one
         if column == "positive_means":
             remedy = Message("remedy.one_of", words=CONTRAST_SIGNS)
             file.report(empty_cell, "sign_not_declared", "problem.sign_not_said", column, remedy)
@@ -147,6 +149,7 @@ def _check_contrasts(file: File) -> None:
     rows = file.rows
     known = rows[["se", "t", "f"]].notna().any(axis=1) | (rows["p"] != "")
     known |= rows[["ci_low", "ci_high"]].notna().all(axis=1)
+    known |= rows["analysis"] != ""
     file.report(
         ~known, "no_uncertainty", "problem.no_uncertainty", "effect", "remedy.no_uncertainty"
     )
@@ -187,7 +190,7 @@ def _check_arms(file: File) -> None:
     )
     _check_words(file, "positive_means", ARM_SIGNS)
     # A mean of fewer than two has no spread; a file's own analysis shows such rows all the same.
-    few = (rows["n"] < 2) & (rows["analysis"] == "")
+    few = (rows["n"] < 2) & ((rows["analysis"] == "") | (rows["n"] < 0))
     file.report(few, "n_too_small", "problem.below_2", "n", "remedy.n_of_arm")
     file.report(
         rows["baseline_n"] < 0,
@@ -201,7 +204,7 @@ def _check_arms(file: File) -> None:
             rows[column] < 0, "negative_sd", "problem.negative", column, "remedy.negative_sd"
         )
     file.report(
-        (rows["kind"] == "events") & (rows["events"].isna()),
+        (rows["kind"] == "events") & rows["events"].isna() & (rows["analysis"] == ""),
         "required",
         "problem.empty",
         "events",
@@ -234,7 +237,7 @@ def _check_arms(file: File) -> None:
     )
     control = rows["role"] == "control"
     file.report(
-        control & (rows["comparator"] == ""),
+        control & (rows["comparator"] == "") & (rows["analysis"] == ""),
         "required",
         "problem.control_without_kind",
         "comparator",

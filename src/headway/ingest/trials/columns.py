@@ -7,6 +7,8 @@ from headway.tables import COMPARATORS, SPREAD_LABELS, STATUSES, TECHNIQUES
 
 KINDS = ("baseline", "final", "change", "events")
 ARM_SIGNS = ("worse", "better", "unstated")
+# What another program shows for a row.
+_SHOWN = ("shown_effect", "shown_ci_low", "shown_ci_high", "shown_level")
 # What a file of each kind may hold: text columns and number columns, by canonical name.
 _ORIGIN = ("status", "source", "note")
 _TRIAL = (
@@ -63,6 +65,7 @@ NUMBERS: dict[str, tuple[str, ...]] = {
         "r",
         "alpha",
         "items",
+        *_SHOWN,
     ),
     "contrasts": (
         "year",
@@ -74,6 +77,7 @@ NUMBERS: dict[str, tuple[str, ...]] = {
         "t",
         "f",
         "n_total",
+        *_SHOWN,
     ),
     "pooled": ("k", "effect", "ci_low", "ci_high"),
     "risk_of_bias": (),
