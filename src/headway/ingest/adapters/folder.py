@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from headway.errors import ConfigError
-from headway.ingest.adapters.exchange import ImportedRows, guard, write_number, write_rows
+from headway.ingest.adapters.exchange import ImportedRows, write_number, write_rows
 from headway.ingest.template import check_name
 from headway.messages import Message
+from headway.tables import guard
 
 
 def write_folder(rows: ImportedRows, folder: Path, *, source: str) -> list[Path]:
