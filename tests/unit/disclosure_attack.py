@@ -19,10 +19,13 @@ from scipy.sparse import coo_array
 
 from headway.disclosure import Preset
 from headway.messages import say
-from tests.unit import disclosure_attack_tables
+from tests.unit import disclosure_attack_tables, disclosure_attack_values
+from tests.unit.disclosure_attack_values import Cell
 
 MOST = 100_000.0
 STARTED = "_of_started"
+# Sets of cells with one number, and (total, one, other).
+Learned = tuple[list[set[Hashable]], list[tuple[Hashable, ...]]]
 GRADES = re.compile(r"(.*)_grade_\d+_(before|after)")
 THRESHOLD = re.compile(r"(?!pgic).*_(better|worse)")
 
@@ -40,11 +43,20 @@ class Attack:
     shown: set[Hashable] = field(default_factory=set)
     # Linear expressions in counts and their limits, such as a ratio of two printed means.
     limits: list[tuple[dict[Hashable, float], float, float]] = field(default_factory=list)
+    # Names of one number: a cell of a table, and what it is by definition.
+    same: list[tuple[Hashable, Hashable]] = field(default_factory=list)
 
     # What is known of one count
 
     def count(self, name: Hashable, true: float) -> Hashable:
-        """A whole number of people, at least 0."""
+        """A whole number of people, at least 0; a cell's number is that of its name."""
+        if isinstance(true, Cell):
+            self.same.append((name, true.at))
+            self.known(true.at, float(true))
+        return self.known(name, float(true))
+
+    def known(self, name: Hashable, true: float) -> Hashable:
+        """Enter a number under a name."""
         assert self.truth.setdefault(name, true) == true, name
         self.low.setdefault(name, 0.0)
         self.high.setdefault(name, MOST)
@@ -113,6 +125,21 @@ class Attack:
 
     # The attack
 
+    def find_equal(self) -> dict[Hashable, Hashable]:
+        """Find one name for each number that has several."""
+        one = {name: name for name in self.truth}
+
+        def find(name: Hashable) -> Hashable:
+            while one[name] != name:
+                one[name] = one[one[name]]
+                name = one[name]
+            return name
+
+        for name, other in self.same:
+            assert self.truth[name] == self.truth[other], (name, other)
+            one[find(name)] = find(other)
+        return {name: find(name) for name in self.truth}
+
     def targets(self) -> list[Hashable]:
         """Every small count that is not printed, people between two printed counts included."""
         limit = self.preset.redact_up_to
@@ -127,9 +154,14 @@ class Attack:
         self, seed: int = 0, tries: int = 12, enough: int = 1000
     ) -> dict[Hashable, tuple[float, float]]:
         """Recover counts: name -> the only value left; stop when `enough` are found."""
-        names = list(self.truth)
-        at = {n: i for i, n in enumerate(names)}
+        one = self.find_equal()
+        names = list(dict.fromkeys(one.values()))
+        place = {n: i for i, n in enumerate(names)}
+        at = {n: place[one[n]] for n in self.truth}
         true = np.array([self.truth[n] for n in names], float)
+        least, most = np.zeros(len(names)), np.full(len(names), MOST)
+        for n, i in at.items():
+            least[i], most[i] = max(least[i], self.low[n]), min(most[i], self.high[n])
         rows = [(i, at[t], 1.0) for i, (t, _) in enumerate(self.ties)]
         rows += [(i, at[p], -1.0) for i, (_, ps) in enumerate(self.ties) for p in ps]
         i, j, v = (np.array(c) for c in zip(*rows, strict=True))
@@ -146,14 +178,15 @@ class Attack:
             extra = coo_array((v, (i.astype(int), j.astype(int))), shape=shape).tocsr()
             low, high = ([limit[k] for limit in self.limits] for k in (1, 2))
             ties.append(LinearConstraint(extra, low, high))
-        bounds = Bounds([self.low[n] for n in names], [self.high[n] for n in names])
+        bounds = Bounds(least, most)
 
         def solve(cost: np.ndarray) -> np.ndarray:
             found = milp(cost, constraints=ties, bounds=bounds, integrality=np.ones(len(names)))
             assert found.x is not None, found.message
             return np.round(found.x)
 
-        open_ = {at[n] for n in self.targets()}
+        open_ = {at[n] for n in self.targets() if least[at[n]] < most[at[n]]}
+        told = {at[n] for n in self.targets()} - open_
         rng = np.random.default_rng(seed)
         # One other world that fits all that is known shows that a count is safe.
         for _ in range(tries):
@@ -164,23 +197,31 @@ class Attack:
             cost[some] = rng.choice([-1.0, 1.0], len(some))
             x = solve(cost)
             open_ = {k for k in open_ if x[k] == true[k]}
-        out = {}
+        # A count that another table prints exactly is recovered without any reckoning.
+        out = {names[k]: (least[k], most[k]) for k in sorted(told)[:enough]}
         for k in sorted(open_):
+            if len(out) == enough:
+                break
             cost = np.zeros(len(names))
             cost[k] = 1.0
-            least, most = solve(cost)[k], solve(-cost)[k]
-            if least == most:
-                out[names[k]] = (least, most)
-                if len(out) == enough:
-                    break
+            ends = solve(cost)[k], solve(-cost)[k]
+            if ends[0] == ends[1]:
+                out[names[k]] = ends
         return out
 
 
 def attack(
-    released: Mapping[str, pd.DataFrame], true: Mapping[str, pd.DataFrame], preset: Preset
+    released: Mapping[str, pd.DataFrame],
+    true: Mapping[str, pd.DataFrame],
+    preset: Preset,
+    learned: Learned | None = None,
 ) -> Attack:
-    """Read all released tables of a clinic as the adversary does."""
+    """Read all released tables of a clinic as the adversary does.
+
+    `learned` is what other clinics taught of cells that agree (`disclosure_attack_values.learn`).
+    """
     a = Attack(preset)
+    true = disclosure_attack_values.tag(true)
     if "cohort" in released:
         _cohort(a, released["cohort"], true["cohort"])
     if "flow" in released:
@@ -199,6 +240,9 @@ def attack(
     if "cohort" in true:
         _tie_cohort(a, true["cohort"])
     disclosure_attack_tables.read(a, released, true)
+    disclosure_attack_values.read_cells(a, released, true)
+    if learned is not None:
+        disclosure_attack_values.apply(a, learned)
     return a
 
 
@@ -206,8 +250,8 @@ def _base(row: pd.Series) -> Hashable:
     """Whose number n is."""
     s = row["statistic"]
     key = (row["outcome"], row["comparison"], row["group"])
-    if s.startswith(("bound_", "completeness_")):
-        return "N"
+    if s.startswith(("bound_", "completeness_")):  # who may count in the outcome at all
+        return "N" if row["n"] == row["of"] else ("may count", *key)
     if s.endswith(STARTED):
         return _of(row["group"])
     if s.startswith(("responders_", "worsened_")):

@@ -187,25 +187,30 @@ def _ratio(a: Attack, few: Hashable, many: Hashable, means: tuple[float, float])
 
 
 def _sensitivity(a: Attack, released: pd.DataFrame, true: pd.DataFrame, main: Any) -> None:
-    for outcome in true["outcome"].unique():
-        own = (true["outcome"] == outcome).to_numpy()
-        _ways(a, released[own], true[own], (outcome, main[1]) if main else None)
-
-
-def _ways(a: Attack, released: pd.DataFrame, true: pd.DataFrame, main: Any) -> None:
-    found = {t["id"]: (r, t) for r, t in pairs(released, true) if not np.isnan(t["n"])}
-    names: dict[str, Hashable] = {}
-    for id, (r, t) in found.items():
-        name: Hashable = whole(main) if id == "complete_pairs" else ("analysed as", t["n"])
-        if t["n"] == a.truth.get("N"):
-            name = "N"
-        names[id] = a.see(name, t["n"], r["n"], zeros=False)
+    names: dict[tuple[str, str], tuple[Hashable, float]] = {}
+    for r, t in pairs(released, true):
+        if np.isnan(t["n"]):
+            continue
+        outcome = str(t["outcome"])
+        name = _analysed(a, outcome, t["n"], main)
+        a.see(name, t["n"], r["n"], zeros=False)
+        a.see("N", t["of"], r["of"], zeros=False)
         a.add_up("N", [name], more=True)
-    if {"complete_pairs", "baseline_carried_forward"} <= set(names):
-        few, many = names["complete_pairs"], names["baseline_carried_forward"]
-        a.add_up(many, [few], more=True)
-        means = [found[i][0]["estimate"] for i in ("complete_pairs", "baseline_carried_forward")]
-        _ratio(a, few, many, (means[0], means[1]))
+        names[outcome, str(t["id"])] = (name, r["estimate"])
+    for (outcome, id), (few, mean) in names.items():
+        other = names.get((outcome, "baseline_carried_forward"))
+        if id == "complete_pairs" and other:
+            a.add_up(other[0], [few], more=True)
+            _ratio(a, few, other[0], (mean, other[1]))
+
+
+def _analysed(a: Attack, outcome: str, n: float, main: Any) -> Hashable:
+    """Name the people of one way to analyse an outcome: those of its change, or all who started."""
+    own = ("n", outcome, main[1], "all") if main else "nobody"
+    for known in (own, "N"):
+        if a.truth.get(known) == n:
+            return known
+    return ("analysed as", outcome, n)
 
 
 def _specifications(a: Attack, released: pd.DataFrame, true: pd.DataFrame, main: Any) -> None:
@@ -215,13 +220,9 @@ def _specifications(a: Attack, released: pd.DataFrame, true: pd.DataFrame, main:
         if np.isnan(t["n"]):
             continue
         key = (*(str(t[c]) for c in axes), str(t["lost"]), str(t["value"]))
-        name: Hashable = ("specification", t["n"])
-        own = whole((t["outcome"], main[1])) if main else "nobody"
-        if t["n"] == a.truth.get(own):
-            name = own
-        if t["n"] == a.truth.get("N"):
-            name = "N"
+        name = _analysed(a, key[0], t["n"], main)
         a.see(name, t["n"], r["n"], zeros=False)
+        a.see("N", t["of"], r["of"], zeros=False)
         a.add_up("N", [name], more=True)
         names[key] = (name, r["estimate"])
     for key, (name, mean) in names.items():
@@ -231,10 +232,30 @@ def _specifications(a: Attack, released: pd.DataFrame, true: pd.DataFrame, main:
             if other:
                 a.add_up(other[0], [name], more=True)
                 _ratio(a, name, other[0], (mean, other[1]))
-            if "20" in key[2]:
-                loose = (*key[:2], key[2].replace("20", "14"), *key[3:])
-                if loose in names:
-                    a.add_up(names[loose][0], [name], more=True)
+            # A window that is complete with more days is complete with fewer.
+            loose = (*rest[:2], rest[2].replace("20", "14"), *rest[3:], lost, value)
+            if loose != key and loose in names:
+                a.add_up(names[loose][0], [name], more=True)
+            alone = (*rest[:4], "last_window", lost, value)
+            if alone != key and alone in names:
+                a.add_up(names[alone][0], [name], more=True)
+
+
+def _checks(a: Attack, released: pd.DataFrame, true: pd.DataFrame, main: Any) -> None:
+    for r, t in pairs(released, true):
+        if np.isnan(t["n"]):
+            continue
+        people = ("n", t["outcome"], t["comparison"], "all")
+        name: Hashable = people
+        if a.truth.get(people) != t["n"]:
+            name = ("checked", t["id"], t["outcome"])
+        a.see(name, t["n"], r["n"], zeros=False)
+        a.add_up("N", [name], more=True)
+        if t["id"] == "oldham":
+            a.add_up(people, [name], more=True)
+        if not np.isnan(t["count"]):
+            count = a.see(("check count", t["id"], t["outcome"]), t["count"], r["count"])
+            a.add_up(name, [count], more=True)
 
 
 def _dose(a: Attack, released: pd.DataFrame, true: pd.DataFrame, main: Any) -> None:
@@ -435,6 +456,7 @@ READERS = {
     "expected": _expected,
     "sensitivity": _sensitivity,
     "specifications": _specifications,
+    "checks": _checks,
     "dose": _dose,
     "relapse": _relapse,
     "relapse_curve": _curve,
@@ -444,4 +466,4 @@ READERS = {
     "benchmark": _benchmark,
     "claims": _claims,
 }
-SHARES = ("cohort", "safety", "cost", "claims")
+SHARES = ("cohort", "safety", "cost", "claims", "checks")

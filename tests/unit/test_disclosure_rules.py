@@ -230,13 +230,16 @@ def test_three_values_remain_possible_for_a_small_count() -> None:
     assert ledger.protect() == {"wet", "manual"}
 
 
-def test_what_cannot_be_protected_takes_everything_with_it() -> None:
-    """A small count that is also published as a narrow range elsewhere cannot be helped."""
+def test_a_range_is_known_as_long_as_what_it_comes_with_is_printed() -> None:
+    """The curve that tells is hidden, and nothing that does not bear on the small count."""
     ledger = Ledger(PRESETS["opensafely"])
-    ledger.add("all", 40, 1)
-    ledger.add("wet", 3, 1)
-    ledger.narrow("wet", 3, 3)
-    assert ledger.protect() == {"all", "wet"}
+    for name, n in (("all", 40), ("curve", 13), ("two", 6), ("other", 7)):
+        ledger.add(name, n, 1)
+    ledger.add("sum", 13)
+    ledger.split("sum", ["two", "other"])
+    ledger.split("sum", ["curve"])
+    ledger.narrow("sum", 13, 14, "curve")
+    assert ledger.protect() == {"curve", "two", "other"}
 
 
 def test_a_count_printed_in_fives_and_in_blocks_is_known_better() -> None:

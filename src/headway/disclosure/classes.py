@@ -71,6 +71,8 @@ def enter_rest(ledger: Ledger, tables: Mapping[str, pd.DataFrame], names: Names)
         rules, own = classes(table), _find_own(table, frame)
         beside = [names[table, c] for c in rules if (table, c) in names]
         for column, rule in rules.items():
+            if rule.again and rule.kind == "count" and not rule.blocks:
+                rest[table, column] = _enter_erased(ledger, (table, column), frame[column], beside)
             if rule.again or rule.blocks or (table, column) in names:
                 continue
             if rule.kind == "count":
@@ -95,6 +97,20 @@ def enter_rest(ledger: Ledger, tables: Mapping[str, pd.DataFrame], names: Names)
                 beside.append(out)
             rest[table, column] = out
     return rest
+
+
+def _enter_erased(
+    ledger: Ledger, at: tuple[str, str], values: pd.Series, beside: list[list[Hashable | None]]
+) -> list[Hashable | None]:
+    """Enter counts that their own table does not print, since another one may."""
+    out: list[Hashable | None] = [None] * len(values)
+    for i, value in enumerate(values):
+        if not np.isnan(value):
+            name = out[i] = ledger.add((*at, i), value)
+            for other in [o[i] for o in beside if o[i] is not None]:
+                inner, outer = sorted((name, other), key=lambda m: ledger.values[m])
+                ledger.split(outer, [inner], nested=True)
+    return out
 
 
 def _enter(ledger: Ledger, name: Hashable, value: float, others: list[Any]) -> Hashable:

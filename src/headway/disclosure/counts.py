@@ -30,6 +30,7 @@ HALF_BETTER, THIRD_BETTER, THIRD_WORSE = (
     "at_least_30_worse",
 )
 NO_RELATIVE_CHANGE = "no_relative_change"
+NEITHER, UNCHANGED = "neither", "unchanged"
 
 
 # Each is part of the next.
@@ -315,6 +316,9 @@ def enter_individual(ledger: Ledger, frame: pd.DataFrame, names: Names) -> None:
             at = (r["class"], r["response"])
             cells[at] = ledger.add(("cell", outcome, comparison, *at), r["n"], Worth.CELL)
             out[index], of[index] = cells[at], whole
+            if at[1] == NEITHER and at[0] != UNCHANGED and not r["n"]:
+                # Who changed beyond the noise changed by a third, where there was little before.
+                ledger.narrow(cells[at], 0, 0)
         ledger.split(whole, cells.values())
         rows: dict[str, Hashable] = {}
         for axis in (0, 1):

@@ -26,12 +26,12 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from headway.disclosure import change, classes, counts, rederive, relations
+from headway.disclosure import change, classes, counts, rederive, relations, same
 from headway.disclosure.presets import Preset
 from headway.disclosure.statistics import SHAPES, enter_statistics, release_statistics
 from headway.disclosure.suppress import Ledger, Names
 from headway.disclosure.survival import CURVES, enter_curve, release_survival
-from headway.tables import conform
+from headway.tables import TABLES, conform
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,6 +70,9 @@ def release(tables: Mapping[str, pd.DataFrame], preset: Preset) -> dict[str, pd.
     ledger = Ledger(preset)
     names = enter(ledger, own)
     rest = classes.enter_rest(ledger, own, names)
+    same.join_equal(ledger, own, names | rest)
+    for given in (names, rest):
+        _rename(given, ledger)
     ledger.protect()
     out = {}
     for name, frame in own.items():
@@ -80,6 +83,20 @@ def release(tables: Mapping[str, pd.DataFrame], preset: Preset) -> dict[str, pd.
         name: conform(name, classes.deny(name, frame, own[name], names | rest, ledger))
         for name, frame in out.items()
     }
+
+
+def _rename(names: Names, ledger: Ledger) -> None:
+    """Replace the names that others stand for now; those of a text are tuples of names."""
+    renamed = ledger.renamed
+    for (table, column), own in names.items():
+        spec = TABLES[table].columns.get(column)
+        if spec is not None and spec.disclosure.kind == "text":
+            names[table, column] = [
+                n and tuple(renamed.get(one, one) for one in n)  # type: ignore[attr-defined]
+                for n in own
+            ]
+        else:
+            names[table, column] = [None if n is None else renamed.get(n, n) for n in own]
 
 
 def enter(ledger: Ledger, tables: Mapping[str, pd.DataFrame]) -> Names:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from headway.disclosure import precision
 from headway.disclosure.presets import Preset, explain, explain_small
-from headway.disclosure.suppress import EVERYONE, Ledger, Names, Worth
+from headway.disclosure.suppress import EVERYONE, POSSIBLE, Ledger, Names, Worth
 from headway.messages import Message, join, withhold
 from headway.outcomes.change.change import wilson
 from headway.tables import TABLES
@@ -56,6 +57,9 @@ class Shape:
     keep
         Whether a row stays, without its n, where n is large and is hidden only since a small
         number would follow from it.
+    nested
+        Whether rows are ways to choose among the people: of two that differ in one column of the
+        key, the one on more people holds the other.
     mixed
         Column and two values: a row with the first is the row with the second (all other columns
         of `by` equal) times n of that row over its own, so that the people between follow.
@@ -77,6 +81,7 @@ class Shape:
     people: tuple[str, ...] = ()
     same: tuple[str, ...] | None = None
     keep: bool = False
+    nested: bool = False
     mixed: tuple[str, str, str] | None = None
     words: tuple[tuple[str, str | bool | None], ...] = ()
     only: tuple[str, str] | None = None
@@ -108,14 +113,16 @@ def read_shape(table: str, **more: Any) -> Shape:
 # Table -> its shape. To release a further table of this kind, give it a contract in
 # `headway.tables` with the columns `redacted` and `note`, and list it here with what is special.
 _SPECIAL: dict[str, dict[str, Any]] = {
-    "expected": {"keep": True},
+    "expected": {"keep": True, "nested": True},
     "sensitivity": {
         "keep": True,
+        "nested": True,
         "mixed": ("id", "baseline_carried_forward", "complete_pairs"),
     },
     "checks": {"same": None},
     "specifications": {
         "keep": True,
+        "nested": True,
         "mixed": ("lost", "baseline_carried_forward", "complete_pairs"),
     },
     "traps": {"same": None, "words": (("detail", None),)},
@@ -126,8 +133,9 @@ _SPECIAL: dict[str, dict[str, Any]] = {
     "relapse": {},
     "control_chart": {"same": None},
     "funnel": {"same": None},
-    "dose": {"keep": True},
+    "dose": {"keep": True, "nested": True},
     "claims": {
+        "same": ("row", "part"),
         "people": ("patients",),
         "keep": True,
         "words": (("verdict", "cannot tell"), ("reason", Message("withheld.reason"))),
@@ -150,8 +158,8 @@ def enter_statistics(
     """Enter n, of and count of every row of a table into the ledger.
 
     A row of the whole clinic (`same` is empty) on as many people as the primary change or as all
-    who started stands on those; other numbers of the whole clinic are parts of those who started,
-    and of each other by size. A claim on the same n and count as a row of safety or cost is that
+    who started stands on those; other numbers of the whole clinic are parts of those who started.
+    A claim on the same n and count as a row of safety or cost is that
     row again, and one on a technique is about that group of the cohort.
     """
     shape = shape or SHAPES[table]
@@ -202,6 +210,8 @@ def enter_statistics(
         for family, members in by.items():
             if family and whole is not None:
                 ledger.split(whole, members.values())
+    if shape.nested:
+        _tie_choices(ledger, frame, TABLES[table].key, kept["n"])
     for column, own_names in kept.items():
         names[table, column] = own_names
         # Its note, or an estimate that stays, says that a hidden count is not small.
@@ -221,22 +231,34 @@ def _name_people(
         return mine
     if shape.same is None:
         return (table, *(row[c] for c in shape.by), group, "n")
+    for whole in (EVERYONE, ledger.primary) if not shape.group else ():
+        if whole is not None and ledger.values.get(whole) == n:
+            return whole
     if shape.same:
         return (table, *(row[c] for c in shape.same), group, "n", n)
-    if ledger.values.get(EVERYONE) == n:
-        return EVERYONE
-    if ledger.primary is not None and ledger.values.get(ledger.primary) == n:
-        return ledger.primary
-    name: Hashable = ("people", n)
-    if name not in ledger.values:
-        ledger.add(name, n)
-        others = [m for m in ledger.values if isinstance(m, tuple) and m[0] == "people"]
-        for other in (EVERYONE, ledger.primary, *others):
-            value = ledger.values.get(other, n)
-            if value != n:  # who of the more is not among the fewer
-                pair = (other, name) if value > n else (name, other)
-                ledger.split(pair[0], [pair[1]], nested=True)
+    name: Hashable = (table, "people", n)
+    ledger.add(name, n)
+    if ledger.values.get(EVERYONE, n) > n:
+        ledger.split(EVERYONE, [name], nested=True)
     return name
+
+
+def _tie_choices(
+    ledger: Ledger, frame: pd.DataFrame, key: tuple[str, ...], names: list[Hashable | None]
+) -> None:
+    """State that of two ways to choose people that differ in one respect, one holds the other.
+
+    Who is complete with more days is so with fewer; who has two windows before has the last.
+    """
+    near: dict[tuple[object, ...], dict[Hashable, None]] = {}
+    for name, row in zip(names, frame[list(key)].astype(str).to_numpy(), strict=True):
+        for i in range(len(key)) if name is not None else ():
+            near.setdefault((i, *row[:i], *row[i + 1 :]), {})[name] = None
+    for together in near.values():
+        for one, other in combinations(together, 2):
+            inner, outer = sorted((one, other), key=lambda m: ledger.values[m])
+            if ledger.values[inner] < ledger.values[outer]:
+                ledger.split(outer, [inner], nested=True)
 
 
 def release_statistics(
@@ -344,8 +366,35 @@ def _find_mixed(
     key = [tuple(k) for k in frame[rest].astype(str).to_numpy()] if rest else [()] * len(frame)
     kind, n = frame[column].to_numpy(), frame[shape.n].to_numpy(dtype=float)
     base = {k: (n[i], people[i]) for i, k in enumerate(key) if kind[i] == plain}
+    at = {k: i for i, k in enumerate(key) if kind[i] == plain}
+    pairs: dict[tuple[float, float], list[tuple[int, int]]] = {}
     for i, k in enumerate(key):
         if kind[i] == mixed and k in base:
             partner, gone = base[k]
             out[i] = people[i] or gone or preset.hides(n[i] - partner)
+            if not out[i] and preset.round_to > 1:
+                pairs.setdefault((partner, n[i]), []).append((i, at[k]))
+    means = frame[shape.numbers[0]].to_numpy(dtype=float)
+    for (few, many), rows in pairs.items():
+        if not _fit_several(few, many, [(means[j], means[i]) for i, j in rows], preset):
+            out[[i for i, _ in rows]] = True
     return out
+
+
+def _fit_several(few: float, many: float, means: list[tuple[float, float]], preset: Preset) -> bool:
+    """Whether several numbers of people fit printed means whose ratio is that of two counts.
+
+    Means are printed to a tenth, counts rounded; each of the two counts, and the people between
+    them, must have as many possible values as a hidden count.
+    """
+    (least, most), (low, high) = preset.range_of(few), preset.range_of(many)
+    fewer, more = np.meshgrid(np.arange(least, most + 1), np.arange(low, high + 1))
+    fits = fewer <= more
+    for own, mixed in means:
+        if np.isnan(own) or np.isnan(mixed):
+            continue
+        one, other = np.abs(np.round(own, 1)), np.abs(np.round(mixed, 1))
+        fits &= (one + 0.05) * fewer >= (other - 0.05) * more
+        fits &= (one - 0.05) * fewer <= (other + 0.05) * more
+    shown = (fewer[fits], more[fits], (more - fewer)[fits])
+    return all(len(np.unique(values)) >= POSSIBLE for values in shown)

@@ -13,7 +13,7 @@ propagation). A test takes the same tables apart with integer programmes, which 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -51,11 +51,14 @@ class Ledger:
     # Where a reader is told of a hidden count whether it is small itself.
     told: set[Hashable] = field(default_factory=set)
     splits: list[tuple[Hashable, tuple[Hashable, ...]]] = field(default_factory=list)
-    ranges: dict[Hashable, tuple[float, float]] = field(default_factory=dict)
+    # Ranges that are published too, each as long as the count that it comes with is printed.
+    ranges: dict[Hashable, list[tuple[Hashable | None, float, float]]] = field(default_factory=dict)
     # The people of the primary change, and the names of shares by their numbers, so that a row
     # that is printed again in another table is known again.
     primary: Hashable | None = None
     rows: dict[Hashable, tuple[Hashable | None, Hashable | None]] = field(default_factory=dict)
+    # Names that `merge` has given up, and those that stand for them.
+    renamed: dict[Hashable, Hashable] = field(default_factory=dict)
 
     def add(self, name: Hashable, value: float, worth: int | None = None) -> Hashable:
         """Enter a count; without a `worth` it is not printed and can only be reckoned.
@@ -74,10 +77,14 @@ class Ledger:
                 self.hidden.add(name)
         return name
 
-    def narrow(self, name: Hashable, low: float, high: float) -> None:
-        """Tell the ledger that a count is also published in another way, as a range."""
-        old = self.ranges.get(name, (0.0, _WITHOUT_LIMIT))
-        self.ranges[name] = (max(old[0], low), min(old[1], high))
+    def narrow(
+        self, name: Hashable, low: float, high: float, beside: Hashable | None = None
+    ) -> None:
+        """Tell the ledger that a count is also published in another way, as a range.
+
+        The range is known as long as the count `beside` is not hidden; without one, always.
+        """
+        self.ranges.setdefault(name, []).append((beside, low, high))
 
     def split(
         self, total: Hashable, parts: Iterable[Hashable], *, nested: bool = False
@@ -104,27 +111,47 @@ class Ledger:
             self.splits.append((total, own))
         return rest
 
+    def merge(self, renamed: Mapping[Hashable, Hashable]) -> None:
+        """Let one name stand for several equal counts: hidden together, or printed together."""
+        for old, new in renamed.items():
+            self.add(new, self.values.pop(old), self.worth.pop(old, None))
+            for names in (self.hidden, self.blank, self.told):
+                if old in names:
+                    names.remove(old)
+                    names.add(new)
+            self.ranges.setdefault(new, []).extend(self.ranges.pop(old, []))
+        self.ranges = {
+            name: [(renamed.get(b, b), low, high) for b, low, high in own]
+            for name, own in self.ranges.items()
+        }
+        self.renamed.update(renamed)
+        splits = dict.fromkeys(
+            (renamed.get(total, total), tuple(renamed.get(p, p) for p in parts))
+            for total, parts in self.splits
+        )
+        self.splits = [s for s in splits if s[1] != (s[0],)]
+        self.primary = renamed.get(self.primary, self.primary)
+
     def protect(self) -> set[Hashable]:
         """Hide further counts until no small one follows; returns all that are hidden.
 
         Parts of a hidden small total go with it, zeros included. Otherwise the cheapest, then
         nearest, then smallest printed count that bears on an exposed one is hidden, and in the
-        end each that turned out to be unnecessary is printed again. Where nothing bears on an
-        exposed one any more, no count is printed at all.
+        end each that turned out to be unnecessary is printed again.
         """
         self._blank_parts()
         net = _Net(self)
         extra: list[Hashable] = []
-        while exposed := net.find_exposed():
-            name = next((n for e in exposed if (n := net.choose(e)) is not None), None)
-            if name is None:  # nothing else bears on it: then nothing of the clinic is printed
-                self.hidden |= set(self.worth)
-                return self.hidden
+        # A count on which nothing printed bears any more is as safe as it can be.
+        while name := next(
+            (n for e in net.find_exposed() if (n := net.choose(list(e))) is not None), None
+        ):
             net.hide(name)
             extra.append(name)
+        left = net.find_exposed()
         for name in reversed(extra):
             net.hide(name, False)
-            if net.find_exposed():
+            if any(wide < left.get(e, POSSIBLE) for e, wide in net.find_exposed().items()):
                 net.hide(name)
         return self.hidden
 
@@ -152,8 +179,10 @@ class Ledger:
             low, high = 1.0, float(limit)
         else:
             low, high = float(min(value, limit + 1 if name in self.told else 1)), _WITHOUT_LIMIT
-        also = self.ranges.get(name, (0.0, _WITHOUT_LIMIT))
-        return max(low, also[0]), min(high, also[1])
+        for beside, also_low, also_high in self.ranges.get(name, ()):
+            if beside not in self.hidden:
+                low, high = max(low, also_low), min(high, also_high)
+        return low, high
 
 
 class _Net:
@@ -174,6 +203,10 @@ class _Net:
                 self.near.setdefault(at[name], []).append(i)
         self.members = [[at[t], *(at[p] for p in parts)] for t, parts in ledger.splits]
         self.ranges = np.array([ledger.range_of(n) for n in self.names], float).reshape(-1, 2)
+        self.beside: dict[Hashable, list[Hashable]] = {}
+        for name, own in ledger.ranges.items():
+            for other in [b for b, _, _ in own if b is not None]:
+                self.beside.setdefault(other, []).append(name)
         self.printed = np.array(
             [n in ledger.worth and n not in ledger.hidden for n in self.names], bool
         )
@@ -185,7 +218,8 @@ class _Net:
             self.ledger.hidden.add(name)
         else:
             self.ledger.hidden.discard(name)
-        self.ranges[i] = self.ledger.range_of(name)
+        for other in (name, *self.beside.get(name, ())):
+            self.ranges[self.at[other]] = self.ledger.range_of(other)
         self.printed[i] = name in self.ledger.worth and not gone
 
     def bounds(self) -> tuple[Floats, Floats]:
@@ -209,18 +243,20 @@ class _Net:
                 break
         return low, high
 
-    def find_exposed(self) -> list[list[int]]:
+    def find_exposed(self) -> dict[tuple[int, ...], float]:
         """Find small counts, and small sums of hidden parts, for which too few values remain.
 
         Returns
         -------
-        list of list
-            For each, the counts from which to look for one to hide.
+        dict
+            For each, the counts from which to look for one to hide, and how far its range goes.
         """
         low, high = self.bounds()
         shown = self.printed
         few = high - low < POSSIBLE - 1
-        out = [[int(i)] for i in np.flatnonzero(self.small & ~shown & few)]
+        out: dict[tuple[int, ...], float] = {
+            (int(i),): float(high[i] - low[i]) for i in np.flatnonzero(self.small & ~shown & few)
+        }
         if not len(self.total):
             return out
         # The hidden parts of a split taken together: total - printed parts.
@@ -238,7 +274,7 @@ class _Net:
         # A total that is small itself has been hidden with all its parts.
         small &= ~self.small[self.total]
         bad = np.flatnonzero(small & (rest_high - rest_low < POSSIBLE - 1))
-        return out + [self.members[int(i)] for i in bad]
+        return out | {tuple(self.members[i]): float(rest_high[i] - rest_low[i]) for i in bad}
 
     def choose(self, start: list[int]) -> Hashable | None:
         """Choose what to hide among the printed counts that hidden ones lead to."""

@@ -176,9 +176,9 @@ def enter_curve(
             high = middle + ledger.preset.block / 2
             for other, value in list(ledger.values.items()):
                 if value == people and _responders(other, group):
-                    ledger.narrow(other, low, high)
+                    ledger.narrow(other, low, high, name)
                     ledger.split(other, [name])
-            ledger.narrow(name, low, high)
+            ledger.narrow(name, low, high, name)
         for i in part.index:
             out[i] = name
         families.setdefault((*what, group.split(": ")[0]), {})[group] = name

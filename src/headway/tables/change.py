@@ -21,6 +21,7 @@ from headway.tables.columns import (
 FLOW = Table(
     row="a step in the account of rows or people",
     key=("account", "item", "step"),
+    people=("account", "people"),
     columns={
         "account": key(
             "What is counted", allowed=("rows", "cells", "column", "gate", "source", "people")

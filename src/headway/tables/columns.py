@@ -106,7 +106,8 @@ class Table:
     """A table: what one row is, its key, and its columns in order.
 
     `own` names a column and the value of the rows that are about this clinic; the others repeat
-    published numbers. Empty: all rows are.
+    published numbers. Empty: all rows are. `people` names a column and the value of the rows that
+    count people, where others count rows of a file.
     """
 
     row: str
@@ -114,6 +115,7 @@ class Table:
     key: tuple[str, ...] = ()
     level: Literal["row-level", "aggregate"] = "aggregate"
     own: tuple[str, str] | None = None
+    people: tuple[str, str] | None = None
 
     def __post_init__(self) -> None:
         """Hold the classes of the columns against one another."""
