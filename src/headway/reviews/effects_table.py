@@ -462,7 +462,9 @@ def _take_contrasts(
             one.reasons.append(Message("why_not.no_such_measure", measure=comparison.measure))
         elif row.unit == unit:
             one.values |= {"yi": row.effect, "vi": row.se**2}
-            if np.isnan(row.se):
+            if np.isnan(row.effect) and row.positive_means != "unstated":
+                one.reasons.append(Message("why_not.no_printed_effect"))
+            elif np.isnan(row.se):
                 bound = isinstance(row.p, str)
                 one.reasons.append(
                     Message("why_not.p_is_a_bound" if bound else "why_not.no_interval")

@@ -316,7 +316,8 @@ def _recompute_pooled(
     dependent = comparison.several_effects in DEPENDENT
     there = rows["trial"].nunique() if dependent else len(rows)
     how = _name_way(entry, review, comparison)
-    if there == 0 and len(listed) and listed["why_not"].map(is_not_estimable).all():
+    silent = bool(len(listed)) and bool(listed["why_not"].map(is_not_estimable).all())
+    if there == 0 and (silent or entry.estimate == NOT_ESTIMABLE):
         return _Recomputed({}, how(), empty=True)
     if there == 0 or (k is not None and there < k):
         some = {"there": there, "why": entry.not_public or Message("reproduction.rows_missing")}

@@ -436,7 +436,8 @@ def check_extremes(arms: pd.DataFrame) -> Iterator[Doubt]:
     """Find effects larger than treatments have: a spread or a unit is wrong more often."""
     rows = arms[arms["mean"].notna() & arms["sd"].gt(0)]
     later = rows[rows["kind"].isin(["final", "change"])]
-    key = ["trial", "outcome", "instrument", "timepoint", "kind", "unit", "analysis", "subgroup"]
+    apart = ("trial", "outcome", "instrument", "timepoint", "kind", "unit", "analysis", "subgroup")
+    key = [name for name in apart if name in later.columns]
     several = later.duplicated(key, keep=False)
     for own in _group_rows(later[several], key):
         for control in (row for row in own if row.role == "control"):
