@@ -67,9 +67,10 @@ def doubt_difference(
 
 def _is_ratio(row: Any) -> bool:
     """Whether a difference is a ratio on its own scale; a logarithm of one is not."""
-    if row.unit_printed == "ratio":
+    unit = getattr(row, "unit_printed", row.unit)
+    if unit == "ratio":
         return True
-    logged = row.unit_printed == "log_ratio" or "log" in row.effect_type.lower()
+    logged = unit == "log_ratio" or "log" in row.effect_type.lower()
     return bool(_RATIO.search(row.effect_type)) and not logged
 
 
