@@ -8,14 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from headway import config
+from headway import config, meta
 from headway.errors import InputError
+from headway.figures.review.draw import draw_review
 from headway.ingest import trials
 from headway.ingest.adapters.folder import write_folder
 from headway.ingest.adapters.metafor import read_metafor
-from headway.messages import say
+from headway.messages import LANGUAGES, say, speaking
+from headway.report.review import page
 from headway.reviews.analyse import analyse_review
 from headway.reviews.preview import preview_review
+from tests.unit.pages_builder import READY
 from tests.unit.review_builder import ARMS_HEADER, REVIEW, write_review
 
 MAIN: dict[str, Any] = REVIEW["comparisons"][0]
@@ -123,3 +126,85 @@ def test_the_same_effect_twice_is_reported(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text(text, encoding="utf-8")
     found = read_metafor(tmp_path / "rows.csv", DECIDED)
     assert [(p.line, p.rule) for p in found.problems] == [(3, "duplicate")]
+
+
+# ── several effects by a declared rule ────────────────────────────────────────────────────────
+
+
+MANY = SCALES + "".join(
+    pair(f"{name} 2005", scale, mean)
+    for name, scale, mean in (
+        ("C", "diary", 7.5),
+        ("C", "recall", 6.0),
+        ("D", "", 9.0),
+        ("E", "diary", 4.0),
+        ("E", "recall", 8.0),
+    )
+)
+
+
+def analyse(folder: Path, text: str = MANY, **settings: Any) -> dict[str, Any]:
+    comparison = {**MAIN, **settings}
+    write_review(folder, {"arms.csv": text}, comparisons=[comparison])
+    review = config.load_review(folder)
+    read = trials.read_review(folder, review)
+    return analyse_review(read.arms, read.contrasts, read.published, review)
+
+
+def test_alike_effects_are_combined_with_an_assumed_correlation(tmp_path: Path) -> None:
+    for r in (0.0, 0.5, 0.9):
+        tables = analyse(tmp_path / f"r{r:g}".replace(".", ""), several_effects="combine",
+                         several_r=r)  # fmt: skip
+        rows = tables["effects"]
+        used = rows[rows["pooled"]].set_index("trial")
+        assert len(rows) == 11 and len(used) == 5
+        v = 2 * 16 / 20
+        assert used.loc["A 2001", "yi"] == pytest.approx(-4)
+        assert used.loc["A 2001", "vi"] == pytest.approx((2 * v + 2 * r * v) / 4)
+        assert used.loc["A 2001", "basis"] == "combined"
+        assert used.loc["B 2002", "basis"] == "arms"
+        others = rows[~rows["pooled"]]
+        assert (others["why_not"] == "why_not.combined").all() and len(others) == 6
+        assert tables["pooled"].iloc[0]["k"] == 5
+
+
+@pytest.mark.parametrize("rule", ["multilevel", "multivariate"])
+def test_dependent_effects_are_all_pooled_and_tested_by_trials(tmp_path: Path, rule: str) -> None:
+    tables = analyse(tmp_path / rule, several_effects=rule, several_r=0.6)
+    rows = tables["effects"]
+    assert len(rows) == 8 and rows["pooled"].all()
+    y, v, names = rows["yi"].to_numpy(), rows["vi"].to_numpy(), rows["trial"].tolist()
+    spread = meta.impute_covariance(v, names, 0.6) if rule == "multivariate" else v
+    fit = meta.fit_multilevel(y, spread, {"trial": names, "effect": range(8)})
+    robust = meta.robust_inference(fit, names)
+    assert len(tables["pooled"]) == 1
+    row = tables["pooled"].iloc[0]
+    for name in ("estimate", "se", "ci_low", "ci_high", "p_value"):
+        assert row[name] == pytest.approx(float(getattr(robust, name)[0])), name
+    assert (row["weighting"], row["test"], row["k"], row["n_total"]) == (rule, "cr2", 5, 200)
+    assert rows["weight"].sum() == pytest.approx(100)
+    assert say(row["note"]) == "8 effects in 5 trials"
+    assert not len(tables["multiverse"]) and not len(tables["refits"])
+    assert "small_study.dependent" in tables["small_studies"]["note"].iloc[0]
+
+
+def test_a_single_trial_has_no_pooled_estimate_of_its_own_effects(tmp_path: Path) -> None:
+    text = HEADER + pair("A 2001", "diary", 7) + pair("A 2001", "recall", 5)
+    tables = analyse(tmp_path / "r", text, several_effects="multilevel")
+    row = tables["pooled"].iloc[0]
+    assert np.isnan(row["estimate"])
+    assert "cannot be computed" in say(row["note"])
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_pages_name_the_rule(tmp_path: Path, language: str) -> None:
+    folder = tmp_path / "r"
+    tables = analyse(folder, several_effects="multilevel")
+    review = config.load_review(folder)
+    read = trials.read_review(folder, review)
+    every = {**tables, "arms": read.arms, "contrasts": read.contrasts, "published": read.published}
+    every["risk_of_bias"] = read.risk_of_bias
+    with speaking(language):
+        html, _ = page.build(review, READY, every, [])
+        caption = draw_review(every, review)["forest_main"].caption
+    assert "CR2" in html and "CR2" in caption

@@ -405,6 +405,18 @@ class Comparison:
             "meets its share of the control (23.3.4)."
         ),
     ] = "combine"
+    several_effects: Annotated[
+        Literal["one", "combine", "multilevel", "multivariate"],
+        About(
+            "What becomes of effects of a trial that every rule leaves alike (scales, tests, "
+            "differences between arms): the first in the file, one effect of them all, or all as "
+            "dependent effects, tested by trials (CR2); `multivariate` also correlates their "
+            "sampling errors."
+        ),
+    ] = "one"
+    several_r: Annotated[
+        Correlation, About("Assumed correlation of such effects, where it is needed.")
+    ] = 0.5
     leave_out: Annotated[Mapping[str, str], About("Trial -> why it is shown and not pooled.")] = (
         field(default_factory=dict)
     )

@@ -34,6 +34,7 @@ TESTS = {
     "knha": "Hartung–Knapp",
     "adhoc": "Hartung–Knapp with ad hoc floor",
     "kr": "Kenward–Roger",
+    "cr2": "cluster-robust (CR2)",
 }
 
 # What may not be said of a clinic's own results, and the phrases in which the words are meant

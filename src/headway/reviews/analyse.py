@@ -12,6 +12,7 @@ from headway.errors import UNCOMPUTABLE, log_frames
 from headway.messages import Message, is_missing, join
 from headway.meta.pooling import TESTS, pool
 from headway.reviews.checks import Gaps, check_small_studies, refit_review
+from headway.reviews.dependent import DEPENDENT, fit_dependent
 from headway.reviews.effects_table import ASSUMED, build_effects
 from headway.reviews.findings import summarise_findings
 from headway.reviews.groups import fit_groups
@@ -224,6 +225,9 @@ def _list_ways(comparison: Comparison, review: Review, assumption: str | None) -
     if comparison.method is not None:
         name = name_model(comparison)
         ways.append(_Way(comparison.method, *name, assumption is None, level))
+    elif comparison.several_effects in DEPENDENT:
+        # Other models would count a trial as often as it has effects.
+        return [_Way(comparison.several_effects, "REML", "cr2", assumption is None, level)]
     first = (review.model.method, review.model.test)
     for model in list_models(review):
         declared = comparison.method is None and model == first and assumption is None
@@ -237,6 +241,8 @@ def _try_fit(
     """Fit a comparison one way; what cannot be computed is one row without numbers."""
     null = MEASURES[comparison.measure].scale.null_yi
     try:
+        if way.weighting in DEPENDENT:
+            return list(fit_dependent(used, comparison, review))
         if way.weighting != OWN:
             return list(fit_totals(used, comparison, review))
         return list(_fit(used, (way.method, way.test), way.level, comparison, null, way.own))
@@ -273,10 +279,10 @@ def _as_row(
         "test": way.test,
         "declared": way.declared,
         "level": way.level,
-        "k": len(index),
-        "n_total": _people(used.loc[index]),
+        "k": used.loc[index, "trial"].nunique() if way.weighting in DEPENDENT else len(index),
+        "n_total": _people(used.loc[index], way.weighting in DEPENDENT),
         **found,
-        "ci_method": TESTS[way.test] if fit is None else fit.ci_code,
+        "ci_method": TESTS.get(way.test, way.test) if fit is None else fit.ci_code,
         "pi_method": None if fit is None else fit.pi_code,
         "note": join([fit.remark if fit is not None else "", note]) or None,
     }
@@ -328,7 +334,11 @@ def _fit(
         yield OVERALL, used.index, found.overall, found.note
 
 
-def _people(rows: pd.DataFrame) -> float:
-    """Add up the participants; empty where one trial does not print them."""
+def _people(rows: pd.DataFrame, once: bool = False) -> float:
+    """Add up the participants; empty where one trial does not print them.
+
+    `once` counts each trial once, whatever its effects.
+    """
+    rows = rows.drop_duplicates("trial") if once else rows
     total = rows["n1"] + rows["n2"] if rows["n2"].notna().any() else rows["n1"]
     return float(total.sum(skipna=False))

@@ -17,6 +17,7 @@ import numpy as np
 from headway.effects.measures import MEASURES, find_family
 from headway.errors import UNCOMPUTABLE, log_frames
 from headway.messages import Message, term
+from headway.reviews.dependent import combine_effects
 
 if TYPE_CHECKING:
     from headway.config.review import Comparison
@@ -110,8 +111,13 @@ def is_chosen(choice: str, *names: str | None) -> bool:
     return choice in names
 
 
-def choose(found: Sequence[Candidate], comparison: Comparison) -> None:
-    """Leave at most one pooled row per trial (per arm, where arms are followed)."""
+def choose(found: Sequence[Candidate], comparison: Comparison) -> list[Candidate]:
+    """Leave at most one pooled row per trial (per arm, where arms are followed).
+
+    Where the comparison says so, effects that are alike by every rule are combined, or stay as
+    dependent effects. Returns the rows that were made of several.
+    """
+    made: list[Candidate] = []
     kinds = [*(comparison.kinds or default_kinds(comparison.measure)), "contrast"]
     if comparison.totals == "none":
         for one in found:
@@ -138,8 +144,14 @@ def choose(found: Sequence[Candidate], comparison: Comparison) -> None:
         wanted = comparison.timepoints.get(several[0].trial)
         ranks = {id(one): _rank(one, wanted, target, reach, kinds) for one in several}
         first, *rest = sorted(several, key=lambda one: ranks[id(one)])
-        alike = sum(rank == ranks[id(first)] for rank in ranks.values())
+        same = [one for one in several if ranks[id(one)] == ranks[id(first)]]
+        alike = len(same)
+        rule = comparison.several_effects if alike > 1 else "one"
+        if rule == "combine":
+            made.append(_combine(same, comparison.several_r))
         for one in rest:
+            if one in same and rule != "one":
+                continue
             if ranks[id(one)] == ranks[id(first)]:
                 which = {"n": alike, "which": name(first), "lines": first.lines}
                 one.reasons.append(Message("why_not.first_of_several", **which))
@@ -148,6 +160,39 @@ def choose(found: Sequence[Candidate], comparison: Comparison) -> None:
             else:
                 of = {"basis": term("rows", first.basis), "kind": term("rows", first.kind)}
                 one.reasons.append(Message("why_not.other_row", arms=first.arms, **of))
+        for one in same if rule == "combine" else ():
+            one.reasons.append(Message("why_not.combined"))
+    return made
+
+
+def _combine(same: Sequence[Candidate], r: float) -> Candidate:
+    """Make one row of effects of the same people."""
+    first = same[0]
+    yi, vi = combine_effects(
+        [one.values["yi"] for one in same], [one.values["vi"] for one in same], r
+    )
+    out = Candidate(
+        trial=first.trial,
+        arms=first.arms,
+        timepoint=first.timepoint,
+        time_days=first.time_days,
+        basis="combined",
+        kind=first.kind,
+        status=max((one.status for one in same), key=("retrieved", "computed", "recalled").index),
+        source=" + ".join(dict.fromkeys(one.source for one in same)),
+        subgroup=first.subgroup,
+        analysis=first.analysis,
+        rows=tuple(dict.fromkeys(row for one in same for row in one.rows)),
+        values={"year": first.values.get("year"), "yi": yi, "vi": vi},
+        recovered=[
+            Message("recovered.effects_combined", n=len(same), which=list(map(name, same)), r=r)
+        ],
+    )
+    for people in ("n1", "n2"):
+        known = [one.values[people] for one in same if people in one.values]
+        if len(known) == len(same):
+            out.values[people] = max(known)
+    return out
 
 
 def find_reach(comparison: Comparison) -> float:

@@ -21,6 +21,7 @@ from headway.errors import UNCOMPUTABLE, log_frames
 from headway.messages import Message, term
 from headway.meta.conversions import se_from_ci
 from headway.meta.pooling import pool
+from headway.reviews.dependent import DEPENDENT, pool_dependent
 from headway.reviews.ipd import ancova, change_unit, read_covariates, select
 from headway.reviews.totals import pool_rows, term_model
 from headway.reviews.zero_events import is_not_estimable
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
 NAN = float("nan")
 PARTS = ("estimate", "ci_low", "ci_high")
+# How a number was pooled, without its trials and with them.
+_POOLED = ("reproduction.pooled", "reproduction.pooled_of")
+_TOTALS = ("reproduction.totals", "reproduction.totals_of")
 # Parts of a total that a file stores, as readers of that file name them.
 STORED_PARTS = {"ci_low": "lower limit", "ci_high": "upper limit"}
 # A number of more digits than this was stored by a program: what is compared is its size, since
@@ -312,9 +316,11 @@ def _recompute_pooled(
     if target.subgroup != "overall":
         listed = listed[listed["subgroup"] == target.subgroup]
     rows = listed[listed["pooled"]]
-    there = len(rows)
+    dependent = comparison.several_effects in DEPENDENT
+    there = rows["trial"].nunique() if dependent else len(rows)
     how = _name_way(entry, review, comparison)
-    if there == 0 and len(listed) and listed["why_not"].map(is_not_estimable).all():
+    silent = bool(len(listed)) and bool(listed["why_not"].map(is_not_estimable).all())
+    if there == 0 and (silent or entry.estimate == NOT_ESTIMABLE):
         return _Recomputed({}, how(), empty=True)
     if there == 0 or (k is not None and there < k):
         some = {"there": there, "why": entry.not_public or Message("reproduction.rows_missing")}
@@ -338,12 +344,15 @@ def _pool_as_printed(
     if entry.model is None and comparison.method is not None:
         total = pool_rows(rows, comparison, review, level=level)
         return {part: float(getattr(total, part)) for part in PARTS}
+    if entry.model is None and comparison.several_effects in DEPENDENT:
+        fit = pool_dependent(rows, comparison, level)
+        return {part: float(getattr(fit, part)) for part in PARTS}
     model = entry.model or review.model
     null = MEASURES[comparison.measure].scale.null_yi
     null = 0.0 if np.isnan(null) else null
     settings: dict[str, Any] = {"method": model.method, "test": model.test, "level": level}
-    fit = pool(rows["yi"].to_numpy() - null, rows["vi"].to_numpy(), **settings)
-    return {part: float(getattr(fit, part)) + null for part in PARTS}
+    plain = pool(rows["yi"].to_numpy() - null, rows["vi"].to_numpy(), **settings)
+    return {part: float(getattr(plain, part)) + null for part in PARTS}
 
 
 def _name_way(
@@ -354,10 +363,15 @@ def _name_way(
     if entry.model is None and comparison.method is not None:
         weighting = term("weighting", comparison.method)
         of = {"measure": measure, "weighting": weighting, "model": term_model(comparison)}
-        return lambda **k: Message(f"reproduction.totals{'_of' if k else ''}", **of, **k)
+        return lambda **k: Message(_TOTALS[bool(k)], **of, **k)
+    if entry.model is None and comparison.several_effects in DEPENDENT:
+        weighting = term("weighting", comparison.several_effects)
+        named = {"measure": measure, "weighting": weighting}
+        named["model"] = term("totals", "random_REML_cr2")
+        return lambda **k: Message(_TOTALS[bool(k)], **named, **k)
     model = entry.model or review.model
     plain = {"measure": measure, "method": model.method, "test": model.test}
-    return lambda **k: Message(f"reproduction.pooled{'_of' if k else ''}", **plain, **k)
+    return lambda **k: Message(_POOLED[bool(k)], **plain, **k)
 
 
 def _recompute_trial(

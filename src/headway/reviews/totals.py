@@ -89,8 +89,8 @@ def name_model(comparison: Comparison) -> tuple[str, str]:
 
 
 def describe_row(row: Mapping[str, Any]) -> Message:
-    """Name the method and model of a row of the table `pooled` that is pooled as RevMan does."""
-    ci = "hksj" if row["test"] == "knha" else "wald"
+    """Name method and model of a row of the table `pooled` that has a weighting of its own."""
+    ci = {"knha": "hksj", "cr2": "cr2"}.get(row["test"], "wald")
     code = "fixed" if row["method"] == "EE" else f"random_{row['method']}_{ci}"
     weighting = term("weighting", row["weighting"])
     return Message("pooled.method", weighting=weighting, model=term("totals", code))

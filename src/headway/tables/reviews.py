@@ -39,8 +39,11 @@ CONTRAST_SIGNS = ("treatment_minus_control", "control_minus_treatment", "unstate
 
 ESTIMANDS = ("between_arm", "within_arm", "single_arm")
 
-# `own`: inverse variance, as the review's `model` says; the others are RevMan's methods.
-WEIGHTINGS = ("own", "MH", "IV", "Peto", "EXP_O_E")
+# `own`: inverse variance, as the review's `model` says; then RevMan's methods; then models of
+# several effects of a trial.
+WEIGHTINGS = ("own", "MH", "IV", "Peto", "EXP_O_E", "multilevel", "multivariate")
+
+BASES = ("arms", "contrast", "published", "combined")
 
 VERDICTS = ("reproduced", "not reproduced", "not recomputable", "not estimable")
 
@@ -246,7 +249,7 @@ EFFECTS = Table(
         "arms": words("Arms compared, or the arm followed"),
         "timepoint": words("Timepoint"),
         "instrument": words("Scale or test, where a trial has several", nullable=True),
-        "basis": words("Rows the effect stands on", allowed=("arms", "contrast", "published")),
+        "basis": words("Rows the effect stands on", allowed=BASES),
         "lines": words("Raw file and lines of these rows", nullable=True),
         "n1": printed("Participants, treatment arm", "people"),
         "mean1": printed("Mean, treatment arm (post, where one arm is followed)"),
@@ -289,7 +292,7 @@ POOLED = Table(
         "assumption": words("What a sensitivity analysis assumes, such as r = 0.5", nullable=True),
         "weighting": words("Rules it is pooled by", allowed=WEIGHTINGS),
         "method": words("Estimator of tau2, metafor's code; EE for a common effect"),
-        "test": words("z, t, knha, adhoc or kr"),
+        "test": words("z, t, knha, adhoc, kr, or cr2 (by trials)"),
         "declared": yes_no("Whether the review declares this model (the others are sensitivity)"),
         "level": printed("Confidence level", nullable=False),
         "k": whole("Trials pooled", low=0),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from headway.effects.measures import MEASURES
-from headway.messages import say, t, term
+from headway.messages import read, say, t, term
 from headway.report import formats
 from headway.report.review.sentences import name_null
 
@@ -51,7 +51,10 @@ def describe_checks(
     for subgroup, part in checks.groupby("subgroup", sort=False):
         name = "" if subgroup == "overall" else f"{str(subgroup)[0].upper()}{str(subgroup)[1:]}: "
         first = part.iloc[0]
-        if first["check"] == "none":
+        if [m.id for m in read(str(first["note"])) or ()] == ["small_study.dependent"]:
+            told = f"{name}{say(first['note'])}."
+            sentences.append(f"{told[0].upper()}{told[1:]}")
+        elif first["check"] == "none":
             sentences.append(t("review_checks.too_few", name=name, n=int(first["k"])))
         else:
             egger = part[part["check"] == "egger"].iloc[0]

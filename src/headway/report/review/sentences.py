@@ -25,6 +25,7 @@ TESTS = {
     "knha": "pooled.by_knha",
     "adhoc": "pooled.by_adhoc",
     "kr": "pooled.by_kr",
+    "cr2": "pooled.by_cr2",
 }
 # Trials below which nothing can be said of how much new ones would differ.
 FEWEST = 3
