@@ -66,6 +66,8 @@ MAKERS: dict[str, dict[str, str]] = {
         "verdict": "reviews.reproduce.judge_number",
     },
     "consistency": {"": "reviews.reproduce.check_consistency"},
+    "library": {"": "reviews.library.judge_source", "recomputed": "meta.revman.total"},
+    "library_files": {"": "reviews.library.judge_analyses"},
     "integrity": {"": "reviews.integrity.check_integrity"},
     "flow": {"": f"{_CHANGE}.cohort.join_flow"},
     "cohort": {

@@ -1,4 +1,4 @@
-"""The command line: `headway check | new-review | import | simulate | audit | build`."""
+"""The command line: `headway check | import | reproduce | simulate | audit | build | …`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -114,7 +114,9 @@ def find_workflow() -> Path:
     return checkout if (checkout / "Snakefile").is_file() else package / "_workflow"
 
 
-def run_workflow(data_dir: Path, results_dir: Path, cores: str, *settings: str) -> int:
+def run_workflow(
+    data_dir: Path, results_dir: Path, cores: str, *settings: str, snakefile: str = "Snakefile"
+) -> int:
     """Run the workflow in the current folder, where it keeps its logs and its own notes.
 
     Raises
@@ -127,7 +129,7 @@ def run_workflow(data_dir: Path, results_dir: Path, cores: str, *settings: str) 
     if find_spec("snakemake") is None:
         raise MissingPackageError("snakemake")
     home = find_workflow()
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(home / "Snakefile")]
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(home / snakefile)]
     command += ["--workflow-profile", str(home / "profiles" / "default"), "--cores", cores]
     # Names that are no default's are given in full: Snakemake takes a folder 2026 for a number.
     for name, place in (("data", data_dir), ("results", results_dir)):
@@ -191,6 +193,38 @@ def import_rows(file: Path, name: str, program: str, given: Sequence[str], data_
     return 0
 
 
+def reproduce(folder: Path, out: Path, cores: str, figures: bool) -> int:
+    """Judge the stored totals of every file and review below a folder: one table, one page."""
+    from headway.reviews.library import list_sources
+
+    if not folder.is_dir():
+        raise ConfigError(f"there is no folder called '{folder}'")
+    sources = list_sources(folder)
+    print(f"{len(sources)} files and reviews below {folder}", flush=True)
+    code = run_workflow(folder, out, cores, snakefile="workflow/reproduce.smk")
+    if code == 0:
+        print(out / "index.html")
+    if code == 0 and figures:
+        return draw(sources, out, cores)
+    return code
+
+
+def draw(sources: Mapping[str, Path], out: Path, cores: str) -> int:
+    """Build the pages, with their figures, of the files of a library, each as a review."""
+    from headway.ingest.adapters import folder, forms
+
+    raw = out / "data" / "raw" / "trials"
+    for name, path in sources.items():
+        target = raw / name
+        if path.is_dir() or target.exists():
+            continue
+        try:
+            folder.write_folder(forms.read_file(path), target, source=path.name)
+        except UserError as error:
+            print(f"headway: {error}", file=sys.stderr)
+    return run_workflow(out / "data", out / "reviews", cores, "clinics=[]", "notebooks=False")
+
+
 def parser() -> argparse.ArgumentParser:
     """Describe the commands; each says by `run` what carries it out."""
     top = argparse.ArgumentParser(prog="headway", description=headway.__doc__)
@@ -242,6 +276,14 @@ def parser() -> argparse.ArgumentParser:
     )
     six.add_argument("--set", action="append", default=[], metavar="COLUMN=VALUE")
     six.set_defaults(run=lambda o: import_rows(o.file, o.name, o.program, o.set, o.data))
+    seven = commands.add_parser(
+        "reproduce", help="do the stored totals of a folder of reviews follow from their rows?"
+    )
+    seven.add_argument("folder", type=Path, help=".rm5, packages, sheets, or review folders")
+    seven.add_argument("--out", type=Path, default=Path("results/library"))
+    seven.add_argument("--cores", default="all")
+    seven.add_argument("--figures", action="store_true", help="also a page with figures for each")
+    seven.set_defaults(run=lambda o: reproduce(o.folder, o.out, o.cores, o.figures))
     return top
 
 

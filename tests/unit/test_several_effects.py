@@ -183,7 +183,7 @@ def test_dependent_effects_are_all_pooled_and_tested_by_trials(tmp_path: Path, r
         assert row[name] == pytest.approx(float(getattr(robust, name)[0])), name
     assert (row["weighting"], row["test"], row["k"], row["n_total"]) == (rule, "cr2", 5, 200)
     assert rows["weight"].sum() == pytest.approx(100)
-    assert say(row["note"]) == "8 effects of 5 trials"
+    assert say(row["note"]) == "8 effects in 5 trials"
     assert not len(tables["multiverse"]) and not len(tables["refits"])
     assert "small_study.dependent" in tables["small_studies"]["note"].iloc[0]
 

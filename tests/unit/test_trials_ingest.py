@@ -10,6 +10,7 @@ import pytest
 from headway import config
 from headway.errors import ConfigError, InputError
 from headway.ingest import trials
+from headway.messages import say
 from tests.unit.review_builder import ARMS, ARMS_HEADER, CONTRASTS, REVIEW, write_review
 
 
@@ -316,3 +317,26 @@ def test_a_published_number_without_quotes_is_refused_with_the_reason(tmp_path: 
     )
     with pytest.raises(ConfigError, match="estimate"):
         config.load_review(folder)
+
+
+@pytest.mark.parametrize("kind", ["arms", "contrasts"])
+def test_two_years_under_one_name_are_refused_by_line(tmp_path: Path, kind: str) -> None:
+    """Fox 2012 and Fox 2014 are two trials; their arms were averaged into one."""
+    text = ARMS.replace("A 2001,2001", "Fox,2012").replace("B 2002,2002", "Fox,2014")
+    if kind == "contrasts":
+        row = CONTRASTS.splitlines(keepends=True)[-1].replace("C 2003,2003", "Fox,2012")
+        text = CONTRASTS.splitlines(keepends=True)[0] + row + row.replace("2012", "2014")
+    folder = write_review(
+        tmp_path / "r", {f"{kind}.csv": text}, mapped={kind: {"path": f"{kind}.csv"}}
+    )
+    _, _, problems = trials.read_files(folder, config.load_review(folder))
+    found = [p for p in problems if p.rule == "two_years"]
+    assert [p.line for p in found] == ([4, 5] if kind == "arms" else [3])
+    assert "author and year" in say(found[0].remedy)
+    named = {"trial": {"columns": ["trial", "year"]}}
+    folder = write_review(
+        tmp_path / "s",
+        {f"{kind}.csv": text},
+        mapped={kind: {"path": f"{kind}.csv", "columns": named}},
+    )
+    assert not trials.read_files(folder, config.load_review(folder))[2]

@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from headway.effects.measures import FAMILIES, MEASURES, arrange, escalc, find_family
 from headway.effects.recover import combine_arms, find_r, sd_change, split_control
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
     from headway.config.review import Comparison, Outcome, Review
 
+Array = NDArray[np.float64]
+
 BETWEEN = "between_arm"
 # Messages that the code compares with: how an SD and a correlation were found.
 FROM_ASSUMED_R, FROM_PRINTED_R = "origin.assumed_r", "origin.printed_r"
@@ -57,6 +60,7 @@ _MISSING = {
     "alpha": "why_not.no_alpha",
     "items": "why_not.no_items",
 }
+_SUMMARY = ("n", "mean", "sd")
 # What sets rows of a trial apart, beside time and kind.
 _APART = ("instrument", "analysis", "subgroup")
 # What a row of `effects` says of the numbers behind its effect.
@@ -148,6 +152,11 @@ def _list_rest(
     kinds = comparison.kinds or default_kinds(comparison.measure)
     used = {origin for one in found for origin in one.rows}
     there = {one.trial for one in found}
+    free = [origin not in used for origin in zip(own["file"], own["line"], strict=True)]
+    # A trial of which every row is used has nothing left to list.
+    left = own["trial"].isin(own.loc[np.array(free, dtype=bool), "trial"])
+    own = own[left]
+    treated, control = treated[left], control[left]
     for trial, rows in own.groupby("trial", sort=False):
         sides = [rows[side[rows.index]] for side in (treated, control)]
         roles = rows["role"].nunique()
@@ -219,30 +228,38 @@ def _pair_arms(
         treated = treated[treated["technique"].isin(comparison.techniques)]
     if comparison.comparators:
         controls = controls[controls["comparator"].isin(comparison.comparators)]
-    key = ["trial", "timepoint", "kind", *_APART]
-    pairs = dict(list(treated.groupby(key, sort=False)))
-    for at, side2 in controls.groupby(key, sort=False):
+    pairs = _group(treated)
+    for at, side2 in _group(controls).items():
         side1 = pairs.get(at)
         if side1 is None:
             continue
         chosen = comparison.choose.get(at[0])
         if chosen is not None:
-            named = side1["arm"].eq(chosen) | side1["instrument"].eq(chosen)
-            side1 = side1[named] if named.any() else side1
-            if not named.any():
+            named = [row for row in side1 if chosen in (row.arm, row.instrument)]
+            if not named:
                 one = _pair(side1, side2, comparison, outcome, assumed_r, 1)
                 one.reasons.append(Message("why_not.not_chosen", name=chosen))
                 yield one
                 continue
+            side1 = named
         split = comparison.several_arms == "split" and len(side1) > 1
-        parts = [side1.loc[[i]] for i in side1.index] if split else [side1]
+        parts = [[row] for row in side1] if split else [side1]
         for part in parts:
             yield _pair(part, side2, comparison, outcome, assumed_r, len(parts))
 
 
+def _group(rows: pd.DataFrame) -> dict[tuple[Any, ...], list[Any]]:
+    """Group rows, as named tuples, by trial, time, kind and what sets rows apart."""
+    out: dict[tuple[Any, ...], list[Any]] = {}
+    for row in rows.itertuples():
+        key = (row.trial, row.timepoint, row.kind, *(getattr(row, name) for name in _APART))
+        out.setdefault(key, []).append(row)
+    return out
+
+
 def _pair(
-    side1: pd.DataFrame,
-    side2: pd.DataFrame,
+    side1: list[Any],
+    side2: list[Any],
     comparison: Comparison,
     outcome: Outcome,
     assumed_r: float,
@@ -250,28 +267,26 @@ def _pair(
 ) -> Candidate:
     """Compare treatment rows with control rows of one trial and timepoint."""
     unit, lower_is_better = outcome.unit, outcome.lower_is_better
-    first_side, second_side = list(side1.itertuples()), list(side2.itertuples())
-    both = [*first_side, *second_side]
-    first = side1.iloc[0]
+    both, first = [*side1, *side2], side1[0]
     one = Candidate(
-        trial=first["trial"],
-        arms=f"{_join(side1['arm'])} v {_join(side2['arm'])}",
-        timepoint=first["timepoint"],
-        time_days=_first(side1["time_days"]),
+        trial=first.trial,
+        arms=f"{_join(r.arm for r in side1)} v {_join(r.arm for r in side2)}",
+        timepoint=first.timepoint,
+        time_days=float(first.time_days),
         basis="arms",
-        kind=first["kind"],
+        kind=first.kind,
         status=_worst(row.status for row in both),
-        source=_join([r.source for r in both]),
-        subgroup=_subgroup(comparison, first, side2.iloc[0]),
-        analysis=first["analysis"] or None,
-        instrument=first["instrument"],
-        rows=list_origins([r._asdict() for r in both]),
+        source=_join(r.source for r in both),
+        subgroup=_subgroup(comparison, first, side2[0]),
+        analysis=first.analysis or None,
+        instrument=first.instrument,
+        rows=tuple(dict.fromkeys((str(r.file), int(r.line)) for r in both)),
     )
-    one.values["year"] = _first(side1["year"])
+    one.values["year"] = first.year
     one.notes += list(dict.fromkeys(r.note for r in both if isinstance(r.note, str)))
     measure = comparison.measure
-    _check_rows(one, first_side, unit, _list_wanted(measure, 1), measure)
-    _check_rows(one, second_side, unit, _list_wanted(measure, 2), measure)
+    _check_rows(one, side1, unit, _list_wanted(measure, 1), measure)
+    _check_rows(one, side2, unit, _list_wanted(measure, 2), measure)
     _check_scale(one, both, unit, measure)
     _note_recovered(one, both)
 
@@ -301,6 +316,8 @@ def _recover_changes(own: pd.DataFrame, assumed_r: float, *, derive: bool) -> pd
     """
     import pandas as pd
 
+    if not derive and not own["kind"].eq("change").any():
+        return own
     key = ["trial", "arm", "timepoint", "unit", *_APART]
     finals = own[(own["kind"] == "final") & ~own.duplicated([*key, "kind"])].set_index(key)
     change = own["kind"].eq("change").to_numpy()
@@ -364,31 +381,34 @@ def _is_found(origin: Any) -> bool:
     return isinstance(origin, str) and origin not in ("", "printed")
 
 
-def _set_events(one: Candidate, side1: pd.DataFrame, side2: pd.DataFrame) -> None:
+def _take(side: list[Any], column: str) -> Array:
+    """Take a column of some rows."""
+    return np.array([getattr(row, column) for row in side], dtype=float)
+
+
+def _set_events(one: Candidate, side1: list[Any], side2: list[Any]) -> None:
     for number, side in ((1, side1), (2, side2)):
-        one.values[f"events{number}"] = float(side["events"].sum(skipna=False))
-        one.values[f"n{number}"] = float(side["n"].sum(skipna=False))
-        one.values[f"time{number}"] = float(side["person_years"].sum(skipna=False))
+        one.values[f"events{number}"] = float(_take(side, "events").sum())
+        one.values[f"n{number}"] = float(_take(side, "n").sum())
+        one.values[f"time{number}"] = float(_take(side, "person_years").sum())
 
 
-def _set_means(one: Candidate, side1: pd.DataFrame, side2: pd.DataFrame) -> None:
+def _set_means(one: Candidate, side1: list[Any], side2: list[Any]) -> None:
     for number, side in ((1, side1), (2, side2)):
-        if len(side) == 1:
-            n, mean, sd = (float(side[c].iloc[0]) for c in ("n", "mean", "sd"))
-        else:
-            n, mean, sd = combine_arms(side["n"], side["mean"], side["sd"])
-            one.recovered.append(Message("recovered.combined", arms=_join(side["arm"])))
-        one.values |= {f"n{number}": n, f"mean{number}": mean, f"sd{number}": sd}
+        n, mean, sd = (_take(side, c) for c in ("n", "mean", "sd"))
+        if len(side) > 1:
+            one.recovered.append(Message("recovered.combined", arms=_join(r.arm for r in side)))
+        found = combine_arms(n, mean, sd) if len(side) > 1 else (n[0], mean[0], sd[0])
+        one.values |= {f"{c}{number}": float(x) for c, x in zip(_SUMMARY, found, strict=True)}
 
 
-def _set_before(one: Candidate, side1: pd.DataFrame, side2: pd.DataFrame, assumed_r: float) -> None:
+def _set_before(one: Candidate, side1: list[Any], side2: list[Any], assumed_r: float) -> None:
     """Fill in both sides' means and SDs before, and the correlation of before and after."""
     for number, side in ((1, side1), (2, side2)):
-        n, mean, sd = (side[c] for c in ("n", "baseline_mean", "baseline_sd"))
-        _, mean, sd = combine_arms(n, mean, sd) if len(side) > 1 else (n, *map(_first, (mean, sd)))
-        one.values |= {f"mean_pre{number}": float(mean), f"sd_pre{number}": float(sd)}
-    printed = np.concatenate([side1["r"], side2["r"]]).astype(float)
-    people = np.concatenate([side1["n"], side2["n"]]).astype(float)
+        n, mean, sd = (_take(side, c) for c in ("n", "baseline_mean", "baseline_sd"))
+        _, m, s = combine_arms(n, mean, sd) if len(side) > 1 else (n[0], mean[0], sd[0])
+        one.values |= {f"mean_pre{number}": float(m), f"sd_pre{number}": float(s)}
+    printed, people = (_take([*side1, *side2], c) for c in ("r", "n"))
     found = not np.isnan(printed + people).any()
     one.values |= {
         "r": float(np.average(printed, weights=people)) if found else assumed_r,
@@ -442,7 +462,9 @@ def _take_contrasts(
             one.reasons.append(Message("why_not.no_such_measure", measure=comparison.measure))
         elif row.unit == unit:
             one.values |= {"yi": row.effect, "vi": row.se**2}
-            if np.isnan(row.se):
+            if np.isnan(row.effect) and row.positive_means != "unstated":
+                one.reasons.append(Message("why_not.no_printed_effect"))
+            elif np.isnan(row.se):
                 bound = isinstance(row.p, str)
                 one.reasons.append(
                     Message("why_not.p_is_a_bound" if bound else "why_not.no_interval")

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 NAN = float("nan")
 PARTS = ("estimate", "ci_low", "ci_high")
+# How a number was pooled, without its trials and with them.
+_POOLED = ("reproduction.pooled", "reproduction.pooled_of")
+_TOTALS = ("reproduction.totals", "reproduction.totals_of")
 # Parts of a total that a file stores, as readers of that file name them.
 STORED_PARTS = {"ci_low": "lower limit", "ci_high": "upper limit"}
 # A number of more digits than this was stored by a program: what is compared is its size, since
@@ -316,7 +319,8 @@ def _recompute_pooled(
     dependent = comparison.several_effects in DEPENDENT
     there = rows["trial"].nunique() if dependent else len(rows)
     how = _name_way(entry, review, comparison)
-    if there == 0 and len(listed) and listed["why_not"].map(is_not_estimable).all():
+    silent = bool(len(listed)) and bool(listed["why_not"].map(is_not_estimable).all())
+    if there == 0 and (silent or entry.estimate == NOT_ESTIMABLE):
         return _Recomputed({}, how(), empty=True)
     if there == 0 or (k is not None and there < k):
         some = {"there": there, "why": entry.not_public or Message("reproduction.rows_missing")}
@@ -359,15 +363,15 @@ def _name_way(
     if entry.model is None and comparison.method is not None:
         weighting = term("weighting", comparison.method)
         of = {"measure": measure, "weighting": weighting, "model": term_model(comparison)}
-        return lambda **k: Message(f"reproduction.totals{'_of' if k else ''}", **of, **k)
+        return lambda **k: Message(_TOTALS[bool(k)], **of, **k)
     if entry.model is None and comparison.several_effects in DEPENDENT:
         weighting = term("weighting", comparison.several_effects)
         named = {"measure": measure, "weighting": weighting}
         named["model"] = term("totals", "random_REML_cr2")
-        return lambda **k: Message(f"reproduction.totals{'_of' if k else ''}", **named, **k)
+        return lambda **k: Message(_TOTALS[bool(k)], **named, **k)
     model = entry.model or review.model
     plain = {"measure": measure, "method": model.method, "test": model.test}
-    return lambda **k: Message(f"reproduction.pooled{'_of' if k else ''}", **plain, **k)
+    return lambda **k: Message(_POOLED[bool(k)], **plain, **k)
 
 
 def _recompute_trial(

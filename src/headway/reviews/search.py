@@ -137,22 +137,33 @@ class Searcher:
             own = effects[effects["pooled"]]
             if target.subgroup != "overall":
                 own = own[own["subgroup"] == target.subgroup]
-            for dropped in [None, *(own.index if 2 < len(own) <= MOST_TRIALS else [])]:
-                used = own if dropped is None else own.drop(index=dropped)
-                label = list(rows_changed)
-                if dropped is not None:
-                    label.append(Message("choice.without", trial=own.at[dropped, "trial"]))
-                for way, changed in _vary_models(other):
-                    for level in dict.fromkeys([stated, *LEVELS]):
-                        words: Words = [*label, *changed]
-                        words += [_name_level(level)] if level != stated else []
-                        if not words or not len(used):
-                            continue
-                        try:
-                            total = pool_rows(used, way, review, level=level)
-                        except (ValueError, ArithmeticError):
-                            continue
-                        yield len(words), _join(words), self._present(total, other, entry)
+            for way, changed in _vary_models(other):
+                for level in dict.fromkeys([stated, *LEVELS]):
+                    words: Words = [*rows_changed, *changed]
+                    words += [_name_level(level)] if level != stated else []
+                    yield from self._try_total(own, way, entry, level, words)
+            # One trial less is a departure of its own: with another besides, too many would fit.
+            for dropped in own.index if not rows_changed and 2 < len(own) <= MOST_TRIALS else ():
+                label: Words = [Message("choice.without", trial=own.at[dropped, "trial"])]
+                rest = own.drop(index=dropped)
+                yield from self._try_total(rest, comparison, entry, stated, label)
+
+    def _try_total(
+        self,
+        rows: pd.DataFrame,
+        way: Comparison,
+        entry: PublishedResult,
+        level: float,
+        words: Words,
+    ) -> Iterator[Way]:
+        """Pool rows one way, where it departs from what is declared and can be computed."""
+        if not words or not len(rows):
+            return
+        try:
+            total = pool_rows(rows, way, self._review, level=level)
+        except (ValueError, ArithmeticError):
+            return
+        yield len(words), _join(words), self._present(total, way, entry)
 
     def _list_rows(
         self, comparison: Comparison

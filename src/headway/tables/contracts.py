@@ -45,6 +45,8 @@ TABLES: dict[str, Table] = {
     "findings": reviews.FINDINGS,
     "reproduction": reviews.REPRODUCTION,
     "consistency": reviews.CONSISTENCY,
+    "library": reviews.LIBRARY,
+    "library_files": reviews.LIBRARY_FILES,
     "integrity": reviews.INTEGRITY,
     "patients": records.PATIENTS,
     "sessions": records.SESSIONS,

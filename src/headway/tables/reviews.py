@@ -438,6 +438,45 @@ REPRODUCTION = Table(
     },
 )
 
+LIBRARY = Table(
+    row="one stored number of one file of a library, recomputed",
+    key=("file", "analysis", "part"),
+    columns={
+        "file": words("The file, or the review's folder"),
+        "analysis": words("Number of the analysis, or of its subgroup, in that file"),
+        "label": words("Its name there", nullable=True),
+        "settings": words("Measure, method, model and level it is pooled by", nullable=True),
+        "part": words("estimate, lower limit or upper limit"),
+        "published": words("The number as the file stores it"),
+        "recomputed": printed("The number recomputed, ratios as ratios"),
+        "difference": printed("recomputed - published"),
+        "verdict": words("Verdict", allowed=VERDICTS),
+        "explanation": words("Which other choice gives the total, where one does", nullable=True),
+    },
+)
+
+LIBRARY_FILES = Table(
+    row="one file of a library",
+    key=("file",),
+    columns={
+        "file": words("The file, or the review's folder"),
+        "form": words(
+            "What it is", allowed=("rm5", "package", "csv", "metafor", "review", "unread")
+        ),
+        "analyses": whole("Analyses with rows", low=0),
+        "rows": whole("Rows of studies", low=0),
+        "rows_shown": whole("Rows for which the file shows an effect", low=0),
+        "rows_agree": whole("Rows whose numbers give that effect and its interval", low=0),
+        "totals": whole("Stored totals, those that are not estimable included", low=0),
+        "reproduced": whole("Totals of which all parts come back", low=0),
+        "not_reproduced": whole("Totals that come out otherwise", low=0),
+        "explained": whole("Of these, totals that another choice gives", low=0),
+        "not_recomputable": whole("Totals whose rows give no number", low=0),
+        "not_estimable": whole("Totals without a number on both sides", low=0),
+        "note": words("Why the file was not read", nullable=True),
+    },
+)
+
 CONSISTENCY = Table(
     row="a check of published summaries against each other (not a re-analysis)",
     key=("check", "outcome", "model"),

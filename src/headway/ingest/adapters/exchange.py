@@ -458,8 +458,8 @@ def _find_keys(
     arms: Iterable[dict[str, str]], contrasts: Iterable[dict[str, str]]
 ) -> list[tuple[tuple[str, ...], dict[str, str]]]:
     """Put beside each row what tells it apart."""
-    keyed = [(tuple(one[name] for name in _ARM_KEY), one) for one in arms]
-    return keyed + [(tuple(one[name] for name in _CONTRAST_KEY), one) for one in contrasts]
+    keyed = [(tuple(one.get(name, "") for name in _ARM_KEY), one) for one in arms]
+    return keyed + [(tuple(one.get(name, "") for name in _CONTRAST_KEY), one) for one in contrasts]
 
 
 def _is_same(one: Mapping[str, str], other: Mapping[str, str] | None) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headway.config.review import Review
+from headway.config.review import Comparison, Review
 from headway.effects.measures import FAMILIES, MEASURES, arrange
 from headway.effects.units import UNITS
 from headway.ingest.adapters.exchange import (
@@ -586,11 +586,12 @@ def write_script(review: Review, csv: str = "metafor.csv") -> str:
     if test == "kr":
         test = "knha"
         lines.append('cat("rma() has no Kenward-Roger test: Hartung-Knapp is shown instead\\n")')
-    model = f"{_quote(method)}, {_quote(test)}"
     for comparison in review.comparisons:
         rows = f"subset(d, comparison == {_quote(comparison.id)} & pooled)"
         title = _quote(comparison.label)
-        if comparison.subgroup_by == "none":
+        model, told = _name_model(comparison, method, test)
+        lines += [told] if told else []
+        if comparison.grouping == "none":
             lines.append(f"refit({title}, {rows}, {model})")
             continue
         lines.append(f"rows <- {rows}")
@@ -601,6 +602,20 @@ def write_script(review: Review, csv: str = "metafor.csv") -> str:
         lines.append(f'  refit(paste0({title}, ": ", g), rows[rows$subgroup == g, ], {model})')
         lines.append("}")
     return "\n".join(lines) + "\n"
+
+
+def _name_model(comparison: Comparison, method: str, test: str) -> tuple[str, str]:
+    """Name the model that R is asked for, and say where Headway pools by other rules."""
+    told = ""
+    if comparison.method is not None:
+        method = "EE" if comparison.model == "fixed" else comparison.tau2
+        test = "knha" if comparison.ci == "hksj" and method != "EE" else "z"
+        told = f"Headway pools the next comparison as RevMan does ({comparison.method})"
+    elif comparison.several_effects in ("multilevel", "multivariate"):
+        told = "Headway pools the next comparison as dependent effects of its trials"
+    if told:
+        told = f'cat("\\n{told}: what rma() makes of the same effects can differ\\n")'
+    return f"{_quote(method)}, {_quote(test)}", told
 
 
 def _quote(text: str) -> str:

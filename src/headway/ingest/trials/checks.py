@@ -55,6 +55,8 @@ def check_file(file: File, review: Review) -> None:
         "outcome",
         Message("remedy.one_of", words=list(review.outcomes)),
     )
+    if file.kind in ("arms", "contrasts"):
+        _check_years(file)
     if file.kind == "arms":
         _check_arms(file)
     else:
@@ -133,6 +135,17 @@ def _check_key(file: File, key: list[str], column: str = "") -> None:
         column or key[0],
         Message("remedy.one_row_per", columns=key),
     )
+
+
+def _check_years(file: File) -> None:
+    """Report rows of a trial whose other rows are of another year: two trials under one name.
+
+    Their arms would be taken for arms of one trial, or one of the two would be left out.
+    """
+    rows = file.rows
+    first = rows.groupby("trial")["year"].transform("first")
+    other = rows["year"].notna() & rows["year"].ne(first) & rows["trial"].ne("")
+    file.report(other, "two_years", "problem.two_years", "year", "remedy.two_years")
 
 
 def _check_risk(file: File, review: Review) -> None:

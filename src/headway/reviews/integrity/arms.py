@@ -423,14 +423,25 @@ def check_counts(arms: pd.DataFrame) -> Iterator[Doubt]:
             )
 
 
+def _group_rows(rows: pd.DataFrame, key: list[str]) -> Iterable[list[Any]]:
+    """Group rows, as named tuples, by columns; what is missing is one of its own."""
+    filled = rows[key].astype(object).where(rows[key].notna(), None)
+    out: dict[tuple[Any, ...], list[Any]] = {}
+    for at, row in zip(filled.itertuples(index=False), rows.itertuples(), strict=True):
+        out.setdefault(tuple(at), []).append(row)
+    return out.values()
+
+
 def check_extremes(arms: pd.DataFrame) -> Iterator[Doubt]:
     """Find effects larger than treatments have: a spread or a unit is wrong more often."""
     rows = arms[arms["mean"].notna() & arms["sd"].gt(0)]
     later = rows[rows["kind"].isin(["final", "change"])]
-    key = ["trial", "outcome", "instrument", "timepoint", "kind", "unit"]
-    for _, own in later.groupby(key, sort=False, dropna=False):
-        for control in own[own["role"] == "control"].itertuples():
-            for row in own[own["role"] == "treatment"].itertuples():
+    apart = ("trial", "outcome", "instrument", "timepoint", "kind", "unit", "analysis", "subgroup")
+    key = [name for name in apart if name in later.columns]
+    several = later.duplicated(key, keep=False)
+    for own in _group_rows(later[several], key):
+        for control in (row for row in own if row.role == "control"):
+            for row in (row for row in own if row.role == "treatment"):
                 spread = float(np.sqrt((row.sd**2 + control.sd**2) / 2))
                 d = (row.mean - control.mean) / spread
                 if abs(d) > EXTREME_BETWEEN:

@@ -41,6 +41,7 @@ def check_contrasts(
     level: float = 0.95,
 ) -> Iterator[Doubt]:
     """Run every check that concerns printed differences and pooled results."""
+    arms = arms[arms["outcome"].isin(contrasts["outcome"])]
     none = published.head(0)
     yield from finish(lambda rows: check_centres(rows, none), contrasts)
     yield from finish(lambda rows: check_centres(contrasts.head(0), rows), published)
@@ -66,9 +67,10 @@ def doubt_difference(
 
 def _is_ratio(row: Any) -> bool:
     """Whether a difference is a ratio on its own scale; a logarithm of one is not."""
-    if row.unit_printed == "ratio":
+    unit = getattr(row, "unit_printed", row.unit)
+    if unit == "ratio":
         return True
-    logged = row.unit_printed == "log_ratio" or "log" in row.effect_type.lower()
+    logged = unit == "log_ratio" or "log" in row.effect_type.lower()
     return bool(_RATIO.search(row.effect_type)) and not logged
 
 
@@ -179,6 +181,8 @@ def _judge_centre(
 
 def _find_arms(arms: pd.DataFrame, row: Any) -> tuple[Any, Any] | None:
     """Find the two arms of a difference; changes before final scores where the text says so."""
+    if not len(arms):
+        return None
     own = arms[
         (arms["trial"] == row.trial)
         & (arms["outcome"] == row.outcome)

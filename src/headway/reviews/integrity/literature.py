@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from headway.effects.units import UNITS
 
@@ -52,6 +53,13 @@ def list_like(unit: str, kind: str, trial: str) -> pd.DataFrame:
     return rows.assign(mean=rows["mean"] / factor, sd=rows["sd"] / factor)
 
 
+@cache
+def _list_spreads(unit: str, change: bool) -> tuple[NDArray[np.str_], NDArray[np.float64]]:
+    """List trials and SDs of published arms in the same kind of unit."""
+    rows = list_like(unit, "change" if change else "final", "").dropna(subset="sd")
+    return rows["trial"].to_numpy(str), rows["sd"].to_numpy(float)
+
+
 def place_sd(sd: float, unit: str, kind: str, trial: str) -> tuple[float, float, int]:
     """Place an SD among published ones, on the log scale and by median and MAD.
 
@@ -61,7 +69,8 @@ def place_sd(sd: float, unit: str, kind: str, trial: str) -> tuple[float, float,
         How many robust standard deviations of log SD it lies from their median (NaN where fewer
         than five rows of other trials are known), that median in `unit`, and the number of rows.
     """
-    known = list_like(unit, kind, trial)["sd"].dropna().to_numpy()
+    trials, spreads = _list_spreads(unit, kind == "change")
+    known = spreads[trials != trial]
     if len(known) < ENOUGH or not sd > 0:
         return float("nan"), float("nan"), len(known)
     logs = np.log(known)

@@ -1,0 +1,225 @@
+"""Do the stored totals of a whole library follow from its rows? One file, or review, at a time.
+
+A file of RevMan's is judged by its own settings, without making a review of it; a review's folder
+by what `headway.reviews.reproduce` says of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from headway import config
+from headway.errors import UserError
+from headway.ingest import trials
+from headway.ingest.adapters import shown
+from headway.ingest.adapters.analysis_rows import complete, describe_settings, summarise
+from headway.ingest.adapters.forms import find_program, read_file
+from headway.ingest.adapters.revman import find_form, read_analyses
+from headway.messages import Message
+from headway.reviews.analyse import analyse_review
+from headway.tables import conform, empty
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from headway.ingest.adapters.analyses import Analysis, StoredTotal
+    from headway.ingest.adapters.shown import Check
+
+SETTINGS = "review.yaml"
+SUFFIXES = (".rm5", ".xml", ".zip", ".csv", ".tsv", ".txt", ".xlsx")
+REPRODUCED, OTHER, MISSING, NONE = (
+    "reproduced",
+    "not reproduced",
+    "not recomputable",
+    "not estimable",
+)
+_PARTS = {"estimate": 0, "lower limit": 1, "upper limit": 2}
+_COUNTS = (
+    *("analyses", "rows", "rows_shown", "rows_agree", "totals", "reproduced"),
+    *("not_reproduced", "explained", "not_recomputable", "not_estimable"),
+)
+
+
+def list_sources(folder: Path) -> dict[str, Path]:
+    """List what a library holds: reviews' folders, and files outside of them, by identifier.
+
+    Names that begin with a dot, and files that no import reads, are passed over. An identifier
+    depends on the path below `folder` alone, so that it stays when others come and go.
+    """
+    found = []
+    todo = [folder]
+    while todo:
+        here = todo.pop()
+        if here != folder and (here / SETTINGS).is_file():
+            found.append(here)
+            continue
+        for path in here.iterdir():
+            if path.name.startswith("."):
+                continue
+            if path.is_dir() and not path.is_symlink():
+                todo.append(path)
+            elif path.is_file() and path.suffix.casefold() in SUFFIXES:
+                found.append(path)
+    return {name_source(path.relative_to(folder)): path for path in sorted(found)}
+
+
+def name_source(path: Path) -> str:
+    """Name a file or folder of a library by small letters, digits and underscores."""
+    words = re.sub(r"[^a-z0-9]+", "_", path.with_suffix("").name.casefold()).strip("_")[:40]
+    mark = hashlib.sha256(path.as_posix().encode()).hexdigest()[:8]
+    return f"{words or 'file'}_{mark}"
+
+
+def judge_source(path: Path, name: str) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Judge every stored total of a file, or of a review's folder.
+
+    Parameters
+    ----------
+    path
+        File or folder.
+    name
+        What to call it.
+
+    Returns
+    -------
+    tuple
+        Table `library` of this source, and its row of `library_files`; one that cannot be read has
+        no number, and a note that says why.
+    """
+    try:
+        if path.is_dir():
+            return _judge_review(path, name)
+        if find_program(path) == "metafor":
+            rows = read_file(path, program="metafor")
+            counts = {"analyses": len(rows.comparisons), "rows": rows.rows_in}
+            return empty("library"), _count(name, "metafor", counts)
+        analyses = read_analyses(path)
+        complete(analyses)
+    except UserError as error:
+        note = " ".join(str(problem) for problem in error.problems[:3]) or str(error)
+        return empty("library"), _count(name, "unread", {}, note)
+    return judge_analyses(analyses, name, find_form(path))
+
+
+def judge_analyses(
+    analyses: Sequence[Analysis], name: str, form: str
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Judge the stored totals of analyses whose settings are complete."""
+    rows: list[dict[str, Any]] = []
+    for analysis in analyses:
+        checks = shown.check_totals(analysis)
+        for stored, check in zip(analysis.stored, checks, strict=True):
+            rows += _judge_total(name, analysis, stored, check)
+    counts = {
+        key: sum(one[key] for one in summarise(analyses))
+        for key in ("rows", "rows_shown", "rows_agree")
+    }
+    counts["analyses"] = sum(bool(a.rows) and a.kind != "other" for a in analyses)
+    return _as_table(rows), _count(name, form, counts | count_verdicts(rows))
+
+
+def _judge_total(
+    name: str, analysis: Analysis, stored: StoredTotal, check: Check
+) -> list[dict[str, Any]]:
+    """Judge one total: three rows, of one verdict."""
+    explanation: Message | None = None
+    if check.agrees:
+        verdict = REPRODUCED if stored.estimable else NONE
+    elif math.isnan(check.found[0]):
+        verdict, explanation = MISSING, Message("library.no_number")
+    else:
+        verdict = OTHER
+        choice = shown.explain(analysis, check, stored.shown)
+        explanation = Message("library.no_choice")
+        if not stored.estimable:
+            explanation = Message("library.none_stored")
+        elif choice:
+            explanation = Message("library.choice", choice=choice)
+    head = {
+        "file": name,
+        "analysis": analysis.code_of(stored.subgroup),
+        "label": analysis.name_of(stored.subgroup) or analysis.name or None,
+        "settings": describe_settings(analysis),
+        "verdict": verdict,
+        "explanation": explanation,
+    }
+    return [
+        {
+            **head,
+            "part": part,
+            "published": stored.shown[i] or NONE,
+            "recomputed": check.found[i],
+            "difference": check.found[i] - check.shown[i],
+        }
+        for part, i in _PARTS.items()
+    ]
+
+
+def _judge_review(path: Path, name: str) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Judge the printed results of a review, as its page does."""
+    review = config.load_review(path)
+    read = trials.read_review(path, review)
+    found = analyse_review(
+        read.arms,
+        read.contrasts,
+        read.published,
+        review,
+        read.risk_of_bias,
+        read.ipd,
+        explore=False,
+    )
+    rows: list[dict[str, Any]] = [
+        {
+            "file": name,
+            "analysis": row.analysis if isinstance(row.analysis, str) else row.quantity,
+            "label": row.label,
+            "settings": row.how,
+            "part": row.part,
+            "published": row.published,
+            "recomputed": row.recomputed,
+            "difference": row.difference,
+            "verdict": row.verdict,
+            "explanation": row.explanation,
+        }
+        for row in found["reproduction"].itertuples()
+    ]
+    effects = found["effects"]
+    counts = {"analyses": len(review.comparisons), "rows": len(effects)}
+    return _as_table(rows), _count(name, "review", counts | count_verdicts(rows))
+
+
+def count_verdicts(rows: Iterable[dict[str, Any]]) -> dict[str, int]:
+    """Count totals by their verdict: that of the part that comes out worst."""
+    order = (REPRODUCED, NONE, MISSING, OTHER)
+    worst: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in rows:
+        key = (row["file"], row["analysis"])
+        kept = worst.setdefault(key, row)
+        if order.index(row["verdict"]) > order.index(kept["verdict"]):
+            worst[key] = row
+    found = Counter(row["verdict"] for row in worst.values())
+    told = [str(row["explanation"]) for row in worst.values() if row["verdict"] == OTHER]
+    return {
+        "totals": len(worst),
+        "reproduced": found[REPRODUCED],
+        "not_reproduced": found[OTHER],
+        "explained": sum(text.startswith("library.choice") for text in told),
+        "not_recomputable": found[MISSING],
+        "not_estimable": found[NONE],
+    }
+
+
+def _count(name: str, form: str, counts: dict[str, int], note: str = "") -> dict[str, Any]:
+    return {"file": name, "form": form, **dict.fromkeys(_COUNTS, 0), **counts, "note": note or None}
+
+
+def _as_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    import pandas as pd
+
+    return conform("library", pd.DataFrame(rows)) if rows else empty("library")

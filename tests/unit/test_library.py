@@ -1,0 +1,139 @@
+"""A folder of reviews: what it holds, the verdict on every stored total, and the page."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from headway.report.library import build
+from headway.reviews.library import (
+    count_verdicts,
+    judge_source,
+    list_sources,
+    name_source,
+)
+from headway.tables import conform
+from tests.unit.review_builder import write_review
+from tests.unit.test_cochrane import TABLES, count, effect_of, pool_fixed, show, write_sheet
+
+Z = 1.959963984540054
+
+
+def write_totals(folder: Path, name: str, *, scale: float = 1.0, model: str = "NO") -> Path:
+    """Write an .rm5 of one analysis, OR by fixed inverse variance; its total times `scale`."""
+    effects = [effect_of("OR", *table) for table in TABLES]
+    yi, se = pool_fixed(effects)
+    estimate, low, high = (scale * math.exp(x) for x in (yi, yi - Z * se, yi + Z * se))
+    rows = "".join(
+        f'<DICH_DATA STUDY_ID="S{i}" EVENTS_1="{a}" TOTAL_1="{n}" EVENTS_2="{c}" TOTAL_2="{m}"/>'
+        for i, (a, n, c, m) in enumerate(TABLES)
+    )
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(
+        '<?xml version="1.0"?><COCHRANE_REVIEW><ANALYSES_AND_DATA><COMPARISON NO="3">'
+        f'<DICH_OUTCOME NO="2" METHOD="IV" EFFECT_MEASURE="OR" RANDOM="{model}" TOTALS="YES" '
+        f'CI_STUDY="95" CI_TOTAL="95" ESTIMABLE="YES" EFFECT_SIZE="{estimate!r}" '
+        f'CI_START="{low!r}" CI_END="{high!r}"><NAME>x</NAME>{rows}</DICH_OUTCOME>'
+        "</COMPARISON></ANALYSES_AND_DATA></COCHRANE_REVIEW>",
+        encoding="utf-8",
+    )
+    return path
+
+
+def test_files_and_reviews_are_listed_once_whatever_their_names(tmp_path: Path) -> None:
+    write_totals(tmp_path, "a.rm5")
+    write_totals(tmp_path, "sub/a.rm5")
+    write_totals(tmp_path, "we{ird} <b>.rm5")
+    write_sheet(tmp_path, [count("A", 1, 2, 3, 4)])
+    write_review(tmp_path / "mine", {"arms.csv": "trial\n"})
+    (tmp_path / ".hidden.rm5").write_text("", encoding="utf-8")
+    (tmp_path / "notes.docx").write_text("", encoding="utf-8")
+    found = list_sources(tmp_path)
+    names = sorted(path.relative_to(tmp_path).as_posix() for path in found.values())
+    assert names == ["a.rm5", "mine", "rows.csv", "sub/a.rm5", "we{ird} <b>.rm5"]
+    assert all(name.replace("_", "").isalnum() and name == name.lower() for name in found)
+    # A name stays when others come.
+    before = dict(found)
+    write_totals(tmp_path, "0.rm5")
+    assert before.items() <= list_sources(tmp_path).items()
+    assert name_source(Path("A.rm5")) != name_source(Path("a.rm5"))
+
+
+def test_a_total_that_follows_from_its_rows(tmp_path: Path) -> None:
+    table, account = judge_source(write_totals(tmp_path, "a.rm5"), "a.rm5")
+    assert table["part"].tolist() == ["estimate", "lower limit", "upper limit"]
+    assert set(table["verdict"]) == {"reproduced"} and set(table["analysis"]) == {"3.2"}
+    assert table["difference"].abs().max() < 1e-9
+    assert (account["form"], account["rows"], account["totals"]) == ("rm5", len(TABLES), 1)
+    assert (account["reproduced"], account["not_reproduced"]) == (1, 0)
+
+
+def test_one_that_does_not_says_by_how_much(tmp_path: Path) -> None:
+    table, account = judge_source(write_totals(tmp_path, "a.rm5", scale=1.01), "a.rm5")
+    assert set(table["verdict"]) == {"not reproduced"}
+    assert table["explanation"].unique().tolist() == ["library.no_choice"]
+    assert table["difference"].iloc[0] == pytest.approx(
+        -0.01 * math.exp(pool_fixed([effect_of("OR", *t) for t in TABLES])[0]), rel=1e-9
+    )
+    assert (account["not_reproduced"], account["explained"]) == (1, 0)
+
+
+def test_files_that_cannot_be_read_have_a_note_and_stop_nothing(tmp_path: Path) -> None:
+    for name, data in {"a.csv": b"a,b\n1,2\n", "b.zip": b"PK\x03\x04", "c.rm5": b""}.items():
+        (tmp_path / name).write_bytes(data)
+        table, account = judge_source(tmp_path / name, name)
+        assert len(table) == 0 and account["form"] == "unread" and account["totals"] == 0
+        assert name in account["note"]
+    write_review(tmp_path / "mine", {"arms.csv": "trial\n"})
+    assert judge_source(tmp_path / "mine", "mine")[1]["form"] == "unread"
+
+
+def test_verdicts_are_counted_by_the_worst_part() -> None:
+    def row(analysis: str, verdict: str, explanation: str = "") -> dict[str, str]:
+        return {
+            "file": "f",
+            "analysis": analysis,
+            "verdict": verdict,
+            "explanation": explanation,
+        }
+
+    rows = [
+        row("1", "reproduced"),
+        row("1", "not reproduced", 'library.choice{"choice":"x"}'),
+        row("2", "reproduced"),
+        row("2", "not recomputable"),
+        row("3", "not estimable"),
+        row("4", "reproduced"),
+    ]
+    assert count_verdicts(rows) == {
+        "totals": 4,
+        "reproduced": 1,
+        "not_reproduced": 1,
+        "explained": 1,
+        "not_recomputable": 1,
+        "not_estimable": 1,
+    }
+
+
+def test_the_page_counts_and_lists_and_runs_no_name(tmp_path: Path) -> None:
+    hostile = "<script>alert(1)</script>.rm5"
+    good = judge_source(write_totals(tmp_path, "a.rm5"), "a.rm5")
+    bad = judge_source(write_totals(tmp_path, "b.rm5", scale=2), hostile)
+    rows = [
+        count(f"T{i}", *t) | show(*effect_of("RR", *t), ratio=True) for i, t in enumerate(TABLES)
+    ]
+    sheet = judge_source(write_sheet(tmp_path, rows), "rows.csv")
+    (tmp_path / "no.csv").write_text("a\n", encoding="utf-8")
+    unread = judge_source(tmp_path / "no.csv", "no.csv")
+    found = [good, bad, sheet, unread]
+    library = conform("library", pd.concat([t for t, _ in found if len(t)], ignore_index=True))
+    files = conform("library_files", pd.DataFrame([account for _, account in found]))
+    page = build(library, files, "x & y")
+    assert "1 of 2 stored totals come back" in page and "in 4 files" in page
+    assert f"{len(TABLES)} of {len(TABLES)} rows give the effect" in page
+    assert "<script>" not in page and "&lt;script&gt;" in page and "x &amp; y" in page
+    assert "no.csv" in page
