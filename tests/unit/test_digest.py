@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT / "workflow"))
 import digest
 
 SCRIPTS = sorted(p.name for p in (ROOT / "workflow" / "scripts").glob("[a-z]*.py"))
-RULES = "\n".join(p.read_text() for p in sorted((ROOT / "workflow" / "rules").glob("*.smk")))
+RULES = "\n".join(p.read_text() for p in sorted((ROOT / "workflow").rglob("*.smk")))
 
 # An independent account of what a script reaches: Python's own compiler and importer, in a process
 # of their own. Every import instruction in the bytecode of the script, and of each module that it
