@@ -14,10 +14,9 @@ def main(snakemake):
     clinic = config.read_clinic(Path(snakemake.input.clinic))
     status = json.loads(Path(snakemake.input.status).read_text())
     names = disclosure.RULES
-    preset = disclosure.PRESETS[clinic.disclosure]
-    released = disclosure.release(
-        {name: tables.read_csv(name, Path(snakemake.input[name])) for name in names}, preset
-    )
+    found = {name: tables.read_csv(name, Path(snakemake.input[name])) for name in names}
+    preset = disclosure.choose_preset(clinic.disclosure, found)
+    released = disclosure.release(found, preset)
     for name in names:
         tables.write_csv(released[name], Path(snakemake.output[name]))
     drawn = figures.draw_clinic(released, clinic) if status["state"] == "ready" else {}

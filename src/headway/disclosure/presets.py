@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from headway.messages import Message, join, t
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Exact counts of fewer people than this who started say too much about one another: whoever knows
+# which cells always agree works out what is hidden (tests/unit/test_disclosure_small_clinics.py).
+# 98, since 97 is the last that is printed below 100 once it is rounded to 5.
+_EXACT_FROM, _ROUND_SMALL = 98, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +76,29 @@ PRESETS: dict[str, Preset] = {
     "internal": Preset("internal", 0, 1, "off"),
     "public": Preset("public", 0, 1, "off"),
 }
+
+
+def choose_preset(name: str, tables: Mapping[str, pd.DataFrame]) -> Preset:
+    """Take a preset by name; that of a small clinic rounds its counts whatever its own rule says.
+
+    Parameters
+    ----------
+    name
+        Key of `PRESETS`.
+    tables
+        The clinic's tables, before or after release; `cohort` says how many started.
+
+    Returns
+    -------
+    Preset
+        Counts are rounded to 5 where fewer than 98 people started, or nobody knows how many.
+    """
+    preset = PRESETS[name]
+    if preset.open or preset.round_to > 1:
+        return preset
+    cohort = tables["cohort"]
+    of = cohort.loc[cohort["group"] == "all", "of"].max()
+    return preset if of >= _EXACT_FROM else replace(preset, round_to=_ROUND_SMALL)
 
 
 def explain(preset: Preset) -> Message:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from headway.disclosure import PRESETS
+from headway.disclosure import choose_preset
 from headway.figures import theme
 from headway.figures.clinic.benchmark import draw_benchmark
 from headway.figures.clinic.change import draw_change
@@ -44,7 +44,7 @@ def draw_clinic(tables: Mapping[str, pd.DataFrame], clinic: Clinic) -> dict[str,
     clinic
         clinic.yaml with its defaults.
     """
-    preset = PRESETS[clinic.disclosure]
+    preset = choose_preset(clinic.disclosure, tables)
     with speaking(clinic.language), writing_released(not preset.open):
         drawings = _draw(tables, clinic)
         for drawing in drawings.values():
