@@ -38,7 +38,9 @@ def test_rounded_counts_give_no_small_number_away(clinic: int) -> None:
 @pytest.mark.parametrize(
     "clinic",
     [
-        pytest.param(i, marks=pytest.mark.xfail(reason=f"{OPEN[i]} recovered", strict=True)) if i in OPEN else i
+        pytest.param(i, marks=pytest.mark.xfail(reason=f"{OPEN[i]} recovered", strict=True))
+        if i in OPEN
+        else i
         for i in ALL
     ],
 )
