@@ -13,13 +13,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from headway import config
 from headway.errors import InputError
+from headway.ingest import trials
 from headway.ingest.adapters.analyses import count_letters, read_level
 from headway.ingest.adapters.analysis_rows import AnalysisRows
 from headway.ingest.adapters.exchange import to_float
+from headway.ingest.adapters.folder import write_folder
 from headway.ingest.adapters.forms import find_program, read_file
 from headway.ingest.adapters.revman import read_analyses, read_revman
 from headway.ingest.adapters.revman_export import DATA_ROWS
+from headway.messages import say
+from headway.reviews.effects_table import build_effects
+from headway.reviews.integrity import check_integrity
 
 Z = 1.959963984540054
 
@@ -641,3 +647,22 @@ def test_levels_and_letters() -> None:
         "zz",
         "aaa",
     ]
+
+
+def test_a_review_keeps_the_doubts_about_its_imported_rows(tmp_path: Path) -> None:
+    tables = [
+        ("Fox 2001", 10, 50, 18, 49),
+        ("Fox 2001", 14, 52, 18, 49),
+        ("Lee 2002", 9, 40, 15, 41),
+    ]
+    rows = [count(*t) | show(*effect_of("RR", *t[1:]), ratio=True) for t in tables]
+    rows[2] |= {"Mean": "0.9", "CI start": "0.5", "CI end": "1.62"}
+    write_folder(read_file(write_sheet(tmp_path, rows)), tmp_path / "r", source="rows.csv")
+    review = config.load_review(tmp_path / "r")
+    read = trials.read_review(tmp_path / "r", review)
+    effects = build_effects(read.arms, read.contrasts, review)
+    found = check_integrity(read.arms, read.contrasts, read.published, review, effects)
+    doubts = found[found["check"].isin(["shown", "control_twice"])].set_index("check")
+    assert doubts["trial"].to_dict() == {"shown": "Lee 2002", "control_twice": "Fox 2001 b"}
+    assert say(doubts.loc["shown", "printed"]).startswith("0.9")
+    assert f"{9 / 40 / (15 / 41):.5g}" in say(doubts.loc["shown", "expected"])

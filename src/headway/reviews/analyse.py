@@ -138,7 +138,7 @@ def analyse_review(
             search=Searcher(review, arms, contrasts, ipd) if explore else None,
         ),
         "consistency": check_consistency(published, review),
-        "integrity": check_integrity(arms, contrasts, published, review),
+        "integrity": check_integrity(arms, contrasts, published, review, effects),
     }
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from headway.reviews.integrity.arms import check_arms
 from headway.reviews.integrity.contrasts import check_contrasts
 from headway.reviews.integrity.scales import check_scales, find_unlogged
+from headway.reviews.integrity.shown import check_shown
 from headway.tables import conform, empty
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def check_integrity(
     contrasts: pd.DataFrame,
     published: pd.DataFrame,
     review: Review,
+    effects: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Run every check on a review's tables.
 
@@ -37,6 +39,8 @@ def check_integrity(
         Tables of the contract.
     review
         review.yaml with its defaults; an outcome's `scale` bounds its values.
+    effects
+        Table of the contract: imported rows are held against what their file shows for them.
 
     Returns
     -------
@@ -53,6 +57,7 @@ def check_integrity(
         *check_arms(arms, review.outcomes),
         *check_contrasts(arms, sound, published, level=review.level),
         *check_scales(contrasts, unlogged),
+        *([] if effects is None else check_shown(arms, contrasts, effects)),
     ]
     if not rows:
         return empty("integrity")
