@@ -37,6 +37,7 @@ wildcard_constraints:
 
 
 onstart:
+    private.sweep(Path(PROCESSED) / "clinics", ".staging-")
     for notice in NOTICES:
         print(f"headway: {notice}", file=sys.stderr)
 

@@ -279,6 +279,7 @@ def test_clinics_that_are_read_at_the_same_time_leave_each_other_alone(tmp_path:
     root = tmp_path / "scratch"
     left = root / ".staging-one-killed"
     left.mkdir(parents=True)
+    (left / ".lock").touch()
     with clinics.judged(folders[0], settings[0], root) as first:
         assert not left.exists()
         with clinics.judged(folders[1], settings[1], root) as second:

@@ -4,6 +4,7 @@ from pathlib import Path
 from contents import Contents
 from digest import digest
 from headway import version
+from headway.tables import private
 from headway.config import check_config, find_sources, select_sources, to_dict
 
 SETTINGS = check_config(config)
@@ -40,6 +41,10 @@ NOTICES = [
     for s in sources
     for problem in s.problems
 ]
+
+# Records, and numbers before disclosure control, are their owner's alone.
+if READY["clinics"] and not private.make_private(Path(PROCESSED) / "clinics"):
+    NOTICES.append(f"others may read {PROCESSED}/clinics: the file system cannot forbid it")
 
 # The content of raw files decides whether they are read again. They stand in no rule's `input`:
 # Snakemake would go by their time, and would take a brace in a name for a wildcard.

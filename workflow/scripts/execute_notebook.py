@@ -1,5 +1,6 @@
 """Execute a notebook as a reader would, and write it as one self-contained page."""
 
+import json
 import os
 import re
 import tempfile
@@ -28,6 +29,7 @@ img{max-width:100%;height:auto}
 # What of HTML a cell may put on the page: tables. Text of a trial or a clinic is never more.
 TAGS = ("br", "code", "div", "p", "pre", "span", "table", "thead", "tbody", "tr", "th", "td")
 ATTRIBUTES = {"*": ["class", "id", "scope", "colspan", "rowspan"]}
+REFUSED = "Not run: what it reads was refused. The index says why."
 OUTPUTS = {"metadata", "text/plain", "image/png"}
 
 
@@ -131,6 +133,12 @@ def main(snakemake):
     path = Path(snakemake.input.notebook)
     notebook = nbformat.read(path, as_version=4)
     heading = notebook.cells[0].source.splitlines()[0].lstrip("# ")
+    card = getattr(snakemake.input, "results", None)
+    if card and json.loads(Path(card).read_text(encoding="utf-8"))["state"] == "refused":
+        # One refused source leaves the index and the other pages as they are.
+        notebook.cells = [nbformat.v4.new_markdown_cell(f"# {heading}\n\n{REFUSED}")]
+        tables.write_text(convert(notebook, heading), Path(snakemake.output.page))
+        return
     with tempfile.TemporaryDirectory(prefix="hw") as scratch:
         # Nothing of the user's own Jupyter or IPython settings may change a page.
         folders = ("JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR", "IPYTHONDIR")

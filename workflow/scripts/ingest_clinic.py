@@ -6,6 +6,7 @@ from pathlib import Path
 from headway import config, tables
 from headway.errors import UserError
 from headway.ingest import clinics
+from headway.tables import private
 
 
 def main(snakemake):
@@ -14,6 +15,7 @@ def main(snakemake):
 
     folder = Path(snakemake.params.folder)
     out = Path(snakemake.output.status).parent
+    private.make_private(out)
     clinic, rows, problems = config.name_clinic(folder.name), [], []
     try:
         clinic = config.load_clinic(folder)

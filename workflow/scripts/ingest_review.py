@@ -6,6 +6,7 @@ from pathlib import Path
 from headway import config, tables
 from headway.errors import UserError
 from headway.ingest import trials
+from headway.tables import private
 
 
 def main(snakemake):
@@ -26,6 +27,7 @@ def main(snakemake):
         print(f"headway: {error}")
     for name, table in found.items():
         tables.write_csv(table, Path(snakemake.output[name]))
+    private.restrict(Path(snakemake.output.ipd))
     state = "refused" if problems else "ready"
     status = {"name": folder.name, "state": state, "problems": problems}
     tables.write_text(config.write_settings(review), Path(snakemake.output.review))

@@ -7,7 +7,6 @@ said.
 
 from __future__ import annotations
 
-import tempfile
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any
 from headway import config
 from headway.errors import InputError, UserError
 from headway.messages import Message, say_in_english, term
+from headway.tables.private import scratch_folder
 
 Row = Mapping[str, Any]
 Paragraph = tuple[str, str]  # its text, and the colour it has at a terminal
@@ -106,8 +106,8 @@ def _check_clinic(folder: Path) -> Checked:
     from headway.ingest import clinics
     from headway.outcomes.answers import list_answers
 
-    with tempfile.TemporaryDirectory(prefix="headway-check-") as scratch:
-        processed = Path(scratch) / "processed"
+    with scratch_folder(None, "headway-check-") as scratch:
+        processed = scratch / "processed"
         answers: Sequence[Row] = ()
         refusal: UserError | None = None
         try:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from headway.errors import ContractError, Problem
 from headway.tables.contracts import TABLES
+from headway.tables.private import restrict
 from headway.tables.texts import guard, unguard
 
 if TYPE_CHECKING:
@@ -139,8 +140,11 @@ def write_csv(frame: pd.DataFrame, path: Path) -> None:
         safe.to_csv(part, index=False, float_format="%.12g", lineterminator="\n", encoding="utf-8")
 
 
-def read_csv(name: str, path: Path) -> pd.DataFrame:
-    """Read a table that `write_csv` wrote back into its contract's types."""
+def read_csv(name: str, path: Path, *, check: bool = True) -> pd.DataFrame:
+    """Read a table that `write_csv` wrote back into its contract's types.
+
+    `check=False` leaves the validation out, as in `conform`.
+    """
     import pandas as pd
 
     text = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
@@ -154,7 +158,7 @@ def read_csv(name: str, path: Path) -> pd.DataFrame:
             out[column] = cells == "True"
         else:
             out[column] = pd.to_numeric(cells.where(cells != "", None))
-    return conform(name, pd.DataFrame(out))
+    return conform(name, pd.DataFrame(out), check=check)
 
 
 def write_parquet(frame: pd.DataFrame, path: Path) -> None:
@@ -166,6 +170,7 @@ def write_parquet(frame: pd.DataFrame, path: Path) -> None:
         connection.execute("SET threads = 1")  # one row group after the other: the same bytes
         connection.register("frame", frame)
         connection.execute(f"COPY frame TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
+        restrict(part)
 
 
 def read_parquet(path: Path) -> pd.DataFrame:

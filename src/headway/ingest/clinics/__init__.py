@@ -43,6 +43,7 @@ from headway.ingest.clinics.selectors import check_selectors, note_selectors, se
 from headway.ingest.clinics.verdicts import check_codes, judge_rows, kept_rows, write_quarantine
 from headway.ingest.quarantine import HARMLESS, RowAccount
 from headway.messages import Message, join
+from headway.tables.private import restrict
 
 if TYPE_CHECKING:
     import duckdb
@@ -103,6 +104,7 @@ def ingest_clinic(folder: Path, clinic: Clinic, destination: Path, *, threads: i
 def _write(connection: duckdb.DuckDBPyConnection, sql: str, path: Path) -> None:
     with tables.replacing(path) as part:
         connection.execute(f"COPY ({sql}) TO {literal(part)} (FORMAT parquet, COMPRESSION zstd)")
+        restrict(part)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -31,6 +29,7 @@ from headway.ingest.open.names import count_held, is_header, number_of, tidy
 from headway.ingest.open.sources import Source, open_source
 from headway.ingest.open.staging import Stage, stage
 from headway.messages import Message
+from headway.tables.private import scratch_folder
 
 if TYPE_CHECKING:
     import duckdb
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
 
 # Memory that the engine may take before it goes to the scratch folder.
 _MEMORY = "2GB"
+STAGING = ".staging-"
 # Canonical columns that shifted dates may stand for.
 _OF_DATES = ("day", "start_day", "diary_from", "diary_to", "start_hour")
 # No export has more columns, or a longer name of one.
@@ -487,15 +487,7 @@ def staged_files(
     """
     import duckdb
 
-    # Other clinics may be read at the same time, in the same root.
-    prefix = f".staging-{folder.name}-"
-    if scratch_root is not None:
-        scratch_root.mkdir(parents=True, exist_ok=True)
-        for left in scratch_root.glob(f"{prefix}*"):
-            shutil.rmtree(left, ignore_errors=True)  # of a run that was killed
-    scratch = Path(tempfile.mkdtemp(prefix=prefix, dir=scratch_root))
-    connection = duckdb.connect()
-    try:
+    with scratch_folder(scratch_root, STAGING) as scratch, duckdb.connect() as connection:
         register(connection)
         connection.execute(f"SET threads = {int(threads)}")
         connection.execute("SET preserve_insertion_order = true")
@@ -516,6 +508,3 @@ def staged_files(
             else:
                 stages.append(_unfold(connection, staged))
         yield connection, _settle_status(connection, stages), problems
-    finally:
-        connection.close()
-        shutil.rmtree(scratch, ignore_errors=True)
