@@ -341,6 +341,27 @@ def _count_units(row: Row, units: dict[str, Units]) -> None:
             of.converted += how == "converted"
 
 
+def list_item_texts(raw: Path) -> dict[str, str]:
+    """List the wording of the items of questionnaires and answers, by linkId.
+
+    Of items that are worded in two ways there is none.
+    """
+    said: dict[str, set[str]] = {}
+    for found in _resources(raw):
+        if not found or found.get("resourceType") not in ("Questionnaire", "QuestionnaireResponse"):
+            continue
+        waiting = [_dict(item) for item in _list(found.get("item"))]
+        while waiting:
+            item = waiting.pop()
+            if text := _word(item.get("text")):
+                said.setdefault(_word(item.get("linkId")), set()).add(text)
+            below = [*_list(item.get("item"))]
+            for answer in map(_dict, _list(item.get("answer"))):
+                below += _list(answer.get("item"))
+            waiting += map(_dict, below)
+    return {link: texts.pop() for link, texts in said.items() if len(texts) == 1}
+
+
 def _count_page(bundle: Mapping[str, Any], pages: Counter[str]) -> None:
     """Count a Bundle, whether it has a next page, and how much of the search it holds."""
     pages["bundles"] += 1

@@ -11,7 +11,7 @@ import csv
 import io
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from headway.errors import InputError, Problem
@@ -23,6 +23,7 @@ INSTRUMENT = ("redcap_repeat_instrument", "Repeat Instrument")
 _HEADINGS = {
     "name": ("variable / field name", "field_name"),
     "label": ("field label", "field_label"),
+    "choices": ("choices, calculations, or slider labels", "select_choices_or_calculations"),
     "validation": (
         "text validation type or show slider number",
         "text_validation_type_or_show_slider_number",
@@ -145,12 +146,16 @@ def tell_apart(header: Sequence[str], wanted: Collection[str], keys: Collection[
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of a data dictionary; `validation` is the kind of text it admits."""
+    """One field of a data dictionary; `validation` is the kind of text it admits.
+
+    `choices` maps the codes of an answer to their labels.
+    """
 
     name: str
     label: str
     validation: str
     identifier: bool
+    choices: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_dictionary(path: Path) -> dict[str, Field]:
@@ -191,7 +196,7 @@ def read_dictionary(path: Path) -> dict[str, Field]:
             }
             if set(_REQUIRED) <= at.keys():
                 fields = [_read_field(row, at) for row in reader if any(row)]
-                return {field.name: field for field in fields if field.name}
+                return {one.name: one for one in fields if one.name}
         except csv.Error:
             continue
     raise InputError(
@@ -214,7 +219,22 @@ def _read_field(row: Sequence[str], at: Mapping[str, int]) -> Field:
         _plain(cells.get("label", "")),
         cells.get("validation", "").lower(),
         cells["identifier"].lower() in _YES,
+        _read_choices(cells.get("choices", "")),
     )
+
+
+def _read_choices(text: str) -> dict[str, str]:
+    """Read `1, Yes | 0, No`; a calculation has no such parts."""
+    parts = [part.partition(",") for part in text.split("|")]
+    if not all(mark and code.strip() for code, mark, _ in parts):
+        return {}
+    return {code.strip(): " ".join(label.split()) for code, _, label in parts}
+
+
+def is_dictionary(header: Sequence[str]) -> bool:
+    """Tell whether a header is that of a data dictionary."""
+    names = {" ".join(cell.split()).lower() for cell in header}
+    return all(names & set(_HEADINGS[key]) for key in _REQUIRED)
 
 
 def _plain(label: str) -> str:
@@ -269,10 +289,10 @@ def gate(
     for column in staged_columns:
         if column in drop:
             continue
-        for field in _fields_of(dictionary, column):
-            if field.identifier:
+        for one in _fields_of(dictionary, column):
+            if one.identifier:
                 said = "problem.marked_identifier"
-            elif field.validation.startswith(_TELLING):
+            elif one.validation.startswith(_TELLING):
                 said = "problem.telling_validation"
             else:
                 continue
@@ -297,4 +317,4 @@ def _fields_of(dictionary: Mapping[str, Field], column: str) -> list[Field]:
         return [dictionary[name]]
     found = _CHOICE.match(column)
     label = _plain(found[1] if found else column)
-    return [field for field in dictionary.values() if field.label and field.label == label]
+    return [one for one in dictionary.values() if one.label and one.label == label]
