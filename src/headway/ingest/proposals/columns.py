@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from headway.ingest.times import read_clock
 # Fields that hold dates, in the order in which a name is taken for one of them.
 DATES = ("entered", "diary_from", "diary_to", "start_day", "end", "begin", "date")
 _MOSTLY = 0.8
+_INITIALS = re.compile(r"(?:[^\W\d_]\.? ?-?){1,3}\.?")
 # A date of birth lies this many years before the rest of the records.
 _GENERATION = 8
 
@@ -124,7 +126,12 @@ def _choose_person(sheet: Sheet, columns: list[Named]) -> list[Named]:
     could = [c for c in columns if c.field == "patient_id" and not _is_serial(sheet, c)]
     best = max(
         could,
-        key=lambda c: (_says_person(c.header), c.found.filled, -c.index),
+        key=lambda c: (
+            len(c.found.cells) < len(sheet.rows),
+            _says_person(c.header) and not are_initials(c.found),
+            len(c.found.cells),
+            -c.index,
+        ),
         default=None,
     )
     if best is None:
@@ -135,6 +142,11 @@ def _choose_person(sheet: Sheet, columns: list[Named]) -> list[Named]:
         else c
         for c in columns
     ]
+
+
+def are_initials(found: Profile) -> bool:
+    """Tell a column of initials, which two people may share."""
+    return found.share(c for c in found.cells if _INITIALS.fullmatch(c)) >= 0.8
 
 
 def _says_person(header: str) -> bool:

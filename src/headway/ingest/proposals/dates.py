@@ -78,7 +78,7 @@ def read_dates(cells: Iterable[str], order: Order | None = None, *, serial: bool
     serial
         Whether the serial numbers of a spreadsheet are dates here.
     """
-    parts = {cell: _WEEKDAY.sub("", cell.strip()) for cell in cells if cell}
+    parts = {cell: _cut_weekday(cell.strip()) for cell in cells if cell}
     two = {cell: found for cell, text in parts.items() if (found := _TWO.fullmatch(text))}
     first = any(int(f["a"]) > 12 >= int(f["b"]) for f in two.values())
     second = any(int(f["b"]) > 12 >= int(f["a"]) for f in two.values())
@@ -105,6 +105,11 @@ def read_dates(cells: Iterable[str], order: Order | None = None, *, serial: bool
         # Dates all the same: which way round they are is for somebody to say.
         values |= {c: m for c, f in two.items() if (m := _read_two(f, "dmy"))}
     return Dates(values, told or order if two else None, ambiguous, first and second)
+
+
+def _cut_weekday(text: str) -> str:
+    """Take the day of the week off a date; `Mar 5, 2023` begins with a month."""
+    return text if _NAMED_FIRST.fullmatch(text) else _WEEKDAY.sub("", text)
 
 
 def _read_two(found: re.Match[str], order: Order | None) -> Moment | None:

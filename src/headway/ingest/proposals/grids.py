@@ -206,7 +206,9 @@ def _month_days(month: tuple[int, int] | None, numbers: list[int]) -> list[When]
 def _read_months(
     sheet: Sheet, outer: list[Named]
 ) -> tuple[list[tuple[int, int] | None], set[int]] | None:
-    """Read a column such as 2023-04, 04/2023 or April 2023, or a month beside a year."""
+    """Read a column such as 2023-04 or April 2023, a month beside a year, or the sheet's name."""
+    if (month_of_tab := _read_month(sheet.tab)) is not None:
+        return [month_of_tab] * len(sheet.rows), set()
     for column in outer:
         cells = sheet.column(column.index)
         read = {cell: _read_month(cell) for cell in column.found.cells}
@@ -247,6 +249,9 @@ def _read_periods(
         if not column.found.filled or column.field in ("patient_id", "identity", "sex", "note"):
             continue
         firsts = {cell: read_period(cell, len(numbers)) for cell in column.found.cells}
+        for cell in [c for c, first in firsts.items() if first is None]:
+            # 1-4 below `Weeks`.
+            firsts[cell] = read_period(f"{column.header} {cell}", len(numbers))
         days = "date" in list_fields(column.header) and column.found.share_numbers() == 1
         if days:
             firsts = {cell: _whole(read_number(cell)) for cell in column.found.cells}

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from headway.config.clinic import ClinicFile, Fhir
 from headway.errors import InputError, Problem
 from headway.ingest import gate
 from headway.ingest.adapters import redcap
-from headway.ingest.adapters.fhir import list_item_texts
+from headway.ingest.adapters.fhir import (
+    list_code_texts,
+    list_item_texts,
+    list_treatments,
+)
 from headway.ingest.adapters.spreadsheet import read_tops
 from headway.ingest.open.containers import find_content
 from headway.ingest.open.encoding import as_utf8
@@ -122,25 +126,58 @@ def _read_fhir(path: Path, plain: Path, scratch: Path) -> list[Sheet]:
         if source.flat is None or not source.flat.rows:
             continue
         read = _read_rows(source, path, (), (), scratch)
-        latest = _find_latest(source.flat.versions)
-        kept = [n for n, line in enumerate(read.lines) if line not in latest[1]]
-        texts = list_item_texts(path) if kind == "QuestionnaireResponse" else {}
-        out.append(
-            Sheet(
-                path,
-                read.name,
-                read.header,
-                tuple(read.rows[n] for n in kept),
-                tuple(read.lines[n] for n in kept),
-                form=kind,
-                texts=tuple(texts.get(h.removeprefix("item."), "") for h in read.header),
-            )
+        older = _find_older(source.flat.versions)
+        kept = [n for n, line in enumerate(read.lines) if line not in older]
+        read = replace(
+            read,
+            rows=tuple(read.rows[n] for n in kept),
+            lines=tuple(read.lines[n] for n in kept),
+            form=kind,
         )
+        if kind == "Observation":
+            out.append(_spread(read, list_code_texts(path)))
+        else:
+            texts = list_item_texts(path)
+            said = tuple(texts.get(h.removeprefix("item."), "") for h in read.header)
+            out.append(replace(read, texts=said))
+    treated = list_treatments(path)
+    if treated:
+        header = ("patient", "visit date", "treatment")
+        lines = tuple(range(1, len(treated) + 1))
+        out.append(Sheet(path, path.name, header, tuple(treated), lines, form="Procedure"))
     return out
 
 
-def _find_latest(versions: Path) -> tuple[set[int], set[int]]:
-    """Find which positions hold the latest version of their resource, and which older ones."""
+def _spread(sheet: Sheet, texts: Mapping[str, str]) -> Sheet:
+    """Give each code of observations a column of its own, its unit beside its name.
+
+    A code with values in several units is left out.
+    """
+    at = {name: i for i, name in enumerate(sheet.header)}
+    names = [c for c in sheet.header if c.startswith("component.") and not c.endswith(".unit")]
+    rows: dict[tuple[str, str], dict[str, str]] = {}
+    units: dict[str, set[str]] = {}
+    for row in sheet.rows:
+        values = rows.setdefault((row[at["patient"]], row[at["effective"]]), {})
+        found = [(row[at["code"]], row[at["value"]], row[at["unit"]])]
+        for name in names:
+            unit = row[at[f"{name}.unit"]] if f"{name}.unit" in at else ""
+            found.append((name.removeprefix("component."), row[at[name]], unit))
+        for code, value, unit in found:
+            if code and value:
+                # Two different values of a day are none.
+                values[code] = value if values.get(code, value) == value else "#"
+                units.setdefault(code, set()).add(unit)
+    codes = [code for code, said in units.items() if len(said) == 1]
+    header = ("patient", "effective date", *codes)
+    cells = tuple((*key, *(values.get(c, "") for c in codes)) for key, values in rows.items())
+    said = [f"{texts.get(c, '')} {' '.join(units[c])}".strip() for c in codes]
+    lines = tuple(range(1, len(cells) + 1))
+    return replace(sheet, header=header, rows=cells, lines=lines, texts=("", "", *said))
+
+
+def _find_older(versions: Path) -> set[int]:
+    """Find the positions of resources of which the file holds a later version."""
     newest: dict[str, tuple[tuple[float, str], int]] = {}
     older: set[int] = set()
     with versions.open(encoding="utf-8", newline="") as stream:
@@ -152,7 +189,7 @@ def _find_latest(versions: Path) -> tuple[set[int], set[int]]:
             if id in newest:
                 older.add(newest[id][1])
             newest[id] = (rank, int(position))
-    return {position for _, position in newest.values()}, older
+    return older
 
 
 def _read_rows(

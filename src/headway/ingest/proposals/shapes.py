@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from headway.errors import InputError, Problem
+from headway.ingest import gate
+from headway.ingest.adapters import redcap
 from headway.ingest.proposals.codes import (
     read_condition,
     read_drugs,
@@ -19,13 +21,14 @@ from headway.ingest.proposals.codes import (
     read_techniques,
     read_yes_no,
 )
-from headway.ingest.proposals.columns import Named, is_total, name_columns, pick
+from headway.ingest.proposals.columns import Named, are_initials, is_total, name_columns, pick
 from headway.ingest.proposals.dates import Moment, Order
 from headway.ingest.proposals.grids import find_grids, read_grid
 from headway.ingest.proposals.measures import Ask, read_outcome
 from headway.ingest.proposals.opening import Sheet
 from headway.ingest.proposals.records import Entry, Records
 from headway.ingest.proposals.values import MARKERS, find_range, is_missing
+from headway.ingest.proposals.vocabulary import find_unit, fold, is_word, list_fields
 from headway.ingest.proposals.windows import find_pairs, find_rounds, read_pairs, read_rounds
 from headway.ingest.times import read_clock
 from headway.messages import Message
@@ -114,9 +117,9 @@ def recognise(sheet: Sheet, order: Order | None, ask: Ask) -> Read:
         Where the shape is known and what it needs is not there, or could be two things.
     """
     out = Read()
-    sheet = _without_totals(sheet, out)
+    sheet = _without_totals(sheet, pick(name_columns(sheet, order), "patient_id"), out)
     columns = name_columns(sheet, order)
-    ids = _find_ids(sheet, columns)
+    ids = _find_ids(sheet, columns, out)
     if ids is None:
         out.notes.append(Message("proposal.no_people", file=sheet.name))
         return out
@@ -136,13 +139,17 @@ def recognise(sheet: Sheet, order: Order | None, ask: Ask) -> Read:
     return out
 
 
-def _without_totals(sheet: Sheet, out: Read) -> Sheet:
+def _without_totals(sheet: Sheet, person: Named | None, out: Read) -> Sheet:
     """Leave out rows of sums, and those with nothing but one cell."""
-    kept = [
-        i
-        for i, row in enumerate(sheet.rows)
-        if sum(map(bool, row)) > 1 and not is_total(next((c for c in row if c), ""))
-    ]
+
+    def is_sum(row: Sequence[str]) -> bool:
+        own = row[person.index] if person is not None else ""
+        if own:
+            return is_total(own)
+        # Where no one is named, the word for a sum stands first.
+        return sum(map(bool, row)) < len(row) / 2 and is_total(next((c for c in row if c), ""))
+
+    kept = [i for i, row in enumerate(sheet.rows) if sum(map(bool, row)) > 1 and not is_sum(row)]
     if len(kept) < len(sheet.rows):
         n = len(sheet.rows) - len(kept)
         out.notes.append(Message("proposal.totals", file=sheet.name, n=n))
@@ -153,19 +160,42 @@ def _without_totals(sheet: Sheet, out: Read) -> Sheet:
     )
 
 
-def _find_ids(sheet: Sheet, columns: list[Named]) -> list[str] | None:
+def _find_ids(sheet: Sheet, columns: list[Named], out: Read) -> list[str] | None:
     person = pick(columns, "patient_id")
-    if person is not None:
-        return sheet.column(person.index)
+    if person is not None and not are_initials(person.found):
+        return _fill_down(sheet, sheet.column(person.index), out)
     if sheet.form != "table":
         return sheet.column(sheet.header.index("patient"))
-    names = [c for c in columns if c.field == "identity" and c.dates is None and c.found.filled]
-    if sheet.tab and not names:
+    rules = {c.index: {p.rule for p in gate.check_names("", [c.header])} for c in columns}
+    names = [c for c in columns if rules[c.index] & {"name"} and c.found.filled]
+    if sheet.tab and not names and person is None:
         return [sheet.tab] * len(sheet.rows)
-    whole = [c for c in names if c.found.filled >= 0.95 * len(sheet.rows)]
+    # Two people may share a name or initials, not the day of birth as well.
+    births = [c for c in columns if c.field == "identity" and c.dates is not None]
+    whole = [
+        c
+        for c in {c.index: c for c in (*names, *([person] if person else []), *births)}.values()
+        if c.found.filled >= 0.95 * len(sheet.rows)
+    ]
+    if whole and all(are_initials(c.found) for c in whole):
+        raise _cannot(sheet, "initials", "problem.initials", whole[0].header)
     if whole:
         return ["|".join(row[c.index] for c in whole) for row in sheet.rows]
     return None
+
+
+def _fill_down(sheet: Sheet, ids: list[str], out: Read) -> list[str]:
+    """Repeat a code that stands in the first of its rows alone, as on a list made by hand."""
+    written = [i for i in ids if i]
+    blank = len(ids) - len(written)
+    if not written or not ids[0] or len(set(written)) < len(written) or 2 * blank < len(ids):
+        return ids
+    out.notes.append(Message("proposal.filled_down", file=sheet.name, n=blank))
+    filled, last = [], ""
+    for own in ids:
+        last = own or last
+        filled.append(last)
+    return filled
 
 
 def _build(
@@ -288,38 +318,58 @@ def context_of(sheet: Sheet, column: Named) -> str:
 def _put_outcomes(
     records: Records, sheet: Sheet, columns: list[Named], names: dict[str, str], ask: Ask
 ) -> set[int]:
-    """Add outcomes, the first column of each."""
+    """Add outcomes; of several columns that could be one, the only one that is not in doubt."""
     used = set()
     proven = list_proven(columns)
     for name, canonical in names.items():
-        column = pick(columns, name)
-        if column is None:
+        read = []
+        for column in _prefer([c for c in columns if c.field == name], records.kind):
+            wide = replace(column, header=sheet.describe(column.index))
+            cells = sheet.column(column.index)
+            context = context_of(sheet, column)
+            plain, entry = read_outcome(wide, name, cells, context, proven, ask)
+            if records.kind == "sessions" and _OF_NOW.search(fold(column.header)):
+                entry = replace(entry, off=True, doubt="proposal.doubt_now")
+            read.append((column, plain, entry))
+        if not read:
             continue
-        wide = replace(column, header=sheet.describe(column.index))
-        cells = sheet.column(column.index)
-        plain, entry = read_outcome(wide, name, cells, context_of(sheet, column), proven, ask)
-        several = [c for c in columns if c.field == name]
-        if len(several) > 1 and not entry.off:
-            said = ask(
-                Message("proposal.ask_column", what=canonical, file=sheet.name),
-                tuple(c.header for c in several),
-            )
-            if said is None:
+        usable = [r for r in read if not r[2].off] or read[:1]
+        column, plain, entry = usable[0]
+        if len(usable) > 1:
+            question = Message("proposal.ask_column", what=canonical, file=sheet.name)
+            said = ask(question, tuple(c.header for c, _, _ in usable))
+            chosen = [r for r in usable if r[0].header == said]
+            column, plain, entry = chosen[0] if chosen else usable[0]
+            if not chosen:
                 entry = replace(entry, off=True, doubt="proposal.doubt_several")
-            elif said != column.header:
-                column = next(c for c in several if c.header == said)
-                cells = sheet.column(column.index)
-                wide = replace(column, header=sheet.describe(column.index))
-                context = context_of(sheet, column)
-                plain, entry = read_outcome(wide, name, cells, context, proven, ask)
         records.put(canonical, plain, entry)
         used.add(column.index)
     return used
 
 
+# At visits the usual pain is asked for, in a diary the worst of the day.
+_USUAL = re.compile(
+    r"\b(usual|typical|average|avg|mean|ublich\w*|durchschnitt\w*|mittl\w*|habitual|medi[ao])\b"
+)
+_WORST = re.compile(r"\b(worst|max\w*|peak|starkst\w*|schlimmst\w*|peor|maxim[ao])\b")
+_OF_NOW = re.compile(
+    r"\b(today|now|current|at (the )?visit|before|after|heute|aktuell\w*|jetzt|momentan|vor|nach|"
+    r"vorher|nachher|hoy|ahora|actual|antes|despues)\b(?! (4|28|vier|four|cuatro))"
+)
+
+
+def _prefer(found: list[Named], kind: str) -> list[Named]:
+    """Keep the columns that say that they are the one of several that is asked for."""
+    if len(found) < 2:
+        return found
+    pattern = _USUAL if kind == "sessions" else _WORST
+    return [c for c in found if pattern.search(fold(c.header))] or found
+
+
 def _read_sessions(
     sheet: Sheet, columns: list[Named], ids: list[str], out: Read, ask: Ask
 ) -> set[int]:
+    sheet, ids = _without_missed(sheet, columns, ids, out)
     records = _start(sheet, "sessions", ids)
     day = _choose_date(sheet, columns, ask)
     records.days = _moments(sheet, day)
@@ -343,14 +393,34 @@ def _read_sessions(
     return used
 
 
+def _without_missed(
+    sheet: Sheet, columns: list[Named], ids: list[str], out: Read
+) -> tuple[Sheet, list[str]]:
+    """Leave out visits that did not take place, where a column says so and nothing else."""
+    places = [
+        c.index
+        for c in columns
+        if c.field not in ("note", "patient_id") and c.found.share_words("not_attended") > 0
+    ]
+    missed = [any(is_word(row[i], "not_attended") for i in places) for row in sheet.rows]
+    if not any(missed):
+        return sheet, ids
+    kept = [i for i, gone in enumerate(missed) if not gone]
+    out.notes.append(Message("proposal.missed", file=sheet.name, n=sum(missed)))
+    rows = tuple(sheet.rows[i] for i in kept)
+    lines = tuple(sheet.lines[i] for i in kept)
+    return replace(sheet, rows=rows, lines=lines), [ids[i] for i in kept]
+
+
 def _session_lengths(columns: list[Named]) -> list[Named]:
     """Take a length in minutes beside a technique for that of the visit."""
     recall = pick(columns, "headache_days_28", "intensity")
     out = []
     for column in columns:
         if column.field == "duration_hours" and pick(columns, "minutes") is None:
-            header = column.header.lower()
-            if recall is None or re.search(r"\bmin", header):
+            of_headache = "headache" in list_fields(column.header)
+            in_minutes = find_unit(column.header, ("minutes",)) is not None
+            if not of_headache and (recall is None or in_minutes):
                 column = replace(column, field="minutes")
         out.append(column)
     return out
@@ -401,6 +471,10 @@ def _read_diary(
     day = _choose_date(sheet, columns, ask)
     records.days = _moments(sheet, day)
     used = {day.index}
+    if pick(columns, "duration_hours") is None:
+        # Beside a day's headache, minutes are those of the headache.
+        lengths = {"minutes": "duration_hours"}
+        columns = [replace(c, field=lengths.get(c.field, c.field)) for c in columns]
     headache = pick(columns, "headache")
     if headache is not None:
         plain, entry = read_yes_no(headache, sheet.column(headache.index))
@@ -467,7 +541,9 @@ def _put_status(records: Records, sheet: Sheet, columns: list[Named]) -> set[int
     if status is None:
         return set()
     cells = sheet.column(status.index)
-    known = {"2": "1", "1": "0", "0": "0"} if "2" in cells else {"1": "1", "0": "0"}
+    known = {label: str(code) for label, code in redcap.STATUS_LABELS.items()}
+    known |= {"2": "1", "1": "0", "0": "0"} if "2" in cells else {"1": "1", "0": "0"}
+    cells = [cell.lower() for cell in cells]
     if not set(cells) - {""} <= set(known):
         return set()
     plain = [known.get(c, "") for c in cells]

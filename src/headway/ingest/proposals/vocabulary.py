@@ -56,10 +56,10 @@ def find_unit(text: str, of: Iterable[str]) -> str | None:
 
 
 _LATER = re.compile(
-    r"\b(?:after|at|nach|tras|despues de|post|a los|a las|follow up|fu|before|vor|antes de)"
+    r"\b(?:after|at|nach|tras|despues de|post|a los|a las|follow up|fu)"
     r" \d+ (?:weeks?|wochen?|semanas?|months?|monaten?|monate?|meses|days?|tagen?|dias)\b"
     r"|\b\d+ (?:weeks?|wochen?|semanas?|months?|monaten?|monate?|meses|days?|tagen?|dias)"
-    r" (?:after|later|nach|danach|spater|despues|before|vor|vorher|antes)\b"
+    r" (?:after|later|nach|danach|spater|despues)\b"
 )
 
 

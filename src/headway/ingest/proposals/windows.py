@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ from headway.ingest.proposals.opening import Sheet
 from headway.ingest.proposals.records import Entry, Records
 from headway.ingest.proposals.values import MARKERS, find_range, profile
 from headway.ingest.proposals.vocabulary import cut_time, find_time, fold, list_fields
+from headway.messages import Message
 
 # Field of a column -> outcome of a window.
 OUTCOMES = {
@@ -33,8 +35,10 @@ Pairs = Mapping[str, Mapping[str, Named]]  # field -> before and after -> column
 def find_pairs(columns: Sequence[Named]) -> Pairs:
     """Find outcomes with one column before and one after treatment."""
     out: dict[str, dict[str, Named]] = {}
+    fields = {c.field for c in columns}
     for name in OUTCOMES:
-        found = [c for c in columns if c.field == name]
+        other = "minutes" if name == "duration_hours" and name not in fields else name
+        found = [c for c in columns if c.field == other]
         if len(found) != 2:
             continue
         times = [find_time(c.header) for c in found]
@@ -64,12 +68,27 @@ def read_pairs(
         made = {}
         for time, column in pair.items():
             # The scale shows in both columns together.
-            wide = replace(column, header=sheet.describe(column.index), found=both)
-            context = " ".join([*(sheet.describe(c.index) for c in pair.values()), *sheet.titles])
-            made[time] = read_outcome(wide, _field(name), cells[time], context, proven, ask)
+            common = _find_common([sheet.describe(c.index) for c in pair.values()])
+            wide = replace(column, header=common, found=both)
+            context = " ".join([common, *sheet.titles])
+            plain, entry = read_outcome(wide, _field(name), cells[time], context, proven, ask)
+            reason = Message("proposal.from_column", name=column.header)
+            made[time] = plain, replace(entry, reasons=(reason, *entry.reasons[1:]))
             used.add(column.index)
         _put(records, name, made)
     return records, used
+
+
+def _find_common(headers: Sequence[str]) -> str:
+    """Keep the words that two names share: what tells them apart is the time, not the unit."""
+    first, second = (re.findall(r"[^\W_]+|[^\w\s]", h.replace("_", " ")) for h in headers)
+    left = Counter(word.casefold() for word in second)
+    out = []
+    for word in first:
+        if left[word.casefold()] > 0:
+            left[word.casefold()] -= 1
+            out.append(word)
+    return " ".join(out)
 
 
 def _field(name: str) -> str:
