@@ -1,4 +1,4 @@
-"""The command line: `headway new-clinic | check | audit | new-review | import | build` and more."""
+"""The command line: `headway check | new-review | import | simulate | audit | build`."""
 
 from __future__ import annotations
 

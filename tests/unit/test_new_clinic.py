@@ -731,5 +731,5 @@ def test_another_secret_makes_other_codes(tmp_path: Path) -> None:
         made = make(tmp_path / place, [path])
         codes.append(set(pd.read_csv(made.folder / "sessions.csv")["patient_id"]))
     assert not codes[0] & codes[1]
-    secret = tmp_path / "a" / "data" / ".secret"
+    secret = tmp_path / "a" / "data" / ".headway" / "secret"
     assert secret.stat().st_mode & 0o077 == 0

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from headway.errors import InputError, Problem
 
-NAME = ".secret"
+# The folder holds nothing else, and tells Git to take nothing of it.
+PLACE = Path(".headway") / "secret"
 _BYTES = 32
 # Letters and digits that nobody takes for one another; a code is neither a word nor a number.
 _SIGNS = "bcdfghjkmnpqrstvwxz23456789"
@@ -29,9 +30,10 @@ def read_secret(data_dir: Path) -> bytes:
     InputError
         `secret` if the file is damaged: with another secret every code would be another.
     """
-    path = data_dir / NAME
+    path = data_dir / PLACE
     if not path.exists():
-        data_dir.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (path.parent / ".gitignore").write_text("*\n", encoding="ascii")
         made = secrets.token_bytes(_BYTES).hex()
         try:
             # Nobody else may read it, at no moment.

@@ -11,8 +11,9 @@ import csv
 import io
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from headway.errors import InputError, Problem
 
@@ -155,7 +156,7 @@ class Field:
     label: str
     validation: str
     identifier: bool
-    choices: Mapping[str, str] = field(default_factory=dict)
+    choices: Mapping[str, str] = MappingProxyType({})
 
 
 def read_dictionary(path: Path) -> dict[str, Field]:
@@ -196,7 +197,7 @@ def read_dictionary(path: Path) -> dict[str, Field]:
             }
             if set(_REQUIRED) <= at.keys():
                 fields = [_read_field(row, at) for row in reader if any(row)]
-                return {one.name: one for one in fields if one.name}
+                return {field.name: field for field in fields if field.name}
         except csv.Error:
             continue
     raise InputError(
@@ -289,10 +290,10 @@ def gate(
     for column in staged_columns:
         if column in drop:
             continue
-        for one in _fields_of(dictionary, column):
-            if one.identifier:
+        for field in _fields_of(dictionary, column):
+            if field.identifier:
                 said = "problem.marked_identifier"
-            elif one.validation.startswith(_TELLING):
+            elif field.validation.startswith(_TELLING):
                 said = "problem.telling_validation"
             else:
                 continue
@@ -317,4 +318,4 @@ def _fields_of(dictionary: Mapping[str, Field], column: str) -> list[Field]:
         return [dictionary[name]]
     found = _CHOICE.match(column)
     label = _plain(found[1] if found else column)
-    return [one for one in dictionary.values() if one.label and one.label == label]
+    return [field for field in dictionary.values() if field.label and field.label == label]
