@@ -8,12 +8,12 @@ themselves are a plain CSV; `headway.ingest.clinics` picks rows by event and rep
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 from headway.errors import InputError, Problem
 
@@ -156,7 +156,7 @@ class Field:
     label: str
     validation: str
     identifier: bool
-    choices: Mapping[str, str] = MappingProxyType({})
+    choices: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 def read_dictionary(path: Path) -> dict[str, Field]:
