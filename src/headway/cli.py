@@ -158,6 +158,44 @@ def build(data_dir: Path, results_dir: Path, cores: str) -> int:
     return code
 
 
+def new_clinic(
+    paths: Sequence[Path], name: str, data_dir: Path, disclosure: str | None, yes: bool
+) -> int:
+    """Make or update a clinic's folder from its exports, and check it."""
+    from headway.ingest.proposals import make_clinic
+    from headway.report.proposed import write_made
+
+    made = make_clinic(paths, name, data_dir, disclosure, _leave_open if yes else _ask)
+    for line in write_made(made):
+        print(line, flush=True)
+    return check(Path("clinics") / name, data_dir, as_json=False)
+
+
+def _leave_open(question: str, answers: Sequence[str]) -> None:
+    """Answer nothing."""
+
+
+def _ask(question: str, answers: Sequence[str]) -> str | None:
+    """Ask at the prompt; None where nothing is answered or nobody is there."""
+    from headway.messages import Message, say_in_english
+
+    print(say_in_english(question))
+    for number, answer in enumerate(answers, start=1):
+        print(f"  {number}  {answer}")
+    prompt = say_in_english(Message("proposal.ask_number", n=len(answers)))
+    while True:
+        try:
+            typed = input(f"{prompt}: ").strip()
+        except EOFError:
+            return None
+        if not typed:
+            return None
+        if typed in answers:
+            return typed
+        if typed.isdigit() and 1 <= int(typed) <= len(answers):
+            return answers[int(typed) - 1]
+
+
 def new_review(name: str, data_dir: Path) -> int:
     """Write a commented template of a review below `data_dir`/raw/trials."""
     from headway.ingest.template import check_name, write_template
@@ -262,6 +300,17 @@ def parser() -> argparse.ArgumentParser:
     )
     five.add_argument("name", help="small letters, digits and underscores")
     five.set_defaults(run=lambda o: new_review(o.name, o.data))
+    seven = commands.add_parser(
+        "new-clinic", parents=[data], help="make a clinic from its exports, or update it"
+    )
+    seven.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="exported files")
+    seven.add_argument("--name", required=True, help="small letters, digits and underscores")
+    seven.add_argument("--yes", action="store_true", help="ask nothing; doubts stay marked")
+    presets = ("opensafely", "cms", "nhs", "internal", "public")
+    seven.add_argument("--disclosure", choices=presets, help="without it opensafely")
+    seven.set_defaults(
+        run=lambda o: new_clinic(o.paths, o.name, o.data, o.disclosure, o.yes), private=True
+    )
     six = commands.add_parser(
         "import", parents=[data], help="make a review from another program's rows"
     )

@@ -341,6 +341,66 @@ def _count_units(row: Row, units: dict[str, Units]) -> None:
             of.converted += how == "converted"
 
 
+def list_item_texts(raw: Path) -> dict[str, str]:
+    """List the wording of the items of questionnaires and answers, by linkId.
+
+    Of items that are worded in two ways there is none.
+    """
+    said: dict[str, set[str]] = {}
+    for found in _resources(raw):
+        if not found or found.get("resourceType") not in ("Questionnaire", "QuestionnaireResponse"):
+            continue
+        waiting = [_dict(item) for item in _list(found.get("item"))]
+        while waiting:
+            item = waiting.pop()
+            if text := _word(item.get("text")):
+                said.setdefault(_word(item.get("linkId")), set()).add(text)
+            below = [*_list(item.get("item"))]
+            for answer in map(_dict, _list(item.get("answer"))):
+                below += _list(answer.get("item"))
+            waiting += map(_dict, below)
+    return {link: texts.pop() for link, texts in said.items() if len(texts) == 1}
+
+
+def list_code_texts(raw: Path) -> dict[str, str]:
+    """List the wording of the codes of observations, by code; none where one is worded twice."""
+    said: dict[str, set[str]] = {}
+    for found in _resources(raw):
+        if not found or found.get("resourceType") != "Observation":
+            continue
+        concepts = [_dict(found.get("code"))]
+        concepts += [_dict(_dict(c).get("code")) for c in _list(found.get("component"))]
+        for concept in concepts:
+            for coding in map(_dict, _list(concept.get("coding"))):
+                text = _word(concept.get("text")) or _word(coding.get("display"))
+                if text:
+                    said.setdefault(_word(coding.get("code")), set()).add(text)
+    return {code: texts.pop() for code, texts in said.items() if len(texts) == 1}
+
+
+# Statuses of what did not take place, or was noted by mistake.
+_NOT_DONE = ("entered-in-error", "not-done", "cancelled", "planned", "preparation", "noshow")
+
+
+def list_treatments(raw: Path) -> list[tuple[str, str, str]]:
+    """List procedures and encounters that took place: patient, day, what was done in words."""
+    out = []
+    for found in _resources(raw):
+        if not found or found.get("resourceType") not in ("Procedure", "Encounter"):
+            continue
+        if found.get("status") in _NOT_DONE:
+            continue
+        period = _dict(found.get("performedPeriod") or found.get("period"))
+        when = _day(found.get("performedDateTime") or period.get("start"))
+        concepts = [_dict(found.get("code")), *map(_dict, _list(found.get("type")))]
+        words = []
+        for concept in concepts:
+            shown = [_word(_dict(c).get("display")) for c in _list(concept.get("coding"))]
+            words += [_word(concept.get("text")) or next(filter(None, shown), "")]
+        out.append((_patient(found), when, " + ".join(filter(None, words))))
+    return out
+
+
 def _count_page(bundle: Mapping[str, Any], pages: Counter[str]) -> None:
     """Count a Bundle, whether it has a next page, and how much of the search it holds."""
     pages["bundles"] += 1

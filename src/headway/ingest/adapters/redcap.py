@@ -8,6 +8,7 @@ themselves are a plain CSV; `headway.ingest.clinics` picks rows by event and rep
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -25,6 +26,7 @@ INSTRUMENT = ("redcap_repeat_instrument", "Repeat Instrument")
 _HEADINGS = {
     "name": ("variable / field name", "field_name"),
     "label": ("field label", "field_label"),
+    "choices": ("choices, calculations, or slider labels", "select_choices_or_calculations"),
     "validation": (
         "text validation type or show slider number",
         "text_validation_type_or_show_slider_number",
@@ -147,12 +149,16 @@ def tell_apart(header: Sequence[str], wanted: Collection[str], keys: Collection[
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of a data dictionary; `validation` is the kind of text it admits."""
+    """One field of a data dictionary; `validation` is the kind of text it admits.
+
+    `choices` maps the codes of an answer to their labels.
+    """
 
     name: str
     label: str
     validation: str
     identifier: bool
+    choices: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 def read_dictionary(path: Path) -> dict[str, Field]:
@@ -216,7 +222,22 @@ def _read_field(row: Sequence[str], at: Mapping[str, int]) -> Field:
         _plain(cells.get("label", "")),
         cells.get("validation", "").lower(),
         cells["identifier"].lower() in _YES,
+        _read_choices(cells.get("choices", "")),
     )
+
+
+def _read_choices(text: str) -> dict[str, str]:
+    """Read `1, Yes | 0, No`; a calculation has no such parts."""
+    parts = [part.partition(",") for part in text.split("|")]
+    if not all(mark and code.strip() for code, mark, _ in parts):
+        return {}
+    return {code.strip(): " ".join(label.split()) for code, _, label in parts}
+
+
+def is_dictionary(header: Sequence[str]) -> bool:
+    """Tell whether a header is that of a data dictionary."""
+    names = {" ".join(cell.split()).lower() for cell in header}
+    return all(names & set(_HEADINGS[key]) for key in _REQUIRED)
 
 
 def _plain(label: str) -> str:

@@ -18,7 +18,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +122,28 @@ def read_workbook(
                 _copy_sheet(raw, book, number, target, decimal, wanted, header_row)
                 for number in _choose_sheets(raw, book.sheets, sheet_spec)
             ]
+        finally:
+            book.close()
+
+
+def read_tops(raw: Path, limit: int = SEARCHED) -> list[tuple[str, list[list[str]]]]:
+    """Read the first rows of every sheet as text, merged cells filled: name of the sheet, rows.
+
+    Raises
+    ------
+    InputError
+        `damaged_workbook`, `oversized_workbook`.
+    """
+    names = _check_container(raw)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        book = _CalamineBook(raw) if _OTHER_KINDS & names else _OpenpyxlBook(raw)
+        try:
+            tops = []
+            for name in book.sheets:
+                rows = _fill_merged(book.rows(name, False), book.facts(name).merged)
+                tops.append((name, [_names(row) for row in islice(rows, limit)]))
+            return tops
         finally:
             book.close()
 
