@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from headway.ingest.cells import ANY_OTHER
 from headway.ingest.proposals.columns import Named
 from headway.ingest.proposals.records import Entry
-from headway.ingest.proposals.values import MARKERS, is_missing
+from headway.ingest.proposals.values import MARKERS, UNREAD, is_missing, read_number
 from headway.ingest.proposals.vocabulary import find_technique, fold, is_word
 from headway.messages import Message
 
@@ -16,6 +16,8 @@ from headway.messages import Message
 _KNOWN = ("1", "0", "yes", "no", "ja", "nein", "true", "false", "sí", "si", "y", "n", "j")
 _ICHD = re.compile(r"^(?:ICHD[- ]?3?:? ?)?(\d{1,2}(?:\.\d+){0,3})\b")
 _LONGEST = 40
+# A word that is not known and stands in fewer cells may be a remark.
+_FEW = 3
 _AFTER_DRUG = ("migraine", "1"), ("tension", "2"), ("cluster", "3")
 
 
@@ -31,7 +33,8 @@ def read_yes_no(column: Named, cells: Sequence[str]) -> tuple[list[str], Entry]:
             codes[cell] = 1
         elif column.found.numbers.get(cell) not in (9.0, *MARKERS):
             strange += n
-    plain = ["" if is_missing(c) and c.lower() != "x" else c for c in cells]
+    known = {*codes, "x", "X"}
+    plain = [c if c in known else "" if is_missing(c) or read_number(c) else UNREAD for c in cells]
     off = strange > 0.02 * column.found.filled or set(codes.values()) != {0, 1}
     if all(c.lower() in _KNOWN for c in codes):
         codes = {}
@@ -61,7 +64,8 @@ def read_techniques(column: Named, cells: Sequence[str]) -> tuple[list[str], Ent
     codes[ANY_OTHER] = "other"
     plain = ["" if is_missing(c) or c in none else c for c in cells]
     # A text of any length is no code, and may say anything.
-    plain = ["other" if len(c) > _LONGEST else c for c in plain]
+    rare = {c for c, n in column.found.cells.items() if len(c) > _LONGEST or n < _FEW}
+    plain = ["other" if c in rare and c not in codes else c for c in plain]
     reasons = (reason, "proposal.not_a_technique") if none else (reason,)
     doubt = Message("proposal.doubt_technique", n=len(unknown)) if unknown else ""
     return plain, Entry(codes=codes, reasons=reasons, doubt=doubt), unknown
@@ -86,9 +90,11 @@ def read_sex(column: Named, cells: Sequence[str]) -> tuple[list[str], Entry]:
             if said:
                 codes[cell] = said
     off = {"female", "male"} - set(codes.values()) != set()
+    known = set(codes)
     if all(k == v for k, v in codes.items()):
         codes = {}
-    return list(cells), Entry(
+    plain = [c if c in known else "" if is_missing(c) else UNREAD for c in cells]
+    return plain, Entry(
         codes=codes,
         reasons=(Message("proposal.from_column", name=column.header),),
         doubt="proposal.doubt_sex" if off else "",
@@ -99,10 +105,13 @@ def read_sex(column: Named, cells: Sequence[str]) -> tuple[list[str], Entry]:
 def read_drugs(column: Named, cells: Sequence[str]) -> tuple[list[str], Entry]:
     """Read acute medication: doses, yes and no, or names of drugs, of which only `none` is 0."""
     reason = Message("proposal.from_column", name=column.header)
-    if column.found.share_numbers() >= 0.8:
-        return ["" if is_missing(c) else c for c in cells], Entry(reasons=(reason,))
-    if column.found.share_words("yes", "no") >= 0.9:
-        return ["" if is_missing(c) else c for c in cells], Entry(reasons=(reason,))
+    for told in (
+        set(column.found.numbers),
+        {c for c in column.found.cells if is_word(c, "yes", "no")},
+    ):
+        if column.found.share(told) >= 0.8:
+            plain = [c if c in told else "" if is_missing(c) else UNREAD for c in cells]
+            return plain, Entry(reasons=(reason,))
     codes: dict[str, str | int] = {
         cell: 0 for cell in column.found.cells if is_word(cell, "none_taken")
     }

@@ -10,8 +10,10 @@ from headway.ingest.proposals.columns import Named
 from headway.ingest.proposals.records import Entry
 from headway.ingest.proposals.values import (
     MARKERS,
+    UNREAD,
     Range,
     find_range,
+    is_missing,
     read_number,
     write_number,
 )
@@ -83,13 +85,15 @@ def _from(column: Named) -> Message:
 def _write(cell: str, markers: Sequence[float], factor: float) -> str:
     number = read_number(cell)
     if number is None:
-        return cell
+        return "" if is_missing(cell) else UNREAD
     return "" if number in markers else write_number(number * factor)
 
 
 def _tidy_length(cell: str) -> str:
     number = read_number(cell)
-    return "" if number in MARKERS and read_hours(cell) is None else cell
+    if read_hours(cell) is not None or (number is not None and number not in MARKERS):
+        return cell
+    return "" if number is not None or is_missing(cell) else UNREAD
 
 
 def _decide_days(column: Named, context: str, seen: Range) -> Entry:

@@ -85,6 +85,10 @@ class Profile:
         return self.share(c for c in self.cells if read_hours(c) is not None)
 
 
+# Stands for a cell that cannot be read: its own text could say anything of anyone.
+UNREAD = "?"
+
+
 def is_missing(text: str) -> bool:
     """Tell whether a cell says that there is no answer; so does one of nothing but signs."""
     return not any(c.isalnum() for c in text) or is_word(text, "missing")
