@@ -29,6 +29,15 @@ _MOST = {"headache_days_28": 31.0, "intensity": 100.0, "duration_hours": 168.0, 
 _ENOUGH = 12
 
 
+def list_proven(columns: Iterable[Named]) -> set[float]:
+    """List the markers of missing answers that some outcome of a table can only mean so."""
+    proven: set[float] = set()
+    for column in columns:
+        if column.field in _MOST:
+            proven |= {*find_range(column.found, _MOST[column.field]).markers}
+    return proven
+
+
 def read_outcome(
     column: Named, field: str, cells: Sequence[str], context: str, proven: Iterable[float], ask: Ask
 ) -> tuple[list[str], Entry]:

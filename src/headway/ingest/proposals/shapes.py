@@ -24,10 +24,10 @@ from headway.ingest.proposals.codes import (
 from headway.ingest.proposals.columns import Named, are_initials, is_total, name_columns, pick
 from headway.ingest.proposals.dates import Moment, Order
 from headway.ingest.proposals.grids import find_grids, read_grid
-from headway.ingest.proposals.measures import Ask, read_outcome
+from headway.ingest.proposals.measures import Ask, list_proven, read_outcome
 from headway.ingest.proposals.opening import Sheet
 from headway.ingest.proposals.records import Entry, Records
-from headway.ingest.proposals.values import MARKERS, find_range, is_missing
+from headway.ingest.proposals.values import is_missing
 from headway.ingest.proposals.vocabulary import find_unit, fold, is_word, list_fields
 from headway.ingest.proposals.windows import find_pairs, find_rounds, read_pairs, read_rounds
 from headway.ingest.times import read_clock
@@ -40,8 +40,6 @@ _RECALL = {
     "duration_hours": "usual_duration_hours",
 }
 _DIARY = {"intensity": "intensity", "duration_hours": "duration_hours"}
-_PROBED = ("headache_days_28", "intensity", "duration_hours", "minutes")
-_MOST = {"headache_days_28": 31.0, "intensity": 100.0, "duration_hours": 168.0, "minutes": 600.0}
 _OF_PEOPLE = ("sex", "age", "condition", "start_day", "diary_from", "diary_to")
 
 
@@ -298,16 +296,6 @@ def _choose_date(sheet: Sheet, columns: list[Named], ask: Ask) -> Named:
 
 def _start(sheet: Sheet, kind: str, ids: list[str]) -> Records:
     return Records(kind, sheet.name, ids, list(sheet.lines))
-
-
-def list_proven(columns: list[Named]) -> set[float]:
-    """List the markers of missing answers that some outcome of a table can only mean so."""
-    proven: set[float] = set()
-    for column in columns:
-        if column.field in _PROBED:
-            seen = find_range(column.found, _MOST[column.field])
-            proven |= {v for v in seen.markers if v in MARKERS}
-    return proven
 
 
 def context_of(sheet: Sheet, column: Named) -> str:

@@ -9,10 +9,10 @@ from dataclasses import replace
 
 from headway.errors import InputError, Problem
 from headway.ingest.proposals.columns import Named, pick
-from headway.ingest.proposals.measures import Ask, read_outcome
+from headway.ingest.proposals.measures import Ask, list_proven, read_outcome
 from headway.ingest.proposals.opening import Sheet
 from headway.ingest.proposals.records import Entry, Records
-from headway.ingest.proposals.values import MARKERS, find_range, profile
+from headway.ingest.proposals.values import profile
 from headway.ingest.proposals.vocabulary import cut_time, find_time, fold, list_fields
 from headway.messages import Message
 
@@ -24,7 +24,6 @@ OUTCOMES = {
     "instrument_hit6": "hit6",
     "instrument_midas": "midas",
 }
-_MOST = {"headache_days_28": 31.0, "intensity": 100.0, "duration_hours": 168.0}
 _WINDOWS = {"before": "baseline", "after": "post"}
 _LATER = re.compile(
     r"\b(\d+) ?(w|weeks?|wochen?|wo|semanas?|sem|m|months?|monaten?|monate?|meses)\b"
@@ -60,7 +59,7 @@ def read_pairs(
 ) -> tuple[Records, set[int]]:
     """Read outcomes that have a column before and one after; the unit of both is one."""
     records = Records("windows", sheet.name, ids, list(sheet.lines))
-    proven = _list_proven(columns)
+    proven = list_proven(columns)
     used = set()
     for name, pair in pairs.items():
         cells = {time: sheet.column(c.index) for time, c in pair.items()}
@@ -116,15 +115,6 @@ def _put(records: Records, name: str, made: Mapping[str, tuple[list[str], Entry]
         )
 
 
-def _list_proven(columns: Sequence[Named]) -> set[float]:
-    out: set[float] = set()
-    for column in columns:
-        if column.field in _MOST:
-            seen = find_range(column.found, _MOST[column.field])
-            out |= {v for v in seen.markers if v in MARKERS}
-    return out
-
-
 def find_rounds(columns: Sequence[Named]) -> Named | None:
     """Find the column that says before or after, where each row is one of the two."""
     if not any(c.field in OUTCOMES for c in columns):
@@ -165,7 +155,7 @@ def read_rounds(
         raise InputError("failure.new_clinic", [problem])
     records = Records("windows", sheet.name, people, [0] * len(people))
     used = {rounds.index}
-    proven = _list_proven(columns)
+    proven = list_proven(columns)
     for name in OUTCOMES:
         column = pick(columns, name)
         if column is None:
