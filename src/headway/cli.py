@@ -1,4 +1,4 @@
-"""The command line: `headway check | new-review | import | simulate | audit | build`."""
+"""The command line: `headway check | new-review | import | simulate | audit | build | release`."""
 
 from __future__ import annotations
 
@@ -156,6 +156,22 @@ def build(data_dir: Path, results_dir: Path, cores: str) -> int:
     return code
 
 
+def release(data_dir: Path, results_dir: Path, clinic: str) -> int:
+    """Release a clinic's draft, held against its earlier releases."""
+    from headway.ingest.clinics.people import sign_people
+    from headway.report.clinic import release as releasing
+    from headway.tables import RELEASED, read_csv
+    from headway.tables.private import read_secret
+
+    name = find_folder(Path("clinics") / clinic, data_dir).name
+    made = releasing.find_draft(name, data_dir, results_dir)
+    draft = {table: read_csv(table, made / f"{table}.csv") for table in RELEASED}
+    people = sign_people(made, read_secret(data_dir))
+    folder, new = releasing.release(made, data_dir, results_dir, draft, people)
+    print(folder if new else f"{folder} (released before; written again as it was)")
+    return 0
+
+
 def new_review(name: str, data_dir: Path) -> int:
     """Write a commented template of a review below `data_dir`/raw/trials."""
     from headway.ingest.template import check_name, write_template
@@ -235,6 +251,10 @@ def parser() -> argparse.ArgumentParser:
     six.add_argument("--from", dest="program", choices=("revman", "metafor"), required=True)
     six.add_argument("--set", action="append", default=[], metavar="COLUMN=VALUE")
     six.set_defaults(run=lambda o: import_rows(o.file, o.name, o.program, o.set, o.data))
+    seven = commands.add_parser("release", parents=[data], help="release a clinic's draft")
+    seven.add_argument("clinic", help="name of a clinic that was audited or built")
+    seven.add_argument("--results", type=Path, default=Path("results"))
+    seven.set_defaults(run=lambda o: release(o.data, o.results, o.clinic), private=True)
     return top
 
 

@@ -46,6 +46,8 @@ class Ledger:
     # What a printed count is worth to the reader: cheap ones are hidden first. Absent: not printed.
     worth: dict[Hashable, int] = field(default_factory=dict)
     hidden: set[Hashable] = field(default_factory=set)
+    # Printed by an earlier release, and not to be hidden any more.
+    fixed: set[Hashable] = field(default_factory=set)
     # Hidden together with everything beside them, zeros included, so that each may be zero.
     blank: set[Hashable] = field(default_factory=set)
     # Where a reader is told of a hidden count whether it is small itself.
@@ -115,8 +117,12 @@ class Ledger:
         self._blank_parts()
         net = _Net(self)
         extra: list[Hashable] = []
+        told: set[tuple[int, ...]] = set()  # by earlier releases alone: nothing hides it any more
         while exposed := net.find_exposed():
             name = next((n for e in exposed if (n := net.choose(e)) is not None), None)
+            if name is None and all(map(net.is_told_before, exposed)):
+                told = {tuple(e) for e in exposed}
+                break
             if name is None:  # nothing else bears on it: then nothing of the clinic is printed
                 self.hidden |= set(self.worth)
                 return self.hidden
@@ -124,7 +130,8 @@ class Ledger:
             extra.append(name)
         for name in reversed(extra):
             net.hide(name, False)
-            if net.find_exposed():
+            more = {tuple(e) for e in net.find_exposed()} - told
+            if more or not all(net.is_told_before(list(e)) for e in told):
                 net.hide(name)
         return self.hidden
 
@@ -240,8 +247,24 @@ class _Net:
         bad = np.flatnonzero(small & (rest_high - rest_low < POSSIBLE - 1))
         return out + [self.members[int(i)] for i in bad]
 
+    def is_told_before(self, start: list[int]) -> bool:
+        """Whether of the printed counts only those of earlier releases lead to something."""
+        found = self._reach(start)
+        return bool(found) and all(self.names[i] in self.ledger.fixed for i in found)
+
     def choose(self, start: list[int]) -> Hashable | None:
         """Choose what to hide among the printed counts that hidden ones lead to."""
+        reached = self._reach(start).items()
+        found = {i: d for i, d in reached if self.names[i] not in self.ledger.fixed}
+        useful = [i for i in found if self.value[i] > 0] or list(found)
+        if not useful:
+            return None
+        worth = self.ledger.worth
+        best = min(useful, key=lambda i: (worth[self.names[i]], found[i], self.value[i], i))
+        return self.names[best]
+
+    def _reach(self, start: list[int]) -> dict[int, int]:
+        """Find the printed counts that hidden ones lead to, and how far away they are."""
         shown = self.printed
         seen = set(start)
         frontier, distance = [i for i in start if not shown[i]], 1
@@ -259,9 +282,4 @@ class _Net:
                         else:
                             following.append(j)
             frontier, distance = following, distance + 1
-        useful = [i for i in found if self.value[i] > 0] or list(found)
-        if not useful:
-            return None
-        worth = self.ledger.worth
-        best = min(useful, key=lambda i: (worth[self.names[i]], found[i], self.value[i], i))
-        return self.names[best]
+        return found
