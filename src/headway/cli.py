@@ -1,4 +1,4 @@
-"""The command line: `headway check | import | reproduce | simulate | audit | build | …`."""
+"""The command line: `headway new-clinic | check | audit | import | reproduce | release | …`."""
 
 from __future__ import annotations
 
@@ -196,6 +196,22 @@ def _ask(question: str, answers: Sequence[str]) -> str | None:
             return answers[int(typed) - 1]
 
 
+def release(data_dir: Path, results_dir: Path, clinic: str) -> int:
+    """Release a clinic's draft, held against its earlier releases."""
+    from headway.ingest.clinics.people import sign_people
+    from headway.report.clinic import release as releasing
+    from headway.tables import RELEASED, read_csv
+    from headway.tables.private import read_secret
+
+    name = find_folder(Path("clinics") / clinic, data_dir).name
+    made = releasing.find_draft(name, data_dir, results_dir)
+    draft = {table: read_csv(table, made / f"{table}.csv") for table in RELEASED}
+    people = sign_people(made, read_secret(data_dir))
+    folder, new = releasing.release(made, data_dir, results_dir, draft, people)
+    print(folder if new else f"{folder} (released before; written again as it was)")
+    return 0
+
+
 def new_review(name: str, data_dir: Path) -> int:
     """Write a commented template of a review below `data_dir`/raw/trials."""
     from headway.ingest.template import check_name, write_template
@@ -333,6 +349,10 @@ def parser() -> argparse.ArgumentParser:
     seven.add_argument("--cores", default="all")
     seven.add_argument("--figures", action="store_true", help="also a page with figures for each")
     seven.set_defaults(run=lambda o: reproduce(o.folder, o.out, o.cores, o.figures))
+    nine = commands.add_parser("release", parents=[data], help="release a clinic's draft")
+    nine.add_argument("clinic", help="name of a clinic that was audited or built")
+    nine.add_argument("--results", type=Path, default=Path("results"))
+    nine.set_defaults(run=lambda o: release(o.data, o.results, o.clinic), private=True)
     return top
 
 

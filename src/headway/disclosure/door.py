@@ -22,11 +22,11 @@ are held to the same test as counts, since a clinic is small.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from headway.disclosure import change, classes, counts, rederive, relations, same
+from headway.disclosure import change, classes, counts, rederive, relations, releases, same
 from headway.disclosure.presets import Preset
 from headway.disclosure.statistics import SHAPES, enter_statistics, release_statistics
 from headway.disclosure.suppress import Ledger, Names
@@ -37,7 +37,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def release(tables: Mapping[str, pd.DataFrame], preset: Preset) -> dict[str, pd.DataFrame]:
+def release(
+    tables: Mapping[str, pd.DataFrame],
+    preset: Preset,
+    earlier: Sequence[releases.Release] = (),
+) -> dict[str, pd.DataFrame]:
     """Apply a preset to all of a clinic's tables at once.
 
     Parameters
@@ -46,6 +50,8 @@ def release(tables: Mapping[str, pd.DataFrame], preset: Preset) -> dict[str, pd.
         `cohort`, `flow`, `individual`, `lost`, `window_means`, `change_histogram`,
         `change_lines` as the outcomes room makes them, and the tables of `SHAPES` and `CURVES`.
         Counts of one table bear on those of another, so they belong into one call.
+    earlier
+        What was released of the clinic before (`headway.disclosure.releases`).
 
     Returns
     -------
@@ -73,16 +79,17 @@ def release(tables: Mapping[str, pd.DataFrame], preset: Preset) -> dict[str, pd.
     same.join_equal(ledger, own, names | rest)
     for given in (names, rest):
         _rename(given, ledger)
+    releases.enter(ledger, own, names | rest, earlier)
     ledger.protect()
     out = {}
     for name, frame in own.items():
         ready = classes.prepare(name, frame.copy(), rest, ledger)
         out[name] = RULES[name](ready, names, ledger)
     rederive.follow(out, own, preset)
-    return {
-        name: conform(name, classes.deny(name, frame, own[name], names | rest, ledger))
-        for name, frame in out.items()
-    }
+    for name, frame in out.items():
+        shown = classes.deny(name, frame, own[name], names | rest, ledger)
+        out[name] = conform(name, releases.keep_back(name, shown, own[name], earlier, preset))
+    return out
 
 
 def _rename(names: Names, ledger: Ledger) -> None:

@@ -51,6 +51,10 @@ class Preset:
             return n
         return float(np.floor(n / self.round_to + 0.5) * self.round_to)
 
+    def prints(self, n: float, printed: float) -> bool:
+        """Whether a count is printed as these rules print it."""
+        return not self.hides(n) and bool(self.round(n) == printed)
+
     def range_of(self, n: float) -> tuple[float, float]:
         """Range of the counts that are printed as the count `n` is; `n` is not hidden."""
         if n == 0 or self.round_to == 1:

@@ -46,6 +46,8 @@ class Ledger:
     # What a printed count is worth to the reader: cheap ones are hidden first. Absent: not printed.
     worth: dict[Hashable, int] = field(default_factory=dict)
     hidden: set[Hashable] = field(default_factory=set)
+    # Printed by an earlier release, and not to be hidden any more.
+    fixed: set[Hashable] = field(default_factory=set)
     # Hidden together with everything beside them, zeros included, so that each may be zero.
     blank: set[Hashable] = field(default_factory=set)
     # Where a reader is told of a hidden count whether it is small itself.
@@ -278,6 +280,17 @@ class _Net:
 
     def choose(self, start: list[int]) -> Hashable | None:
         """Choose what to hide among the printed counts that hidden ones lead to."""
+        reached = self._reach(start).items()
+        found = {i: d for i, d in reached if self.names[i] not in self.ledger.fixed}
+        useful = [i for i in found if self.value[i] > 0] or list(found)
+        if not useful:
+            return None
+        worth = self.ledger.worth
+        best = min(useful, key=lambda i: (worth[self.names[i]], found[i], self.value[i], i))
+        return self.names[best]
+
+    def _reach(self, start: list[int]) -> dict[int, int]:
+        """Find the printed counts that hidden ones lead to, and how far away they are."""
         shown = self.printed
         seen = set(start)
         frontier, distance = [i for i in start if not shown[i]], 1
@@ -295,9 +308,4 @@ class _Net:
                         else:
                             following.append(j)
             frontier, distance = following, distance + 1
-        useful = [i for i in found if self.value[i] > 0] or list(found)
-        if not useful:
-            return None
-        worth = self.ledger.worth
-        best = min(useful, key=lambda i: (worth[self.names[i]], found[i], self.value[i], i))
-        return self.names[best]
+        return found

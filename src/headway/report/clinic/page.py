@@ -39,6 +39,8 @@ def build(
     released: Mapping[str, pd.DataFrame],
     figures: Sequence[Saved],
     preset: Preset,
+    *,
+    home: str = "../../index.html",
 ) -> tuple[str, dict[str, Any]]:
     """Write a clinic's page and its card for the index.
 
@@ -52,6 +54,8 @@ def build(
         What `headway.figures.clinic.draw` drew, saved.
     preset
         The rules in force.
+    home
+        The index, as seen from the page.
 
     Returns
     -------
@@ -63,7 +67,7 @@ def build(
         stamp, _ = _stamp(clinic, preset)
         context: dict[str, Any] = {
             "title": clinic.title,
-            "home": "../../index.html",
+            "home": home,
             "stamp": stamp,
             "clinic": clinic,
             "refused": refused,

@@ -1,0 +1,47 @@
+"""People of a clinic as keyed digests, by which a release is held against earlier ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from headway.ingest.clinics.contract import PROCESSED
+from headway.tables.private import sign
+
+
+def sign_people(made: Path, secret: bytes) -> dict[str, str]:
+    """Sign everything that is recorded of each person, wherever it stood in its file.
+
+    Parameters
+    ----------
+    made
+        Folder of a clinic's processed tables.
+    secret
+        `headway.tables.private.read_secret` of the data folder.
+
+    Returns
+    -------
+    dict
+        Digest of a person's code -> digest of the records.
+    """
+    import duckdb
+
+    people: dict[str, list[str]] = {}
+    with duckdb.connect() as connection:
+        for table in PROCESSED:
+            path = made / f"{table}.parquet"
+            columns = [
+                d[0]
+                for d in connection.execute(
+                    "SELECT * FROM read_parquet(?) LIMIT 0", [str(path)]
+                ).description
+            ]
+            own = ", ".join(f'"{c}"' for c in columns if c not in ("line", "patient_id"))
+            rows = connection.execute(
+                f"SELECT patient_id, md5(string_agg(told, '|' ORDER BY told)) FROM (SELECT "
+                f"patient_id, CAST(row({own}) AS VARCHAR) AS told FROM read_parquet(?)) "
+                "GROUP BY patient_id",
+                [str(path)],
+            ).fetchall()
+            for code, told in rows:
+                people.setdefault(str(code), []).append(f"{table} {told}")
+    return {sign(secret, "code", c): sign(secret, c, *told) for c, told in people.items()}
