@@ -95,7 +95,8 @@ def enter(
     """
     today = list(ledger.splits)
     for release in earlier:
-        old: dict[Hashable, Hashable] = {}
+        # Counts that are one number today may have been several then.
+        several: dict[Hashable, list[Hashable]] = {}
         for (table, column), rows in names.items():
             rule = TABLES[table].columns.get(column)
             if rule is None or rule.disclosure.kind != "count" or table not in release.true:
@@ -108,9 +109,12 @@ def enter(
                 if name is None or is_missing(value):
                     continue
                 shown = ledger.preset.prints(float(value), printed.get(key, {}).get(column, NAN))
-                old[name] = _enter_one(ledger, (release.number, name), float(value), shown)
-        for name, before in old.items():
-            _tie(ledger, name, before)
+                before = _enter_one(ledger, (release.number, name), float(value), shown)
+                several.setdefault(name, []).append(before)
+        for name, counts in several.items():
+            for before in dict.fromkeys(counts):
+                _tie(ledger, name, before)
+        old = {name: own[0] for name, own in several.items() if len(set(own)) == 1}
         for total, parts in today:
             known = [old[p] for p in parts if p in old]
             if total in old and known:
