@@ -24,7 +24,7 @@ from headway.outcomes import audit
 from headway.outcomes.change import cohort
 from headway.tables import TABLES
 
-MONTHS = 6
+MONTHS = 4
 FIRST = 48
 RULES = ("opensafely", "cms", "nhs")
 Tables = dict[str, pd.DataFrame]

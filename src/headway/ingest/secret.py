@@ -1,53 +1,38 @@
-"""A secret that never leaves the machine, and codes made with it.
+"""Codes of people that only this machine can make again.
 
-It lies beside the data, where git ignores it, and can be read by its owner alone. The same secret
-makes the same codes from the same text every time; without it nobody can tell what a code stands
-for, nor try guesses.
+The secret lies beside the data, where Git ignores it, and can be read by its owner alone
+(`headway.tables.private`). The same secret makes the same codes from the same text every time;
+without it nobody can tell what a code stands for, nor try guesses.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-import os
-import secrets
 from pathlib import Path
 
 from headway.errors import InputError, Problem
+from headway.tables import private
 
-# The folder holds nothing else, and tells Git to take nothing of it.
-PLACE = Path(".headway") / "secret"
-_BYTES = 32
 # Letters and digits that nobody takes for one another; a code is neither a word nor a number.
 _SIGNS = "bcdfghjkmnpqrstvwxz23456789"
+_BYTES = 32
 
 
 def read_secret(data_dir: Path) -> bytes:
-    """Read the secret of a data folder, or make one.
+    """Read the secret of a data folder; it is made if there is none.
 
     Raises
     ------
     InputError
         `secret` if the file is damaged: with another secret every code would be another.
     """
-    path = data_dir / PLACE
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        (path.parent / ".gitignore").write_text("*\n", encoding="ascii")
-        made = secrets.token_bytes(_BYTES).hex()
-        try:
-            # Nobody else may read it, at no moment.
-            number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return read_secret(data_dir)
-        with os.fdopen(number, "w", encoding="ascii") as stream:
-            stream.write(f"{made}\n")
     try:
-        secret = bytes.fromhex(path.read_text(encoding="ascii").strip())
-    except (UnicodeDecodeError, ValueError):
+        secret = private.read_secret(data_dir)
+    except ValueError:  # no hexadecimal digits, or no text
         secret = b""
     if len(secret) < _BYTES:
-        problem = Problem(path.name, "secret", "problem.secret", remedy="remedy.secret")
+        problem = Problem("secret", "secret", "problem.secret", remedy="remedy.secret")
         raise InputError("failure.new_clinic", [problem])
     return secret
 
