@@ -254,7 +254,7 @@ def test_no_cell_of_a_table_is_a_formula_and_all_read_back(made: Path) -> None:
 def test_nothing_is_written_elsewhere(made: Path) -> None:
     top = made.parents[3]
     raw = {p for p in (made / "data" / "raw").rglob("*") if p.is_file()}
-    own = (made / "results", made / "data" / "processed")
+    own = (made / "results", made / "data" / "processed", made / "data" / ".headway")
     strays = [
         p
         for p in top.rglob("*")

@@ -6,7 +6,9 @@ d <- read.csv(arguments[1], encoding = "UTF-8")
 
 again <- function(m, raw) {
   if (m %in% c("RR", "OR", "RD")) {
-    escalc(m, ai = ai, bi = bi, ci = ci, di = di, data = raw, var.names = c("y", "v"))
+    # A risk difference is never moved by a correction.
+    escalc(m, ai = ai, bi = bi, ci = ci, di = di, data = raw, var.names = c("y", "v"),
+           to = if (m == "RD") "none" else "only0")
   } else if (m %in% c("MD", "SMD")) {
     escalc(m, n1i = n1i, m1i = m1i, sd1i = sd1i, n2i = n2i, m2i = m2i, sd2i = sd2i, data = raw,
            var.names = c("y", "v"))

@@ -23,6 +23,7 @@ from headway.ingest import clinics
 from headway.messages import say, speaking
 from headway.outcomes import audit
 from headway.outcomes.change import cohort
+from headway.outcomes.expectation.expected import MIN_PEOPLE
 from headway.outcomes.expectation.verdict import read_verdict
 from headway.report import formats
 from headway.report.clinic import page as clinic_page
@@ -88,7 +89,7 @@ def numbers_of(released: dict[str, pd.DataFrame]) -> set[str]:
     known = np.concatenate(values)
     known = known[~np.isnan(known)]
     out = {formats.number(v, digits) for v in known for digits in (0, 1, 2)}
-    return out | {formats.integer(v) for v in known}
+    return out | {formats.integer(v) for v in known} | {str(MIN_PEOPLE)}
 
 
 # What sentences say that is no result: 95 % CI, per 28 days, by 30 %, so many in 10 or 20.

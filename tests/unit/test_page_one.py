@@ -373,7 +373,7 @@ def test_further_by_one_window_alone_is_not_beyond() -> None:
     text, leads = rewrite(table)
     assert leads[1] == "We cannot tell how much of the fall would have come without treatment."
     assert "beyond what would be expected" not in text
-    assert "judged if half of these people, and no fewer than 20, had written" in text
+    assert "judged if half of these people, and at least 20, had noted" in text
     assert "The records do not go back far enough to show if people came because it had" in text
     assert max(grade(text)) <= 7
 

@@ -101,7 +101,7 @@ def choose_preset(name: str, tables: Mapping[str, pd.DataFrame]) -> Preset:
     if preset.open or preset.round_to > 1:
         return preset
     cohort = tables["cohort"]
-    of = cohort.loc[cohort["group"] == "all", "of"].max()
+    of = cohort.loc[cohort["primary"] & (cohort["group"] == "all"), "of"].min()
     return preset if of >= _EXACT_FROM else replace(preset, round_to=_ROUND_SMALL)
 
 

@@ -329,7 +329,10 @@ def _list_places(id: str) -> frozenset[str]:
 def _can_be_said(value: Any) -> bool:
     """Whether a message has what its entry asks for: somebody's label may look like one."""
     if isinstance(value, Message):
-        told = known(value.id) and _list_places(value.id) <= value.values.keys()
+        # Without values the entry stands as it is, with braces that are YAML.
+        told = known(value.id) and (
+            not value.values or _list_places(value.id) <= value.values.keys()
+        )
         return told and all(map(_can_be_said, value.values.values()))
     return not isinstance(value, list) or all(map(_can_be_said, value))
 

@@ -165,7 +165,7 @@ def _check_header(source: Source) -> list[Problem]:
                         outcome=twice.outcome,
                     ),
                     column=twice.column,
-                    remedy="remedy.two_columns_for_one_window",
+                    remedy=Message("remedy.two_columns_for_one_window", n="{n}"),
                 )
             )
     return problems

@@ -36,7 +36,10 @@ def _stdnum(module: str) -> Callable[[str], bool]:
 
     @functools.cache
     def load() -> Callable[[str], bool]:
-        found: Callable[[str], bool] = importlib.import_module(f"stdnum.{module}").is_valid
+        import stdnum
+
+        check = importlib.import_module(f"{stdnum.__name__}.{module}")
+        found: Callable[[str], bool] = check.is_valid
         return found
 
     def passes(text: str) -> bool:
