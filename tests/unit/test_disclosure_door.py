@@ -73,7 +73,8 @@ def tamper(found: dict[str, pd.DataFrame], preset: str) -> dict[str, pd.DataFram
     hidden = out["cohort"]["redacted"].to_numpy()
     assert hidden.any()
     cohort.loc[hidden, ["estimate", "ci_low", "ci_high"]] = PLANTED
-    cohort.loc[hidden, "note"] = Message("assumed.therapists", n=PLANTED)
+    reworded = out["cohort"]["note"].fillna("") != cohort["note"].fillna("")
+    cohort.loc[hidden & reworded, "note"] = Message("assumed.therapists", n=PLANTED)
     means = changed["window_means"]
     gone = out["window_means"]["redacted"].to_numpy()
     means.loc[gone, ["mean", "ci_low", "ci_high"]] = PLANTED
@@ -81,7 +82,8 @@ def tamper(found: dict[str, pd.DataFrame], preset: str) -> dict[str, pd.DataFram
     means.loc[quartiles, ["p25", "p75"]] = PLANTED
     lost = changed["lost"]
     numbers = ["value_analysed", "value_lost", "difference", "ci_low", "ci_high"]
-    lost.loc[out["lost"]["redacted"].to_numpy(), numbers] = PLANTED
+    for column in numbers:
+        lost.loc[out["lost"]["redacted"] & out["lost"][column].isna(), column] = PLANTED
     changed["change_lines"].loc[:, ["pre", "post"]] = PLANTED
     flow = changed["flow"]
     single = (flow["step"] == "quarantined") & flow["n"].between(1, 4)
