@@ -82,13 +82,13 @@ def read_page_one(page: str) -> str:
 def numbers_of(released: dict[str, pd.DataFrame]) -> set[str]:
     """Write every number of the tables that page one is made from, as a page would."""
     values = [
-        frame.select_dtypes("number").to_numpy().ravel()
+        frame.select_dtypes("number").astype("float64").to_numpy().ravel()
         for name, frame in released.items()
-        if name in ("cohort", "expected", "checks", "flow")
+        if name in ("cohort", "expected", "checks", "flow", "specifications")
     ]
     known = np.concatenate(values)
     known = known[~np.isnan(known)]
-    out = {formats.number(v, digits) for v in known for digits in (0, 1, 2)}
+    out = {formats.number(v, digits) for v in known for digits in (0, 1, 2, 3)}
     return out | {formats.integer(v) for v in known} | {str(MIN_PEOPLE)}
 
 
@@ -127,6 +127,10 @@ def hold(page: str, out: dict[str, pd.DataFrame]) -> None:
     known = numbers_of(out) | {str(max(20, int(np.ceil(main.loc["change_mean", "n"] / 2))))}
     ways = out["expected"]["decides"].sum()
     known |= {str(ways), str(ways - out["expected"].query("decides")["beyond"].sum())}
+    for _, own in out["specifications"].query("lost != 'worst_bound'").groupby("outcome"):
+        own = own[own["ci_low"].notna()]
+        below, above = (own["ci_high"] < 0).sum(), (own["ci_low"] > 0).sum()
+        known |= {str(k) for k in (len(own), below, above, len(own) - below - above)}
     printed = re.findall(r"−?\d+(?:\.\d+)?", WORDS.sub("", text))
     assert printed and set(printed) <= known, set(printed) - known
 

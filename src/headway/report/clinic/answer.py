@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 from headway.messages import t
 from headway.report import formats
 from headway.report.clinic.expectation import describe_ways
-from headway.report.clinic.tables import name_outcome, per_unit, pick, show_count, show_of
+from headway.report.clinic.tables import (
+    name_outcome,
+    per_unit,
+    pick,
+    show_count,
+    show_ends,
+    show_of,
+)
 from headway.report.clinic.verdicts import LEADS, NO_RULE, OWN, find_kind, which_way, write_verdict
 
 if TYPE_CHECKING:
@@ -346,7 +353,7 @@ def _say_trend(checks: pd.DataFrame, outcome: str, preset: Preset) -> list[str]:
     return [
         t(
             "page_one.before_treatment_it_moved_by_trend",
-            trend=formats.interval(row, 1),
+            trend=show_ends(row["estimate"], row["ci_low"], row["ci_high"]),
             n=show_count(row["n"], row["redacted"], preset),
         )
         for row in own.to_dict("records")
