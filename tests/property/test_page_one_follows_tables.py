@@ -131,6 +131,7 @@ def hold(page: str, out: dict[str, pd.DataFrame]) -> None:
         own = own[own["ci_low"].notna()]
         below, above = (own["ci_high"] < 0).sum(), (own["ci_low"] > 0).sum()
         known |= {str(k) for k in (len(own), below, above, len(own) - below - above)}
+    known |= {number.lstrip("−") for number in known}  # a change of −3 is a fall of 3
     printed = re.findall(r"−?\d+(?:\.\d+)?", WORDS.sub("", text))
     assert printed and set(printed) <= known, set(printed) - known
 
