@@ -37,11 +37,12 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("pages")
     texts, cards = {}, {}
     settings, tables, rules = released("demo")
-    saved = theme.save(clinic_figures.draw_clinic(tables, settings), folder / "c")
+    saved = theme.save(clinic_figures.draw_clinic(tables, settings, rules), folder / "c")
     texts["clinic"], cards["clinic"] = clinic_page.build(settings, READY, tables, saved, rules)
     settings, found = scenario("therapist_outlier")
-    tables = disclosure.release(found, disclosure.PRESETS[settings.disclosure])
-    saved = theme.save(clinic_figures.draw_clinic(tables, settings), folder / "s")
+    rules = disclosure.PRESETS[settings.disclosure]
+    tables = disclosure.release(found, rules)
+    saved = theme.save(clinic_figures.draw_clinic(tables, settings, rules), folder / "s")
     texts["rich"], cards["rich"] = clinic_page.build(settings, READY, tables, saved, rules)
     rules = disclosure.PRESETS["opensafely"]
     tables = disclosure.release({n: empty_audit([PROBLEM])[n] for n in disclosure.RULES}, rules)

@@ -19,7 +19,7 @@ import pytest
 from headway import disclosure, tables
 from headway.config import write_settings
 from headway.config.clinic import Clinic
-from headway.disclosure import PRESETS, choose_preset, release
+from headway.disclosure import PRESETS, Preset, choose_preset, release
 from headway.messages import Message
 from tests.conftest import ROOT
 from tests.unit.simulated_clinic import CLINIC, printed, simulated
@@ -204,7 +204,7 @@ def test_figures_are_drawn_from_released_tables_only(tmp_path: Path, monkeypatch
     script = __import__("report_clinic")
     handed: list[dict[str, pd.DataFrame]] = []
 
-    def draw(released: dict[str, pd.DataFrame], clinic: Clinic) -> dict:
+    def draw(released: dict[str, pd.DataFrame], clinic: Clinic, preset: Preset) -> dict:
         handed.append(released)
         return {}
 

@@ -40,7 +40,6 @@ def test_a_small_clinic_gives_no_number_away_under_a_rule_without_rounding(clini
     rules = choose_preset("cms", found)
     assert (rules.redact_up_to, rules.round_to) == (10, 5)
     out = release(found, rules)
-    assert choose_preset("cms", out) == rules
     assert attack(out, found, rules, learned()).run(clinic) == {}
 
 

@@ -130,8 +130,8 @@ def test_published_results_and_their_combination_are_drawn_apart() -> None:
 
 
 def test_a_clinics_means_and_bins_are_those_released() -> None:
-    clinic, tables, _ = released("demo")
-    drawn = clinic_figures.draw_clinic(tables, clinic)
+    clinic, tables, rules = released("demo")
+    drawn = clinic_figures.draw_clinic(tables, clinic, rules)
     assert list(drawn)[:2] == ["change_frequency", "responders_frequency"]
     left, right = drawn["change_frequency"].figure.axes
     means = tables["window_means"].query("outcome == 'frequency' and comparison == 'primary'")
@@ -144,16 +144,16 @@ def test_a_clinics_means_and_bins_are_those_released() -> None:
 
 
 def test_no_persons_line_is_drawn_where_it_is_not_released() -> None:
-    clinic, tables, _ = released("demo", "opensafely")
-    left, _ = clinic_figures.draw_clinic(tables, clinic)["change_frequency"].figure.axes
+    clinic, tables, rules = released("demo", "opensafely")
+    left, _ = clinic_figures.draw_clinic(tables, clinic, rules)["change_frequency"].figure.axes
     assert not [ln for ln in left.lines if ln.get_linewidth() == 0.6]
 
 
 def test_hidden_numbers_are_neither_drawn_nor_told() -> None:
-    clinic, tables, _ = released("demo", "opensafely")
+    clinic, tables, rules = released("demo", "opensafely")
     rows = tables["cohort"].query("primary and statistic == 'responders_75'")
     assert rows["redacted"].all()  # 5 of 75
-    drawn = clinic_figures.draw_clinic(tables, clinic)["responders_frequency"]
+    drawn = clinic_figures.draw_clinic(tables, clinic, rules)["responders_frequency"]
     assert "improved by at least 75 %: hidden." in drawn.alt
     widths = [p.get_width() for p in drawn.figure.axes[0].patches]
     assert len(widths) == 4
@@ -164,16 +164,17 @@ def test_hidden_numbers_are_neither_drawn_nor_told() -> None:
     ("preset", "mark"), [("", "SYNTHETIC"), ("internal", "INTERNAL"), ("opensafely", "")]
 )
 def test_synthetic_and_internal_figures_are_stamped(preset: str, mark: str) -> None:
-    clinic, tables, _ = released("demo", preset)
-    for drawn in clinic_figures.draw_clinic(tables, clinic).values():
+    clinic, tables, rules = released("demo", preset)
+    for drawn in clinic_figures.draw_clinic(tables, clinic, rules).values():
         stamps = [t.get_text() for t in drawn.figure.texts]
         assert any(mark in s for s in stamps) if mark else not {"SYNTHETIC", "INTERNAL"} & {*stamps}
         assert drawn.alt.startswith(mark)
 
 
 def test_nothing_to_draw_is_no_figure() -> None:
-    clinic, tables, _ = released("demo")
-    assert clinic_figures.draw_clinic({n: t.iloc[:0] for n, t in tables.items()}, clinic) == {}
+    clinic, tables, rules = released("demo")
+    nothing = {n: t.iloc[:0] for n, t in tables.items()}
+    assert clinic_figures.draw_clinic(nothing, clinic, rules) == {}
 
 
 def test_places_are_rounded_to_a_hundredth_and_scales_are_not() -> None:
@@ -190,22 +191,22 @@ def test_places_are_rounded_to_a_hundredth_and_scales_are_not() -> None:
 
 
 def test_the_range_of_a_clinics_benchmark_is_that_of_the_table() -> None:
-    clinic, tables, _ = released("demo")
+    clinic, tables, rules = released("demo")
     row, said = tables["expected"].iloc[0], read_verdict(tables["expected"])
     assert (row["range_low"], row["range_high"]) == (said.low, said.high)
-    axes = clinic_figures.draw_clinic(tables, clinic)["benchmark"].figure.axes[1]
+    axes = clinic_figures.draw_clinic(tables, clinic, rules)["benchmark"].figure.axes[1]
     band = axes.patches[0]
     assert np.isclose(band.get_x(), said.low)
     assert np.isclose(band.get_x() + band.get_width(), said.high)
     # One source withheld, none drawn: the range would say where it lies.
     hidden = {**tables, "expected": tables["expected"].assign(range_low=np.nan, range_high=np.nan)}
-    axes = clinic_figures.draw_clinic(hidden, clinic)["benchmark"].figure.axes[1]
+    axes = clinic_figures.draw_clinic(hidden, clinic, rules)["benchmark"].figure.axes[1]
     assert not [p for p in axes.patches if p.get_hatch() == "//"]
 
 
 def test_further_figures_are_drawn_only_where_there_is_something_to_show() -> None:
-    clinic, tables, _ = released("demo")
-    names = set(clinic_figures.draw_clinic(tables, clinic))
+    clinic, tables, rules = released("demo")
+    names = set(clinic_figures.draw_clinic(tables, clinic, rules))
     assert {"sensitivity", "cost_USD_1", "cost_USD_2", "funnel", "months"} <= names
     for table, gone in (
         ("sensitivity", {"sensitivity"}),
@@ -214,16 +215,16 @@ def test_further_figures_are_drawn_only_where_there_is_something_to_show() -> No
         ("control_chart", {"months"}),
     ):
         without = {**tables, table: tables[table].iloc[:0]}
-        assert set(clinic_figures.draw_clinic(without, clinic)) == names - gone
+        assert set(clinic_figures.draw_clinic(without, clinic, rules)) == names - gone
     hidden = {**tables, "control_chart": tables["control_chart"].copy()}
     hidden["control_chart"].loc[hidden["control_chart"]["chart"] == "lost", "value"] = np.nan
-    months = clinic_figures.draw_clinic(hidden, clinic)["months"]
+    months = clinic_figures.draw_clinic(hidden, clinic, rules)["months"]
     assert len(months.figure.axes) == 2 and "without a change" not in months.alt
 
 
 def test_inlined_figures_share_no_identifier(tmp_path: Path) -> None:
-    clinic, tables, _ = released("demo")
-    saved = theme.save(clinic_figures.draw_clinic(tables, clinic), tmp_path)
+    clinic, tables, rules = released("demo")
+    saved = theme.save(clinic_figures.draw_clinic(tables, clinic, rules), tmp_path)
     ids = re.findall(r'\bid="([^"]+)"', "".join(s.svg for s in saved))
     assert len(ids) == len(set(ids)) > 20
     for one in saved:
@@ -243,8 +244,8 @@ from headway.figures.review import draw as review
 from tests.unit.pages_builder import released, review as read_review
 document, tables = read_review("lee_done_2004_acupoint")
 theme.save(review.draw_review(tables, document), Path(sys.argv[1]))
-settings, tables, _ = released("kostecki_dillon_1999")
-theme.save(clinic.draw_clinic(tables, settings), Path(sys.argv[1]))
+settings, tables, rules = released("kostecki_dillon_1999")
+theme.save(clinic.draw_clinic(tables, settings, rules), Path(sys.argv[1]))
 """
 
 

@@ -71,7 +71,7 @@ def build(name: str, preset: str, language: str) -> tuple[str, dict[str, Drawing
         tables = {n: table.iloc[:0] for n, table in tables.items()}
     before = messages.missed.copy()
     messages.missed.clear()
-    drawings = clinic_figures.draw_clinic(tables, settings)
+    drawings = clinic_figures.draw_clinic(tables, settings, rules)
     saved = [Saved(n, d.title, d.alt, d.caption, "<svg/>", d.wide) for n, d in drawings.items()]
     page, _ = clinic_page.build(settings, READY, tables, saved, rules)
     missed = frozenset(text for _, text in messages.missed)

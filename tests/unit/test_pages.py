@@ -48,7 +48,7 @@ REFUSED = {
 
 def build_clinic(name: str, folder: Path, preset: str = "") -> tuple[str, dict[str, Any]]:
     settings, tables, rules = released(name, preset)
-    saved = theme.save(clinic_figures.draw_clinic(tables, settings), folder)
+    saved = theme.save(clinic_figures.draw_clinic(tables, settings, rules), folder)
     return clinic_page.build(settings, READY, tables, saved, rules)
 
 

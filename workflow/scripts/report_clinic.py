@@ -19,7 +19,7 @@ def main(snakemake):
     released = disclosure.release(found, preset)
     for name in names:
         tables.write_csv(released[name], Path(snakemake.output[name]))
-    drawn = figures.draw_clinic(released, clinic) if status["state"] == "ready" else {}
+    drawn = figures.draw_clinic(released, clinic, preset) if status["state"] == "ready" else {}
     saved = theme.save(drawn, Path(snakemake.output.figures))
     page, card = report.build(clinic, status, released, saved, preset)
     tables.write_text(page, Path(snakemake.output.page))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from headway.disclosure.suppress import EVERYONE, Ledger, Names, Worth
+from headway.outcomes.change.windows import CONDITIONAL
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -148,7 +149,7 @@ def _enter_headache_days(ledger: Ledger) -> None:
     known = [n for n in ledger.values if isinstance(n, tuple) and n[0] == "n" and len(n) == 4]
     for name in known:
         whole = ("n", "frequency", *name[2:])
-        if name[1] in ("intensity", "duration") and whole in ledger.values:
+        if name[1] in CONDITIONAL and whole in ledger.values:
             ledger.split(whole, [name], nested=True)
 
 

@@ -90,7 +90,7 @@ def choose_preset(name: str, tables: Mapping[str, pd.DataFrame]) -> Preset:
     name
         Key of `PRESETS`.
     tables
-        The clinic's tables, before or after release; `cohort` says how many started.
+        The clinic's tables before release; `cohort` says how many started.
 
     Returns
     -------

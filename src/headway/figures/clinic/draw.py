@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from headway.disclosure import choose_preset
 from headway.figures import theme
 from headway.figures.clinic.benchmark import draw_benchmark
 from headway.figures.clinic.change import draw_change
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from headway.config.clinic import Clinic
+    from headway.disclosure import Preset
 
 # Beyond these a page becomes a wall; every number is in the tables.
 _MOST = 4
@@ -34,7 +34,9 @@ _PLANES = 2
 _FEWEST_THERAPISTS = 2  # one dot is no comparison
 
 
-def draw_clinic(tables: Mapping[str, pd.DataFrame], clinic: Clinic) -> dict[str, Drawing]:
+def draw_clinic(
+    tables: Mapping[str, pd.DataFrame], clinic: Clinic, preset: Preset
+) -> dict[str, Drawing]:
     """Draw the outcomes of the primary comparison; responders for the primary outcome.
 
     Parameters
@@ -43,8 +45,9 @@ def draw_clinic(tables: Mapping[str, pd.DataFrame], clinic: Clinic) -> dict[str,
         cohort, window_means, change_histogram, change_lines as disclosure control released them.
     clinic
         clinic.yaml with its defaults.
+    preset
+        The rules that they were released under.
     """
-    preset = choose_preset(clinic.disclosure, tables)
     with speaking(clinic.language), writing_released(not preset.open):
         drawings = _draw(tables, clinic)
         for drawing in drawings.values():

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 DAYS_PER_WINDOW = 28
 # Outcomes of a diary, in the order of their names.
 DIARY_OUTCOMES = ("duration", "frequency", "headache_index", "intensity")
+# Means over headache days: people without headache in a window have none.
+CONDITIONAL = ("intensity", "duration")
 
 
 @dataclass(frozen=True, slots=True)

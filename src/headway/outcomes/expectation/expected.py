@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-MIN_PEOPLE, MIN_SHARE = judge.DEFAULT.min_people, judge.DEFAULT.min_share
+MIN_PEOPLE = judge.DEFAULT.min_people
 # Means of the population at which regression to the mean of one window is shown.
 SHOWN_MEANS = (4.0, 6.0, 8.0, 10.0)
 _NAN = float("nan")

@@ -19,6 +19,7 @@ from headway.messages import Message, phrase
 from headway.outcomes.change.change import t_interval
 from headway.outcomes.change.missingness import SCALES
 from headway.outcomes.change.windows import (
+    CONDITIONAL,
     DAYS_PER_WINDOW,
     Comparison,
     build_diary_windows,
@@ -146,6 +147,8 @@ def build_specifications(
     own = windows[(windows["source"] == comparison.source) & (windows["outcome"] == outcome)]
     if outcome != "frequency" or comparison.source != "diary":
         varied = None
+    # Nobody knows the pain of a window without headache: it is not imputed.
+    conditional = outcome in CONDITIONAL and comparison.source == "diary"
     tables = dict(varied) if varied else {float(clinic.min_duration_h): own}
     if not len(own) or len(starters) > clinic.sensitivity.max_people:
         return empty("specifications")
@@ -191,10 +194,6 @@ def build_specifications(
                             "before": TWO if two else ONE,
                         }
                         people = None
-                        # Nobody knows the pain of a day without headache: it is not imputed.
-                        conditional = (
-                            outcome in ("intensity", "duration") and comparison.source == "diary"
-                        )
                         if plain and not conditional:
                             # What else is known comes from the declared windows.
                             people = imputation.add_auxiliaries(

@@ -15,6 +15,7 @@ from headway.messages import Message, join, term
 from headway.outcomes.change.change import t_interval
 from headway.outcomes.change.cohort import name_characteristic
 from headway.outcomes.change.missingness import SCALES, bound_change
+from headway.outcomes.change.windows import CONDITIONAL
 from headway.outcomes.expectation import imputation, longitudinal
 from headway.tables import conform, empty
 
@@ -166,7 +167,7 @@ def _imputed(
     unit: str,
 ) -> list[_Row]:
     """Impute the lost, and ask how much worse than that they would have to be."""
-    if outcome in ("intensity", "duration") and comparison.source == "diary":
+    if outcome in CONDITIONAL and comparison.source == "diary":
         why = Message("assumed.does_not_exist", outcome=term("outcome", outcome))
         return [_Row("multiple_imputation", unit=unit, note=why)]
     rule = clinic.sensitivity

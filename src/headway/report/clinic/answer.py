@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from headway.messages import t
+from headway.outcomes.change.windows import CONDITIONAL
 from headway.report import formats
 from headway.report.clinic.expectation import describe_ways
 from headway.report.clinic.tables import (
@@ -46,8 +47,6 @@ class Answer(TypedDict):
     verdict: NotRequired[str]
 
 
-# Means over headache days: people without headache in a window have none.
-CONDITIONAL = ("intensity", "duration")
 _COURSES = {
     "fall": "page_one.outcome_fell_from_pre_to_post_unit_on_average",
     "rise": "page_one.outcome_rose_from_pre_to_post_unit_on_average",

@@ -59,5 +59,5 @@ def _show_window(window: Window) -> str:
     if window.anchor == "last_session":
         text += t("methods.counted_from_the_last_session")
     if window.min_days is not None:
-        text += t("methods.at_least_days_days_with_an_entry", days=window.min_days)
+        text += t("methods.at_least_n_days_with_an_entry", n=window.min_days)
     return text

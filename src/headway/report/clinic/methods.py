@@ -144,7 +144,7 @@ def list_definitions(clinic: Clinic, preset: Preset) -> list[tuple[str, str]]:
         if window.anchor == "last_session":
             text += t("methods.counted_from_the_last_session")
         if window.min_days is not None:
-            text += t("methods.at_least_days_days_with_an_entry", days=window.min_days)
+            text += t("methods.at_least_n_days_with_an_entry", n=window.min_days)
         label = f" ({say(phrase('window', window.label))})" if window.label else ""
         out.append((t("methods.window_name", name=name.replace("_", " ")) + label, text))
     if settings.mean_of_two_baselines:

@@ -93,7 +93,7 @@ def release(
     folder = results_dir / "releases" / name / f"{number:04d}"
     if known is None:  # first, so that nothing leaves the house that is not remembered
         _remember(memory, number, digest, people, preset, tables, released)
-    _write(folder, clinic, status, released)
+    _write(folder, clinic, status, released, preset)
     return folder, known is None
 
 
@@ -135,14 +135,14 @@ def _write(
     clinic: config.clinic.Clinic,
     status: Mapping[str, object],
     released: Mapping[str, pd.DataFrame],
+    preset: Preset,
 ) -> None:
     """Write tables, figures and page beside their place and move them there whole."""
     part = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     for table, frame in released.items():
         write_csv(frame, part / f"{table}.csv")
-    saved = theme.save(draw.draw_clinic(released, clinic), part / "figures")
-    preset = disclosure.choose_preset(clinic.disclosure, released)
+    saved = theme.save(draw.draw_clinic(released, clinic, preset), part / "figures")
     text, _ = page.build(clinic, status, released, saved, preset, home="../../../index.html")
     write_text(text, part / "audit.html")
     if folder.exists():
