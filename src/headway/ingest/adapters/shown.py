@@ -167,7 +167,7 @@ def is_close(found: Array, shown: Array, step: float = 0.0) -> NDArray[np.bool_]
     """Tell which numbers agree, within `CLOSE` or a unit of the last decimal shown."""
     allowed = np.maximum(1.01 * step, CLOSE * np.maximum(1.0, np.abs(shown)))
     with np.errstate(invalid="ignore"):
-        same = np.abs(found - shown) <= allowed
+        same = (np.abs(found - shown) <= allowed) & np.isfinite(shown)
     return same | (np.isinf(found) & (shown > 1e15))
 
 
