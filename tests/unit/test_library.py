@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -14,6 +16,7 @@ from headway.reviews.library import (
     judge_source,
     list_sources,
     name_source,
+    show_source,
 )
 from headway.tables import conform
 from tests.unit.review_builder import write_review
@@ -52,15 +55,41 @@ def test_files_and_reviews_are_listed_once_whatever_their_names(tmp_path: Path) 
     write_review(tmp_path / "mine", {"arms.csv": "trial\n"})
     (tmp_path / ".hidden.rm5").write_text("", encoding="utf-8")
     (tmp_path / "notes.docx").write_text("", encoding="utf-8")
-    found = list_sources(tmp_path)
+    found = list_sources(tmp_path, tmp_path / "out")
     names = sorted(path.relative_to(tmp_path).as_posix() for path in found.values())
     assert names == ["a.rm5", "mine", "rows.csv", "sub/a.rm5", "we{ird} <b>.rm5"]
     assert all(name.replace("_", "").isalnum() and name == name.lower() for name in found)
+    assert set(list_sources(tmp_path, tmp_path / "sub")) < set(found)
     # A name stays when others come.
     before = dict(found)
     write_totals(tmp_path, "0.rm5")
-    assert before.items() <= list_sources(tmp_path).items()
+    assert before.items() <= list_sources(tmp_path, tmp_path / "out").items()
     assert name_source(Path("A.rm5")) != name_source(Path("a.rm5"))
+
+
+def test_a_folder_that_cannot_be_opened_is_a_source_without_a_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locked = write_totals(tmp_path, "sub/a.rm5").parent
+    write_totals(tmp_path, "b.rm5")
+    real = os.scandir
+
+    def scan(path: str) -> Any:
+        if Path(path) == locked:
+            raise PermissionError(13, "Permission denied", path)
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    found = list_sources(tmp_path, tmp_path / "out")
+    assert sorted(found.values()) == [tmp_path / "b.rm5", locked]
+    assert judge_source(locked, "sub")[1]["form"] == "unread"
+
+
+def test_no_two_paths_are_written_alike() -> None:
+    names = ["caf\udce9", "caf\udce8", "a\nb", "a b", "a\x1bb", "ab", "\u202eab"]
+    shown = [show_source(Path(name)) for name in names]
+    assert len({*shown}) == len(names) and all(text.isprintable() for text in shown)
+    assert show_source(Path("sub/Müller {x} <b>.rm5")) == "sub/Müller {x} <b>.rm5"
 
 
 def test_a_total_that_follows_from_its_rows(tmp_path: Path) -> None:
