@@ -111,6 +111,24 @@ def test_one_that_does_not_says_by_how_much(tmp_path: Path) -> None:
     assert (account["not_reproduced"], account["explained"]) == (1, 0)
 
 
+@pytest.mark.parametrize(
+    ("said", "instead", "choice"),
+    [
+        ('EFFECT_MEASURE="OR"', 'EFFECT_MEASURE="RR"', "OR IV fixed"),
+        ('CI_TOTAL="95"', 'CI_TOTAL="90"', "95 %"),
+        ('RANDOM="NO"', 'RANDOM="NO" SWAP_EVENTS="YES"', "OR IV fixed"),
+    ],
+)
+def test_the_choice_nearest_to_the_files_own_is_named(
+    tmp_path: Path, said: str, instead: str, choice: str
+) -> None:
+    path = write_totals(tmp_path, "a.rm5")
+    path.write_text(path.read_text(encoding="utf-8").replace(said, instead), encoding="utf-8")
+    table, account = judge_source(path, "a.rm5")
+    assert table["explanation"].unique().tolist() == [f'library.choice{{"choice":"{choice}"}}']
+    assert (account["not_reproduced"], account["explained"]) == (1, 1)
+
+
 def test_files_that_cannot_be_read_have_a_note_and_stop_nothing(tmp_path: Path) -> None:
     for name, data in {"a.csv": b"a,b\n1,2\n", "b.zip": b"PK\x03\x04", "c.rm5": b""}.items():
         (tmp_path / name).write_bytes(data)
