@@ -139,6 +139,25 @@ def test_files_that_cannot_be_read_have_a_note_and_stop_nothing(tmp_path: Path) 
     assert judge_source(tmp_path / "mine", "mine")[1]["form"] == "unread"
 
 
+def test_lines_that_cannot_be_read_are_told_with_the_verdicts(tmp_path: Path) -> None:
+    path = write_totals(tmp_path, "a.rm5")
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace('EVENTS_1="12"', 'EVENTS_1="Ann 12"'), encoding="utf-8")
+    table, account = judge_source(path, "a.rm5")
+    assert len(table) == 3 and account["form"] == "rm5"
+    assert "column 'EVENTS_1'" in account["note"] and "Ann" not in account["note"]
+    rows = [count(f"T{i}", *t) for i, t in enumerate(TABLES)]
+    assert judge_source(write_sheet(tmp_path, rows), "rows.csv")[1]["note"] is None
+    rows[1] |= {"Analysis group": "one"}
+    _, account = judge_source(write_sheet(tmp_path, rows), "rows.csv")
+    assert (account["form"], account["rows"]) == ("csv", len(TABLES) - 1)
+    assert account["note"].startswith("rows.csv, line 3: ")
+    for row in rows:
+        row["Analysis group"] = "one"
+    _, account = judge_source(write_sheet(tmp_path, rows), "rows.csv")
+    assert account["form"] == "unread" and account["note"].endswith("(+ 1)")
+
+
 def test_verdicts_are_counted_by_the_worst_part() -> None:
     def row(analysis: str, verdict: str, explanation: str = "") -> dict[str, str]:
         return {
@@ -180,7 +199,8 @@ def test_the_page_counts_and_lists_and_runs_no_name(tmp_path: Path) -> None:
     library = conform("library", pd.concat([t for t, _ in found if len(t)], ignore_index=True))
     files = conform("library_files", pd.DataFrame([account for _, account in found]))
     page = build(library, files, "x & y")
-    assert "1 of 2 stored totals come back" in page and "in 4 files" in page
-    assert f"{len(TABLES)} of {len(TABLES)} rows give the effect" in page
+    assert "by the method that their file names: 1 of 2." in page
+    assert "Files and reviews: 4." in page
+    assert f"that their file shows: {len(TABLES)} of {len(TABLES)}." in page
     assert "<script>" not in page and "&lt;script&gt;" in page and "x &amp; y" in page
     assert "no.csv" in page

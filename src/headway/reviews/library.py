@@ -31,6 +31,7 @@ from headway.tables import conform, empty
 if TYPE_CHECKING:
     import pandas as pd
 
+    from headway.errors import Problem
     from headway.ingest.adapters.analyses import Analysis, StoredTotal
     from headway.ingest.adapters.shown import Check
 
@@ -42,6 +43,7 @@ REPRODUCED, OTHER, MISSING, NONE = (
     "not recomputable",
     "not estimable",
 )
+_SAID = 3  # problems of a file that its note says
 _PARTS = {"estimate": 0, "lower limit": 1, "upper limit": 2}
 _COUNTS = (
     *("analyses", "rows", "rows_shown", "rows_agree", "totals", "reproduced"),
@@ -140,7 +142,7 @@ def judge_source(path: Path, name: str) -> tuple[pd.DataFrame, dict[str, Any]]:
     -------
     tuple
         Table `library` of this source, and its row of `library_files`; one that cannot be read has
-        no number, and a note that says why.
+        no number, and a note that says why. A note also says which lines could not be read.
     """
     try:
         if path.is_dir():
@@ -149,12 +151,22 @@ def judge_source(path: Path, name: str) -> tuple[pd.DataFrame, dict[str, Any]]:
             rows = read_file(path, program="metafor")
             counts = {"analyses": len(rows.comparisons), "rows": rows.rows_in}
             return empty("library"), _count(name, "metafor", counts)
-        analyses = read_analyses(path)
+        problems: list[Problem] = []
+        analyses = read_analyses(path, problems)
         complete(analyses)
     except UserError as error:
-        note = " ".join(str(problem) for problem in error.problems[:3]) or str(error)
-        return empty("library"), _count(name, "unread", {}, note)
-    return judge_analyses(analyses, name, find_form(path))
+        return empty("library"), _count(name, "unread", {}, _note(error.problems) or str(error))
+    any_row = any(analysis.rows for analysis in analyses)
+    found, account = judge_analyses(
+        analyses, name, find_form(path) if any_row or not problems else "unread"
+    )
+    return found, {**account, "note": _note(problems) or None}
+
+
+def _note(problems: Sequence[Problem]) -> str:
+    """Say the first of a file's problems."""
+    more = len(problems) - _SAID
+    return " ".join([*map(str, problems[:_SAID]), *([f"(+ {more})"] if more > 0 else [])])
 
 
 def judge_analyses(
