@@ -17,11 +17,11 @@ sys.path[:0] = [
 
 from contents import Contents
 from digest import digest
-from headway.reviews.library import list_sources
+from headway.reviews.library import list_sources, show_source
 
 LIBRARY = Path(config.get("data_dir", "data"))
 OUT = config.get("results_dir", "results").rstrip("/")
-FOUND = list_sources(LIBRARY)
+FOUND = list_sources(LIBRARY, Path(OUT))
 
 # The content of a file decides whether it is judged again, not its time.
 KNOWN = Contents(Path(OUT) / ".contents.json")
@@ -69,7 +69,7 @@ rule reproduce:
     params:
         code=digest("reproduce.py"),
         path=lambda w: FOUND[w.one].as_posix(),
-        name=lambda w: FOUND[w.one].relative_to(LIBRARY).as_posix(),
+        name=lambda w: show_source(FOUND[w.one].relative_to(LIBRARY)),
         raw=lambda w: RAW[w.one],
     message:
         "{params.name}"

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -249,34 +249,25 @@ def import_rows(file: Path, name: str, program: str, given: Sequence[str], data_
 
 def reproduce(folder: Path, out: Path, cores: str, figures: bool) -> int:
     """Judge the stored totals of every file and review below a folder: one table, one page."""
-    from headway.reviews.library import list_sources
+    from headway.reviews.library import import_sources, list_sources
 
     if not folder.is_dir():
         raise ConfigError(f"there is no folder called '{folder}'")
-    sources = list_sources(folder)
-    print(f"{len(sources)} files and reviews below {folder}", flush=True)
+    if folder.resolve() == out.resolve():
+        raise ConfigError("the results need a folder of their own: --out")
+    sources = list_sources(folder, out)
+    print(f"files and reviews below {folder}: {len(sources)}", flush=True)
     code = run_workflow(folder, out, cores, snakefile="workflow/reproduce.smk")
     if code == 0:
         print(out / "index.html")
-    if code == 0 and figures:
-        return draw(sources, out, cores)
-    return code
-
-
-def draw(sources: Mapping[str, Path], out: Path, cores: str) -> int:
-    """Build the pages, with their figures, of the files of a library, each as a review."""
-    from headway.ingest.adapters import folder, forms
-
-    raw = out / "data" / "raw" / "trials"
-    for name, path in sources.items():
-        target = raw / name
-        if path.is_dir() or target.exists():
-            continue
-        try:
-            folder.write_folder(forms.read_file(path), target, source=path.name)
-        except UserError as error:
-            print(f"headway: {error}", file=sys.stderr)
-    return run_workflow(out / "data", out / "reviews", cores, "clinics=[]", "notebooks=False")
+    if code or not figures:
+        return code
+    data, faults = import_sources(sources, out)
+    for fault in faults:
+        print(f"headway: {fault}", file=sys.stderr)
+    chosen = [name for name in sources if (data / "raw" / "trials" / name).is_dir()]
+    words = f"trials=[{','.join(chosen)}]", "clinics=[]", "notebooks=False"
+    return run_workflow(data, out / "reviews", cores, *words) if chosen else 0
 
 
 def parser() -> argparse.ArgumentParser:

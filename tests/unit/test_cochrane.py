@@ -106,6 +106,81 @@ def write_rm5(
     return path
 
 
+def write_outcomes(folder: Path, outcomes: str, encoding: str = "utf-8", save: str = "") -> Path:
+    """Write an .rm5 of made-up outcomes that declares one encoding, and may be saved in another."""
+    text = f'<?xml version="1.0" encoding="{encoding}"?><COCHRANE_REVIEW><ANALYSES_AND_DATA>'
+    text += f"<COMPARISON NO='1'>{outcomes}</COMPARISON></ANALYSES_AND_DATA></COCHRANE_REVIEW>"
+    path = folder / "own.rm5"
+    path.write_bytes(text.encode(save or encoding))
+    return path
+
+
+def write_outcome(name: str, head: str = "NO='1'", shown: tuple[str, str, str] = ("",) * 3) -> str:
+    """Write an outcome of one row; its total as shown, which need not be right."""
+    total = "EFFECT_SIZE='{}' CI_START='{}' CI_END='{}'".format(*shown)
+    return (
+        f"<DICH_OUTCOME {head} METHOD='IV' EFFECT_MEASURE='RR' RANDOM='NO' TOTALS='YES' {total}>"
+        f"<NAME>{name}</NAME><DICH_DATA STUDY_ID='S1' EVENTS_1='5' TOTAL_1='50' EVENTS_2='10' "
+        "TOTAL_2='50'/></DICH_OUTCOME>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("encoding", "save", "name"),
+    [
+        ("windows-1250", "", "Łódź – ból"),
+        ("koi8-r", "", "боль"),
+        ("gb18030", "", "头痛"),
+        ("shift_jis", "", "頭痛"),
+        ("iso-8859-1", "cp1252", "Müller – “x”"),
+        ("utf-8", "cp1252", "Müller – “x”"),
+    ],
+)
+def test_letters_are_those_of_the_file(tmp_path: Path, encoding: str, save: str, name: str) -> None:
+    path = write_outcomes(tmp_path, write_outcome(name), encoding, save)
+    assert [a.name for a in read_analyses(path)] == [name]
+
+
+def test_a_control_character_is_not_written_into_a_review(tmp_path: Path) -> None:
+    path = write_outcomes(tmp_path, write_outcome("a&#x8d;b &#x9b;31m"))
+    write_folder(read_file(path), tmp_path / "own", source="x")
+    assert config.load_review(tmp_path / "own").outcomes["analysis_1_1"].label == "1.1 ab ›31m"
+    path = tmp_path / "rows.csv"
+    path.write_text(
+        "Analysis group,Analysis number,Analysis name,Study,Experimental cases,Experimental N,"
+        "Control cases,Control N\n1,1,a\x1b[31mb,S1,5,50,10,50\n",
+        encoding="utf-8",
+    )
+    write_folder(read_file(path), tmp_path / "sheet", source="x")
+    assert config.load_review(tmp_path / "sheet").outcomes["analysis_1_1"].label == "1.1 a[31mb"
+
+
+def test_numbers_of_analyses_and_subgroups_are_their_own(tmp_path: Path) -> None:
+    heads = ("NO='2'", "NO='2'", "NO='1'", "", f"NO='{'9' * 5000}'", "NO='7'")
+    path = write_outcomes(tmp_path, "".join(write_outcome("x", head) for head in heads))
+    assert [a.number for a in read_analyses(path)] == [2, 3, 1, 4, 5, 7]
+    parts = "".join(
+        f"<DICH_SUBGROUP NO='1'><NAME>{name}</NAME><DICH_DATA STUDY_ID='S' EVENTS_1='5' "
+        "TOTAL_1='50' EVENTS_2='10' TOTAL_2='50'/></DICH_SUBGROUP>"
+        for name in ("men", "women")
+    )
+    path = write_outcomes(tmp_path, f"<DICH_OUTCOME EFFECT_MEASURE='RR'>{parts}</DICH_OUTCOME>")
+    (one,) = read_analyses(path)
+    assert one.subgroups == {"1": "men", "2": "women"}
+    assert [row.subgroup for row in one.rows] == ["1", "2"]
+
+
+@pytest.mark.parametrize("odd", ["NaN", "Infinity", "1e999", "n/a"])
+def test_a_total_that_is_no_number_is_not_held_against_anything(tmp_path: Path, odd: str) -> None:
+    good = write_outcomes(tmp_path, write_outcome("x", shown=("0.5", "0.2", "1.4")))
+    assert len(read_analyses(good)[0].stored) == 1
+    path = write_outcomes(tmp_path, write_outcome("x", shown=("0.5", "0.2", odd)))
+    (one,) = read_analyses(path)
+    assert one.stored == []
+    write_folder(read_file(path), tmp_path / "own", source="x")
+    assert config.load_review(tmp_path / "own").published == ()
+
+
 def find_arms(found: AnalysisRows, code: str) -> list[tuple[str, ...]]:
     own = found.arms[found.arms["analysis"] == code]
     return [tuple(row) for row in own[["trial", "subgroup", "role", "n"]].to_numpy()]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -14,6 +16,7 @@ from headway.reviews.library import (
     judge_source,
     list_sources,
     name_source,
+    show_source,
 )
 from headway.tables import conform
 from tests.unit.review_builder import write_review
@@ -52,15 +55,41 @@ def test_files_and_reviews_are_listed_once_whatever_their_names(tmp_path: Path) 
     write_review(tmp_path / "mine", {"arms.csv": "trial\n"})
     (tmp_path / ".hidden.rm5").write_text("", encoding="utf-8")
     (tmp_path / "notes.docx").write_text("", encoding="utf-8")
-    found = list_sources(tmp_path)
+    found = list_sources(tmp_path, tmp_path / "out")
     names = sorted(path.relative_to(tmp_path).as_posix() for path in found.values())
     assert names == ["a.rm5", "mine", "rows.csv", "sub/a.rm5", "we{ird} <b>.rm5"]
     assert all(name.replace("_", "").isalnum() and name == name.lower() for name in found)
+    assert set(list_sources(tmp_path, tmp_path / "sub")) < set(found)
     # A name stays when others come.
     before = dict(found)
     write_totals(tmp_path, "0.rm5")
-    assert before.items() <= list_sources(tmp_path).items()
+    assert before.items() <= list_sources(tmp_path, tmp_path / "out").items()
     assert name_source(Path("A.rm5")) != name_source(Path("a.rm5"))
+
+
+def test_a_folder_that_cannot_be_opened_is_a_source_without_a_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locked = write_totals(tmp_path, "sub/a.rm5").parent
+    write_totals(tmp_path, "b.rm5")
+    real = os.scandir
+
+    def scan(path: str) -> Any:
+        if Path(path) == locked:
+            raise PermissionError(13, "Permission denied", path)
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    found = list_sources(tmp_path, tmp_path / "out")
+    assert sorted(found.values()) == [tmp_path / "b.rm5", locked]
+    assert judge_source(locked, "sub")[1]["form"] == "unread"
+
+
+def test_no_two_paths_are_written_alike() -> None:
+    names = ["caf\udce9", "caf\udce8", "a\nb", "a b", "a\x1bb", "ab", "\u202eab"]
+    shown = [show_source(Path(name)) for name in names]
+    assert len({*shown}) == len(names) and all(text.isprintable() for text in shown)
+    assert show_source(Path("sub/Müller {x} <b>.rm5")) == "sub/Müller {x} <b>.rm5"
 
 
 def test_a_total_that_follows_from_its_rows(tmp_path: Path) -> None:
@@ -82,6 +111,24 @@ def test_one_that_does_not_says_by_how_much(tmp_path: Path) -> None:
     assert (account["not_reproduced"], account["explained"]) == (1, 0)
 
 
+@pytest.mark.parametrize(
+    ("said", "instead", "choice"),
+    [
+        ('EFFECT_MEASURE="OR"', 'EFFECT_MEASURE="RR"', "OR IV fixed"),
+        ('CI_TOTAL="95"', 'CI_TOTAL="90"', "95 %"),
+        ('RANDOM="NO"', 'RANDOM="NO" SWAP_EVENTS="YES"', "OR IV fixed"),
+    ],
+)
+def test_the_choice_nearest_to_the_files_own_is_named(
+    tmp_path: Path, said: str, instead: str, choice: str
+) -> None:
+    path = write_totals(tmp_path, "a.rm5")
+    path.write_text(path.read_text(encoding="utf-8").replace(said, instead), encoding="utf-8")
+    table, account = judge_source(path, "a.rm5")
+    assert table["explanation"].unique().tolist() == [f'library.choice{{"choice":"{choice}"}}']
+    assert (account["not_reproduced"], account["explained"]) == (1, 1)
+
+
 def test_files_that_cannot_be_read_have_a_note_and_stop_nothing(tmp_path: Path) -> None:
     for name, data in {"a.csv": b"a,b\n1,2\n", "b.zip": b"PK\x03\x04", "c.rm5": b""}.items():
         (tmp_path / name).write_bytes(data)
@@ -90,6 +137,25 @@ def test_files_that_cannot_be_read_have_a_note_and_stop_nothing(tmp_path: Path) 
         assert name in account["note"]
     write_review(tmp_path / "mine", {"arms.csv": "trial\n"})
     assert judge_source(tmp_path / "mine", "mine")[1]["form"] == "unread"
+
+
+def test_lines_that_cannot_be_read_are_told_with_the_verdicts(tmp_path: Path) -> None:
+    path = write_totals(tmp_path, "a.rm5")
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace('EVENTS_1="12"', 'EVENTS_1="Ann 12"'), encoding="utf-8")
+    table, account = judge_source(path, "a.rm5")
+    assert len(table) == 3 and account["form"] == "rm5"
+    assert "column 'EVENTS_1'" in account["note"] and "Ann" not in account["note"]
+    rows = [count(f"T{i}", *t) for i, t in enumerate(TABLES)]
+    assert judge_source(write_sheet(tmp_path, rows), "rows.csv")[1]["note"] is None
+    rows[1] |= {"Analysis group": "one"}
+    _, account = judge_source(write_sheet(tmp_path, rows), "rows.csv")
+    assert (account["form"], account["rows"]) == ("csv", len(TABLES) - 1)
+    assert account["note"].startswith("rows.csv, line 3: ")
+    for row in rows:
+        row["Analysis group"] = "one"
+    _, account = judge_source(write_sheet(tmp_path, rows), "rows.csv")
+    assert account["form"] == "unread" and account["note"].endswith("(+ 1)")
 
 
 def test_verdicts_are_counted_by_the_worst_part() -> None:
@@ -133,7 +199,8 @@ def test_the_page_counts_and_lists_and_runs_no_name(tmp_path: Path) -> None:
     library = conform("library", pd.concat([t for t, _ in found if len(t)], ignore_index=True))
     files = conform("library_files", pd.DataFrame([account for _, account in found]))
     page = build(library, files, "x & y")
-    assert "1 of 2 stored totals come back" in page and "in 4 files" in page
-    assert f"{len(TABLES)} of {len(TABLES)} rows give the effect" in page
+    assert "by the method that their file names: 1 of 2." in page
+    assert "Files and reviews: 4." in page
+    assert f"that their file shows: {len(TABLES)} of {len(TABLES)}." in page
     assert "<script>" not in page and "&lt;script&gt;" in page and "x &amp; y" in page
     assert "no.csv" in page

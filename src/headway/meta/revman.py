@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from headway.messages import Message
 from headway.meta.distributions import check_level, find_chi2_tail, find_critical, find_p_value
 from headway.meta.pooling import NOTE_ONE, describe_prediction, describe_test, pool
+from headway.meta.two_by_two import Cells
 
 Array = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -33,39 +34,6 @@ _NUMBERS = (
     *("estimate", "se", "ci_low", "ci_high", "statistic", "p_value", "df", "pi_low", "pi_high"),
     *("tau2", "q", "q_df", "q_p_value", "i2", "h2"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Cells:
-    """2 x 2 tables: events and others of group 1 (`a`, `b`) and of group 2 (`c`, `d`)."""
-
-    a: Array
-    b: Array
-    c: Array
-    d: Array
-
-    @property
-    def n1(self) -> Array:
-        """Participants of group 1."""
-        return self.a + self.b
-
-    @property
-    def n2(self) -> Array:
-        """Participants of group 2."""
-        return self.c + self.d
-
-    @property
-    def n(self) -> Array:
-        """Participants."""
-        return self.n1 + self.n2
-
-    def add(self, half: Array) -> Cells:
-        """Return the tables with `half` added to each of their four cells."""
-        return Cells(self.a + half, self.b + half, self.c + half, self.d + half)
-
-    def take(self, at: NDArray[np.int64] | Bools) -> Cells:
-        """Return some of the tables."""
-        return Cells(self.a[at], self.b[at], self.c[at], self.d[at])
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,16 +173,15 @@ def count_rows(
     if swap:
         raw = Cells(raw.b, raw.a, raw.d, raw.c)
     people = (raw.n1 > 0) & (raw.n2 > 0)
-    empty = (raw.a + raw.c == 0) | (raw.b + raw.d == 0)
     zero = (raw.a * raw.b * raw.c * raw.d) == 0
     if measure == "RD":
         added = (raw.a * raw.b == 0) & (raw.c * raw.d == 0) & people
         estimable = people
     elif measure == "PETO":
         added = np.zeros(raw.a.shape, dtype=bool)
-        estimable = people & ~empty
+        estimable = people & ~raw.empty
     else:
-        estimable = people & ~empty
+        estimable = people & ~raw.empty
         added = zero & estimable
     cells = raw.add(np.where(added, 0.5, 0.0))
     with np.errstate(all="ignore"):
@@ -239,9 +206,8 @@ def _effect_rd(raw: Cells, t: Cells) -> tuple[Array, Array]:
 
 
 def _effect_peto(raw: Cells, _: Cells) -> tuple[Array, Array]:
-    events, n = raw.a + raw.c, raw.n
-    spread = raw.n1 * raw.n2 * events * (raw.b + raw.d) / (n**2 * (n - 1))
-    return (raw.a - raw.n1 * events / n) / spread, 1 / spread
+    spread = raw.variance()
+    return raw.residuals() / spread, 1 / spread
 
 
 _EFFECTS = {"RR": _effect_rr, "OR": _effect_or, "RD": _effect_rd, "PETO": _effect_peto}
@@ -329,7 +295,7 @@ def _mantel_haenszel(rows: Rows) -> tuple[float, float, Array]:
     with np.errstate(all="ignore"):
         if rows.measure == "RR":
             r, s = (t.a * t.n2 / n).sum(), (t.c * t.n1 / n).sum()
-            p = ((t.n1 * t.n2 * (t.a + t.c) - t.a * t.c * n) / n**2).sum()
+            p = ((t.n1 * t.n2 * t.events - t.a * t.c * n) / n**2).sum()
             return float(np.log(r / s)), float(p / (r * s)), t.c * t.n1 / n
         if rows.measure == "OR":
             one, two = t.a * t.d / n, t.b * t.c / n

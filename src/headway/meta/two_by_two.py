@@ -134,7 +134,9 @@ def _name(measure: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Tables:
+class Cells:
+    """2 x 2 tables: events and others of group 1 (`a`, `b`) and of group 2 (`c`, `d`)."""
+
     a: Array
     b: Array
     c: Array
@@ -142,38 +144,52 @@ class _Tables:
 
     @property
     def n1(self) -> Array:
+        """Participants of group 1."""
         return self.a + self.b
 
     @property
     def n2(self) -> Array:
+        """Participants of group 2."""
         return self.c + self.d
 
     @property
     def n(self) -> Array:
+        """Participants."""
         return self.n1 + self.n2
 
     @property
     def events(self) -> Array:
+        """Participants of both groups with the event."""
         return self.a + self.c
 
     @property
     def others(self) -> Array:
+        """Participants of both groups without the event."""
         return self.b + self.d
 
     @property
     def empty(self) -> NDArray[np.bool_]:
+        """Whether nobody, or everybody, of both groups had the event."""
         return (self.events == 0) | (self.others == 0)
 
-    def residual(self) -> float:
-        """Return observed minus expected events in group 1, summed."""
-        return float((self.a - self.events * (self.n1 / self.n)).sum())
+    def residuals(self) -> Array:
+        """Return observed minus expected events of group 1."""
+        return self.a - self.events * (self.n1 / self.n)
 
     def variance(self) -> Array:
         """Return the hypergeometric variances of the events in group 1."""
         return (self.n1 / self.n) * (self.n2 / self.n) * self.events * self.others / (self.n - 1)
 
+    def add(self, half: Array) -> Cells:
+        """Return the tables with `half` added to each of their four cells."""
+        return Cells(self.a + half, self.b + half, self.c + half, self.d + half)
 
-def _read_tables(a: ArrayLike, b: ArrayLike, c: ArrayLike, d: ArrayLike) -> _Tables:
+    def take(self, at: NDArray[np.int64] | NDArray[np.bool_]) -> Cells:
+        """Return some of the tables."""
+        return Cells(self.a[at], self.b[at], self.c[at], self.d[at])
+
+
+def _read_tables(a: ArrayLike, b: ArrayLike, c: ArrayLike, d: ArrayLike) -> Cells:
     cells = {n: read_numbers(x, n) for n, x in {"a": a, "b": b, "c": c, "d": d}.items()}
     shapes = {x.shape for x in cells.values()}
     if len(shapes) > 1 or cells["a"].ndim != 1:
@@ -190,13 +206,13 @@ def _read_tables(a: ArrayLike, b: ArrayLike, c: ArrayLike, d: ArrayLike) -> _Tab
             raise ValueError(
                 f"{first} + {second} must be at least 1 patient: see {describe_positions(bad)}"
             )
-    return _Tables(**cells)
+    return Cells(**cells)
 
 
 # ── estimates ─────────────────────────────────────────────────────────────────────────────────
 
 
-def _estimate_or(t: _Tables) -> tuple[float, float]:
+def _estimate_or(t: Cells) -> tuple[float, float]:
     """Mantel and Haenszel (1959); variance: Robins, Breslow and Greenland (1986), equation 3."""
     p, q = (t.a + t.d) / t.n, (t.b + t.c) / t.n
     r, s = (t.a / t.n) * t.d, (t.b / t.n) * t.c
@@ -207,7 +223,7 @@ def _estimate_or(t: _Tables) -> tuple[float, float]:
     return float(np.log(rs / ss)), float(np.sqrt(variance / 2))
 
 
-def _estimate_rr(t: _Tables) -> tuple[float, float]:
+def _estimate_rr(t: Cells) -> tuple[float, float]:
     """Mantel-Haenszel risk ratio; variance: Greenland and Robins (1985), equation 13."""
     r, s = (t.a * (t.n2 / t.n)).sum(), (t.c * (t.n1 / t.n)).sum()
     if r == 0 or s == 0:
@@ -216,7 +232,7 @@ def _estimate_rr(t: _Tables) -> tuple[float, float]:
     return float(np.log(r / s)), float(np.sqrt(max(0.0, terms.sum()) / (r * s)))
 
 
-def _estimate_rd(t: _Tables) -> tuple[float, float]:
+def _estimate_rd(t: Cells) -> tuple[float, float]:
     """Mantel-Haenszel risk difference; variance: Sato, Greenland and Robins (1989)."""
     share1, share2 = t.n1 / t.n, t.n2 / t.n
     total = (t.n1 * share2).sum()
@@ -227,16 +243,16 @@ def _estimate_rd(t: _Tables) -> tuple[float, float]:
     return float(estimate), float(np.sqrt(max(0.0, variance)))
 
 
-def _test_association(t: _Tables, correct: bool) -> float:
+def _test_association(t: Cells, correct: bool) -> float:
     """Return the Cochran-Mantel-Haenszel statistic (Mantel and Haenszel 1959)."""
     spread = t.variance().sum()
     if spread == 0:
         return np.nan
     # As in metafor, the correction of 0.5 is taken off even where less is left.
-    return float((abs(t.residual()) - (0.5 if correct else 0.0)) ** 2 / spread)
+    return float((abs(float(t.residuals().sum())) - (0.5 if correct else 0.0)) ** 2 / spread)
 
 
-def _test_homogeneity(t: _Tables, log_or: float) -> tuple[float, float, float]:
+def _test_homogeneity(t: Cells, log_or: float) -> tuple[float, float, float]:
     """Return the statistics of Breslow and Day (1980) and Tarone (1985), and their df."""
     if np.isnan(log_or):
         return np.nan, np.nan, np.nan
@@ -259,7 +275,7 @@ def _test_homogeneity(t: _Tables, log_or: float) -> tuple[float, float, float]:
 
 
 def _finish(
-    t: _Tables,
+    t: Cells,
     estimate: float,
     se: float,
     q: float,
@@ -423,10 +439,10 @@ def peto(
         raise ValueError(
             "Peto's method needs a table in which some patients had the event and some did not"
         )
-    off = t.residual()
+    residuals = t.residuals()
+    off = float(residuals.sum())
     some = spread > 0
-    single = (t.a - t.events * (t.n1 / t.n))[some]
-    q = max(0.0, float((single**2 / spread[some]).sum()) - off**2 / total)
+    q = max(0.0, float((residuals[some] ** 2 / spread[some]).sum()) - off**2 / total)
     nothing = (np.nan, np.nan, np.nan, np.nan)
     words = ("Peto", "PETO", _name("PETO"))
     return _finish(t, off / total, total**-0.5, q, int(some.sum()), level, nothing, words)

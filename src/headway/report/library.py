@@ -31,7 +31,7 @@ def build(library: pd.DataFrame, files: pd.DataFrame, title: str) -> str:
     """
     sums = {name: int(files[name].sum()) for name in (*_COUNTS, "rows_shown")}
     off = library[~library["verdict"].isin(["reproduced", "not estimable"])]
-    unread = files[files["form"] == "unread"]
+    unread = files[files["note"].notna()]
     # Of a total that is not estimable there is nothing to come back.
     counted = sums["totals"] - sums["not_estimable"]
     heads = [say(term("library", _HEADS.get(name, name))) for name in _COUNTS]

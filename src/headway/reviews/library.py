@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 import re
+import shutil
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,7 @@ from headway.errors import UserError
 from headway.ingest import trials
 from headway.ingest.adapters import shown
 from headway.ingest.adapters.analysis_rows import complete, describe_settings, summarise
+from headway.ingest.adapters.folder import write_folder
 from headway.ingest.adapters.forms import find_program, read_file
 from headway.ingest.adapters.revman import find_form, read_analyses
 from headway.messages import Message
@@ -28,6 +31,7 @@ from headway.tables import conform, empty
 if TYPE_CHECKING:
     import pandas as pd
 
+    from headway.errors import Problem
     from headway.ingest.adapters.analyses import Analysis, StoredTotal
     from headway.ingest.adapters.shown import Check
 
@@ -39,6 +43,7 @@ REPRODUCED, OTHER, MISSING, NONE = (
     "not recomputable",
     "not estimable",
 )
+_SAID = 3  # problems of a file that its note says
 _PARTS = {"estimate": 0, "lower limit": 1, "upper limit": 2}
 _COUNTS = (
     *("analyses", "rows", "rows_shown", "rows_agree", "totals", "reproduced"),
@@ -46,34 +51,81 @@ _COUNTS = (
 )
 
 
-def list_sources(folder: Path) -> dict[str, Path]:
+def list_sources(folder: Path, results: Path) -> dict[str, Path]:
     """List what a library holds: reviews' folders, and files outside of them, by identifier.
 
-    Names that begin with a dot, and files that no import reads, are passed over. An identifier
-    depends on the path below `folder` alone, so that it stays when others come and go.
+    Names that begin with a dot, files that no import reads, and the folder of the `results` are
+    passed over. An identifier depends on the path below `folder` alone, so that it stays when
+    others come and go.
     """
-    found = []
-    todo = [folder]
-    while todo:
-        here = todo.pop()
-        if here != folder and (here / SETTINGS).is_file():
-            found.append(here)
+    own = results.resolve()
+    found: list[Path] = []
+    # A folder that cannot be opened is a source, whose job says so.
+    tree = os.walk(folder, onerror=lambda error: found.append(Path(error.filename)))
+    for here, folders, files in tree:
+        place = Path(here)
+        if place != folder and SETTINGS in files:
+            found.append(place)
+            folders.clear()
             continue
-        for path in here.iterdir():
-            if path.name.startswith("."):
-                continue
-            if path.is_dir() and not path.is_symlink():
-                todo.append(path)
-            elif path.is_file() and path.suffix.casefold() in SUFFIXES:
-                found.append(path)
+        folders[:] = [
+            name for name in folders if not name.startswith(".") and (place / name).resolve() != own
+        ]
+        found += [
+            place / name
+            for name in files
+            if not name.startswith(".")
+            and Path(name).suffix.casefold() in SUFFIXES
+            and os.path.isfile(place / name)  # noqa: PTH113 - of no right to look, False
+        ]
     return {name_source(path.relative_to(folder)): path for path in sorted(found)}
 
 
 def name_source(path: Path) -> str:
     """Name a file or folder of a library by small letters, digits and underscores."""
-    words = re.sub(r"[^a-z0-9]+", "_", path.with_suffix("").name.casefold()).strip("_")[:40]
-    mark = hashlib.sha256(path.as_posix().encode()).hexdigest()[:8]
+    words = re.sub(r"[^a-z0-9]+", "_", path.stem.casefold()).strip("_")[:40]
+    mark = hashlib.sha256(os.fsencode(path.as_posix())).hexdigest()[:8]
     return f"{words or 'file'}_{mark}"
+
+
+def show_source(path: Path) -> str:
+    """Write the path of a source for a table or a page; no two paths are written alike."""
+    text = path.as_posix()
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def import_sources(sources: Mapping[str, Path], results: Path) -> tuple[Path, list[UserError]]:
+    """Make reviews of the files of a library, so that their pages can be built.
+
+    Parameters
+    ----------
+    sources
+        Paths by identifier (`list_sources`); reviews' folders are passed over.
+    results
+        Where their verdicts stand. A review is made again when those are newer.
+
+    Returns
+    -------
+    tuple
+        The data folder that holds the reviews, and why others could not be made.
+    """
+    data = results / "data"
+    faults = []
+    for name, path in sources.items():
+        target, judged = data / "raw" / "trials" / name, results / "files" / f"{name}.json"
+        made = target / SETTINGS
+        if path.is_dir() or (made.is_file() and _time(made) >= _time(judged)):
+            continue
+        shutil.rmtree(target, ignore_errors=True)
+        try:
+            write_folder(read_file(path), target, source=show_source(Path(path.name)))
+        except UserError as error:
+            faults.append(error)
+    return data, faults
+
+
+def _time(path: Path) -> int:
+    return path.stat().st_mtime_ns
 
 
 def judge_source(path: Path, name: str) -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -90,7 +142,7 @@ def judge_source(path: Path, name: str) -> tuple[pd.DataFrame, dict[str, Any]]:
     -------
     tuple
         Table `library` of this source, and its row of `library_files`; one that cannot be read has
-        no number, and a note that says why.
+        no number, and a note that says why. A note also says which lines could not be read.
     """
     try:
         if path.is_dir():
@@ -99,12 +151,22 @@ def judge_source(path: Path, name: str) -> tuple[pd.DataFrame, dict[str, Any]]:
             rows = read_file(path, program="metafor")
             counts = {"analyses": len(rows.comparisons), "rows": rows.rows_in}
             return empty("library"), _count(name, "metafor", counts)
-        analyses = read_analyses(path)
+        problems: list[Problem] = []
+        analyses = read_analyses(path, problems)
         complete(analyses)
     except UserError as error:
-        note = " ".join(str(problem) for problem in error.problems[:3]) or str(error)
-        return empty("library"), _count(name, "unread", {}, note)
-    return judge_analyses(analyses, name, find_form(path))
+        return empty("library"), _count(name, "unread", {}, _note(error.problems) or str(error))
+    any_row = any(analysis.rows for analysis in analyses)
+    found, account = judge_analyses(
+        analyses, name, find_form(path) if any_row or not problems else "unread"
+    )
+    return found, {**account, "note": _note(problems) or None}
+
+
+def _note(problems: Sequence[Problem]) -> str:
+    """Say the first of a file's problems."""
+    more = len(problems) - _SAID
+    return " ".join([*map(str, problems[:_SAID]), *([f"(+ {more})"] if more > 0 else [])])
 
 
 def judge_analyses(

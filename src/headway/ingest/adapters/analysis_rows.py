@@ -22,6 +22,7 @@ from headway.ingest.adapters.exchange import (
     write_number,
 )
 from headway.ingest.adapters.shown import (
+    Check,
     check_rows,
     check_totals,
     explain,
@@ -328,8 +329,8 @@ def summarise(analyses: Iterable[Analysis]) -> list[dict[str, Any]]:
     for analysis in analyses:
         if analysis.kind == "other":
             continue
-        rows = [check for _, check in check_rows(analysis)]
-        shown = [check for check in rows if not math.isnan(check.shown[0])]
+        rows = check_rows(analysis)
+        shown = [check for _, check in rows if not math.isnan(check.shown[0])]
         totals = check_totals(analysis)
         counted = [check for check in totals if not math.isnan(check.shown[0])]
         none = [c for c in totals if math.isnan(c.shown[0]) and math.isnan(c.found[0])]
@@ -345,7 +346,9 @@ def summarise(analyses: Iterable[Analysis]) -> list[dict[str, Any]]:
                 "totals": len(counted) + len(totals) - len(counted) - len(none),
                 "reproduced": sum(check.agrees for check in counted),
                 "not_estimable": len(none),
-                "doubts": len(list_doubts([analysis])),
+                "doubts": len(_list_doubtful(rows))
+                + sum(not check.agrees for check in totals)
+                + len(_list_shared(analysis)),
             }
         )
     return out
@@ -364,9 +367,7 @@ def list_doubts(analyses: Iterable[Analysis]) -> list[dict[str, Any]]:
     for analysis in analyses:
         if analysis.kind == "other":
             continue
-        for row, check in check_rows(analysis):
-            if check.agrees or not _speaks(analysis, row):
-                continue
+        for row, check in _list_doubtful(check_rows(analysis)):
             out.append(
                 {
                     "analysis": analysis.code_of(row.subgroup),
@@ -395,9 +396,13 @@ def list_doubts(analyses: Iterable[Analysis]) -> list[dict[str, Any]]:
     return out
 
 
-def _speaks(analysis: Analysis, row: StudyRow) -> bool:
-    """Tell whether a row shows an effect, or says (by showing none) that it has none."""
-    return bool(row.shown[0]) or row.not_estimable
+def _list_doubtful(checks: Iterable[tuple[StudyRow, Check]]) -> list[tuple[StudyRow, Check]]:
+    """List rows that show another effect, or say that they have none, than their numbers give."""
+    return [
+        (row, check)
+        for row, check in checks
+        if not check.agrees and (row.shown[0] or row.not_estimable)
+    ]
 
 
 def _list_shared(analysis: Analysis) -> list[dict[str, Any]]:

@@ -21,7 +21,7 @@ from headway.effects.units import UNITS
 from headway.errors import InputError, Problem
 from headway.ingest.trials.columns import ALLOWED, ARM_SIGNS
 from headway.messages import Message
-from headway.tables import TABLES, unguard
+from headway.tables import TABLES, printable, unguard
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -295,7 +295,7 @@ def _make_sheet(name: str, lines: list[tuple[int, list[str]]], decimal: str) -> 
     unreadable = Message("failure.foreign_file", file=name)
     if not lines:
         raise InputError(unreadable, [Problem(name, "empty_file", "problem.no_header")])
-    header = lines[0][1]
+    header = [printable(text) for text in lines[0][1]]
     keys = [same_name(text) for text in header]
     twice = sorted({n for n, k in zip(header, keys, strict=True) if k and keys.count(k) > 1})
     if twice:
@@ -318,7 +318,7 @@ def _make_sheet(name: str, lines: list[tuple[int, list[str]]], decimal: str) -> 
             )
             continue
         named = zip(keys, cells, strict=False)
-        values = {key: unguard(cell) for key, cell in named if key}
+        values = {key: unguard(printable(cell)) for key, cell in named if key}
         rows.append(Row(name, line, values, headers, decimal))
     return Sheet(name, headers, rows, broken)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from headway.errors import Problem
 from headway.ingest.adapters.analyses import Analysis
 from headway.ingest.adapters.analysis_rows import AnalysisRows, make_rows
 from headway.ingest.adapters.exchange import Basket, Sheet, check_defaults, read_sheet
@@ -55,8 +56,15 @@ def read_revman(path: Path, defaults: Mapping[str, str] | None = None) -> Analys
     return read_export(read_sheet(path), given)
 
 
-def read_analyses(path: Path) -> list[Analysis]:
+def read_analyses(path: Path, problems: list[Problem] | None = None) -> list[Analysis]:
     """Read a file's analyses as they stand in it, without making a review's rows of them.
+
+    Parameters
+    ----------
+    path
+        The file.
+    problems
+        Takes what is wrong with lines that cannot be read as they stand.
 
     Raises
     ------
@@ -64,11 +72,21 @@ def read_analyses(path: Path) -> list[Analysis]:
         As `read_revman`.
     """
     kind = find_form(path)
+    told: list[Problem] = []
     if kind == "rm5":
-        return read_rm5(path)
-    if kind == "package":
-        return open_package(path)[0].analyses
-    return walk(read_sheet(path)).analyses
+        analyses = read_rm5(path)
+    else:
+        found, sheet = open_package(path) if kind == "package" else _walk(read_sheet(path))
+        analyses = found.analyses
+        told = [*sheet.broken, *(one for row in found.left for one in row.problems)]
+    if problems is not None:
+        problems += told
+        problems += [one for a in analyses for study in a.rows for one in study.row.problems]
+    return analyses
+
+
+def _walk(sheet: Sheet) -> tuple[Walked, Sheet]:
+    return walk(sheet), sheet
 
 
 def find_form(path: Path) -> str:

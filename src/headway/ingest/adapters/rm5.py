@@ -6,8 +6,12 @@ RevMan writes none, and they are how XML is made to eat memory or to read other 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from xml.parsers import expat
 
@@ -24,6 +28,7 @@ from headway.ingest.adapters.analyses import (
 from headway.ingest.adapters.exchange import Row, same_name
 from headway.ingest.open.reading import tidy
 from headway.messages import Message
+from headway.tables import printable
 
 ROOT = "COCHRANE_REVIEW"
 # Attribute of a row -> the number it holds.
@@ -45,6 +50,9 @@ _USED = {
     "o_e": ("events1", "total1", "events2", "total2"),
 }
 _SHOWN = ("effectsize", "cistart", "ciend")
+_DECLARED = re.compile(rb"""^\s*<\?xml[^>]*?\sencoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
+# Windows' own letters where a file is declared, or read, as Latin-1: there they are controls.
+_WINDOWS = {code: bytes([code]).decode("cp1252", errors="ignore") for code in range(0x80, 0xA0)}
 
 
 @dataclass(slots=True)
@@ -117,13 +125,12 @@ def read_rm5(path: Path) -> list[Analysis]:
         raise _refuse(path, "no_review", "problem.no_rm5", "remedy.no_rm5", root.line)
     names = _name_studies(root)
     analyses = []
-    for part in root.walk("ANALYSES_AND_DATA"):
-        for i, comparison in enumerate(part.own("COMPARISON"), 1):
-            group, name = _number(comparison, i), comparison.say("NAME")
-            for j, outcome in enumerate(comparison.own("_OUTCOME"), 1):
-                found = _read_outcome(outcome, group, _number(outcome, j), name)
-                _read_rows(path.name, outcome, found, names)
-                analyses.append(found)
+    parts = root.walk("ANALYSES_AND_DATA")
+    for group, comparison in _number(one for part in parts for one in part.own("COMPARISON")):
+        for number, outcome in _number(comparison.own("_OUTCOME")):
+            found = _read_outcome(outcome, group, number, comparison.say("NAME"))
+            _read_rows(path.name, outcome, found, names)
+            analyses.append(found)
     return analyses
 
 
@@ -140,16 +147,32 @@ def parse(file: str, data: bytes) -> Element:
     except _EntityError:
         raise _refuse(file, "entities", "problem.entities", "remedy.entities") from None
     except (expat.ExpatError, LookupError, ValueError) as error:
-        try:
-            data.decode("utf-8")
-        except UnicodeDecodeError:
-            # Declared as UTF-8, or as nothing, and saved in Windows' own letters.
+        for again, encoding in _list_readings(data):
             try:
-                return _parse(data, "iso-8859-1")
-            except (_EntityError, expat.ExpatError):
+                return _parse(again, encoding)
+            except (_EntityError, expat.ExpatError, ValueError):
                 pass
         line = getattr(error, "lineno", None)
         raise _refuse(file, "unreadable", "problem.no_xml", "remedy.no_xml", line) from None
+
+
+def _list_readings(data: bytes) -> Iterator[tuple[bytes, str]]:
+    """List other ways to read a file's letters, with the name of the encoding for each."""
+    declared = _DECLARED.match(data)
+    if declared:
+        # expat knows no encoding of several bytes a letter but Unicode's.
+        with suppress(LookupError, ValueError):
+            yield data.decode(declared[1].decode()).encode(), "utf-8"
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        # Declared as UTF-8, or as nothing, and saved in Windows' own letters.
+        yield data, "iso-8859-1"
+
+
+def _mend(text: str) -> str:
+    """Return text without controls."""
+    return text if text.isascii() and text.isprintable() else printable(text.translate(_WINDOWS))
 
 
 def _parse(data: bytes, encoding: str | None) -> Element:
@@ -162,7 +185,8 @@ def _parse(data: bytes, encoding: str | None) -> Element:
     def start(tag: str, attributes: dict[str, str]) -> None:
         if len(open_) > 200:  # RevMan's own files are a dozen deep
             raise ValueError("too deep")
-        one = Element(tag, attributes, parser.CurrentLineNumber)
+        cells = {name: _mend(value) for name, value in attributes.items()}
+        one = Element(tag, cells, parser.CurrentLineNumber)
         open_[-1].children.append(one)
         open_.append(one)
 
@@ -170,7 +194,7 @@ def _parse(data: bytes, encoding: str | None) -> Element:
         open_.pop()
 
     def text(data: str) -> None:
-        open_[-1].text += data
+        open_[-1].text += _mend(data)
 
     def refuse(*_: object) -> int:
         raise _EntityError
@@ -191,10 +215,16 @@ def _refuse(
     return InputError(Message("failure.foreign_file", file=name), [problem])
 
 
-def _number(one: Element, position: int) -> int:
-    """Return an element's number; its position where it has none."""
-    text = one.get("NO")
-    return int(text) if text.isascii() and text.isdigit() else position
+def _number(parts: Iterable[Element]) -> list[tuple[int, Element]]:
+    """Give each element its number; one without a number, or with a taken one, the next free."""
+    parts = list(parts)
+    texts = [part.get("NO") for part in parts]
+    said = [int(t) if t.isascii() and t.isdigit() and len(t) < 10 else 0 for t in texts]
+    free = (number for number in count(1) if number not in said)
+    found: dict[int, Element] = {}
+    for number, part in zip(said, parts, strict=True):
+        found[number if number and number not in found else next(free)] = part
+    return list(found.items())
 
 
 def _name_studies(root: Element) -> dict[str, tuple[str, str]]:
@@ -238,8 +268,8 @@ def _read_outcome(one: Element, group: int, number: int, group_name: str) -> Ana
     if labels[0] and labels[1] and labels[0] != labels[1]:
         found.arms = labels
     seen = [] if totals != "all" else [("", one)]
-    for i, part in enumerate(one.own("_SUBGROUP"), 1):
-        no = str(_number(part, i))
+    for i, part in _number(one.own("_SUBGROUP")):
+        no = str(i)
         found.subgroups[no] = part.say("NAME") or f"subgroup {no}"
         if totals != "none":
             seen.append((no, part))
@@ -247,17 +277,24 @@ def _read_outcome(one: Element, group: int, number: int, group_name: str) -> Ana
         shown = (part.get("EFFECT_SIZE"), part.get("CI_START"), part.get("CI_END"))
         if part.get("ESTIMABLE") == "NO":
             found.stored.append(StoredTotal(no, ("", "", ""), estimable=False))
-        elif all(shown) and kind != "other":
+        elif all(map(_is_number, shown)) and kind != "other":
             found.stored.append(StoredTotal(no, shown))
     return found
+
+
+def _is_number(text: str) -> bool:
+    """Tell whether a total's part is a number, and finite."""
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def _read_rows(
     file: str, outcome: Element, found: Analysis, names: dict[str, tuple[str, str]]
 ) -> None:
     """Read the rows of an analysis, those of its subgroups included."""
-    parts = [("", outcome)]
-    parts += [(str(_number(p, i)), p) for i, p in enumerate(outcome.own("_SUBGROUP"), 1)]
+    parts = [("", outcome), *((str(no), part) for no, part in _number(outcome.own("_SUBGROUP")))]
     for subgroup, part in parts:
         for data in part.own("_DATA"):
             found.rows.append(_read_row(file, data, found.kind, subgroup, names))

@@ -167,7 +167,7 @@ def is_close(found: Array, shown: Array, step: float = 0.0) -> NDArray[np.bool_]
     """Tell which numbers agree, within `CLOSE` or a unit of the last decimal shown."""
     allowed = np.maximum(1.01 * step, CLOSE * np.maximum(1.0, np.abs(shown)))
     with np.errstate(invalid="ignore"):
-        same = np.abs(found - shown) <= allowed
+        same = (np.abs(found - shown) <= allowed) & np.isfinite(shown)
     return same | (np.isinf(found) & (shown > 1e15))
 
 
@@ -349,12 +349,7 @@ def pool(
     analysis: Analysis, rows: revman.Rows, settings: Mapping[str, str] | None = None
 ) -> revman.Total | None:
     """Pool rows by the settings of an analysis; None where its method does not fit its rows."""
-    own = {
-        "method": analysis.method or "IV",
-        "model": analysis.model or "random",
-        "tau2": analysis.tau2 or "DL",
-        "ci": analysis.ci or "wald",
-    } | dict(settings or {})
+    own = _name_settings(analysis) | dict(settings or {})
     if own["method"] == "MH" and rows.raw is None:
         own["method"] = "IV"
     level = analysis.level if analysis.level == analysis.level else 95.0
@@ -369,6 +364,16 @@ def pool(
         )
     except (ValueError, ArithmeticError, np.linalg.LinAlgError):
         return None
+
+
+def _name_settings(analysis: Analysis) -> dict[str, str]:
+    """Name the settings by which an analysis is pooled; defaults for those that it lacks."""
+    return {
+        "method": analysis.method or "IV",
+        "model": analysis.model or "random",
+        "tau2": analysis.tau2 or "DL",
+        "ci": analysis.ci or "wald",
+    }
 
 
 def check_totals(analysis: Analysis) -> list[Check]:
@@ -391,11 +396,28 @@ def agree(shown: Numbers, found: Numbers, texts: Sequence[str] = ()) -> bool:
 
 
 def list_alternatives(analysis: Analysis) -> Iterator[tuple[str, dict[str, str], Analysis]]:
-    """List other choices that may stand behind a total: what they are called, and the analysis."""
+    """List other choices that may stand behind a total: what they are called, and the analysis.
+
+    Those that change the fewest settings come first.
+    """
+    return iter(
+        sorted(_list_choices(analysis), key=lambda choice: _count_changes(analysis, choice))
+    )
+
+
+def _count_changes(analysis: Analysis, choice: tuple[str, dict[str, str], Analysis]) -> int:
+    _, words, other = choice
+    own = _name_settings(analysis)
+    names = own if words["model"] == "random" == own["model"] else ("method", "model")
+    changed = sum(words[name] != own[name] for name in names)
+    return changed + (other.measure != analysis.measure) + (other.swap != analysis.swap)
+
+
+def _list_choices(analysis: Analysis) -> Iterator[tuple[str, dict[str, str], Analysis]]:
     measures = {"events": ("RR", "OR", "RD", "PETO"), "means": ("MD", "SMD")}
     ways = [("MH", "fixed"), ("MH", "random"), ("IV", "fixed"), ("IV", "random")]
     ways = ways if analysis.kind == "events" else ways[2:]
-    for measure in (analysis.measure, *measures.get(analysis.kind, ())):
+    for measure in dict.fromkeys((analysis.measure, *measures.get(analysis.kind, ()))):
         for swap in (False, True) if analysis.kind == "events" else (False,):
             if swap and measure == "PETO":
                 continue
