@@ -6,7 +6,7 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -136,9 +136,7 @@ def hide_telling(entry: Entry, source: str) -> Entry:
         names = reason.values.get("name") if isinstance(reason, Message) else None
         telling = names and gate.check_header_cells(source, [str(names)])
         reasons.append("proposal.from_a_column" if telling else reason)
-    return Entry(
-        entry.unit, entry.codes, tuple(reasons), entry.doubt, entry.off, entry.window, entry.outcome
-    )
+    return replace(entry, reasons=tuple(reasons))
 
 
 def write_folder(folder: Path, proposal: Proposal, text: str | None) -> None:
