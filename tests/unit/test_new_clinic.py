@@ -16,6 +16,7 @@ from headway.errors import ConfigError, InputError
 from headway.ingest import clinics
 from headway.ingest.proposals import Made, make_clinic
 from headway.outcomes.change import cohort
+from headway.report.proposed import write_made
 from tests.unit.exports_builder import (
     ENGLISH,
     GERMAN,
@@ -692,6 +693,30 @@ def test_what_means_no_answer_is_no_number(tmp_path: Path, marks: tuple[Any, ...
     header = ("ID", "Datum", "Behandlung", "Kopfschmerztage (28 Tage)", "VAS 0-100", "Stunden")
     path = write_table(tmp_path / "log.csv", header, rows)
     hold(make(tmp_path, [path]), "visit_recall", count_recall(people))
+
+
+def test_what_hardly_anybody_wrote_is_no_code(tmp_path: Path) -> None:
+    people = make_people(24)
+    first = people[0]
+    header = (
+        "ID",
+        "Date",
+        "Treatment\a",
+        "Headache days\u2028in the last 28 days",
+        "Ada Quillmarsh",
+    )
+    rows = []
+    for p in people:
+        for d, technique in p.visits.items():
+            told = "massage of A. Quillmarsh" if p is first and d == 0 else f"{technique}\a"
+            rows.append((p.code, p.on(d), told, p.recall.get(d, (None,))[0], "x"))
+    made = make(tmp_path, [write_table(tmp_path / "log.csv", header, rows)])
+    hold(made, "visit_recall", {"frequency": count_recall(people)["frequency"]})
+    written = "".join(p.read_text("utf-8") for p in made.folder.iterdir())
+    assert "Quillmarsh" not in written
+    assert "Quillmarsh" not in "\n".join(write_made(made))
+    sessions = pd.read_csv(made.folder / "sessions.csv")
+    assert set(sessions["technique"]) == {"manual", "dry_needling", "wet_needling", "acupuncture"}
 
 
 # ---- units, doubts -------------------------------------------------------------------------------

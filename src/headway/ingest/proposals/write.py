@@ -126,6 +126,8 @@ def _flow(value: Any) -> str:
 
 def _line(text: str, reasons: Iterable[str]) -> str:
     said = "; ".join(say(reason) for reason in reasons if reason)
+    # YAML holds no control character, nor may a comment end before its line does.
+    said = "".join(c if c.isprintable() else " " for c in said)
     return f"{text}  # {said}" if said else text
 
 
