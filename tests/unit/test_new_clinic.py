@@ -15,6 +15,7 @@ from headway import config
 from headway.errors import ConfigError, InputError
 from headway.ingest import clinics
 from headway.ingest.proposals import Made, make_clinic
+from headway.ingest.proposals.write import Proposal
 from headway.outcomes.change import cohort
 from headway.report.proposed import write_made
 from tests.unit.exports_builder import (
@@ -531,6 +532,9 @@ def test_a_time_that_is_open_is_in_doubt(tmp_path: Path) -> None:
     # Two times cannot be one window, nor can six months be the four weeks before.
     pain = ("VAS 0-100 before", "VAS 0-100 after 6 months")
     assert not write(pain, ("Hours before", "Hours after 12 months"))[1]
+    last = max(tmp_path.iterdir(), key=lambda p: int(p.name))
+    with pytest.raises(InputError, match="wide"):
+        analyse(Made(last / "data/raw/clinics/new", Proposal([], "en"), updated=False))
     _, taken = write(("VAS 0-100 6 months before", "VAS 0-100 6 months after"), hours)
     assert {"duration" in line for line in taken} == {True}
 
@@ -703,7 +707,7 @@ def test_what_hardly_anybody_wrote_is_no_code(tmp_path: Path) -> None:
         "Date",
         "Treatment\a",
         "Headache days\u2028in the last 28 days",
-        "Ada Quillmarsh",
+        "Mary Quillmarsh",
     )
     rows = []
     for p in people:
