@@ -12,6 +12,7 @@ from headway.errors import RefusedError
 from headway.ingest.gate import check_file_name, check_names
 from headway.ingest.gate.columns import Cells, make_cells
 from headway.ingest.gate.content import Kind, judge
+from headway.ingest.secret import make_code
 from tests.unit.clinic_builder import DIARY, ingest, write_clinic
 
 SECRET = {
@@ -139,6 +140,32 @@ def test_ages_over_89_and_long_postcodes_are_refused(tmp_path: Path) -> None:
         ("age_over_89", 1),
         ("postcode", 1),
     }
+
+
+def test_codes_that_the_secret_makes_pass() -> None:
+    for n in range(300):
+        secret = bytes([n % 256, n // 256] * 16)
+        for first, length, different in (("p", 8, 100), ("t", 4, 3)):
+            made = [
+                (first + make_code(secret, "code", str(i), length), 9) for i in range(different)
+            ]
+            kind = Kind("code", "patient_id" if first == "p" else "therapist")
+            assert judge(Cells(make_cells(made), different, 9 * different), kind) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "old"),
+    [
+        ("tt97j", False),
+        ("p44xjbm95y", False),
+        ("K-21a93J", False),
+        ("w94J", True),
+        ("M93 yrs", True),
+    ],
+)
+def test_a_code_that_ends_like_an_age_is_none(text: str, old: bool) -> None:
+    found = judge(Cells(make_cells([(text, 9)]), 1, 9), Kind("what"))
+    assert ("age_over_89" in found) == old
 
 
 def test_texts_that_differ_in_every_row_are_refused(tmp_path: Path) -> None:

@@ -15,7 +15,9 @@ from headway import config
 from headway.errors import ConfigError, InputError
 from headway.ingest import clinics
 from headway.ingest.proposals import Made, make_clinic
+from headway.ingest.proposals.write import Proposal
 from headway.outcomes.change import cohort
+from headway.report.proposed import write_made
 from tests.unit.exports_builder import (
     ENGLISH,
     GERMAN,
@@ -376,7 +378,7 @@ def test_a_calendar_of_months_with_marks(tmp_path: Path) -> None:
     people = make_people(16, n=12)
     made = make(tmp_path, write_months(tmp_path, people, ("x", "-")))
     hold(made, "primary", {"frequency": count_diary(people)["frequency"]})
-    assert "# ?" in (made.folder / "clinic.yaml").read_text(encoding="utf-8")
+    assert "# ? " in (made.folder / "clinic.yaml").read_text(encoding="utf-8")
 
 
 def test_marks_beside_blanks_alone_are_refused(tmp_path: Path) -> None:
@@ -465,6 +467,76 @@ def test_columns_before_and_after(tmp_path: Path, head: tuple[Any, ...], comma: 
     text = (made.folder / "windows.csv").read_text()
     assert ".Q." not in text
     assert "Z00" not in text
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "days"),
+    [
+        ("{} before", "{} after 12 months", (337, 364)),
+        ("{} vor Behandlung", "{} nach 1 Jahr", (337, 364)),
+        ("{} vor Behandlung", "12 Wochen nach Behandlung: {}", (56, 83)),
+        ("{} basal", "{} a los 6 meses", (155, 182)),
+        ("{} antes", "{} después de un año", (337, 364)),
+        ("{}_T0", "{}_M6", (155, 182)),
+        ("{} baseline", "{} weeks 21-24", (140, 167)),
+        ("{} 0 weeks before", "{} 4 weeks after", (0, 27)),
+    ],
+)
+def test_the_page_says_the_time_that_the_export_says(
+    tmp_path: Path, before: str, after: str, days: tuple[int, int]
+) -> None:
+    found = draw_pairs(22)
+    names = ("Pain (0-100)",) if "fore" in before or "line" in before else ("VAS 0-100",)
+    header = ["ID", *(t.format(n) for n in names for t in (before, after))]
+    rows = [(f"Z{i:03d}", *one["intensity"]) for i, one in enumerate(found)]
+    made = make(tmp_path, [write_table(tmp_path / "out.csv", header, rows)])
+    n, change = pair(one["intensity"] for one in found)
+    hold(made, "primary", {"intensity": (n, change / 10)})
+    window = config.load_clinic(made.folder).windows.named["post"]
+    assert (window.from_, window.to) == days
+    assert ("9" in window.label) == (days == (56, 83)), window.label
+    assert "# ? " not in (made.folder / "clinic.yaml").read_text("utf-8")
+
+
+@pytest.mark.parametrize("times", [("vorher", "nach 6 Monaten"), ("before", "12 months after")])
+def test_rows_say_their_time(tmp_path: Path, times: tuple[str, str]) -> None:
+    rows = [
+        (f"Z{i}", when, value)
+        for i, one in enumerate(draw_pairs(23))
+        for when, value in zip(times, one["intensity"], strict=True)
+    ]
+    header = ("Patient", "Zeitpunkt", "Schmerz VAS 0-100")
+    made = make(tmp_path, [write_table(tmp_path / "out.csv", header, rows)])
+    window = config.load_clinic(made.folder).windows.named["post"]
+    assert window.to == {"nach 6 Monaten": 182, "12 months after": 364}[times[1]]
+
+
+def test_a_time_that_is_open_is_in_doubt(tmp_path: Path) -> None:
+    found = draw_pairs(24)
+
+    def write(pain: tuple[str, str], length: tuple[str, str]) -> tuple[str, set[str]]:
+        rows = [(f"Z{i}", *one["intensity"], *one["duration"]) for i, one in enumerate(found)]
+        folder = tmp_path / f"{len(list(tmp_path.iterdir()))}"
+        folder.mkdir()
+        path = write_table(folder / "out.csv", ("ID", *pain, *length), rows)
+        made = make(folder, [path])
+        text = (made.folder / "clinic.yaml").read_text("utf-8")
+        wide = {line.strip() for line in text.splitlines() if "window:" in line}
+        return text, {line for line in wide if not line.startswith("#")}
+
+    hours = ("Hours before", "Hours after")
+    text, taken = write(("VAS 0-100 before", "VAS 0-100 after"), hours)
+    assert len(taken) == 4
+    assert text.count("# ? ") == 2
+    assert "weeks 9 to 12" in text
+    # Two times cannot be one window, nor can six months be the four weeks before.
+    pain = ("VAS 0-100 before", "VAS 0-100 after 6 months")
+    assert not write(pain, ("Hours before", "Hours after 12 months"))[1]
+    last = max(tmp_path.iterdir(), key=lambda p: int(p.name))
+    with pytest.raises(InputError, match="wide"):
+        analyse(Made(last / "data/raw/clinics/new", Proposal([], "en"), updated=False))
+    _, taken = write(("VAS 0-100 6 months before", "VAS 0-100 6 months after"), hours)
+    assert {"duration" in line for line in taken} == {True}
 
 
 def test_rows_before_and_after(tmp_path: Path) -> None:
@@ -627,6 +699,30 @@ def test_what_means_no_answer_is_no_number(tmp_path: Path, marks: tuple[Any, ...
     hold(make(tmp_path, [path]), "visit_recall", count_recall(people))
 
 
+def test_what_hardly_anybody_wrote_is_no_code(tmp_path: Path) -> None:
+    people = make_people(24)
+    first = people[0]
+    header = (
+        "ID",
+        "Date",
+        "Treatment\a",
+        "Headache days\u2028in the last 28 days",
+        "Mary Quillmarsh",
+    )
+    rows = []
+    for p in people:
+        for d, technique in p.visits.items():
+            told = "massage of A. Quillmarsh" if p is first and d == 0 else f"{technique}\a"
+            rows.append((p.code, p.on(d), told, p.recall.get(d, (None,))[0], "x"))
+    made = make(tmp_path, [write_table(tmp_path / "log.csv", header, rows)])
+    hold(made, "visit_recall", {"frequency": count_recall(people)["frequency"]})
+    written = "".join(p.read_text("utf-8") for p in made.folder.iterdir())
+    assert "Quillmarsh" not in written
+    assert "Quillmarsh" not in "\n".join(write_made(made))
+    sessions = pd.read_csv(made.folder / "sessions.csv")
+    assert set(sessions["technique"]) == {"manual", "dry_needling", "wet_needling", "acupuncture"}
+
+
 # ---- units, doubts -------------------------------------------------------------------------------
 
 
@@ -651,7 +747,7 @@ def test_what_is_in_doubt_is_left_out(
     right = count_recall(people)
     found = analyse(made)
     assert ("visit_recall", left_out) not in found
-    assert "# ?" in (made.folder / "clinic.yaml").read_text(encoding="utf-8")
+    assert "# ? " in (made.folder / "clinic.yaml").read_text(encoding="utf-8")
     hold(made, "visit_recall", {k: v for k, v in right.items() if k != left_out})
 
 

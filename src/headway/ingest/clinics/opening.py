@@ -147,6 +147,12 @@ def _check_header(source: Source) -> list[Problem]:
         if required not in have
     ]
     if kind == "windows":
+        if not spec.wide:
+            problems.append(
+                Problem(
+                    "clinic.yaml", "required_column", "problem.no_wide", remedy="remedy.no_wide"
+                )
+            )
         problems += [
             Problem("clinic.yaml", "required_window", "problem.no_window", column=entry.column)
             for entry in spec.wide

@@ -10,7 +10,8 @@ _YEARS = (
     r"years?|yrs?|y[/.]? ?o\.?|j\.?|jahren?|jaehrig\w*|jahrig\w*|anos|annees?|ans|anni|jaar|jarige?"
 )
 _IN_WORDS = re.compile(
-    rf"(?<![\d.,/+-]){_OLD}[ -]?(?:{_YEARS})(?:[ -]old)?(?![\w])"
+    # Of letters, only those of a sex may stand before the number: a code may end like an age.
+    rf"(?<![\w.,/+-])[mfwvhd]?{_OLD}[ -]?(?:{_YEARS})(?:[ -]old)?(?![\w])"
     r"|\b(?:age|aged|alter|edad|idade|leeftijd|eta|age de)[ :=]*(?:de |di |von )?"
     rf"{_OLD}(?![\d.,%])",
     re.IGNORECASE,

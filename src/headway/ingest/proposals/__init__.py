@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from headway.config.clinic import Windows
 from headway.errors import ConfigError, InputError, Problem
 from headway.ingest.adapters import redcap
 from headway.ingest.proposals import redcap_forms
@@ -43,12 +44,19 @@ from headway.ingest.proposals.write import (
 )
 from headway.ingest.secret import make_code, read_secret
 from headway.ingest.template import NAME
-from headway.messages import Message
+from headway.messages import Message, say, speaking
 
 __all__ = ["Made", "make_clinic", "propose"]
 
 # Fewer people alike than this point at one.
 _ALIKE = 5
+_LATER = {
+    "day": "window.later_day",
+    "week": "window.later_week",
+    "month": "window.later_month",
+    "year": "window.later_year",
+    "weeks": "window.later_weeks",
+}
 _TIMES = ("start_day", "diary_from", "diary_to")
 
 
@@ -188,6 +196,34 @@ def _store(records: Sequence[Records], proposal: Proposal, secret: bytes, clinic
             proposal.tables.append(table)
     if not starts.day and all(t.kind in ("diary", "attacks", "windows") for t in proposal.tables):
         proposal.settings["course"] = ({"start": 0}, "proposal.course")
+    _set_windows(proposal)
+
+
+def _set_windows(proposal: Proposal) -> None:
+    """Write the time after treatment that outcomes say; of several none is taken unasked."""
+    entries = {
+        name: (table, entry)
+        for table in proposal.tables
+        for name, entry in table.entries.items()
+        if entry.window and not entry.off
+    }
+    times = {entry.later for _, entry in entries.values() if entry.window == "post"}
+    if len(times) > 1:
+        for name, (table, entry) in entries.items():
+            doubted = replace(entry, off=True, doubt="proposal.doubt_times")
+            table.entries = {**table.entries, name: doubted}
+        return
+    later = next(iter(times), None)
+    if later is None:
+        return
+    with speaking(proposal.language):
+        label = say(Message(_LATER[later.unit], n=later.n, high=later.end))
+    before = Windows().named["baseline"]
+    named = {
+        "baseline": {"from": before.from_, "to": before.to, "label": before.label},
+        "post": {"from": later.first, "to": later.last, "label": label},
+    }
+    proposal.settings["windows"] = ({"named": named}, "proposal.later")
 
 
 def _make_table(one: Records, names: Sequence[str], codes: dict[str, str], starts: Starts) -> Table:

@@ -61,11 +61,16 @@ def read_techniques(column: Named, cells: Sequence[str]) -> tuple[list[str], Ent
             unknown |= {cell} if found is None else set()
         else:
             codes[cell] = found
+    # A text of any length, or one that hardly anybody wrote, is no code, and may say anything.
+    rare = {
+        c
+        for c, n in column.found.cells.items()
+        if len(c) > _LONGEST or n < _FEW or not c.isprintable()
+    }
+    own = {c: str(codes.pop(c, "other")) for c in rare - none}
+    codes |= {technique: technique for technique in own.values() if technique != "other"}
     codes[ANY_OTHER] = "other"
-    plain = ["" if is_missing(c) or c in none else c for c in cells]
-    # A text of any length is no code, and may say anything.
-    rare = {c for c, n in column.found.cells.items() if len(c) > _LONGEST or n < _FEW}
-    plain = ["other" if c in rare and c not in codes else c for c in plain]
+    plain = ["" if is_missing(c) or c in none else own.get(c, c) for c in cells]
     reasons = (reason, "proposal.not_a_technique") if none else (reason,)
     doubt = Message("proposal.doubt_technique", n=len(unknown)) if unknown else ""
     return plain, Entry(codes=codes, reasons=reasons, doubt=doubt), unknown

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from headway.ingest.cells import SCALE
 from headway.ingest.proposals.dates import Moment
+from headway.ingest.proposals.later import Later
 from headway.ingest.proposals.values import read_number, write_number
 
 # The unit in which values of different tables are put side by side.
@@ -26,7 +27,8 @@ class Entry:
     """How a column is read, as a line of clinic.yaml.
 
     `reasons` are messages; with a `doubt` the line is marked, and with `off` it is written as a
-    comment: what is in doubt would change a number.
+    comment: what is in doubt would change a number. `later` is how long after treatment a
+    window's outcome was asked for, where that is said.
     """
 
     unit: str | None = None
@@ -36,6 +38,7 @@ class Entry:
     off: bool = False
     window: str = ""
     outcome: str = ""
+    later: Later | None = None
 
 
 @dataclass(slots=True)
@@ -84,13 +87,16 @@ def join(first: Records, second: Records) -> Records:
             a, one = _rescale(a, one)
             b, two = _rescale(b, two)
         reasons = tuple(dict.fromkeys([*one.reasons, *two.reasons]))
+        apart = one.later != two.later
         clash = any(one.codes.get(k, v) != v for k, v in two.codes.items())
         entry = replace(
             one,
             codes={**one.codes, **two.codes},
             reasons=reasons,
-            doubt=one.doubt or two.doubt or ("proposal.doubt_two_codes" if clash else ""),
-            off=one.off or two.off or clash,
+            doubt=one.doubt
+            or two.doubt
+            or ("proposal.doubt_two_codes" if clash else "proposal.doubt_times" if apart else ""),
+            off=one.off or two.off or clash or apart,
         )
         out.put(name, a + b, entry)
     return out

@@ -133,7 +133,10 @@ def recognise(sheet: Sheet, order: Order | None, ask: Ask) -> Read:
             "note": "proposal.free_text",
             "entered": "proposal.other_date",
         }.get(column.field, "proposal.not_used")
-        out.dropped.append((sheet.name, column.header or f"[{column.index + 1}]", reason))
+        # A name may be that of a person, or a day.
+        telling = gate.check_header_cells(sheet.name, [column.header])
+        name = "" if telling else column.header
+        out.dropped.append((sheet.name, name or f"[{column.index + 1}]", reason))
     return out
 
 
@@ -443,10 +446,7 @@ def _check_first(
     for cell in unknown:
         n = technique.found.cells[cell]
         if n >= 5 and at_first[cell] >= 0.9 * n:
-            said = ask(
-                Message("proposal.ask_first", name=technique.header, word=cell),
-                ("treatment", "visit"),
-            )
+            said = ask(Message("proposal.ask_first", name=technique.header), ("treatment", "visit"))
             if said != "treatment":
                 raise _cannot(sheet, "first_visit", "problem.first_visit", technique.header)
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from headway.errors import InputError, Problem
 from headway.ingest.proposals.columns import Named, pick
+from headway.ingest.proposals.later import USUAL, find_later, is_other_baseline
 from headway.ingest.proposals.measures import Ask, list_proven, read_outcome
 from headway.ingest.proposals.opening import Sheet
 from headway.ingest.proposals.records import Entry, Records
@@ -74,7 +75,8 @@ def read_pairs(
             reason = Message("proposal.from_column", name=column.header)
             made[time] = plain, replace(entry, reasons=(reason, *entry.reasons[1:]))
             used.add(column.index)
-        _put(records, name, made)
+        texts = pair["before"].header, pair["after"].header
+        _put(records, name, _add_time(made, *texts, sheet.titles))
     return records, used
 
 
@@ -94,10 +96,29 @@ def _field(name: str) -> str:
     return "score" if name.startswith("instrument_") else name
 
 
+def _add_time(
+    made: Mapping[str, tuple[list[str], Entry]], before: str, after: str, titles: Sequence[str]
+) -> Mapping[str, tuple[list[str], Entry]]:
+    """Add how long after treatment it was; a time that is open is in doubt."""
+    times = find_later(after, before, titles)
+    open_ = len(times) > 1 or is_other_baseline(before, after)
+    doubt = "proposal.doubt_times" if open_ else "" if times else "proposal.doubt_no_time"
+    out = {}
+    for time, (cells, entry) in made.items():
+        late = time == "after"
+        if open_ and not entry.off:
+            entry = replace(entry, off=True, doubt=entry.doubt or doubt)
+        elif late and not entry.doubt:
+            entry = replace(entry, doubt=doubt)
+        usual = not times or (times[0].first, times[0].last) == USUAL
+        out[time] = cells, replace(entry, later=times[0] if late and not usual else None)
+    return out
+
+
 def _put(records: Records, name: str, made: Mapping[str, tuple[list[str], Entry]]) -> None:
     units = {entry.unit for _, entry in made.values()}
     off = any(entry.off for _, entry in made.values()) or len(units) > 1
-    doubt = next((e.doubt for _, e in made.values() if e.doubt), "")
+    doubt = next((e.doubt for _, e in made.values() if e.off and e.doubt), "")
     for time, (cells, entry) in made.items():
         outcome = OUTCOMES[name]
         unit = "score" if _field(name) == "score" else entry.unit
@@ -108,7 +129,9 @@ def _put(records: Records, name: str, made: Mapping[str, tuple[list[str], Entry]
                 entry,
                 unit=unit or {"frequency": "days_per_28"}.get(outcome),
                 off=off,
-                doubt=doubt or ("proposal.doubt_two_units" if len(units) > 1 else ""),
+                doubt=doubt
+                or entry.doubt
+                or ("proposal.doubt_two_units" if len(units) > 1 else ""),
                 window=_WINDOWS[time],
                 outcome=outcome,
             ),
@@ -172,5 +195,9 @@ def read_rounds(
                     values[at[person]] = cell
             made[time] = (values, entry)
         used.add(column.index)
-        _put(records, name, made)
+        before, after = (
+            next(c for c in rounds.found.cells if find_time(c) == time)
+            for time in ("before", "after")
+        )
+        _put(records, name, _add_time(made, before, after, sheet.titles))
     return records, used

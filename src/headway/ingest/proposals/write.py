@@ -6,7 +6,7 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +126,8 @@ def _flow(value: Any) -> str:
 
 def _line(text: str, reasons: Iterable[str]) -> str:
     said = "; ".join(say(reason) for reason in reasons if reason)
+    # YAML holds no control character, nor may a comment end before its line does.
+    said = "".join(c if c.isprintable() else " " for c in said)
     return f"{text}  # {said}" if said else text
 
 
@@ -136,9 +138,7 @@ def hide_telling(entry: Entry, source: str) -> Entry:
         names = reason.values.get("name") if isinstance(reason, Message) else None
         telling = names and gate.check_header_cells(source, [str(names)])
         reasons.append("proposal.from_a_column" if telling else reason)
-    return Entry(
-        entry.unit, entry.codes, tuple(reasons), entry.doubt, entry.off, entry.window, entry.outcome
-    )
+    return replace(entry, reasons=tuple(reasons))
 
 
 def write_folder(folder: Path, proposal: Proposal, text: str | None) -> None:
