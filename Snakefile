@@ -16,6 +16,11 @@ sys.path[:0] = [
     str(Path(workflow.basedir) / "workflow"),
 ]
 
+import locks
+
+if workflow.is_main_process:
+    locks.clear_left_behind()
+
 # The folder's own settings, or else those that stand beside this file.
 SETTINGS = Path("config/config.yaml")
 if not SETTINGS.is_file():

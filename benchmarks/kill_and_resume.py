@@ -5,9 +5,8 @@ python benchmarks/kill_and_resume.py [--kills 20] [--people 300] [--seed 2026112
 A copy of the workflow with one simulated clinic is run once undisturbed. Then, again and again from
 nothing, its process group gets SIGKILL at a random moment: up to half a second after a random
 number of its files is there, so that a busy machine spreads the moments no worse. Every file that
-then stands under its own name must have its final bytes. The run is resumed as the README
-says (`snakemake --unlock` where the folder is locked, then the same command), and every file below
-data/processed and results must be as in the undisturbed run.
+then stands under its own name must have its final bytes. The run is resumed by the
+same command, and every file below data/processed and results must be as in the undisturbed run.
 """
 
 from __future__ import annotations
@@ -127,9 +126,6 @@ def kill_and_resume(folder: Path, whole: dict[str, str], after: int, pause: floa
     left = read(folder)
     halves = tuple(name for name, digest in left.items() if whole.get(name) != digest)
     done = run(folder)
-    if "cannot be locked" in done.stdout + done.stderr:
-        run(folder, "--unlock")
-        done = run(folder)
     if done.returncode:
         raise RuntimeError(f"the resumed run failed: {done.stderr[-3000:]}")
     now = read(folder)

@@ -15,9 +15,13 @@ sys.path[:0] = [
     str(Path(workflow.basedir)),
 ]
 
+import locks
 from contents import Contents
 from digest import digest
 from headway.reviews.library import list_sources, show_source
+
+if workflow.is_main_process:
+    locks.clear_left_behind()
 
 LIBRARY = Path(config.get("data_dir", "data"))
 OUT = config.get("results_dir", "results").rstrip("/")

@@ -279,3 +279,39 @@ def test_a_fault_of_the_machine_is_tried_again(copy, tmp_path):
     done = run(copy, *settings(tmp_path))
     assert done.returncode == 0, done.stderr
     assert "full: gate" in done.stderr
+
+
+def test_marks_of_a_killed_run_are_cleared_and_those_of_a_living_one_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "workflow"))
+    monkeypatch.chdir(tmp_path)
+    import locks
+
+    monkeypatch.setattr(locks, "_held", [])
+    mark = tmp_path / ".snakemake" / "locks" / "0.output.lock"
+    mark.parent.mkdir(parents=True)
+    mark.touch()
+    code = (
+        f"import sys; sys.path[:0] = {[str(ROOT / 'workflow'), str(ROOT / 'src')]!r}\n"
+        "import locks; locks.clear_left_behind(); print('ready', flush=True); input()"
+    )
+    for _ in range(2):
+        mark.parent.mkdir(exist_ok=True)
+        mark.touch()
+        with subprocess.Popen(
+            [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as run:
+            assert run.stdout is not None
+            assert run.stdout.readline() == "ready\n"
+            assert not mark.exists()
+            mark.parent.mkdir()
+            mark.touch()
+            locks.clear_left_behind()
+            assert mark.exists()
+            # The first run goes, the second is still at work.
+            run.kill()
+        os.close(locks._held.pop())
+    locks.clear_left_behind()
+    assert not mark.exists()
+    os.close(locks._held.pop())

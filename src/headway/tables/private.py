@@ -56,13 +56,13 @@ def scratch_folder(root: Path | None, prefix: str) -> Iterator[Path]:
     place.mkdir(parents=True, exist_ok=True)
     sweep(place, prefix)
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=place))  # mode 0700
-    lock = _lock(folder)
+    held = lock(folder)
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        if lock is not None:
-            os.close(lock)
+        if held is not None:
+            os.close(held)
 
 
 def sweep(root: Path, prefix: str) -> int:
@@ -81,10 +81,10 @@ def sweep(root: Path, prefix: str) -> int:
             young = time.time() - left.stat().st_mtime < _MAKING_S
             if young and not (left / _LOCK).exists():
                 continue
-            lock = _lock(left)
-            if lock is not None:
+            held = lock(left)
+            if held is not None:
                 shutil.rmtree(left, ignore_errors=True)
-                os.close(lock)
+                os.close(held)
                 gone += 1
     return gone
 
@@ -93,13 +93,16 @@ def _is_own(path: Path) -> bool:
     return not hasattr(os, "getuid") or path.stat().st_uid == os.getuid()
 
 
-def _lock(folder: Path) -> int | None:
-    """Lock a folder while this process lives; None where another has, or there are no locks."""
+def lock(folder: Path, *, shared: bool = False) -> int | None:
+    """Lock a folder while this process lives; None where another has, or there are no locks.
+
+    Any number of processes may hold it `shared`, and none beside them alone.
+    """
     if fcntl is None:
         return None
     number: Any = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(number, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except OSError:
         os.close(number)
         return None
