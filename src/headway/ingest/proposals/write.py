@@ -142,16 +142,16 @@ def hide_telling(entry: Entry, source: str) -> Entry:
 
 
 def write_folder(folder: Path, proposal: Proposal, text: str | None) -> None:
-    """Write the tables and, where it is given, clinic.yaml; each file whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o700)
+    """Write the tables and, where it is given, clinic.yaml: all of them or none."""
     contents = {f"{table.kind}.csv": table.as_csv() for table in proposal.tables}
     if text is not None:
         contents["clinic.yaml"] = text
-    for name, content in contents.items():
-        with tables.replacing(folder / name) as part:
-            part.write_text(content, encoding="utf-8", newline="\n")
-            part.chmod(0o600)
+    with tables.replacing_folder(folder) as part:
+        part.chmod(0o700)
+        for name, content in contents.items():
+            (part / name).write_text(content, encoding="utf-8", newline="\n")
+            (part / name).chmod(0o600)
+    folder.chmod(0o700)
 
 
 def compare(folder: Path, proposal: Proposal) -> tuple[list[str], bool]:
