@@ -8,16 +8,23 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from headway.cli.arguments import Command, Subparsers, add_cores, add_data, add_places
+from headway.cli.checking import check
 from headway.cli.places import Place, find_place, locate, refuse_elsewhere
+from headway.cli.prompt import ask, leave_open
 from headway.cli.screen import say, show, working
 from headway.cli.workflow import run_workflow, tell
 from headway.errors import ConfigError, InputError, Problem
 
 
 def new_review(what: str, name: str | None, data: Path | None, yes: bool) -> int:
-    """Write a commented template of a review."""
+    """Make a review of a table of trials and check it, or write a commented template."""
     from headway.ingest.template import check_name, write_template
 
+    if Path(what).is_file() or Path(what).suffix:
+        return _propose_review(Path(what), name, data, yes)
+    if name is not None:
+        problem = Problem(what, "missing_file", "problem.not_there", remedy="remedy.file_name")
+        raise InputError("failure.file_missing", [problem])
     check_name(what)
     folder = find_place(data).data / "raw" / "trials" / what
     for path in write_template(folder):
@@ -25,6 +32,18 @@ def new_review(what: str, name: str | None, data: Path | None, yes: bool) -> int
     print(say("command.type_the_trials", name=what))
     print(say("command.git_ignores"))
     return 0
+
+
+def _propose_review(path: Path, name: str | None, data: Path | None, yes: bool) -> int:
+    from headway.ingest.proposals.published import make_review, name_review
+    from headway.report.proposed import write_made_review
+
+    name = name or name_review(path)
+    with working(say("command.reading")):
+        made = make_review(path, name, find_place(data).data, leave_open if yes else ask)
+    for line in write_made_review(made):
+        print(line, flush=True)
+    return check(Path("trials") / name, data)
 
 
 def import_rows(
