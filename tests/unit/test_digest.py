@@ -365,7 +365,7 @@ CLINIC_RULES = {"ingest_clinic", "analyse_clinic", "report_clinic"}
             {"report_clinic"},
         ),
         (["report/**/*.html*"], {"report_clinic"}),
-        (["simulate/*", "cli.py", "ingest/trials/*.py"], set()),
+        (["simulate/*", "cli/*.py", "ingest/trials/*.py"], set()),
     ],
 )
 def test_edited_files_rerun_the_rules_that_stand_on_them(run, patterns, rules):

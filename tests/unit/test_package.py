@@ -58,7 +58,7 @@ def find_imports(owners: Mapping[str, list[str]], *paths: Path) -> set[str]:
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 found.add((node.module or "").partition(".")[0])
     ours = {p.stem for p in [*ROOT.glob("*/*.py"), *ROOT.glob("workflow/scripts/*.py")]}
-    ours |= {"headway", "snakemake_logger_plugin_headway", "tests", "benchmarks"}
+    ours |= {"headway", "snakemake_logger_plugin_headway", "tests", "tools", "benchmarks"}
     foreign = found - sys.stdlib_module_names - ours
     return {re.sub("_", "-", owners[name.lower()][0].lower()) for name in foreign}
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from headway.errors import ConfigError, Problem
 from headway.ingest.trials.columns import NUMBERS, TEXTS
 from headway.messages import Message
+from headway.tables import replacing_folder
 
 TEMPLATE = Path(__file__).with_name("template_review.yaml")
 NAME = re.compile(r"[a-z0-9_]+")
@@ -115,15 +116,13 @@ def write_template(folder: Path) -> list[Path]:
     for kind, header in HEADERS.items():
         unknown = set(header) - {*TEXTS[kind], *NUMBERS[kind]}
         assert not unknown, unknown
-    folder.mkdir(parents=True)
     text = TEMPLATE.read_text(encoding="utf-8").replace("{{name}}", name)
-    written = [folder / "review.yaml", folder / "README.md"]
-    written[0].write_text(text, encoding="utf-8")
-    written[1].write_text(
-        f"# {name}\n\nWhere the numbers come from, and under which licence.\n", encoding="utf-8"
-    )
-    for kind, header in HEADERS.items():
-        path = folder / f"{kind}.csv"
-        path.write_text(",".join(header) + "\n", encoding="utf-8")
-        written.append(path)
-    return written
+    contents = {
+        "review.yaml": text,
+        "README.md": f"# {name}\n\nWhere the numbers come from, and under which licence.\n",
+        **{f"{kind}.csv": ",".join(header) + "\n" for kind, header in HEADERS.items()},
+    }
+    with replacing_folder(folder) as part:
+        for file, content in contents.items():
+            (part / file).write_text(content, encoding="utf-8")
+    return [folder / file for file in contents]

@@ -29,34 +29,16 @@ def build(library: pd.DataFrame, files: pd.DataFrame, title: str) -> str:
     title
         Name of the library.
     """
-    sums = {name: int(files[name].sum()) for name in (*_COUNTS, "rows_shown")}
+    sums = _sum(files)
     off = library[~library["verdict"].isin(["reproduced", "not estimable"])]
     unread = files[files["note"].notna()]
-    # Of a total that is not estimable there is nothing to come back.
-    counted = sums["totals"] - sums["not_estimable"]
     heads = [say(term("library", _HEADS.get(name, name))) for name in _COUNTS]
     return render(
         "library.html",
         title=f"{t('library.title')} {title}".strip(),
         home="",
         stamp="",
-        sentences=[
-            t(
-                "library.headline",
-                reproduced=sums["reproduced"],
-                totals=counted,
-                files=len(files),
-                none=sums["not_estimable"],
-            ),
-            t(
-                "library.rest",
-                other=sums["not_reproduced"],
-                explained=sums["explained"],
-                missing=sums["not_recomputable"],
-            ),
-            t("library.rows", agree=sums["rows_agree"], shown=sums["rows_shown"]),
-            t("library.tables"),
-        ],
+        sentences=[*write_sentences(files), t("library.tables")],
         columns=[t("library.file"), t("library.form"), *heads],
         by_file=[
             *[_cells([row.file, row.form, *_list_counts(row)]) for row in files.itertuples()],
@@ -76,6 +58,32 @@ def build(library: pd.DataFrame, files: pd.DataFrame, title: str) -> str:
         more=t("library.more", n=len(off) - _LISTED) if len(off) > _LISTED else "",
         unread=[f"{row.file}: {row.note}" for row in unread.itertuples()],
     )
+
+
+def write_sentences(files: pd.DataFrame) -> list[str]:
+    """Write what the page says first, of the table `library_files`."""
+    sums = _sum(files)
+    return [
+        t(
+            "library.headline",
+            reproduced=sums["reproduced"],
+            # Of a total that is not estimable there is nothing to come back.
+            totals=sums["totals"] - sums["not_estimable"],
+            files=len(files),
+            none=sums["not_estimable"],
+        ),
+        t(
+            "library.rest",
+            other=sums["not_reproduced"],
+            explained=sums["explained"],
+            missing=sums["not_recomputable"],
+        ),
+        t("library.rows", agree=sums["rows_agree"], shown=sums["rows_shown"]),
+    ]
+
+
+def _sum(files: pd.DataFrame) -> dict[str, int]:
+    return {name: int(files[name].sum()) for name in (*_COUNTS, "rows_shown")}
 
 
 def _cells(values: list[Any]) -> dict[str, Any]:

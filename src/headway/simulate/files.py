@@ -286,8 +286,10 @@ def write_clinic(simulated: SimulatedClinic, folder: Path | str, *, truth: bool 
         (folder / "truth.json").write_bytes(text.encode("utf-8"))
 
 
-def write_settings(simulated: SimulatedClinic, folder: Path | str) -> bool:
+def write_settings(simulated: SimulatedClinic, folder: Path | str, name: str | None = None) -> bool:
     """Write the `clinic.yaml` of a synthetic clinic, unless the folder has one.
+
+    The clinic is called `name`, or as the folder is.
 
     Returns
     -------
@@ -299,7 +301,7 @@ def write_settings(simulated: SimulatedClinic, folder: Path | str) -> bool:
     path = Path(folder).resolve() / "clinic.yaml"
     if path.exists():
         return False
-    name = re.sub(r"[^a-z0-9_]+", "_", path.parent.name.lower()) or "synthetic"
+    name = re.sub(r"[^a-z0-9_]+", "_", (name or path.parent.name).lower()) or "synthetic"
     text = yaml.safe_dump(describe_clinic(simulated, name), sort_keys=False, allow_unicode=True)
     path.write_bytes(text.encode("utf-8"))
     return True

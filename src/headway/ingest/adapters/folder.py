@@ -9,7 +9,7 @@ from headway.errors import ConfigError
 from headway.ingest.adapters.exchange import ImportedRows, write_number, write_rows
 from headway.ingest.template import check_name
 from headway.messages import Message
-from headway.tables import guard
+from headway.tables import guard, replacing_folder
 
 
 def write_folder(rows: ImportedRows, folder: Path, *, source: str) -> list[Path]:
@@ -60,23 +60,22 @@ def write_folder(rows: ImportedRows, folder: Path, *, source: str) -> list[Path]
     if rows.published:
         document["published"] = rows.published
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    folder.mkdir(parents=True)
-    written = [folder / "review.yaml", folder / "README.md"]
-    written[0].write_text(
-        yaml.dump(document, Dumper=dumper, sort_keys=False, allow_unicode=True), encoding="utf-8"
-    )
-    written[1].write_text(f"# {folder.name}\n\nImported from {source}.\n", encoding="utf-8")
-    for kind, table in used.items():
-        written.append(folder / f"{kind}.csv")
-        table.to_csv(written[-1], index=False, lineterminator="\n")
-    judgements = getattr(rows, "rob", None)
-    if judgements is not None and len(judgements):
-        written.append(folder / "imported_risk_of_bias.csv")
-        judgements.to_csv(written[-1], index=False, lineterminator="\n")
-    if rows.doubts:
-        written.append(folder / "imported_doubts.csv")
-        _write_doubts(rows.doubts, written[-1])
-    return written
+    text = yaml.dump(document, Dumper=dumper, sort_keys=False, allow_unicode=True)
+    with replacing_folder(folder) as part:
+        written = [part / "review.yaml", part / "README.md"]
+        written[0].write_text(text, encoding="utf-8")
+        written[1].write_text(f"# {folder.name}\n\nImported from {source}.\n", encoding="utf-8")
+        for kind, table in used.items():
+            written.append(part / f"{kind}.csv")
+            table.to_csv(written[-1], index=False, lineterminator="\n")
+        judgements = getattr(rows, "rob", None)
+        if judgements is not None and len(judgements):
+            written.append(part / "imported_risk_of_bias.csv")
+            judgements.to_csv(written[-1], index=False, lineterminator="\n")
+        if rows.doubts:
+            written.append(part / "imported_doubts.csv")
+            _write_doubts(rows.doubts, written[-1])
+    return [folder / path.name for path in written]
 
 
 def _write_doubts(doubts: list[dict[str, Any]], path: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,6 +31,8 @@ from headway.ingest.open.sources import Source, open_source
 from headway.ingest.proposals.vocabulary import list_fields
 
 _SEARCHED = 40
+# Tells whether a cell is the name of a column.
+Knows = Callable[[str], bool]
 _RESOURCES = ("QuestionnaireResponse", "Observation")
 
 
@@ -62,8 +64,17 @@ class Sheet:
         return f"{self.header[i]} {self.texts[i]}".strip() if self.texts else self.header[i]
 
 
-def read_files(paths: Sequence[Path], scratch: Path) -> tuple[list[Sheet], list[Path]]:
+def knows_header(cell: str) -> bool:
+    """Whether a cell is a name that a column of a clinic's export could have."""
+    return bool(list_fields(cell) or gate.check_names("", [cell]))
+
+
+def read_files(
+    paths: Sequence[Path], scratch: Path, knows: Knows = knows_header
+) -> tuple[list[Sheet], list[Path]]:
     """Read every sheet of exported files; REDCap's data dictionaries come as paths.
+
+    `knows` tells names of columns, by which the line of the header is found.
 
     Raises
     ------
@@ -77,7 +88,7 @@ def read_files(paths: Sequence[Path], scratch: Path) -> tuple[list[Sheet], list[
             raise InputError(
                 "failure.file_missing", [Problem(path.name, "missing_file", "problem.not_there")]
             )
-        found = _read_file(path, scratch / str(number))
+        found = _read_file(path, scratch / str(number), knows)
         if len(found) == 1 and redcap.is_dictionary(found[0].header):
             dictionaries.append(path)
         else:
@@ -85,11 +96,11 @@ def read_files(paths: Sequence[Path], scratch: Path) -> tuple[list[Sheet], list[
     return sheets, dictionaries
 
 
-def _read_file(path: Path, scratch: Path) -> list[Sheet]:
+def _read_file(path: Path, scratch: Path, knows: Knows) -> list[Sheet]:
     scratch.mkdir(parents=True)
     content = find_content(path, scratch)
     if content.form == "workbook":
-        return _read_workbook(path, content.path, scratch)
+        return _read_workbook(path, content.path, scratch, knows)
     if content.form == "fhir":
         return _read_fhir(path, content.path, scratch)
     spec = ClinicFile(path=path.name)
@@ -97,18 +108,18 @@ def _read_file(path: Path, scratch: Path) -> list[Sheet]:
     above: Sequence[str] = ()
     if content.form == "text":
         plain, _ = as_utf8(content.path, path.name, "auto", scratch / "plain")
-        delimiter, row, titles, above = _find_text_header(plain, path.name)
+        delimiter, row, titles, above = _find_text_header(plain, path.name, knows)
         spec = ClinicFile(path=path.name, delimiter=delimiter, header_row=row)
     (source,) = open_source(path.parent, "sessions", 0, spec, (), scratch / "source")
     return [_read_rows(source, path, titles, above, scratch)]
 
 
-def _read_workbook(path: Path, plain: Path, scratch: Path) -> list[Sheet]:
+def _read_workbook(path: Path, plain: Path, scratch: Path, knows: Knows) -> list[Sheet]:
     out = []
     for i, (tab, rows) in enumerate(read_tops(plain)):
         if sum(any(c.strip() for c in row) for row in rows) < 2:
             continue
-        at, _ = _find_header(rows)
+        at, _ = _find_header(rows, knows)
         spec = ClinicFile(path=path.name, header_row=at + 1, sheet=tab)
         (source,) = open_source(path.parent, "sessions", 0, spec, (), scratch / f"tab{i}")
         titles = tuple(dict.fromkeys(c.strip() for row in rows[:at] for c in row if c.strip()))
@@ -230,14 +241,16 @@ def _join_headers(header: list[str], above: Sequence[str]) -> list[str]:
     return out
 
 
-def _find_text_header(path: Path, name: str) -> tuple[str, int, tuple[str, ...], Sequence[str]]:
+def _find_text_header(
+    path: Path, name: str, knows: Knows
+) -> tuple[str, int, tuple[str, ...], Sequence[str]]:
     """Find the delimiter, the line of the header from 1, the texts above it and the line above."""
     with path.open(encoding="utf-8-sig", newline="") as stream:
         lines = [line for _, line in zip(range(_SEARCHED), stream, strict=False)]
     best: tuple[tuple[int, int], str, int, list[list[str]]] | None = None
     for sign in DELIMITERS:
         rows = [next(csv.reader([line], delimiter=sign), []) for line in lines]
-        at, score = _find_header(rows)
+        at, score = _find_header(rows, knows)
         if best is None or score > best[0]:
             best = (score, sign, at, rows)
     if best is None or not lines:
@@ -249,7 +262,7 @@ def _find_text_header(path: Path, name: str) -> tuple[str, int, tuple[str, ...],
     return sign, at + 1, tuple(titles), rows[at - 1] if at else ()
 
 
-def _find_header(rows: Sequence[Sequence[str]]) -> tuple[int, tuple[int, int]]:
+def _find_header(rows: Sequence[Sequence[str]], knows: Knows) -> tuple[int, tuple[int, int]]:
     """Find the header: the first of the rows that hold most names that we know."""
     best, score = 0, (-1, -1)
     for i, row in enumerate(rows[:_SEARCHED]):
@@ -260,10 +273,7 @@ def _find_header(rows: Sequence[Sequence[str]]) -> tuple[int, tuple[int, int]]:
         if len(filled) < 2 and any(len([c for c in r if c.strip()]) > 1 for r in rows):
             continue
         texts = [c for c in filled if not c.replace(".", "").replace(",", "").isdigit()]
-        known = sum(
-            len(cell) <= 90 and bool(list_fields(cell) or gate.check_names("", [cell]))
-            for cell in dict.fromkeys(texts)
-        )
+        known = sum(len(cell) <= 90 and knows(cell) for cell in dict.fromkeys(texts))
         found = (known, min(len(filled), 60))
         # A row of data may have more cells than its header, and words that a header has.
         if known > score[0] or (known == score[0] and found > score and known < 2):

@@ -59,15 +59,15 @@ def write_yaml(proposal: Proposal, name: str, disclosure: str | None) -> str:
     """Write clinic.yaml: what is no default, each line with its reason, doubts marked `# ? `."""
     with speaking(proposal.language):
         lines = [MARK, f"# {say('proposal.head')}"]
-        lines += ["schema_version: 1", f"id: {name}", f"title: {_flow(name.replace('_', ' '))}"]
-        lines.append(f"source: {_flow(say('proposal.source'))}")
-        lines.append(f"licence: {_flow(say('proposal.licence'))}")
+        lines += ["schema_version: 1", f"id: {name}", f"title: {flow(name.replace('_', ' '))}"]
+        lines.append(f"source: {flow(say('proposal.source'))}")
+        lines.append(f"licence: {flow(say('proposal.licence'))}")
         if proposal.language != "en":
-            lines.append(_line(f"language: {proposal.language}", ["proposal.language"]))
+            lines.append(line(f"language: {proposal.language}", ["proposal.language"]))
         if disclosure and disclosure != "opensafely":
-            lines.append(_line(f"disclosure: {disclosure}", ["proposal.disclosure"]))
+            lines.append(line(f"disclosure: {disclosure}", ["proposal.disclosure"]))
         for key, (value, reason) in proposal.settings.items():
-            lines.append(_line(f"{key}: {_flow(value)}", [reason]))
+            lines.append(line(f"{key}: {flow(value)}", [reason]))
         lines.append("files:")
         for table in sorted(proposal.tables, key=lambda t: _ORDER.index(t.kind)):
             lines += _write_file(table)
@@ -76,9 +76,9 @@ def write_yaml(proposal: Proposal, name: str, disclosure: str | None) -> str:
 
 def _write_file(table: Table) -> list[str]:
     lines = [f"  {table.kind}:", f"    path: {table.kind}.csv", "    columns:"]
-    lines.append(_line("      patient_id: patient_id", ["proposal.codes"]))
+    lines.append(line("      patient_id: patient_id", ["proposal.codes"]))
     if "day" in table.header:
-        lines.append(_line("      day: day", [table.day_reason]))
+        lines.append(line("      day: day", [table.day_reason]))
     wide = []
     for name in table.header:
         if name in _KEYS:
@@ -98,7 +98,7 @@ def _write_file(table: Table) -> list[str]:
 def _mark(text: str, entry: Entry, indent: str) -> list[str]:
     """Write a line with its doubt above it; what is off is a comment."""
     out = [f"{indent}# ? {say(entry.doubt)}"] if entry.doubt else []
-    return [*out, _line(f"{indent}{'# ' * entry.off}{text}", entry.reasons)]
+    return [*out, line(f"{indent}{'# ' * entry.off}{text}", entry.reasons)]
 
 
 def _write_column(name: str, entry: Entry) -> str:
@@ -109,22 +109,24 @@ def _write_column(name: str, entry: Entry) -> str:
         how["codes"] = dict(entry.codes)
     if len(how) == 1:
         return f"{name}: {name}"
-    return f"{name}: {_flow(how)}"
+    return f"{name}: {flow(how)}"
 
 
 def _write_window(name: str, entry: Entry) -> str:
     how = {"column": name, "window": entry.window, "outcome": entry.outcome, "unit": entry.unit}
-    return f"- {_flow({k: v or '?' for k, v in how.items()})}"
+    return f"- {flow({k: v or '?' for k, v in how.items()})}"
 
 
-def _flow(value: Any) -> str:
+def flow(value: Any) -> str:
+    """Write a value as YAML on one line."""
     text = yaml.safe_dump(
         value, default_flow_style=True, allow_unicode=True, width=10**6, sort_keys=False
     )
     return text.removesuffix("\n").removesuffix("\n...").strip()
 
 
-def _line(text: str, reasons: Iterable[str]) -> str:
+def line(text: str, reasons: Iterable[str]) -> str:
+    """Write a line with its reasons as a comment behind it."""
     said = "; ".join(say(reason) for reason in reasons if reason)
     # YAML holds no control character, nor may a comment end before its line does.
     said = "".join(c if c.isprintable() else " " for c in said)
@@ -142,16 +144,16 @@ def hide_telling(entry: Entry, source: str) -> Entry:
 
 
 def write_folder(folder: Path, proposal: Proposal, text: str | None) -> None:
-    """Write the tables and, where it is given, clinic.yaml; each file whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o700)
+    """Write the tables and, where it is given, clinic.yaml: all of them or none."""
     contents = {f"{table.kind}.csv": table.as_csv() for table in proposal.tables}
     if text is not None:
         contents["clinic.yaml"] = text
-    for name, content in contents.items():
-        with tables.replacing(folder / name) as part:
-            part.write_text(content, encoding="utf-8", newline="\n")
-            part.chmod(0o600)
+    with tables.replacing_folder(folder) as part:
+        part.chmod(0o700)
+        for name, content in contents.items():
+            (part / name).write_text(content, encoding="utf-8", newline="\n")
+            (part / name).chmod(0o600)
+    folder.chmod(0o700)
 
 
 def compare(folder: Path, proposal: Proposal) -> tuple[list[str], bool]:

@@ -80,6 +80,7 @@ def build(
         context["losses"] = list_losses(released["flow"], clinic, preset)
         context["replaced"] = _replaced(released)
         page = render("clinic.html", **context)
+        page_one = _list_first(context)
     headline = []
     if not refused:
         with writing_released(not preset.open):
@@ -94,8 +95,19 @@ def build(
         "problems": refused,
         "verdicts": "",
         "headline": headline,
+        "page_one": page_one,
     }
     return page, card
+
+
+def _list_first(context: Mapping[str, Any]) -> list[str]:
+    """List what page one says first, in the page's language, for the command line."""
+    said = [f"{one['text']} {one['meaning']}" for one in context["losses"]]
+    said += [one["text"] for one in context["doubts"]]
+    first = [f"{t('page_one.careful')} {text}" for text in said]
+    answers: Sequence[Answer] = context.get("answer", ())
+    first += [" ".join(context["replaced"])] if answers and context["replaced"] else []
+    return first + [f"{a['question']} {a['lead']} {' '.join(a['more'])}".strip() for a in answers]
 
 
 def _headline(clinic: Clinic, released: Mapping[str, pd.DataFrame], preset: Preset) -> str:

@@ -129,6 +129,7 @@ def build(
         ],
         "methods": [] if refused else _methods(review, comparisons),
     }
+    headline = _headline(review, between, [*within, *single])
     card = {
         "kind": "trials",
         "name": status["name"],
@@ -138,7 +139,8 @@ def build(
         "stamp": "",
         "problems": refused,
         "verdicts": _short_verdicts(tables["reproduction"]),
-        "headline": _headline(review, between, [*within, *single]),
+        "headline": headline,
+        "page_one": [*headline, context["verdict_text"]] if not refused else [],
     }
     return render("review.html", **context), card
 
