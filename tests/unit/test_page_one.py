@@ -247,7 +247,7 @@ def test_a_primary_outcome_is_never_answered_with_the_verdict_of_another() -> No
         "duration": "cannot_tell",
     }
     leads = re.findall(r"<strong>(.*?)</strong>", page)
-    assert "We cannot tell how much of it would have happened without treatment." in leads
+    assert "We cannot tell how much of the change would have happened without treatment." in leads
     assert "beyond" not in card["headline"][0]
     own = page_one(page).split("What else changed?")[0]
     assert "beyond" not in own and "Only people with headache both before and after" in own
@@ -338,7 +338,7 @@ def test_the_page_says_what_the_benchmark_holds() -> None:
     none = {**out, "benchmark": out["benchmark"].query("block == 'clinic'")}
     settings, _, rules = released("demo")
     page, _ = clinic_page.build(settings, READY, none, [], rules)
-    assert "No published arm of a like time, unit and condition was found." in page
+    assert "No published arm with a similar time, unit and condition was found." in page
 
 
 def test_the_checks_before_treatment_are_on_the_page() -> None:
