@@ -104,7 +104,7 @@ def test_the_page_says_what_vickers_printed_and_judges_neither_arm(
     assert told in page
     assert f"This is known for {known} people who started." in page
     assert 'data-verdict="not_recorded"' in page
-    assert "We cannot tell how much of the fall would have come without treatment." in page
+    assert "We cannot tell how much of the fall would have happened without treatment." in page
 
 
 def test_the_raw_vickers_file_is_refused_for_its_date(shared: Path, tmp_path: Path) -> None:

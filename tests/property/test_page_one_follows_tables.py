@@ -110,7 +110,7 @@ def hold(page: str, out: dict[str, pd.DataFrame]) -> None:
     words = {
         "further": "beyond what would be expected",
         "less": "by more than would be expected",
-        "cannot_tell": "We cannot tell the change from what would come",
+        "cannot_tell": "We cannot tell the change from what would have",
     }
     for kind, sentence in words.items():
         assert (sentence in text) == (said.kind == kind), kind

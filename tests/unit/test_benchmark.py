@@ -107,18 +107,22 @@ def test_change_and_difference_are_those_of_a_welch_test() -> None:
 @pytest.mark.parametrize(
     ("arm", "own", "reason"),
     [
-        ({"unit": "score_0_28"}, {}, "unit: points on 0-28, not headache days per 28"),
+        ({"unit": "score_0_28"}, {}, "unit: points on a 0-28 scale, not headache days per 28 days"),
         ({"unit": "attacks_per_28"}, {}, "unit: attacks per 28 days"),
-        ({"unit": "unknown"}, {}, "unit: the source does not state it"),
+        ({"unit": "unknown"}, {}, "unit: not stated in the source"),
         ({"condition": "fibromyalgia"}, {}, "condition: fibromyalgia, not migraine"),
         ({"condition": None}, {}, "condition: not stated"),
         ({}, {"condition": "sciatica"}, "condition: tension-type headache, not sciatica"),
         ({"time_days": 365.0, "timepoint": "12 months"}, {}, "time: 12 months, more than 42 days"),
         ({"time_days": math.nan}, {}, "time: not stated in days"),
-        ({}, {"time_days": math.nan}, "time: the clinic's window after is at no fixed time"),
+        (
+            {},
+            {"time_days": math.nan},
+            "time: the clinic's window after treatment has no fixed time",
+        ),
         ({"status": "recalled"}, {}, "recalled"),
         ({"mean": math.nan, "printed_mean": 1.0}, {}, "what a positive change means"),
-        ({"kind": "final", "mean": 14.0, "baseline_n": 50.0}, {}, "before is of 50 people, the"),
+        ({"kind": "final", "mean": 14.0, "baseline_n": 50.0}, {}, "comes from 50 people, the"),
         ({"kind": "final", "mean": 14.0, "baseline_mean": math.nan}, {}, "no mean before"),
         ({"kind": "baseline"}, {}, "no value after"),
         ({}, {"doi": "10.1/x"}, ""),
@@ -140,8 +144,8 @@ def test_what_does_not_match_is_refused_and_says_why(
 
 def test_an_outcome_without_a_common_scale_has_no_benchmark() -> None:
     found = build(make_arms({"outcome": "headache_score"}), outcome="headache_score")
-    assert "no scale in common" in say(pick(found, "clinic")["why_not"])
-    assert "No published arm can stand beside" in say(benchmark.explain_benchmark(found)[0])
+    assert "shares no scale" in say(pick(found, "clinic")["why_not"])
+    assert "No published arm can be shown alongside" in say(benchmark.explain_benchmark(found)[0])
     assert not (found["block"] == "arm").any()
 
 
@@ -186,7 +190,7 @@ def test_a_missing_sd_is_recovered_by_r_from_data_or_not_drawn_with_an_interval(
             "baseline_n": 40.0}  # fmt: skip
     row = pick(build(make_arms(bare)), "arm")
     assert row["change"] == -2.0 and math.isnan(row["ci_low"])
-    assert "no standard deviation of the change" in say(row["why_not"])
+    assert "the standard deviation of the change" in say(row["why_not"])
     # SDs 7, 6 and 4.6 imply r = (49 + 36 - 21.16) / 84 = 0.76.
     full = {"arm": "full", "sd": 4.6, "baseline_sd": 7.0}
     after = {"arm": "full", "kind": "final", "mean": 15.0, "sd": 6.0}
@@ -232,7 +236,7 @@ def test_five_trials_are_pooled_as_metafor_pools_them() -> None:
     fewer = [*rows[:4], rows[3] | {"arm": "w2"}]
     assert not (build(make_arms(*fewer))["block"] == "pooled").any()
     drawing = draw_benchmark(found, expected=(-3.0, -0.5), stamp="SYNTHETIC")
-    assert "All of: waiting list or no treatment" in drawing.alt
+    assert "Pooled: waiting list or no treatment" in drawing.alt
     assert "−3.0 to −0.5" in drawing.alt
     assert "prediction interval −4.38 to 0.93" in drawing.alt
     assert "pooled" in drawing.caption

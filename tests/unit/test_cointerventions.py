@@ -21,7 +21,7 @@ NA = pd.NA
 LANGUAGES = {
     "en": ("yes", "no", "started a new drug to prevent headache"),
     "es": ("sí", "no", "empezaron un fármaco nuevo para prevenir"),
-    "de": ("ja", "nein", "ein neues Mittel zur Vorbeugung"),
+    "de": ("ja", "nein", "ein neues vorbeugendes Medikament"),
 }
 
 
@@ -126,7 +126,7 @@ def test_names_of_drugs_and_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize("entry", [None, "begun"], ids=["no column", "nobody answered"])
 def test_what_is_not_recorded_is_said(tmp_path: Path, entry: object) -> None:
     text, cohort = build(clinic_of(tmp_path / "c", [""] * 6, entry))
-    assert "Who started a new drug to prevent headache is not recorded." in text
+    assert "The records do not say who started a new drug to prevent headache." in text
     assert not (cohort["statistic"] == "new_preventive").any()
 
 
@@ -136,4 +136,4 @@ def test_a_small_number_is_not_shown(tmp_path: Path) -> None:
     row = cohort[cohort["statistic"] == "new_preventive"].iloc[0]
     assert row["redacted"] and np.isnan(row["count"]) and np.isnan(row["estimate"])
     assert "is not shown: too few people" in text
-    assert "3 of 60" not in text and "not recorded" not in text.split("prevent headache")[1][:30]
+    assert "3 of 60" not in text and "records do not say who" not in text

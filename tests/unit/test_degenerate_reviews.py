@@ -118,7 +118,7 @@ def test_a_check_of_small_studies_that_cannot_be_says_why(
     egger = found["small_studies"].set_index("check").loc["egger"]
     assert np.isnan(egger["p_value"]) and check in egger["note"]
     html = build_page(folder, tmp_path / "out")
-    assert "no test of asymmetry" in html and ">nan<" not in html.lower()
+    assert "no test for asymmetry" in html and ">nan<" not in html.lower()
 
 
 @pytest.mark.parametrize("column", ["n", "mean", "sd"])

@@ -168,7 +168,16 @@ def cells(page: str, heads: set[str]) -> list[tuple[str, str]]:
 
 
 _CELL = r"<t[hd][^>]*>(.*?)</t[hd]>"
-_COUNTS = {"n", "People", "Of", "Of who started", "Count", "At risk", "started", "in the file"}
+_COUNTS = {
+    "n",
+    "People",
+    "Of",
+    "Of those who started",
+    "Count",
+    "At risk",
+    "started",
+    "in the file",
+}
 _COUNTS |= {"kept", "quarantined", "not selected", "not analysed", "any record before"}
 _COUNTS |= {"complete before", "any record after", "complete after"}
 _COUNTS |= {"analysed: complete on both sides", "at least 50 % better", "neither"}

@@ -155,7 +155,7 @@ def test_a_key_that_stands_twice_is_named_with_both_lines(tmp_path, text, key, l
         read_document(write(tmp_path, text))
     (problem,) = refused.value.problems
     assert (problem.line, problem.rule) == (line, "key_twice")
-    assert f"'{key}' stands here again; it is on line {first} already" in str(problem)
+    assert f"'{key}' appears here again; it is already on line {first}" in str(problem)
 
 
 def test_a_key_of_an_anchor_may_be_written_over(tmp_path):
@@ -181,11 +181,11 @@ BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
         ("a: 1\n---\nb: 2\n", 2, "second document"),
         ("a: *b\n", 1, "no anchor"),
         ("a: 1\nb: &b [1, *b]\n", 2, "no anchor"),
-        ("a: !!python/object/apply:os.getcwd []\n", 1, "a tag"),
-        ("a: !secret 1\n", 1, "a tag"),
-        ("a: !!timestamp 2031-13-45\n", 1, "a tag"),
-        ("a: 1\n? [b]\n: 2\n", 2, "no single word"),
-        ("<<: 1\n", 1, "no single word"),
+        ("a: !!python/object/apply:os.getcwd []\n", 1, "tags"),
+        ("a: !secret 1\n", 1, "tags"),
+        ("a: !!timestamp 2031-13-45\n", 1, "tags"),
+        ("a: 1\n? [b]\n: 2\n", 2, "not a single word"),
+        ("<<: 1\n", 1, "not a single word"),
         (BOMB, 6, "more than 100000 values"),
         ("a: " + "[" * 100_000, 1, "deeper than 50 levels"),
         ("a:\n" + "".join(f"{' ' * i}- \n" for i in range(200)), 51, "deeper than 50 levels"),

@@ -70,11 +70,11 @@ def test_mean_differences_by_hand(tmp_path: Path) -> None:
         (row("X", "m", "treatment", status="recalled") + row("X", "c", "control"), "recalled"),
         (
             row("X", "m", "treatment", unit="attacks_per_28") + row("X", "c", "control"),
-            "attacks per 28 days cannot be turned into headache days",
+            "attacks per 28 days cannot be converted to headache days",
         ),
         (
             row("X", "m", "treatment", unit="unknown") + row("X", "c", "control"),
-            "the source does not state it",
+            "not stated in the source",
         ),
         (
             row("X", "m", "treatment", kind="change", sign="unstated")
@@ -154,7 +154,7 @@ def test_change_and_final_scores_are_not_mixed_when_standardised(tmp_path: Path)
     found = analyse(folder)["effects"].set_index("trial")
     assert found["pooled"].to_dict() == {"A 2001": True, "B 2002": False}
     said = say(found.loc["B 2002", "why_not"])
-    assert said == "the comparison does not take rows of this kind: change"
+    assert said == "the comparison does not use rows of this kind: change"
 
 
 def test_comparators_are_kept_apart(tmp_path: Path) -> None:
@@ -208,7 +208,7 @@ def test_change_within_an_arm_by_hand_and_with_an_assumed_r(tmp_path: Path) -> N
     assert x["yi"] == -4
     assert np.isclose(x["vi"], (4**2 + 5**2 - 2 * 0.6 * 4 * 5) / 20, rtol=1e-12)
     assert x["r_from"] == "origin.assumed"
-    assert "of 25 people, the mean after of 20" in say(y["why_not"])
+    assert "from 25 people, the mean after from 20" in say(y["why_not"])
     other = found["pooled"].query(
         "assumption == @low", local_dict={"low": Message("assumption.r", r=0.2)}
     )

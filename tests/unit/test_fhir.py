@@ -296,7 +296,7 @@ def test_a_line_is_the_place_of_the_resource(tmp_path: Path) -> None:
     assert sessions["day"].tolist() == [0, 3, 4]
     account = accounts["o.ndjson"]
     assert (account.rows_in, account.kept, account.quarantined) == (4, 3, 1)
-    assert say(account.note) == "6 resources, ignored: 1 of a patient, 1 of another status"
+    assert say(account.note) == "6 resources; ignored: 1 of a patient, 1 of another status"
 
 
 LENGTHS = {
@@ -634,7 +634,7 @@ def test_a_line_stays_the_place_of_a_resource_where_versions_are_gone(tmp_path: 
     document = lines(*found, length("8/10", "", "2024-03-20"))
     _, quarantine, accounts = read(tmp_path, {"o.ndjson": document}, LENGTHS)
     assert quarantine[["line", "rule"]].values.tolist() == [[3, "not_a_number"]]
-    assert say(accounts["o.ndjson"].note) == "3 resources, ignored: 1 older version or second copy"
+    assert say(accounts["o.ndjson"].note) == "3 resources; ignored: 1 older version or second copy"
 
 
 NEXT = [{"relation": "next", "url": f"https://{TOKEN}.org"}]

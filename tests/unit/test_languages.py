@@ -171,6 +171,19 @@ def test_every_message_is_there_in_every_language_with_the_same_places() -> None
                 assert "other" in entry[language], id
 
 
+# What a clinic's reader meets first; the grade of page one itself is in test_page_one.
+FIRST_READ = {"answer", "page_one", "claim", "claims", "verdict", "tipping", "moved"}
+
+
+def test_no_sentence_runs_on() -> None:
+    """35 words are the most that a sentence has; a rule or a method may join parts by ; and :."""
+    for id, entry in ENTRIES.items():
+        ends = r"(?<=[.?!])\s" if id.split(".")[0] in FIRST_READ else r"(?<=[.?!;:])\s"
+        for text in forms(entry, "en"):
+            longest = max(re.split(ends, text), key=lambda sentence: len(sentence.split()))
+            assert len(longest.split()) <= 35, (id, longest)
+
+
 def asked_for() -> tuple[set[str], set[str]]:
     """List the ids that stand in code and templates, and the families whose codes tables hold."""
     ids, families = set(), set()

@@ -199,8 +199,8 @@ def test_the_page_counts_and_lists_and_runs_no_name(tmp_path: Path) -> None:
     library = conform("library", pd.concat([t for t, _ in found if len(t)], ignore_index=True))
     files = conform("library_files", pd.DataFrame([account for _, account in found]))
     page = build(library, files, "x & y")
-    assert "by the method that their file names: 1 of 2." in page
+    assert "by the method named in the file: 1 of 2." in page
     assert "Files and reviews: 4." in page
-    assert f"that their file shows: {len(TABLES)} of {len(TABLES)}." in page
+    assert f"shown in their file: {len(TABLES)} of {len(TABLES)}." in page
     assert "<script>" not in page and "&lt;script&gt;" in page and "x &amp; y" in page
     assert "no.csv" in page

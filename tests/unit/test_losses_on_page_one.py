@@ -58,8 +58,8 @@ def first_words(page: str) -> str:
 DAYS = [(p, d) for p in PEOPLE for d in [*range(-28, 0), *range(56, 84)]]
 FIRST = {
     "en": "The diary could not be used, so this page rests on what people said at visits.",
-    "es": "No hay nada utilizable en el diario, así que esta página se basa en lo que las",
-    "de": "Für das Tagebuch gibt es keine verwendbaren Angaben; diese Seite stützt sich auf das,",
+    "es": "No hay datos utilizables en el diario, así que esta página se basa en lo que las",
+    "de": "Für das Tagebuch gibt es keine verwendbaren Angaben; diese Seite stützt sich auf die",
 }
 
 
@@ -124,7 +124,7 @@ def usable(folder: Path, rows: list[tuple[Any, ...]] = [], **extra: Any) -> Path
     [
         (
             "en",
-            "diary.csv, column “headache”: 30 of 672 filled cells could not be read. Their days",
+            "diary.csv, column “headache”: 30 of 672 filled cells could not be read. Those days",
         ),
         (
             "es",
@@ -146,7 +146,7 @@ def test_a_column_of_which_more_than_two_percent_is_lost_is_on_page_one(
     assert card["headline"][0].startswith("Some of the records could not be used;")
     if language == "en":
         text = page_one(page)
-        assert "They do not count as free of headache." in text
+        assert "They do not count as headache-free." in text
         assert text.count("But see the warning: the records may mislead.") == 2
         assert max(grade(text)) <= 7
 
@@ -162,7 +162,7 @@ def test_rows_that_could_not_be_used_are_on_page_one(tmp_path: Path) -> None:
     """Days that are said twice, once so and once so: 40 rows of 712."""
     rows = [(p, d, v) for p in PEOPLE[:4] for d in range(10, 15) for v in (0, 1)]
     page, _ = build(usable(tmp_path / "c", rows))
-    assert "diary.csv: 40 of 712 rows could not be used. Their days are unknown." in page_one(page)
+    assert "diary.csv: 40 of 712 rows could not be used. Those days are unknown." in page_one(page)
 
 
 def test_rows_of_which_nothing_is_lost_are_no_news(tmp_path: Path) -> None:

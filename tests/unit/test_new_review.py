@@ -162,12 +162,12 @@ def test_three_typed_trials_give_a_page(
     for words in (
         "Summary of findings",
         "⊕⊕⊕⊖ moderate, signed A. Example",
-        "the levels add up to low, the certainty says moderate",
-        "Pooled and not judged: Silva 2019",
+        "the levels add up to low, but the certainty says moderate",
+        "Pooled but not judged: Silva 2019",
         "Okafor 2016: overall low risk, but a domain says high risk",
         "Flow of the search",
         "<caption>Flow of the search</caption>",
-        "a funnel plot and tests of asymmetry need ten",
+        "a funnel plot and tests for asymmetry need ten",
         "Without each trial in turn",
         "converted from headache days per week",
     ):

@@ -133,7 +133,7 @@ def verdicts(page: str) -> dict[str, str]:
 
 def first_answer(text: str) -> str:
     """Cut what page one says of the primary outcome's change."""
-    return text[: text.index("Would that have come without treatment?")]
+    return text[: text.index("Would this have happened without treatment?")]
 
 
 @pytest.mark.parametrize("name", CLINICS)
@@ -166,7 +166,7 @@ def test_the_change_stands_with_its_interval_denominators_and_bounds(name: str) 
     assert ("fell from" in first_answer(text)) == (clear and row["estimate"] < 0)
     assert ("We cannot tell if headache days changed." in text) != clear
     # Who improved never stands without who got worse.
-    better = text.count("half as many headache days") + text.count("had at least half less")
+    better = text.count("half as many headache days") + text.count("had a fall of half or more")
     assert better == text.count("got worse by 30 %") >= int("hidden" not in name)
     told = card["headline"][0].replace(t("page_one.some_records_could_not_be_used") + " ", "")
     assert all(s in text for s in told.split(". "))
@@ -186,7 +186,7 @@ def test_intensity_and_hours_have_their_own_lines_and_cannot_be_told(name: str) 
         rows = own[own["outcome"] == outcome].set_index("statistic")
         assert said[outcome] == "cannot_tell"
         part = text[text.index(f"{outcome.capitalize()} ") :]
-        part = part[: part.index("come without treatment.")]
+        part = part[: part.index("happened without treatment.")]
         with writing_released("hidden" in name):
             shown = formats.interval(rows.loc["change_mean"].to_dict())
             low, high = (
@@ -204,7 +204,7 @@ def test_what_may_go_without_treatment_stands_beside_what_was_seen_to() -> None:
     first = page_one(page)
     assert f"allows for a fall of {-deciding['expected'].min():.1f} days without" in first
     arms = deciding[deciding["source"] == "arm"]
-    fall = f"largest fall in a study of people like these is {-arms['expected'].min():.1f} days"
+    fall = f"largest fall in any study of people like these is {-arms['expected'].min():.1f} days"
     assert (fall in first) == bool(len(arms))
 
 
@@ -227,7 +227,7 @@ def test_intensity_and_hours_are_counted_in_other_ways_too() -> None:
         declared = listed[(listed["outcome"] == outcome) & listed["declared"]].iloc[0]
         assert declared["estimate"] == pytest.approx(change["estimate"])
         trend = out["checks"].set_index(["id", "outcome"]).loc[("baseline_trend", outcome)]
-        assert f"the mean moved by {trend['estimate']:.1f}" in page_one(page).replace("−", "-")
+        assert f"the mean changed by {trend['estimate']:.1f}" in page_one(page).replace("−", "-")
 
 
 def test_a_primary_outcome_is_never_answered_with_the_verdict_of_another() -> None:
@@ -247,7 +247,7 @@ def test_a_primary_outcome_is_never_answered_with_the_verdict_of_another() -> No
         "duration": "cannot_tell",
     }
     leads = re.findall(r"<strong>(.*?)</strong>", page)
-    assert "We cannot tell how much of it would have come without treatment." in leads
+    assert "We cannot tell how much of the change would have happened without treatment." in leads
     assert "beyond" not in card["headline"][0]
     own = page_one(page).split("What else changed?")[0]
     assert "beyond" not in own and "Only people with headache both before and after" in own
@@ -338,7 +338,7 @@ def test_the_page_says_what_the_benchmark_holds() -> None:
     none = {**out, "benchmark": out["benchmark"].query("block == 'clinic'")}
     settings, _, rules = released("demo")
     page, _ = clinic_page.build(settings, READY, none, [], rules)
-    assert "No published arm of a like time, unit and condition was found." in page
+    assert "No published arm with a similar time, unit and condition was found." in page
 
 
 def test_the_checks_before_treatment_are_on_the_page() -> None:
@@ -371,10 +371,10 @@ def test_further_by_one_window_alone_is_not_beyond() -> None:
     table = built("no earlier window")[1]["expected"].assign(diff_ci_high=-0.5, beyond=True)
     assert read_verdict(table).kind == "not_recorded"
     text, leads = rewrite(table)
-    assert leads[1] == "We cannot tell how much of the fall would have come without treatment."
+    assert leads[1] == "We cannot tell how much of the fall would have happened without treatment."
     assert "beyond what would be expected" not in text
     assert "judged if half of these people, and at least 20, had noted" in text
-    assert "The records do not go back far enough to show if people came because it had" in text
+    assert "The records do not go back far enough to show whether people came because they" in text
     assert max(grade(text)) <= 7
 
 
@@ -382,7 +382,7 @@ def test_without_any_source_no_part_is_put_down_to_treatment() -> None:
     table = built("no earlier window")[1]["expected"]
     for other in (table.iloc[:0],):
         text, leads = rewrite(other)
-        assert leads[1].startswith("Nothing here tells how far people would have changed")
+        assert leads[1].startswith("Nothing here shows how much people would have changed")
         assert "So no part of the change can be put down to treatment." in text
         assert "beyond" not in text and max(grade(text)) <= 7
 
@@ -396,7 +396,7 @@ def test_a_rise_is_a_rise() -> None:
     rules = PRESETS[settings.disclosure]
     text = page_one(clinic_page.build(settings, READY, {**out, "cohort": cohort}, [], rules)[0])
     assert "rose from" in text and "fell from" not in first_answer(text)
-    assert "We cannot tell how much of the rise would have come without treatment." in text
+    assert "We cannot tell how much of the rise would have happened without treatment." in text
     assert "A rise was seen: 2.0 (1.0 to 3.0)." in text
 
 
@@ -405,7 +405,7 @@ def test_what_chance_would_explain_is_no_fall() -> None:
     page, _ = clinic_page.build(settings, READY, out, [], rules)
     assert verdicts(page) == {"frequency": "not_recorded"}
     text = page_one(page)
-    assert "No fall was seen that chance would not explain: −0.1 (−2.1 to 1.8)." in text
+    assert "No fall larger than chance could explain was seen: −0.1 (−2.1 to 1.8)." in text
     assert "beyond" not in text and "A fall" not in text
 
 

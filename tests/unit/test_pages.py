@@ -125,7 +125,7 @@ def test_the_answer_is_the_released_row_with_its_denominator_and_method(tmp_path
     for sentence in first.split(". "):
         assert sentence in text
     assert "This is a change, not an effect of treatment" in text
-    assert "Bounds and completeness need windows of a fixed length" in text
+    assert "Bounds and completeness need windows of fixed length" in text
 
 
 def test_bounds_over_everyone_who_started_are_in_the_answer(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def test_two_trials_say_in_the_sentence_what_they_cannot_show(tmp_path: Path) ->
     text, rest = say_all(tmp_path / "r", [5, 7])
     assert "from 2 trials, 80 people; 0 lies within the interval" in text
     assert "two trials can hardly show how much trials differ" in text
-    assert "no prediction interval for fewer than three" in rest
+    assert "With fewer than three there is no prediction interval" in rest
     assert "would be expected" not in rest and "no difference" not in text
 
 
@@ -71,7 +71,7 @@ def test_without_spread_the_prediction_says_what_it_assumes(tmp_path: Path) -> N
 
 def test_limits_beyond_the_scale_are_noted_and_not_cut(tmp_path: Path) -> None:
     text, _ = say_all(tmp_path / "r", [1, 9], n=5, sd=6)
-    assert "limits beyond ±28 (headache days per 28) are not possible" in text
+    assert "limits beyond ±28 (headache days per 28 days) are not possible" in text
     low = float(text.split(" CI ")[1].split(" to ")[0].replace("−", "-"))
     assert low < -28
     _, rest = say_all(tmp_path / "s", [0.5, 9, 20], n=5, sd=3)
@@ -85,7 +85,7 @@ def test_a_fall_beyond_the_mean_before_is_noted(tmp_path: Path, k: int) -> None:
     within = {"estimand": "within_arm", "measure": "MC", "subgroup_by": "arm"}
     text, rest = say_all(tmp_path / "r", [0.5, 6, 11][:k], n=3, sd=14, comparison=within)
     # The last group are the controls: 9 days before, 8 after.
-    assert "a fall of more than 9.0, the mean before, is not possible" in text + rest
+    assert "a fall of more than the mean before, 9.0, is not possible" in text + rest
     assert ("two arms can hardly show how much arms differ" in text) == (k == 2)
 
 

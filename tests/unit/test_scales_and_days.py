@@ -80,7 +80,7 @@ def test_a_mean_difference_does_not(tmp_path: Path) -> None:
     text = pair("A", 4, 5) + pair("B", 40, 52, unit="score", sd=11)
     effects = analyse(tmp_path / "r", text, "MD")["effects"].set_index("trial")
     assert not effects.loc["B", "pooled"]
-    assert "cannot be turned into" in say(effects.loc["B", "why_not"])
+    assert "cannot be converted to" in say(effects.loc["B", "why_not"])
 
 
 def test_a_scale_that_runs_the_other_way_is_turned_where_it_says_so(tmp_path: Path) -> None:

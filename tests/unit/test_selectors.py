@@ -94,12 +94,12 @@ def test_a_selector_without_a_row_is_refused_by_its_own_text(tmp_path: Path, for
 @pytest.mark.parametrize("spelled", ["care", "CARE", "C are", "ca-re"])
 def test_another_spelling_is_said_to_be_one(tmp_path: Path, spelled: str) -> None:
     said = refusal(tmp_path, {"d.csv": text()}, {"keep_where": {"group": [spelled]}})
-    assert "other capitals" in said
+    assert "different capitals" in said
 
 
 def test_selectors_that_agree_on_no_row_are_refused(tmp_path: Path) -> None:
     entry = {"keep_where": {"arm": [2], "code": ["P2"]}}
-    assert "no row of 12 has all" in refusal(tmp_path, {"d.csv": text()}, entry)
+    assert "none of the 12 rows meets everything" in refusal(tmp_path, {"d.csv": text()}, entry)
 
 
 def test_one_file_of_several_may_have_no_row_and_one_entry_may_not(tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ def test_defaults_fill_what_is_not_written(tmp_path: Path) -> None:
         ({"windows": {"min_days": 0}}, "'windows.min_days' must be at least 1"),
         (
             {"windows": {"named": {"Post": {"from": 1, "to": 2}}}},
-            "must be small letters",
+            "must be lower-case letters",
         ),
         ({"language": "fr"}, "'language' must be one of en, es, de"),
         ({"files": {"dairy": {"path": "a.csv"}}}, "did you mean 'diary'?"),

@@ -57,7 +57,7 @@ def test_two_scales_of_one_outcome_are_shown_and_one_is_pooled(tmp_path: Path) -
     assert sorted(found["yi"]) == [-5, -3, -2]
     assert sorted(found.loc[found["pooled"], "yi"]) == [-3, -2]
     assert found["lines"].tolist() == ["arms.csv 2, 3", "arms.csv 4, 5", "arms.csv 6, 7"]
-    assert "2 effects of this trial are alike" in answer(folder)
+    assert "2 effects of this trial are equal by every rule" in answer(folder)
 
 
 @pytest.mark.parametrize("chosen", ["recall", "diary"])

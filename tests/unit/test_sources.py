@@ -88,7 +88,7 @@ def test_the_name_of_a_folder_elsewhere_is_free(tmp_path):
         (["Clinic.yaml"], "no_settings", "'Clinic.yaml' is not read"),
         (["clinic.yaml.txt"], "no_settings", "'clinic.yaml.txt' is not read"),
         (["clinic .yaml"], "no_settings", "'clinic .yaml' is not read"),
-        (["review.yaml", "arms.csv"], "no_settings", "review.yaml has no place here"),
+        (["review.yaml", "arms.csv"], "no_settings", "review.yaml does not belong here"),
         (["clinic.yaml/d.csv"], "no_settings", "clinic.yaml is missing; nothing"),
     ],
 )

@@ -108,7 +108,7 @@ def test_unknown_setting_is_one_clear_message(copy):
     done = run(copy, "-n", "--config", "clinic=all")
     assert done.returncode != 0
     assert done.stdout + done.stderr == (
-        "headway: config.yaml (or --config) does not keep to its schema\n"
+        "headway: config.yaml (or --config) does not conform to its schema\n"
         "  - config.yaml: 'clinic' is not known [unknown_key] What to do: "
         "did you mean 'clinics'?\n"
     )
@@ -119,7 +119,7 @@ def test_unknown_source_is_one_clear_message(copy, elsewhere):
     assert done.returncode != 0
     assert done.stdout + done.stderr == (
         "headway: config.yaml names sources that do not exist\n"
-        "  - config.yaml, column 'clinics': 'nowhere' is not below raw/clinics [unknown_source] "
+        "  - config.yaml, column 'clinics': 'nowhere' is not in raw/clinics [unknown_source] "
         "What to do: known: mine\n"
     )
 

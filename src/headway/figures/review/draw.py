@@ -300,7 +300,7 @@ def draw_published(published: pd.DataFrame, consistency: pd.DataFrame, label: st
     )
     caption = (
         "Squares: as published, with 95 % CI. Diamonds: the published subgroup results "
-        "combined, a check of consistency and not the paper’s analysis. An arrow leaves the "
-        "axis."
+        "combined, a check of consistency and not the paper’s analysis. Arrow: the interval "
+        "extends beyond the axis."
     )
     return Drawing(figure, title, alt, caption, wide=True)

@@ -118,7 +118,7 @@ def _list_lines(
         lines += [_row(r, measure, full) for r in own.to_dict("records")]
         if group is not None:
             row = pooled[pooled["subgroup"] == group].iloc[0]
-            lines += [*_summaries(row, measure, f"All of: {group}"), Line("gap")]
+            lines += [*_summaries(row, measure, f"Subtotal: {group}"), Line("gap")]
     if len(overall):
         lines += _summaries(overall.iloc[0], measure, "All trials")
     rest = effects[~effects["pooled"]]
@@ -423,20 +423,20 @@ def _describe(
     if not len(used):
         parts.append("No row can be pooled.")
     if len(rest):
-        parts.append(f"{len(rest)} more rows are shown and not pooled; the table lists them.")
+        parts.append(f"The table lists {len(rest)} more rows, which are not pooled.")
     return " ".join(parts)
 
 
 def _caption(effects: pd.DataFrame, pooled: pd.DataFrame, estimand: str, percent: float) -> str:
     found = effects["recovered"].notna().any()
     mark = (
-        " †: not all numbers of the row are printed; the rows behind the figure say how each was "
-        "found."
+        " †: some numbers of the row are not printed; the rows behind the figure say how each was "
+        "derived."
         if found
         else ""
     )
     if not len(pooled):
-        return f"None of the rows can be pooled; each says why.{mark}"
+        return f"None of the rows can be pooled; each gives the reason.{mark}"
     row = pooled.iloc[0]
     model = "common effect" if row["method"] == "EE" else f"random effects, {row['method']}"
     model = (
@@ -445,12 +445,12 @@ def _caption(effects: pd.DataFrame, pooled: pd.DataFrame, estimand: str, percent
     what = (
         f"Squares: trials, their area by weight; lines: {percent:g} % CI (normal). Diamonds: "
         f"pooled estimates ({model}); thick bar: prediction interval. Circles: "
-        "shown, not pooled. An arrow leaves the axis."
+        "shown, not pooled. Arrow: the interval extends beyond the axis."
     )
     if estimand == "single_arm":
         what += " " + t("forest.single_arms")
     elif estimand != "between_arm":
-        what += " Changes within arms are no comparison."
+        what += " Changes within arms are not a comparison."
     return what + mark
 
 

@@ -114,7 +114,7 @@ def draw_traffic_light(judgements: pd.DataFrame, tool: str) -> Drawing:
         figure,
         "Risk of bias, trial by trial",
         alt,
-        f"Judgements as typed and signed ({signed}); nothing is computed from them.",
+        f"Judgements as entered and signed ({signed}); nothing is computed from them.",
         wide=len(domains) > 6,
     )
 
@@ -228,7 +228,7 @@ def draw_risk_summary(
         + "."
         for d in domains
     )
-    caption = "Counts of trials (not weighted), as judged; an empty bar was judged by nobody."
+    caption = "Counts of trials (not weighted), as judged; an empty bar means not judged."
     return Drawing(figure, "Risk of bias, domain by domain", alt, caption)
 
 

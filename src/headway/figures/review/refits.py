@@ -98,18 +98,17 @@ def draw_refits(
     most = max(moved)[1] if moved else "none"
     include = int(((low <= null) & (high >= null)).sum())
     alt = (
-        f"{title}: {n} refits beside all studies, {whole[0]:.2f} (95 % CI {whole[1]:.2f} to "
-        f"{whole[2]:.2f}). Estimates run from {np.nanmin(value):.2f} to {np.nanmax(value):.2f}; "
-        f"the largest move is that of {most}"
+        f"{title}: {n} refits compared with all studies, {whole[0]:.2f} (95 % CI {whole[1]:.2f} to "
+        f"{whole[2]:.2f}). Estimates range from {np.nanmin(value):.2f} to {np.nanmax(value):.2f}; "
+        f"the largest shift is for {most}"
     )
-    caption = "Broken line and shade: all studies, with their interval."
+    caption = "Dashed line and shading: all studies, with their interval."
     if np.isnan(null):
         alt += "."
     else:
-        alt += f"; {include} of the intervals include no effect."
+        alt += f"; {include} of the intervals include the value of no effect."
         caption += (
-            " A filled square is an interval without 0 (1 for ratios), an open circle one that "
-            "holds it."
+            " Filled square: the interval does not include 0 (1 for ratios); open circle: it does."
         )
     return Drawing(figure, title, alt, caption, wide=True)
 
@@ -187,7 +186,7 @@ def draw_gosh(
             f"{np.median(x[~gone]):.2f}."
         )
     caption = (
-        "Darker: more subsets (logarithmic). Two clouds apart mean that one study decides. Outside "
-        "0.4 % of the subsets are cut off."
+        "Darker: more subsets (logarithmic). Two separate clouds mean that one study decides. The "
+        "outer 0.4 % of the subsets are not drawn."
     )
     return Drawing(figure, title, alt, caption)

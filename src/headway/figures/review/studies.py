@@ -187,8 +187,8 @@ def draw_funnel(
         + (f" Trim and fill added {added_y.size}." if filled is not None else "")
     )
     caption = (
-        "Each point is a study; precise ones stand high. The regions say how far from no effect it "
-        f"lies.{few}"
+        "Each point is a study; precise studies are at the top. The regions show how far each lies "
+        f"from no effect.{few}"
     )
     return Drawing(figure, title, alt, caption)
 
@@ -223,7 +223,7 @@ def draw_radial(
     off = np.abs(z - estimate * x) > 1.96
     alt = (
         f"{title}: {x.size} studies around a line of slope {estimate:.2f}; {int(off.sum())} of "
-        "them lie outside the band that holds 95 % if nothing but sampling varied."
+        "them lie outside the band that would hold 95 % if only sampling varied."
     )
     caption = "Each point is a study; the line from 0 has the pooled effect as its slope."
     return Drawing(figure, title, alt, caption)
@@ -267,8 +267,8 @@ def draw_baujat(
         f"influence on the estimate): {top}."
     )
     caption = (
-        "To the right: studies that differ from the rest. Up: studies without which the estimate "
-        "would move, in units of its variance."
+        "Right: studies that differ from the rest. Top: studies without which the estimate would "
+        "move, in units of its variance."
     )
     return Drawing(figure, title, alt, caption)
 
@@ -336,11 +336,11 @@ def draw_labbe(
     shown = MEASURES[measure].scale.back(estimate)
     alt = (
         f"{title}: {y.size} studies, pooled {measure} {shown:.2f}. In {below} of them fewer had "
-        f"the event in the treated arm, in {int((y > x).sum())} more. Rates run from "
+        f"the event in the treated arm, in {int((y > x).sum())} more. Rates range from "
         f"{x.min():.0f} to {x.max():.0f} % in controls and {y.min():.0f} to {y.max():.0f} % in "
-        "the treated."
+        "treated arms."
     )
-    caption = "Each circle is a study, its area goes with its size; below the line fewer events."
+    caption = "Each circle is a study; its area reflects its size. Below the line: fewer events."
     return Drawing(figure, title, alt, caption)
 
 
@@ -396,7 +396,7 @@ def draw_bubbles(
             f"{fit[-1]:.2f} ({low[-1]:.2f} to {high[-1]:.2f})."
         )
     caption = (
-        "Each circle is a study, its area goes with its weight. Studies are compared, not people."
+        "Each circle is a study; its area reflects its weight. Studies are compared, not people."
     )
     return Drawing(figure, title, alt, caption)
 

@@ -33,7 +33,7 @@ def describe_risk(judged: pd.DataFrame, effects: pd.DataFrame, review: Review) -
     open_trials = sorted(pooled - set(judged["trial"]))
     out = []
     if open_trials:
-        out.append(f"Pooled and not judged: {', '.join(open_trials)}.")
+        out.append(f"Pooled but not judged: {', '.join(open_trials)}.")
     for found in check_overall(judged, tool):
         out.append(
             f"{found['trial']}: overall {levels[found['printed']].label}, but a domain says "
@@ -48,7 +48,7 @@ def list_judgements(judged: pd.DataFrame, review: Review) -> dict[str, Any] | No
         return None
     kit = RISK_TOOLS[review.risk_of_bias.tool]
     return {
-        "heads": ["Trial", "Outcome", "Domain", "Judgement", "It rests on", "Signed"],
+        "heads": ["Trial", "Outcome", "Domain", "Judgement", "Based on", "Signed"],
         "rows": [
             {
                 "kind": "main" if r["domain"] == OVERALL else "",
@@ -129,17 +129,17 @@ def list_findings(table: pd.DataFrame, review: Review) -> dict[str, Any] | None:
             "Without the treatment",
             "Effect (95 % CI)",
             "In the outcome’s unit, or per 1000",
-            "Certainty, as typed",
+            "Certainty, as judged",
         ],
         "rows": rows,
         "facts": {
             "heads": [
                 "Comparison",
-                "Meaningful difference",
+                "Important difference",
                 "Share beyond it",
                 "Computed, for imprecision",
                 "Computed, for inconsistency",
-                "Judgements, as typed",
+                "Judgements, as entered",
             ],
             "rows": facts,
         },
@@ -153,15 +153,15 @@ def list_gaps(tables: Mapping[str, pd.DataFrame], review: Review) -> list[str]:
     apart = effects[~effects["pooled"]]
     if len(apart):
         out.append(
-            f"{formats.plural(len(apart), 'row')} of {len(effects)} are shown and not pooled; each "
-            "says why."
+            f"{formats.plural(len(apart), 'row')} of {len(effects)} are shown but not pooled; each "
+            "gives the reason."
         )
     lost = tables["reproduction"]
     lost = lost[lost["verdict"] == "not recomputable"]
     for text in lost["explanation"].dropna().drop_duplicates():
         out.append(f"Not recomputable: {say(text)}.")
     if not review.flow:
-        out.append("No flow of a search is declared, so how trials were found cannot be judged.")
+        out.append("No search flow is declared, so it cannot be judged how trials were found.")
     if not len(tables["risk_of_bias"]):
         out.append("Nobody has judged risk of bias here (files.risk_of_bias).")
     if not review.findings:

@@ -107,8 +107,8 @@ def build(
                 "Changes within arms",
                 "within",
                 within,
-                "What became of the people in one arm, without a comparison. Treated and untreated "
-                "arms are shown apart and are never pooled with each other.",
+                "What happened to the people in one arm, without a comparison. Treated and "
+                "untreated arms are shown separately and never pooled with each other.",
             ),
             (t("single_arms.title"), "single", single, t("single_arms.nothing_compared")),
         ],
@@ -401,10 +401,10 @@ def _describe_consistency(table: pd.DataFrame, review: Review) -> str:
     ]
     claim = f"The paper says: {check.claim}. " if check.claim else ""
     return (
-        f"{claim}Combining its own subgroup results, the intervals that exclude 0 are: "
-        f"{'; '.join(counts)}. Two summaries are not the trials, so this can support or shake "
-        "the sentence and cannot replace the paper’s analysis. Standard errors are those that "
-        "the printed limits imply."
+        f"{claim}When its own subgroup results are combined, the intervals that exclude 0 are: "
+        f"{'; '.join(counts)}. Two summaries are not the trials themselves, so this can support or "
+        "question the paper’s sentence but cannot replace its analysis. Standard errors are those "
+        "implied by the printed limits."
     )
 
 
@@ -495,15 +495,16 @@ def _as_printed(caption: str, table: pd.DataFrame) -> dict[str, Any]:
 def _methods(review: Review, comparisons: Sequence[Mapping[str, Any]]) -> list[str]:
     model = review.model
     out = [
-        f"Declared model: {formats.model(model.method, model.test)}; other models stand "
-        "beside it as a sensitivity analysis. One trial is not pooled.",
-        "Intervals of single trials are normal (Wald). Prediction intervals, from three trials on, "
-        "add τ² to the squared standard error and use t with the degrees of freedom of the model’s "
-        "interval (k − 1; normal where that is), as R’s metafor does (Viechtbauer 2010); Higgins, "
-        "Thompson and Spiegelhalter (2009) use k − 2.",
+        f"Declared model: {formats.model(model.method, model.test)}; other models are "
+        "given as sensitivity analyses. A single trial is not pooled.",
+        "Intervals of single trials use the normal distribution (Wald). Prediction intervals are "
+        "given for three trials or more. They add τ² to the squared standard error and use t with "
+        "the degrees of freedom of the model’s interval (k − 1; normal if that interval is), as "
+        "R’s metafor does (Viechtbauer 2010). Higgins, Thompson and Spiegelhalter (2009) use "
+        "k − 2.",
         "Numbers in other units of the same kind are converted (a month is 30.4375 days); days, "
         "attacks and scores are never converted into each other.",
-        "A row that was recalled and not read in the source is shown and never pooled.",
+        "A row that was recalled and not read in the source is shown but never pooled.",
         "Effect sizes carry the codes and definitions of R’s metafor.",
     ]
     if any(c["estimand"] == WITHIN for c in comparisons):
@@ -511,7 +512,7 @@ def _methods(review: Review, comparisons: Sequence[Mapping[str, Any]]) -> list[s
         others = " and ".join(f"{x:g}" for x in r.sensitivity)
         out.append(
             f"Where the correlation of before and after is not printed, {r.value:g} is assumed, "
-            f"with {others} beside it."
+            f"with {others} as sensitivity analyses."
         )
     measures = dict.fromkeys(c.measure for c in review.comparisons)
     out.append("Measures: " + "; ".join(say(term("measure", m)) for m in measures) + ".")
