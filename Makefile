@@ -1,4 +1,5 @@
 # make: the environment, then everything up to results/index.html.   make test: the tests.
+# make docs: the documents as a site.
 # Both take CORES=n and, for another interpreter than python3, PYTHON=...
 # Programs are called as modules: a script's first line cannot hold a path with a space.
 PYTHON ?= python3
@@ -7,7 +8,7 @@ WORKERS := $(if $(filter all,$(CORES)),auto,$(CORES))
 PY := .venv/bin/python
 STAMP := .venv/.stamp
 
-.PHONY: all test check e2e clean environment
+.PHONY: all test check e2e docs clean environment
 .DEFAULT_GOAL := all
 
 all: $(STAMP)
@@ -24,6 +25,10 @@ check: $(STAMP)
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
 
+docs: $(STAMP)
+	@$(PY) -m sphinx -W --keep-going -j auto -q -b html docs docs/_build/html
+	@echo docs/_build/html/index.html
+
 environment: $(STAMP)
 
 # Remade when the lock or the package's metadata change; the sources are linked, not copied. A
@@ -37,4 +42,4 @@ ifneq ($(shell cat $(STAMP) 2>/dev/null),$(CURDIR))
 endif
 
 clean:
-	rm -rf .venv .snakemake results/* data/processed/* logs
+	rm -rf .venv .snakemake results/* data/processed/* logs docs/_build docs/_made

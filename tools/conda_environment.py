@@ -40,10 +40,11 @@ def read_lock(text: str) -> dict[str, str]:
 
 
 def direct_names(project: dict[str, object]) -> list[str]:
-    """List the package's own dependencies by name, those of the pipeline and notebooks too."""
+    """List the package's own dependencies by name, those of the main extras too."""
     table: Any = project["project"]
     extras = table["optional-dependencies"]
-    requirements = [*table["dependencies"], *extras["pipeline"], *extras["notebooks"]]
+    wanted = (extras[name] for name in ("pipeline", "notebooks", "docs"))
+    requirements = [*table["dependencies"], *(r for extra in wanted for r in extra)]
     return [re.split(r"[<>=!~\[ ;]", r, maxsplit=1)[0].lower() for r in requirements]
 
 

@@ -1,10 +1,16 @@
-"""Write docs/tables.md, the data dictionary, from `headway.tables`: python tools/tables_doc.py."""
+"""Write the data dictionary from `headway.tables`: python tools/tables_doc.py.
+
+docs/tables.md is for people; docs/reference/datapackage.json says the same as a Tabular Data
+Package (Frictionless Table Schema) for programs.
+"""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
-from headway.tables import TABLES, Column
+from headway.tables import RELEASED, TABLES, Column, Table
 
 HEAD = """\
 # Tables
@@ -12,8 +18,8 @@ HEAD = """\
 Every table that the pipeline writes, from `src/headway/tables/` (`python tools/tables_doc.py`
 writes this page; a test holds it against the code). Row-level tables stay in `data/processed/`;
 only aggregate tables reach `results/`, and a clinic's only through disclosure control, which does
-with a column what its class says (`headway.tables.columns.Disclosure`, docs/disclosure.md). Units
-are codes of the messages' family `unit`.
+with a column what its class says (`headway.tables.columns.Disclosure`; [rules](disclosure.md)).
+Units are codes of the messages' family `unit`. [The same for programs](reference/dictionary.md).
 """
 
 
@@ -73,6 +79,86 @@ def write() -> str:
     return "".join(out)
 
 
+# The package lists the files of one shipped clinic and one shipped review.
+_CLINIC, _REVIEW = "clinics/demo", "trials/acupuncture_headache"
+_RECORDS = ("patients", "sessions", "days", "questionnaires", "windows", "change")
+_OF_A_REVIEW = ("arms", "contrasts", "ipd", "risk_of_bias", "published")
+_TYPES = {"text": "string", "int": "integer", "float": "number", "bool": "boolean"}
+
+
+def find_path(name: str) -> str:
+    """Find where a build of the shipped sources writes a table, from the project's folder."""
+    if name in _RECORDS:
+        return f"data/processed/{_CLINIC}/{name}.parquet"
+    if name == "quarantine":
+        return f"data/processed/{_CLINIC}/{name}.csv"
+    if name in _OF_A_REVIEW:
+        return f"data/processed/{_REVIEW}/{name}.csv"
+    if name.startswith("library"):
+        return f"results/library/{name}.csv"
+    return f"results/{_CLINIC if name in RELEASED else _REVIEW}/{name}.csv"
+
+
+def describe_field(name: str, column: Column) -> dict[str, Any]:
+    """Describe a column as a field of a Table Schema."""
+    field: dict[str, Any] = {"name": name, "type": _TYPES[column.kind]}
+    field["description"] = column.description
+    if column.kind == "bool":
+        field |= {"trueValues": ["True"], "falseValues": ["False"]}
+    rules: dict[str, Any] = {} if column.nullable else {"required": True}
+    if column.allowed:
+        rules["enum"] = list(column.allowed)
+    if column.pattern:
+        rules["pattern"] = column.pattern
+    for word, limit in (("minimum", column.low), ("maximum", column.high)):
+        if limit is not None:
+            rules[word] = int(limit) if column.kind == "int" else limit
+    if rules:
+        field["constraints"] = rules
+    if column.unit:
+        field["headway:unit"] = column.unit
+    return field | {"headway:disclosure": describe_class(column)}
+
+
+def describe_resource(name: str, table: Table) -> dict[str, Any]:
+    """Describe a table as a resource of a Tabular Data Package."""
+    path = find_path(name)
+    schema: dict[str, Any] = {
+        "fields": [describe_field(label, column) for label, column in table.columns.items()],
+        "missingValues": [""],
+    }
+    if table.key:
+        # A primary key has no blanks; where one may be blank, rows are still told apart by it.
+        blank = any(table.columns[label].nullable for label in table.key)
+        schema |= {"uniqueKeys": [list(table.key)]} if blank else {"primaryKey": list(table.key)}
+    kind = path.rsplit(".", 1)[1]
+    out = {"name": name, "path": path, "profile": "tabular-data-resource", "format": kind}
+    if kind == "csv":
+        out |= {"mediatype": "text/csv", "encoding": "utf-8"}
+    return out | {
+        "description": f"One row per {table.row}; {table.level}.",
+        "headway:level": table.level,
+        "schema": schema,
+    }
+
+
+def write_package() -> str:
+    """Make the descriptor of the Tabular Data Package."""
+    package = {
+        "profile": "tabular-data-package",
+        "name": "headway",
+        "title": "Tables that Headway writes",
+        "description": (
+            "Paths are those of a build of the shipped sources, from the project's folder. "
+            "Written by tools/tables_doc.py from the contracts in headway.tables."
+        ),
+        "licenses": [{"name": "MIT", "title": "MIT License, of the code and this description"}],
+        "resources": [describe_resource(name, table) for name, table in TABLES.items()],
+    }
+    return json.dumps(package, indent=1, ensure_ascii=False) + "\n"
+
+
 if __name__ == "__main__":
-    page = Path(__file__).resolve().parents[1] / "docs" / "tables.md"
-    page.write_text(write(), encoding="utf-8")
+    docs = Path(__file__).resolve().parents[1] / "docs"
+    (docs / "tables.md").write_text(write(), encoding="utf-8")
+    (docs / "reference" / "datapackage.json").write_text(write_package(), encoding="utf-8")

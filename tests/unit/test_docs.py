@@ -20,6 +20,8 @@ def test_the_data_dictionary_is_the_one_in_the_code(repo_root: Path) -> None:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     assert (repo_root / "docs/tables.md").read_text(encoding="utf-8") == module.write()
+    package = repo_root / "docs/reference/datapackage.json"
+    assert package.read_text(encoding="utf-8") == module.write_package()
 
 
 @pytest.mark.parametrize("kind", ["review", "clinic"])
@@ -72,18 +74,6 @@ def test_the_review_page_lists_every_column_and_unit(repo_root: Path) -> None:
         assert {*columns.TEXTS[kind], *columns.NUMBERS[kind]} - words == set()
     table = text[text.index("## Units") :]
     assert set(UNITS) - set(re.findall(r"[a-z_0-9]+", table)) == set()
-
-
-def test_the_engines_examples_run(repo_root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    text = (repo_root / "docs/meta.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
-    assert len(blocks) >= 5
-    space: dict[str, object] = {}
-    for block in blocks:
-        exec(compile(block, "docs/meta.md", "exec"), space)
-    printed = capsys.readouterr().out
-    for words in ("Random-effects meta-analysis of 3", "We pooled 3 estimates", "Multiverse of"):
-        assert words in printed
 
 
 def test_the_engines_tables_list_every_code(repo_root: Path) -> None:

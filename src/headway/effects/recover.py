@@ -107,7 +107,7 @@ def se_of_difference(
 
 
 def se_from_t(difference: ArrayLike, t: ArrayLike) -> Array:
-    """Find the standard error of a difference from its t (Handbook 6.5.2.3): |difference / t|."""
+    """Find a difference's standard error from its t: `abs(difference / t)` (Handbook 6.5.2.3)."""
     difference, t = _read(difference, t)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.abs(np.where((t == 0) | (difference == 0), np.nan, difference / t))
@@ -179,7 +179,7 @@ def sd_change(sd_pre: ArrayLike, sd_post: ArrayLike, r: ArrayLike) -> Array:
 
 
 def sd_change_from_t(change: ArrayLike, t: ArrayLike, n: ArrayLike) -> Array:
-    """Find the standard deviation of a change from its paired t: |change / t| sqrt(n) (6.5.2.2)."""
+    """Find the standard deviation of a change from its paired t: `abs(change / t) √n` (6.5.2.2)."""
     return sd_from_se(se_from_t(change, t), n)
 
 

@@ -157,8 +157,8 @@ class Influence:
     hat, weight : ndarray
         Share of the total weight; the same in percent.
     influential : ndarray of bool
-        By the rules of Viechtbauer and Cheung (2010): |DFFITS| above 3 √(1/(k − 1)), half of
-        chi-squared with 1 df below Cook's distance, hat above 3/k, or |DFBETAS| above 1.
+        By the rules of Viechtbauer and Cheung (2010): absolute DFFITS above 3 √(1/(k − 1)), half of
+        chi-squared with 1 df below Cook's distance, hat above 3/k, or absolute DFBETAS above 1.
     fit : Fit
         The full set.
     """
