@@ -122,7 +122,7 @@ def test_the_baseline_carried_forward_counts_who_it_cannot_hold(
     assert carried["n"] == len(before) < len(demo.starters)
     assert np.isclose(carried["estimate"], pairs["change"].sum() / len(before), rtol=1e-12)
     unknown = len(demo.starters) - len(before)
-    assert f"{unknown} without one are not in it" in say(carried["note"])
+    assert f"{unknown} people without one are left out" in say(carried["note"])
 
 
 def test_imputation_and_models_stand_on_everyone(demo: Clinic, table: pd.DataFrame) -> None:

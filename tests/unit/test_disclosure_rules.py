@@ -264,10 +264,10 @@ def test_remarks_hold_no_number_of_people() -> None:
         Message("assumed.without_one", n=13),
         Message("assumed.imputed", sets=20, n=45),
     )
-    assert say(withhold(without)) == "some without one are not in it"
+    assert say(withhold(without)) == "some people without one are left out"
     assert say(withhold(join([imputed, without]))) == (
         "multiple imputation by chained equations, 20 sets, for some people; "
-        "some without one are not in it"
+        "some people without one are left out"
     )
     _, open_tables, _ = released("demo")
     _, tables, _ = released("demo", "opensafely")

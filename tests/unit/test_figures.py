@@ -67,7 +67,7 @@ def test_rows_that_are_not_pooled_are_open_circles_with_their_reason() -> None:
     rest = tables["effects"].query("comparison == 'usual_care' and not pooled")
     assert len(circles) == rest["yi"].notna().sum() > 0
     texts = " ".join(t.get_text() for axes in drawn.figure.axes for t in axes.texts)
-    for reason in ("another timepoint is pooled", "recalled", "no estimate"):
+    for reason in ("another time point is pooled", "recalled", "no estimate"):
         assert reason in texts
 
 

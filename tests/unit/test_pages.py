@@ -182,7 +182,7 @@ def test_hidden_numbers_do_not_reach_the_page(tmp_path: Path) -> None:
     # 5 of 75 improved by 75 %: neither the count nor the share is there.
     assert "improved by at least 75 % hidden (1 to 7" in text
     assert re.search(r"(?<![\d.])6\.7 %", text) is None
-    assert "counts from 1 to 7 hidden; other counts rounded to 5" in text
+    assert "counts from 1 to 7 are hidden; other counts are rounded to 5" in text
     assert "thin lines are people" not in text
 
 
