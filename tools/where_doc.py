@@ -196,10 +196,10 @@ MAKERS: dict[str, dict[str, str]] = {
 HEAD = """\
 # Which function made this number
 
-Find the number's table (the file's name) and its column, or the code of its row in the column that
-is named in brackets; the function stands beside it, its file below `src/headway`. Under presets
-that hide small numbers, `disclosure.rederive` computes some again from what is printed.
-`python tools/where_doc.py` writes this page; a test holds every function and every code against
+Find the number's table (the file's name) and its column, or the code of its row in the column
+named in brackets. Beside it is the function that computes it, with its module below `src/headway`.
+Under presets that hide small numbers, `disclosure.rederive` recomputes some from what is printed.
+`python tools/where_doc.py` writes this page; a test checks every function and every code against
 the code and the demo.
 """
 

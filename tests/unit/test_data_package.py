@@ -6,11 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import frictionless
 import pytest
 
 from headway.tables import TABLES, conform, write_csv
-
-frictionless = pytest.importorskip("frictionless")
 
 
 @pytest.fixture(scope="module")

@@ -26,6 +26,7 @@ CORE = ("version", "errors", "messages", "effects", "meta")
 # Declared and never imported: programs, plugins that are found by their name, a script for
 # browsers, and stubs.
 PROGRAMS = {
+    "docs": {"furo", "myst-parser", "sphinx"},
     "notebooks": {"jupyter"},
     "slurm": {"snakemake-executor-plugin-slurm"},
     "dev": {
@@ -101,6 +102,7 @@ def test_all_that_is_imported_is_declared_where_it_is_used_and_nothing_else() ->
         assert found - OPTIONAL <= known | own, group
         assert own <= found, group
         known |= own
+    assert groups["docs"] == PROGRAMS["docs"]
     assert groups["slurm"] == PROGRAMS["slurm"]
     assert groups["all"] == set()
 

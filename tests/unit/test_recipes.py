@@ -18,7 +18,9 @@ from tests.unit.pages_builder import analysed
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs" / "developers.md").read_text(encoding="utf-8")
-STEP = re.compile(r"In `([^`]+)`, after the line `([^`]+)`:\n\n```\w+\n(.*?)```", re.DOTALL)
+STEP = re.compile(
+    r"In `([^`]+)`, after the line `([^`]+)`:\n\n(?:<!--.*?-->\n)?```\w+\n(.*?)```", re.DOTALL
+)
 
 
 def load_tool(name: str, root: Path = ROOT) -> ModuleType:
