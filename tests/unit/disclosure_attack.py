@@ -8,7 +8,7 @@ and parts are equations. A count is recovered when its least and its greatest va
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -28,6 +28,29 @@ STARTED = "_of_started"
 Learned = tuple[list[set[Hashable]], list[tuple[Hashable, ...]]]
 GRADES = re.compile(r"(.*)_grade_\d+_(before|after)")
 THRESHOLD = re.compile(r"(?!pgic).*_(better|worse)")
+
+
+@dataclass
+class System:
+    """All that is known, as integers: one unknown for each number, by place."""
+
+    names: list[Hashable]
+    at: dict[Hashable, int]
+    true: np.ndarray
+    least: np.ndarray
+    most: np.ndarray
+    ties: list[LinearConstraint]
+
+    def solve(self, cost: np.ndarray) -> np.ndarray:
+        """Find the cheapest clinic that fits."""
+        found = milp(
+            cost,
+            constraints=self.ties,
+            bounds=Bounds(self.least, self.most),
+            integrality=np.ones(len(self.names)),
+        )
+        assert found.x is not None, found.message
+        return np.round(found.x)
 
 
 @dataclass
@@ -150,10 +173,8 @@ class Attack:
             and (not isinstance(n, tuple) or n[0] != "together" or n in self.unions)
         ]
 
-    def run(
-        self, seed: int = 0, tries: int = 12, enough: int = 1000
-    ) -> dict[Hashable, tuple[float, float]]:
-        """Recover counts: name -> the only value left; stop when `enough` are found."""
+    def build(self) -> System:
+        """Write all that is known as one integer programme."""
         one = self.find_equal()
         names = list(dict.fromkeys(one.values()))
         place = {n: i for i, n in enumerate(names)}
@@ -178,13 +199,27 @@ class Attack:
             extra = coo_array((v, (i.astype(int), j.astype(int))), shape=shape).tocsr()
             low, high = ([limit[k] for limit in self.limits] for k in (1, 2))
             ties.append(LinearConstraint(extra, low, high))
-        bounds = Bounds(least, most)
+        return System(names, at, true, least, most, ties)
 
-        def solve(cost: np.ndarray) -> np.ndarray:
-            found = milp(cost, constraints=ties, bounds=bounds, integrality=np.ones(len(names)))
-            assert found.x is not None, found.message
-            return np.round(found.x)
+    def imagine(self, seed: int, keep: Collection[Hashable] = ()) -> dict[Hashable, float]:
+        """Make up another clinic of which all that is printed is true too; `keep` stays."""
+        system = self.build()
+        for name in keep:
+            i = system.at[name]
+            system.least[i] = system.most[i] = system.true[i]
+        rng = np.random.default_rng(seed)
+        free = np.flatnonzero(system.least < system.most)
+        cost = np.zeros(len(system.names))
+        cost[free] = rng.choice([-1.0, 1.0], len(free))
+        x = system.solve(cost)
+        return {name: float(x[i]) for name, i in system.at.items()}
 
+    def run(
+        self, seed: int = 0, tries: int = 12, enough: int = 1000
+    ) -> dict[Hashable, tuple[float, float]]:
+        """Recover counts: name -> the only value left; stop when `enough` are found."""
+        s = self.build()
+        names, at, least, most = s.names, s.at, s.least, s.most
         open_ = {at[n] for n in self.targets() if least[at[n]] < most[at[n]]}
         told = {at[n] for n in self.targets()} - open_
         rng = np.random.default_rng(seed)
@@ -195,8 +230,8 @@ class Attack:
             cost = np.zeros(len(names))
             some = np.array(sorted(open_))
             cost[some] = rng.choice([-1.0, 1.0], len(some))
-            x = solve(cost)
-            open_ = {k for k in open_ if x[k] == true[k]}
+            x = s.solve(cost)
+            open_ = {k for k in open_ if x[k] == s.true[k]}
         # A count that another table prints exactly is recovered without any reckoning.
         out = {names[k]: (least[k], most[k]) for k in sorted(told)[:enough]}
         for k in sorted(open_):
@@ -204,7 +239,7 @@ class Attack:
                 break
             cost = np.zeros(len(names))
             cost[k] = 1.0
-            ends = solve(cost)[k], solve(-cost)[k]
+            ends = s.solve(cost)[k], s.solve(-cost)[k]
             if ends[0] == ends[1]:
                 out[names[k]] = ends
         return out

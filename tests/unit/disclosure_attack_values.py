@@ -49,12 +49,18 @@ def list_counts(table: str) -> list[str]:
     return [c for c, r in rules.items() if r.kind == "count" and not r.blocks and not r.again]
 
 
+def list_keys(table: str, frame: pd.DataFrame) -> list[tuple[str, ...]]:
+    """List the keys of a table's rows; a part of one may be empty."""
+    columns = ([str(v) for v in frame[k]] for k in TABLES[table].key)
+    return list(zip(*columns, strict=True))
+
+
 def tag(tables: Tables) -> dict[str, pd.DataFrame]:
     """Let every count remember its cell."""
     out = {}
     for table, frame in tables.items():
         marked = frame.copy()
-        keys = list(zip(*(frame[k].astype(str) for k in TABLES[table].key), strict=True))
+        keys = list_keys(table, frame)
         for column in list_counts(table):
             marked[column] = pd.Series(
                 [
@@ -73,18 +79,14 @@ def read_cells(a: Attack, released: Tables, true: Tables) -> None:
     for table, frame in true.items():
         if table not in released or table == "change_histogram":
             continue  # its tails are collapsed: other cells than before
-        key = list(TABLES[table].key)
-        own = released[table].astype(dict.fromkeys(key, str)).set_index(key)
+        keys = list_keys(table, released[table])
         for column in list_counts(table):
-            printed = own[column].to_dict()
-            for row, cell in zip(
-                zip(*(frame[k].astype(str) for k in key), strict=True), frame[column], strict=True
-            ):
-                at = row if len(key) > 1 else row[0]
+            printed = dict(zip(keys, released[table][column], strict=True))
+            for row, cell in zip(list_keys(table, frame), frame[column], strict=True):
                 if table == "flow" and row[0] == "rows" and "in_the_file" in (row[2], *_OF[column]):
                     continue  # the sum of the printed steps, as the page says
-                if not np.isnan(cell) and at in printed:
-                    a.see(cell.at, cell, printed[at], zeros=False)
+                if not np.isnan(cell) and row in printed:
+                    a.see(cell.at, cell, printed[row], zeros=False)
 
 
 def learn(clinics: Sequence[Tables]) -> tuple[list[set[Hashable]], list[tuple[Hashable, ...]]]:
@@ -100,7 +102,7 @@ def learn(clinics: Sequence[Tables]) -> tuple[list[set[Hashable]], list[tuple[Ha
     found: dict[Hashable, dict[int, float]] = {}
     for i, tables in enumerate(clinics):
         for table, frame in tables.items():
-            keys = list(zip(*(frame[k].astype(str) for k in TABLES[table].key), strict=True))
+            keys = list_keys(table, frame)
             for column in list_counts(table):
                 values = frame[column].to_numpy(dtype=float)
                 for key, value in zip(keys, values, strict=True):

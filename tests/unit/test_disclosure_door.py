@@ -23,6 +23,7 @@ from headway.disclosure import PRESETS, Preset, choose_preset, release
 from headway.messages import Message
 from tests.conftest import ROOT
 from tests.unit.simulated_clinic import CLINIC, printed, simulated
+from tests.unit.twin_clinics import make_twin
 
 SCRIPTS = ROOT / "workflow" / "scripts"
 PLANTED = 7717.25  # a value that nothing else in a clinic has
@@ -67,8 +68,9 @@ def report(found: dict[str, pd.DataFrame], clinic: Clinic, folder: Path) -> dict
 
 def tamper(found: dict[str, pd.DataFrame], preset: str) -> dict[str, pd.DataFrame]:
     """Change whatever release() withholds, and nothing that it lets pass."""
-    out = release(found, choose_preset(preset, found))
-    changed = {name: frame.copy() for name, frame in found.items()}
+    rules = choose_preset(preset)
+    out = release(found, rules)
+    changed = make_twin(found, out, rules).tables
     cohort = changed["cohort"]
     hidden = out["cohort"]["redacted"].to_numpy()
     assert hidden.any()
@@ -122,7 +124,7 @@ def test_what_is_withheld_changes_no_byte_of_the_results(written) -> None:
 def test_the_tables_are_those_of_release(written) -> None:
     preset, first, _ = written
     found = simulated(*CLINIC)[1]
-    out = release(found, choose_preset(preset, found))
+    out = release(found, choose_preset(preset))
     for name, frame in out.items():
         text = frame.to_csv(index=False, float_format="%.12g", lineterminator="\n")
         assert first[f"{name}.csv"].decode() == text
@@ -263,7 +265,7 @@ def test_only_one_rule_writes_a_clinics_results() -> None:
 
 
 def test_the_script_reads_tables_only_to_release_them() -> None:
-    """In the script, what `read_csv` gives goes to the choice of rules and to the door alone."""
+    """In the script, what `read_csv` gives goes to the door alone."""
     tree = ast.parse((SCRIPTS / "report_clinic.py").read_text())
 
     def calls(node: ast.AST, name: str) -> list[ast.Call]:
@@ -277,9 +279,8 @@ def test_the_script_reads_tables_only_to_release_them() -> None:
     assert len(doors) == 1
     assert len(calls(tree, "read_csv")) == 1
     used = [n for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id == "found"]
-    choices = calls(tree, "choose_preset")
-    inside = [n for c in (*doors, *choices) for n in ast.walk(c) if n in used]
-    assert len(choices) == 1 and len(used) == 1 + len(inside) == 3
+    inside = [n for n in ast.walk(doors[0]) if n in used]
+    assert len(calls(tree, "choose_preset")) == 1 and len(used) == 1 + len(inside) == 2
     assert not calls(tree, "read_parquet")
     for name in ("draw_clinic", "build"):
         for call in calls(tree, name):

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from headway.messages import Message, join, t
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-# Exact counts of fewer people than this who started say too much about one another: whoever knows
-# which cells always agree works out what is hidden (tests/unit/test_disclosure_small_clinics.py).
-# 98, since 97 is the last that is printed below 100 once it is rounded to 5.
-_EXACT_FROM, _ROUND_SMALL = 98, 5
+# Exact counts say too much about one another: whoever knows which cells always agree or add up
+# works out what is hidden, in clinics of 24 people and of 400 alike (docs/disclosure.md).
+_ROUND_TO = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,27 +76,18 @@ PRESETS: dict[str, Preset] = {
 }
 
 
-def choose_preset(name: str, tables: Mapping[str, pd.DataFrame]) -> Preset:
-    """Take a preset by name; that of a small clinic rounds its counts whatever its own rule says.
+def choose_preset(name: str) -> Preset:
+    """Take a preset by name; one that hides small counts rounds the others, to 5 if it names none.
 
     Parameters
     ----------
     name
-        Key of `PRESETS`.
-    tables
-        The clinic's tables before release; `cohort` says how many started.
-
-    Returns
-    -------
-    Preset
-        Counts are rounded to 5 where fewer than 98 people started, or nobody knows how many.
+        Key of `PRESETS`, which has each rule as its authors wrote it.
     """
     preset = PRESETS[name]
     if preset.open or preset.round_to > 1:
         return preset
-    cohort = tables["cohort"]
-    of = cohort.loc[cohort["primary"] & (cohort["group"] == "all"), "of"].min()
-    return preset if of >= _EXACT_FROM else replace(preset, round_to=_ROUND_SMALL)
+    return replace(preset, round_to=_ROUND_TO)
 
 
 def explain(preset: Preset) -> Message:

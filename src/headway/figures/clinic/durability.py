@@ -104,7 +104,7 @@ def _draw_group(
 def _finish(axes: Axes, rows: pd.DataFrame, summary: pd.DataFrame) -> None:
     from matplotlib.ticker import FixedLocator
 
-    last = float(rows["days"].max()) / 7 if len(rows) else 4.0
+    last = max(float(rows["days"].max()) / 7, 4.0) if len(rows) else 4.0
     step = 4 if last <= 32 else 8 if last <= 64 else 16
     axes.set_xlim(-0.02 * last, last * 1.02)
     axes.xaxis.set_major_locator(FixedLocator([float(w) for w in range(0, int(last) + 1, step)]))

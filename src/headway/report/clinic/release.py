@@ -75,7 +75,7 @@ def release(
     name = made.name
     status = json.loads((made / "status.json").read_text(encoding="utf-8"))
     clinic = config.read_clinic(made / "clinic.json")
-    preset = disclosure.choose_preset(clinic.disclosure, tables)
+    preset = disclosure.choose_preset(clinic.disclosure)
     if status["state"] != "ready" or preset.name == "internal":
         inside = status["state"] == "ready"
         text = "problem.release_internal" if inside else "problem.release_refused"
