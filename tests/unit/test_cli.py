@@ -15,7 +15,7 @@ from tests.unit.review_builder import ARMS, write_review
 
 def test_check_passes_what_is_shipped(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", str(RAW / "clinics" / "demo")]) == 0
-    assert "no certificate" in capsys.readouterr().out
+    assert "not a certificate" in capsys.readouterr().out
     assert main(["check", str(RAW / "trials" / "acupuncture_headache")]) == 0
 
 
