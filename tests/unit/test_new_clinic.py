@@ -813,7 +813,7 @@ def test_a_folder_of_somebody_elses_making_stays(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "clinic.yaml").write_text("id: new\n")
     path = write_sessions(tmp_path, make_people(24), SPANISH)
-    with pytest.raises(ConfigError, match="new/ is there"):
+    with pytest.raises(ConfigError, match="new/ already exists"):
         make(tmp_path, [path])
     assert [p.name for p in folder.iterdir()] == ["clinic.yaml"]
 

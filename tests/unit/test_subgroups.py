@@ -52,9 +52,9 @@ def test_differences_are_tested_by_f_whatever_the_interval(test: str) -> None:
     common = say(fit_groups(Y, V, LABELS, own=True, **model).note)
     assert "F = " in common and "Q = " not in common
     large = say(fit_groups(Y, V, list("aaaabbbbb"), own=True, **model).note)
-    assert "one τ²" in large
+    assert "a single τ²" in large
     enough = fit_groups(np.r_[Y, Y[:1]], np.r_[V, V[:1]], list("aaaaabbbbb"), own=True, **model)
-    assert "Welch" in say(enough.note) and "one τ²" not in say(enough.note)
+    assert "Welch" in say(enough.note) and "a single τ²" not in say(enough.note)
     own = meta.pool(Y[:5], V[:5], **model)
     assert enough.fits["a"].tau2 == pytest.approx(own.tau2)
 
