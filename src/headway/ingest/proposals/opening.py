@@ -86,7 +86,12 @@ def read_files(
     for number, path in enumerate(paths):
         if not path.is_file():
             raise InputError(
-                "failure.file_missing", [Problem(path.name, "missing_file", "problem.not_there")]
+                "failure.file_missing",
+                [
+                    Problem(
+                        path.name, "missing_file", "problem.not_there", remedy="remedy.file_name"
+                    )
+                ],
             )
         found = _read_file(path, scratch / str(number), knows)
         if len(found) == 1 and redcap.is_dictionary(found[0].header):

@@ -75,7 +75,14 @@ def find_order(sheets: Sequence[Sheet], ask: Ask) -> Order | None:
     if len(orders) > 1:
         raise InputError(
             "failure.new_clinic",
-            [Problem(sheets[0].name, "mixed_dates", "problem.two_orders")],
+            [
+                Problem(
+                    sheets[0].name,
+                    "mixed_dates",
+                    "problem.two_orders",
+                    remedy="remedy.mixed_dates",
+                )
+            ],
         )
     if orders:
         return next(iter(orders))
