@@ -56,7 +56,6 @@ UNREACHED = frozenset(
         "remedy.spreadsheet_error",
         "remedy.rows_shared_code",
         "remedy.rows_diary_not_open",
-        "remedy.mixed_dates",
         "remedy.changed",
         "remedy.wrong_unit",
         "remedy.in_no_resource",
