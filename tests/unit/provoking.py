@@ -7,10 +7,13 @@ import csv
 import gzip
 import io
 import json
+import os
+import tempfile
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import openpyxl
 import pandas as pd
@@ -27,6 +30,7 @@ from headway.ingest.proposals.published import make_review
 from headway.outcomes.change import instruments
 from headway.outcomes.claims import file as claims
 from tests.unit.clinic_builder import DIARY, ingest, write_clinic
+from tests.unit.exports_builder import write_parquet
 from tests.unit.review_builder import ARMS, CONTRASTS, write_review
 
 Case = Callable[[Path], object]
@@ -318,16 +322,8 @@ def workbook(*sheets: Sequence[Sequence[object]]) -> bytes:
 
 
 def parquet(frame: pd.DataFrame) -> bytes:
-    import duckdb
-
-    with duckdb.connect() as connection:
-        import tempfile
-
-        with tempfile.TemporaryDirectory() as scratch:
-            out = Path(scratch) / "d.parquet"
-            connection.register("frame", frame)
-            connection.execute(f"COPY (SELECT * FROM frame) TO '{out}' (FORMAT parquet)")
-            return out.read_bytes()
+    with tempfile.TemporaryDirectory() as scratch:
+        return write_parquet(Path(scratch) / "d.parquet", frame).read_bytes()
 
 
 def locked_zip() -> bytes:
@@ -518,8 +514,6 @@ def sessions(header: str, cell: str, how: Any, canonical: str) -> Case:
 
 def study_folder(place: Path, *words: str) -> object:
     """Run a command in a folder with a clinic and a review."""
-    import os
-
     write_clinic(place / "data/raw/clinics/mine", {"diary.csv": ROWS}, {"diary": DIARY})
     write_review(place / "data/raw/trials/rev", {"arms.csv": ARMS})
     write_clinic(place / "away", {"diary.csv": ROWS}, {"diary": DIARY})
@@ -676,8 +670,6 @@ def signed(title: str) -> bytes:
 
 def locked_folder(place: Path) -> object:
     """Look at a folder whose rights forbid it; where rights bind nobody, at a broken disk."""
-    from unittest.mock import patch
-
     (place / "raw" / "clinics" / "c").mkdir(parents=True)
     error = PermissionError(13, "Permission denied")
     with patch("headway.config.sources._holds_files", side_effect=error):

@@ -7,6 +7,7 @@ adapters; here is only told where the header stands, which no clinic.yaml says y
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -67,6 +68,17 @@ class Sheet:
 def knows_header(cell: str) -> bool:
     """Whether a cell is a name that a column of a clinic's export could have."""
     return bool(list_fields(cell) or gate.check_names("", [cell]))
+
+
+_FLOAT = re.compile(r"(-?\d+)\.0")
+
+
+def cut_floats(sheet: Sheet) -> Sheet:
+    """Write 1.0 as 1: a program that has no blank whole number writes every number so."""
+    rows = (
+        tuple(_FLOAT.sub(r"\1", c) if _FLOAT.fullmatch(c) else c for c in r) for r in sheet.rows
+    )
+    return replace(sheet, rows=tuple(rows))
 
 
 def read_files(
