@@ -17,6 +17,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import duckdb
+import pandas as pd
+
 Pair = tuple[int, float]  # people with both, mean change
 
 SURNAMES = ("Quillmarsh", "Drovanter", "Pelluxen", "Varstedt", "Ombrelli", "Tazencourt", "Wyndrake")
@@ -293,6 +296,15 @@ ENGLISH = Style(
 STYLES = {"de": GERMAN, "es": SPANISH, "en": ENGLISH}
 
 
+def put_in_any_order(
+    columns: Mapping[str, Callable[..., Any]], rows: Iterable[tuple[Any, ...]], draw: random.Random
+) -> tuple[list[str], list[list[Any]]]:
+    """Write the cells of rows, the columns shuffled; returns the header and the cells."""
+    names = list(columns)
+    draw.shuffle(names)
+    return names, [[columns[name](*row) for name in names] for row in rows]
+
+
 def write_sessions(folder: Path, people: Sequence[Person], style: Style, seed: int = 1) -> Path:
     """Write a session log with answers about the last four weeks, its columns in any order."""
     draw = random.Random(seed)
@@ -311,12 +323,9 @@ def write_sessions(folder: Path, people: Sequence[Person], style: Style, seed: i
         s.length: lambda p, d: s.number(p.recall[d][2]) if d in p.recall else "",
         s.remark: lambda p, d: f"{p.surname} called" if d == 0 else "",
     }
-    names = list(columns)
-    draw.shuffle(names)
     rows = [(p, d) for p in people for d in p.visits]
     draw.shuffle(rows)
-    cells = [[columns[name](p, d) for name in names] for p, d in rows]
-    return s.table(folder / "log.csv", names, cells)
+    return s.table(folder / "log.csv", *put_in_any_order(columns, rows, draw))
 
 
 def write_diary(folder: Path, people: Sequence[Person], style: Style, seed: int = 1) -> list[Path]:
@@ -333,9 +342,7 @@ def write_diary(folder: Path, people: Sequence[Person], style: Style, seed: int 
         s.pills: lambda p, n, d: "" if d.headache is None else d.pills,
         s.remark: lambda p, n, d: "",
     }
-    names = list(columns)
-    draw.shuffle(names)
-    days = [[columns[c](p, n, d) for c in names] for p in people for n, d in p.diary.items()]
+    days = put_in_any_order(columns, [(p, n, d) for p in people for n, d in p.diary.items()], draw)
     visits = [
         (p.code, p.surname, p.on(d).strftime(s.dates), s.techniques[t], 45)
         for p in people
@@ -343,7 +350,7 @@ def write_diary(folder: Path, people: Sequence[Person], style: Style, seed: int 
     ]
     header = (s.code, s.surname, s.visit, s.treatment, s.minutes)
     return [
-        s.table(folder / "diary.csv", names, days),
+        s.table(folder / "diary.csv", *days),
         s.table(folder / "treatments.csv", header, visits),
     ]
 
@@ -368,4 +375,12 @@ def as_moment(day: date, hour: float = 0) -> datetime:
 
 def write_json(path: Path, document: Any) -> Path:
     path.write_text(json.dumps(document), encoding="utf-8")
+    return path
+
+
+def write_parquet(path: Path, frame: pd.DataFrame) -> Path:
+    """Write a table as a database exports it, with the types of its columns."""
+    with duckdb.connect() as connection:
+        connection.register("frame", frame)
+        connection.execute(f"COPY (SELECT * FROM frame) TO '{path}' (FORMAT parquet)")
     return path

@@ -36,6 +36,7 @@ from tests.unit.exports_builder import (
     write_book,
     write_diary,
     write_json,
+    write_parquet,
     write_sessions,
     write_table,
 )
@@ -110,6 +111,32 @@ def test_a_day_diary(tmp_path: Path, language: str, seed: int) -> None:
     made = make(tmp_path, write_diary(tmp_path, people, style, seed))
     hold(made, "primary", count_diary(people))
     hold_no_identifier(made, people, style)
+
+
+@pytest.mark.parametrize("types", ["boolean", "float", "text"])
+def test_parquet_files_of_a_database(tmp_path: Path, types: str) -> None:
+    people, s = make_people(6), ENGLISH
+    days = [
+        (p.code, p.surname, p.on(n), d.headache, d.pain, d.hours)
+        for p in people
+        for n, d in p.diary.items()
+    ]
+    visits = [(p.code, p.on(d), s.techniques[t]) for p in people for d, t in p.visits.items()]
+    tables = {
+        "diary": (days, (s.code, s.surname, s.day, s.headache, s.worst, s.hours)),
+        "visits": (visits, (s.code, s.visit, s.treatment)),
+    }
+    paths = []
+    for name, (rows, header) in tables.items():
+        frame = pd.DataFrame(rows, columns=list(header))
+        if types == "text":
+            frame = frame.astype("str").replace({"None": "", "nan": "", "<NA>": ""})
+        elif types == "boolean" and s.headache in frame:
+            frame[s.headache] = frame[s.headache].astype("boolean")
+        paths.append(write_parquet(tmp_path / f"{name}.parquet", frame))
+    made = make(tmp_path, paths)
+    hold(made, "primary", count_diary(people))
+    hold_no_identifier(made, people)
 
 
 def test_a_visit_without_treatment_is_not_day_0(tmp_path: Path) -> None:

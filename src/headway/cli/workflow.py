@@ -124,7 +124,8 @@ def list_sentences(source: Source) -> Iterator[str]:
     """List the first sentences of a page, as its job wrote them from released tables."""
     found = read_card(source).get("page_one")
     for line in found if isinstance(found, list) else ():
-        yield str(line)
+        if line:
+            yield str(line)
 
 
 def audit(named: Path, data: Path | None, results: Path | None, cores: str) -> int:

@@ -85,7 +85,14 @@ def _explain(error: Any, file: str, lines: Mapping[Keys, int]) -> list[Problem]:
         absent = [key for key in error.validator_value if key not in error.instance]
         keys = [".".join([*path, key]) for key in absent]
         return [
-            Problem(file, rule, Message("problem.key_required", key=key), line=line) for key in keys
+            Problem(
+                file,
+                rule,
+                Message("problem.key_required", key=key),
+                line=line,
+                remedy=Message("remedy.key_required", key=key.rpartition(".")[2]),
+            )
+            for key in keys
         ]
     if "propertyNames" in error.absolute_schema_path:
         path.append(str(error.instance))

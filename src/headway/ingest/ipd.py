@@ -95,7 +95,10 @@ def read_individual(folder: Path, review: Review) -> pd.DataFrame:
         factor = convert(entry.unit, review.outcomes[entry.outcome].unit)
         if factor is None:
             text = Message("problem.unit_of_outcome", unit=entry.unit)
-            raise InputError("failure.unreadable", [Problem("review.yaml", "unit", text)])
+            remedy = "remedy.unit_of_published"
+            raise InputError(
+                "failure.unreadable", [Problem("review.yaml", "unit", text, remedy=remedy)]
+            )
         value = numbers[entry.value] * factor
         if entry.blank_means_missing is not None:
             # A zero typed where another column shows that nothing was recorded.

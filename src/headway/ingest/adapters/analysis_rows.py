@@ -159,7 +159,7 @@ def _take(analysis: Analysis, one: StudyRow, basket: Basket) -> None:
     """Turn a row into arms or a contrast, or report what its numbers cannot be."""
     row, given = one.row, basket.given
     if not one.trial:
-        row.report("required", "problem.no_study_name", "study")
+        row.report("required", "problem.no_study_name", "study", "remedy.no_study_name")
     subgroup = analysis.name_of(one.subgroup)
     dated = one.year.isascii() and one.year.isdigit() and len(one.year) == 4
     notes = [*one.notes]

@@ -285,7 +285,15 @@ def parse_sheet(name: str, data: bytes) -> Sheet:
     except csv.Error:
         raise InputError(
             unreadable,
-            [Problem(name, "unreadable", "problem.quote_not_closed", line=reader.line_num)],
+            [
+                Problem(
+                    name,
+                    "unreadable",
+                    "problem.quote_not_closed",
+                    line=reader.line_num,
+                    remedy="remedy.open_quote",
+                )
+            ],
         ) from None
     return _make_sheet(name, lines, "," if delimiter == ";" else ".")
 
@@ -301,7 +309,12 @@ def _make_sheet(name: str, lines: list[tuple[int, list[str]]], decimal: str) -> 
     if twice:
         raise InputError(
             unreadable,
-            [Problem(name, "duplicate_column", "problem.twice_in_header", n) for n in twice],
+            [
+                Problem(
+                    name, "duplicate_column", "problem.twice_in_header", n, remedy="remedy.own_name"
+                )
+                for n in twice
+            ],
         )
     headers = {key: text for key, text in zip(keys, header, strict=True) if key}
     rows, broken = [], []
@@ -356,10 +369,15 @@ def check_defaults(defaults: Mapping[str, str] | None) -> dict[str, str]:
             text = "problem.not_in_vocabulary"
             problems.append(Problem("defaults", "unknown_word", text, name, None, remedy))
         elif name == "time_days" and value and not _NUMBER.fullmatch(value):
-            problems.append(Problem("defaults", "not_a_number", "problem.not_a_number", name))
+            problems.append(_no_number(name))
     if problems:
         raise InputError("failure.defaults", problems)
     return DEFAULTS | {name: value for name, value in given.items() if value}
+
+
+def _no_number(name: str) -> Problem:
+    remedy = "remedy.number_alone"
+    return Problem("defaults", "not_a_number", "problem.not_a_number", name, remedy=remedy)
 
 
 @dataclass(slots=True)
@@ -483,9 +501,11 @@ def check_arm(row: Row, arm: Mapping[str, str], *, strict: bool = True) -> None:
     )
     n, sd = to_float(arm["n"]), to_float(arm["sd"])
     if n < (2 if strict else 0):
-        row.report("n_too_small", Message("problem.few_in_arm", arm=arm_of))
+        text = Message("problem.few_in_arm", arm=arm_of)
+        row.report("n_too_small", text, remedy="remedy.n_of_arm")
     if sd < 0 or to_float(arm["baseline_sd"]) < 0:
-        row.report("negative_sd", Message("problem.negative_sd_in_arm", arm=arm_of))
+        text = Message("problem.negative_sd_in_arm", arm=arm_of)
+        row.report("negative_sd", text, remedy="remedy.negative_sd")
     if sd == 0 and strict:
         row.report(
             "sd_zero", Message("problem.sd_zero_in_arm", arm=arm_of), remedy="remedy.sd_zero"
@@ -494,9 +514,11 @@ def check_arm(row: Row, arm: Mapping[str, str], *, strict: bool = True) -> None:
         return
     events = to_float(arm["events"])
     if events < 0:
-        row.report("negative_events", Message("problem.negative_count_in_arm", arm=arm_of))
+        text = Message("problem.negative_count_in_arm", arm=arm_of)
+        row.report("negative_events", text, remedy="remedy.check_sign")
     if events > n:
-        row.report("events_above_n", Message("problem.events_above_n_in_arm", arm=arm_of))
+        text = Message("problem.events_above_n_in_arm", arm=arm_of)
+        row.report("events_above_n", text, remedy="remedy.no_percentage")
 
 
 def make_contrast(effect: str, se: str) -> dict[str, str]:

@@ -168,7 +168,7 @@ def _walk_old(sheet: Sheet, found: Walked) -> None:
             _read_total(row, analysis, "")
             found.headings += 1
         elif analysis is None:
-            row.report("no_heading", "problem.above_heading", "datatype")
+            row.report("no_heading", "problem.above_heading", "datatype", "remedy.revman_export")
             found.left.append(row)
         elif kind and three and three not in analysis.subgroups:
             analysis.subgroups[three] = name
@@ -185,7 +185,7 @@ def _walk_old(sheet: Sheet, found: Walked) -> None:
     # In a file without headings a study would pass for one.
     for rows in bare.values():
         for row in rows.values():
-            row.report("no_studies", "problem.no_studies")
+            row.report("no_studies", "problem.no_studies", remedy="remedy.revman_export")
             found.left.append(row)
             found.headings -= 1
 
@@ -272,7 +272,7 @@ def _number_all(row: Row, numbers: Iterable[str]) -> bool:
     """Tell whether a row says which analysis it belongs to; report it if not."""
     if all(n.isascii() and n.isdigit() and len(n) < 10 for n in numbers):
         return True
-    row.report("no_analysis", "problem.no_analysis")
+    row.report("no_analysis", "problem.no_analysis", remedy="remedy.revman_export")
     return False
 
 

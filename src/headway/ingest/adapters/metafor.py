@@ -238,10 +238,10 @@ def _read_row(
     if trial and dated and year not in trial and (trial in alike or not row.text("study", "trial")):
         trial = f"{trial} {year}"
     if not trial:
-        row.report("required", "problem.no_study_name", "study")
+        row.report("required", "problem.no_study_name", "study", "remedy.no_study_name")
     kinds = _find_kinds(v, row)
     if not kinds and not row.problems:
-        row.report("no_numbers", "problem.no_numbers_of_a_measure")
+        row.report("no_numbers", "problem.no_numbers_of_a_measure", remedy="remedy.metafor_numbers")
     subgroup = row.text("subgroup")
     timepoint, arm_kind = _split_timepoint(
         row.text("timepoint", "time", "followup") or given["timepoint"]
@@ -380,10 +380,15 @@ def _read_counts(row: Row, v: Mapping[str, str], sides: tuple[str, str]) -> list
         if v[no]:
             total = to_float(v[yes]) + to_float(v[no])
             if n and float(n) != total:
-                row.report("counts_disagree", "problem.counts_disagree", f"n{number}i")
+                row.report(
+                    "counts_disagree",
+                    "problem.counts_disagree",
+                    f"n{number}i",
+                    "remedy.counts_disagree",
+                )
             n = n or write_number(total)
         elif not n:
-            row.report("required", "problem.lacks_n", f"n{number}i")
+            row.report("required", "problem.lacks_n", f"n{number}i", "remedy.lacks_n")
         one = {"arm": sides[number - 1], "role": role, "kind": "events"}
         arms.append(one | {"n": n, "events": v[yes]})
     return arms
@@ -420,7 +425,7 @@ def _read_paired(
     before = {"baseline_n": v["ni"], "baseline_mean": v["m2i"], "baseline_sd": v[pre]}
     final = shared | before | {"kind": "final", "mean": v["m1i"], "sd": v[post]}
     if abs(r) > 1:
-        row.report("not_a_correlation", "problem.not_a_correlation", "ri")
+        row.report("not_a_correlation", "problem.not_a_correlation", "ri", "remedy.check_column")
     if arm_kind == "final" or math.isnan(r) or not (v["sd1i"] and v["sd2i"]):
         return [final]
     first = to_float(v["sd1i"])
@@ -443,7 +448,12 @@ def _read_effect(
     one = {"treatment_arm": sides[0], "control_arm": sides[1]}
     one["effect_type"] = f"effect as given ({measure})" if measure else "effect as given"
     if not se > 0:
-        row.report("no_standard_error", "problem.no_variance", "vi" if v["vi"] else "sei")
+        row.report(
+            "no_standard_error",
+            "problem.no_variance",
+            "vi" if v["vi"] else "sei",
+            "remedy.no_variance",
+        )
         return one
     return one | make_contrast(v["yi"], repr(se))
 

@@ -142,6 +142,7 @@ def _check_header(source: Source) -> list[Problem]:
             "required_column",
             Message("problem.must_be_mapped", kind=kind),
             column=required,
+            remedy=Message("remedy.must_be_mapped", column=required),
         )
         for required in CONTRACT[kind][1]
         if required not in have
@@ -154,7 +155,13 @@ def _check_header(source: Source) -> list[Problem]:
                 )
             )
         problems += [
-            Problem("clinic.yaml", "required_window", "problem.no_window", column=entry.column)
+            Problem(
+                "clinic.yaml",
+                "required_window",
+                "problem.no_window",
+                column=entry.column,
+                remedy="remedy.no_window",
+            )
             for entry in spec.wide
             if entry.window is None and spec.window_from is None
         ]

@@ -18,9 +18,10 @@ def read(name: str) -> Mapping[str, Any]:
     return dict(yaml.load(text, Loader=loader))
 
 
-def words(entry: str | Iterable[str]) -> frozenset[str]:
+def words(entry: str | Iterable[str] | Mapping[Any, str]) -> frozenset[str]:
     """List the words of an entry; the parts of a phrase are joined by `_`."""
     lines = [entry] if isinstance(entry, str) else entry
+    lines = lines.values() if isinstance(lines, Mapping) else lines
     return frozenset(word for line in lines for word in str(line).split())
 
 
@@ -28,6 +29,19 @@ def words(entry: str | Iterable[str]) -> frozenset[str]:
 def known(name: str, key: str) -> frozenset[str]:
     """List the words of one entry of a list."""
     return words(read(name)[key])
+
+
+@functools.cache
+def list_months() -> Mapping[str, int]:
+    """Map names of months in seven languages, and what is short for them, to their numbers.
+
+    What is a word as well (`set`, `out`) is none but where it is the whole name.
+    """
+    found = read("dates")
+    out = {w: n for n, line in found["short"].items() for w in line.split()}
+    common = known("dates", "words") - {"mar", "dec", "dic", "ago"}
+    out = {word: n for word, n in out.items() if word not in common}
+    return out | {w: n for n, line in found["months"].items() for w in line.split()}
 
 
 @functools.cache

@@ -88,9 +88,9 @@ def find_layout(
             best = (score, held, sign, records, at)
     if best is None or not any(cell.strip() for cell in best[3][best[4]].cells):
         line = header_row or 1
-        raise InputError(
-            "failure.unreadable", [Problem(name, "empty_file", "problem.no_header", line=line)]
-        )
+        remedy = "remedy.empty_file"
+        problem = Problem(name, "empty_file", "problem.no_header", line=line, remedy=remedy)
+        raise InputError("failure.unreadable", [problem])
     _, held, sign, records, at = best
     head = records[at]
     above = [line for line in lines[start : head.starts] if line.strip()]

@@ -116,7 +116,8 @@ def open_source(
     raw = folder / spec.path
     if not raw.is_file():
         raise InputError(
-            "failure.file_missing", [Problem(raw.name, "missing_file", "problem.not_there")]
+            "failure.file_missing",
+            [Problem(raw.name, "missing_file", "problem.not_there", remedy="remedy.put_it_there")],
         )
     before = stat_of(raw)
     target = scratch / f"{kind}_{index}"

@@ -19,7 +19,7 @@ from headway.errors import ConfigError, InputError, Problem
 from headway.ingest.adapters import redcap
 from headway.ingest.proposals import redcap_forms
 from headway.ingest.proposals.measures import Ask
-from headway.ingest.proposals.opening import Sheet, read_files
+from headway.ingest.proposals.opening import Sheet, cut_floats, read_files
 from headway.ingest.proposals.people import (
     Starts,
     choose_values,
@@ -135,7 +135,7 @@ def propose(paths: Sequence[Path], secret: bytes, name: str, ask: Ask) -> Propos
         fields |= redcap.read_dictionary(path)
     parts: list[Sheet] = []
     dropped: list[tuple[str, str, str]] = []
-    for sheet in sheets:
+    for sheet in map(cut_floats, sheets):
         if redcap_forms.is_export(sheet):
             found, told = redcap_forms.part(sheet, fields)
             parts += found

@@ -7,6 +7,7 @@ adapters; here is only told where the header stands, which no clinic.yaml says y
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -69,6 +70,17 @@ def knows_header(cell: str) -> bool:
     return bool(list_fields(cell) or gate.check_names("", [cell]))
 
 
+_FLOAT = re.compile(r"(-?\d+)\.0")
+
+
+def cut_floats(sheet: Sheet) -> Sheet:
+    """Write 1.0 as 1: a program that has no blank whole number writes every number so."""
+    rows = (
+        tuple(_FLOAT.sub(r"\1", c) if _FLOAT.fullmatch(c) else c for c in r) for r in sheet.rows
+    )
+    return replace(sheet, rows=tuple(rows))
+
+
 def read_files(
     paths: Sequence[Path], scratch: Path, knows: Knows = knows_header
 ) -> tuple[list[Sheet], list[Path]]:
@@ -86,7 +98,12 @@ def read_files(
     for number, path in enumerate(paths):
         if not path.is_file():
             raise InputError(
-                "failure.file_missing", [Problem(path.name, "missing_file", "problem.not_there")]
+                "failure.file_missing",
+                [
+                    Problem(
+                        path.name, "missing_file", "problem.not_there", remedy="remedy.file_name"
+                    )
+                ],
             )
         found = _read_file(path, scratch / str(number), knows)
         if len(found) == 1 and redcap.is_dictionary(found[0].header):

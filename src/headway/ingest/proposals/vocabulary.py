@@ -12,6 +12,8 @@ from typing import Any, Literal, cast
 
 import yaml
 
+from headway.ingest.gate import vocabulary as gate_words
+
 Language = Literal["en", "de", "es"]
 
 
@@ -129,5 +131,6 @@ def tell_language(texts: Iterable[str]) -> Language:
 
 @cache
 def list_months() -> dict[str, int]:
-    """Map names of months to their numbers."""
-    return {fold(name): int(n) for n, names in _read()["months"].items() for name in names}
+    """Map names of months to their numbers, as `fold` writes them: of ä the a is left."""
+    found = gate_words.list_months()
+    return {variant: n for w, n in found.items() for variant in (w, w.replace("ae", "a"))}

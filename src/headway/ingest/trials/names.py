@@ -29,7 +29,7 @@ def check_names(review: Review) -> list[Problem]:
     comparisons = [c.id for c in review.comparisons]
     for id in sorted({c for c in comparisons if comparisons.count(c) > 1}):
         text = Message("problem.comparison_twice", name=id)
-        problems.append(Problem("review.yaml", "duplicate", text))
+        problems.append(Problem("review.yaml", "duplicate", text, remedy="remedy.comparison_twice"))
     for comparison in review.comparisons:
         point(
             "outcome",
@@ -65,7 +65,12 @@ def check_names(review: Review) -> list[Problem]:
             point("covariate", name, ["baseline", *covariates], f"{place}.recompute.adjust")
         if (entry.estimate is None) == (entry.from_pooled is None):
             problems.append(
-                Problem("review.yaml", "published", Message("problem.published", place=place))
+                Problem(
+                    "review.yaml",
+                    "published",
+                    Message("problem.published", place=place),
+                    remedy="remedy.published",
+                )
             )
     for check in review.consistency:
         for name in check.outcomes:
