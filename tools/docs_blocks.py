@@ -20,13 +20,13 @@ PAGE = ROOT / "docs" / "not_run.md"
 _FENCE = re.compile(r"^ *(`{3,})(sh|bash|python)\n(.*?)^ *\1 *$", re.DOTALL | re.MULTILINE)
 _MARK = re.compile(r"<!-- not run here: ((?:(?!-->).)+) -->\n\Z", re.DOTALL)
 # Pages that only show how commands are written: alternatives that are no sequence.
-FORMS = {"docs/commands.md": "forms of one command; a test holds each of them against the parser"}
+FORMS = {"docs/commands.md": "forms of one command; a test parses each of them"}
 HEAD = """\
 # Examples that no test runs
 
 Every command and every block of Python in the README and in these pages is run by
 `tests/unit/test_docs_blocks.py` or by the site's own build (`make docs`), but for those below.
-Written by `python tools/docs_blocks.py`; a test holds the list against the pages.
+Written by `python tools/docs_blocks.py`; a test keeps the list true.
 
 | page | begins | not run because |
 |---|---|---|

@@ -16,7 +16,7 @@ HEAD = """\
 # Tables
 
 Every table that the pipeline writes, from `src/headway/tables/` (`python tools/tables_doc.py`
-writes this page; a test holds it against the code). Row-level tables stay in `data/processed/`;
+writes this page; a test compares it with the code). Row-level tables stay in `data/processed/`;
 only aggregate tables reach `results/`, and a clinic's only through disclosure control, which does
 with a column what its class says (`headway.tables.columns.Disclosure`; [rules](disclosure.md)).
 Units are codes of the messages' family `unit`. [The same for programs](reference/dictionary.md).

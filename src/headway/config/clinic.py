@@ -61,7 +61,7 @@ class Loss:
             high=1,
         ),
     ]
-    reason: Annotated[Text, About("Why that is no fault of the mapping; stands in the account.")]
+    reason: Annotated[Text, About("Why the mapping is not at fault; printed in the account.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +75,7 @@ class Column:
     checkboxes: Annotated[
         Text | None, About("Field of REDCap whose columns are field___code; what is ticked.")
     ] = None
-    list: Annotated[Text | None, About("What stands between the parts of a list in one cell.")] = (
-        None
-    )
+    list: Annotated[Text | None, About("What separates the parts of a list in one cell.")] = None
     unit: (
         Literal[
             "days_per_28",
@@ -111,15 +109,15 @@ class Column:
         ),
     ] = None
     loss: Annotated[
-        Loss | None, About("Where more than a fifth of the filled cells cannot be read.")
+        Loss | None, About("If more than a fifth of the filled cells cannot be read.")
     ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blank:
-    """When a zero is no answer."""
+    """When a zero is not an answer."""
 
-    blank: Annotated[str, About("A 0 is missing where this column is blank.")]
+    blank: Annotated[str, About("A 0 is missing if this column is blank.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +141,7 @@ class WideColumn:
     high: float | None = None
     zero_means_missing_when: Blank | None = None
     loss: Annotated[
-        Loss | None, About("Where more than a fifth of the filled cells cannot be read.")
+        Loss | None, About("If more than a fifth of the filled cells cannot be read.")
     ] = None
 
 
@@ -234,7 +232,7 @@ class ClinicFile:
         int | None,
         About(
             "Line of the header in the file or row in the sheet, from 1; else the first that "
-            "holds the columns named here. What stands above it is not read.",
+            "holds the columns named here. Lines above it are not read.",
             low=1,
         ),
     ] = None
@@ -281,7 +279,7 @@ class ClinicFile:
     fhir: Fhir | None = None
     band: Annotated[
         Mapping[str, Annotated[int, About(low=2)]],
-        About("Column of ages -> width of its bands; 90 and over are one band.", unit="years"),
+        About("Column of ages -> width of its bands; 90 and over is one band.", unit="years"),
     ] = field(default_factory=dict)
     keep_where: Annotated[
         Mapping[str, Annotated[tuple[Value, ...], About(least=1)]],
@@ -305,7 +303,7 @@ class ClinicFile:
         ),
     ] = None
     loss: Annotated[
-        Loss | None, About("Where more than a fifth of the file's rows cannot be used.")
+        Loss | None, About("If more than a fifth of the file's rows cannot be used.")
     ] = None
 
 
@@ -382,9 +380,13 @@ class Window:
 class VisitRecall:
     """Answers to "days in the last 28", asked at visits."""
 
-    intake_days: Annotated[Days, About("Of the answer before treatment.", unit="days")] = (-28, 0)
-    target_day: Annotated[int, About("The nearest answer counts.", unit="day")] = 84
-    within_days: Annotated[Days, About("Of the answer after treatment.", unit="days")] = (70, 112)
+    intake_days: Annotated[
+        Days, About("Days on which the answer before treatment counts.", unit="days")
+    ] = (-28, 0)
+    target_day: Annotated[int, About("The answer nearest to this day counts.", unit="day")] = 84
+    within_days: Annotated[
+        Days, About("Days on which the answer after treatment counts.", unit="days")
+    ] = (70, 112)
 
 
 def _windows() -> dict[str, Window]:
@@ -444,7 +446,7 @@ class Individual:
     sem: Annotated[
         float,
         About(
-            "Standard error of measurement of one window, from people not treated.",
+            "Standard error of measurement of one window, in untreated people.",
             unit="headache days",
             above=0,
         ),
@@ -479,15 +481,33 @@ class Entry:
 
     last: Annotated[
         float | None,
-        About("Least days in the last four weeks before.", unit="days", low=0, high=28, null=True),
+        About(
+            "Fewest headache days in the last four weeks before treatment.",
+            unit="days",
+            low=0,
+            high=28,
+            null=True,
+        ),
     ] = None
     both: Annotated[
         float | None,
-        About("Least days in each of the last two months.", unit="days", low=0, high=28, null=True),
+        About(
+            "Fewest headache days in each of the last two months.",
+            unit="days",
+            low=0,
+            high=28,
+            null=True,
+        ),
     ] = None
     upper: Annotated[
         float | None,
-        About("Most days with which people were taken in.", unit="days", low=0, high=28, null=True),
+        About(
+            "Most headache days with which people were taken in.",
+            unit="days",
+            low=0,
+            high=28,
+            null=True,
+        ),
     ] = None
 
 
@@ -520,12 +540,12 @@ class Expected:
         ),
     ] = None
     retest_n: Annotated[
-        int | None, About("How many people it is from.", unit="people", low=4, null=True)
+        int | None, About("Number of people it comes from.", unit="people", low=4, null=True)
     ] = None
     retest_source: str = ""
     cutoff: Annotated[
         Cutoff | None,
-        About("Only people with at least so many headache days were taken in.", null=True),
+        About("Only people with at least this many headache days were taken in.", null=True),
     ] = None
     leave_out: Annotated[
         tuple[Text, ...],
@@ -538,7 +558,7 @@ class Expected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Benchmark:
-    """Published trial arms beside the clinic's change; a description, no comparison."""
+    """Published trial arms beside the clinic's change: a description, not a comparison."""
 
     own_trial: Annotated[
         tuple[str, ...],
@@ -581,7 +601,7 @@ class Relapse:
     min_at_risk: Annotated[
         int,
         About(
-            "A group of whom fewer were followed gets a curve and no number.", unit="people", low=1
+            "A group with fewer people followed gets a curve but no number.", unit="people", low=1
         ),
     ] = 10
     horizon_days: Annotated[
@@ -694,7 +714,7 @@ class Clinic:
     ] = ""
     condition: Annotated[
         str,
-        About("ICHD-3 code where it is a headache, else a name (fibromyalgia, sciatica, ...)."),
+        About("ICHD-3 code of a headache, or another name (fibromyalgia, sciatica, ...)."),
     ] = "headache"
     language: Annotated[
         Literal["en", "es", "de"],
@@ -746,7 +766,7 @@ class Clinic:
     )
     individual: Individual = Individual()
     entry: Annotated[
-        Entry | None, About("How people came to be taken in, where a limit was kept.", null=True)
+        Entry | None, About("The clinic's limits for taking people in, if it had any.", null=True)
     ] = None
     expected: Expected = Expected()
     benchmark: Benchmark = Benchmark()

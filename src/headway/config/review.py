@@ -246,7 +246,7 @@ class IpdOutcome:
     timepoint: str
     time_days: Annotated[float | None, About(unit="days")] = None
     blank_means_missing: Annotated[
-        str | None, About("Column; where it is blank the value is missing, whatever is typed.")
+        str | None, About("Column; if it is blank the value is missing, whatever is typed.")
     ] = None
 
 
@@ -256,7 +256,7 @@ class IpdFile:
 
     path: FileName
     clinic: Annotated[
-        Id | None, About("The file stands in this clinic's folder, and not in the review's.")
+        Id | None, About("The file is in this clinic's folder, not in the review's.")
     ] = None
     delimiter: Delimiter = ","
     encoding: Encoding = "utf-8"
@@ -415,7 +415,7 @@ class Comparison:
         ),
     ] = "one"
     several_r: Annotated[
-        Correlation, About("Assumed correlation of such effects, where it is needed.")
+        Correlation, About("Assumed correlation of such effects, if it is needed.")
     ] = 0.5
     leave_out: Annotated[Mapping[str, str], About("Trial -> why it is shown and not pooled.")] = (
         field(default_factory=dict)
@@ -498,9 +498,7 @@ class PublishedResult:
     model: Model | None = None
     level: Annotated[
         float | None,
-        About(
-            "Of its interval, where it is not the review's.", unit="percent", above=50, below=100
-        ),
+        About("Level of its interval, if not the review's.", unit="percent", above=50, below=100),
     ] = None
     recompute: Recompute
     not_public: Annotated[str, About("What is missing where the number cannot be recomputed.")] = ""
