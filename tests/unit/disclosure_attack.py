@@ -19,7 +19,12 @@ from scipy.sparse import coo_array
 
 from headway.disclosure import Preset
 from headway.messages import say
-from tests.unit import disclosure_attack_tables, disclosure_attack_values
+from tests.unit import (
+    disclosure_attack_tables,
+    disclosure_attack_text,
+    disclosure_attack_values,
+)
+from tests.unit.disclosure_attack_text import Printed
 from tests.unit.disclosure_attack_values import Cell
 
 MOST = 100_000.0
@@ -68,6 +73,8 @@ class Attack:
     limits: list[tuple[dict[Hashable, float], float, float]] = field(default_factory=list)
     # Names of one number: a cell of a table, and what it is by definition.
     same: list[tuple[Hashable, Hashable]] = field(default_factory=list)
+    # Numbers of texts: most are no counts, and none is recovered by being read.
+    texts: set[Hashable] = field(default_factory=set)
 
     # What is known of one count
 
@@ -170,6 +177,7 @@ class Attack:
             n
             for n, v in self.truth.items()
             if 0 < v <= limit
+            and n not in self.texts
             and (not isinstance(n, tuple) or n[0] != "together" or n in self.unions)
         ]
 
@@ -250,10 +258,12 @@ def attack(
     true: Mapping[str, pd.DataFrame],
     preset: Preset,
     learned: Learned | None = None,
+    texts: Mapping[Hashable, Printed] | None = None,
 ) -> Attack:
     """Read all released tables of a clinic as the adversary does.
 
-    `learned` is what other clinics taught of cells that agree (`disclosure_attack_values.learn`).
+    `learned` is what other clinics taught of cells that agree (`disclosure_attack_values.learn`);
+    `texts` are the numbers of page, figures and notebook (`disclosure_attack_text.enter`).
     """
     a = Attack(preset)
     true = disclosure_attack_values.tag(true)
@@ -276,6 +286,8 @@ def attack(
         _tie_cohort(a, true["cohort"])
     disclosure_attack_tables.read(a, released, true)
     disclosure_attack_values.read_cells(a, released, true)
+    if texts is not None:
+        disclosure_attack_text.read(a, texts)
     if learned is not None:
         disclosure_attack_values.apply(a, learned)
     return a

@@ -89,8 +89,17 @@ def read_cells(a: Attack, released: Tables, true: Tables) -> None:
                     a.see(cell.at, cell, printed[row], zeros=False)
 
 
-def learn(clinics: Sequence[Tables]) -> tuple[list[set[Hashable]], list[tuple[Hashable, ...]]]:
+def learn(
+    clinics: Sequence[Tables], texts: Sequence[Mapping[Hashable, float]] = ()
+) -> tuple[list[set[Hashable]], list[tuple[Hashable, ...]]]:
     """Find the cells that agree, and those that are the sum of two others, in every clinic.
+
+    Parameters
+    ----------
+    clinics
+        Tables before disclosure control.
+    texts
+        Of each clinic the numbers of its page, figures and notebook, by place: cells as well.
 
     Returns
     -------
@@ -108,6 +117,9 @@ def learn(clinics: Sequence[Tables]) -> tuple[list[set[Hashable]], list[tuple[Ha
                 for key, value in zip(keys, values, strict=True):
                     if not np.isnan(value):
                         found.setdefault(("cell", table, *key, column), {})[i] = value
+    for i, own in enumerate(texts):
+        for place, value in own.items():
+            found.setdefault(place, {})[i] = value
     groups: dict[tuple[tuple[int, float], ...], set[Hashable]] = {}
     for cell, by in found.items():
         if len(by) >= _CLINICS and len(set(by.values())) >= _NUMBERS:
@@ -126,15 +138,17 @@ def _find_sums(
     weight = np.random.default_rng(1).random(clinics)
     one = table @ weight
     order = np.argsort(one)
+    ordered = one[order]
     out = []
-    enough = (table > 0).sum(axis=1) >= clinics // 2
-    for i in np.flatnonzero(enough):
-        for j in np.flatnonzero(enough[i:]) + i:
-            at = np.searchsorted(one[order], one[i] + one[j] - 1e-9)
-            if at < len(order) and abs(one[order[at]] - one[i] - one[j]) < 1e-9:
-                k = order[at]
-                if (table[k] == table[i] + table[j]).all():
-                    out.append((names[k], names[i], names[j]))
+    enough = np.flatnonzero((table > 0).sum(axis=1) >= clinics // 2)
+    for place, i in enumerate(enough):
+        others = enough[place:]
+        at = np.searchsorted(ordered, one[i] + one[others] - 1e-9)
+        at = np.minimum(at, len(ordered) - 1)
+        near = np.abs(ordered[at] - one[i] - one[others]) < 1e-9
+        for j, k in zip(others[near], order[at[near]], strict=True):
+            if (table[k] == table[i] + table[j]).all():
+                out.append((names[k], names[i], names[j]))
     return out
 
 
