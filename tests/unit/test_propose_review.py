@@ -330,6 +330,15 @@ def test_printed_ratios_are_pooled_on_the_log_scale(tmp_path: Path) -> None:
         assert yaml.safe_load(text)["comparisons"][0]["measure"] == "RATIO"
 
 
+def test_a_standard_error_beside_a_ratio_is_in_doubt(tmp_path: Path) -> None:
+    rows = [["Study", "OR", "SE"], ["A 2001", 0.5, 0.3], ["B 2002", 0.8, 0.2]]
+    found, text = make(write_csv(tmp_path / "t.csv", rows))
+    assert [*found.values()] == [
+        pytest.approx(pool([math.log(0.5), math.log(0.8)], [0.3**2, 0.2**2]))
+    ]
+    assert "of the logarithms" in text
+
+
 REFUSED = {
     "arms called 1 and 2": (
         [["Study", "n1", "mean1", "sd1", "n2", "mean2", "sd2"], ["A 2001", 9, 1, 2, 9, 2, 2]],

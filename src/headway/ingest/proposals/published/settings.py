@@ -196,6 +196,8 @@ def _settle_effect(setting: Setting, found: Found, own: list[dict[str, str]], as
         unit = "as_printed" if effect in ("SMD", "RD") else unit
     found.effect = effect
     setting.value["unit"] = unit
+    if unit == "ratio" and any(row.get("se") and not row.get("ci_low") for row in own):
+        setting.doubts.append("published.doubt_log_error")
     if unit == "as_printed" and effect == "MD":
         setting.doubts.append("published.doubt_unit")
     answers = ("treatment_minus_control", "control_minus_treatment")
