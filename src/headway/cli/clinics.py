@@ -96,7 +96,7 @@ def add(commands: Subparsers) -> None:
     )
     one.parser.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="exported files")
     one.parser.add_argument(
-        "--name", required=True, help="of the clinic: small letters, digits and underscores"
+        "--name", required=True, help="of the clinic: lower-case letters, digits and underscores"
     )
     one.parser.add_argument("--yes", action="store_true", help="ask nothing; doubts stay marked")
     one.parser.add_argument(

@@ -135,7 +135,9 @@ def add(commands: Subparsers) -> None:
         "marks what is in doubt with `# ?`. With a name alone it writes an empty template.",
     )
     one.parser.add_argument("what", metavar="FILE|NAME", help="a table of trials, or a name")
-    one.parser.add_argument("--name", help="of the review (default: the file's, in small letters)")
+    one.parser.add_argument(
+        "--name", help="of the review (default: the file's, in lower-case letters)"
+    )
     one.parser.add_argument("--yes", action="store_true", help="ask nothing; doubts stay marked")
     add_data(one.parser)
     one.does(lambda o: new_review(o.what, o.name, o.data, o.yes))
@@ -151,7 +153,9 @@ def add(commands: Subparsers) -> None:
         "It reads RevMan's .rm5, Cochrane's data packages and rows, and columns of metafor.",
     )
     two.parser.add_argument("file", type=Path, help=".rm5, data package, or a table of rows")
-    two.parser.add_argument("name", help="of the new review: small letters, digits, underscores")
+    two.parser.add_argument(
+        "name", help="of the new review: lower-case letters, digits, underscores"
+    )
     two.parser.add_argument(
         "--from",
         dest="program",
