@@ -538,6 +538,79 @@ def test_rows_say_their_time(tmp_path: Path, times: tuple[str, str]) -> None:
     assert window.to == {"nach 6 Monaten": 182, "12 months after": 364}[times[1]]
 
 
+LATER = {
+    "en": ("{} before", "{} after 12 months", "{} after 3 months", "{} at 6 months"),
+    "de": ("{} vor Behandlung", "{} nach 12 Monaten", "{} 3 Monate", "{} nach 6 Monaten"),
+    "es": ("{} antes", "{} a los 12 meses", "{} a los 3 meses", "{} después de 6 meses"),
+    "codes": ("{}_T0", "{}_M12", "{}_M3", "{}_M6"),
+}
+SPANS = {"primary": (63, 90), "followup_1": (155, 182), "followup_2": (337, 364)}
+
+
+def draw_times(seed: int) -> list[list[int | None]]:
+    """Draw pain of 0 to 100 before and at 12, 3 and 6 months; some did not answer."""
+    draw = random.Random(seed)
+    return [
+        [draw.randrange(20, 95)]
+        + [None if draw.random() < 0.25 else draw.randrange(5, 95) for _ in range(3)]
+        for _ in range(30)
+    ]
+
+
+def hold_times(made: Made, people: Sequence[Sequence[int | None]], outcome: str) -> None:
+    found, windows = analyse(made), config.load_clinic(made.folder).windows.named
+    for comparison, at in {"primary": 2, "followup_1": 3, "followup_2": 1}.items():
+        n, change = pair((one[0], one[at]) for one in people)
+        assert found[comparison, outcome] == (n, pytest.approx(change / 10, abs=1e-9)), comparison
+        window = windows["post" if comparison == "primary" else comparison]
+        assert (window.from_, window.to) == SPANS[comparison]
+
+
+@pytest.mark.parametrize("language", LATER)
+def test_several_times_after_treatment_in_columns(tmp_path: Path, language: str) -> None:
+    people = draw_times(31)
+    header = ["ID", *(text.format("VAS 0-100") for text in LATER[language])]
+    rows = [(f"Z{i:03d}", *one) for i, one in enumerate(people)]
+    made = make(tmp_path, [write_table(tmp_path / "out.csv", header, rows)])
+    assert "# ? " not in (made.folder / "clinic.yaml").read_text("utf-8")
+    hold_times(made, people, "intensity")
+
+
+@pytest.mark.parametrize("language", ["en", "de", "es"])
+def test_several_times_after_treatment_in_rows(tmp_path: Path, language: str) -> None:
+    people = draw_times(32)
+    times = [text.format("").strip() for text in LATER[language]]
+    rows = [
+        (f"Z{i:03d}", when, value)
+        for i, one in enumerate(people)
+        for when, value in zip(times, one, strict=True)
+        if value is not None
+    ]
+    random.Random(1).shuffle(rows)
+    header = ("Patient", "Zeitpunkt", "Schmerz VAS 0-100")
+    made = make(tmp_path, [write_table(tmp_path / "out.csv", header, rows)])
+    hold_times(made, people, "intensity")
+
+
+def test_several_times_are_taken_where_one_outcome_has_them_all(tmp_path: Path) -> None:
+    people = draw_times(33)
+    pain = [text.format("VAS 0-100") for text in LATER["en"]]
+
+    def write(name: str, *hours: str) -> str:
+        rows = [(f"Z{i}", *one, *(one[0:1] * len(hours))) for i, one in enumerate(people)]
+        folder = tmp_path / name
+        folder.mkdir()
+        path = write_table(folder / "out.csv", ("ID", *pain, *hours), rows)
+        return (make(folder, [path]).folder / "clinic.yaml").read_text("utf-8")
+
+    text = write("within", "Hours before", "Hours after 12 months")
+    assert "{column: duration_after, window: followup_2," in text
+    assert "# ? " not in text
+    # A time of its own, or none: which window it is, is open.
+    assert "\n      - {" not in write("beside", "Hours before", "Hours after 9 months")
+    assert "\n      - {" not in write("unsaid", "Hours before", "Hours after")
+
+
 def test_a_time_that_is_open_is_in_doubt(tmp_path: Path) -> None:
     found = draw_pairs(24)
 

@@ -13,11 +13,13 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from headway.config.clinic import Windows
+from headway.config.clinic import Window, Windows
 from headway.errors import ConfigError, InputError, Problem
 from headway.ingest.adapters import redcap
 from headway.ingest.proposals import redcap_forms
+from headway.ingest.proposals.later import USUAL, Later
 from headway.ingest.proposals.measures import Ask
 from headway.ingest.proposals.opening import Sheet, cut_floats, read_files
 from headway.ingest.proposals.people import (
@@ -33,6 +35,7 @@ from headway.ingest.proposals.records import Entry, Records, join
 from headway.ingest.proposals.shapes import find_order, recognise
 from headway.ingest.proposals.values import read_number
 from headway.ingest.proposals.vocabulary import tell_language
+from headway.ingest.proposals.windows import AFTER
 from headway.ingest.proposals.write import (
     MARK,
     Proposal,
@@ -57,6 +60,8 @@ _LATER = {
     "year": "window.later_year",
     "weeks": "window.later_weeks",
 }
+# Where nothing is said: the window after treatment of the defaults.
+_USUAL = Later(*USUAL, "week", 12)
 _TIMES = ("start_day", "diary_from", "diary_to")
 
 
@@ -200,30 +205,51 @@ def _store(records: Sequence[Records], proposal: Proposal, secret: bytes, clinic
 
 
 def _set_windows(proposal: Proposal) -> None:
-    """Write the time after treatment that outcomes say; of several none is taken unasked."""
-    entries = {
-        name: (table, entry)
-        for table in proposal.tables
-        for name, entry in table.entries.items()
-        if entry.window and not entry.off
+    """Write the times after treatment that outcomes say; where they differ, none unasked.
+
+    Several times are taken where one outcome has them all.
+    """
+    of: dict[str, list[tuple[Table, str, Entry]]] = {}
+    for table in proposal.tables:
+        for name, entry in table.entries.items():
+            if entry.window and not entry.off:
+                of.setdefault(entry.outcome, []).append((table, name, entry))
+    after = {
+        outcome: {e.later or _USUAL for _, _, e in found if e.window != "baseline"}
+        for outcome, found in of.items()
     }
-    times = {entry.later for _, entry in entries.values() if entry.window == "post"}
-    if len(times) > 1:
-        for name, (table, entry) in entries.items():
-            doubted = replace(entry, off=True, doubt="proposal.doubt_times")
-            table.entries = {**table.entries, name: doubted}
+    times = sorted(set().union(*after.values()))
+    windows = dict(zip(times, AFTER, strict=False))
+    whole = set(times) in after.values() and len(windows) == len(times)
+    for table, name, entry in [one for found in of.values() for one in found]:
+        if not whole:
+            entry = replace(entry, off=True, doubt="proposal.doubt_times")
+        elif entry.window != "baseline":
+            entry = replace(entry, window=windows[entry.later or _USUAL])
+        table.entries = {**table.entries, name: entry}
+    if not whole or times == [_USUAL]:
         return
-    later = next(iter(times), None)
-    if later is None:
-        return
-    with speaking(proposal.language):
-        label = say(Message(_LATER[later.unit], n=later.n, high=later.end))
-    before = Windows().named["baseline"]
-    named = {
-        "baseline": {"from": before.from_, "to": before.to, "label": before.label},
-        "post": {"from": later.first, "to": later.last, "label": label},
-    }
+    usual = Windows().named
+    named = {"baseline": _describe(usual["baseline"])}
+    for later, name in windows.items():
+        with speaking(proposal.language):
+            label = say(Message(_LATER[later.unit], n=later.n, high=later.end))
+        same = later == _USUAL
+        named[name] = (
+            _describe(usual["post"])
+            if same
+            else {"from": later.first, "to": later.last, "label": label}
+        )
     proposal.settings["windows"] = ({"named": named}, "proposal.later")
+    if len(times) > 1:
+        pairs: list[dict[str, Any]]
+        pairs = [{"id": name, "pre": "baseline", "post": name} for name in windows.values()]
+        pairs[0] = {"id": "primary", "pre": "baseline", "post": AFTER[0], "primary": True}
+        proposal.settings["comparisons"] = (pairs, "proposal.first_is_primary")
+
+
+def _describe(window: Window) -> dict[str, Any]:
+    return {"from": window.from_, "to": window.to, "label": window.label}
 
 
 def _make_table(one: Records, names: Sequence[str], codes: dict[str, str], starts: Starts) -> Table:
