@@ -18,7 +18,7 @@ test: $(STAMP)
 	@$(PY) -m pytest -n $(WORKERS) --dist loadfile
 
 e2e: $(STAMP)
-	@$(PY) -m pytest -m e2e
+	@$(PY) -m pytest -m e2e -n $(WORKERS) --dist loadfile
 
 check: $(STAMP)
 	@$(PY) -m ruff check .
