@@ -433,7 +433,7 @@ def _say_again(
 
     With a quarter more people an interval is narrower by a tenth: 1 - 1/sqrt(1.25).
     """
-    least = preset.redact_up_to + 1
+    least = 5 * math.ceil((preset.redact_up_to + 1) / 5)  # in round numbers
     if change["redacted"] or formats.missing(change["n"]):
         out = [t("brief.again_with_more", more=least)]
     else:
