@@ -55,4 +55,6 @@ rule all:
         # Every page by name, so that one that was deleted is made again.
         of_each("trials", f"{RESULTS}/trials/{{name}}/index.html"),
         of_each("clinics", f"{RESULTS}/clinics/{{name}}/audit.html"),
+        of_each("clinics", f"{RESULTS}/clinics/{{name}}/brief.html"),
+        of_each("clinics", f"{RESULTS}/clinics/{{name}}/brief.pdf"),
         f"{PROCESSED}/nothing_refused.txt",

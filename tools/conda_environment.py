@@ -20,6 +20,8 @@ CONDA_NAMES = {
     "pandera": "pandera-pandas",
 }
 BUILD = ["hatchling", "editables"]
+# conda's `typst` is the program, not the package for Python.
+FROM_PIP = ("typst",)
 HEAD = """\
 # For conda users: conda env create -f environment.yml. The versions are those of requirements.lock
 # (tools/conda_environment.py writes this file; a test holds the two against each other).
@@ -53,8 +55,10 @@ def write() -> str:
     versions = read_lock((ROOT / "requirements.lock").read_text(encoding="utf-8"))
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     names = sorted([*direct_names(project), *BUILD])
-    lines = [f"  - {CONDA_NAMES.get(name, name)} =={versions[name]}\n" for name in names]
-    return HEAD + "".join(lines) + "  - pip:\n      - --editable .\n"
+    conda = [n for n in names if n not in FROM_PIP]
+    lines = [f"  - {CONDA_NAMES.get(name, name)} =={versions[name]}\n" for name in conda]
+    pip = [f"      - {name}=={versions[name]}\n" for name in names if name in FROM_PIP]
+    return HEAD + "".join(lines) + "  - pip:\n" + "".join(pip) + "      - --editable .\n"
 
 
 if __name__ == "__main__":

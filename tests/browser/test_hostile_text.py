@@ -75,6 +75,7 @@ def build_everything(base: Path, text: str, books: tuple[str, ...]) -> None:
     run_job("ingest_clinic", {}, processed, folder=str(clinic))
     run_job("analyse_clinic", processed, processed)
     page = {"page": "audit.html", "figures": "figures"} | released
+    page |= {"brief": "brief.html", "brief_pdf": "brief.pdf"}
     card = {"card": str(made / "card.json")}
     run_job("report_clinic", processed, list_files(out, page) | card)
     made, out = data / "processed" / "trials" / review.name, results / "trials" / review.name

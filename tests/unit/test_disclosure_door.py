@@ -55,6 +55,8 @@ def report(found: dict[str, pd.DataFrame], clinic: Clinic, folder: Path) -> dict
     outputs = {n: str(results / f) for n, f in names.items()}
     outputs |= {
         "page": str(results / "audit.html"),
+        "brief": str(results / "brief.html"),
+        "brief_pdf": str(results / "brief.pdf"),
         "figures": str(results / "figures"),
         "card": str(results / "card.json"),
     }
@@ -114,7 +116,13 @@ def written(request, tmp_path_factory) -> tuple[str, dict[str, bytes], dict[str,
 def test_what_is_withheld_changes_no_byte_of_the_results(written) -> None:
     """Tables, page, figures and alt texts are the same whatever the hidden numbers are."""
     _, first, second = written
-    assert {"audit.html", "cohort.csv", "figures/change_frequency.svg"} <= set(first)
+    assert {
+        "audit.html",
+        "brief.html",
+        "brief.pdf",
+        "cohort.csv",
+        "figures/change_frequency.svg",
+    } <= set(first)
     assert list(first) == list(second)
     assert [name for name in first if first[name] != second[name]] == []
     for name, content in second.items():

@@ -72,6 +72,7 @@ def report(folder: Path, found: Tables, clinic: Clinic) -> dict[str, bytes]:
     csv = {name: f"{name}.csv" for name in tables.RELEASED}
     read = csv | {"clinic": "clinic.json", "status": "status.json"}
     made = csv | {"page": "audit.html", "figures": "figures", "card": "card.json"}
+    made |= {"brief": "brief.html", "brief_pdf": "brief.pdf"}
     script().main(
         SimpleNamespace(
             input=Named(**{n: str(source / f) for n, f in read.items()}),

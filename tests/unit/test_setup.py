@@ -85,7 +85,10 @@ def test_conda_gets_the_versions_of_the_lock(
     document = yaml.safe_load(text)
     specs = [MatchSpec(d) for d in document["dependencies"] if isinstance(d, str)]
     versions = tool.read_lock(lock)
-    ours = {tool.CONDA_NAMES.get(n, n): n for n in [*tool.direct_names(project), *tool.BUILD]}
+    direct = [n for n in tool.direct_names(project) if n not in tool.FROM_PIP]
+    ours = {tool.CONDA_NAMES.get(n, n): n for n in [*direct, *tool.BUILD]}
+    from_pip = document["dependencies"][-1]["pip"]
+    assert from_pip == [*(f"{n}=={versions[n]}" for n in tool.FROM_PIP), "--editable ."]
     pinned = {
         str(s.name.normalized if hasattr(s.name, "normalized") else s.name): str(s.version)
         for s in specs

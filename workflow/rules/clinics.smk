@@ -58,6 +58,8 @@ rule report_clinic:
         **{t: rules.analyse_clinic.output[t] for t in RELEASED},
     output:
         page=f"{RESULTS}/clinics/{{clinic}}/audit.html",
+        brief=f"{RESULTS}/clinics/{{clinic}}/brief.html",
+        brief_pdf=f"{RESULTS}/clinics/{{clinic}}/brief.pdf",
         figures=directory(f"{RESULTS}/clinics/{{clinic}}/figures"),
         **{t: f"{RESULTS}/clinics/{{clinic}}/{t}.csv" for t in RELEASED},
         card=f"{PROCESSED}/clinics/{{clinic}}/card.json",

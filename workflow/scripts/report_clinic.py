@@ -1,11 +1,13 @@
-"""Disclosure control, figures and page of one clinic."""
+"""Disclosure control, figures, brief and page of one clinic."""
 
 import json
 from pathlib import Path
 
 from headway import config, disclosure, tables
 from headway.figures import theme
+from headway.figures.clinic import brief as pictures
 from headway.figures.clinic import draw as figures
+from headway.report.clinic import brief, brief_pages
 from headway.report.clinic import page as report
 
 
@@ -21,6 +23,12 @@ def main(snakemake):
         tables.write_csv(released[name], Path(snakemake.output[name]))
     drawn = figures.draw_clinic(released, clinic, preset) if status["state"] == "ready" else {}
     saved = theme.save(drawn, Path(snakemake.output.figures))
+    drawn = pictures.draw_brief(released, clinic, preset) if status["state"] == "ready" else {}
+    own = theme.save(drawn, Path(snakemake.output.figures))
+    content = brief.write_brief(clinic, status, released, preset)
+    tables.write_text(brief_pages.write_html(content, own), Path(snakemake.output.brief))
+    with tables.replacing(Path(snakemake.output.brief_pdf)) as part:
+        part.write_bytes(brief_pages.write_pdf(content, own))
     page, card = report.build(clinic, status, released, saved, preset)
     tables.write_text(page, Path(snakemake.output.page))
     tables.write_text(json.dumps(card, indent=1) + "\n", Path(snakemake.output.card))

@@ -91,6 +91,7 @@ def build(
         "title": clinic.title,
         "state": status["state"],
         "page": f"clinics/{status['name']}/audit.html",
+        "brief": "" if refused else f"clinics/{status['name']}/brief.html",
         "stamp": _stamp(clinic, preset)[1],
         "problems": refused,
         "verdicts": "",

@@ -14,8 +14,10 @@ from headway.disclosure import releases
 from headway.errors import InputError, Problem, RefusedError
 from headway.figures import theme
 from headway.figures.clinic import draw
+from headway.figures.clinic.brief import draw_brief
 from headway.messages import Message
-from headway.report.clinic import page
+from headway.report.clinic import brief_pages, page
+from headway.report.clinic.brief import write_brief
 from headway.tables import write_csv, write_text
 from headway.tables.private import hide_from_git, make_private, read_secret, restrict, sign
 
@@ -143,8 +145,13 @@ def _write(
     for table, frame in released.items():
         write_csv(frame, part / f"{table}.csv")
     saved = theme.save(draw.draw_clinic(released, clinic, preset), part / "figures")
-    text, _ = page.build(clinic, status, released, saved, preset, home="../../../index.html")
+    home = "../../../index.html"
+    text, _ = page.build(clinic, status, released, saved, preset, home=home)
     write_text(text, part / "audit.html")
+    own = theme.save(draw_brief(released, clinic, preset), part / "figures")
+    content = write_brief(clinic, status, released, preset)
+    write_text(brief_pages.write_html(content, own, home=home), part / "brief.html")
+    (part / "brief.pdf").write_bytes(brief_pages.write_pdf(content, own))
     if folder.exists():
         shutil.rmtree(folder)
     os.replace(part, folder)  # noqa: PTH105  (of a folder)
