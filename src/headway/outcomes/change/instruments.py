@@ -294,11 +294,6 @@ def name_outcome(code: Any) -> str:
     return canonical(str(code)) or term("outcome", code)
 
 
-def name_outcome(code: Any) -> str:
-    """Name an outcome for a page: a questionnaire as its owners write it, others as a message."""
-    return canonical(str(code)) or term("outcome", code)
-
-
 def describe(name: str) -> Instrument:
     """Return what is known about an instrument, under any of its names.
 
