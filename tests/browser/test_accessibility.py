@@ -86,7 +86,8 @@ def test_axe_sees_what_is_wrong(tab: Browser, tmp_path: Path) -> None:
 def test_a_page_is_one_small_file(pages: dict[str, Path], kind: str) -> None:
     page = pages[kind].read_text(encoding="utf-8")
     assert len(page.encode()) <= LIMIT
-    assert not re.search(r"<(script|link|iframe|img|object)\b", page)
+    assert not re.search(r"<(link|iframe|img|object)\b", page)
+    assert page.count("<script") == (kind != "index")
 
 
 @pytest.mark.parametrize("kind", ["clinic", "rich"])
@@ -105,6 +106,8 @@ def test_every_figure_has_its_numbers_in_words_and_in_a_table(
         own = re.search(rf'<figure id="figure-{name}".*?</figure>', page, re.DOTALL)
         assert own is not None
         link = re.search(r'<figcaption>.*<a href="#([^"]+)"', own[0], re.DOTALL)
+        if '<a href="specifications.csv">' in own[0]:
+            continue  # too long for a page: the numbers are in the file beside it
         if link is None:
             assert "<table>" in data, name
             table = data

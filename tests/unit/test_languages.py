@@ -116,7 +116,7 @@ def own_words(name: str) -> set[str]:
 
 def read(page: str) -> str:
     """Read a page as its reader does, names for screen readers included."""
-    page = re.sub(r"<style>.*?</style>", " ", page, flags=re.DOTALL)
+    page = re.sub(r"<(style|script)>.*?</\1>", " ", page, flags=re.DOTALL)
     page = re.sub(r"<code>.*?</code>", " ", page)  # keys of clinic.yaml
     names = " \n ".join(re.findall(r'aria-label="([^"]*)"', page))
     return unescape(re.sub(r"<[^>]+>", "\n", page) + "\n" + unescape(names))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from dataclasses import replace
 from html import unescape
@@ -25,6 +27,7 @@ from headway.report.render import TEMPLATES
 from headway.report.review import page as review_page
 from tests.unit.pages_builder import RAW, READY, released, review
 
+OWN_SCRIPT = (TEMPLATES / "page.js").read_text(encoding="utf-8")
 REVIEWS = sorted(
     source.name for source in config.find_sources(RAW.parent, "trials") if source.ready
 )
@@ -60,7 +63,7 @@ def build_review(name: str, folder: Path) -> tuple[str, dict[str, Any]]:
 
 def read(page: str) -> str:
     """Read a page as its reader does: without markup, style and figures' outlines."""
-    page = re.sub(r"<style>.*?</style>|<path[^>]*>", " ", page, flags=re.DOTALL)
+    page = re.sub(r"<(style|script)>.*?</\1>|<path[^>]*>", " ", page, flags=re.DOTALL)
     return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", page)))
 
 
@@ -214,7 +217,7 @@ def test_what_a_file_says_is_never_markup(tmp_path: Path) -> None:
     page, _ = clinic_page.build(
         replace(settings, title="<script>alert(1)</script>"), READY, tables, [], rules
     )
-    assert "<script>" not in page
+    assert "<script>alert" not in page
 
 
 # ---- reviews -------------------------------------------------------------------------------------
@@ -326,7 +329,15 @@ def test_every_page_stands_alone_and_keeps_to_the_basics(all_pages: dict[str, st
         assert '<html lang="en">' in page, name
         assert len(page.encode()) < 2_000_000, name
         # Nothing is fetched: the only addresses are links that a reader may follow.
-        assert not re.search(r"<(script|link|img|iframe)\b", page), name
+        assert not re.search(r"<(link|img|iframe)\b|<script [^>]*>", page), name
+        scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+        assert scripts == [OWN_SCRIPT] * (name != "index"), name
+        digest = base64.b64encode(hashlib.sha256(OWN_SCRIPT.encode()).digest()).decode()
+        allowed = "'none'" if name == "index" else f"'sha256-{digest}'"
+        assert (
+            f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src {allowed};"
+            in page
+        )
         assert not re.search(r"url\((?!#)", page), name
         for address in re.findall(r'(?:src|href)="(https?://[^"]+)"', page):
             assert address.startswith(("https://doi.org/", "http://www.w3.org/")), address

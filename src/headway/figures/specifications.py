@@ -82,11 +82,14 @@ def draw_specifications(
         ):
             some = away[shown] == flag
             curve.vlines(x[some], low[shown][some], high[shown][some], color=FAINT, linewidth=0.9)
-            curve.plot(
+            (marks,) = curve.plot(
                 x[some], value[shown][some], mark, color=colour if flag else "white",
                 markeredgecolor=colour, markersize=size, markeredgewidth=0.7, linestyle="none",
                 label=label,
             )  # fmt: skip
+            own = shown[some]
+            three = zip(value[own], low[own], high[own], strict=True)
+            theme.tip(curve, marks, [theme.say_value(*each, digits=2) for each in three])
         at = int(np.flatnonzero(kept == place)[0])
         curve.vlines([at], low[declared], high[declared], color=ORANGE, linewidth=1.6)
         curve.plot(

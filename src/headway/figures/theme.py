@@ -5,19 +5,21 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from headway.messages import decimal
+from headway.messages import decimal, is_missing, keep_digits, t, write_number
 from headway.tables import make_name, printable, replacing, write_text
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -45,6 +47,9 @@ _RC: Any = {
     # tables beside a figure carry its words for those who do not see it.
     "svg.fonttype": "path",
 }
+
+# What the marks of a figure say when a pointer rests on them, artist by artist.
+_TIPS: WeakKeyDictionary[Any, list[Sequence[str]]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +132,31 @@ def write_commas(figure: Figure) -> None:
                 axis.set_major_formatter(with_comma(found))
 
 
+def tip(axes: Axes, artist: Artist, texts: Sequence[str]) -> None:
+    """Give an artist's marks, in their order, a text that a browser shows at the pointer.
+
+    The text holds no more than the figure's alt text and tables: released numbers.
+    """
+    told = _TIPS.setdefault(axes.figure, [])
+    artist.set_gid(f"tip_{len(told)}")
+    told.append(list(texts))
+
+
+def say_value(
+    value: float, low: float, high: float, n: float | None = None, digits: int = 1
+) -> str:
+    """Write a value with its limits and, unless None, its number of people, for a tooltip."""
+    text = write_number(value, digits, (value, low, high))
+    if not is_missing(low) and not is_missing(high):
+        digits = keep_digits(digits, value, low, high)
+        ends = (write_number(end, digits, (value, low, high)) for end in (low, high))
+        limits = t("common.low_to_high", **dict(zip(("low", "high"), ends, strict=True)))
+        text += f" ({limits})"
+    if n is None:
+        return text
+    return f"{text}, " + (t("common.n_hidden") if is_missing(n) else f"n {n:.0f}")
+
+
 def quiet(axes: Axes) -> None:
     """Take the frame and the ticks away, for axes that hold text."""
     axes.set_axis_off()
@@ -157,13 +187,13 @@ def save(drawings: Mapping[str, Drawing], folder: Path) -> list[Saved]:
             drawing.figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
             with replacing(folder / f"{id}.png") as part:
                 drawing.figure.savefig(part, format="png", dpi=PNG_DPI, metadata={"Software": None})
-        svg = _prepare(stream.getvalue(), id, title, alt)
+        svg = _prepare(stream.getvalue(), id, title, alt, _TIPS.get(drawing.figure, ()))
         write_text(svg, folder / f"{id}.svg")
         saved.append(Saved(name, title, alt, drawing.caption, svg, drawing.wide))
     return saved
 
 
-def _prepare(svg: str, name: str, title: str, alt: str) -> str:
+def _prepare(svg: str, name: str, title: str, alt: str, tips: Sequence[Sequence[str]] = ()) -> str:
     """Make an SVG fit to stand beside others on a page.
 
     Identifiers get the figure's name as a prefix, since browsers look up the first of equal ones;
@@ -175,6 +205,8 @@ def _prepare(svg: str, name: str, title: str, alt: str) -> str:
     svg = re.sub(r"url\(#", f"url(#{name}-", svg)
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
     svg = _round_places(svg)
+    for i, texts in enumerate(tips):
+        svg = _write_tips(svg, f'<g id="{name}-tip_{i}">', [escape(printable(x)) for x in texts])
     head, rest = svg.split(">", 1)
     view = re.search(r'viewBox="[^"]*"', head)
     head = (
@@ -187,6 +219,27 @@ def _prepare(svg: str, name: str, title: str, alt: str) -> str:
         f'\n<desc id="{name}-desc">{escape(alt)}</desc>'
     )
     return f"{head}>{words}{rest}"
+
+
+def _write_tips(svg: str, start: str, texts: Sequence[str]) -> str:
+    """Write a title into a group of marks, or into each of its marks where it holds several."""
+    before, found, rest = svg.partition(start)
+    if not found:  # nothing of it was drawn
+        return svg
+    if len(texts) == 1:
+        return f"{before}{start}<title>{texts[0]}</title>{rest}"
+    depth = 1
+    for tag in re.finditer(r"<(/?)g\b", rest):
+        depth += -1 if tag.group(1) else 1
+        if depth == 0:
+            break
+    group, rest = rest[: tag.start()], rest[tag.start() :]
+    marks = re.split(r"(<use [^>]*)/>", group)
+    if len(marks) // 2 != len(texts):  # marks beyond the axes were left out: no wrong number
+        return svg
+    for i, text in enumerate(texts):
+        marks[2 * i + 1] += f"><title>{text}</title></use>"
+    return f"{before}{start}{''.join(marks)}{rest}"
 
 
 def _round_places(svg: str) -> str:

@@ -1,12 +1,14 @@
-"""Templates and style -> one self-contained page."""
+"""Templates, style and script -> one self-contained page."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headway.messages import say, t
+from headway.messages import decimal, say, t
 from headway.report import formats
 from headway.tables import make_name, printable
 from headway.version import describe
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
     import jinja2
 
 TEMPLATES = Path(__file__).parent / "templates"
+# Pages with sections that open and tables that may be long. What the script may do is said in
+# docs/security.md; the page allows this one, by its digest, and no other.
+SCRIPTED = ("clinic.html", "review.html")
+LONG = 30  # rows of a table beyond which it sorts, filters and downloads
 
 
 @cache
@@ -34,6 +40,7 @@ def _environment() -> jinja2.Environment:
     environment.globals["t"] = t
     environment.globals["say"] = say
     environment.globals["version"] = describe()
+    environment.globals["LONG"] = LONG
     return environment
 
 
@@ -46,6 +53,19 @@ def _print(value: Any) -> Any:
 
 
 def render(template: str, **context: Any) -> str:
-    """Fill a template; the style is written into the page."""
+    """Fill a template; the style, and where the page has one the script, are written into it."""
     style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
-    return _environment().get_template(template).render(style=style, **context)
+    script = (TEMPLATES / "page.js").read_text(encoding="utf-8") if template in SCRIPTED else ""
+    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            style=style,
+            script=script,
+            digest=digest,
+            # A spreadsheet of a language with decimal commas takes semicolons between cells.
+            delimiter="," if decimal(".") == "." else ";",
+            **context,
+        )
+    )

@@ -330,7 +330,7 @@ def _mark(axes: Axes, line: _Line, y: float, limits: tuple[float, float]) -> Non
     if line.kind == "pooled" and not math.isnan(line.pi_low):
         _interval(axes, line.pi_low, line.pi_high, y + 0.1, limits, INK, 1.0)
     if line.kind == "pooled":
-        axes.fill(
+        (diamond,) = axes.fill(
             [max(line.low, limits[0]), line.value, min(line.high, limits[1]), line.value],
             [y, y - 0.09, y, y + 0.09],
             facecolor=colour,
@@ -338,6 +338,7 @@ def _mark(axes: Axes, line: _Line, y: float, limits: tuple[float, float]) -> Non
             linewidth=0.8,
             zorder=4,
         )
+        theme.tip(axes, diamond, [_say_mark(line)])
         return
     if not math.isnan(line.low):
         width = 2.4 if line.kind == "clinic" else 1.4
@@ -345,7 +346,7 @@ def _mark(axes: Axes, line: _Line, y: float, limits: tuple[float, float]) -> Non
     marker = {"clinic": "s", "like": "o", "other": "o", "last": "x"}[line.kind]
     if math.isnan(line.low):
         marker = "x"
-    axes.plot(
+    (mark,) = axes.plot(
         [line.value],
         [y],
         marker=marker,
@@ -356,6 +357,12 @@ def _mark(axes: Axes, line: _Line, y: float, limits: tuple[float, float]) -> Non
         linestyle="none",
         zorder=4,
     )
+    theme.tip(axes, mark, [_say_mark(line)])
+
+
+def _say_mark(line: _Line) -> str:
+    parts = [f"{line.label}: {line.right}", *line.detail[:1]]
+    return " ".join("; ".join(part for part in parts if part).split())
 
 
 def _interval(

@@ -6,6 +6,8 @@ import math
 import textwrap
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from headway.figures import theme
 from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing
 from headway.messages import decimal, keep_digits, phrase, say, t
@@ -13,6 +15,8 @@ from headway.messages import decimal, keep_digits, phrase, say, t
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+
+MOST_LINES = 200  # of people: more fill the figure and the page, and show no more
 
 
 def draw_change(
@@ -59,6 +63,7 @@ def draw_change(
 
 def _draw_slope(axes: Axes, means: pd.DataFrame, lines: pd.DataFrame, unit: str) -> None:
     rows = means.sort_values("order").to_dict("records")
+    lines = _thin(lines)
     for pre, post in zip(lines["pre"], lines["post"], strict=True):
         axes.plot([0, 1], [pre, post], color=GREY, alpha=0.25, linewidth=0.6, zorder=1)
     shown = [r for r in rows if not r["redacted"] and not math.isnan(r["mean"])]
@@ -66,7 +71,7 @@ def _draw_slope(axes: Axes, means: pd.DataFrame, lines: pd.DataFrame, unit: str)
         if r in shown:
             axes.plot([x, x], [r["ci_low"], r["ci_high"]], color=BLUE, linewidth=2.4, zorder=3)
     if len(shown) == len(rows):
-        axes.plot(
+        (means_line,) = axes.plot(
             range(len(rows)),
             [r["mean"] for r in rows],
             color=BLUE,
@@ -74,6 +79,15 @@ def _draw_slope(axes: Axes, means: pd.DataFrame, lines: pd.DataFrame, unit: str)
             markersize=7,
             linewidth=2.2,
             zorder=4,
+        )
+        theme.tip(
+            axes,
+            means_line,
+            [
+                f"{say(str(r['label']))}: "
+                + theme.say_value(r["mean"], r["ci_low"], r["ci_high"], r["n"])
+                for r in rows
+            ],
         )
         for x, r in enumerate(rows):
             axes.annotate(
@@ -97,6 +111,14 @@ def _draw_slope(axes: Axes, means: pd.DataFrame, lines: pd.DataFrame, unit: str)
     axes.set_title(t("change.means_before_and_after"))
     axes.grid(axis="y", color=FAINT, linewidth=0.5)
     axes.set_axisbelow(True)
+
+
+def _thin(lines: pd.DataFrame) -> pd.DataFrame:
+    """Keep the lines of at most `MOST_LINES` people, evenly over their changes in order."""
+    if len(lines) <= MOST_LINES:
+        return lines
+    order = (lines["post"] - lines["pre"]).to_numpy().argsort(kind="stable")
+    return lines.iloc[order[np.linspace(0, len(lines) - 1, MOST_LINES).round().astype(int)]]
 
 
 def _tick(r: dict[str, Any]) -> str:
@@ -135,7 +157,7 @@ def _draw_histogram(axes: Axes, histogram: pd.DataFrame, unit: str) -> None:
             )
         else:
             colour = BLUE if better else ORANGE if worse else GREY
-            axes.bar(
+            (bar,) = axes.bar(
                 x,
                 r["n"],
                 width=0.94,
@@ -144,6 +166,7 @@ def _draw_histogram(axes: Axes, histogram: pd.DataFrame, unit: str) -> None:
                 linewidth=0.6,
                 hatch="" if better else r"\\" if worse else "xx",
             )
+            theme.tip(axes, bar, [f"{_bin(r)}: n {r['n']:.0f}"])
             axes.text(x, r["n"], f"{r['n']:.0f}", ha="center", va="bottom", fontsize=8)
         labels.append(_bin(r))
     zero = [x for x, r in enumerate(rows) if r["bin_low"] == 0]
@@ -225,7 +248,10 @@ def _caption(
         n=count(change["n"]),
         of=count(change["of"]),
     )
-    text += t("change.thin_lines_are_people") if len(lines) else ". "
+    if len(lines) > MOST_LINES:
+        text += t("change.thin_lines_are_n_of_all_people", n=MOST_LINES, all=len(lines))
+    else:
+        text += t("change.thin_lines_are_people") if len(lines) else ". "
     text += t("change.right_people_by_their_change_after_minus")
     if len(histogram) and histogram["redacted"].any():
         text += " " + t("change.hatched_hidden_small_numbers")

@@ -63,7 +63,7 @@ def _draw(axes: Axes, rows: list[dict[str, Any]]) -> None:
         if r["redacted"] or math.isnan(r["value"]):
             continue
         signal = isinstance(r["signals"], str)
-        axes.plot(
+        (mark,) = axes.plot(
             [r["month"]],
             [r["value"]],
             marker="D" if signal else "o",
@@ -73,6 +73,8 @@ def _draw(axes: Axes, rows: list[dict[str, Any]]) -> None:
             linestyle="none",
             zorder=3,
         )
+        told = theme.say_value(r["value"], math.nan, math.nan, r["n"])
+        theme.tip(axes, mark, [f"{t('over_time.month')} {r['month']}: {told}"])
     first = rows[0]
     axes.set_title(
         f"{_capital(say(first['label']))}, {say(term('unit', first['unit']))}", fontsize=9

@@ -17,7 +17,8 @@ from headway.figures.clinic.funnel import draw_funnel
 from headway.figures.clinic.responders import ORDER, draw_responders
 from headway.figures.clinic.sensitivity import draw_clinic_specifications, draw_sensitivity
 from headway.figures.theme import Drawing
-from headway.messages import say, speaking, t, term, writing_released
+from headway.messages import say, speaking, t, writing_released
+from headway.outcomes.change.instruments import name_outcome
 from headway.outcomes.expectation.verdict import read_verdict
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def _draw(tables: Mapping[str, pd.DataFrame], clinic: Clinic) -> dict[str, Drawi
     outcomes = sorted(dict.fromkeys(own["outcome"]), key=lambda o: o != main)[:_MOST]
     out: dict[str, Drawing] = {}
     for outcome in outcomes:
-        name = say(term("outcome", outcome))
+        name = say(name_outcome(outcome))
         rows = own[own["outcome"] == outcome]
         change = rows[rows["statistic"] == "change_mean"].iloc[0].to_dict()
 
@@ -142,9 +143,7 @@ def _draw_further(tables: Mapping[str, pd.DataFrame], main: str, stamp: str) -> 
     """
     out: dict[str, Drawing] = {}
     ways = tables["sensitivity"]
-    counted = draw_sensitivity(
-        ways[ways["outcome"] == main], say(term("outcome", main)), stamp=stamp
-    )
+    counted = draw_sensitivity(ways[ways["outcome"] == main], say(name_outcome(main)), stamp=stamp)
     if counted is not None:
         out["sensitivity"] = counted
     out |= _draw_planes(tables["cost_plane"], tables["cost"], stamp)

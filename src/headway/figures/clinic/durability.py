@@ -86,7 +86,11 @@ def _draw_group(
     start = x[1:] - WEEKS_PER_WINDOW
     line_x, line_y = np.insert(x, range(1, len(x)), start), np.insert(y, range(1, len(x)), y[:-1])
     axes.plot(line_x, line_y, color=colour, linestyle=line, linewidth=1.6, zorder=4)
-    axes.plot(x, y, color=colour, linestyle="none", marker=marker, markersize=5, zorder=4)
+    (marks,) = axes.plot(
+        x, y, color=colour, linestyle="none", marker=marker, markersize=5, zorder=4
+    )
+    weeks = [t("common.weeks_weeks", weeks=f"{week:.0f}") for week in x]
+    theme.tip(axes, marks, [f"{name}, {w} {v:.0f} %" for w, v in zip(weeks, y, strict=True)])
     axes.plot([], [], color=colour, linestyle=line, linewidth=1.6, marker=marker, label=name)
     # From the most at the start of a window to the least at its end, the curve may go anywhere.
     top = 100 * rows["highest"].to_numpy(float)[:-1]

@@ -63,7 +63,7 @@ def _draw(axes: Axes, rows: list[dict[str, Any]]) -> None:
             linestyle=":",
             zorder=2,
         )
-        axes.plot(
+        (mark,) = axes.plot(
             [x],
             [r["difference"]],
             marker="D" if r["flag"] else "o",
@@ -73,6 +73,8 @@ def _draw(axes: Axes, rows: list[dict[str, Any]]) -> None:
             linestyle="none",
             zorder=3,
         )
+        told = theme.say_value(r["difference"], math.nan, math.nan, r["n"])
+        theme.tip(axes, mark, [f"{r['therapist']}: {told}"])
         if r["flag"]:
             axes.annotate(
                 t("page_one.outside"),

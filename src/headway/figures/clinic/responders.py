@@ -37,7 +37,7 @@ def draw_responders(rows: pd.DataFrame, name: str, *, stamp: str = "") -> Drawin
         for y, (r, text) in enumerate(zip(bars, texts, strict=True)):
             worse = r["statistic"].startswith("worsened")
             if not r["redacted"] and not math.isnan(r["estimate"]):
-                axes.barh(
+                (bar,) = axes.barh(
                     y,
                     r["estimate"],
                     height=0.56,
@@ -46,6 +46,7 @@ def draw_responders(rows: pd.DataFrame, name: str, *, stamp: str = "") -> Drawin
                     edgecolor=INK,
                     linewidth=0.6,
                 )
+                theme.tip(axes, bar, [f"{say(str(r['label']))}: {text}"])
                 axes.plot([r["ci_low"], r["ci_high"]], [y, y], color=INK, linewidth=1.6)
                 for x in (r["ci_low"], r["ci_high"]):
                     axes.plot([x, x], [y - 0.12, y + 0.12], color=INK, linewidth=1.6)

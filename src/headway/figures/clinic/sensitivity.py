@@ -82,13 +82,15 @@ def draw_sensitivity(sensitivity: pd.DataFrame, name: str, *, stamp: str = "") -
         for i, (label, estimate, low, high, n) in enumerate(shown):
             axes.plot([low, high], [i, i], color=INK, linewidth=1.3)
             away = low > 0 or high < 0
-            axes.plot(
+            (mark,) = axes.plot(
                 [estimate], [i], "s" if away else "o", color=INK if away else "white",
                 markeredgecolor=INK, markersize=6,
             )  # fmt: skip
             ends = t("benchmark.low_high", low=_one(low), high=_one(high))
             numbers = f"{_one(estimate)} {ends}"
             people = "" if n != n else f"   n = {n:.0f}"
+            told = theme.say_value(estimate, low, high, None if n != n else n)
+            theme.tip(axes, mark, [f"{t(label)}: {told}"])
             _label(axes, i, t(label), numbers + people)
         if bounds:
             axes.plot(bounds, [count - 1] * 2, color=GREY, linewidth=5, solid_capstyle="butt")

@@ -474,7 +474,7 @@ def name_characteristic(code: str) -> str:
         return Message("characteristic.in_window", window=phrase("window", window))
     outcome = code.removesuffix(BEFORE)
     if outcome != code:
-        return Message("characteristic.before", outcome=term("outcome", outcome))
+        return Message("characteristic.before", outcome=instruments.name_outcome(outcome))
     return term("characteristic", code)
 
 

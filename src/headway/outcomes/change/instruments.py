@@ -20,7 +20,7 @@ import numpy as np
 from headway.config import load_yaml
 from headway.config.faults import find_faults
 from headway.errors import ConfigError, Problem
-from headway.messages import Message, phrase
+from headway.messages import Message, phrase, term
 from headway.outcomes.change.change import Statistic, count_share
 from headway.tables import STATUSES
 
@@ -287,6 +287,11 @@ def canonical(name: str) -> str | None:
         `HIT-6`, `MIDAS`, `HDI` or `PGIC`; None for an instrument about which nothing is known.
     """
     return _shipped()[1].get(_key(name))
+
+
+def name_outcome(code: Any) -> str:
+    """Name an outcome for a page: a questionnaire as its owners write it, others as a message."""
+    return canonical(str(code)) or term("outcome", code)
 
 
 def describe(name: str) -> Instrument:

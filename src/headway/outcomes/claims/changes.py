@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from headway.messages import Message, join, term
+from headway.messages import Message, join
 from headway.outcomes.care.cost_per_day import less_expected
 from headway.outcomes.change import instruments
 from headway.outcomes.claims.file import Claims
@@ -35,7 +35,7 @@ def hold_relief(r: Records, claims: Claims) -> list[Finding]:
     out = []
     headache = _headache_people(r, claims)
     for outcome in ("frequency", "intensity", "duration"):
-        why = Message("claim.missing.outcome", outcome=term("outcome", outcome))
+        why = Message("claim.missing.outcome", outcome=instruments.name_outcome(outcome))
         finding = read_cohort(outcome, find_statistic(r, outcome, "change_mean"), why)
         if not finding.missing and headache is not None and not headache.all():
             others = Message("claim.note.other_conditions")
@@ -152,7 +152,7 @@ def hold_not_everyone(r: Records, claims: Claims) -> list[Finding]:
     better = read_cohort("not_improved", find_statistic(r, outcome, "responders_30"))
     n, of = better.found.n, better.of
     others = replace(better, found=count_people(n - better.found.count, n))
-    of_outcome = Message("claim.note.of_outcome", outcome=term("outcome", outcome))
+    of_outcome = Message("claim.note.of_outcome", outcome=instruments.name_outcome(outcome))
     out = [
         replace(others, note=join([of_outcome, others.note])),
         read_cohort("worsened", find_statistic(r, outcome, "worsened_30")),

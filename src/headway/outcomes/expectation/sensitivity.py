@@ -14,6 +14,7 @@ import numpy as np
 from headway.messages import Message, join, term
 from headway.outcomes.change.change import t_interval
 from headway.outcomes.change.cohort import name_characteristic
+from headway.outcomes.change.instruments import name_outcome
 from headway.outcomes.change.missingness import SCALES, bound_change
 from headway.outcomes.change.windows import CONDITIONAL
 from headway.outcomes.expectation import imputation, longitudinal
@@ -168,7 +169,7 @@ def _imputed(
 ) -> list[_Row]:
     """Impute the lost, and ask how much worse than that they would have to be."""
     if outcome in CONDITIONAL and comparison.source == "diary":
-        why = Message("assumed.does_not_exist", outcome=term("outcome", outcome))
+        why = Message("assumed.does_not_exist", outcome=name_outcome(outcome))
         return [_Row("multiple_imputation", unit=unit, note=why)]
     rule = clinic.sensitivity
     imputed = imputation.impute_change(

@@ -93,7 +93,7 @@ def write_answers(
     answers = [
         _say_change(main, change, preset),
         _say_expected(released, change, clinic, preset),
-        _say_unknown(main),
+        _say_unknown(main, change, preset),
     ]
     known, told = say_new_preventives(main)
     answers[0 if known else 2]["more"] += told
@@ -261,10 +261,17 @@ def _say_expected(
     }
 
 
-def _say_unknown(main: pd.DataFrame) -> Answer:
+def _say_unknown(main: pd.DataFrame, change: Mapping[str, Any], preset: Preset) -> Answer:
     low, high = pick(main, "bound_low"), pick(main, "bound_high")
-    if low and high and not formats.missing(low["estimate"]):
-        lead = t("page_one.nothing_is_known_of_days_without_an_entry_and")
+    days = pick(main, "completeness_pre") is not None
+    if preset.open and change["n"] == change["of"] and not days:
+        lead, more = t("page_one.everyone_was_measured_again"), []
+    elif low and high and not formats.missing(low["estimate"]):
+        lead = t(
+            "page_one.nothing_is_known_of_days_without_an_entry_and"
+            if days
+            else "page_one.nothing_is_known_of_the_people_who_were_not"
+        )
         more = [
             t(
                 "page_one.counting_all_who_started_the_records_allow_a",

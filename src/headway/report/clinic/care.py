@@ -25,10 +25,24 @@ if TYPE_CHECKING:
     from headway.disclosure import Preset
 
 
-def list_safety(table: pd.DataFrame, preset: Preset) -> Table | None:
-    """Harms by technique, asked and volunteered apart, per session and per person."""
-    if not len(table):
+def keep_told(table: pd.DataFrame, column: str = "estimate") -> pd.DataFrame:
+    """Keep the rows that say something of these records: a number, or that it is hidden."""
+    return table[table[column].notna() | table["redacted"].astype(bool)]
+
+
+def list_safety(table: pd.DataFrame, preset: Preset) -> dict[str, Table] | None:
+    """Harms, asked and volunteered apart, per session and per person: of all, and by technique."""
+    own = keep_told(table)
+    if not len(own):
         return None
+    whole = own["group"] == "all"
+    return {
+        "main": _list_harms(own[whole], t("safety.soreness_lethargy_and_adverse_events"), preset),
+        "groups": _list_harms(own[~whole], t("safety.the_same_by_technique"), preset),
+    }
+
+
+def _list_harms(table: pd.DataFrame, caption: str, preset: Preset) -> Table:
     rows = []
     for r in table.to_dict("records"):
         count = write_count(r["count"], r["redacted"], r["note"], preset)
@@ -53,7 +67,7 @@ def list_safety(table: pd.DataFrame, preset: Preset) -> Table | None:
         "answer.of",
         "change.value_95_percent_ci_its_method",
     ]
-    return make_table(t("safety.soreness_lethargy_and_adverse_events"), heads, rows, numeric=[4, 5])
+    return make_table(caption, heads, rows, numeric=[4, 5])
 
 
 def _value(r: Mapping[str, Any], digits: int = 1) -> str:
@@ -71,7 +85,11 @@ _VISITS = {
 
 
 def list_cost(table: pd.DataFrame, preset: Preset) -> Table | None:
-    """Time, fees, and fees per headache day of difference."""
+    """Time, fees, and fees per headache day of difference; what is not recorded has no row.
+
+    `fees` and `of_difference` say whether there is a word of either.
+    """
+    table = table[table["estimate"].notna() | table["redacted"].astype(bool) | _is_told(table)]
     if not len(table):
         return None
     rows = []
@@ -98,7 +116,23 @@ def list_cost(table: pd.DataFrame, preset: Preset) -> Table | None:
         "change.of_who_started",
         "answer.remark",
     ]
-    return make_table(t("fees.time_fees_and_cost"), heads, rows, numeric=[3, 4])
+    of_difference = bool(table["basis"].ne("records").any())
+    fees = bool(table["unit"].ne("minutes").any())
+    caption = t("fees.time_fees_and_cost" if of_difference else "fees.time_and_fees")
+    return make_table(
+        caption if fees else t("fees.time"),
+        heads,
+        rows,
+        numeric=[3, 4],
+        fees=fees,
+        of_difference=of_difference,
+    )
+
+
+def _is_told(cost: pd.DataFrame) -> pd.Series:
+    """Whether a row without a number has a reason that comes of these records' own numbers."""
+    known = cost.loc[cost["statistic"].eq("difference") & cost["estimate"].notna(), "basis"]
+    return cost["basis"].isin(known) & cost["note"].notna()
 
 
 _VERDICTS = {
@@ -109,13 +143,23 @@ _VERDICTS = {
 }
 
 
+# Claims that hold for any care: they are of the change itself, which stands on page one.
+_OF_ANY_CARE = {1, 15, 16}
+
+
 def list_claims(table: pd.DataFrame, preset: Preset) -> Table | None:
-    """Hold what patients are told against these records."""
-    if not len(table):
+    """Hold what patients are told against these records; what is not recorded is counted.
+
+    None without a claim about visits that these records can be held against: the claims are
+    about trigger point care.
+    """
+    told = table[table["verdict"] != "not recorded"]
+    if not set(told["row"]) - _OF_ANY_CARE:
         return None
+    silent = sorted(set(table["row"]) - set(told["row"]))
     rows, last = [], None
-    for r in table.to_dict("records"):
-        claim = f"{r['row']}. {say(r['claim'])}" if r["row"] != last else ""
+    for r in told.to_dict("records"):
+        claim = f"{r['row']}. {say(r['claim'])}" if r["row"] != last else f"{r['row']}."
         last = r["row"]
         anchor = formats.as_text(r["anchor"])
         if not formats.missing(r["anchor_source"]):
@@ -124,7 +168,7 @@ def list_claims(table: pd.DataFrame, preset: Preset) -> Table | None:
             [
                 claim,
                 say(r["label"]),
-                _value(r) if r["verdict"] != "not recorded" else formats.MISSING,
+                _value(r),
                 show_count(r["n"], r["redacted"], preset),
                 anchor,
                 t(_VERDICTS[r["verdict"]]),
@@ -145,13 +189,30 @@ def list_claims(table: pd.DataFrame, preset: Preset) -> Table | None:
         heads,
         rows,
         numeric=[3],
+        text=t("claims.these_are_not_recorded_here", numbers=silent) if silent else "",
     )
 
 
-def list_relapse(table: pd.DataFrame, preset: Preset) -> Table | None:
-    """Show how long responders stay without relapse, by rule and technique."""
-    if not len(table):
-        return None
+def list_relapse(table: pd.DataFrame, preset: Preset) -> list[Table]:
+    """Show how long responders stay without relapse, by rule: of all, then by technique.
+
+    Nothing where nobody was at risk.
+    """
+    own = table[(table["n"] > 0) | table["redacted"].astype(bool)]
+    whole, caption = (
+        own["group"] == "all",
+        "over_time.time_to_relapse_of_those_who_improved_by_half",
+    )
+    if not whole.any():
+        return []
+    tables = [_list_relapses(own[whole], t(caption), preset)]
+    if not whole.all():
+        again = t("over_time.time_to_relapse_by_technique")
+        tables.append(_list_relapses(own[~whole], again, preset))
+    return tables
+
+
+def _list_relapses(table: pd.DataFrame, caption: str, preset: Preset) -> Table:
     rows = [
         [
             say(r["rule_label"]),
@@ -184,13 +245,12 @@ def list_relapse(table: pd.DataFrame, preset: Preset) -> Table | None:
         "over_time.mean_days_by_where_relapses_lie",
         "answer.remark",
     ]
-    return make_table(
-        t("over_time.time_to_relapse_of_those_who_improved_by_half"), heads, rows, numeric=[2, 3, 4]
-    )
+    return make_table(caption, heads, rows, numeric=[2, 3, 4])
 
 
 def list_months(table: pd.DataFrame, preset: Preset) -> Table | None:
     """Show each control chart month by month."""
+    table = keep_told(table, "value")
     if not len(table):
         return None
     rows = [
@@ -236,8 +296,8 @@ def name_technique(group: str) -> str:
 
 
 def list_funnel(table: pd.DataFrame, preset: Preset) -> Table | None:
-    """Show each therapist against the limits of the funnel."""
-    if not len(table):
+    """Show each therapist against the limits of the funnel; one alone is beside nobody."""
+    if len(table) < 2:
         return None
     rows = [
         [
@@ -263,6 +323,7 @@ def list_funnel(table: pd.DataFrame, preset: Preset) -> Table | None:
 
 def list_dose(table: pd.DataFrame, preset: Preset) -> Table | None:
     """Show how much was given beside how much changed."""
+    table = keep_told(table)
     if not len(table):
         return None
     rows = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headway.messages import say, t
+from headway.messages import Message, say, t
 from headway.outcomes.expectation.multiverse import WORST
 from headway.report import formats
 from headway.report.clinic.tables import (
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from headway.disclosure import Preset
+
+# Columns of `specifications` that say what is chosen.
+CHOICES = ("window", "value", "completeness", "headache_day", "before", "lost")
 
 
 def list_expected(table: pd.DataFrame, preset: Preset) -> Table | None:
@@ -112,9 +115,13 @@ def describe_specifications(table: pd.DataFrame) -> str:
         return ""
     known = known[known["outcome"] == known["outcome"].iloc[0]]
     below = int((known["ci_high"] < 0).sum())
+    differ = [Message(f"other_ways.differ.{c}") for c in CHOICES if known[c].nunique() > 1]
+    if not differ:
+        return ""
     return t(
         "other_ways.of_all_ways_to_analyse_the_primary_change",
         all=len(known),
+        what=differ,
         fewer=int((known["estimate"] < 0).sum()),
         below=below,
         low=formats.number(known["estimate"].min(), 1),
@@ -145,8 +152,8 @@ def describe_ways(table: pd.DataFrame) -> list[str]:
 
 
 def list_traps(table: pd.DataFrame, preset: Preset) -> Table | None:
-    """One line per trap that records can hold."""
-    if not len(table):
+    """One line per trap that records can hold; None where none of them could be seen."""
+    if not (table["n"].notna() | table["flagged"] | table["redacted"].astype(bool)).any():
         return None
     rows = []
     for r in table.to_dict("records"):

@@ -53,8 +53,8 @@ def find_data(
     Returns
     -------
     dict
-        Name of the figure -> `href` of the table that holds its numbers, or `tables` to be
-        written right below it.
+        Name of the figure -> `href` of the table, or of the file beside the page, that holds its
+        numbers, or `tables` to be written right below it.
     """
     out: dict[str, dict[str, Any]] = {}
     for name in (f.name for f in figures):
@@ -65,9 +65,7 @@ def find_data(
         elif name.startswith("change_"):
             out[name] = {"href": "", "tables": _list_change(name[7:], released, preset)}
         elif name == "specifications":
-            ways = released["specifications"]
-            table = _list_specifications(ways[ways["outcome"] == ways["outcome"].iloc[0]], preset)
-            out[name] = {"href": "", "tables": [table]}
+            out[name] = {"href": "specifications.csv", "tables": []}  # too long for a page
         elif name == "relapse":
             out[name] = {"href": "", "tables": [_list_curve(released["relapse_curve"], preset)]}
         elif name.startswith("cost_"):
@@ -128,36 +126,6 @@ def _write_bin(low: float, high: float) -> str:
     return t(
         "common.low_to_high", low=formats.as_text(float(low)), high=formats.as_text(float(high))
     )
-
-
-def _list_specifications(table: pd.DataFrame, preset: Preset) -> Table:
-    """List every way to count, its choices and its result."""
-    choices = ["window", "value", "completeness", "headache_day", "before", "lost"]
-    rows = [
-        [
-            formats.integer(r["specification"])
-            + (f" ({t('specifications.declared')})" if r["declared"] else ""),
-            *(formats.coded("choice", r[c]) for c in choices),
-            t(formats.HIDDEN) if r["redacted"] else formats.number(r["estimate"], 1),
-            t(formats.HIDDEN) if r["redacted"] else formats.limits(r["ci_low"], r["ci_high"], 1),
-            show_count(r["n"], r["redacted"], preset),
-        ]
-        for r in table.to_dict("records")
-    ]
-    heads = [
-        "page_one.way",
-        "page_one.window_after",
-        "page_one.days",
-        "methods.complete_window",
-        "methods.headache_day",
-        "benchmark.before",
-        "page_one.the_lost",
-        "page_one.mean_change",
-        "page_one.95_percent_ci",
-        "change.n",
-    ]
-    caption = t("page_one.every_way_to_count_the_primary_change_the")
-    return make_table(caption, heads, rows, numeric=[7, 8, 9])
 
 
 def _list_curve(curve: pd.DataFrame, preset: Preset) -> Table:

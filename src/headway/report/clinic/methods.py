@@ -106,10 +106,70 @@ def list_reading(cohort: pd.DataFrame, clinic: Clinic) -> list[str]:
     return out
 
 
-def list_definitions(clinic: Clinic, preset: Preset) -> list[tuple[str, str]]:
-    """List every definition that the page's numbers rest on."""
-    settings = clinic.windows
-    out = [
+def list_definitions(
+    clinic: Clinic, preset: Preset, cohort: pd.DataFrame, means: pd.DataFrame
+) -> list[tuple[str, str]]:
+    """List every definition that the page's numbers rest on, and no other.
+
+    Parameters
+    ----------
+    clinic, preset
+        clinic.yaml with its defaults; the rules in force.
+    cohort, means
+        Released tables `cohort` and `window_means`.
+    """
+    outcomes, statistics = set(cohort["outcome"]), set(cohort["statistic"])
+    days = bool(_OF_DAYS & clinic.files.keys())
+    out = _define_days(clinic) if days else []
+    if "frequency" in outcomes:
+        where = (
+            "methods.headache_days_per_28_days_in_a_diary_counted"
+            if days
+            else "methods.headache_days_per_28_days"
+        )
+        out.insert(1, (t("methods.frequency"), t(where)))
+    out += _define_windows(clinic, set(means["window"]))
+    if "sessions" in clinic.files:
+        out.append((t("methods.day_0"), t("methods.the_first_session_that_treats_it_belongs_to")))
+    if outcomes & {"intensity", "duration"}:
+        means_of = t("methods.means_over_headache_days_for_people_with_at")
+        out.append((t("methods.intensity_duration"), means_of))
+    if "headache_index" in outcomes:
+        index = t("methods.sum_of_intensity_hours_over_the_window_per_28")
+        out.append((t("methods.headache_index"), index))
+    if "smcr" in statistics:
+        becker = t("methods.smcr_becker_1988_and_smcrh_bonett_2008_the")
+        out.append((t("methods.standardised_change"), becker))
+    boot = clinic.bootstrap
+    intervals = t(
+        "methods.95_percent_t_for_means_bca_bootstrap",
+        least=BCA_FROM,
+        replicates=boot.replicates,
+        seed=boot.seed,
+    )
+    out.append((t("methods.intervals"), intervals))
+    out.append((t("frame.disclosure_control"), say(preset.text)))
+    accepted = {
+        f"{column} ({rule})"
+        for several in clinic.files.values()
+        for spec in several
+        for column, rules in spec.accept.items()
+        for rule in rules
+    }
+    if accepted:
+        out.append(
+            (t("methods.accepted"), t("methods.columns_that_were_accepted", names=sorted(accepted)))
+        )
+    return out
+
+
+# Kinds of files that know of single days.
+_OF_DAYS = frozenset({"diary", "attacks"})
+
+
+def _define_days(clinic: Clinic) -> list[tuple[str, str]]:
+    """Define what a diary or a log of attacks is counted by."""
+    return [
         (
             t("methods.headache_day"),
             t(
@@ -118,18 +178,21 @@ def list_definitions(clinic: Clinic, preset: Preset) -> list[tuple[str, str]]:
             ),
         ),
         (
-            t("methods.frequency"),
-            t("methods.headache_days_per_28_days_in_a_diary_counted"),
-        ),
-        (
             t("methods.complete_window"),
             t(
                 "methods.at_least_days_of_28_days_with_an_entry_unless",
-                days=settings.min_days,
+                days=clinic.windows.min_days,
             ),
         ),
     ]
+
+
+def _define_windows(clinic: Clinic, used: Collection[str]) -> list[tuple[str, str]]:
+    """Define the windows that a mean on the page belongs to."""
+    settings, out = clinic.windows, []
     for name, window in settings.named.items():
+        if name not in used:
+            continue
         first = (
             t("methods.the_first_day")
             if window.from_ is None
@@ -147,53 +210,9 @@ def list_definitions(clinic: Clinic, preset: Preset) -> list[tuple[str, str]]:
             text += t("methods.at_least_n_days_with_an_entry", n=window.min_days)
         label = f" ({say(phrase('window', window.label))})" if window.label else ""
         out.append((t("methods.window_name", name=name.replace("_", " ")) + label, text))
-    if settings.mean_of_two_baselines:
-        out.append(
-            (
-                t("benchmark.before"),
-                t("methods.the_mean_of_the_two_windows_before_treatment"),
-            )
-        )
-    boot = clinic.bootstrap
-    out += [
-        (
-            t("methods.day_0"),
-            t("methods.the_first_session_that_treats_it_belongs_to"),
-        ),
-        (
-            t("methods.intensity_duration"),
-            t("methods.means_over_headache_days_for_people_with_at"),
-        ),
-        (
-            t("methods.headache_index"),
-            t("methods.sum_of_intensity_hours_over_the_window_per_28"),
-        ),
-        (
-            t("methods.standardised_change"),
-            t("methods.smcr_becker_1988_and_smcrh_bonett_2008_the"),
-        ),
-        (
-            t("methods.intervals"),
-            t(
-                "methods.95_percent_t_for_means_bca_bootstrap",
-                least=BCA_FROM,
-                replicates=boot.replicates,
-                seed=boot.seed,
-            ),
-        ),
-        (t("frame.disclosure_control"), say(preset.text)),
-    ]
-    accepted = {
-        f"{column} ({rule})"
-        for several in clinic.files.values()
-        for spec in several
-        for column, rules in spec.accept.items()
-        for rule in rules
-    }
-    if accepted:
-        out.append(
-            (t("methods.accepted"), t("methods.columns_that_were_accepted", names=sorted(accepted)))
-        )
+    if settings.mean_of_two_baselines and "earlier" in used:
+        text = t("methods.the_mean_of_the_two_windows_before_treatment")
+        out.append((t("benchmark.before"), text))
     return out
 
 

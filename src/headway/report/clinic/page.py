@@ -146,8 +146,9 @@ def _body(
     item = f"{outcome}: {main['comparison'].iloc[0]}" if len(main) else ""
     people = flow[flow["account"] == "people"]
     heading = tables_of.name_pair(str(outcome), label)
+    answers = _answer(clinic, released, preset)
     body = {
-        "answer": _answer(clinic, released, preset),
+        "answer": answers,
         "secondary": list_secondary(released, preset),
         "departures": write_departures(clinic),
         "caution": say_caution(),
@@ -183,7 +184,7 @@ def _body(
         "missing": tables_of.list_statistics(
             main, MISSING_DAYS, t("missing.count_only_change_bounds_and_completeness"), preset
         ),
-        "has_bounds": main["statistic"].isin(MISSING_DAYS).any(),
+        **_missing_days(main, clinic),
         "others": tables_of.list_others(cohort, preset),
         "groups": tables_of.list_groups(cohort, outcome, preset),
         "expected": expectation.list_expected(released["expected"], preset),
@@ -202,11 +203,38 @@ def _body(
         "cost": care.list_cost(released["cost"], preset),
         "claims": care.list_claims(released["claims"], preset),
         "reading": methods.list_reading(cohort, clinic),
-        "definitions": methods.list_definitions(clinic, preset),
+        "definitions": methods.list_definitions(clinic, preset, cohort, released["window_means"]),
     }
-    parts = {"expected": "expected", "sensitivity": "sensitivity", "techniques": "groups"}
-    absent = [place for place, key in parts.items() if not body[key]]
+    absent = [place for place, keys in _PARTS.items() if not any(map(body.get, keys))]
+    absent += [] if len(main) else ["change"]
+    for answer in answers:
+        if answer["href"].removeprefix("#") in absent:
+            answer["href"], answer["link"] = "#flow", t("page_one.who_is_counted")
     return body | {"checklist": methods.list_checklist(absent)}
+
+
+# Section of the page that a link leads to -> what it needs, any of these, to be there.
+_PARTS = {
+    "expected": ("expected", "benchmark", "checks"),
+    "missing": ("has_days", "has_bounds", "no_bounds", "entries", "lost"),
+    "sensitivity": ("sensitivity", "traps"),
+    "techniques": ("groups", "funnel", "dose"),
+}
+
+
+def _missing_days(main: pd.DataFrame, clinic: Clinic) -> dict[str, bool]:
+    """Say what there is to say of missing days: of entries, of bounds, of why there are none."""
+    ends = main.loc[main["statistic"].isin(["bound_low", "bound_high"])]
+    same = len(ends) == 2 and ends["estimate"].nunique(dropna=False) == 1
+    days = main["statistic"].eq("completeness_pre").any()
+    # Where nothing is unknown the bounds are the change itself.
+    bounds = bool(len(ends)) and not (same and ends["estimate"].notna().all())
+    kept_diary = bool({"diary", "attacks"} & clinic.files.keys())
+    return {
+        "has_days": bool(days),
+        "has_bounds": bool(days) or bounds,
+        "no_bounds": kept_diary and not days and not bounds and len(main) > 0,
+    }
 
 
 def _answer(clinic: Clinic, released: Mapping[str, pd.DataFrame], preset: Preset) -> list[Answer]:

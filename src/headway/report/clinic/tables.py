@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from headway.messages import Message, phrase, say, t, term
+from headway.outcomes.change import instruments
 from headway.outcomes.change.cohort import name_characteristic
 from headway.report import formats
 from headway.report.clinic.losses import LOST
@@ -53,7 +54,7 @@ MISSING_DAYS = (
 
 def name_outcome(outcome: str) -> str:
     """Name an outcome in words."""
-    return say(term("outcome", outcome))
+    return say(instruments.name_outcome(outcome))
 
 
 def name_pair(outcome: str, label: str) -> str:
@@ -323,6 +324,7 @@ def list_crossed(table: pd.DataFrame, preset: Preset) -> Table | None:
 
 def list_lost(table: pd.DataFrame, preset: Preset) -> Table | None:
     """Compare, before treatment, those who were lost with those who were analysed."""
+    table = table[(table["n_lost"] > 0) | table["redacted"].astype(bool)]
     if not len(table):
         return None
     rows = []
@@ -401,9 +403,12 @@ def list_scores(cohort: pd.DataFrame, preset: Preset) -> Table | None:
 
 
 def list_others(cohort: pd.DataFrame, preset: Preset) -> Table | None:
-    """Mean change of every other outcome and comparison."""
+    """Mean change of every other outcome and comparison in which anybody has one."""
     own = cohort[
-        (cohort["group"] == "all") & (cohort["statistic"] == "change_mean") & ~cohort["primary"]
+        (cohort["group"] == "all")
+        & (cohort["statistic"] == "change_mean")
+        & ~cohort["primary"]
+        & (cohort["estimate"].notna() | cohort["redacted"].astype(bool))
     ]
     if not len(own):
         return None
@@ -432,8 +437,13 @@ def list_others(cohort: pd.DataFrame, preset: Preset) -> Table | None:
 
 
 def list_groups(cohort: pd.DataFrame, outcome: str, preset: Preset) -> Table | None:
-    """Mean change and responders by group, primary outcome and comparison."""
+    """Mean change and responders by group, primary outcome and comparison.
+
+    Where all people are of one group there is nothing to set side by side.
+    """
     own = cohort[(cohort["group"] != "all") & (cohort["outcome"] == outcome)]
+    kind = own["group"].str.split(": ").str[0]
+    own = own[own.groupby(kind)["group"].transform("nunique") > 1]
     rows = []
     for group, part in own.groupby("group", sort=False):
         change, half = pick(part, "change_mean"), pick(part, "responders_50")
