@@ -24,6 +24,7 @@ from headway.reviews.effects_table import ASSUMED, build_effects, describe_unit
 from headway.reviews.totals import name_model, pool_rows
 from headway.reviews.zero_events import COUNTED
 from headway.tables import conform, empty
+from headway.tables.risk_tools import HIGH
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -169,7 +170,7 @@ def include_by_risk(
     # A judgement about this outcome comes before one about all.
     own = own.sort_values("outcome", na_position="last").drop_duplicates("trial")
     judged = pd.Series(studies).str.split(": ").str[0].map(own.set_index("trial")["judgement"])
-    low, high = judged.eq("low").to_numpy(), judged.eq("high").to_numpy()
+    low, high = judged.eq("low").to_numpy(), judged.isin(HIGH).to_numpy()
     out = {}
     if 0 < low.sum() < len(studies):
         out["low_risk"] = low

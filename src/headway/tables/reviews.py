@@ -27,6 +27,7 @@ from headway.tables.columns import (
     number,
     text,
 )
+from headway.tables.risk_tools import RISK_TOOLS
 
 words = partial(text, disclosure=PUBLISHED)
 printed = partial(number, disclosure=PUBLISHED)
@@ -64,6 +65,10 @@ _SHOWN: dict[str, Column] = {
     "shown_ci_low": printed("Lower limit that the file shows"),
     "shown_ci_high": printed("Upper limit that the file shows"),
     "shown_level": printed("Level of that interval", "percent"),
+}
+
+_OWN: dict[str, Column] = {
+    "own": words("Cells of the file's own columns that forest plots show, as JSON", nullable=True),
 }
 
 _ORIGIN: dict[str, Column] = {
@@ -129,6 +134,7 @@ ARMS = Table(
         "mean_from": words("How the mean was obtained", nullable=True),
         "sd_from": words("How the standard deviation was obtained", nullable=True),
         **_SHOWN,
+        **_OWN,
         **_ORIGIN,
     },
 )
@@ -170,6 +176,7 @@ CONTRASTS = Table(
         "p": words("p value as printed", nullable=True),
         "n_total": printed("Participants in both arms or the trial", "people", low=0),
         **_SHOWN,
+        **_OWN,
         **_ORIGIN,
     },
 )
@@ -198,6 +205,7 @@ RISK_OF_BIAS = Table(
     row="a judgement of risk of bias: trial x outcome x domain",
     columns={
         "trial": words("Trial"),
+        "tool": words("Tool that judges it", allowed=tuple(RISK_TOOLS)),
         "outcome": words("Outcome it is about; empty for all", nullable=True),
         "domain": words("Domain of the tool, or overall"),
         "judgement": words("Judgement in the tool's own words"),

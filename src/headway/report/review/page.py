@@ -81,10 +81,8 @@ def build(
             for stage, inside, outside in (list_boxes(review.flow) if "flow" in drawn else ())
         ],
         "flow_doubts": [] if refused else judgements.describe_flow(review),
-        "risk_figures": [
-            drawn[name] for name in ("risk_of_bias", "risk_of_bias_summary") if name in drawn
-        ],
-        "risk_rows": judgements.list_judgements(tables["risk_of_bias"], review),
+        "risk_figures": [f for name, f in drawn.items() if name.startswith("risk_of_bias")],
+        "risk_rows": judgements.list_judgements(tables["risk_of_bias"]),
         "risk_text": judgements.describe_risk(tables["risk_of_bias"], tables["effects"], review),
         "findings": judgements.list_findings(tables["findings"], review),
         "gaps": [] if refused else judgements.list_gaps(tables, review),
