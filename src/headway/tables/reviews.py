@@ -44,6 +44,14 @@ ESTIMANDS = ("between_arm", "within_arm", "single_arm")
 # several effects of a trial.
 WEIGHTINGS = ("own", "MH", "IV", "Peto", "EXP_O_E", "multilevel", "multivariate")
 
+QUANTITIES = (
+    "baseline_risk",
+    "risk_difference",
+    "number_needed",
+    "in_unit",
+    "without_high_risk",
+)
+
 BASES = ("arms", "contrast", "published", "combined")
 
 VERDICTS = ("reproduced", "not reproduced", "not recomputable", "not estimable")
@@ -420,6 +428,40 @@ FINDINGS = Table(
         "certainty": words("Certainty as typed; never computed", nullable=True),
         "signed_by": words("Who judged", nullable=True),
         "doubts": words("Contradictions between judgements and certainty", nullable=True),
+    },
+)
+
+TRANSLATED = Table(
+    row="a declared estimate in other terms: comparison x subgroup x quantity",
+    key=("comparison", "subgroup", "quantity"),
+    columns={
+        "comparison": words("Identifier of the comparison in review.yaml"),
+        "subgroup": words("Subgroup; 'overall' for all"),
+        "quantity": words(
+            "What it is: the risk without the treatment, the difference it makes (treatment - "
+            "control), the number needed to treat (positive: to benefit one, negative: to harm "
+            "one), the effect in the outcome's unit, or the estimate without trials at high risk "
+            "of bias",
+            allowed=QUANTITIES,
+        ),
+        "k": whole("Trials it stands on", low=0),
+        "estimate": printed("Estimate as shown (ratios as ratios); empty: infinite, or not known"),
+        "ci_low": printed("Lower limit; empty where it is infinite"),
+        "ci_high": printed("Upper limit; empty where it is infinite"),
+        "through_infinity": yes_no("Whether the interval of a number needed holds infinity"),
+        "unit": words("Unit; `share` of people for risks"),
+        "basis": words("What it stands on: a baseline risk, an SD, the trials left out"),
+    },
+)
+
+SUPPORT = Table(
+    row="what the tables show for a domain of certainty: comparison x subgroup x domain",
+    key=("comparison", "subgroup", "domain"),
+    columns={
+        "comparison": words("Identifier of the comparison in review.yaml"),
+        "subgroup": words("Subgroup; 'overall' for all"),
+        "domain": words("Domain of GRADE"),
+        "fact": words("What the tables show; never a judgement"),
     },
 )
 
