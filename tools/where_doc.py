@@ -11,6 +11,7 @@ from pathlib import Path
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "where.md"
 # Columns whose value says what a row's number is: its codes stand below beside the columns.
 CODES = {
+    "translated": "quantity",
     "cohort": "statistic",
     "expected": "source",
     "sensitivity": "id",
@@ -61,6 +62,12 @@ MAKERS: dict[str, dict[str, str]] = {
         "": "reviews.findings.summarise_findings",
         "information_size": "reviews.certainty.find_information_size",
     },
+    "translated": {
+        "": "reviews.translated.translate_review",
+        "number_needed": "reviews.translated.find_number_needed",
+        "risk_difference": "reviews.certainty.find_risk",
+    },
+    "support": {"": "reviews.support.support_review"},
     "reproduction": {
         "": "reviews.reproduce.judge_review",
         "verdict": "reviews.reproduce.judge_number",

@@ -34,6 +34,8 @@ rule analyse_review:
         refits=f"{RESULTS}/trials/{{review}}/refits.csv",
         small_studies=f"{RESULTS}/trials/{{review}}/small_studies.csv",
         findings=f"{RESULTS}/trials/{{review}}/findings.csv",
+        translated=f"{RESULTS}/trials/{{review}}/translated.csv",
+        support=f"{RESULTS}/trials/{{review}}/support.csv",
         reproduction=f"{RESULTS}/trials/{{review}}/reproduction.csv",
         consistency=f"{RESULTS}/trials/{{review}}/consistency.csv",
         integrity=f"{RESULTS}/trials/{{review}}/integrity.csv",

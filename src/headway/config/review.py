@@ -508,7 +508,30 @@ class PublishedResult:
 class RiskOfBias:
     """How the risk of bias is judged."""
 
-    tool: Annotated[Literal["rob2", "rob1"], About("RoB 2, or the tool of 2011.")] = "rob2"
+    tool: Annotated[
+        Literal["rob2", "rob1", "robins_i"],
+        About(
+            "RoB 2, the tool of 2011, or ROBINS-I for studies without randomisation. A column "
+            "`tool` in files.risk_of_bias names another for a row."
+        ),
+    ] = "rob2"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forest:
+    """What forest plots show beside the effects."""
+
+    columns: Annotated[
+        tuple[Text, ...],
+        About(
+            "Columns beside each trial: of files.arms or files.contrasts, such as "
+            "[dose, sessions], or of the table effects, such as year."
+        ),
+    ] = ()
+    show: Annotated[
+        Literal["all", "pooled"],
+        About("Whether rows that are not pooled stand in the plot too, or in the table alone."),
+    ] = "all"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -645,6 +668,7 @@ class Review:
         tuple[PublishedResult, ...], About("Printed results, and what to hold against them.")
     ] = ()
     risk_of_bias: RiskOfBias = RiskOfBias()
+    forest: Forest = Forest()
     flow: Flow = Flow()
     findings: Annotated[
         tuple[Finding, ...],

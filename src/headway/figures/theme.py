@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 import warnings
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,18 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from headway.messages import decimal, is_missing, keep_digits, t, write_number
+from headway.figures import fonts
+from headway.messages import (
+    Message,
+    decimal,
+    is_missing,
+    keep_digits,
+    say,
+    t,
+    term,
+    write_number,
+    write_significant,
+)
 from headway.tables import make_name, printable, replacing, write_text
 
 if TYPE_CHECKING:
@@ -180,17 +192,24 @@ def save(drawings: Mapping[str, Drawing], folder: Path) -> list[Saved]:
     saved = []
     for name, drawing in drawings.items():
         id, title, alt = make_name(name), printable(drawing.title), printable(drawing.alt)
-        with style(), warnings.catch_warnings():
-            # Letters that the font lacks are drawn as boxes; the alt text and the tables hold them.
-            warnings.filterwarnings("ignore", message=r"Glyph \d+", category=UserWarning)
+        with style():
+            caption = drawing.caption + say_missing(fonts.dress(drawing.figure))
             stream = io.StringIO()
             drawing.figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
             with replacing(folder / f"{id}.png") as part:
                 drawing.figure.savefig(part, format="png", dpi=PNG_DPI, metadata={"Software": None})
         svg = _prepare(stream.getvalue(), id, title, alt, _TIPS.get(drawing.figure, ()))
         write_text(svg, folder / f"{id}.svg")
-        saved.append(Saved(name, title, alt, drawing.caption, svg, drawing.wide))
+        saved.append(Saved(name, title, alt, caption, svg, drawing.wide))
     return saved
+
+
+def say_missing(scripts: Sequence[str]) -> str:
+    """Say that letters of some scripts are not drawn, and what to install; nothing if none are."""
+    if not scripts:
+        return ""
+    names = [term("script", script) for script in scripts]
+    return " " + say(Message("figure.no_font", scripts=names, sign=fonts.LOST))
 
 
 def _prepare(svg: str, name: str, title: str, alt: str, tips: Sequence[Sequence[str]] = ()) -> str:
@@ -258,6 +277,51 @@ def _round_places(svg: str) -> str:
         lambda m: "translate(" + re.sub(r"-?[0-9]+[.][0-9]{3,}", shorten, m.group(1)) + ")",
         svg,
     )
+
+
+def find_ratio_ticks(low: float, high: float) -> list[float]:
+    """Choose round ratios between two limits of a log axis: three to six where there are any."""
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    best: list[float] = []
+    for steps in ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 5.0, 7.0),
+                  tuple(i / 10 for i in range(10, 100))):  # fmt: skip
+        ticks = [float(f"{s * 10.0**d:.3g}") for d in decades for s in steps]
+        ticks = [x for x in ticks if low <= x <= high]
+        if len(ticks) > 6:
+            break
+        best = ticks
+    return best
+
+
+def set_ratio_axis(axes: Axes, low: float, high: float) -> None:
+    """Make the x axis a log axis of ratios with round ticks."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+    axes.set_xscale("log")
+    axes.set_xlim(low, high)
+    axes.xaxis.set_major_locator(FixedLocator(find_ratio_ticks(low, high)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: decimal(f"{x:g}")))
+
+
+def write_effect(value: float, ratio: bool = False) -> str:
+    """Write an effect or its limit with two decimals, or more where that would leave one digit.
+
+    A ratio is never 0: below a millionth it is said to be below that. Large ones get three digits.
+    """
+    if ratio and 0 <= value < 1e-6:
+        return "< " + decimal("0.000001")
+    if 1e4 <= abs(value) < math.inf:
+        return write_significant(value) if abs(value) < 1e7 else f"{value:.1e}".replace("-", "−")
+    small = ratio and value < 0.1
+    return write_number(value, 1 - math.floor(math.log10(value)) if small else 2)
+
+
+def write_interval(value: float, low: float, high: float, ratio: bool = False) -> str:
+    """Write an effect with its limits; the limits alone where `value` is missing."""
+    between = "; " if decimal(".") == "," else ", "
+    ends = f"[{write_effect(low, ratio)}{between}{write_effect(high, ratio)}]"
+    return ends if math.isnan(value) else f"{write_effect(value, ratio)} {ends}"
 
 
 def read_column(values: ArrayLike, name: str, n: int | None = None) -> NDArray[np.float64]:

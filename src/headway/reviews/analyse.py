@@ -21,7 +21,9 @@ from headway.reviews.ipd import summarise
 from headway.reviews.reproduce import check_consistency, judge_review
 from headway.reviews.search import Searcher
 from headway.reviews.specifications import explore_review
+from headway.reviews.support import support_review
 from headway.reviews.totals import fit_totals, name_model
+from headway.reviews.translated import translate_review
 from headway.tables import conform, empty
 
 if TYPE_CHECKING:
@@ -38,6 +40,8 @@ OUTPUTS = (
     "refits",
     "small_studies",
     "findings",
+    "translated",
+    "support",
     "reproduction",
     "consistency",
     "integrity",
@@ -122,12 +126,15 @@ def analyse_review(
         multiverse = explore_review(arms, contrasts, review, risk_of_bias, gaps=gaps)
     refits = refit_review(effects, review, gaps=gaps)
     pooled = _note_gaps(pooled, gaps)
+    small = check_small_studies(effects, review)
     return {
         "effects": effects,
         "pooled": pooled,
         "multiverse": multiverse,
         "refits": refits,
-        "small_studies": check_small_studies(effects, review),
+        "small_studies": small,
+        "translated": translate_review(effects, pooled, arms, risk_of_bias, review, pool_review),
+        "support": support_review(effects, pooled, small, risk_of_bias, review),
         "findings": summarise_findings(effects, pooled, review),
         "reproduction": judge_review(
             review,

@@ -24,6 +24,7 @@ from headway.reviews.effects_table import ASSUMED, build_effects, describe_unit
 from headway.reviews.totals import name_model, pool_rows
 from headway.reviews.zero_events import COUNTED
 from headway.tables import conform, empty
+from headway.tables.risk_tools import HIGH
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -155,6 +156,14 @@ def _name_rows(own: pd.DataFrame, within: bool) -> pd.Series:
     return names.mask(again, names + " (" + own["subgroup"].fillna("") + ")")
 
 
+def find_judged(risk_of_bias: pd.DataFrame, comparison: Comparison) -> dict[str, str]:
+    """Find each trial's overall judgement; one about the outcome comes before one about all."""
+    own = risk_of_bias[risk_of_bias["domain"] == "overall"]
+    own = own[own["outcome"].isna() | own["outcome"].eq(comparison.outcome)]
+    own = own.sort_values("outcome", na_position="last").drop_duplicates("trial")
+    return dict(zip(own["trial"], own["judgement"], strict=True))
+
+
 def include_by_risk(
     risk_of_bias: pd.DataFrame, comparison: Comparison, studies: list[str]
 ) -> dict[str, Any]:
@@ -164,12 +173,9 @@ def include_by_risk(
     """
     import pandas as pd
 
-    own = risk_of_bias[risk_of_bias["domain"] == "overall"]
-    own = own[own["outcome"].isna() | own["outcome"].eq(comparison.outcome)]
-    # A judgement about this outcome comes before one about all.
-    own = own.sort_values("outcome", na_position="last").drop_duplicates("trial")
-    judged = pd.Series(studies).str.split(": ").str[0].map(own.set_index("trial")["judgement"])
-    low, high = judged.eq("low").to_numpy(), judged.eq("high").to_numpy()
+    known = find_judged(risk_of_bias, comparison)
+    judged = pd.Series(studies, dtype=object).str.split(": ").str[0].map(known)
+    low, high = judged.eq("low").to_numpy(), judged.isin(HIGH).to_numpy()
     out = {}
     if 0 < low.sum() < len(studies):
         out["low_risk"] = low

@@ -43,6 +43,8 @@ TABLES: dict[str, Table] = {
     "refits": reviews.REFITS,
     "small_studies": reviews.SMALL_STUDIES,
     "findings": reviews.FINDINGS,
+    "translated": reviews.TRANSLATED,
+    "support": reviews.SUPPORT,
     "reproduction": reviews.REPRODUCTION,
     "consistency": reviews.CONSISTENCY,
     "library": reviews.LIBRARY,

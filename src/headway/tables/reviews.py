@@ -27,6 +27,7 @@ from headway.tables.columns import (
     number,
     text,
 )
+from headway.tables.risk_tools import RISK_TOOLS
 
 words = partial(text, disclosure=PUBLISHED)
 printed = partial(number, disclosure=PUBLISHED)
@@ -42,6 +43,14 @@ ESTIMANDS = ("between_arm", "within_arm", "single_arm")
 # `own`: inverse variance, as the review's `model` says; then RevMan's methods; then models of
 # several effects of a trial.
 WEIGHTINGS = ("own", "MH", "IV", "Peto", "EXP_O_E", "multilevel", "multivariate")
+
+QUANTITIES = (
+    "baseline_risk",
+    "risk_difference",
+    "number_needed",
+    "in_unit",
+    "without_high_risk",
+)
 
 BASES = ("arms", "contrast", "published", "combined")
 
@@ -64,6 +73,10 @@ _SHOWN: dict[str, Column] = {
     "shown_ci_low": printed("Lower limit that the file shows"),
     "shown_ci_high": printed("Upper limit that the file shows"),
     "shown_level": printed("Level of that interval", "percent"),
+}
+
+_OWN: dict[str, Column] = {
+    "own": words("Cells of the file's own columns that forest plots show, as JSON", nullable=True),
 }
 
 _ORIGIN: dict[str, Column] = {
@@ -129,6 +142,7 @@ ARMS = Table(
         "mean_from": words("How the mean was obtained", nullable=True),
         "sd_from": words("How the standard deviation was obtained", nullable=True),
         **_SHOWN,
+        **_OWN,
         **_ORIGIN,
     },
 )
@@ -170,6 +184,7 @@ CONTRASTS = Table(
         "p": words("p value as printed", nullable=True),
         "n_total": printed("Participants in both arms or the trial", "people", low=0),
         **_SHOWN,
+        **_OWN,
         **_ORIGIN,
     },
 )
@@ -198,6 +213,7 @@ RISK_OF_BIAS = Table(
     row="a judgement of risk of bias: trial x outcome x domain",
     columns={
         "trial": words("Trial"),
+        "tool": words("Tool that judges it", allowed=tuple(RISK_TOOLS)),
         "outcome": words("Outcome it is about; empty for all", nullable=True),
         "domain": words("Domain of the tool, or overall"),
         "judgement": words("Judgement in the tool's own words"),
@@ -412,6 +428,40 @@ FINDINGS = Table(
         "certainty": words("Certainty as typed; never computed", nullable=True),
         "signed_by": words("Who judged", nullable=True),
         "doubts": words("Contradictions between judgements and certainty", nullable=True),
+    },
+)
+
+TRANSLATED = Table(
+    row="a declared estimate in other terms: comparison x subgroup x quantity",
+    key=("comparison", "subgroup", "quantity"),
+    columns={
+        "comparison": words("Identifier of the comparison in review.yaml"),
+        "subgroup": words("Subgroup; 'overall' for all"),
+        "quantity": words(
+            "What it is: the risk without the treatment, the difference it makes (treatment - "
+            "control), the number needed to treat (positive: to benefit one, negative: to harm "
+            "one), the effect in the outcome's unit, or the estimate without trials at high risk "
+            "of bias",
+            allowed=QUANTITIES,
+        ),
+        "k": whole("Trials it stands on", low=0),
+        "estimate": printed("Estimate as shown (ratios as ratios); empty: infinite, or not known"),
+        "ci_low": printed("Lower limit; empty where it is infinite"),
+        "ci_high": printed("Upper limit; empty where it is infinite"),
+        "through_infinity": yes_no("Whether the interval of a number needed holds infinity"),
+        "unit": words("Unit; `share` of people for risks"),
+        "basis": words("What it stands on: a baseline risk, an SD, the trials left out"),
+    },
+)
+
+SUPPORT = Table(
+    row="what the tables show for a domain of certainty: comparison x subgroup x domain",
+    key=("comparison", "subgroup", "domain"),
+    columns={
+        "comparison": words("Identifier of the comparison in review.yaml"),
+        "subgroup": words("Subgroup; 'overall' for all"),
+        "domain": words("Domain of GRADE"),
+        "fact": words("What the tables show; never a judgement"),
     },
 )
 

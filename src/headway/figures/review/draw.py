@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from headway.figures.review.refits import draw_refits
 from headway.figures.review.studies import draw_funnel
 from headway.figures.specifications import draw_specifications
 from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing
-from headway.messages import say, t, term
+from headway.messages import is_missing, say, t, term
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,11 +46,8 @@ def draw_review(tables: Mapping[str, pd.DataFrame], review: Review) -> dict[str,
     effects, pooled = tables["effects"], tables["pooled"]
     if review.flow:
         out["flow"] = draw_flow(review.flow)
-    judged, tool = tables["risk_of_bias"], review.risk_of_bias.tool
-    if len(judged):
-        trials = effects.loc[effects["pooled"], "trial"].drop_duplicates()
-        out["risk_of_bias"] = draw_traffic_light(judged, tool)
-        out["risk_of_bias_summary"] = draw_risk_summary(judged, tool, trials=list(trials))
+    judged = tables["risk_of_bias"]
+    out |= _draw_judgements(judged, effects, review.risk_of_bias.tool)
     for comparison in review.comparisons:
         own = effects[effects["comparison"] == comparison.id]
         if own["yi"].notna().any():
@@ -63,6 +61,9 @@ def draw_review(tables: Mapping[str, pd.DataFrame], review: Review) -> dict[str,
                 comparison,
                 lower_is_better=low,
                 level=review.level_of(comparison),
+                judged=judged,
+                columns=list_own(own, tables, comparison, review.forest.columns),
+                show=review.forest.show,
             )
         out |= _draw_checks(tables, comparison)
         curve = _list_ways(tables["multiverse"], comparison)
@@ -81,6 +82,61 @@ def draw_review(tables: Mapping[str, pd.DataFrame], review: Review) -> dict[str,
             label,
         )
     return out
+
+
+def _draw_judgements(judged: pd.DataFrame, effects: pd.DataFrame, main: str) -> dict[str, Drawing]:
+    """Draw the judgements tool by tool, the review's own first; it counts who is not judged."""
+    out: dict[str, Drawing] = {}
+    tools = list(dict.fromkeys(judged["tool"]))
+    for tool in sorted(tools, key=lambda tool: tool != main):
+        own = judged[judged["tool"] == tool]
+        elsewhere = set(judged["trial"]) - set(own["trial"])
+        used = effects.loc[effects["pooled"], "trial"].drop_duplicates()
+        trials = [x for x in used if x not in elsewhere] if tool == main else []
+        name = "risk_of_bias" if tool == main else f"risk_of_bias_{tool}"
+        out[name] = draw_traffic_light(own, tool)
+        out[f"{name}_summary"] = draw_risk_summary(own, tool, trials=trials)
+    return out
+
+
+def list_own(
+    effects: pd.DataFrame,
+    tables: Mapping[str, pd.DataFrame],
+    comparison: Comparison,
+    columns: Sequence[str],
+) -> dict[str, list[str]]:
+    """List what the columns that a review shows hold for each effect.
+
+    A column of the files is looked up in the trial's rows of this outcome, then in all of its
+    rows; several values of a trial stand one after the other. Other columns are those of
+    `effects`.
+    """
+    out: dict[str, list[str]] = {}
+    for name in columns:
+        held: dict[tuple[str, bool], dict[str, None]] = {}
+        for frame in (tables["arms"], tables["contrasts"]):
+            for trial, outcome, cells in zip(
+                frame["trial"], frame["outcome"], frame["own"], strict=True
+            ):
+                cell = json.loads(cells).get(name) if isinstance(cells, str) and cells else None
+                if cell is not None:
+                    for key in {(trial, outcome == comparison.outcome), (trial, False)}:
+                        held.setdefault(key, {})[cell] = None
+        head = name.replace("_", " ")
+        if held:
+            out[head] = [
+                ", ".join(held.get((trial, True)) or held.get((trial, False), {}))
+                for trial in effects["trial"]
+            ]
+        elif name in effects.columns:
+            out[head] = [_write_cell(cell) for cell in effects[name]]
+    return out
+
+
+def _write_cell(cell: Any) -> str:
+    if is_missing(cell) or cell == "":
+        return ""
+    return say(cell) if isinstance(cell, str) else f"{float(cell):g}"
 
 
 def _try(label: str, draw: Callable[..., Drawing], /, *given: Any, **options: Any) -> Drawing:
@@ -132,22 +188,23 @@ def _draw_checks(tables: Mapping[str, pd.DataFrame], comparison: Comparison) -> 
     shown = measure if entry.scale.code == "ratio" else f"{measure}, {unit}"
     ends = tuple(float(scale(row[c])) for c in ("estimate", "ci_low", "ci_high"))
     for analysis, word, title in (
-        ("leave one out", "without", "Without each trial in turn"),
-        ("cumulative", "and", "Trial by trial, in order of years"),
+        ("leave one out", "forest.without", "forest.leave_one_out"),
+        ("cumulative", "forest.and", "forest.cumulative"),
     ):
         part = own[own["analysis"] == analysis]
         if len(part):
             out[f"{analysis.replace(' ', '_')}_{name}"] = _try(
                 comparison.label,
                 draw_refits,
-                [f"{word} {trial}" for trial in part["trial"]],
+                [t(word, trial=str(trial)) for trial in part["trial"]],
                 scale(part["estimate"]),
                 scale(part["ci_low"]),
                 scale(part["ci_high"]),
                 (ends[0], ends[1], ends[2]),
-                title=f"{title}: {comparison.label}",
+                title=t(title, label=comparison.label),
                 x_label=shown,
                 null=entry.scale.null,
+                ratio=entry.scale.code == "ratio",
             )
     checks = tables["small_studies"]
     # Its shaded regions are around no effect.

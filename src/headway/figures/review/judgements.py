@@ -12,16 +12,25 @@ from typing import TYPE_CHECKING, Any
 
 from headway.figures import theme
 from headway.figures.theme import FAINT, GREEN, GREY, INK, ORANGE, Drawing
-from headway.tables.risk_tools import OVERALL, RISK_TOOLS, RiskTool
+from headway.tables.risk_tools import OVERALL, RISK_TOOLS, Level, RiskTool
 
 if TYPE_CHECKING:
     import pandas as pd
 
 YELLOW = "#e6c229"
-_COLOURS = (GREEN, YELLOW, ORANGE)  # by rank of the level, best first
-_HATCHES = ("", "///", "xxx")
+_COLOURS = (GREEN, YELLOW, ORANGE, "#cc79a7")  # by rank of the level, best first
+_HATCHES = ("", "///", "xxx", "ooo")
 ROW = 0.34  # inches a trial
 UNJUDGED = "not judged"
+
+
+def find_colour(level: Level) -> str:
+    """Find the colour of a level; grey where it says that nothing is known."""
+    return _COLOURS[level.rank] if level.judges else FAINT
+
+
+def _find_hatch(level: Level) -> str:
+    return _HATCHES[level.rank] if level.judges else "---"
 
 
 def _read(judgements: pd.DataFrame) -> dict[tuple[str, str], dict[str, str]]:
@@ -30,6 +39,20 @@ def _read(judgements: pd.DataFrame) -> dict[tuple[str, str], dict[str, str]]:
     for row in judgements.to_dict("records"):
         outcome = row["outcome"] if isinstance(row["outcome"], str) else ""
         out.setdefault((row["trial"], outcome), {})[row["domain"]] = row["judgement"]
+    return out
+
+
+def read_lights(judgements: pd.DataFrame, outcome: str) -> dict[str, dict[str, dict[str, str]]]:
+    """Collect the judgements that hold for an outcome: trial -> tool -> domain -> level.
+
+    A judgement about the outcome comes before one about all.
+    """
+    out: dict[str, dict[str, dict[str, str]]] = {}
+    about = judgements["outcome"].where(judgements["outcome"].notna(), "")
+    for own in ("", outcome):
+        for row in judgements[about.eq(own)].to_dict("records"):
+            lights = out.setdefault(row["trial"], {}).setdefault(row["tool"], {})
+            lights[row["domain"]] = row["judgement"]
     return out
 
 
@@ -137,7 +160,7 @@ def _light(axes: Any, x: float, y: float, judgement: str | None, kit: RiskTool) 
         [y],
         marker="o",
         markersize=13,
-        markerfacecolor=_COLOURS[level.rank],
+        markerfacecolor=find_colour(level),
         markeredgecolor=INK,
         markeredgewidth=0.6,
         linestyle="none",
@@ -186,14 +209,14 @@ def draw_risk_summary(
                 n = counts[domain][level]
                 if not n:
                     continue
-                rank = kit.levels[level].rank if level in kit.levels else None
+                found = kit.levels.get(level)
                 axes.barh(
                     y,
                     n,
                     left=start,
                     height=0.7,
-                    color="white" if rank is None else _COLOURS[rank],
-                    hatch="" if rank is None else _HATCHES[rank],
+                    color="white" if found is None else find_colour(found),
+                    hatch="" if found is None else _find_hatch(found),
                     edgecolor=INK,
                     linewidth=0.6,
                 )
@@ -243,8 +266,8 @@ def _key(figure: Any, kit: RiskTool, inches: float) -> None:
     entries: Mapping[str, Patch] = {
         **{
             level.label: Patch(
-                facecolor=_COLOURS[level.rank],
-                hatch=_HATCHES[level.rank],
+                facecolor=find_colour(level),
+                hatch=_find_hatch(level),
                 edgecolor=INK,
                 linewidth=0.6,
             )

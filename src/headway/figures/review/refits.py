@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from headway.figures import theme
+from headway.figures import fonts, theme
 from headway.figures.theme import BLUE, GREY, INK, ORANGE, Drawing, read_column, write_beside
+from headway.messages import t
 
 Array = NDArray[np.float64]
 
@@ -26,6 +27,7 @@ def draw_refits(
     x_label: str = "effect",
     columns: Mapping[str, Sequence[str]] | None = None,
     null: float = 0.0,
+    ratio: bool = False,
 ) -> Drawing:
     """Draw a row per refit with its interval, beside the result of all studies.
 
@@ -44,21 +46,32 @@ def draw_refits(
         Further text columns, such as I² and tau².
     null : float
         No effect; NaN where no value means that.
+    ratio : bool
+        The numbers are ratios, on a log axis.
     """
     n = len(names)
     value = read_column(estimate, "estimate", n)
     low, high = read_column(ci_low, "ci_low", n), read_column(ci_high, "ci_high", n)
     extra = dict(columns or {})
-    height = ROW * (n + 1) + 1.35
+    told = [fonts.wrap(str(name), 2.35, 8.5) for name in names]
+    heights = np.array([max(1.0, 0.62 * len(lines)) for lines in told] + [1.0])
+    places = np.cumsum(heights) - heights / 2 - 0.5  # 0, 1, 2 … where every name is one line
+    head = fonts.wrap(title, 8.4, 10, bold=True)
+    top = 0.47 + 0.15 * len(head)
+    height = ROW * heights.sum() + 0.62 + top + 0.1
     with theme.style():
         figure = theme.new_figure(8.6, height)
-        figure.text(0.01, 1 - 0.1 / height, title, fontweight="bold", va="top", fontsize=10)
+        figure.text(
+            0.01, 1 - 0.1 / height, "\n".join(head), fontweight="bold", va="top", fontsize=10
+        )
         right = 0.18 + 0.075 * len(extra)
-        bottom, tall = 0.62 / height, 1 - (0.62 + 0.62) / height
+        bottom, tall = 0.62 / height, 1 - (0.62 + top) / height
         axes = figure.add_axes((0.30, bottom, 0.68 - right, tall))
         ends = np.concatenate([low, high, whole[1:], [null]])
-        ends = ends[np.isfinite(ends)]
-        pad = 0.06 * max(np.ptp(ends), 1e-300)
+        ends = ends[np.isfinite(ends) & ((ends > 0) if ratio else True)]
+        reach = np.log(ends) if ratio else ends
+        pad = 0.06 * max(np.ptp(reach), 1e-300)
+        limits = (float(reach.min() - pad), float(reach.max() + pad))
         if not np.isnan(null):
             axes.axvline(null, color=GREY, linewidth=0.9)
         axes.axvspan(whole[1], whole[2], color="#e3e7ea", linewidth=0)
@@ -67,39 +80,47 @@ def draw_refits(
             if not np.isfinite(value[i]):
                 continue
             away = (low[i] > null) or (high[i] < null)
-            axes.plot([low[i], high[i]], [i, i], color=INK, linewidth=1.2)
+            axes.plot([low[i], high[i]], [places[i]] * 2, color=INK, linewidth=1.2)
             axes.plot(
-                [value[i]], [i], "s" if away else "o", color=INK if away else "white",
+                [value[i]], [places[i]], "s" if away else "o", color=INK if away else "white",
                 markeredgecolor=INK, markersize=5.5,
             )  # fmt: skip
         axes.plot(
             [whole[1], whole[0], whole[2], whole[0], whole[1]],
-            [n, n - 0.28, n, n + 0.28, n],
+            places[n] + np.array([0, -0.28, 0, 0.28, 0]),
             color=BLUE, linewidth=1.4,
         )  # fmt: skip
-        axes.set_ylim(n + 0.7, -0.7)
-        axes.set_xlim(ends.min() - pad, ends.max() + pad)
+        axes.set_ylim(places[n] + 0.7, -0.7)
+        if ratio:
+            theme.set_ratio_axis(axes, *map(float, np.exp(limits)))
+        else:
+            axes.set_xlim(*limits)
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
         axes.set_xlabel(x_label)
-        rows = [*zip(names, value, low, high, strict=True), ("all studies", *whole)]
+        rows = [*zip(names, value, low, high, strict=True), (t("forest.all_studies"), *whole)]
         for i, (name, middle, a, b) in enumerate(rows):
             known = np.isfinite(middle)
-            numbers = f"{middle:.2f} [{a:.2f}, {b:.2f}]" if known else "not estimable"
+            numbers = t("forest.not_estimable")
+            if known:
+                numbers = theme.write_interval(float(middle), float(a), float(b), ratio)
             weight = "bold" if i == n else "normal"
-            write_beside(axes, 0, i, str(name), "right", -10, weight)
-            write_beside(axes, 1, i, numbers.replace("-", "−"), "left", 10, weight)
+            shown = name if i == n else "\n".join(told[i])
+            write_beside(axes, 0, places[i], shown, "right", -10, weight)
+            write_beside(axes, 1, places[i], numbers, "left", 10, weight)
             for j, cells in enumerate(extra.values()):
                 if i < n:
-                    write_beside(axes, 1, i, cells[i], "left", 118 + 46 * j, weight)
-        for j, head in enumerate(extra):
-            write_beside(axes, 1, -0.95, head, "left", 118 + 46 * j, "bold")
+                    write_beside(axes, 1, places[i], cells[i], "left", 118 + 46 * j, weight)
+        for j, column in enumerate(extra):
+            write_beside(axes, 1, -0.95, column, "left", 118 + 46 * j, "bold")
     moved = [(abs(v - whole[0]), name) for v, name in zip(value, names, strict=True) if v == v]
     most = max(moved)[1] if moved else "none"
     include = int(((low <= null) & (high >= null)).sum())
+    three = [theme.write_effect(float(x), ratio) for x in whole]
+    least, most_of = (theme.write_effect(float(f(value)), ratio) for f in (np.nanmin, np.nanmax))
     alt = (
-        f"{title}: {n} refits compared with all studies, {whole[0]:.2f} (95 % CI {whole[1]:.2f} to "
-        f"{whole[2]:.2f}). Estimates range from {np.nanmin(value):.2f} to {np.nanmax(value):.2f}; "
+        f"{title}: {n} refits compared with all studies, {three[0]} (95 % CI {three[1]} to "
+        f"{three[2]}). Estimates range from {least} to {most_of}; "
         f"the largest shift is for {most}"
     )
     caption = "Dashed line and shading: all studies, with their interval."

@@ -19,7 +19,7 @@ from headway.ingest.trials.checks import check_file
 from headway.ingest.trials.files import File, read_file
 from headway.ingest.trials.names import check_names, check_pooled_rows
 from headway.messages import Message
-from headway.tables import empty
+from headway.tables import TABLES, empty
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,13 +75,20 @@ def read_files(folder: Path, review: Review) -> tuple[list[File], pd.DataFrame, 
             if isinstance(spec, IpdFile):
                 individual = read_individual(folder, review)
             else:
-                files.append(read_file(folder / spec.path, kind, spec))
+                files.append(read_file(folder / spec.path, kind, spec, review.forest.columns))
         except InputError as error:
             problems += error.problems or [Problem(spec.path, "unreadable", error.message)]
     for file in files:
         check_file(file, review)
         problems += file.problems
     problems += check_names(review)
+    shown = {*TABLES["effects"].columns}.union(*(file.columns for file in files))
+    problems += [
+        Problem("review.yaml", "missing_column", "problem.missing_column", name,
+                remedy="remedy.forest_column")
+        for name in review.forest.columns
+        if name not in shown
+    ]  # fmt: skip
     pooled = [file for file in files if file.kind == "pooled"]
     return files, individual, problems + check_pooled_rows(review, pooled[0] if pooled else None)
 

@@ -114,11 +114,13 @@ def _check_required(file: File) -> None:
             file.report(empty_cell, "required", "problem.empty", column, "remedy.as_printed")
 
 
-def _check_words(file: File, column: str, words: Iterable[str]) -> None:
+def _check_words(
+    file: File, column: str, words: Iterable[str], where: pd.Series | bool = True
+) -> None:
     """Report cells that are not in the column's vocabulary."""
     cells, words = file.rows[column], list(words)
     file.report(
-        (cells != "") & ~cells.isin(words),
+        (cells != "") & ~cells.isin(words) & where,
         "unknown_word",
         "problem.not_in_vocabulary",
         column,
@@ -150,11 +152,15 @@ def _check_years(file: File) -> None:
 
 def _check_risk(file: File, review: Review) -> None:
     """Rules for judgements of risk of bias: the words of the declared tool."""
-    tool = RISK_TOOLS[review.risk_of_bias.tool]
-    _check_words(file, "domain", tool.domains)
-    _check_words(file, "judgement", tool.levels)
+    rows = file.rows
+    rows["tool"] = rows["tool"].mask(rows["tool"] == "", review.risk_of_bias.tool)
+    _check_words(file, "tool", RISK_TOOLS)
+    for name, tool in RISK_TOOLS.items():
+        own = rows["tool"] == name
+        for column, words in (("domain", tool.domains), ("judgement", tool.levels)):
+            _check_words(file, column, words, own)
     _check_words(file, "outcome", review.outcomes)
-    _check_key(file, ["trial", "outcome", "domain"], "domain")
+    _check_key(file, ["trial", "tool", "outcome", "domain"], "domain")
 
 
 def _check_contrasts(file: File) -> None:

@@ -39,7 +39,7 @@ TEXTS: dict[str, tuple[str, ...]] = {
         "positive_means",
         *_ORIGIN,
     ),
-    "risk_of_bias": ("trial", "outcome", "domain", "judgement", "support", "signed_by"),
+    "risk_of_bias": ("trial", "tool", "outcome", "domain", "judgement", "support", "signed_by"),
 }
 NUMBERS: dict[str, tuple[str, ...]] = {
     "arms": (

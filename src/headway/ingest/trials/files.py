@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,11 +52,12 @@ class File:
             self.problems.append(Problem(self.name, rule, text, column, count=more))
 
 
-def read_file(path: Path, kind: str, spec: ReviewFile) -> File:
+def read_file(path: Path, kind: str, spec: ReviewFile, shown: Sequence[str] = ()) -> File:
     """Read one file as text and map its columns to canonical ones.
 
     What is wrong with the file is collected, and the rest of it is still read, so that a user
-    learns everything at once.
+    learns everything at once. `shown` names columns of the file's own that forest plots show; the
+    rows hold them as JSON in `own`.
     """
     import pandas as pd
 
@@ -103,7 +105,10 @@ def read_file(path: Path, kind: str, spec: ReviewFile) -> File:
     for column in sorted(known - set(rows.columns)):
         rows[column] = ""
     missing = {as_code(m) for m in spec.missing}
-    for column in rows.columns.difference(["line", *_NAMES]):
+    shown = [column for column in shown if column in raw.columns]
+    used |= {column: used.get(column, "own") for column in shown}
+    rows["own"] = _hold_own(raw[shown], missing).loc[rows.index].to_numpy()
+    for column in rows.columns.difference(["line", "own", *_NAMES]):
         rows[column] = rows[column].mask(rows[column].map(as_code).isin(missing), "")
     return File(
         kind,
@@ -119,6 +124,18 @@ def read_file(path: Path, kind: str, spec: ReviewFile) -> File:
             for c in raw.columns.drop("line")
         },
     )
+
+
+def _hold_own(cells: pd.DataFrame, missing: set[str]) -> pd.Series:
+    """Put the file's own cells that are not empty into JSON, a text per row."""
+    import pandas as pd
+
+    held = [
+        {name: cell for name, cell in row.items() if cell != "" and as_code(cell) not in missing}
+        for row in cells.to_dict("records")
+    ]
+    texts = [json.dumps(row, ensure_ascii=False) if row else "" for row in held]
+    return pd.Series(texts, index=cells.index, dtype=object)
 
 
 def _name_columns(canonical: str, entry: str | Column) -> list[str]:

@@ -27,36 +27,36 @@ def describe_risk(judged: pd.DataFrame, effects: pd.DataFrame, review: Review) -
     """Say who is not judged, and which overall judgements contradict their domains."""
     if not len(judged):
         return []
-    tool = review.risk_of_bias.tool
-    levels = RISK_TOOLS[tool].levels
     pooled = set(effects.loc[effects["pooled"], "trial"])
     open_trials = sorted(pooled - set(judged["trial"]))
     out = []
     if open_trials:
         out.append(f"Pooled but not judged: {', '.join(open_trials)}.")
-    for found in check_overall(judged, tool):
-        out.append(
-            f"{found['trial']}: overall {levels[found['printed']].label}, but a domain says "
-            f"{levels[found['expected']].label} ({found['file']}, line {found['line']})."
-        )
+    for tool, own in judged.groupby("tool", sort=False):
+        levels = RISK_TOOLS[str(tool)].levels
+        for found in check_overall(own, str(tool)):
+            out.append(
+                f"{found['trial']}: overall {levels[found['printed']].label}, but a domain says "
+                f"{levels[found['expected']].label} ({found['file']}, line {found['line']})."
+            )
     return out
 
 
-def list_judgements(judged: pd.DataFrame, review: Review) -> dict[str, Any] | None:
+def list_judgements(judged: pd.DataFrame) -> dict[str, Any] | None:
     """Put the judgements into a table, with what they rest on."""
     if not len(judged):
         return None
-    kit = RISK_TOOLS[review.risk_of_bias.tool]
     return {
-        "heads": ["Trial", "Outcome", "Domain", "Judgement", "Based on", "Signed"],
+        "heads": ["Trial", "Outcome", "Tool", "Domain", "Judgement", "Based on", "Signed"],
         "rows": [
             {
                 "kind": "main" if r["domain"] == OVERALL else "",
                 "cells": [
                     r["trial"],
                     _typed(r["outcome"]) or "all",
-                    kit.domains[r["domain"]],
-                    kit.levels[r["judgement"]].label,
+                    RISK_TOOLS[r["tool"]].name,
+                    RISK_TOOLS[r["tool"]].domains[r["domain"]],
+                    RISK_TOOLS[r["tool"]].levels[r["judgement"]].label,
                     formats.as_text(r["support"]),
                     r["signed_by"],
                 ],

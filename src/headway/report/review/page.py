@@ -12,6 +12,7 @@ from headway.messages import say, t, term
 from headway.report import formats
 from headway.report.render import render
 from headway.report.review import checks, judgements
+from headway.report.review.asked import describe_asked
 from headway.report.review.multiverse import describe_multiverse
 from headway.report.review.sentences import say_estimates, say_heterogeneity
 from headway.reviews.totals import describe_row
@@ -81,12 +82,11 @@ def build(
             for stage, inside, outside in (list_boxes(review.flow) if "flow" in drawn else ())
         ],
         "flow_doubts": [] if refused else judgements.describe_flow(review),
-        "risk_figures": [
-            drawn[name] for name in ("risk_of_bias", "risk_of_bias_summary") if name in drawn
-        ],
-        "risk_rows": judgements.list_judgements(tables["risk_of_bias"], review),
+        "risk_figures": [f for name, f in drawn.items() if name.startswith("risk_of_bias")],
+        "risk_rows": judgements.list_judgements(tables["risk_of_bias"]),
         "risk_text": judgements.describe_risk(tables["risk_of_bias"], tables["effects"], review),
         "findings": judgements.list_findings(tables["findings"], review),
+        "asked": None if refused else describe_asked(tables, review),
         "gaps": [] if refused else judgements.list_gaps(tables, review),
         "question": [
             (part.capitalize(), getattr(review.question, part))
