@@ -28,7 +28,7 @@ from headway.version import describe
 FAMILIES = (checking, clinics, reviews, workflow)
 ORDER = (
     *("new-clinic", "check", "audit", "open", "release", "new-review", "import", "reproduce"),
-    *("build", "simulate"),
+    *("manuscript", "build", "simulate"),
 )
 EXIT_CODES = {
     0: "done",

@@ -1,4 +1,4 @@
-"""The commands for published trials: new-review, import and reproduce."""
+"""The commands for published trials: new-review, import, reproduce and manuscript."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from headway.cli.prompt import ask, leave_open
 from headway.cli.screen import say, show, working
 from headway.cli.workflow import run_workflow, tell
 from headway.errors import ConfigError, InputError, Problem
+from headway.messages import LANGUAGES
 
 
 def new_review(what: str, name: str | None, data: Path | None, yes: bool) -> int:
@@ -120,6 +121,25 @@ def _reproduce_library(folder: Path, out: Path, cores: str, figures: bool) -> in
     return run_workflow(Place(made, out / "reviews"), cores, *words) if chosen else 0
 
 
+def manuscript(
+    named: Path, data: Path | None, results: Path | None, cores: str, language: str
+) -> int:
+    """Build a review, and write the folder that goes to a journal beside its page."""
+    source = locate(named, data, results, ("trials", "clinics"))
+    refuse_elsewhere(source, "trials")
+    only = (f"trials={json.dumps([source.name])}", "clinics=[]", "notebooks=False")
+    code = run_workflow(source.place, cores, *only)
+    if code or not source.page.is_file():
+        return tell(source, code)
+    from headway.report.manuscript import write_manuscript
+
+    with working(say("command.writing")):
+        processed = source.place.data / "processed" / "trials" / source.name
+        folder = write_manuscript(processed, source.page.parent, language)
+    print(folder)
+    return 0
+
+
 def add(commands: Subparsers) -> None:
     """Describe the commands."""
     one = Command(
@@ -195,3 +215,22 @@ def add(commands: Subparsers) -> None:
     add_places(three.parser)
     add_cores(three.parser)
     three.does(lambda o: reproduce(o.folder, o.out, o.data, o.results, o.cores, o.figures))
+
+    four = Command(
+        commands,
+        "manuscript",
+        "write the files that a journal asks for, of a review",
+        ("headway manuscript my_review", "headway manuscript my_review --language de"),
+        "It builds the review and writes results/trials/NAME/manuscript: Word tables, a methods "
+        "paragraph, figures at the width of a journal's columns, references, data, R script.",
+    )
+    four.add_source("review", "a review: its name, or its folder", "trials")
+    four.parser.add_argument(
+        "--language",
+        choices=LANGUAGES,
+        default="en",
+        help="of tables and text (default: %(default)s); names stay as typed",
+    )
+    add_places(four.parser)
+    add_cores(four.parser)
+    four.does(lambda o: manuscript(o.review, o.data, o.results, o.cores, o.language))
