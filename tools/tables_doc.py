@@ -90,6 +90,8 @@ def find_path(name: str) -> str:
     """Find where a build of the shipped sources writes a table, from the project's folder."""
     if name in _RECORDS:
         return f"data/processed/{_CLINIC}/{name}.parquet"
+    if name == "follow_up":
+        return f"data/processed/{_CLINIC}/patients.csv"
     if name == "quarantine":
         return f"data/processed/{_CLINIC}/{name}.csv"
     if name in _OF_A_REVIEW:

@@ -71,7 +71,9 @@ def build_everything(base: Path, text: str, books: tuple[str, ...]) -> None:
     review = write_hostile_review(data / "raw" / "trials" / "acupuncture_headache", text)
     made, out = data / "processed" / "clinics" / "demo", results / "clinics" / "demo"
     own = {"clinic": "clinic.json", "status": "status.json", "account": "account.csv"}
-    own |= {name: f"{name}.parquet" for name in ("windows", "change")}
+    own |= {name: f"{name}.parquet" for name in ("windows", "change")} | {
+        "follow_up": "patients.csv"
+    }
     released = {name: f"{name}.csv" for name in tables.RELEASED}
     processed = list_files(made, own | released)
     run_job("ingest_clinic", {}, processed, folder=str(clinic))

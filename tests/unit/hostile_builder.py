@@ -152,6 +152,7 @@ def write_hostile_clinic(folder: Path, text: str, cells: tuple[str, ...] = SHORT
     document["individual"] = {}
     document["expected"] = {"cutoff": {"days": 4, "population_sd": 5}, "leave_out": [""]}
     document["benchmark"] = {"own_trial": [""]}
+    document["charts"] = {"notes": [{"month": 2, "text": ""}]}
     reason = {"up_to": 0.9, "reason": text}
     for name in ("patients", "sessions", "diary", "questionnaires"):
         document["files"][name]["loss"] = dict(reason)

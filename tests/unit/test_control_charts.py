@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 
 from headway.config import name_clinic
-from headway.config.clinic import Charts
+from headway.config.clinic import ChartNote, Charts
 from headway.figures.clinic.control_chart import draw_control_charts
-from headway.messages import Message
+from headway.ingest.gate.texts import check_texts
+from headway.messages import Message, speaking
 from headway.outcomes.care.control_charts import (
     build_control_charts,
     chart_individuals,
@@ -168,3 +169,52 @@ def test_who_could_not_yet_reach_the_window_after_is_not_lost() -> None:
     lost = found[found["chart"] == "lost"]
     assert lost["month"].max() == 16
     assert (lost["value"] == 0).all() and lost["signals"].isna().all()
+
+
+def charted(months: int = 12) -> pd.DataFrame:
+    """Chart people who started over some months."""
+    people = [f"p{i:03}" for i in range(6 * months)]
+    starts = pd.Series({p: 1 + i // 6 for i, p in enumerate(people)})
+    pairs = pd.DataFrame({"patient_id": people, "pre": 16.0, "post": 12.0})
+    return build_control_charts(
+        pairs, starts, pd.Index(people), name_clinic("c"), unit="days", last_month=None
+    )
+
+
+def test_notes_are_labelled_lines_where_their_month_begins() -> None:
+    """Text is text, a long one is cut short beside its line and whole in the caption."""
+    long = "the practice moved to the other side of the river, with a room more"
+    notes = (
+        ChartNote(month=7, text="new couch"),
+        ChartNote(month=3, text=f"$x_1$ <b>\n{long}"),
+        ChartNote(month=40, text="after the last month"),
+    )
+    drawing = draw_control_charts(charted(), notes)
+    for axes in drawing.figure.axes:
+        lines = [line for line in axes.lines if line.get_linestyle() == "-."]
+        assert sorted(line.get_xdata()[0] for line in lines) == [2.5, 6.5]
+        written = [text.get_text().strip() for text in axes.texts]
+        assert "new couch" in written
+        assert all(len(text) <= 22 for text in written)
+    for text in (drawing.caption, drawing.alt):
+        assert f"From month 3 on: $x_1$ <b> {long}. From month 7 on: new couch." in text
+        assert "after the last" not in text
+
+
+@pytest.mark.parametrize(
+    ("language", "said"), [("es", "Desde el mes 7: couch."), ("de", "Ab Monat 7: couch.")]
+)
+def test_notes_are_told_in_the_language_of_the_page(language: str, said: str) -> None:
+    with speaking(language):
+        assert said in draw_control_charts(charted(), (ChartNote(month=7, text="couch"),)).caption
+
+
+def test_notes_pass_the_gate_like_other_texts_of_clinic_yaml() -> None:
+    known = Charts(notes=(ChartNote(month=2, text="new couch"),))
+    assert check_texts(replace(name_clinic("c"), charts=known)) == []
+    for text, rule in (("since 2031-04-12", "full_date"), ("mail to jo@example.org", "email")):
+        named = Charts(notes=(*known.notes, ChartNote(month=7, text=text)))
+        (problem,) = check_texts(replace(name_clinic("c"), charts=named))
+        assert problem.rule == rule
+        assert problem.column == "charts.notes.1.text"
+        assert text not in str(problem)

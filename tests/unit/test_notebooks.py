@@ -58,6 +58,7 @@ def demo(tmp_path_factory, repo_root) -> Path:
         "status": "status.json",
         "account": "account.csv",
         **{n: f"{n}.parquet" for n in ("windows", "change")},
+        "follow_up": "patients.csv",
         **{n: f"{n}.csv" for n in tables.RELEASED},
     }
     out = files(folder, names)

@@ -37,6 +37,8 @@ rule analyse_clinic:
     output:
         windows=f"{PROCESSED}/clinics/{{clinic}}/windows.parquet",
         change=f"{PROCESSED}/clinics/{{clinic}}/change.parquet",
+        # Whom the clinic may want to look at; without rows unless its preset is internal.
+        follow_up=f"{PROCESSED}/clinics/{{clinic}}/patients.csv",
         **{t: f"{PROCESSED}/clinics/{{clinic}}/{t}.csv" for t in RELEASED},
     log:
         "logs/analyse_clinic/{clinic}.log",
@@ -55,6 +57,7 @@ rule report_clinic:
     input:
         clinic=rules.ingest_clinic.output.clinic,
         status=rules.ingest_clinic.output.status,
+        follow_up=rules.analyse_clinic.output.follow_up,
         **{t: rules.analyse_clinic.output[t] for t in RELEASED},
     output:
         page=f"{RESULTS}/clinics/{{clinic}}/audit.html",

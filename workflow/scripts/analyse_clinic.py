@@ -6,6 +6,7 @@ from pathlib import Path
 from headway import config, tables
 from headway.outcomes import audit
 from headway.outcomes.change import cohort
+from headway.tables import private
 
 
 def main(snakemake):
@@ -24,6 +25,9 @@ def main(snakemake):
     account = tables.read_csv("flow", Path(snakemake.input.account))
     for name in ("windows", "change"):
         tables.write_parquet(result[name], Path(snakemake.output[name]))
+    follow_up = Path(snakemake.output.follow_up)
+    tables.write_csv(result["follow_up"], follow_up)
+    private.restrict(follow_up)
     result["flow"] = cohort.join_flow(account, result["flow"])
     for name in tables.RELEASED:
         tables.write_csv(result[name], Path(snakemake.output[name]))

@@ -7,7 +7,7 @@ from headway import config, disclosure, tables
 from headway.figures import theme
 from headway.figures.clinic import brief as pictures
 from headway.figures.clinic import draw as figures
-from headway.report.clinic import brief, brief_pages
+from headway.report.clinic import brief, brief_pages, patients
 from headway.report.clinic import page as report
 
 
@@ -29,6 +29,12 @@ def main(snakemake):
     tables.write_text(brief_pages.write_html(content, own), Path(snakemake.output.brief))
     with tables.replacing(Path(snakemake.output.brief_pdf)) as part:
         part.write_bytes(brief_pages.write_pdf(content, own))
+    # No output of the rule: it is there under one preset, and must not stay under another.
+    folder = Path(snakemake.output.page).parent
+    patients.remove_patients(folder)
+    if preset.name == "internal" and status["state"] == "ready":
+        found_people = tables.read_csv("follow_up", Path(snakemake.input.follow_up))
+        patients.write_patients(found_people, clinic, folder)
     page, card = report.build(clinic, status, released, saved, preset)
     tables.write_text(page, Path(snakemake.output.page))
     tables.write_text(json.dumps(card, indent=1) + "\n", Path(snakemake.output.card))

@@ -619,12 +619,24 @@ class Relapse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChartNote:
+    """Something that changed in the clinic, as a line in the control charts."""
+
+    month: Annotated[int, About("Month index from which it holds.")]
+    text: Annotated[Text, About("What it was, in a few words; no date and no name.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Charts:
     """Control charts."""
 
     phases: Annotated[
         tuple[int, ...],
         About("Month indices at which a new phase of the control charts starts."),
+    ] = ()
+    notes: Annotated[
+        tuple[ChartNote, ...],
+        About("What changed in the clinic and when: a labelled line in the control charts."),
     ] = ()
 
 

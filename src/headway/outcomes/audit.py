@@ -46,8 +46,8 @@ def audit_clinic(
     Returns
     -------
     dict of DataFrame
-        `windows` and `change` (row-level), and the tables of `headway.tables.RELEASED` before
-        disclosure control.
+        `windows`, `change` and `follow_up` (row-level; the last has rows under `internal` alone),
+        and the tables of `headway.tables.RELEASED` before disclosure control.
     """
     from headway.outcomes.care.cost import build_cost
     from headway.outcomes.care.cost_per_day import Expected
@@ -72,6 +72,8 @@ def audit_clinic(
     out["expected"] = build_expected(own_windows, primary, clinic, arms)
     out["checks"] = build_checks(own_windows, primary)
     out |= _follow(found, clinic, out["change"], threads)
+    if clinic.disclosure == "internal":
+        out["follow_up"] = _list_people(found, clinic, out["change"])
     if arms is not None:
         own = describe_clinic(
             out["change"],
@@ -111,6 +113,27 @@ def audit_clinic(
         )
     )
     return out
+
+
+def _list_people(found: cohort.Prepared, clinic: Clinic, change: pd.DataFrame) -> pd.DataFrame:
+    """List whom the clinic may want to look at."""
+    import pandas as pd
+
+    from headway.outcomes.care.follow_up import build_follow_up
+
+    primary, outcome = found.comparisons[0], clinic.primary_outcome
+    own = found.windows
+    own = own[own["complete"] & own["source"].eq(primary.source) & own["value"].notna()]
+    after = own[own["window"].eq(primary.post) & own["outcome"].eq(outcome)]
+    return build_follow_up(
+        change[change["comparison"].eq(primary.id) & change["outcome"].eq(outcome)],
+        found.starters,
+        found.sessions,
+        found.days,
+        primary,
+        clinic,
+        after=pd.Index(after["patient_id"]),
+    )
 
 
 def _vary(found: cohort.Prepared, clinic: Clinic, threads: int) -> dict[str, pd.DataFrame]:
@@ -200,7 +223,7 @@ def empty_audit(problems: Iterable[Mapping[str, Any]] = ()) -> dict[str, pd.Data
 
     named = {f.name for f in fields(Problem)}
     found = [Problem(**{k: v for k, v in p.items() if k in named}) for p in problems]
-    out = {name: empty(name) for name in ("windows", "change", *RELEASED)}
+    out = {name: empty(name) for name in ("windows", "change", "follow_up", *RELEASED)}
     return out | {"traps": flag_refusal(found)}
 
 

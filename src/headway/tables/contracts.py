@@ -56,6 +56,7 @@ TABLES: dict[str, Table] = {
     "questionnaires": records.QUESTIONNAIRES,
     "windows": records.WINDOWS_TABLE,
     "change": records.CHANGE,
+    "follow_up": records.FOLLOW_UP,
     "quarantine": records.QUARANTINE,
     "flow": change.FLOW,
     "cohort": change.COHORT,

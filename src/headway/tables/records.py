@@ -211,6 +211,22 @@ CHANGE = Table(
     },
 )
 
+FOLLOW_UP = Table(
+    row="a person whom the clinic may want to look at; under `internal` alone",
+    key=("patient_id",),
+    level="row-level",
+    columns={
+        "patient_id": code("The clinic's random code"),
+        "reason": code("Why", allowed=("got_worse", "due", "stopped_recording", "due_or_stopped")),
+        "outcome": code("The primary outcome"),
+        "pre": value("Value before"),
+        "post": value("Value after"),
+        "last_day": whole("Last day with a visit or an entry", "days", nullable=True),
+        "window_from": value("First day of the window after", "days"),
+        "window_to": value("Last day of the window after", "days"),
+    },
+)
+
 QUARANTINE = Table(
     row="a row or cell that could not be used",
     level="row-level",

@@ -1,30 +1,44 @@
-"""Control charts by month: values, centre, limits, phases and signals."""
+"""Control charts by month: values, centre, limits, phases, signals and what the clinic noted."""
 
 from __future__ import annotations
 
 import math
+import textwrap
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from headway.figures import theme
 from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing
 from headway.messages import MISSING, decimal, is_missing, say, t, term
+from headway.tables import printable
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from headway.config.clinic import ChartNote
 
-def draw_control_charts(table: pd.DataFrame, *, stamp: str = "") -> Drawing:
+_LETTERS = 22  # of a note fit beside its line; the caption has the whole of it
+
+
+def draw_control_charts(
+    table: pd.DataFrame, notes: Sequence[ChartNote] = (), *, stamp: str = ""
+) -> Drawing:
     """Draw every chart of the table below each other, months in line.
 
     Parameters
     ----------
     table
         Table `control_chart` as disclosure control released it.
+    notes
+        What changed in the clinic: a labelled line where its month begins, if months on both
+        sides or at it are charted.
     stamp
         Text for the corner, such as SYNTHETIC.
     """
     charts = list(dict.fromkeys(table["chart"]))
+    first, last = table["month"].min(), table["month"].max()
+    noted = sorted((n for n in notes if first <= n.month <= last), key=lambda n: n.month)
     inches = 0.75 + 1.95 * max(len(charts), 1)
     with theme.style():
         figure = theme.new_figure(9.0, inches)
@@ -33,12 +47,40 @@ def draw_control_charts(table: pd.DataFrame, *, stamp: str = "") -> Drawing:
         for i, chart in enumerate(charts):
             axes = figure.add_axes((0.09, top - (i + 1) * each + 0.32 / inches, 0.89, each * 0.68))
             _draw(axes, table[table["chart"] == chart].sort_values("month").to_dict("records"))
-            axes.set_xlim(table["month"].min() - 0.6, table["month"].max() + 0.6)
+            axes.set_xlim(first - 0.6, last + 0.6)
+            _draw_notes(axes, noted)
             if i == len(charts) - 1:
                 axes.set_xlabel(t("charts.month_in_which_treatment_started_index"))
         theme.stamp(figure, stamp)
     title = t("charts.over_time_months_beside_each_other")
-    return Drawing(figure, title, _describe(table, title, stamp), _caption(table), wide=True)
+    told = "".join(f" {_tell(note)}" for note in noted)
+    alt, caption = _describe(table, title, stamp), _caption(table)
+    return Drawing(figure, title, f"{alt}{told}", f"{caption}{told}", wide=True)
+
+
+def _draw_notes(axes: Axes, notes: Sequence[ChartNote]) -> None:
+    """Draw a line where the month of a note begins, with its text along it."""
+    for note in notes:
+        x = note.month - 0.5
+        axes.axvline(x, color=INK, linewidth=1.3, linestyle="-.", zorder=5)
+        axes.annotate(
+            textwrap.shorten(printable(note.text), _LETTERS, placeholder="…"),
+            (x, 0.97),
+            xycoords=axes.get_xaxis_transform(),
+            xytext=(-3, 0),
+            textcoords="offset points",
+            rotation=90,
+            ha="right",
+            va="top",
+            fontsize=7,
+            zorder=4,
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.3},
+        )
+
+
+def _tell(note: ChartNote) -> str:
+    text = " ".join(printable(note.text).split())
+    return t("charts.note_from_month", month=note.month, text=text)
 
 
 def _draw(axes: Axes, rows: list[dict[str, Any]]) -> None:

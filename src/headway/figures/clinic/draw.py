@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ from headway.outcomes.expectation.verdict import read_verdict
 if TYPE_CHECKING:
     import pandas as pd
 
-    from headway.config.clinic import Clinic
+    from headway.config.clinic import ChartNote, Clinic
     from headway.disclosure import Preset
 
 # Beyond these a page becomes a wall; every number is in the tables.
@@ -114,7 +114,7 @@ def _draw(tables: Mapping[str, pd.DataFrame], clinic: Clinic) -> dict[str, Drawi
         )
     if relapse["free_at_horizon"].notna().any():
         out["relapse"] = draw_durability(tables["relapse_curve"], relapse, stamp=mark)
-    return out | _draw_further(tables, main, mark)
+    return out | _draw_further(tables, main, clinic.charts.notes, mark)
 
 
 def _read_range(expected: pd.DataFrame) -> tuple[float, float] | None:
@@ -129,7 +129,9 @@ def _read_judged_change(expected: pd.DataFrame, own: float) -> float | None:
     return None if math.isnan(judged) or round(judged, 1) == round(own, 1) else judged
 
 
-def _draw_further(tables: Mapping[str, pd.DataFrame], main: str, stamp: str) -> dict[str, Drawing]:
+def _draw_further(
+    tables: Mapping[str, pd.DataFrame], main: str, notes: Sequence[ChartNote], stamp: str
+) -> dict[str, Drawing]:
     """Draw what the tables `sensitivity`, `cost_plane`, `funnel` and `control_chart` hold.
 
     Parameters
@@ -138,6 +140,8 @@ def _draw_further(tables: Mapping[str, pd.DataFrame], main: str, stamp: str) -> 
         As disclosure control released them.
     main
         Code of the primary outcome.
+    notes
+        What changed in the clinic, for the control charts.
     stamp
         Text for the corner, such as SYNTHETIC.
     """
@@ -155,7 +159,7 @@ def _draw_further(tables: Mapping[str, pd.DataFrame], main: str, stamp: str) -> 
     told = months["value"].notna() & ~months["redacted"]
     months = months[months["chart"].isin(months.loc[told, "chart"])]
     if len(months):
-        out["months"] = draw_control_charts(months, stamp=stamp)
+        out["months"] = draw_control_charts(months, notes, stamp=stamp)
     return out
 
 

@@ -73,6 +73,8 @@ def _list_texts(clinic: Clinic) -> Iterator[tuple[str, str]]:
         yield f"windows.named.{name}.label", window.label
     for pair in clinic.comparisons:
         yield f"comparisons.{pair.id}.label", pair.label
+    for i, note in enumerate(clinic.charts.notes):
+        yield f"charts.notes.{i}.text", note.text
     for kind, several in clinic.files.items():
         for spec in several:
             for place, text in _list_values(spec):
