@@ -322,8 +322,9 @@ def list_funnel(table: pd.DataFrame, preset: Preset) -> Table | None:
 
 
 def list_dose(table: pd.DataFrame, preset: Preset) -> Table | None:
-    """Show how much was given beside how much changed."""
+    """Show how much was given beside how much changed, where people were given more and less."""
     table = keep_told(table)
+    table = table[table.groupby("dose")["dose"].transform("size") > 2]
     if not len(table):
         return None
     rows = [

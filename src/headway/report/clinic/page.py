@@ -23,6 +23,7 @@ from headway.report.clinic.departures import write_departures
 from headway.report.clinic.figures import find_data, list_checks, place_figures
 from headway.report.clinic.losses import list_losses, list_unused, say_replaced
 from headway.report.clinic.tables import MISSING_DAYS, name_outcome
+from headway.report.drawings import share_letters
 from headway.report.render import render
 
 if TYPE_CHECKING:
@@ -141,6 +142,7 @@ def _body(
     main = cohort[cohort["primary"]]
     outcome = str(main["outcome"].iloc[0]) if len(main) else clinic.primary_outcome
     label = str(main["comparison_label"].iloc[0]) if len(main) else ""
+    figures, letters = share_letters(figures)
     drawn = {f.name: f for f in figures}
     first, responders = f"change_{outcome}", f"responders_{outcome}"
     item = f"{outcome}: {main['comparison'].iloc[0]}" if len(main) else ""
@@ -148,6 +150,7 @@ def _body(
     heading = tables_of.name_pair(str(outcome), label)
     answers = _answer(clinic, released, preset)
     body = {
+        "letters": letters,
         "answer": answers,
         "secondary": list_secondary(released, preset),
         "departures": write_departures(clinic),

@@ -439,7 +439,8 @@ def list_others(cohort: pd.DataFrame, preset: Preset) -> Table | None:
 def list_groups(cohort: pd.DataFrame, outcome: str, preset: Preset) -> Table | None:
     """Mean change and responders by group, primary outcome and comparison.
 
-    Where all people are of one group there is nothing to set side by side.
+    Where all people are of one group there is nothing to set side by side. `of_care` says whether
+    any group is one of techniques, places or therapists.
     """
     own = cohort[(cohort["group"] != "all") & (cohort["outcome"] == outcome)]
     kind = own["group"].str.split(": ").str[0]
@@ -472,4 +473,5 @@ def list_groups(cohort: pd.DataFrame, outcome: str, preset: Preset) -> Table | N
         "change.of_who_started",
     ]
     caption = t("groups.mean_change_by_group_primary_outcome_and")
-    return make_table(caption, heads, rows, numeric=[1, 2, 3, 4])
+    of_care = bool({"technique", "setting", "therapist"} & set(kind[own.index]))
+    return make_table(caption, heads, rows, numeric=[1, 2, 3, 4], of_care=of_care)
