@@ -171,6 +171,7 @@ CASES |= {
         published=[{**PUBLISHED, "unit": "hours", "recompute": {"comparison": "main"}}],
     ),
     "no column of that name": review({"arms.csv": ARMS.replace("status", "state")}),
+    "no such column for forest plots": review({"arms.csv": ARMS}, forest={"columns": ["doze"]}),
     "a column that is none": review(
         {"arms.csv": ARMS}, {"arms": {"path": "arms.csv", "columns": {"dose": "n"}}}
     ),

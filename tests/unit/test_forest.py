@@ -108,6 +108,16 @@ def hold_apart(figure: Any) -> None:
             assert not (shared_x > 1 and shared_y > 3), f"{text!r} meets {other!r}"
 
 
+@pytest.mark.parametrize("kind", ["risk_of_bias", "leave_one_out_main", "cumulative_main"])
+def test_other_plots_hold_long_names_apart(tmp_path: Path, kind: str) -> None:
+    names = [LONG, "W" * 120, NAMES[0]]
+    risk = "trial,domain,judgement,signed_by\n" + "".join(
+        f'"{name}",overall,high,AB\n' for name in names
+    )
+    review, tables = make(tmp_path, names, risk)
+    hold_apart(draw.draw_review(tables, review)[kind].figure)
+
+
 @pytest.mark.parametrize("language", messages.LANGUAGES)
 def test_names_of_any_script_and_length_stand_apart(tmp_path: Path, language: str) -> None:
     risk = "trial,domain,judgement,signed_by\n" + "".join(

@@ -87,7 +87,8 @@ def _judge_risk(used: pd.DataFrame, judged: Mapping[str, str]) -> Message:
 def _list_heterogeneity(row: Mapping[str, Any]) -> str:
     if row["k"] < 2:
         return Message("support.one_trial")
-    found = [Message("support.heterogeneity", i2=row["i2"], tau2=row["tau2"], p=row["q_p_value"])]
+    p = _write_p(row["q_p_value"])
+    found = [Message("support.heterogeneity", i2=row["i2"], tau2=row["tau2"], p=p)]
     low, high, null = row["pi_low"], row["pi_high"], MEASURES[row["measure"]].scale.null_yi
     if not (math.isnan(low) or math.isnan(null)):
         includes = low <= null <= high
@@ -111,4 +112,8 @@ def _list_small(row: Mapping[str, Any], checks: pd.DataFrame) -> Message:
     egger = checks[checks["check"] == "egger"]
     if not len(egger) or math.isnan(egger["p_value"].iloc[0]):
         return Message("support.few", n=int(row["k"]))
-    return Message("support.egger", n=int(row["k"]), p=float(egger["p_value"].iloc[0]))
+    return Message("support.egger", n=int(row["k"]), p=_write_p(egger["p_value"].iloc[0]))
+
+
+def _write_p(value: float) -> Message:
+    return Message("support.p_small") if value < 0.001 else Message("support.p", value=value)

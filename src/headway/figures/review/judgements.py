@@ -6,11 +6,12 @@ nobody judged stays empty and is counted as such.
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from headway.figures import theme
+import numpy as np
+
+from headway.figures import fonts, theme
 from headway.figures.theme import FAINT, GREEN, GREY, INK, ORANGE, Drawing
 from headway.tables.risk_tools import OVERALL, RISK_TOOLS, Level, RiskTool
 
@@ -70,8 +71,11 @@ def draw_traffic_light(judgements: pd.DataFrame, tool: str) -> Drawing:
     lights = _read(judgements)
     domains = list(kit.domains)
     names = [f"{trial}, {outcome}" if outcome else trial for trial, outcome in lights]
-    wrapped = [textwrap.fill(name, 34) for name in names]
-    rows = len(lights)
+    wrapped = [fonts.wrap(name, 2.4, 8) for name in names]
+    heights = np.array([max(1.0, 0.35 * len(lines) + 0.2) for lines in wrapped])
+    edges = np.concatenate([[0.0], np.cumsum(heights)]) - 0.5
+    places = (edges[:-1] + edges[1:]) / 2  # 0, 1, 2 … where every name is one line
+    rows = float(heights.sum())
     listed = len(domains) - 1
     inches = 0.9 + ROW * rows + 0.3 + 0.21 * (listed + 2)
     width = 3.4 + 0.62 * len(domains) + 0.4
@@ -94,25 +98,25 @@ def draw_traffic_light(judgements: pd.DataFrame, tool: str) -> Drawing:
                 fontweight="bold",
                 fontsize=8.4,
             )
-        for y, own in enumerate(lights.values()):
+        for y, own in zip(places, lights.values(), strict=True):
             for x, domain in enumerate(domains):
                 _light(axes, x, y, own.get(domain), kit)
-        for y, name in enumerate(wrapped):
+        for y, lines in zip(places, wrapped, strict=True):
             axes.annotate(
-                name,
+                "\n".join(lines),
                 (0, y),
                 xycoords=("axes fraction", "data"),
                 xytext=(-8, 0),
                 textcoords="offset points",
                 ha="right",
                 va="center",
-                fontsize=8 if "\n" not in name else 7,
+                fontsize=8,
                 linespacing=0.95,
             )
         axes.set_xticks([])
         axes.set_yticks([])
-        for y in range(rows + 1):
-            axes.axhline(y - 0.5, color=FAINT, linewidth=0.6)
+        for y in edges:
+            axes.axhline(y, color=FAINT, linewidth=0.6)
         for side in axes.spines.values():
             side.set_visible(False)
         figure.text(
