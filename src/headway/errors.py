@@ -76,7 +76,7 @@ class Problem:
             if self.line is not None:
                 place.append(t("frame.line_n", n=self.line))
             if self.column:
-                place.append(t("problem.column", name=self.column))
+                place.append(t("frame.column", name=self.column))
             text = f"{', '.join(place)}: {say(self.message)} [{self.rule}]"
             if self.remedy:
                 text += f" {t('frame.what_to_do_remedy', remedy=say(self.remedy))}"

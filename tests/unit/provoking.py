@@ -22,13 +22,20 @@ import yaml
 from headway import config
 from headway.cli import main, places, workflow
 from headway.config import find_sources
+from headway.config.sources import select_sources
+from headway.disclosure import releases
 from headway.ingest import trials
 from headway.ingest.adapters import folder as folders
 from headway.ingest.adapters.forms import read_file
+from headway.ingest.adapters.revman_export import write_revman
+from headway.ingest.open import staging
 from headway.ingest.proposals import make_clinic
 from headway.ingest.proposals.published import make_review
+from headway.ingest.quarantine import RowAccount
 from headway.outcomes.change import instruments
 from headway.outcomes.claims import file as claims
+from headway.report.clinic import release
+from headway.tables import empty, write_text
 from tests.unit.clinic_builder import DIARY, ingest, write_clinic
 from tests.unit.exports_builder import write_parquet
 from tests.unit.review_builder import ARMS, CONTRASTS, write_review
@@ -261,6 +268,7 @@ CASES |= {
     "a large file": settings(YAML + "#" * 3_000_000),
     "a key twice": settings(YAML + "title: U\n"),
     "a key that is none": settings(YAML + "colours: 1\n"),
+    "a key like no other": settings(YAML + "xyzzy: 1\n"),
     "a key nearly right": settings(YAML + "licens: x\n"),
     "a key not given": settings(YAML.replace("title: T\n", "")),
     "a number for a text": settings(YAML.replace("title: T", "title: 3")),
@@ -719,3 +727,162 @@ CASES |= {
 def study_import(place: Path, text: str) -> object:
     (place / "t.csv").write_text(text)
     return main(["import", str(place / "t.csv"), "mine", "--data", str(place / "data")])
+
+
+# ---- limits of size, files that change, releases --------------------------------------------------
+
+
+def limited(limit: str, most: int, case: Case) -> Case:
+    """Read a small file under a limit that it passes."""
+
+    def read(place: Path) -> object:
+        with patch(f"headway.ingest.{limit}", most):
+            return case(place)
+
+    return read
+
+
+def stopped(place: Path) -> object:
+    """Read a file at which the engine stops."""
+    with patch("headway.ingest.open.staging._csv", return_value="(SELECT CAST('x' AS INTEGER))"):
+        return clinic()(place)
+
+
+def unbalanced(place: Path) -> object:
+    """Lose a row between a file and its account."""
+    RowAccount("diary.csv", 3, kept=1, quarantined=1, not_selected=0, cells_quarantined=0).check()
+    return None
+
+
+def growing(place: Path) -> object:
+    """Read a file to which the export still writes."""
+    copy = staging._copy
+
+    def copy_late(*given: Any) -> int:
+        with (place / "c" / "diary.csv").open("a") as stream:
+            stream.write("P1,99,1\n")
+        return copy(*given)
+
+    with patch("headway.ingest.open.staging._copy", copy_late):
+        return clinic()(place)
+
+
+def book_of(title: str) -> bytes:
+    """Write a workbook with one sheet of that name; without a name, with a chart alone."""
+    book = openpyxl.Workbook()
+    if title:
+        book.active.title = title
+        for row in TABLE:
+            book.active.append(row)
+    else:
+        book.create_chartsheet("C").add_chart(openpyxl.chart.BarChart())
+        book.remove(book.active)
+    stream = io.BytesIO()
+    book.save(stream)
+    return stream.getvalue()
+
+
+def chosen(place: Path) -> object:
+    """Choose a clinic that is not there."""
+    sources("c", {"clinic.yaml": YAML, "diary.csv": ROWS})(place)
+    return select_sources(find_sources(place, "clinics"), ["gone"], "clinics")
+
+
+def drafted(state: str, disclosure: str, people: int = 0) -> Case:
+    """Release a draft after a release of sixty people."""
+
+    def read(place: Path) -> object:
+        raw, made = place / "raw/clinics/mine", place / "processed/clinics/mine"
+        write_clinic(raw, {"diary.csv": ROWS}, {"diary": DIARY}, disclosure=disclosure)
+        write_text(config.write_settings(config.load_clinic(raw)), made / "clinic.json")
+        write_text(json.dumps({"state": state}), made / "status.json")
+        before = releases.Release(1, "", {f"P{i}": "x" for i in range(60)}, {}, {})
+        releases.write_release(before, raw / release.MEMORY)
+        now = {f"P{i}": "x" for i in range(people)}
+        return release.release(made, place, place / "results", {}, now)
+
+    return read
+
+
+def observed(*values: dict[str, Any], column: str | dict[str, str]) -> Case:
+    """Read observations, one a day."""
+    resources = [_observed(i)["resource"] for i in range(len(values))]
+    for resource, value in zip(resources, values, strict=True):
+        del resource["valueInteger"]
+        resource |= value
+    columns = {"patient_id": "patient", "usual_duration_hours": column}
+    return clinic(
+        "".join(json.dumps(r) + "\n" for r in resources), kind="sessions", name="o.ndjson",
+        fhir={"resource": "Observation"}, columns=columns, offset_from=EFFECTIVE)  # fmt: skip
+
+
+def left_out(place: Path) -> object:
+    """Write effects for RevMan, one of which is not pooled."""
+    frame = empty("effects").reindex(range(1))
+    return write_revman(frame.assign(pooled=False), place / "rows.csv")
+
+
+HOURS = {"column": "value", "unit": "hours"}
+EFFECTIVE = {"column": "effective", "shifted": True}
+GENERIC = "Comparison Number,Outcome Number,Subgroup Number,Data Type,Name,Study ID,Effect Measure,Effect Estimate,SE,CI Start,CI End,Entered data are on log scale\n"
+PATIENTS_OPEN = {"patient_id": "code", "diary_from": "low", "diary_to": "high"}
+SEXES = {"patient_id": "code", "sex": {"column": "sex", "codes": {"f": "female", "m": "male"}}}
+THERAPY = {"patient_id": "code", "day": "day", "technique": "technique"}
+ZEROS = "code,before,after,score\n" + "".join(
+    f"P{i},{10 + i % 5},{0 if i < 8 else 6},{'' if i < 8 else 3}\n" for i in range(40)
+)
+
+CASES |= {
+    "a sheet with a person's name": clinic(book_of("geb_03.03.1961"), name="d.xlsx"),
+    "a draft under internal": drafted("ready", "internal"),
+    "a draft that was refused": drafted("refused", "cms"),
+    "one person more than before": drafted("ready", "cms", 61),
+    "an engine that stops": stopped,
+    "a number without bounds": arms(2, sd="", t="1e-320"),
+    "a row that no account has": unbalanced,
+    "a file that grows": growing,
+    "a clinic not there": chosen,
+    "a workbook that unpacks too far": limited("adapters.spreadsheet.MAX_UNPACKED", 99, clinic(workbook(TABLE), name="d.xlsx")),
+    "an archive that unpacks too far": limited("open.containers.MAX_UNPACKED", 99, clinic(zipped("diary.csv"), name="diary.zip")),
+    "a package that unpacks too far": limited("adapters.package.LARGEST", 9, imported(zipped("a-data-rows.csv", text=WEB), "t.zip")),
+    "a workbook of charts alone": clinic(book_of(""), name="d.xlsx"),
+    "both a column and checkboxes": clinic(columns={**DIARY["columns"], "headache": {"column": "headache", "checkboxes": "what"}}),
+    "three limits of an interval": review({"arms.csv": ARMS}, published=[{**PUBLISHED, "ci": ["1", "2", "3"]}]),
+    "two columns without names": review({"arms.csv": ARMS.replace("status,source", ",", 1)}),
+    "a quote within a cell": review({"arms.csv": ARMS + '"B" 2003,2003\n'}),
+    "dates of both orders in one column": clinic(
+        "code,seen,headache\n" + "".join(f"P{i % 9},{'17/03/2024' if i % 2 else '03/17/2024'},{i % 2}\n" for i in range(18)),
+        columns={"patient_id": "code", "headache": "headache"}, offset_from={"column": "seen", "shifted": True, "format": "%d/%m/%Y"}),
+    "zeros beside blanks": clinic_of({"windows": {"path": "w.csv", "columns": {"patient_id": "code"}, "wide": [
+        {"column": c, "window": w, "outcome": "frequency", "unit": "days_per_28"} for c, w in (("before", "baseline"), ("after", "post"))]}}, {"w.csv": ZEROS}),
+    "windows in other words": clinic_of({"windows": {"path": "w.csv", "columns": {"patient_id": "code"}, "window_from": {"column": "when", "codes": {"vor": "baseline"}},
+        "wide": [{"column": "d", "outcome": "frequency", "unit": "days_per_28"}]}}, {"w.csv": "code,when,d\n" + "".join(f"P{i},{w},9\n" for i in range(12) for w in ("vor", "nach"))}),
+    "fractions for numbers": clinic("code,day,headache,pain\n" + "".join(f"P{i % 9},{i},1,{i % 9}/10\n" for i in range(90)), columns={**DIARY["columns"], "intensity": "pain"}),
+    "errors for codes": clinic("code,day,headache\n" + "".join(f"#REF!,{i},1\n" for i in range(20))),
+    "people with one code": clinic_of({"patients": {"path": "p.csv", "columns": SEXES}, "diary": DIARY}, {"p.csv": "code,sex\n" + "".join(f"P{i},{s}\n" for i in range(9) for s in "fm")}),
+    "days outside the diary": clinic_of({"patients": {"path": "p.csv", "columns": PATIENTS_OPEN}, "diary": DIARY}, {"p.csv": "code,low,high\n" + "".join(f"P{i},200,300\n" for i in range(9))}),
+    "therapists in other codes": clinic_of({"sessions": {"path": "s.csv", "columns": {**THERAPY, "therapist": {"column": "who", "codes": {"1": "A"}}}}},
+        {"s.csv": "code,day,technique,who\n" + "".join(f"P{i % 9},{i // 9},manual,{1 + i % 3}\n" for i in range(90))}),
+    "a component of no resource": observed({"valueInteger": 1}, column="component.none"),
+    "lengths in milligrams": observed(*[{"valueQuantity": {"value": 1, "code": "mg"}}] * 2, column=HOURS),
+    "lengths in an unknown unit": observed(*[{"valueQuantity": {"value": 1, "code": "Zirbel"}}] * 2, column=HOURS),
+    "FHIR not UTF-8": clinic(json.dumps({**FHIR, "x": "Ä"}, ensure_ascii=False).encode("latin-1"), name="d.json", fhir={"resource": "Observation"}, columns=OBSERVED),
+    "a ratio without its limits": imported(GENERIC + "1,0,0,,C,,,,,,,\n1,1,0,IV,O,,Odds Ratio,,,,,\n1,1,0,,A,A,,1.2,0.1,,,\n"),
+    "a ratio of nothing": imported(GENERIC + "1,0,0,,C,,,,,,,\n1,1,0,IV,O,,Odds Ratio,,,,,YES\n1,1,0,,A,A,,-1.2,0.1,,,\n"),
+    "an effect not pooled": left_out,
+    "a word of first visits": new_clinic(NAMES + "".join(f"{i},{14 + k}/0{1 + k}/2021,{'manual' if k else 'Zirbel'}\n" for i, k in VISITS)),
+    "days with headache alone": new_clinic(GOOD, "Patient ID,Date,Headache\n" + "".join(f"{i},{14 + k}/01/2021,yes\n" for i, k in VISITS)),
+    "a day that ends and none that begins": new_clinic("Patient ID,End date,Headache,Pain\n" + "".join(f"{i},{14 + k}/01/2021,{'yes' if k else 'no'},{k}\n" for i, k in VISITS)),
+    "a setting of a run that is none": lambda place: config.check_config({"colours": 1}),
+    "a file of a review not there": review({"other.csv": ARMS}),
+    "a mean of the population twice": clinic(extra={"expected": {"population_means": [4, 4]}}),
+    "rows of an instrument alone": clinic(ROWS.replace("headache\n", "headache,redcap_event_name,redcap_repeat_instrument\n").replace(",1\n", ",1,a,b\n").replace(",0\n", ",0,a,b\n"), redcap={"events": ["a"]}),
+    "labels twice in REDCap": clinic(ROWS.replace("headache\n", "headache,headache,redcap_event_name\n").replace(",1\n", ",1,1,a\n").replace(",0\n", ",0,0,a\n"), redcap={"events": ["a"]}),
+    "a rating without an answer": scales(lambda d: d["PGIC"]["steps"].pop()),
+    "a threshold beyond the range": scales(lambda d: d["HIT-6"]["thresholds"][0].update(points=99)),
+    "an interval of another level": imported(GENERIC + "1,0,0,,C,,,,,,,\n1,1,0,IV,O,,Odds Ratio,,,,,\n1,1,0,,A,A,,1.2,0.1,0.1,9,\n"),
+    "two people with one code": limited("secret._SIGNS", "a", new_clinic(GOOD)),
+    "a grid of no month": new_clinic(GOOD, "Patient ID," + ",".join(map(str, range(1, 32))) + "\n" + "".join(f"{i}" + ",1,0" * 15 + ",1\n" for i, k in VISITS)),
+    "names of drugs": clinic("code,day,headache,drug\n" + "".join(f"P{i % 9},{i},1,{('Triptan', 'Ibuprofen')[i % 2]}\n" for i in range(90)), columns={**DIARY["columns"], "acute_medication": "drug"}),
+    "people whom nobody lists": clinic_of({"patients": PATIENTS, "diary": DIARY}, {"p.csv": "code,age\n" + "".join(f"X{i},4{i}\n" for i in range(9))}),
+}  # fmt: skip

@@ -181,6 +181,47 @@ def test_dates_of_which_nobody_knows_the_order_are_refused_or_asked(tmp_path: Pa
     assert set(pd.read_csv(made.folder / "sessions.csv")["day"]) == {0}
 
 
+VISITS = "Patient ID,Visit date,Treatment\n" + "".join(
+    f"{i},{14 + k}/03/2021,manual\n" for i in range(9) for k in range(3)
+)
+
+
+@pytest.mark.parametrize("kept", range(1, 9))
+@pytest.mark.parametrize("sign", ["/", "-"])
+def test_dates_of_both_orders_in_one_column_are_no_order(
+    tmp_path: Path, kept: int, sign: str
+) -> None:
+    """However many of them are of either order, and not that the table holds no dates."""
+    rows = [
+        f"{i},{'14/03' if i < kept else '03/14'}/202{k},manual" for i in range(9) for k in (1, 2)
+    ]
+    path = tmp_path / "visits.csv"
+    path.write_text("Patient ID,Visit date,Treatment\n" + "\n".join(rows).replace("/", sign))
+    with pytest.raises(InputError) as refused:
+        make(tmp_path, [path])
+    assert [(p.rule, p.column) for p in refused.value.problems] == [("mixed_dates", "Visit date")]
+
+
+@pytest.mark.parametrize(
+    ("header", "cell"),
+    [("Headache", "yes"), ("Kopfschmerz", "ja"), ("Cefalea", "sí"), ("Headache", "1")],
+)
+def test_a_diary_of_headache_days_alone_says_nothing_of_the_others(
+    tmp_path: Path, header: str, cell: str
+) -> None:
+    rows = [f"{i},{d}/02/2021,{cell}" for i in range(9) for d in range(14, 28)]
+    (tmp_path / "v.csv").write_text(VISITS)
+    (tmp_path / "d.csv").write_text(f"Patient ID,Date,{header}\n" + "\n".join(rows))
+    with pytest.raises(InputError) as refused:
+        make(tmp_path, [tmp_path / "v.csv", tmp_path / "d.csv"])
+    (problem,) = refused.value.problems
+    assert (problem.rule, problem.file, problem.column) == ("only_headache_days", "d.csv", header)
+    rows[0] = rows[0].replace(cell, {"yes": "no", "ja": "nein", "sí": "no", "1": "0"}[cell])
+    (tmp_path / "d.csv").write_text(f"Patient ID,Date,{header}\n" + "\n".join(rows))
+    made = make(tmp_path, [tmp_path / "v.csv", tmp_path / "d.csv"])
+    assert "headache" in config.load_clinic(made.folder).files["diary"][0].columns
+
+
 # ---- attack logs ---------------------------------------------------------------------------------
 
 

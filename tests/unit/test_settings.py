@@ -18,6 +18,7 @@ from headway.config.review import Review
 from headway.config.schema import build, derive_schema, to_dict
 from headway.config.upgrade import Changed, upgrade
 from headway.errors import ConfigError
+from headway.messages import LANGUAGES, say, speaking
 from tests.unit.review_builder import REVIEW, write_review
 
 RAW = Path(__file__).resolve().parents[2] / "data" / "raw"
@@ -203,3 +204,16 @@ def test_a_version_that_is_none_is_one_problem_among_the_others(
     with pytest.raises(ConfigError) as error:
         config.load_clinic(write_clinic(tmp_path / "c", schema_version=version, language="fr"))
     assert len(error.value.problems) == 2
+
+
+def test_a_column_is_named_in_one_way_and_a_clash_in_words() -> None:
+    """Every language names both keys, not a rule of JSON Schema."""
+    entry = {"path": "d.csv", "columns": {"headache": {"column": "a", "checkboxes": "b"}}}
+    document = {"schema_version": 1, "id": "c", "title": "T", "source": "s", "licence": "l"}
+    document |= {"disclosure": "public", "files": {"diary": entry}}
+    (problem,) = config.check_document(document, "clinic", "clinic.yaml")
+    for language in LANGUAGES:
+        with speaking(language):
+            text = say(problem.message)
+        assert "'files.diary.columns.headache'" in text
+        assert "column, checkboxes" in text and "oneOf" not in text

@@ -159,6 +159,32 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path: Path, content: bytes, rul
 
 
 @pytest.mark.parametrize(
+    ("before", "line"),
+    [("", 6), ("\n\n", 8), (ARMS.splitlines()[1].replace("T1", '"T\n1"') + "\n", 8)],
+    ids=["at once", "below blank lines", "below a cell of two lines"],
+)
+def test_a_stray_quote_is_said_with_the_line_where_its_row_begins(
+    tmp_path: Path, before: str, line: int
+) -> None:
+    text = ARMS + before + '"C" 2003,2003\n'
+    folder = write_review(tmp_path / "r", {"arms.csv": text})
+    assert problems(folder) == [("unreadable", "", line)]
+
+
+def test_a_statistic_near_0_gives_no_infinite_spread(tmp_path: Path) -> None:
+    """A t of 1e-320 is a slip; 3 / t is beyond any number, and must not be pooled as one."""
+    lines = [line + ("," if i else ",t") for i, line in enumerate(ARMS.splitlines())]
+    lines[3] = lines[3].replace(",3,4,", ",3,,") + "1e-320"
+    folder = write_review(tmp_path / "a", {"arms.csv": "\n".join(lines) + "\n"})
+    assert problems(folder) == [("not_allowed", "sd", 4)]
+    header, row = CONTRASTS.splitlines()
+    text = f"{header},t\n{row.replace(',2,1,3,', ',2,,,')},1e-320\n"
+    spec = {"contrasts": {"path": "c.csv"}}
+    folder = write_review(tmp_path / "c", {"c.csv": text}, mapped=spec)
+    assert problems(folder) == [("not_allowed", "se", 2)]
+
+
+@pytest.mark.parametrize(
     "content",
     [
         b"\xef\xbb\xbf" + ARMS.encode(),

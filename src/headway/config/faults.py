@@ -97,7 +97,7 @@ def _explain(error: Any, file: str, lines: Mapping[Keys, int]) -> list[Problem]:
     if "propertyNames" in error.absolute_schema_path:
         path.append(str(error.instance))
         line = find_line(lines, tuple(path))
-    text = _say_fault(error, ".".join(path) or Message("problem.document"))
+    text = _say_fault(error, ".".join(path))
     return [Problem(file, rule, text, line=line, remedy=_quote(error))]
 
 
@@ -128,10 +128,11 @@ def _say_fault(error: Any, key: str) -> Message:
         return Message("problem.key_pattern", key=key, pattern=limit)
     if rule == "uniqueItems":
         return Message("problem.key_twice", key=key)
+    if rule == "oneOf" and not error.context:  # more than one branch holds
+        names = [name for branch in limit for name in branch["required"]]
+        return Message("problem.key_only_one", key=key, names=names)
     branches = error.context if rule in ("oneOf", "anyOf") else [error]
     wanted = list(dict.fromkeys(word for branch in branches for word in _list_wanted(branch)))
-    if not wanted:
-        return Message("problem.key_rule", key=key, rule=rule)
     return Message("problem.key_must_be", key=key, wanted=wanted)
 
 

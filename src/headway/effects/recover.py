@@ -109,7 +109,7 @@ def se_of_difference(
 def se_from_t(difference: ArrayLike, t: ArrayLike) -> Array:
     """Find a difference's standard error from its t: `abs(difference / t)` (Handbook 6.5.2.3)."""
     difference, t = _read(difference, t)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return np.abs(np.where((t == 0) | (difference == 0), np.nan, difference / t))
 
 

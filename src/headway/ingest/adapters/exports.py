@@ -331,7 +331,7 @@ def _was_logged(study: StudyRow, analysis: Analysis) -> bool:
             )
         logged = bool(analysis.log)
         if logged and effect <= 0:
-            row.report("scale_unclear", "problem.no_ratio", "effectestimate")
+            row.report("scale_unclear", "problem.no_ratio", "effectestimate", "remedy.no_ratio")
         return logged
 
     def misfit(effect: float, low: float, high: float) -> float:

@@ -67,7 +67,9 @@ def _read_sheets(path: Path) -> dict[str, Sheet]:
                     continue
                 total += entry.file_size
                 if total > LARGEST:
-                    raise _refuse(path, "too_large", "problem.package_too_large")
+                    raise _refuse(
+                        path, "too_large", "problem.package_too_large", "remedy.package_too_large"
+                    )
                 name = entry.filename.rpartition("/")[2]
                 with archive.open(entry) as stream:
                     data = stream.read(LARGEST)

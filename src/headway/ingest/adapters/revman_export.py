@@ -76,7 +76,8 @@ def write_revman(effects: pd.DataFrame, path: Path) -> tuple[Problem, ...]:
     for place, (pooled, yi) in enumerate(zip(effects["pooled"], effects["yi"], strict=True), 1):
         if not pooled or math.isnan(yi):
             text = "problem.not_pooled"
-            left.append(Problem("effects", "not_pooled", text, "pooled", place))
+            remedy = "remedy.not_pooled"
+            left.append(Problem("effects", "not_pooled", text, "pooled", place, remedy=remedy))
     for number, (id, part) in enumerate(effects.groupby("comparison", sort=False), 1):
         used = part[part["pooled"] & part["yi"].notna()]
         # A study stands once in an analysis; here each arm of a trial may be followed.

@@ -35,6 +35,7 @@ def read_cells(path: Path, spec: ReviewFile | IpdFile) -> tuple[pd.DataFrame, li
     encoding = "utf-8-sig" if spec.encoding == "utf-8" else spec.encoding
     lines: list[int] = []
     cells: list[list[str]] = []
+    at = 0
     try:
         with path.open(encoding=encoding, newline="") as stream:
             delimiter, skipped = _read_separator(stream, spec.delimiter)
@@ -54,10 +55,9 @@ def read_cells(path: Path, spec: ReviewFile | IpdFile) -> tuple[pd.DataFrame, li
         raise InputError("failure.unreadable", [_wrong_encoding(path, spec.encoding)]) from None
     except csv.Error:
         text = "problem.quotes"
-        line = lines[-1] + 1 if lines else 1
         remedy = "remedy.quotes"
         raise InputError(
-            "", [Problem(path.name, "unreadable", text, line=line, remedy=remedy)]
+            "", [Problem(path.name, "unreadable", text, line=at + 1, remedy=remedy)]
         ) from None
     if not cells:
         remedy = "remedy.write_header"

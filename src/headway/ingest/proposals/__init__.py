@@ -181,7 +181,8 @@ def _store(records: Sequence[Records], proposal: Proposal, secret: bytes, clinic
         raise InputError("failure.new_clinic", [replace(problem, remedy="remedy.no_start_at_all")])
     codes = {n: "p" + make_code(secret, f"{clinic} patient", n) for n in set(linked.values())}
     if len(set(codes.values())) < len(codes):
-        raise InputError("failure.new_clinic", [Problem("", "codes", "problem.same_code")])
+        problem = Problem("", "codes", "problem.same_code", remedy="remedy.same_code")
+        raise InputError("failure.new_clinic", [problem])
     people: dict[str, None] = {}
     for one in records:
         names = [linked[fold_id(i)] if i.strip() else "" for i in one.ids]

@@ -101,10 +101,12 @@ def read_dates(cells: Iterable[str], order: Order | None = None, *, serial: bool
                 moment = Moment(day, (number % 1) * 24 if number % 1 else None)
         if moment is not None:
             values[cell] = moment
-    if ambiguous:
+    mixed = first and second
+    if ambiguous or mixed:
         # Dates all the same: which way round they are is for somebody to say.
-        values |= {c: m for c, f in two.items() if (m := _read_two(f, "dmy"))}
-    return Dates(values, told or order if two else None, ambiguous, first and second)
+        both = {cell: _read_two(f, "dmy") or _read_two(f, "mdy") for cell, f in two.items()}
+        values |= {cell: moment for cell, moment in both.items() if moment is not None}
+    return Dates(values, told or order if two else None, ambiguous, mixed)
 
 
 def _cut_weekday(text: str) -> str:

@@ -45,9 +45,9 @@ def read_diary(sheet: Sheet, columns: list[Named], ids: list[str], out: Read, as
         plain, entry = read_yes_no(headache, sheet.column(headache.index))
         records.put("headache", plain, entry)
         used.add(headache.index)
-        answers = {c for c in plain if c}
-        if not entry.off and len(answers) == 1:
-            raise cannot(sheet, "only_headache_days", "problem.only_headache", headache.header)
+        if headache.found.share_words("yes", "severity") == 1:
+            text, name = "problem.only_headache", headache.header
+            raise cannot(sheet, "only_headache_days", text, name, "remedy.free_days")
     used |= put_outcomes(records, sheet, columns, _DIARY, ask)
     if headache is None:
         _infer_headache(sheet, records)
@@ -73,7 +73,7 @@ def _infer_headache(sheet: Sheet, records: Records) -> None:
         return
     cells = records.values[name]
     if "0" not in cells:
-        raise cannot(sheet, "no_free_days", "problem.no_free_days")
+        raise cannot(sheet, "no_free_days", "problem.no_free_days", remedy="remedy.free_days")
     made = ["" if not c else "0" if c == "0" else "1" for c in cells]
     records.put("headache", made, Entry(reasons=(Message("proposal.from_zero", what=name),)))
 

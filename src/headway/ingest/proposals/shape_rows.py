@@ -43,12 +43,12 @@ class Read:
     notes: list[str] = field(default_factory=list)
 
 
-def cannot(sheet: Sheet, rule: str, message: str, column: str = "") -> InputError:
+def cannot(
+    sheet: Sheet, rule: str, message: str, column: str = "", remedy: str = "remedy.new_clinic"
+) -> InputError:
     """Make the error of a table that leaves something open."""
-    return InputError(
-        "failure.new_clinic",
-        [Problem(sheet.name, rule, message, column=column, remedy="remedy.new_clinic")],
-    )
+    problem = Problem(sheet.name, rule, message, column=column, remedy=remedy)
+    return InputError("failure.new_clinic", [problem])
 
 
 def has_times(column: Named) -> bool:
@@ -86,7 +86,7 @@ def choose_date(sheet: Sheet, columns: list[Named], ask: Ask) -> Named:
                 if column.header == said:
                     return column
             raise cannot(sheet, "which_date", "problem.which_date", found[0].header)
-    raise cannot(sheet, "no_date", "problem.no_date")
+    raise cannot(sheet, "no_date", "problem.no_date", remedy="remedy.no_date")
 
 
 def start_records(sheet: Sheet, kind: str, ids: list[str]) -> Records:

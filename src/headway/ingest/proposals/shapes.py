@@ -39,8 +39,9 @@ def find_order(sheets: Sequence[Sheet], ask: Ask) -> Order | None:
         for column in name_columns(sheet):
             if column.dates is None:
                 continue
-            if column.dates.mixed:
-                raise cannot(sheet, "mixed_dates", "problem.mixed_order", column.header)
+            if column.dates.mixed and column.field != "identity":
+                text, name = "problem.mixed_order", column.header
+                raise cannot(sheet, "mixed_dates", text, name, "remedy.mixed_dates")
             if column.dates.order is not None:
                 orders[column.dates.order] += 1
             if column.dates.ambiguous and column.field != "identity":

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headway.config.review import IpdFile, Review
-from headway.errors import ContractError, InputError, Problem
+from headway.errors import InputError, Problem
 from headway.ingest.ipd import read_individual
 from headway.ingest.trials.canonical import make_arms, make_contrasts, make_published, make_risk
 from headway.ingest.trials.checks import check_file
@@ -99,28 +99,35 @@ def make_tables(files: list[File], individual: pd.DataFrame, review: Review) -> 
     Raises
     ------
     InputError
-        Where a number that the printed ones imply breaks the contract of its table, with file and
-        column.
+        Where a number that the printed ones imply is infinite, with file, line and column.
     """
     by = {file.kind: file for file in files}
-    try:
-        return Published(
-            arms=make_arms(by.get("arms"), review),
-            contrasts=make_contrasts(by.get("contrasts"), review),
-            published=make_published(by.get("pooled")),
-            risk_of_bias=make_risk(by.get("risk_of_bias")),
-            ipd=individual,
+    made = Published(
+        arms=make_arms(by.get("arms"), review),
+        contrasts=make_contrasts(by.get("contrasts"), review),
+        published=make_published(by.get("pooled")),
+        risk_of_bias=make_risk(by.get("risk_of_bias")),
+        ipd=individual,
+    )
+    problems = _find_infinite(made.arms) + _find_infinite(made.contrasts)
+    if problems:
+        raise InputError(Message("failure.review_files", name=review.id), problems)
+    return made
+
+
+def _find_infinite(table: pd.DataFrame) -> list[Problem]:
+    """Find rows whose printed numbers imply an infinite one, such as a spread from a t near 0."""
+    import numpy as np
+
+    numbers = table.select_dtypes("float")
+    return [
+        Problem(
+            table["file"].iloc[i],
+            "not_allowed",
+            "problem.not_allowed",
+            str(numbers.columns[j]),
+            int(table["line"].iloc[i]),
+            "remedy.not_allowed",
         )
-    except ContractError as error:
-        names = {"published": "pooled"}
-        problems = [
-            Problem(
-                by[names.get(p.file, p.file)].name,
-                "not_allowed",
-                "problem.not_allowed",
-                p.column,
-                remedy="remedy.check_column",
-            )
-            for p in error.problems
-        ]
-        raise InputError(Message("failure.review_files", name=review.id), problems) from None
+        for i, j in zip(*np.isinf(numbers.to_numpy()).nonzero(), strict=True)
+    ]

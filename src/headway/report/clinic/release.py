@@ -81,7 +81,10 @@ def release(
     if status["state"] != "ready" or preset.name == "internal":
         inside = status["state"] == "ready"
         text = "problem.release_internal" if inside else "problem.release_refused"
-        raise RefusedError("failure.release", [Problem("clinic.yaml", "not_for_release", text)])
+        check = Message("remedy.run", line=f"headway check {name}")
+        remedy = "remedy.release_internal" if inside else check
+        problem = Problem("clinic.yaml", "not_for_release", text, remedy=remedy)
+        raise RefusedError("failure.release", [problem])
     memory = data_dir / "raw" / "clinics" / name / MEMORY
     earlier = releases.read_releases(memory)
     secret = read_secret(data_dir)
