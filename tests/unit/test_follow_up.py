@@ -56,6 +56,7 @@ def follow(folder: Path, *, months: bool = True, comparison: Comparison = PRIMAR
         folder / "days.parquet",
         comparison,
         name_clinic("c"),
+        before=known.set_index("patient_id")["pre"].dropna(),
         after=pd.Index(known.loc[known["post"].notna(), "patient_id"]),
     )
 
@@ -73,6 +74,7 @@ def test_each_person_is_listed_once_with_the_reason(tmp_path: Path) -> None:
     # Who got worse most comes first.
     assert found["patient_id"].tolist()[:2] == ["worst", "worse"]
     gone = found.set_index("patient_id").loc["gone"]
+    assert gone["pre"] == 10 and pd.isna(gone["post"])
     assert gone["last_day"] == 31  # a day without an answer is no entry
     assert (gone["window_from"], gone["window_to"]) == (56, 83)
 

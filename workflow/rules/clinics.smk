@@ -33,7 +33,7 @@ rule analyse_clinic:
     input:
         **rules.ingest_clinic.output,
         # Untreated arms of published trials, beside which a clinic's change is read.
-        arms=of_each("trials", f"{PROCESSED}/trials/{{name}}/arms.csv"),
+        arms=expand(f"{PROCESSED}/trials/{{name}}/arms.csv", name=sorted(TRIALS)),
     output:
         windows=f"{PROCESSED}/clinics/{{clinic}}/windows.parquet",
         change=f"{PROCESSED}/clinics/{{clinic}}/change.parquet",

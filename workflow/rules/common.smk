@@ -19,11 +19,14 @@ DATA = SETTINGS.data_dir.rstrip("/")
 PROCESSED = f"{DATA}/processed"
 RESULTS = SETTINGS.results_dir.rstrip("/")
 
+FOUND = {kind: find_sources(Path(DATA), kind) for kind in ("trials", "clinics")}
 SOURCES = {
-    kind: select_sources(find_sources(Path(DATA), kind), chosen, kind)
+    kind: select_sources(FOUND[kind], chosen, kind)
     for kind, chosen in (("trials", SETTINGS.trials), ("clinics", SETTINGS.clinics))
 }
 READY = {kind: {s.name: s for s in found if s.ready} for kind, found in SOURCES.items()}
+# A clinic is read beside the arms of all published trials, whichever pages are asked for.
+TRIALS = {s.name: s for s in FOUND["trials"] if s.ready}
 OTHERS = {
     state: [s for found in SOURCES.values() for s in found if s.state == state]
     for state in ("waiting", "refused", "unread")
@@ -49,16 +52,17 @@ if READY["clinics"] and not private.make_private(Path(PROCESSED) / "clinics"):
 # The content of raw files decides whether they are read again. They stand in no rule's `input`:
 # Snakemake would go by their time, and would take a brace in a name for a wildcard.
 CONTENTS = Contents(Path(PROCESSED) / ".contents.json")
+READ = {"trials": TRIALS if READY["clinics"] else READY["trials"], "clinics": READY["clinics"]}
 RAW = {
     kind: {name: CONTENTS.digest(source.files) for name, source in sorted(ready.items())}
-    for kind, ready in READY.items()
+    for kind, ready in READ.items()
 }
 CONTENTS.save()
 
 
 def raw_folder(kind, name):
     """Name the folder of a source."""
-    return READY[kind][name].folder.as_posix()
+    return READ[kind][name].folder.as_posix()
 
 
 def of_each(kind, path):

@@ -124,7 +124,10 @@ def _list_people(found: cohort.Prepared, clinic: Clinic, change: pd.DataFrame) -
     primary, outcome = found.comparisons[0], clinic.primary_outcome
     own = found.windows
     own = own[own["complete"] & own["source"].eq(primary.source) & own["value"].notna()]
-    after = own[own["window"].eq(primary.post) & own["outcome"].eq(outcome)]
+    own = own[own["outcome"].eq(outcome)]
+    # The value before is that of all its windows, for people with all of them.
+    values = own[own["window"].isin(primary.befores)].groupby("patient_id")["value"]
+    before = values.mean()[values.size() == len(primary.befores)]
     return build_follow_up(
         change[change["comparison"].eq(primary.id) & change["outcome"].eq(outcome)],
         found.starters,
@@ -132,7 +135,8 @@ def _list_people(found: cohort.Prepared, clinic: Clinic, change: pd.DataFrame) -
         found.days,
         primary,
         clinic,
-        after=pd.Index(after["patient_id"]),
+        before=before,
+        after=pd.Index(own.loc[own["window"].eq(primary.post), "patient_id"]),
     )
 
 

@@ -29,6 +29,7 @@ def build_follow_up(
     comparison: Comparison,
     clinic: Clinic,
     *,
+    before: pd.Series,
     after: pd.Index,
 ) -> pd.DataFrame:
     """List people to look at, each with the reason.
@@ -48,6 +49,8 @@ def build_follow_up(
         Table `sessions`.
     days
         Path of the processed diary.
+    before
+        Value before per person, also of those without one after.
     after
         Who has a value after, with or without one before.
 
@@ -70,7 +73,7 @@ def build_follow_up(
         {
             "reason": reason,
             "outcome": clinic.primary_outcome,
-            "pre": known["pre"],
+            "pre": known["pre"].fillna(before.reindex(starters)),
             "post": known["post"],
             "last_day": seen.reindex(starters),
             "window_from": first,
