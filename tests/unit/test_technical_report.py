@@ -24,6 +24,7 @@ from headway.messages import LANGUAGES
 from headway.outcomes import audit
 from headway.outcomes.change import cohort
 from headway.report.clinic import page as clinic_page
+from headway.report.drawings import share_letters
 from headway.report.render import LONG
 from tests.unit.clinic_builder import DIARY, write_clinic
 from tests.unit.pages_builder import READY
@@ -319,3 +320,16 @@ def test_a_value_with_its_limits_is_written_in_every_language(language: str) -> 
         }[language]
     )
     assert "75" not in hidden and hidden.startswith(text[:10])
+
+
+def test_letters_of_several_figures_are_written_once_and_found(tmp_path: Path) -> None:
+    saved = theme.save({"one": draw_lines(30), "two": draw_lines(40)}, tmp_path)
+    shared, letters = share_letters(saved)
+    defined = re.findall(r'<path id="(DejaVuSans[^"]*)"', letters)
+    assert len(defined) == len(set(defined)) > 20
+    for before, after in zip(saved, shared, strict=True):
+        used = set(re.findall(r'href="#(DejaVuSans[^"]*)"', after.svg))
+        assert used and used <= set(defined)
+        assert f'"{after.id}-DejaVuSans' not in after.svg
+        assert after.svg.count("<use") == before.svg.count("<use")
+    assert share_letters([]) == ([], "")
