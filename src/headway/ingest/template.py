@@ -71,7 +71,7 @@ HEADERS: dict[str, tuple[str, ...]] = {
         "source",
         "note",
     ),
-    "risk_of_bias": ("trial", "tool", "outcome", "domain", "judgement", "support", "signed_by"),
+    "risk_of_bias": ("trial", "outcome", "domain", "judgement", "support", "signed_by"),
 }
 
 

@@ -294,7 +294,7 @@ def _write_heads(
         *zip(places.right, result, strict=True),
     ]
     for x, label in columns:
-        sheet.text(x, y, label, fontweight="bold", va="bottom", linespacing=1.1)
+        sheet.text(x, y - 0.03, label, fontweight="bold", va="baseline", linespacing=1.1)
     for x, tool in zip(places.lights, tools, strict=True):
         kit = RISK_TOOLS[tool]
         for i, domain in enumerate(kit.domains):
