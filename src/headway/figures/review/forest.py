@@ -35,7 +35,13 @@ _SIDES = {
 }
 MARK = " †"  # beside a trial whose numbers are not all printed
 OVERALL = "overall"
-_INTERVALS = ("z", "t", "knha", "adhoc", "kr")
+_INTERVALS = {
+    "z": "forest.interval_z",
+    "t": "forest.interval_t",
+    "knha": "forest.interval_knha",
+    "adhoc": "forest.interval_adhoc",
+    "kr": "forest.interval_kr",
+}
 # Intervals whose test has k - 1 degrees of freedom; of the others the table does not hold them.
 _BY_TRIALS = ("t", "knha", "adhoc")
 _DIFFERENCES = (
@@ -272,7 +278,8 @@ def _name_model(row: Mapping[str, Any]) -> str:
     if row["weighting"] != "own":
         return say(describe_row(row))
     model = t("forest.common") if row["method"] == "EE" else t("forest.random", tau2=row["method"])
-    return f"{model}, {t('forest.interval_' + row['test'])}" if row["test"] in _INTERVALS else model
+    interval = _INTERVALS.get(row["test"])
+    return model if interval is None else f"{model}, {t(interval)}"
 
 
 def _name_sides(estimand: str, lower_is_better: bool) -> tuple[str, ...]:
