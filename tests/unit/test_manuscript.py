@@ -237,7 +237,7 @@ def test_the_letters_of_an_svg_are_text(hostile: Path) -> None:
     assert flow == (hostile / "figures" / "prisma.svg").read_text(encoding="utf-8")
 
 
-def test_the_fonts_of_a_pdf_are_embedded_as_truetype(hostile: Path) -> None:
+def test_the_fonts_of_a_pdf_are_embedded_with_their_outlines(hostile: Path) -> None:
     content = (hostile / "figures" / "forest_main.pdf").read_bytes()
     assert b"/FontFile2" in content and b"/Type3" not in content
     assert b"/CreationDate" not in content
@@ -248,7 +248,9 @@ def test_the_fonts_of_a_pdf_are_embedded_as_truetype(hostile: Path) -> None:
         path = hostile / "figures" / "forest_main.pdf"
         lines = subprocess.run([program, path], capture_output=True, text=True, check=True).stdout
         fonts = lines.splitlines()[2:]
-        assert fonts and all("TrueType" in line and " yes yes " in line for line in fonts)
+        # A font of Chinese signs has outlines of another kind; none is a picture of letters.
+        assert fonts and all(" yes yes " in line for line in fonts)
+        assert all("TrueType" in line or "Type 0C" in line for line in fonts)
 
 
 @given(st.floats(2, 20), st.floats(4, 12))
