@@ -96,9 +96,9 @@ def blank(text: str) -> str:
     return ANY_NUMBER.sub("#", text)
 
 
-def read_page(page: str) -> Texts:
+def read_page(page: str, surface: str = "page") -> Texts:
     """Read a page, with the figures in it."""
-    return Page(page, "page").numbers
+    return Page(page, surface).numbers
 
 
 def read_words(surface: str, words: Iterable[str]) -> Texts:

@@ -18,7 +18,7 @@ import pytest
 
 from headway import config, disclosure, tables
 from headway.config.clinic import Clinic
-from headway.disclosure import PRESETS, Preset
+from headway.disclosure import Preset, choose_preset
 from headway.errors import MissingPackageError
 from headway.figures import theme
 from headway.figures.clinic.brief import draw_brief
@@ -111,7 +111,7 @@ def found(name: str) -> tuple[Clinic, dict[str, pd.DataFrame], Preset]:
     kind, hides = name.removesuffix(" hidden"), name.endswith(" hidden")
     if kind in WRITERS:
         clinic, made = analysed(kind)
-        rules = PRESETS["cms" if hides else "public"]
+        rules = choose_preset("cms" if hides else "public")
         return replace(clinic, disclosure=rules.name), disclosure.release(made, rules), rules
     shipped = {"demo": "demo", "kostecki": "kostecki_dillon_1999"}[kind]
     return released(shipped, "opensafely" if hides else "")

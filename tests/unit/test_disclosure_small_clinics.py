@@ -18,8 +18,11 @@ from matplotlib.text import Text
 from headway import tables
 from headway.disclosure import PRESETS, Preset, choose_preset, release
 from headway.figures.clinic import draw
+from headway.figures.clinic.brief import draw_brief
 from headway.figures.theme import Saved
 from headway.report.clinic import page
+from headway.report.clinic.brief import write_brief
+from headway.report.clinic.brief_pages import write_html
 from tests.conftest import ROOT
 from tests.unit import disclosure_attack_text as reader
 from tests.unit.disclosure_attack import Learned, attack
@@ -89,21 +92,23 @@ def test_people_asked_are_hidden_in_every_table() -> None:
 
 
 def show(i: int, shown: dict[str, pd.DataFrame], rules: Preset, language: str) -> dict[str, Texts]:
-    """Write page, figures and notebook of a clinic; the numbers in them, by surface."""
+    """Write page, brief, figures and notebook of a clinic; the numbers in them, by surface."""
     clinic = replace(small_clinic(i)[0], disclosure=rules.name, synthetic=False, language=language)
-    drawings = draw.draw_clinic(shown, clinic, rules)
+    drawings = draw.draw_clinic(shown, clinic, rules) | draw_brief(shown, clinic, rules)
     saved, words = [], []
     for name, d in drawings.items():
         drawn = " ".join(f"<!--{t.get_text()}-->" for t in d.figure.findobj(Text))
         words.append(f"<p>{d.title}</p><p>{d.alt}</p>{drawn}")
         saved.append(Saved(name, d.title, d.alt, d.caption, "", d.wide))
     html, _ = page.build(clinic, STATUS, shown, saved, rules)
+    brief = write_html(write_brief(clinic, STATUS, shown, rules), saved)
     folder = Path(mkdtemp())
     for name in ("cohort", "flow", "window_means"):
         tables.write_csv(shown[name], folder / "results/clinics/demo" / f"{name}.csv")
     said = run_notebook(AUDIT, ROOT / "data", folder / "results")
     return {
         "page": reader.read_page(html),
+        "brief": reader.read_page(brief, "brief"),
         "figures": reader.read_words("figure", words),
         "notebook": reader.read_words("notebook", said),
     }

@@ -353,8 +353,9 @@ def _say_unknown(rows: Mapping[str, pd.DataFrame], change: Mapping[str, Any]) ->
             out.append(t("brief.others_unknown"))
     low, high = pick(main, "bound_low"), pick(main, "bound_high")
     if low and high and not formats.missing(low["estimate"]):
-        ends = (formats.number(one["estimate"], 1) for one in (low, high))
-        out.append(t("brief.bounds", **dict(zip(("low", "high"), ends, strict=True))))
+        least, most = (formats.number(one["estimate"], 1) for one in (low, high))
+        if least != most:  # equal where nothing is missing
+            out.append(t("brief.bounds", low=least, high=most))
     out += _say_new_drugs(pick(main, "new_preventive"))
     if any(o != OWN and len(own) for o, own in rows.items()):
         out.append(t("brief.only_days_have_a_rule"))
