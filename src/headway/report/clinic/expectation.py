@@ -22,8 +22,15 @@ if TYPE_CHECKING:
 
     from headway.disclosure import Preset
 
-# Columns of `specifications` that say what is chosen.
-CHOICES = ("window", "value", "completeness", "headache_day", "before", "lost")
+# Column of `specifications` that holds a choice -> what ways differ in by it.
+CHOICES = {
+    "window": "other_ways.differ.window",
+    "value": "other_ways.differ.value",
+    "completeness": "other_ways.differ.completeness",
+    "headache_day": "other_ways.differ.headache_day",
+    "before": "other_ways.differ.before",
+    "lost": "other_ways.differ.lost",
+}
 
 
 def list_expected(table: pd.DataFrame, preset: Preset) -> Table | None:
@@ -115,7 +122,7 @@ def describe_specifications(table: pd.DataFrame) -> str:
         return ""
     known = known[known["outcome"] == known["outcome"].iloc[0]]
     below = int((known["ci_high"] < 0).sum())
-    differ = [Message(f"other_ways.differ.{c}") for c in CHOICES if known[c].nunique() > 1]
+    differ = [Message(id) for c, id in CHOICES.items() if known[c].nunique() > 1]
     if not differ:
         return ""
     return t(
