@@ -127,12 +127,16 @@ def manuscript(
     """Build a review, and write the folder that goes to a journal beside its page."""
     source = locate(named, data, results, ("trials", "clinics"))
     refuse_elsewhere(source, "trials")
+    # Said before the workflow runs for nothing.
+    import docx  # noqa: F401
+    import pypdf  # noqa: F401
+
+    from headway.report.manuscript import write_manuscript
+
     only = (f"trials={json.dumps([source.name])}", "clinics=[]", "notebooks=False")
     code = run_workflow(source.place, cores, *only)
     if code or not source.page.is_file():
         return tell(source, code)
-    from headway.report.manuscript import write_manuscript
-
     with working(say("command.writing")):
         processed = source.place.data / "processed" / "trials" / source.name
         folder = write_manuscript(processed, source.page.parent, language)

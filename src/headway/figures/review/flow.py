@@ -8,65 +8,59 @@ from typing import Any
 from headway.config.review import Flow
 from headway.figures import theme
 from headway.figures.theme import FAINT, INK, Drawing
+from headway.messages import t
 
 LINE = 0.17  # inches a line of text
 PAD, GAP = 0.16, 0.30
 WIDTH, SIDE = 3.5, 3.5  # inches of the boxes in the middle and at the side
-NOT_STATED = "not stated"
 
 
 def _count(count: int | None) -> str:
-    return NOT_STATED if count is None else f"n = {count}"
+    return t("flow_chart.not_stated") if count is None else t("flow_chart.n", n=str(count))
 
 
 def list_boxes(flow: Flow) -> list[tuple[str, list[str], list[str]]]:
     """List the rows of the flow: stage, lines of the box, lines of the box beside it."""
     reasons = flow.excluded_reasons or {}
-    excluded = ["Reports excluded:"]
+    excluded = [t("flow_chart.reports_excluded")]
     if reasons:
-        excluded += [f"{reason} (n = {n})" for reason, n in reasons.items()]
+        excluded += [f"{reason} ({_count(n)})" for reason, n in reasons.items()]
     else:
-        excluded.append(NOT_STATED)
+        excluded.append(_count(None))
+    others = [] if flow.other_sources is None else [flow.other_sources]
+    screening = t("flow_chart.screening")
     return [
         (
-            "Identification",
+            t("flow_chart.identification"),
             [
-                "Records identified from:",
-                f"Databases ({_count(flow.databases)})",
-                f"Registers ({_count(flow.registers)})",
-                *(
-                    [f"Other sources ({_count(flow.other_sources)})"]
-                    if flow.other_sources is not None
-                    else []
-                ),
+                t("flow_chart.identified"),
+                t("flow_chart.databases", count=_count(flow.databases)),
+                t("flow_chart.registers", count=_count(flow.registers)),
+                *(t("flow_chart.other_sources", count=_count(n)) for n in others),
             ],
             [
-                "Records removed before screening:",
-                f"Duplicates ({_count(flow.duplicates)})",
-                f"By automation ({_count(flow.automation)})",
-                f"Other reasons ({_count(flow.removed_other)})",
+                t("flow_chart.removed"),
+                t("flow_chart.duplicates", count=_count(flow.duplicates)),
+                t("flow_chart.automation", count=_count(flow.automation)),
+                t("flow_chart.removed_other", count=_count(flow.removed_other)),
             ],
         ),
         (
-            "Screening",
-            ["Records screened", f"({_count(flow.screened)})"],
-            ["Records excluded", f"({_count(flow.excluded)})"],
+            screening,
+            [t("flow_chart.screened"), f"({_count(flow.screened)})"],
+            [t("flow_chart.excluded"), f"({_count(flow.excluded)})"],
         ),
         (
-            "Screening",
-            ["Reports sought for retrieval", f"({_count(flow.sought)})"],
-            ["Reports not retrieved", f"({_count(flow.not_retrieved)})"],
+            screening,
+            [t("flow_chart.sought"), f"({_count(flow.sought)})"],
+            [t("flow_chart.not_retrieved"), f"({_count(flow.not_retrieved)})"],
         ),
+        (screening, [t("flow_chart.assessed"), f"({_count(flow.assessed)})"], excluded),
         (
-            "Screening",
-            ["Reports assessed for eligibility", f"({_count(flow.assessed)})"],
-            excluded,
-        ),
-        (
-            "Included",
+            t("flow_chart.inclusion"),
             [
-                f"Studies included in the review ({_count(flow.studies)})",
-                f"Reports of included studies ({_count(flow.reports)})",
+                t("flow_chart.studies", count=_count(flow.studies)),
+                t("flow_chart.reports", count=_count(flow.reports)),
             ],
             [],
         ),
@@ -99,9 +93,7 @@ def draw_flow(flow: Flow) -> Drawing:
         theme.quiet(axes)
         axes.set_xlim(0, width)
         axes.set_ylim(inches, 0)
-        axes.text(
-            0.12, 0.12, "Flow of the search (PRISMA 2020)", fontweight="bold", va="top", fontsize=10
-        )
+        axes.text(0.12, 0.12, t("flow_chart.heading"), fontweight="bold", va="top", fontsize=10)
         y = 0.55
         tops: list[float] = []
         for (_, main, side), height in zip(wrapped, heights, strict=True):
@@ -122,13 +114,14 @@ def draw_flow(flow: Flow) -> Drawing:
             end = tops[i + 1] + (heights[i + 1] - below) / 2
             _arrow(axes, (0.5 + WIDTH / 2, start), (0.5 + WIDTH / 2, end))
         _stages(axes, wrapped, tops, heights)
-    alt = "Flow of the search. " + " ".join(
+    title = t("flow_chart.title")
+    alt = f"{title}. " + " ".join(
         f"{stage}: {' '.join(main)}{'; ' + ' '.join(side) if side else ''}."
         for stage, main, side in rows
     )
     source = flow.source
-    caption = f"Counts: {source}." if source else "Counts as declared in review.yaml."
-    return Drawing(figure, "Flow of the search", alt, caption)
+    caption = t("flow_chart.from", source=source) if source else t("flow_chart.declared")
+    return Drawing(figure, title, alt, caption)
 
 
 def _box(axes: Any, x: float, y: float, width: float, height: float, lines: list[str]) -> None:

@@ -74,7 +74,7 @@ def _tell_arms(own: pd.DataFrame, pairs: pd.DataFrame) -> list[str]:
     out = []
     for (arm, role), rows in own.groupby(["arm", "role"], sort=False):
         n, kind = rows["n"].max(), "technique" if role == "treatment" else "comparator"
-        told = [] if missing(n) else [t("manuscript.n", n=formats.integer(n))]
+        told = [] if missing(n) else [t("manuscript.n", n=_count(n))]
         what = rows[kind].iloc[0]
         if not missing(what) and (word := say(term("technique", what))) != arm:
             told.append(word)
@@ -99,7 +99,7 @@ def tell_findings(table: pd.DataFrame, review: Review) -> Grid:
         rows.append(
             [
                 _name_part(review.comparison(r["comparison"]).label, r["subgroup"]),
-                f"{formats.integer(r['k'])}; {formats.integer(r['n_total'])}",
+                f"{_count(r['k'])}; {_count(r['n_total'])}",
                 formats.as_text(r["control"]),
                 f"{r['measure']} {effect}",
                 formats.as_text(r["absolute"]),
@@ -143,7 +143,7 @@ def tell_pooled(pooled: pd.DataFrame, review: Review) -> Grid:
         rows.append(
             [
                 _name_part(review.comparison(r["comparison"]).label, r["subgroup"]),
-                f"{formats.integer(r['k'])}; {formats.integer(r['n_total'])}",
+                f"{_count(r['k'])}; {_count(r['n_total'])}",
                 f"{r['measure']} {formats.number(value)} ({formats.limits(low, high)})",
                 formats.limits(pi_low, pi_high) if many else MISSING,
                 formats.p_value(r["p_value"]),
@@ -206,16 +206,21 @@ def _tell_numbers(r: Mapping[str, Any], i: int) -> str:
     if family == "rates" and not missing(events):
         return t("numbers.rate", events=events, years=r[f"time{i}"])
     if not missing(events):
-        return f"{formats.integer(events)}/{formats.integer(n)}"
+        return f"{_count(events)}/{_count(n)}"
     if i == 1 and family == "correlations":
         return t("numbers.correlation", people=n, r=r["r"])
     if i == 1 and family == "reliability":
         return t("numbers.reliability", people=n, alpha=r["alpha"], items=r["items"])
-    size = "" if missing(n) else t("manuscript.n", n=formats.integer(n))
+    size = "" if missing(n) else t("manuscript.n", n=_count(n))
     if missing(mean):
         return size or MISSING
     spread = "" if missing(sd) else f" ({formats.number(sd)})"
     return "; ".join(x for x in (size, f"{formats.number(mean)}{spread}") if x)
+
+
+def _count(value: Any) -> str:
+    """Write a count that no line breaks within."""
+    return formats.integer(value).replace(" ", "\u00a0")
 
 
 def _name_part(label: str, subgroup: Any) -> str:

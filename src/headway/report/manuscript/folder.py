@@ -98,11 +98,13 @@ def _draw(part: Path, read: Mapping[str, pd.DataFrame], review: Review) -> list[
 
 
 def _write_tables(path: Path, read: Mapping[str, pd.DataFrame], review: Review) -> None:
-    document = word.start_document(review.title)
+    grids = list_grids(read, review)
+    wide = any(word.is_wide(grid) for grid in grids[:1])
+    document = word.start_document(review.title, wide=wide)
     word.add_text(document, review.title, "Title")
     for gap in list_absent(read):
         word.add_text(document, gap, gaps=[gap])
-    for number, grid in enumerate(list_grids(read, review), start=1):
+    for number, grid in enumerate(grids, start=1):
         word.add_grid(document, grid, number)
     word.save(document, path)
 

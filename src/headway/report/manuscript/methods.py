@@ -56,6 +56,13 @@ _CHECKS = {
     "rank_correlation": ("begg_1994",),
     "trim_and_fill": ("duval_2000",),
 }
+# Of the question, with what stands where a part is not declared.
+_QUESTION = {
+    "population": "manuscript.gap_population",
+    "intervention": "manuscript.gap_intervention",
+    "comparator": "manuscript.gap_comparator",
+    "outcome": "manuscript.gap_outcome",
+}
 _TOOLS = {"rob2": "sterne_2019", "rob1": "higgins_2011", "robins_i": "sterne_2016"}
 
 
@@ -138,10 +145,7 @@ def describe_methods(tables: Mapping[str, pd.DataFrame], review: Review) -> Meth
 def _describe_search(said: Methods, review: Review) -> None:
     said.leave_open("manuscript.gap_protocol")
     question = review.question
-    parts = {
-        part: getattr(question, part) or said.ask(f"manuscript.gap_{part}")
-        for part in ("population", "intervention", "comparator", "outcome")
-    }
+    parts = {part: getattr(question, part) or said.ask(gap) for part, gap in _QUESTION.items()}
     said.say("manuscript.eligible", **parts)
     said.leave_open("manuscript.gap_search")
     said.leave_open("manuscript.gap_selection")

@@ -185,7 +185,9 @@ def _escape_doi(doi: str) -> str:
 def _make_key(text: str, taken: set[str]) -> str:
     """Make a key of letters, digits and `_` that no other work has."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    key = stem = re.sub(r"\W+", "_", plain).strip("_").lower()[:60] or "trial"
+    key = stem = re.sub(r"\W+", "_", plain).strip("_").lower()[:60]
+    if not stem[:1].isalpha():  # some programs take no key that begins with a digit
+        key = stem = f"trial_{stem}".rstrip("_")
     number = 1
     while key in taken:
         number += 1

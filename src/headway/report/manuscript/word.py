@@ -29,7 +29,7 @@ LONG_MM, SHORT_MM, MARGIN_MM = 297, 210, 20
 MOST_UPRIGHT = 5  # columns; a table of more stands on a page turned sideways
 TABLE_STYLE = "Headway Table"
 # Letters of a column: fewer are not given, more are not asked for.
-_NARROWEST, _WIDEST = 7, 34
+_NARROWEST, _WIDEST = 6, 26
 _W = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 # A journal's table: a line above, one below the heads, one at the foot.
 _STYLE = f"""<w:style xmlns:w="{_W}" w:type="table" w:customStyle="1" w:styleId="HeadwayTable">
@@ -71,7 +71,12 @@ class Grid:
     notes: Sequence[str] = ()
 
 
-def start_document(title: str) -> Document:
+def is_wide(grid: Grid) -> bool:
+    """Whether a table stands on a page turned sideways."""
+    return len(grid.heads) > MOST_UPRIGHT
+
+
+def start_document(title: str, *, wide: bool = False) -> Document:
     """Start a document in the language in use, without the date of a clock or a writer's name."""
     import docx
     from docx.oxml import parse_xml
@@ -97,7 +102,7 @@ def start_document(title: str) -> Document:
     own.font.size = Pt(TABLE_PT)
     own.paragraph_format.space_after = own.paragraph_format.space_before = Pt(1)
     styles.element.append(parse_xml(_STYLE))
-    _turn(document.sections[0], wide=False)
+    _turn(document.sections[0], wide=wide)
     return document
 
 
@@ -145,7 +150,7 @@ def add_grid(document: Document, grid: Grid, number: int) -> None:
     """Add a table with its numbered caption; a wide one turns its page sideways."""
     from docx.oxml.ns import qn
 
-    wide = len(grid.heads) > MOST_UPRIGHT
+    wide = is_wide(grid)
     _turn_page(document, wide)
     _add_caption(document, grid.caption, number)
     table: Any = document.add_table(1 + len(grid.rows), len(grid.heads), style=TABLE_STYLE)
@@ -175,16 +180,14 @@ def share_room(rows: Sequence[Sequence[str]], room: float) -> list[float]:
     Examples
     --------
     >>> [round(x) for x in share_room([["a", "b" * 40]], 100)]
-    [17, 83]
+    [19, 81]
     """
-    letters = [min(max(map(len, column)), _WIDEST) for column in zip(*rows, strict=True)]
-    words = [
-        max((len(word) for text in column for word in text.split()), default=0)
-        for column in zip(*rows, strict=True)
-    ]
-    wanted = [
-        max(_NARROWEST, n, min(word, _WIDEST)) for n, word in zip(letters, words, strict=True)
-    ]
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    longest = [max(map(len, column)) for column in columns]
+    words = [max((len(w) for x in column for w in x.split()), default=0) for column in columns]
+    # A blank more than its longest word, so that a head in bold does not break.
+    asked = [max(n, word + 2) for n, word in zip(longest, words, strict=True)]
+    wanted = [min(max(n, _NARROWEST), _WIDEST) for n in asked]
     return [room * n / sum(wanted) for n in wanted]
 
 
