@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from headway.figures import theme
+from headway.figures import fonts, theme
 from headway.figures.theme import Drawing
 from headway.tables import make_name, printable, write_text
 
@@ -43,6 +42,8 @@ class Printed:
         Its size.
     least_pt
         Its smallest type in points, at that size.
+    lost
+        A sentence on letters that no font of this machine draws, or nothing.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Printed:
     width_mm: float
     height_mm: float
     least_pt: float
+    lost: str = ""
 
 
 def save_for_journal(name: str, drawing: Drawing, folder: Path) -> Printed:
@@ -71,6 +73,8 @@ def save_for_journal(name: str, drawing: Drawing, folder: Path) -> Printed:
         Where `<name>.svg`, `.pdf`, `.tif` and `.png` are written.
     """
     id, figure = make_name(name), drawing.figure
+    with theme.style():
+        lost = theme.say_missing(fonts.dress(figure)).strip()
     width, height = (float(inches) for inches in figure.get_size_inches())
     least = min(_find_sizes(drawing).values(), default=LEAST_PT)
     columns = choose_columns(width, least)
@@ -78,14 +82,13 @@ def save_for_journal(name: str, drawing: Drawing, folder: Path) -> Printed:
     larger = max(1.0, LEAST_PT / (least * factor)) if columns == 1 else 1.0
     size = (COLUMNS_MM[columns], height * MM * factor)
     title, alt = printable(drawing.title), printable(drawing.alt)
-    with theme.style(), _typed_larger(drawing, larger), warnings.catch_warnings():
-        # The text of a file is whole, whether a font of this machine draws it or not.
-        warnings.filterwarnings("ignore", message=r"Glyph \d+", category=UserWarning)
+    with theme.style(), _typed_larger(drawing, larger):
         write_text(_draw_svg(drawing, size, title, alt), folder / f"{id}.svg")
         (folder / f"{id}.pdf").write_bytes(_draw_pdf(drawing, factor, title))
         _draw_pixels(drawing, factor, TIF_DPI, folder / f"{id}.tif")
         _draw_pixels(drawing, factor, PNG_DPI, folder / f"{id}.png")
-    return Printed(id, title, printable(drawing.caption), columns, *size, least * factor * larger)
+    least_pt = least * factor * larger
+    return Printed(id, title, printable(drawing.caption), columns, *size, least_pt, lost)
 
 
 def choose_columns(width: float, least: float) -> int:

@@ -159,6 +159,8 @@ def _describe_figure(figure: Printed) -> str:
         remarks.append(t("manuscript_readme.tall", page=PAGE_MM))
     sizes = decimal(f"{figure.width_mm:.0f} × {figure.height_mm:.0f}, {figure.least_pt:.1f}")
     text = f"figures/{figure.name}: {sizes}"
+    if figure.lost:
+        remarks.append(figure.lost)
     if remarks:
         text += f" ({'; '.join(remarks)})"
     return f"{text}\n    {figure.title}"
