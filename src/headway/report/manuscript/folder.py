@@ -113,7 +113,8 @@ def _write_methods(path: Path, methods: Methods, review: Review) -> None:
     document = word.start_document(review.title)
     word.add_text(document, t("manuscript.methods"), "Heading 1")
     word.add_text(document, methods.text, gaps=methods.gaps)
-    word.add_text(document, t("manuscript.references"), "Heading 1")
+    if methods.works:
+        word.add_text(document, t("manuscript.references"), "Heading 1")
     for work in methods.works:
         word.add_text(document, write_entry(work), "List Number")
     if methods.gaps:
