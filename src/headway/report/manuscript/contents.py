@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 MARKS = {"high": "⊕⊕⊕⊕", "moderate": "⊕⊕⊕⊖", "low": "⊕⊕⊖⊖", "very_low": "⊕⊖⊖⊖"}
 RECOVERED = "†"
-_ASKED = ("comparison", "quantity", "basis")
 
 
 def list_grids(tables: Mapping[str, pd.DataFrame], review: Review) -> list[Grid]:
@@ -144,7 +143,8 @@ def tell_translated(tables: Mapping[str, pd.DataFrame], review: Review) -> Grid:
         ]
         for r in tables["translated"].to_dict("records")
     ]
-    return Grid(t("asked.caption"), [t(f"asked.{x}") for x in _ASKED], rows)
+    heads = [t("asked.comparison"), t("asked.quantity"), t("asked.basis")]
+    return Grid(t("asked.caption"), heads, rows)
 
 
 def tell_pooled(pooled: pd.DataFrame, review: Review) -> Grid:
