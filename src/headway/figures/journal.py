@@ -42,6 +42,8 @@ class Printed:
         Its size.
     least_pt
         Its smallest type in points, at that size.
+    lost
+        A sentence on letters that no font of this machine draws, or nothing.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Printed:
     width_mm: float
     height_mm: float
     least_pt: float
+    lost: str = ""
 
 
 def save_for_journal(name: str, drawing: Drawing, folder: Path) -> Printed:
@@ -71,7 +74,7 @@ def save_for_journal(name: str, drawing: Drawing, folder: Path) -> Printed:
     """
     id, figure = make_name(name), drawing.figure
     with theme.style():
-        caption = drawing.caption + theme.say_missing(fonts.dress(figure))
+        lost = theme.say_missing(fonts.dress(figure)).strip()
     width, height = (float(inches) for inches in figure.get_size_inches())
     least = min(_find_sizes(drawing).values(), default=LEAST_PT)
     columns = choose_columns(width, least)
@@ -84,7 +87,8 @@ def save_for_journal(name: str, drawing: Drawing, folder: Path) -> Printed:
         (folder / f"{id}.pdf").write_bytes(_draw_pdf(drawing, factor, title))
         _draw_pixels(drawing, factor, TIF_DPI, folder / f"{id}.tif")
         _draw_pixels(drawing, factor, PNG_DPI, folder / f"{id}.png")
-    return Printed(id, title, printable(caption), columns, *size, least * factor * larger)
+    least_pt = least * factor * larger
+    return Printed(id, title, printable(drawing.caption), columns, *size, least_pt, lost)
 
 
 def choose_columns(width: float, least: float) -> int:

@@ -11,6 +11,7 @@ from headway.messages import say, t, term
 from headway.report import formats
 from headway.report.formats import MISSING, missing
 from headway.report.manuscript.word import Grid
+from headway.report.review.asked import say_quantity
 from headway.tables.risk_tools import OVERALL, RISK_TOOLS
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def list_grids(tables: Mapping[str, pd.DataFrame], review: Review) -> list[Grid]
         tell_findings(tables["findings"], review),
         tell_risk(tables["risk_of_bias"], review),
         tell_pooled(tables["pooled"], review),
+        tell_translated(tables, review),
         *(tell_effects(tables["effects"], one, review) for one in review.comparisons),
     ]
     return [grid for grid in grids if grid.rows]
@@ -113,14 +115,13 @@ def tell_findings(table: pd.DataFrame, review: Review) -> Grid:
 
 def tell_risk(judged: pd.DataFrame, review: Review) -> Grid:
     """List each judgement of the risk of bias with what it rests on."""
-    kit = RISK_TOOLS[review.risk_of_bias.tool]
     records = judged.to_dict("records")
     rows = [
         [
             r["trial"],
             t("manuscript.every") if missing(r["outcome"]) else str(r["outcome"]),
-            kit.domains[r["domain"]],
-            kit.levels[r["judgement"]].label,
+            RISK_TOOLS[r["tool"]].domains[r["domain"]],
+            RISK_TOOLS[r["tool"]].levels[r["judgement"]].label,
             formats.as_text(r["support"]),
             str(r["signed_by"]),
         ]
@@ -128,7 +129,22 @@ def tell_risk(judged: pd.DataFrame, review: Review) -> Grid:
     ]
     bold = frozenset(i for i, r in enumerate(records) if r["domain"] == OVERALL)
     heads = ("trial", "outcome", "domain", "judgement", "support", "signed_by")
-    return Grid(t("manuscript.risk", tool=kit.name), _name(heads), rows, bold)
+    tools = ", ".join(RISK_TOOLS[tool].name for tool in _distinct(judged["tool"]))
+    return Grid(t("manuscript.risk", tool=tools), _name(heads), rows, bold)
+
+
+def tell_translated(tables: Mapping[str, pd.DataFrame], review: Review) -> Grid:
+    """Say the estimates in other terms: numbers needed, days and points, without high risk."""
+    rows = [
+        [
+            _name_part(review.comparison(r["comparison"]).label, r["subgroup"]),
+            say_quantity(r, tables["pooled"], review),
+            formats.as_text(r["basis"]),
+        ]
+        for r in tables["translated"].to_dict("records")
+    ]
+    heads = [t("asked.comparison"), t("asked.quantity"), t("asked.basis")]
+    return Grid(t("asked.caption"), heads, rows)
 
 
 def tell_pooled(pooled: pd.DataFrame, review: Review) -> Grid:

@@ -113,7 +113,8 @@ def _write_methods(path: Path, methods: Methods, review: Review) -> None:
     document = word.start_document(review.title)
     word.add_text(document, t("manuscript.methods"), "Heading 1")
     word.add_text(document, methods.text, gaps=methods.gaps)
-    word.add_text(document, t("manuscript.references"), "Heading 1")
+    if methods.works:
+        word.add_text(document, t("manuscript.references"), "Heading 1")
     for work in methods.works:
         word.add_text(document, write_entry(work), "List Number")
     if methods.gaps:
@@ -159,6 +160,8 @@ def _describe_figure(figure: Printed) -> str:
         remarks.append(t("manuscript_readme.tall", page=PAGE_MM))
     sizes = decimal(f"{figure.width_mm:.0f} × {figure.height_mm:.0f}, {figure.least_pt:.1f}")
     text = f"figures/{figure.name}: {sizes}"
+    if figure.lost:
+        remarks.append(figure.lost)
     if remarks:
         text += f" ({'; '.join(remarks)})"
     return f"{text}\n    {figure.title}"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from headway.config.review import Comparison, Review
     from headway.report.manuscript.references import Work
 
-OWN = "own"
+OWN, WITHOUT_HIGH = "own", "without_high_risk"
 DEFAULT_DAY = 84  # a comparison's `target_day`, where it declares none
 # What a choice stands on.
 _ESTIMATORS = {
@@ -122,13 +122,14 @@ def describe_methods(tables: Mapping[str, pd.DataFrame], review: Review) -> Meth
     Parameters
     ----------
     tables
-        arms, contrasts, risk_of_bias, effects, pooled, multiverse, refits, small_studies, findings.
+        arms, contrasts, risk_of_bias, effects, pooled, multiverse, refits, small_studies, findings,
+        translated.
     review
         review.yaml with its defaults.
     """
     said = Methods()
     _describe_search(said, review)
-    _describe_risk(said, tables, review)
+    _describe_risk(said, tables["risk_of_bias"])
     _describe_measures(said, tables["effects"], review)
     _describe_numbers(said, tables, review)
     _describe_pooling(said, tables, review)
@@ -164,15 +165,14 @@ def _describe_search(said: Methods, review: Review) -> None:
         said.leave_open("manuscript.gap_flow")
 
 
-def _describe_risk(said: Methods, tables: Mapping[str, pd.DataFrame], review: Review) -> None:
-    judged = tables["risk_of_bias"]
+def _describe_risk(said: Methods, judged: pd.DataFrame) -> None:
     if not len(judged):
         said.leave_open("manuscript.gap_risk")
         return
-    code = review.risk_of_bias.tool
-    judges = [str(x) for x in judged["signed_by"].dropna().drop_duplicates()]
-    trials = int(judged["trial"].nunique())
-    said.say("manuscript.judged", _TOOLS[code], tool=RISK_TOOLS[code].name, judges=judges, n=trials)
+    for code, rows in judged.groupby("tool", sort=False):
+        judges = [str(x) for x in rows["signed_by"].dropna().drop_duplicates()]
+        name, trials = RISK_TOOLS[str(code)].name, int(rows["trial"].nunique())
+        said.say("manuscript.judged", _TOOLS[str(code)], tool=name, judges=judges, n=trials)
 
 
 def _describe_measures(said: Methods, effects: pd.DataFrame, review: Review) -> None:
@@ -310,6 +310,10 @@ def _describe_checks(said: Methods, tables: Mapping[str, pd.DataFrame], review: 
         said.say("manuscript.leave_one_out")
     if "cumulative" in done:
         said.say("manuscript.cumulative")
+    translated = tables["translated"]
+    left = translated["quantity"].eq(WITHOUT_HIGH) & translated["estimate"].notna()
+    if left.any():
+        said.say("manuscript.without_high_risk")
     if len(tables["multiverse"]) > 1:
         said.say("manuscript.multiverse", "simonsohn_2020")
     checks = [c for c in tables["small_studies"]["check"].drop_duplicates() if c != "none"]
