@@ -201,7 +201,7 @@ def test_vickers_lost_at_12_months(shared: Path, tmp_path: Path) -> None:
     # Even 44 people with 28 days leave a mean change below 0.
     tipping = found.loc["tipping_mean"]
     assert np.isnan(tipping["estimate"])
-    assert "impossible: even with 28 for each of the 44 lost" in say(tipping["note"])
+    assert "impossible: even with 28 for each of the 44 people lost" in say(tipping["note"])
     assert 0 < found.loc["tipping_ci", "estimate"] < 28
     # Three windows of 205 people: 12 months against before, not against 3 months.
     assert abs(found.loc["mixed_model", "estimate"] - pairs["estimate"]) < 0.2

@@ -90,7 +90,7 @@ def _check(folder: Path, changes: dict[str, Any], rows: Sequence[dict[str, str]]
                 for row in declared.to_dict("records")
                 if row["k"] > 1
             ]
-        words = re.sub(r"<(style|svg).*?</\1>|<[^>]*>", " ", html, flags=re.DOTALL)
+        words = re.sub(r"<(style|svg|script).*?</\1>|<[^>]*>", " ", html, flags=re.DOTALL)
         found = WRONG.findall(" ".join([words, *card["headline"]]).replace("none of", ""))
         assert not [w for w in found if w.lower() in ("nan", "inf", "{", "}")], found
         for text in sentences:

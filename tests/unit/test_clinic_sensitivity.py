@@ -342,7 +342,7 @@ def test_windows_with_an_open_end_are_as_declared(tmp_path: Path) -> None:
     assert np.isclose(found["estimate"].iloc[0], declared["estimate"], rtol=1e-12)
     table = clinic.sensitivity()
     assert "bound_low" not in set(table["id"])
-    assert "nobody was lost after" in say(row(table, "tipping_mean")["note"])
+    assert "nobody was lost to follow-up" in say(row(table, "tipping_mean")["note"])
     # All days before and after are two windows; those within them are no further ones.
     assert "188 windows" in say(row(table, "gee_binomial")["note"])
 

@@ -300,6 +300,7 @@ def test_files_of_a_folder_change_together_though_a_signal_comes(tmp_path: Path)
         "    os.kill(os.getpid(), signal.SIGINT)\n"
         "    return real(path, to)\n"
         "pathlib.Path.replace = replace\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "with replacing_folder(pathlib.Path(sys.argv[1])) as part:\n"
         "    [(part / name).write_text('new') for name in 'ab']\n"
     )

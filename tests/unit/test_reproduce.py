@@ -96,5 +96,5 @@ def test_figures_are_drawn_of_what_is_there_now(tmp_path: Path) -> None:
 
 
 def test_the_results_have_a_folder_of_their_own(tmp_path: Path) -> None:
-    with pytest.raises(AssertionError, match="a folder of their own"):
+    with pytest.raises(AssertionError, match="a folder of its own"):
         reproduce(tmp_path, ".", "--out", ".")

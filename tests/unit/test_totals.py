@@ -323,7 +323,8 @@ def test_the_sentence_and_the_plot_name_the_method(tmp_path: Path, language: str
         html, _ = page.build(review, READY, every, [])
     assert "Mantel–Haenszel" in html
     assert "Mantel–Haenszel" in drawn["forest_harm"].caption
-    assert "90 % CI" in drawn["forest_harm"].alt
+    said = {"en": "90 % CI", "es": "IC del 90 %", "de": "90-%-KI"}[language]
+    assert said in drawn["forest_harm"].alt
     assert "why_not." not in html and "totals." not in html
 
 
