@@ -327,7 +327,7 @@ def test_every_page_stands_alone_and_keeps_to_the_basics(all_pages: dict[str, st
     for name, page in all_pages.items():
         assert page.startswith("<!DOCTYPE html>"), name
         assert '<html lang="en">' in page, name
-        assert len(page.encode()) < 2_200_000, name
+        assert len(page.encode()) < 2_000_000, name
         # Nothing is fetched: the only addresses are links that a reader may follow.
         assert not re.search(r"<(link|img|iframe)\b|<script [^>]*>", page), name
         scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)

@@ -10,6 +10,7 @@ from headway.effects.units import name_unit
 from headway.figures.review.flow import list_boxes
 from headway.messages import say, t, term
 from headway.report import formats
+from headway.report.drawings import share_letters
 from headway.report.render import render
 from headway.report.review import checks, judgements
 from headway.report.review.asked import describe_asked
@@ -51,6 +52,7 @@ def build(
     tuple
         The page as HTML, and the card as plain data.
     """
+    figures, letters = share_letters(figures)
     drawn = {f.name: f for f in figures}
     refused = status["problems"] if status["state"] == "refused" else []
     comparisons = (
@@ -70,6 +72,7 @@ def build(
         "title": review.title,
         "home": "../../index.html",
         "stamp": "",
+        "letters": letters,
         "refused": refused,
         "review": review,
         "trials": _list_trials(tables["arms"], tables["contrasts"], tables["effects"]),
