@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from headway import config
 from headway.figures import theme
@@ -21,6 +20,7 @@ from headway.figures.review import draw as review_figures
 from headway.figures.review import forest
 from headway.figures.theme import Drawing
 from headway.outcomes.expectation.verdict import read_verdict
+from tests.unit.drawn import hold_apart
 from tests.unit.pages_builder import RAW, released, review
 
 REVIEWS = sorted(
@@ -83,23 +83,7 @@ def test_one_trial_has_no_diamond_and_says_so() -> None:
 def test_no_text_of_a_forest_plot_leaves_the_figure_or_meets_another(name: str) -> None:
     document, tables = review(name)
     for drawn in review_figures.draw_review(tables, document).values():
-        with theme.style():
-            canvas = FigureCanvasAgg(drawn.figure)
-            canvas.draw()
-            renderer = canvas.get_renderer()
-        width, height = drawn.figure.bbox.size
-        texts = [t for axes in drawn.figure.axes for t in axes.texts] + drawn.figure.texts
-        boxes = [(t.get_text(), t.get_window_extent(renderer)) for t in texts if t.get_text()]
-        for text, box in boxes:
-            assert box.x0 >= -1, text
-            assert box.x1 <= width + 1, text
-            assert box.y0 >= -1, text
-            assert box.y1 <= height + 1, text
-        for i, (text, box) in enumerate(boxes):
-            for other, another in boxes[i + 1 :]:
-                shared_x = min(box.x1, another.x1) - max(box.x0, another.x0)
-                shared_y = min(box.y1, another.y1) - max(box.y0, another.y0)
-                assert not (shared_x > 1 and shared_y > 2), f"{text!r} meets {other!r}"
+        hold_apart(drawn.figure)
 
 
 def test_a_long_forest_stays_legible() -> None:

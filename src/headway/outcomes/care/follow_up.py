@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from headway.outcomes.care.control_charts import find_last_month, find_start_months
 from headway.outcomes.care.visits import find_last_day
+from headway.outcomes.change.change import WORSE
 from headway.tables import conform
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
     from headway.config.clinic import Clinic
     from headway.outcomes.change.windows import Comparison
-
-_WORSE = 1.3  # the rule of `worsened_30`
 
 
 def build_follow_up(
@@ -34,8 +33,9 @@ def build_follow_up(
 ) -> pd.DataFrame:
     """List people to look at, each with the reason.
 
-    `got_worse`: at least 30 % more than before, or some where there was none. `due`: the window
-    after is not over, by the months in which people started and the last month of the records.
+    `got_worse`: as `worsened_30`, at least 30 % more than before, or some where there was none.
+    `due`: the window after is not over, by the months in which people started and the last month
+    of the records.
     `stopped_recording`: it is over, and not complete. `due_or_stopped`: nobody can tell which,
     since no month is on record.
 
@@ -63,7 +63,7 @@ def build_follow_up(
 
     known = pairs.set_index("patient_id")[["pre", "post"]].reindex(starters)
     ratio = (known["post"] / known["pre"].where(known["pre"] > 0)).round(12)
-    worse = (ratio >= _WORSE) | ((known["pre"] == 0) & (known["post"] > 0))
+    worse = (ratio >= WORSE) | ((known["pre"] == 0) & (known["post"] > 0))
     first, last = _find_window(clinic, comparison)
     reason = pd.Series(None, index=starters, dtype="object").mask(worse, "got_worse")
     lacking = ~starters.isin(after)

@@ -30,6 +30,7 @@ BCA_FROM = 28
 # denominator.
 RELATIVE = ("responders_30", "responders_50", "responders_75", "worsened_30")
 OF_STARTED = "_of_started"
+WORSE = 1.3  # times the value before
 _DRAWS_AT_ONCE = 2_000_000  # bootstrap draws in memory at a time
 
 
@@ -312,7 +313,7 @@ def summarise_responders(pre: Array, post: Array) -> list[Statistic]:
         ("responders_30", ratio <= 0.7),
         ("responders_50", ratio <= 0.5),
         ("responders_75", ratio <= 0.25),
-        ("worsened_30", ratio >= 1.3),
+        ("worsened_30", ratio >= WORSE),
     ):
         out.append(count_share(id, int(hit.sum()), n, note))
     return out

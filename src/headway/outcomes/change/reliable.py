@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from headway.messages import Message, join, phrase
-from headway.outcomes.change.change import Statistic, count_share
+from headway.outcomes.change.change import WORSE, Statistic, count_share
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -178,7 +178,7 @@ def classify_response(pre: ArrayLike, post: ArrayLike) -> NDArray[np.str_]:
             before <= 0,
             ratio <= 0.5,
             ratio <= 0.7,
-            ratio >= 1.3,
+            ratio >= WORSE,
         ],
         [UNKNOWN, RESPONSES[4], RESPONSES[0], RESPONSES[1], RESPONSES[3]],
         default=RESPONSES[2],
