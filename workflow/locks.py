@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from pathlib import Path
 
 from headway.tables import private
 
 HOME = Path(".snakemake")
+# A run that was just killed may take a moment to be gone.
+WAIT_S, PAUSE_S = 3.0, 0.1
 _held: list[int | None] = []
 
 
@@ -24,8 +27,12 @@ def clear_left_behind() -> None:
     how they are removed.
     """
     HOME.mkdir(exist_ok=True)
-    alone = private.lock(HOME)
+    marks, until = HOME / "locks", time.monotonic() + WAIT_S
+    while (alone := private.lock(HOME)) is None and time.monotonic() < until:
+        if not (marks.is_dir() and any(marks.iterdir())):
+            break
+        time.sleep(PAUSE_S)
     if alone is not None:
-        shutil.rmtree(HOME / "locks", ignore_errors=True)
+        shutil.rmtree(marks, ignore_errors=True)
         os.close(alone)
     _held.append(private.lock(HOME, shared=True))  # as long as this process lives

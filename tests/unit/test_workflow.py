@@ -289,18 +289,22 @@ def test_marks_of_a_killed_run_are_cleared_and_those_of_a_living_one_stay(
     import locks
 
     monkeypatch.setattr(locks, "_held", [])
+    monkeypatch.setattr(locks, "WAIT_S", 0.3)
     mark = tmp_path / ".snakemake" / "locks" / "0.output.lock"
     mark.parent.mkdir(parents=True)
     mark.touch()
     code = (
         f"import sys; sys.path[:0] = {[str(ROOT / 'workflow'), str(ROOT / 'src')]!r}\n"
-        "import locks; locks.clear_left_behind(); print('ready', flush=True); input()"
+        "import locks; locks.clear_left_behind(); print('ready', flush=True)"
     )
     for _ in range(2):
         mark.parent.mkdir(exist_ok=True)
         mark.touch()
         with subprocess.Popen(
-            [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", f"{code}; input()"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         ) as run:
             assert run.stdout is not None
             assert run.stdout.readline() == "ready\n"
@@ -314,4 +318,18 @@ def test_marks_of_a_killed_run_are_cleared_and_those_of_a_living_one_stay(
         os.close(locks._held.pop())
     locks.clear_left_behind()
     assert not mark.exists()
+    os.close(locks._held.pop())
+    # One that was just killed takes a moment to be gone.
+    monkeypatch.setattr(locks, "WAIT_S", 60)
+    mark.parent.mkdir()
+    mark.touch()
+    with subprocess.Popen(
+        [sys.executable, "-c", f"{code}; import time; time.sleep(1)"], stdout=subprocess.PIPE
+    ) as going:
+        assert going.stdout is not None
+        going.stdout.readline()
+        mark.parent.mkdir()
+        mark.touch()
+        locks.clear_left_behind()
+        assert not mark.exists()
     os.close(locks._held.pop())
