@@ -202,6 +202,55 @@ CASES |= {
 }  # fmt: skip
 
 
+# ---- figures that two people read ----------------------------------------------------------------
+
+ASKED: dict[str, Any] = {
+    "columns": {"outcome": "frequency", "timepoint": "3 months", "kind": "final"},
+    "treatment": {"arm": "massage"},
+    "control": {"arm": "care", "comparator": "sham"},
+    "figures": [{"place": "Figure 2", "trials": ["Z 1999"]}],
+}
+
+
+def figures(names: tuple[str, str] = ("AB", "CD"), **changes: Any) -> Case:
+    """Make a review's sheet, and read it with entries of both in its third line."""
+
+    def read(place: Path) -> object:
+        folder = write_review(place / "r", {"arms.csv": ARMS}, transcribe=ASKED | changes)
+        words = ["transcribe", str(folder)]
+        if main(words):
+            return None
+        path = folder / "transcription.xlsx"
+        book = openpyxl.load_workbook(path)
+        sheet = book.worksheets[1]
+        sheet["H1"], sheet["I1"] = names
+        sheet["H3"], sheet["I3"] = "20", "21"
+        sheet["A4"] = "another"
+        book.save(path)
+        return main(words)
+
+    return read
+
+
+def another_workbook(place: Path) -> object:
+    folder = write_review(place / "r", {"arms.csv": ARMS}, transcribe=ASKED)
+    openpyxl.Workbook().save(folder / "transcription.xlsx")
+    return main(["transcribe", str(folder)])
+
+
+CASES |= {
+    "two readings of one cell": figures(),
+    "a reader without a name": figures(("AB", "")),
+    "one reader twice": figures(("AB", "a.b.")),
+    "no figure to read": figures(figures=[]),
+    "a figure without its timepoint": figures(columns={"outcome": "frequency", "kind": "final"}),
+    "a figure without its file": figures(
+        figures=[{"place": "F", "unnamed": 1, "into": "contrasts"}]
+    ),
+    "a workbook in the place of the sheet": another_workbook,
+}
+
+
 # ---- clinic.yaml and folders ----------------------------------------------------------------------
 
 YAML = (

@@ -198,6 +198,7 @@ SHIPPED = {
         "review.yaml",
         "arms.csv",
         "pooled.csv",
+        "transcription.xlsx",
     ],
     "data/raw/trials/haeuser_2009_fibromyalgia": ["README.md", "review.yaml"],
     "data/raw/trials/lee_done_2004_acupoint": ["README.md", "review.yaml", "lee2004.csv"],

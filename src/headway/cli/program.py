@@ -27,8 +27,8 @@ from headway.version import describe
 # In the order in which they are met.
 FAMILIES = (checking, clinics, reviews, workflow)
 ORDER = (
-    *("new-clinic", "check", "audit", "open", "release", "new-review", "import", "reproduce"),
-    *("manuscript", "build", "simulate"),
+    *("new-clinic", "check", "audit", "open", "release", "new-review", "import", "transcribe"),
+    *("reproduce", "manuscript", "build", "simulate"),
 )
 EXIT_CODES = {
     0: "done",

@@ -1,4 +1,4 @@
-"""The commands for published trials: new-review, import, reproduce and manuscript."""
+"""The commands for published trials: new-review, import, transcribe, reproduce, manuscript."""
 
 from __future__ import annotations
 
@@ -72,6 +72,50 @@ def import_rows(
         print(line)
     if rows.problems:
         raise InputError("failure.rows_not_taken", rows.problems)
+    return 0
+
+
+def transcribe(named: Path, file: Path | None, data: Path | None, language: str) -> int:
+    """Make the sheet on which two people read figures; if it is filled, enter what they agree on.
+
+    What is not settled is named, and ends in 12.
+    """
+    from headway import config
+    from headway.ingest import transcription
+    from headway.ingest.trials.figures import check_figures, count_minutes, list_rows
+
+    source = locate(named, data, kinds=("trials", "clinics"))
+    if source.kind == "clinics":
+        refuse_elsewhere(source, "trials")
+    review = config.load_review(source.folder)
+    problems = check_figures(review)
+    if not list_rows(review):
+        what = ("review.yaml", "no_figures", "problem.no_figures")
+        problems.append(Problem(*what, remedy="remedy.no_figures"))
+    if problems:
+        raise ConfigError("failure.transcription", problems)
+    if file is not None and not file.is_file():
+        problem = Problem(str(file), "missing_file", "problem.not_there", remedy="remedy.file_name")
+        raise InputError("failure.file_missing", [problem])
+    sheet = file or source.folder / transcription.NAME
+    with working(say("command.reading")):
+        reading = transcription.read_entries(sheet, review) if sheet.is_file() else None
+    if reading is None or (file is None and not reading.filled):
+        cells, minutes = count_minutes(review)
+        transcription.write_sheet(review, sheet, language)
+        print(sheet)
+        of = {"cells": cells, "minutes": minutes, "seconds": review.transcribe.seconds}
+        print(say("command.sheet_made", **of, command=f"headway transcribe {named}"))
+        return 0
+    found = transcription.enter(source.folder, review, reading)
+    print(say("checked.cells_read", **reading.counts()))
+    print(say("command.rows_entered", n=found.rows, of=found.of))
+    for name in found.files:
+        print(source.folder / name)
+    if not found.files:
+        print(say("command.nothing_changed"))
+    if found.problems:
+        raise InputError("failure.cells_not_taken", found.problems)
     return 0
 
 
@@ -197,6 +241,7 @@ def add(commands: Subparsers) -> None:
     add_data(two.parser)
     two.does(lambda o: import_rows(o.file, o.name, o.program, o.set, o.data))
 
+    _add_transcribe(commands)
     three = Command(
         commands,
         "reproduce",
@@ -238,3 +283,30 @@ def add(commands: Subparsers) -> None:
     add_places(four.parser)
     add_cores(four.parser)
     four.does(lambda o: manuscript(o.review, o.data, o.results, o.cores, o.language))
+
+
+def _add_transcribe(commands: Subparsers) -> None:
+    one = Command(
+        commands,
+        "transcribe",
+        "let two people read figures, and enter what both read alike",
+        (
+            "headway transcribe my_review",
+            "headway transcribe my_review --from filled.xlsx",
+        ),
+        "It makes transcription.xlsx beside review.yaml, with a line for each cell that "
+        "`transcribe` in review.yaml asks for. Once the sheet is filled, the same command says "
+        "where the two agree, and those rows enter the review as `transcribed`.",
+    )
+    one.add_source("review", "a review: its name, or its folder", "trials")
+    one.parser.add_argument(
+        "--from", dest="file", type=Path, metavar="FILE", help="a filled sheet that is elsewhere"
+    )
+    one.parser.add_argument(
+        "--language",
+        choices=LANGUAGES,
+        default="en",
+        help="of an empty sheet (default: %(default)s)",
+    )
+    add_data(one.parser)
+    one.does(lambda o: transcribe(o.review, o.file, o.data, o.language))

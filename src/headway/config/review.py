@@ -616,6 +616,57 @@ class Consistency:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """A figure or table whose numbers two people read by eye."""
+
+    place: Annotated[Text, About("The figure or table, as the paper calls it.")]
+    trials: Annotated[tuple[Text, ...], About("Its trials, from top to bottom.")] = ()
+    unnamed: Annotated[
+        Count, About("Trials below them whose names are still to be read, twice as well.")
+    ] = 0
+    into: Annotated[
+        Literal["arms", "contrasts"],
+        About("What its rows become: an arm each for treatment and control, or a contrast."),
+    ] = "arms"
+    numbers: Annotated[
+        tuple[Text, ...],
+        About(
+            "Columns to read. Default: of each arm [n, mean, sd], of a contrast "
+            "[effect, ci_low, ci_high]."
+        ),
+    ] = ()
+    columns: Annotated[
+        Mapping[str, Value],
+        About("Canonical column -> what it holds in every row of the figure, such as outcome."),
+    ] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transcribe:
+    """What `headway transcribe` asks two readers for: docs/howto/transcribe.md."""
+
+    figures: tuple[Figure, ...] = ()
+    columns: Annotated[
+        Mapping[str, Value], About("As those of a figure, for all of them; a figure's own win.")
+    ] = field(default_factory=dict)
+    treatment: Annotated[
+        Mapping[Annotated[str, About(allowed=("arm", "technique"))], Text],
+        About("The treatment arm of every row."),
+    ] = field(default_factory=dict)
+    control: Annotated[
+        Mapping[Annotated[str, About(allowed=("arm", "comparator"))], Text],
+        About("The control arm of every row."),
+    ] = field(default_factory=dict)
+    per_trial: Annotated[
+        tuple[Text, ...],
+        About("Further columns to read once for each row of a figure, such as comparator."),
+    ] = ()
+    seconds: Annotated[
+        float, About("What one reader needs for one cell.", unit="seconds", above=0)
+    ] = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Review:
     """What review.yaml may hold, with every default."""
 
@@ -663,6 +714,9 @@ class Review:
     assumed_r: AssumedR = AssumedR()
     tolerance: Tolerance = Tolerance()
     files: ReviewFiles
+    transcribe: Annotated[
+        Transcribe, About("Numbers that stand in images and are to be read by two people.")
+    ] = Transcribe()
     comparisons: Annotated[tuple[Comparison, ...], About(least=1)]
     published: Annotated[
         tuple[PublishedResult, ...], About("Printed results, and what to hold against them.")

@@ -11,12 +11,15 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from headway import config
 from headway.errors import InputError, UserError
 from headway.messages import Message, say_in_english, term
 from headway.tables.private import scratch_folder
+
+if TYPE_CHECKING:
+    from headway.config.review import Review
 
 Row = Mapping[str, Any]
 Paragraph = tuple[str, str]  # its text, and the colour it has at a terminal
@@ -37,6 +40,8 @@ class Checked:
         Of each question: question, answered, n, why; for clinics also of and remedy.
     k
         The smallest group of people alike, what the gate asks for, and in which columns.
+    notes
+        Of a review, how far its transcription is.
     """
 
     name: str
@@ -46,6 +51,7 @@ class Checked:
     answers: Sequence[Row] = ()
     k: tuple[int, int, tuple[str, ...]] | None = None
     review: bool = False
+    notes: Sequence[str] = ()  # what else there is to know, as messages
 
     @property
     def state(self) -> str:
@@ -61,12 +67,14 @@ class Checked:
         """Write it for programs; messages are sentences in English."""
         problems = [] if self.error is None else self.error.as_problems()
         keys = ("file", "column", "line", "rule", "count", "message", "remedy")
-        parts = {
+        parts: dict[str, Any] = {
             "problems": [{key: problem[key] for key in keys} for problem in problems],
             "files": self.files,
             "columns": self.columns,
             "answers": self.answers,
         }
+        if self.notes:
+            parts["notes"] = self.notes
         return {"name": self.name, "state": self.state, **{k: _speak(v) for k, v in parts.items()}}
 
 
@@ -92,14 +100,35 @@ def _check_review(folder: Path) -> Checked:
     from headway.reviews.preview import preview_review
 
     try:
-        found = preview_review(folder, config.load_review(folder))
+        review = config.load_review(folder)
+        found = preview_review(folder, review)
     except UserError as error:
         return Checked(folder.name, error, review=True)
     refusal = None
     if found.problems:
         refusal = InputError(Message("failure.review_files", name=folder.name), found.problems)
     columns = [{**row, "mapped_to": row["mapped_to"] or None} for row in found.columns]
-    return Checked(folder.name, refusal, found.files, columns, found.answers, review=True)
+    notes = [] if found.problems else _note_transcription(folder, review)
+    return Checked(
+        folder.name, refusal, found.files, columns, found.answers, review=True, notes=notes
+    )
+
+
+def _note_transcription(folder: Path, review: Review) -> list[str]:
+    """Say how far a sheet is that two people fill, unless all of it is in the review."""
+    from headway.ingest import transcription
+
+    try:
+        found = transcription.preview(folder, review)
+    except UserError as error:
+        return [str(error)]
+    if found is None:
+        return []
+    reading, entered = found
+    waits = [Message("checked.rows_wait", name=folder.name)] if entered.files else []
+    if waits or entered.rows < entered.of or entered.problems:
+        return [Message("checked.cells_read", **reading.counts()), *waits]
+    return []
 
 
 def _check_clinic(folder: Path) -> Checked:
@@ -185,6 +214,7 @@ def write_lines(found: Checked) -> Iterator[Paragraph]:
         smallest, needed, columns = found.k
         names = [term("quasi_identifier", column) for column in columns]
         yield _say("checked.k", k=smallest, needed=needed, columns=names), ""
+    yield from ((say_in_english(note), "yellow") for note in found.notes)
     yield from _write_answers(found)
 
 

@@ -18,6 +18,7 @@ from headway.effects.measures import MEASURES, find_family
 from headway.errors import UNCOMPUTABLE, log_frames
 from headway.messages import Message, term
 from headway.reviews.dependent import combine_effects
+from headway.tables import STATUSES
 
 if TYPE_CHECKING:
     from headway.config.review import Comparison
@@ -178,7 +179,7 @@ def _combine(same: Sequence[Candidate], r: float) -> Candidate:
         time_days=first.time_days,
         basis="combined",
         kind=first.kind,
-        status=max((one.status for one in same), key=("retrieved", "computed", "recalled").index),
+        status=max((one.status for one in same), key=STATUSES.index),
         source=" + ".join(dict.fromkeys(one.source for one in same)),
         subgroup=first.subgroup,
         analysis=first.analysis,

@@ -32,7 +32,7 @@ from headway.reviews.candidates import (
 )
 from headway.reviews.integrity.scales import find_unlogged
 from headway.reviews.zero_events import COUNTED, measure_counts
-from headway.tables import conform, empty
+from headway.tables import STATUSES, conform, empty
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,7 +69,7 @@ _NUMBERS = (
     *("mean_pre1", "sd_pre1", "mean_pre2", "sd_pre2", "alpha", "items", "r"),
 )
 # Status of a row made of several: the least certain of them.
-_RANK = {"retrieved": 0, "computed": 1, "recalled": 2}
+_RANK = {status: i for i, status in enumerate(STATUSES)}  # from the surest down
 
 
 def _list_wanted(measure: str, side: int) -> list[str]:

@@ -15,7 +15,7 @@ Kind = Literal["text", "int", "float", "bool"]
 TECHNIQUES = ("manual", "dry_needling", "wet_needling", "acupuncture", "self_care", "other")
 SETTINGS = ("in_office", "at_home")
 COMPARATORS = ("waiting_list", "no_treatment", "usual_care", "sham", "active")
-STATUSES = ("retrieved", "computed", "recalled")
+STATUSES = ("retrieved", "transcribed", "computed", "recalled")
 OUTCOMES = ("frequency", "intensity", "duration", "headache_index")
 
 

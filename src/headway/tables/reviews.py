@@ -5,8 +5,9 @@ Vocabulary
 positive_means : what a positive number says, as the source prints it. For a change within one
     arm `worse` (post - pre) or `better` (a decrease); for a contrast `treatment_minus_control`
     or `control_minus_treatment`; `unstated` where the source does not say (shown, never pooled).
-status : `retrieved` (read in the text), `computed` (from a retrieved file), `recalled`
-    (unverified: shown, never pooled by default).
+status : `retrieved` (read in the text), `transcribed` (read off a figure by two people who agree,
+    named in `source`), `computed` (from a retrieved file), `recalled` (unverified: shown, never
+    pooled by default).
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ def read_cells(path: Path, spec: ReviewFile | IpdFile) -> tuple[pd.DataFrame, li
     at = 0
     try:
         with path.open(encoding=encoding, newline="") as stream:
-            delimiter, skipped = _read_separator(stream, spec.delimiter)
+            delimiter, skipped = read_separator(stream, spec.delimiter)
             reader, at = csv.reader(stream, delimiter=delimiter, strict=True), skipped
             for row in reader:
                 plain = [tidy(cell) for cell in row]
@@ -104,7 +104,7 @@ def tidy(cell: str) -> str:
     return " ".join(unicodedata.normalize("NFC", cell).translate(_HIDDEN).split())
 
 
-def _read_separator(stream: TextIO, declared: str) -> tuple[str, int]:
+def read_separator(stream: TextIO, declared: str) -> tuple[str, int]:
     """Pass over a first line `sep=;`, which spreadsheets write: the delimiter, lines passed."""
     first = stream.readline()
     found = re.fullmatch(r'"?sep=(.)"?\s*', first, re.IGNORECASE)

@@ -8,6 +8,7 @@ from headway.config.review import Comparison, PublishedResult, Recompute, Review
 from headway.effects.measures import FAMILIES, MEASURES, find_family
 from headway.effects.units import UNITS, convert, name_unit
 from headway.errors import Problem
+from headway.ingest.trials.figures import check_figures
 from headway.ingest.trials.files import File
 from headway.messages import Message, term
 
@@ -75,7 +76,7 @@ def check_names(review: Review) -> list[Problem]:
     for check in review.consistency:
         for name in check.outcomes:
             point("outcome", name, review.outcomes, f"consistency.{check.id}.outcomes")
-    return problems
+    return problems + check_figures(review)
 
 
 def check_pooled_rows(review: Review, file: File | None) -> list[Problem]:

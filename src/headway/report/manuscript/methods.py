@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from headway.ingest.trials.figures import count_transcribed
 from headway.messages import is_missing, say, t, term
 from headway.report.manuscript.references import cite, load_works
 from headway.reviews.effects_table import ASSUMED
@@ -197,6 +198,8 @@ def _describe_numbers(said: Methods, tables: Mapping[str, pd.DataFrame], review:
         said.say("manuscript.nearest", day=day)
     if any(_was_converted(tables[name]) for name in ("arms", "contrasts")):
         said.say("manuscript.converted")
+    if n := count_transcribed(tables):
+        said.say("transcription.entered", n=n)
     derived = used["recovered"].notna()
     if derived.any():
         said.say("manuscript.derived", n=int(derived.sum()), of=len(used))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from headway.effects.measures import find_family
 from headway.effects.units import name_unit
 from headway.figures.review.flow import list_boxes
+from headway.ingest.trials.figures import count_transcribed
 from headway.messages import say, t, term
 from headway.report import formats
 from headway.report.drawings import share_letters
@@ -130,7 +131,7 @@ def build(
             )
             if len(tables[name])
         ],
-        "methods": [] if refused else _methods(review, comparisons),
+        "methods": [] if refused else _methods(review, comparisons, count_transcribed(tables)),
     }
     headline = _headline(review, between, [*within, *single])
     card = {
@@ -495,7 +496,9 @@ def _as_printed(caption: str, table: pd.DataFrame) -> dict[str, Any]:
     return {"caption": caption, "heads": [c.replace("_", " ") for c in used], "rows": rows}
 
 
-def _methods(review: Review, comparisons: Sequence[Mapping[str, Any]]) -> list[str]:
+def _methods(
+    review: Review, comparisons: Sequence[Mapping[str, Any]], transcribed: int
+) -> list[str]:
     model = review.model
     out = [
         f"Declared model: {formats.model(model.method, model.test)}; other models are "
@@ -510,6 +513,8 @@ def _methods(review: Review, comparisons: Sequence[Mapping[str, Any]]) -> list[s
         "A row that was recalled and not read in the source is shown but never pooled.",
         "Effect sizes carry the codes and definitions of R’s metafor.",
     ]
+    if transcribed:
+        out.append(t("transcription.entered", n=transcribed))
     if any(c["estimand"] == WITHIN for c in comparisons):
         r = review.assumed_r
         others = " and ".join(f"{x:g}" for x in r.sensitivity)
