@@ -31,7 +31,15 @@ READERS, HEADER = "readers", "cell"
 # Where it stands, by columns from 1: what the line is of, for people and for reading it back.
 PLACE, TRIAL = 2, 4
 ENTRIES = (8, 9)
-_HEADS = ("cell", "figure", "row", "trial", "arm", "outcome", "number")
+_HEADS = (
+    *("transcription.figure", "transcription.row", "transcription.trial", "transcription.arm"),
+    *("transcription.outcome", "transcription.number"),
+)
+_STEPS = (
+    *("transcription.time", "transcription.alone", "transcription.names", "transcription.typed"),
+    *("transcription.nothing", "transcription.other", "transcription.difference"),
+    "transcription.enter",
+)
 _WIDTHS = (22, 34, 7, 22, 24, 34, 26, 18, 18, 18)
 _LINE = 15.0  # height of a line of text, in points
 _FIRST = datetime(1980, 1, 1)
@@ -80,10 +88,9 @@ def _write_instructions(sheet: Worksheet, review: Review) -> None:
     sheet.title = t("transcription.instructions")
     sheet.column_dimensions["A"].width = 76
     _put(sheet, 1, 1, t("transcription.title", title=review.title)).font = Font(bold=True, size=14)
-    steps = ("time", "alone", "names", "typed", "nothing", "other", "difference", "enter")
-    for line, step in enumerate(steps, start=2):
-        _put(sheet, line, 1, t(f"transcription.{step}", **of))
-    for line in range(1, len(steps) + 2):
+    for line, step in enumerate(_STEPS, start=2):
+        _put(sheet, line, 1, t(step, **of))
+    for line in range(1, len(_STEPS) + 2):
         sheet.cell(line, 1).alignment = Alignment(wrap_text=True, vertical="top")
         _fit(sheet, line, (76,), 1.5 if line == 1 else 1.0)
     sheet.protection.sheet = True
@@ -109,8 +116,8 @@ def _write_lines(sheet: Worksheet, review: Review) -> None:
     _put(sheet, 1, 1, READERS)
     _put(sheet, 1, 2, t("transcription.name_here"))
     _put(sheet, 2, 1, HEADER)
-    for column, name in enumerate(_HEADS[1:], start=2):
-        _put(sheet, 2, column, t(f"transcription.{name}"))
+    for column, name in enumerate(_HEADS, start=2):
+        _put(sheet, 2, column, t(name))
     for number, column in enumerate(ENTRIES, start=1):
         _put(sheet, 2, column, t("transcription.reader", number=number))
     _put(sheet, 2, ENTRIES[1] + 1, t("transcription.difference_head"))
