@@ -243,6 +243,7 @@ CASES |= {
     "a reader without a name": figures(("AB", "")),
     "one reader twice": figures(("AB", "a.b.")),
     "no figure to read": figures(figures=[]),
+    "one figure twice": figures(figures=[{"place": "F", "trials": ["A"]}] * 2),
     "a figure without its timepoint": figures(columns={"outcome": "frequency", "kind": "final"}),
     "a figure without its file": figures(
         figures=[{"place": "F", "unnamed": 1, "into": "contrasts"}]

@@ -539,7 +539,9 @@ def test_check_says_how_far_the_sheet_is(
     folder = review(tmp_path)
 
     def notes() -> str:
-        return " ".join(map(say_in_english, check.check_folder(folder).notes))
+        return " ".join(map(say_in_english, check.note_transcription(folder, document)))
+
+    document = config.load_review(folder)
 
     assert notes() == ""  # an empty sheet waits, and says so itself
     fill(folder, READ, {c: x for c, x in READ.items() if c.startswith("1.1.")})
@@ -550,7 +552,10 @@ def test_check_says_how_far_the_sheet_is(
     fill(folder, READ)
     assert run(folder, capsys)[0] == 0 and notes() == ""
     (folder / transcription.NAME).write_bytes(b"no workbook")
-    assert "damaged_workbook" in notes() and check.check_folder(folder).error is None
+    assert "damaged_workbook" in notes()
+    found = check.check_folder(folder)
+    assert found.error is None and found.as_dict()["notes"] == [notes()]
+    assert notes() in [text for text, _ in check.write_lines(found)]
 
 
 @pytest.mark.parametrize(
@@ -561,6 +566,10 @@ def test_check_says_how_far_the_sheet_is(
         ({"columns": {"outcome": "frequency", "kind": "final"}}, "missing_column"),
         ({"control": {}}, "missing_column"),
         ({"per_trial": ["dosage"]}, "unknown_canonical_column"),
+        (
+            {"figures": [{"place": "F", "trials": ["A"]}, {"place": "F ", "trials": ["B"]}]},
+            "duplicate",
+        ),
         ({"figures": [{"place": "F", "trials": ["A"], "into": "contrasts"}]}, "transcribe_file"),
     ],
 )

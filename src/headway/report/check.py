@@ -108,13 +108,13 @@ def _check_review(folder: Path) -> Checked:
     if found.problems:
         refusal = InputError(Message("failure.review_files", name=folder.name), found.problems)
     columns = [{**row, "mapped_to": row["mapped_to"] or None} for row in found.columns]
-    notes = [] if found.problems else _note_transcription(folder, review)
+    notes = [] if found.problems else note_transcription(folder, review)
     return Checked(
         folder.name, refusal, found.files, columns, found.answers, review=True, notes=notes
     )
 
 
-def _note_transcription(folder: Path, review: Review) -> list[str]:
+def note_transcription(folder: Path, review: Review) -> list[str]:
     """Say how far a sheet is that two people fill, unless all of it is in the review."""
     from headway.ingest import transcription
 

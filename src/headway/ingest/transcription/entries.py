@@ -20,6 +20,7 @@ from headway.ingest.transcription.sheet import ENTRIES, HEADER, PLACE, READERS, 
 from headway.ingest.trials.checks import NO_NUMBER
 from headway.ingest.trials.columns import ALLOWED
 from headway.ingest.trials.figures import Line, list_lines, list_rows
+from headway.tables import printable
 
 if TYPE_CHECKING:
     pass
@@ -172,8 +173,8 @@ def _place_lines(sheet: _Sheet, asked: Mapping[str, Line], reading: Reading) -> 
         line = asked.get(cells[0].strip())
         fits = line is not None and line.id not in reading.at
         if fits and line is not None:
-            trial = not line.row.trial or tidy(_entry(cells, TRIAL)) == tidy(line.row.trial)
-            fits = trial and tidy(_entry(cells, PLACE)) == tidy(line.row.place)
+            told = {PLACE: line.row.place} | ({TRIAL: line.row.trial} if line.row.trial else {})
+            fits = all(_is_same(_entry(cells, at), text) for at, text in told.items())
         if fits and line is not None:
             reading.at[line.id] = at
         else:
@@ -187,6 +188,10 @@ def _place_lines(sheet: _Sheet, asked: Mapping[str, Line], reading: Reading) -> 
             Problem(reading.file, "lines_missing", "problem.lines_missing", count=lacking,
                     remedy="remedy.line_not_asked")
         )  # fmt: skip
+
+
+def _is_same(cell: str, text: str) -> bool:
+    return tidy(printable(cell)) == tidy(printable(text))
 
 
 def _check_readers(sheet: _Sheet, entries: Sequence[Mapping[int, str]], file: str) -> None:

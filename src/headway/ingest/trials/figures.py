@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headway.config.review import Figure, Review, ReviewFile
@@ -139,6 +138,10 @@ def check_figures(review: Review) -> list[Problem]:
             text = Message("problem.transcribe_file", kind=kind)
             remedy = Message("remedy.transcribe_file", kind=kind)
             problems.append(Problem("review.yaml", "transcribe_file", text, remedy=remedy))
+    places = [" ".join(figure.place.split()) for figure in review.transcribe.figures]
+    for place in sorted({one for one in places if places.count(one) > 1}):
+        text = Message("problem.figure_twice", place=place)
+        problems.append(Problem("review.yaml", "duplicate", text, remedy="remedy.figure_twice"))
     return list(dict.fromkeys(problems))
 
 
@@ -146,6 +149,4 @@ def _takes_rows(file: ReviewFile | None) -> bool:
     """Whether a row can be written into a file as it is read from it: column for column."""
     if file is None or file.wide is not None or file.keep_where or file.constants:
         return False
-    return Path(file.path).suffix.lower() != ".xlsx" and all(
-        isinstance(entry, str) for entry in file.columns.values()
-    )
+    return all(isinstance(entry, str) for entry in file.columns.values())
