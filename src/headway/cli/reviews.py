@@ -114,6 +114,8 @@ def transcribe(named: Path, file: Path | None, data: Path | None, language: str)
         print(source.folder / name)
     if not found.files:
         print(say("command.nothing_changed"))
+    if found.rows and source.kind:
+        print(say("remedy.run", line=f"headway reproduce {named}"))
     if found.problems:
         raise InputError("failure.cells_not_taken", found.problems)
     return 0

@@ -197,7 +197,7 @@ def _dress(sheet: Worksheet, last: int) -> None:
         own = [at for at in range(3, last + 1) if _column_of(sheet, at) == column]
         text = ",".join(words)
         if own and len(text) <= 255:
-            offer = DataValidation(type="list", formula1=f'"{text}"', allow_blank=True)
+            offer = DataValidation(type="list", formula1=f'"{text}"', showErrorMessage=False)
             for at in own:
                 offer.add(f"H{at}:I{at}")
             sheet.add_data_validation(offer)
