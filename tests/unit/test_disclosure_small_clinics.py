@@ -103,7 +103,7 @@ def show(i: int, shown: dict[str, pd.DataFrame], rules: Preset, language: str) -
     html, _ = page.build(clinic, STATUS, shown, saved, rules)
     brief = write_html(write_brief(clinic, STATUS, shown, rules), saved)
     folder = Path(mkdtemp())
-    for name in ("cohort", "flow", "window_means"):
+    for name in tables.RELEASED:
         tables.write_csv(shown[name], folder / "results/clinics/demo" / f"{name}.csv")
     said = run_notebook(AUDIT, ROOT / "data", folder / "results")
     return {
