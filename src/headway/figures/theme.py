@@ -134,7 +134,11 @@ def write_commas(figure: Figure) -> None:
         return
 
     def with_comma(formatter: FuncFormatter) -> FuncFormatter:
-        return FuncFormatter(lambda x, place: formatter(x, place).replace(".", ","))
+        def write(x: float, place: int | None) -> str:
+            label = formatter(x, place)  # a name with a full stop in it is no number
+            return label.replace(".", ",") if re.fullmatch(r"\W*\d+\.\d+\W*", label) else label
+
+        return FuncFormatter(write)
 
     class Commas(ScalarFormatter):
         """Chooses its digits as the usual one does."""
