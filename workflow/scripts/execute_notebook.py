@@ -20,8 +20,8 @@ pre,code{font:.85rem/1.45 ui-monospace,monospace}
 pre{margin:0;white-space:pre-wrap;overflow-wrap:anywhere}
 .code_cell{margin:1rem 0}
 .input_area{background:#f5f6f8;border-left:3px solid #8a9bb0;padding:.5rem .75rem}
-.output_area{padding:.5rem .75rem;overflow-x:auto}
-.output_html,.text_cell_render{overflow-x:auto}
+.output_area{padding:.5rem .75rem}
+.output_html{overflow-x:auto}
 .output_stdout pre{font:inherit}
 table{border-collapse:collapse;border:0;font-size:.85rem;font-variant-numeric:tabular-nums}
 th,td{padding:.2rem .6rem;text-align:left;vertical-align:top;border:0;border-bottom:1px solid #ddd}
@@ -128,7 +128,9 @@ def convert(notebook, title):
             shown["text/html"] = re.sub(r"(?s)<style.*?</style>", "", shown["text/html"])
         cleaner.sanitize_code_outputs(cell.outputs)
     body, _ = exporter.from_notebook_node(notebook)
-    body = tables.printable(body)
+    # A table that is wider than a phone scrolls, by the keyboard too.
+    scrolls = '<div tabindex="0" role="group" aria-label="Table" class="output_html '
+    body = tables.printable(body).replace('<div class="output_html ', scrolls)
     colours = HtmlFormatter(style="default").get_style_defs(".highlight")
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
