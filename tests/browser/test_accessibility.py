@@ -6,17 +6,24 @@ import re
 from collections.abc import Iterator
 from html import unescape
 from importlib.resources import files
-from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from headway.messages import LANGUAGES
 from tests.browser.devtools import Browser
 
 pytestmark = pytest.mark.browser
 KINDS = ("clinic", "rich", "refused", "review", "index")
+# What else people open: each kind in each language where it has one, and what is said of sources
+# that cannot be used.
+TRANSLATED = tuple(f"{kind} {x}" for kind in ("clinic", "refused") for x in ("de", "es")) + tuple(
+    f"{kind} {x}" for kind in ("brief", "patients", "refused brief") for x in LANGUAGES
+)
+OTHERS = ("refused review", "library", "notebook")
 WIDTHS = (360, 768, 1280)
+LOOKS = (*((width, "light") for width in WIDTHS), (360, "dark"), (1280, "dark"), (768, "print"))
 LIMIT = 2_000_000  # bytes of a page
 # What is inside an image is presentation (role img), and rows of one table are made by one macro:
 # without them a page is a tenth of its elements and a run takes a second. The first run of each
@@ -36,7 +43,7 @@ def tab(browser: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Brow
         yield started
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, *TRANSLATED, *OTHERS])
 def test_axe_finds_no_violation(tab: Browser, pages: dict[str, Path], kind: str) -> None:
     axe = files("axe_core_python").joinpath("axe.min.js").read_text(encoding="utf-8")
     tab.show(WIDTHS[1])
@@ -44,8 +51,11 @@ def test_axe_finds_no_violation(tab: Browser, pages: dict[str, Path], kind: str)
     assert [r for r in tab.requests if not r.startswith(("file:", "data:"))] == []
     tab.evaluate(f"{axe}; {STRIP}")
     found: dict[str, Any] = {"everything": tab.evaluate(RUN.format(only=""))}
+    for width in WIDTHS:
+        tab.show(width)
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width
     tab.evaluate(TRIM)
-    for width, look in product(WIDTHS, ("light", "dark", "print")):
+    for width, look in LOOKS:
         scheme, media = ("dark", "screen") if look == "dark" else ("light", "screen")
         tab.show(width, scheme=scheme, media="print" if look == "print" else media)
         assert tab.evaluate("innerWidth") == width

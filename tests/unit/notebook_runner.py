@@ -8,32 +8,24 @@ from __future__ import annotations
 import ast
 import io
 from contextlib import redirect_stdout
+from html import escape
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import matplotlib as mpl
 import nbformat
+from matplotlib.text import Text
+
+from headway.figures.theme import Drawing
 
 
 def run_notebook(path: Path, data: Path, results: Path) -> list[str]:
-    """Run every code cell; one text for each: what it printed, its last value, its figures."""
-    import matplotlib.pyplot as plt
-
+    """Run every code cell; one text for each: what it printed and showed."""
     cells = [c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
-    space: dict[str, Any] = {}
-    out = []
+    space: dict[str, Any] = {"display": _display}
     environment = {"HEADWAY_DATA": str(data), "HEADWAY_RESULTS": str(results)}
-    with patch.dict("os.environ", environment), mpl.rc_context({"svg.hashsalt": "test"}):
-        plt.switch_backend("agg")
-        for source in cells:
-            out.append(_run(source, space))
-            for number in plt.get_fignums():
-                picture = io.StringIO()
-                plt.figure(number).savefig(picture, format="svg", metadata={"Date": None})
-                out[-1] += picture.getvalue()
-            plt.close("all")
-    return out
+    with patch.dict("os.environ", environment):
+        return [_run(source, space) for source in cells]
 
 
 def _run(source: str, space: dict[str, Any]) -> str:
@@ -43,8 +35,16 @@ def _run(source: str, space: dict[str, Any]) -> str:
     with redirect_stdout(said):
         exec(compile(tree, "cell", "exec"), space)
         if last is not None:
-            value = eval(compile(ast.Expression(last.value), "cell", "eval"), space)
-            if value is not None:
-                html = getattr(value, "_repr_html_", None)
-                print(html() if html else repr(value))
+            _display(eval(compile(ast.Expression(last.value), "cell", "eval"), space))
     return said.getvalue()
+
+
+def _display(*values: Any) -> None:
+    """Print what a notebook shows of a value: of a figure its alt text and its letters."""
+    for value in values:
+        if isinstance(value, Drawing):
+            print(f"<p>{escape(value.alt)}</p>")
+            print(*(f"<!--{text.get_text()}-->" for text in value.figure.findobj(Text)))
+        elif value is not None:
+            html = getattr(value, "_repr_html_", None)
+            print(html() if html else repr(value))

@@ -49,9 +49,10 @@ def script() -> Any:
     return __import__("report_clinic")
 
 
-def settings(preset: str) -> Clinic:
+def settings(preset: str, language: str = "en") -> Clinic:
     """Take the settings of the clinic under a preset, as one with real people."""
-    return replace(simulated(*CLINIC)[0], disclosure=preset, synthetic=False)
+    clinic = simulated(*CLINIC)[0]
+    return replace(clinic, disclosure=preset, synthetic=False, language=language)
 
 
 @cache
@@ -105,20 +106,28 @@ def test_the_two_clinics_differ_in_what_is_hidden_alone(preset: str) -> None:
     assert small > 20
 
 
-def test_the_notebook_cannot_tell_them_apart(tmp_path: Path) -> None:
+def test_notebook_and_german_pages_cannot_tell_them_apart(tmp_path: Path) -> None:
     """The records beside clinic.yaml are others too: a notebook opens its settings alone."""
-    said = []
+    said, written = [], []
     for mark, found in zip(("one", "other"), (twin("cms")[0], twin("cms")[1].tables), strict=True):
-        report(tmp_path / mark, found, settings("cms"))
+        written.append(report(tmp_path / mark, found, settings("cms", "de")))
         raw = tmp_path / mark / "data" / "raw" / "clinics" / "demo"
         raw.mkdir(parents=True)
         shipped = ROOT / "data" / "raw" / "clinics" / "demo"
-        (raw / "clinic.yaml").write_bytes((shipped / "clinic.yaml").read_bytes())
+        text = (shipped / "clinic.yaml").read_text()
+        assert "disclosure: internal" in text
+        (raw / "clinic.yaml").write_text(text.replace("disclosure: internal", "disclosure: cms"))
         for path in shipped.glob("*.csv"):
             (raw / path.name).write_text(f"{mark}\n")
         said.append(run_notebook(AUDIT, tmp_path / mark / "data", tmp_path / mark / "results"))
-    assert len(said[0]) >= 10 and any("who started" in text for text in said[0])
+    assert all(len(text) > 1000 for text in said[0]) and "who started" in said[0][0]
     assert said[0] == said[1]
+    first, other = written
+    assert {"audit.html", "brief.html", "brief.pdf", "card.json", "cohort.csv"} <= set(first)
+    assert 'lang="de"' in first["audit.html"].decode()
+    assert first["audit.html"].count(b"<title>") > 50  # what marks of figures say to a pointer
+    assert first.keys() == other.keys()
+    assert [name for name in first if first[name] != other[name]] == []
 
 
 # What the net is there to catch

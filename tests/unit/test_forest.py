@@ -117,7 +117,7 @@ def test_no_letter_is_drawn_as_a_box(
     drawn = draw.draw_review(tables, review)["forest_main"]
     with caplog.at_level(logging.WARNING):
         (saved,) = theme.save({"forest_main": drawn}, tmp_path / "figures")
-    assert "Letters in Chinese characters and Hangul are shown as […]" in saved.caption
+    assert "No font on this machine has Chinese characters and Hangul: […]" in saved.caption
     assert "['CJK', 'HANGUL']" in caplog.text
     assert "王小明" in saved.alt
     assert not any("王" in text for text in texts_of(drawn.figure))

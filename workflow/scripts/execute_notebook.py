@@ -6,6 +6,7 @@ import re
 import tempfile
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from headway import tables
 from headway.errors import UserError, naming_the_extra
@@ -19,8 +20,9 @@ pre,code{font:.85rem/1.45 ui-monospace,monospace}
 pre{margin:0;white-space:pre-wrap;overflow-wrap:anywhere}
 .code_cell{margin:1rem 0}
 .input_area{background:#f5f6f8;border-left:3px solid #8a9bb0;padding:.5rem .75rem}
-.output_area{padding:.5rem .75rem;overflow-x:auto}
-.output_html,.text_cell_render{overflow-x:auto}
+.output_area{padding:.5rem .75rem}
+.output_html{overflow-x:auto}
+.output_stdout pre{font:inherit}
 table{border-collapse:collapse;border:0;font-size:.85rem;font-variant-numeric:tabular-nums}
 th,td{padding:.2rem .6rem;text-align:left;vertical-align:top;border:0;border-bottom:1px solid #ddd}
 img{max-width:100%;height:auto}
@@ -71,8 +73,7 @@ def execute(notebook, name, environment, scratch):
         km=manager,
         timeout=SECONDS_PER_CELL,
         on_cell_start=start,
-        record_timing=False,
-        coalesce_streams=True,  # both would differ from run to run
+        record_timing=False,  # would differ from run to run
     )
     reason = ""
     try:
@@ -96,6 +97,18 @@ def execute(notebook, name, environment, scratch):
         )
 
 
+def join_streams(outputs):
+    """Join what a cell printed between two figures or tables: its pieces are a matter of time."""
+    joined: list[Any] = []
+    for output in outputs:
+        last = joined[-1] if joined else {}
+        if output.output_type == "stream" and output.get("name") == last.get("name"):
+            last["text"] += output.text
+        else:
+            joined.append(output)
+    return joined
+
+
 def convert(notebook, title):
     """Write the executed notebook as one page that asks for nothing else and runs nothing."""
     from nbconvert.exporters import HTMLExporter
@@ -110,11 +123,14 @@ def convert(notebook, title):
     )
     cleaner = SanitizeHTML(tags=list(TAGS), attributes=ATTRIBUTES, safe_output_keys=OUTPUTS)
     for cell in (c for c in notebook.cells if c.cell_type == "code"):
+        cell.outputs = join_streams(cell.outputs)
         for shown in (o.data for o in cell.outputs if "text/html" in o.get("data", ())):
             shown["text/html"] = re.sub(r"(?s)<style.*?</style>", "", shown["text/html"])
         cleaner.sanitize_code_outputs(cell.outputs)
     body, _ = exporter.from_notebook_node(notebook)
-    body = tables.printable(body)
+    # A table that is wider than a phone scrolls, by the keyboard too.
+    scrolls = '<div tabindex="0" role="group" aria-label="Table" class="output_html '
+    body = tables.printable(body).replace('<div class="output_html ', scrolls)
     colours = HtmlFormatter(style="default").get_style_defs(".highlight")
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'

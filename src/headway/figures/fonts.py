@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
     from matplotlib.ft2font import FT2Font
 
@@ -25,6 +26,7 @@ HOUSE = "DejaVu Sans"
 # Packages of the extra `fonts`, which hold Noto fonts as files; their fonts come first.
 _PACKAGES = ("cvttf_NotoSansCJK_Regular", "fontpkg_noto_sans_devanagari", "fontpkg_noto_sans_thai")
 LOST = "[…]"  # stands for letters that no font holds
+_CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f]")  # all but the line end
 # Families that hold a script well, best first; any other that holds it comes after them.
 _KNOWN = (
     "Noto Sans CJK SC",
@@ -111,8 +113,13 @@ def _list_packed() -> frozenset[str]:
 
 
 def find_script(letter: str) -> str:
-    """Name a letter's script by the first word of its name in Unicode, such as CJK or HANGUL."""
-    word = unicodedata.name(letter, "UNKNOWN").split()[0]
+    """Name a letter's script by the first word of its name in Unicode, such as CJK or HANGUL.
+
+    Signs that are no letters, such as emoji, are SYMBOL.
+    """
+    if unicodedata.category(letter)[0] in "SC":
+        return "SYMBOL"
+    word = unicodedata.name(letter).split()[0]
     return _SCRIPTS.get(word, word)
 
 
@@ -170,22 +177,44 @@ def dress(figure: Figure) -> tuple[str, ...]:
     """
     from matplotlib.text import Text
 
-    missing: set[str] = set()
+    for axis in _list_axes(figure):
+        axis.get_ticklabels(which="both")  # they are written when they are asked for
+    gone: set[str] = set()
     for text in figure.findobj(Text):
         content = str(text.get_text())
-        foreign = {letter for letter in content if is_foreign(letter)}
-        if not foreign:
-            continue
-        families, lost = find_families(foreign)
+        families, lost = find_families(content)
         if families:
             text.set_fontfamily([HOUSE, *families])
-        if lost:
-            gone = "".join(map(re.escape, sorted(lost)))
-            text.set_text(re.sub(f"[{gone}]+(\\s+[{gone}]+)*", LOST, content))
-            missing |= {find_script(letter) for letter in lost}
+        text.set_text(_leave_out(content, lost))
+        gone |= lost
+    for axis in _list_axes(figure):
+        _keep_out_of_ticks(axis, gone)
+    missing = tuple(sorted(set(map(find_script, gone))))
     if missing:
-        logging.getLogger(__name__).warning("no font holds these scripts: %s", sorted(missing))
-    return tuple(sorted(missing))
+        logging.getLogger(__name__).warning("no font holds these scripts: %s", list(missing))
+    return missing
+
+
+def _list_axes(figure: Figure) -> list[Axis]:
+    return [axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)]
+
+
+def _leave_out(content: str, lost: set[str]) -> str:
+    content = _CONTROLS.sub(" ", content)
+    if not lost:
+        return content
+    letters = "".join(map(re.escape, sorted(lost)))
+    return re.sub(f"[{letters}]+(\\s+[{letters}]+)*", LOST, content)
+
+
+def _keep_out_of_ticks(axis: Axis, lost: set[str]) -> None:
+    """Keep letters out of an axis's labels, which it writes anew whenever it is drawn."""
+    from matplotlib.ticker import FuncFormatter
+
+    own = axis.get_major_formatter()
+    labels = [label.get_text() for label in axis.get_majorticklabels()]
+    if any(_leave_out(label, lost) != label for label in labels):
+        axis.set_major_formatter(FuncFormatter(lambda x, place: _leave_out(own(x, place), lost)))
 
 
 # ---- widths --------------------------------------------------------------------------------------

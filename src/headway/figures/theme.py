@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -73,6 +73,14 @@ class Drawing:
     caption: str
     wide: bool = False
 
+    def _repr_png_(self) -> tuple[bytes, dict[str, str]]:
+        """Show the figure in a notebook, with its alt text."""
+        stream = io.BytesIO()
+        with style():
+            fonts.dress(self.figure)
+            _write_png(self.figure, stream)
+        return stream.getvalue(), {"alt": printable(self.alt)}
+
 
 @dataclass(frozen=True, slots=True)
 class Saved:
@@ -126,7 +134,11 @@ def write_commas(figure: Figure) -> None:
         return
 
     def with_comma(formatter: FuncFormatter) -> FuncFormatter:
-        return FuncFormatter(lambda x, place: formatter(x, place).replace(".", ","))
+        def write(x: float, place: int | None) -> str:
+            label = formatter(x, place)  # a name with a full stop in it is no number
+            return label.replace(".", ",") if re.fullmatch(r"\W*\d+\.\d+\W*", label) else label
+
+        return FuncFormatter(write)
 
     class Commas(ScalarFormatter):
         """Chooses its digits as the usual one does."""
@@ -196,11 +208,15 @@ def save(drawings: Mapping[str, Drawing], folder: Path) -> list[Saved]:
             stream = io.StringIO()
             drawing.figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
             with replacing(folder / f"{id}.png") as part:
-                drawing.figure.savefig(part, format="png", dpi=PNG_DPI, metadata={"Software": None})
+                _write_png(drawing.figure, part)
         svg = _prepare(stream.getvalue(), id, title, alt, _TIPS.get(drawing.figure, ()))
         write_text(svg, folder / f"{id}.svg")
         saved.append(Saved(name, title, alt, caption, svg, drawing.wide))
     return saved
+
+
+def _write_png(figure: Figure, target: Path | IO[bytes]) -> None:
+    figure.savefig(target, format="png", dpi=PNG_DPI, metadata={"Software": None})
 
 
 def say_missing(scripts: Sequence[str]) -> str:
