@@ -157,6 +157,6 @@ def _stages(axes: Any, rows: list[Any], tops: list[float], heights: list[float])
             rotation=90,
             ha="center",
             va="center",
-            fontsize=8 if bottom - top > 0.9 else 7,
+            fontsize=8 if bottom - top > 0.9 else 7.2,
             color=INK,
         )

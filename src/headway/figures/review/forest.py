@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from headway.effects.measures import MEASURES, find_family
 from headway.figures.review.judgements import read_lights
-from headway.figures.review.sheet import ROW, Line, draw_sheet
-from headway.figures.theme import Drawing, write_effect, write_interval
+from headway.figures.review.sheet import ROW, SCREEN, Columns, Form, Line, draw_sheet
+from headway.figures.theme import Drawing, name_parts, write_effect, write_interval
 from headway.messages import Message, decimal, is_missing, read, say, t, write_number
 from headway.reviews.totals import describe_row
 from headway.tables.risk_tools import RISK_TOOLS
@@ -62,7 +62,8 @@ def draw_forest(
     judged: pd.DataFrame | None = None,
     columns: Mapping[str, Sequence[str]] | None = None,
     show: str = "all",
-) -> Drawing:
+    form: Form = SCREEN,
+) -> list[Drawing]:
     """Draw one comparison: every trial, subgroups, their diamonds and the prediction interval.
 
     Parameters
@@ -85,6 +86,13 @@ def draw_forest(
         Own columns: head -> a text per row of `effects`.
     show : {"all", "pooled"}
         Whether rows that are not pooled stand below the others.
+    form
+        Room and type of the sheet.
+
+    Returns
+    -------
+    list of Drawing
+        One, or its parts where the form limits the height.
 
     Notes
     -----
@@ -103,24 +111,25 @@ def draw_forest(
     lines = _list_lines(effects, pooled, comparison, lights, extra)
     what = t(_NUMBERS.get(find_family(measure), "forest.n_mean"))
     sides = _SIDES.get(estimand, ("forest.arm",))
-    figure = draw_sheet(
+    figures, left_out = draw_sheet(
         lines,
-        [f"{t(side)}\n{what}" for side in sides],
-        list(extra),
-        (f"{measure} [{100 * level:g} % {t('forest.ci')}]", t("forest.weight")),
-        tools,
+        Columns(
+            tuple(f"{t(side)}\n{what}" for side in sides),
+            tuple(extra),
+            (f"{measure} [{100 * level:g} % {t('forest.ci')}]", t("forest.weight")),
+            tuple(tools),
+        ),
         MEASURES[measure].scale,
         _name_sides(estimand, lower_is_better),
         stamp,
+        form,
     )
     title = str(comparison.label)
-    return Drawing(
-        figure,
-        title,
-        _describe(whole, pooled, title, measure, 100 * level),
-        _caption(effects, pooled, estimand, 100 * level, bool(tools)),
-        wide=True,
-    )
+    alt = _describe(whole, pooled, title, measure, 100 * level)
+    lit = bool(tools) and "forest.no_lights" not in left_out
+    caption = _caption(effects, pooled, estimand, 100 * level, lit)
+    caption = " ".join([caption, *map(t, left_out)])
+    return name_parts([Drawing(figure, title, alt, caption, wide=True) for figure in figures])
 
 
 # ---- what stands in which line -------------------------------------------------------------------

@@ -70,17 +70,16 @@ def draw_traffic_light(judgements: pd.DataFrame, tool: str) -> Drawing:
     kit = RISK_TOOLS[tool]
     lights = _read(judgements)
     domains = list(kit.domains)
-    names = [f"{trial}, {outcome}" if outcome else trial for trial, outcome in lights]
+    names = [_name(trial, outcome) for trial, outcome in lights]
     wrapped = [fonts.wrap(name, 2.4, 8) for name in names]
-    heights = np.array([max(1.0, 0.35 * len(lines) + 0.2) for lines in wrapped])
+    heights = np.array([max(1.0, 0.4 * len(lines) + 0.2) for lines in wrapped])
     edges = np.concatenate([[0.0], np.cumsum(heights)]) - 0.5
     places = (edges[:-1] + edges[1:]) / 2  # 0, 1, 2 … where every name is one line
     rows = float(heights.sum())
     listed = len(domains) - 1
     inches = 0.9 + ROW * rows + 0.3 + 0.21 * (listed + 2)
-    width = 3.4 + 0.62 * len(domains) + 0.4
     with theme.style():
-        figure = theme.new_figure(max(width, 6.4), inches)
+        figure = theme.new_figure(_find_width(kit), inches)
         left = 2.6 / figure.get_figwidth()
         height = ROW * rows / inches
         bottom = (0.3 + 0.21 * (listed + 2)) / inches
@@ -111,7 +110,7 @@ def draw_traffic_light(judgements: pd.DataFrame, tool: str) -> Drawing:
                 ha="right",
                 va="center",
                 fontsize=8,
-                linespacing=0.95,
+                linespacing=1.1,
             )
         axes.set_xticks([])
         axes.set_yticks([])
@@ -144,6 +143,36 @@ def draw_traffic_light(judgements: pd.DataFrame, tool: str) -> Drawing:
         f"Judgements as entered and signed ({signed}); nothing is computed from them.",
         wide=len(domains) > 6,
     )
+
+
+def draw_traffic_lights(
+    judgements: pd.DataFrame, tool: str, shape: float = np.inf
+) -> list[Drawing]:
+    """Draw the lights in parts that are no higher than `shape` times their width."""
+    trials = list(dict.fromkeys(judgements["trial"]))
+    lines = [
+        sum(
+            max(1.0, 0.4 * len(fonts.wrap(_name(trial, outcome), 2.4, 8)) + 0.2)
+            for trial, outcome in _read(judgements[judgements["trial"] == name])
+        )
+        for name in trials
+    ]
+    kit = RISK_TOOLS[tool]
+    most = (shape * _find_width(kit) - 1.2 - 0.21 * (len(kit.domains) + 1)) / ROW
+    return theme.name_parts(
+        [
+            draw_traffic_light(judgements[judgements["trial"].isin(trials[part])], tool)
+            for part in theme.split_rows(lines, most)
+        ]
+    )
+
+
+def _name(trial: str, outcome: str) -> str:
+    return f"{trial}, {outcome}" if outcome else trial
+
+
+def _find_width(kit: RiskTool) -> float:
+    return max(3.4 + 0.62 * len(kit.domains) + 0.4, 6.4)
 
 
 def _light(axes: Any, x: float, y: float, judgement: str | None, kit: RiskTool) -> None:

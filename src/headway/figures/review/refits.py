@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,7 +14,8 @@ from headway.messages import t
 
 Array = NDArray[np.float64]
 
-ROW = 0.25
+ROW, WIDTH = 0.25, 8.6  # inches
+_NAME = 2.35  # inches of names
 
 
 def draw_refits(
@@ -53,14 +55,14 @@ def draw_refits(
     value = read_column(estimate, "estimate", n)
     low, high = read_column(ci_low, "ci_low", n), read_column(ci_high, "ci_high", n)
     extra = dict(columns or {})
-    told = [fonts.wrap(str(name), 2.35, 8.5) for name in names]
+    told = [fonts.wrap(str(name), _NAME, 8.5) for name in names]
     heights = np.array([max(1.0, 0.62 * len(lines)) for lines in told] + [1.0])
     places = np.cumsum(heights) - heights / 2 - 0.5  # 0, 1, 2 … where every name is one line
     head = fonts.wrap(title, 8.4, 10, bold=True)
     top = 0.47 + 0.15 * len(head)
     height = ROW * heights.sum() + 0.62 + top + 0.1
     with theme.style():
-        figure = theme.new_figure(8.6, height)
+        figure = theme.new_figure(WIDTH, height)
         figure.text(
             0.01, 1 - 0.1 / height, "\n".join(head), fontweight="bold", va="top", fontsize=10
         )
@@ -132,6 +134,31 @@ def draw_refits(
             " Filled square: the interval does not include 0 (1 for ratios); open circle: it does."
         )
     return Drawing(figure, title, alt, caption, wide=True)
+
+
+def draw_refits_in_parts(
+    names: Sequence[str],
+    estimate: ArrayLike,
+    ci_low: ArrayLike,
+    ci_high: ArrayLike,
+    whole: tuple[float, float, float],
+    *,
+    shape: float = np.inf,
+    **more: Any,
+) -> list[Drawing]:
+    """Draw refits as :func:`draw_refits` does, in parts no higher than `shape` times their width.
+
+    The result of all studies stands in each part.
+    """
+    rows = [max(1.0, 0.62 * len(fonts.wrap(str(name), _NAME, 8.5))) for name in names]
+    value, low, high = (read_column(column, "refits") for column in (estimate, ci_low, ci_high))
+    # Room for the title of two lines, the axis and the last row.
+    most = (shape * WIDTH - 1.75) / ROW
+    parts = [
+        draw_refits(names[part], value[part], low[part], high[part], whole, **more)
+        for part in theme.split_rows(rows, most)
+    ]
+    return theme.name_parts(parts)
 
 
 def draw_gosh(

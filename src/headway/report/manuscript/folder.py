@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from headway import config, tables
 from headway.figures.journal import LEAST_PT, PAGE_MM, Printed, save_for_journal
 from headway.figures.review.draw import draw_review
+from headway.figures.review.sheet import JOURNAL
 from headway.messages import decimal, speaking, t
 from headway.report.manuscript import word
 from headway.report.manuscript.contents import list_absent, list_grids
@@ -87,7 +88,7 @@ def write_manuscript(processed: Path, results: Path, language: str = "en") -> Pa
 def _draw(part: Path, read: Mapping[str, pd.DataFrame], review: Review) -> list[Printed]:
     folder = part / "figures"
     folder.mkdir()
-    drawings = draw_review(read, review)
+    drawings = draw_review(read, review, JOURNAL)
     drawn = [
         save_for_journal("prisma" if name == FLOW else name, drawing, folder)
         for name, drawing in drawings.items()
@@ -164,4 +165,4 @@ def _describe_figure(figure: Printed) -> str:
         remarks.append(figure.lost)
     if remarks:
         text += f" ({'; '.join(remarks)})"
-    return f"{text}\n    {figure.title}"
+    return f"{text}\n    {figure.title}. {figure.caption}"
