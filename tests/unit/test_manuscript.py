@@ -6,12 +6,14 @@ import csv
 import io
 import math
 import re
+import runpy
 import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -538,6 +540,25 @@ def test_the_readme_names_every_file_and_the_effects_have_their_columns(hostile:
     assert '"metafor.csv"' in script and (hostile / "metafor.csv").is_file()
 
 
+def run_rule(processed: Path, results: Path, language: str) -> None:
+    """Run what the workflow's rule runs."""
+    script = runpy.run_path(str(Path(__file__).parents[2] / "workflow/scripts/manuscript.py"))
+    given = {"review": processed / "review.json", "status": processed / "status.json"}
+    script["main"](
+        SimpleNamespace(
+            input=SimpleNamespace(**given),
+            output=SimpleNamespace(folder=results / "manuscript"),
+            params=SimpleNamespace(language=None if language == "own" else language),
+        )
+    )
+
+
+def test_a_refused_review_has_an_empty_folder(tmp_path: Path) -> None:
+    (tmp_path / "status.json").write_text('{"state": "refused"}')
+    run_rule(tmp_path, tmp_path / "results", "own")
+    assert list((tmp_path / "results" / "manuscript").iterdir()) == []
+
+
 @pytest.fixture
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """A review that is built, in a folder of data; returns what the workflow was asked to run."""
@@ -548,8 +569,20 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         target = place[path] / "trials" / "rev" if path in place else raw / "rev"
         shutil.copytree(path, target)
     (tmp_path / "results" / "trials" / "rev" / "index.html").write_text("a page")
+    status = tmp_path / "data" / "processed" / "trials" / "rev" / "status.json"
+    status.write_text('{"state": "ready"}')
     asked: list[Path] = []
-    monkeypatch.setattr(reviews, "run_workflow", lambda place, *_: asked.append(place.data) or 0)
+
+    def run(place: Any, cores: str, *settings_: str) -> int:
+        asked.append(place.data)
+        (language,) = [x.partition("=")[2] for x in settings_ if x.startswith("manuscripts=")]
+        run_rule(place.data / "processed" / "trials" / "rev", results_of(place), language)
+        return 0
+
+    def results_of(place: Any) -> Path:
+        return Path(place.results) / "trials" / "rev"
+
+    monkeypatch.setattr(reviews, "run_workflow", run)
     monkeypatch.setattr(manuscript, "draw_review", lambda *_: {})
     monkeypatch.chdir(tmp_path)
     return asked

@@ -228,6 +228,7 @@ def _draw_checks(
                 null=entry.scale.null,
                 ratio=entry.scale.code == "ratio",
                 shape=form.tall / form.width,
+                percent=100 * row["level"],
             )
     checks = tables["small_studies"]
     # Its shaded regions are around no effect.
@@ -241,7 +242,7 @@ def _draw_checks(
             used["yi"],
             used["vi"],
             float(row["estimate"]),
-            title=f"Funnel: {comparison.label}",
+            title=t("funnel.title", label=comparison.label),
             x_label=shown,
             null=entry.scale.null_yi,
             scale=entry.scale,
@@ -263,26 +264,31 @@ def _draw_multiverse(own: pd.DataFrame, comparison: Comparison) -> Drawing:
     """Draw the specification curve."""
     unit, entry = own["unit"].iloc[0], MEASURES[comparison.measure]
     choices = {
-        label: [say(term("option", level)) for level in own[column]]
+        say(term("review_curve", label)): [say(term("option", level)) for level in own[column]]
         for label, column in (
             ("rows", "rows_used"),
             ("trials", "studies"),
-            ("left out", "left_out"),
-            ("τ²", "method"),
-            ("interval", "test"),
+            ("left_out", "left_out"),
+            ("tau2", "method"),
         )
     }
+    intervals = [say(term("pooled", f"by_{test}")) for test in own["test"]]
     if own["left_out"].nunique() > MAX_LEVELS:
         some, none = t("option.one_trial"), t("option.none")
-        choices["left out"] = [none if trial == "none" else some for trial in own["left_out"]]
+        choices[t("review_curve.left_out")] = [
+            none if trial == "none" else some for trial in own["left_out"]
+        ]
     return draw_specifications(
-        choices,
+        choices | {t("review_curve.interval"): intervals},
         entry.scale.back(own["estimate"]),
         entry.scale.back(own["ci_low"]),
         entry.scale.back(own["ci_high"]),
-        title=f"Every way to analyse: {comparison.label}",
+        title=t("review_curve.title", label=comparison.label),
         y_label=say(name_unit(entry.unit or unit)),
         null=entry.scale.null,
+        null_name=t("review_curve.null"),
+        away_name=t("review_curve.excludes", null=f"{entry.scale.null:g}"),
+        x_label=t("specifications.specifications_sorted_by_estimate"),
     )
 
 
@@ -332,7 +338,7 @@ def draw_published(published: pd.DataFrame, consistency: pd.DataFrame, label: st
                 markeredgewidth=0.6,
                 linestyle="none",
             )
-            texts.append((y, name, f"{value:.2f} [{low:.2f}, {high:.2f}]".replace("-", "−")))
+            texts.append((y, name, theme.write_interval(value, low, high)))
         axes.set_ylim(len(rows) + 1.0, -0.7)
         axes.set_xlim(*limits)
         axes.axvline(0, color=GREY, linewidth=0.9)
@@ -362,7 +368,7 @@ def draw_published(published: pd.DataFrame, consistency: pd.DataFrame, label: st
             )
         if len(consistency):
             axes.annotate(
-                "combined, as a check of consistency:",
+                t("published_figure.combined"),
                 (0, n_published - 0.1),
                 xycoords=("axes fraction", "data"),
                 xytext=(-12, -2),
@@ -373,15 +379,26 @@ def draw_published(published: pd.DataFrame, consistency: pd.DataFrame, label: st
                 color=GREY,
                 fontstyle="italic",
             )
-        figure.text(0.01, 0.97, f"Published: {label}", fontweight="bold", va="top", fontsize=10)
-    title = f"Published results: {label}"
+        figure.text(
+            0.01,
+            0.97,
+            t("published_figure.heading", label=label),
+            fontweight="bold",
+            va="top",
+            fontsize=10,
+        )
+    title = t("published_figure.title", label=label)
     alt = f"{title}. " + " ".join(
-        f"{'Published' if row[4] else 'Combined'}, {name}: {numbers}."
+        t(
+            "published_figure.alt_published" if row[4] else "published_figure.alt_combined",
+            name=name.replace("\n", " "),
+            numbers=numbers,
+        )
         for row, (_, name, numbers) in zip(rows, texts, strict=True)
     )
-    caption = (
-        "Squares: as published, with 95 % CI. Diamonds: the published subgroup results "
-        "combined, a check of consistency and not the paper’s analysis. Arrow: the interval "
-        "extends beyond the axis."
-    )
+    caption = t("published_figure.caption")
+    if len(consistency):
+        caption += " " + t("published_figure.diamonds")
+    if any(row[2] < limits[0] or row[3] > limits[1] for row in rows):
+        caption += " " + t("forest.arrow")
     return Drawing(figure, title, alt, caption, wide=True)

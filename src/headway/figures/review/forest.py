@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from headway.effects.measures import MEASURES, find_family
+from headway.effects.shared import Scale
 from headway.figures.review.judgements import read_lights
-from headway.figures.review.sheet import ROW, SCREEN, Columns, Form, Line, draw_sheet
+from headway.figures.review.sheet import ROW, SCREEN, Columns, Form, Line, draw_sheet, leaves_axis
 from headway.figures.theme import Drawing, name_parts, write_effect, write_interval
 from headway.messages import Message, decimal, is_missing, read, say, t, write_number
 from headway.reviews.totals import describe_row
@@ -116,7 +117,10 @@ def draw_forest(
         Columns(
             tuple(f"{t(side)}\n{what}" for side in sides),
             tuple(extra),
-            (f"{measure} [{100 * level:g} % {t('forest.ci')}]", t("forest.weight")),
+            (
+                t("forest.measure_ci", measure=measure, percent=f"{100 * level:g}"),
+                t("forest.weight"),
+            ),
             tuple(tools),
         ),
         MEASURES[measure].scale,
@@ -127,7 +131,8 @@ def draw_forest(
     title = str(comparison.label)
     alt = _describe(whole, pooled, title, measure, 100 * level)
     lit = bool(tools) and "forest.no_lights" not in left_out
-    caption = _caption(effects, pooled, estimand, 100 * level, lit)
+    scale = MEASURES[measure].scale
+    caption = _caption(effects, pooled, estimand, 100 * level, lit, lines, scale)
     caption = " ".join([caption, *map(t, left_out)])
     return name_parts([Drawing(figure, title, alt, caption, wide=True) for figure in figures])
 
@@ -325,12 +330,25 @@ def _describe(
 
 
 def _caption(
-    effects: pd.DataFrame, pooled: pd.DataFrame, estimand: str, percent: float, judged: bool
+    effects: pd.DataFrame,
+    pooled: pd.DataFrame,
+    estimand: str,
+    percent: float,
+    judged: bool,
+    lines: Sequence[Line],
+    scale: Scale,
 ) -> str:
     mark = " " + t("forest.mark") if effects["recovered"].notna().any() else ""
     if not len(pooled):
         return t("forest.none_pooled") + mark
-    parts = [t("forest.squares", percent=f"{percent:g}", model=_name_model(pooled.iloc[0]))]
+    parts = [t("forest.squares", percent=f"{percent:g}")]
+    kinds = {line.kind for line in lines}
+    if "diamond" in kinds:
+        parts.append(t("forest.diamonds", model=_name_model(pooled.iloc[0])))
+    if "band" in kinds:
+        parts.append(t("forest.bars"))
+    if leaves_axis(lines, scale):
+        parts.append(t("forest.arrow"))
     if not effects["pooled"].all():
         parts.append(t("forest.circles"))
     groups = pooled["subgroup"].ne(OVERALL)

@@ -30,6 +30,7 @@ def draw_refits(
     columns: Mapping[str, Sequence[str]] | None = None,
     null: float = 0.0,
     ratio: bool = False,
+    percent: float = 95,
 ) -> Drawing:
     """Draw a row per refit with its interval, beside the result of all studies.
 
@@ -50,6 +51,8 @@ def draw_refits(
         No effect; NaN where no value means that.
     ratio : bool
         The numbers are ratios, on a log axis.
+    percent : float
+        Coverage of the intervals.
     """
     n = len(names)
     value = read_column(estimate, "estimate", n)
@@ -116,23 +119,24 @@ def draw_refits(
         for j, column in enumerate(extra):
             write_beside(axes, 1, -0.95, column, "left", 118 + 46 * j, "bold")
     moved = [(abs(v - whole[0]), name) for v, name in zip(value, names, strict=True) if v == v]
-    most = max(moved)[1] if moved else "none"
+    most = max(moved)[1] if moved else t("refits.not_known")
     include = int(((low <= null) & (high >= null)).sum())
     three = [theme.write_effect(float(x), ratio) for x in whole]
     least, most_of = (theme.write_effect(float(f(value)), ratio) for f in (np.nanmin, np.nanmax))
-    alt = (
-        f"{title}: {n} refits compared with all studies, {three[0]} (95 % CI {three[1]} to "
-        f"{three[2]}). Estimates range from {least} to {most_of}; "
-        f"the largest shift is for {most}"
+    alt = t(
+        "refits.alt",
+        title=title,
+        n=n,
+        name=most,
+        percent=f"{percent:g}",
+        least=least,
+        most=most_of,
+        **dict(zip(("value", "low", "high"), three, strict=True)),
     )
-    caption = "Dashed line and shading: all studies, with their interval."
-    if np.isnan(null):
-        alt += "."
-    else:
-        alt += f"; {include} of the intervals include the value of no effect."
-        caption += (
-            " Filled square: the interval does not include 0 (1 for ratios); open circle: it does."
-        )
+    caption = t("refits.caption")
+    if not np.isnan(null):
+        alt += " " + t("refits.alt_null", n=include)
+        caption += " " + t("refits.caption_null", null=f"{null:g}")
     return Drawing(figure, title, alt, caption, wide=True)
 
 

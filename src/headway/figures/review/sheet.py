@@ -354,9 +354,11 @@ def _list_key(tools: Sequence[str], width: float, form: Form) -> list[str]:
     for tool in tools:
         kit = RISK_TOOLS[tool]
         domains = [d for d in kit.domains if d != OVERALL]
-        named = [f"D{i + 1} {kit.domains[d]}" for i, d in enumerate(domains)]
-        signs = [f"{level.sign} {level.label}" for level in kit.levels.values()]
-        text = f"{kit.name}: {'; '.join([*named, t('forest.overall_letter')])}. {'; '.join(signs)}"
+        named = [f"D{i + 1} {t(kit.domains[d])}" for i, d in enumerate(domains)]
+        signs = [f"{level.sign} {t(level.label)}" for level in kit.levels.values()]
+        text = (
+            f"{t(kit.name)}: {'; '.join([*named, t('forest.overall_letter')])}. {'; '.join(signs)}"
+        )
         out += fonts.wrap(text, width - 2 * form.edge, form.small)
     return out
 
@@ -429,7 +431,7 @@ def _write_heads(sheet: Axes, columns: Columns, places: _Places, y: float, form:
             letter = t("forest.overall_sign") if domain == OVERALL else f"D{i + 1}"
             sheet.text(x + form.light * (i + 0.5), y, letter, fontsize=form.small,
                        fontweight="bold", ha="center", va="bottom")  # fmt: skip
-        sheet.text(x + form.light * 0.1, y - form.inches(0.15), kit.name, fontsize=form.small,
+        sheet.text(x + form.light * 0.1, y - form.inches(0.15), t(kit.name), fontsize=form.small,
                    va="bottom")  # fmt: skip
 
 
@@ -521,6 +523,12 @@ def find_limits(lines: Sequence[Line], scale: Scale) -> tuple[float, float]:
     pad = 0.06 * max(wide_end - wide_start, spread)
     found = (wide_start - pad, wide_end + pad)
     return (math.exp(found[0]), math.exp(found[1])) if ratio else found
+
+
+def leaves_axis(lines: Sequence[Line], scale: Scale) -> bool:
+    """Whether an interval ends in an arrow."""
+    low, high = find_limits(lines, scale)
+    return any(line.low < low or line.high > high for line in lines)
 
 
 def _find_bulk(value: Any, low: Any, high: Any) -> tuple[float, float]:

@@ -47,7 +47,7 @@ def read_tables(*folders: Path) -> dict[str, pd.DataFrame]:
     }
 
 
-def write_manuscript(processed: Path, results: Path, language: str = "en") -> Path:
+def write_manuscript(processed: Path, results: Path, language: str | None = None) -> Path:
     """Write the folder that goes to a journal, and return its path.
 
     Parameters
@@ -55,7 +55,7 @@ def write_manuscript(processed: Path, results: Path, language: str = "en") -> Pa
     processed, results
         The review's folders of processed data and of results, as the workflow makes them.
     language
-        Of the tables, the paragraph and the README.
+        Of the tables, the paragraph, the figures and the README; None: the review's own.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def write_manuscript(processed: Path, results: Path, language: str = "en") -> Pa
     review = config.read_review(processed / "review.json")
     read = read_tables(processed, results)
     folder = results / FOLDER
-    with speaking(language), replacing_folder(folder) as part:
+    with speaking(language or review.language), replacing_folder(folder) as part:
         methods = describe_methods(read, review)
         _write_tables(part / "tables.docx", read, review)
         _write_methods(part / "methods.docx", methods, review)
