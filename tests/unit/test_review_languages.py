@@ -41,7 +41,7 @@ def write_arms() -> str:
             mean = 12 - (3 + i % 4) * (role == "treatment")
             rows += [
                 f"{head},frequency,days_per_28,zqtime,84,final,{30 + i},{mean}.3,4.1,,{tail}",
-                f"{head},frequency,days_per_28,before,0,final,{30 + i},13.{i % 10},4.0,,{tail}",
+                f"{head},frequency,days_per_28,zqbefore,0,final,{30 + i},13.{i % 10},4.0,,{tail}",
             ]
             count = 0 if i == 3 else 4 + i % 3 + 5 * (role == "control")
             rows.append(f"{head},pain,participants,zqtime,84,events,{30 + i},,,{count},{tail}")
