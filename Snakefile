@@ -57,4 +57,5 @@ rule all:
         of_each("clinics", f"{RESULTS}/clinics/{{name}}/audit.html"),
         of_each("clinics", f"{RESULTS}/clinics/{{name}}/brief.html"),
         of_each("clinics", f"{RESULTS}/clinics/{{name}}/brief.pdf"),
+        rules.manuscript.input if SETTINGS.manuscripts != "none" else [],
         f"{PROCESSED}/nothing_refused.txt",

@@ -89,7 +89,9 @@ def test_no_text_of_a_forest_plot_leaves_the_figure_or_meets_another(name: str) 
 def test_a_long_forest_stays_legible() -> None:
     document, tables = review("lee_done_2004_acupoint")
     effects = pd.concat([tables["effects"]] * 3, ignore_index=True)
-    drawn = forest.draw_forest(effects, tables["pooled"].query("declared"), document.comparisons[0])
+    drawn = forest.draw_forest(
+        effects, tables["pooled"].query("declared"), document.comparisons[0]
+    )[0]
     assert drawn.figure.get_size_inches()[1] > 48 * forest.ROW
 
 

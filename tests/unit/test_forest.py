@@ -290,11 +290,10 @@ def test_rows_that_are_not_pooled_can_be_left_out(tmp_path: Path) -> None:
 
 def test_a_line_is_as_high_as_its_texts() -> None:
     lines = [Line("row", LONG, "care", ("1", "2"), value=0.0, low=-1.0, high=1.0)]
+    columns = sheet.Columns(("a", "b"), (), ("MD", "Weight"), ())
     short = [Line("row", "A", "care", ("1", "2"), value=0.0, low=-1.0, high=1.0)]
     heights = [
-        sheet.draw_sheet(
-            one, ["a", "b"], [], ("MD", "Weight"), [], DIFFERENCE, (), ""
-        ).get_figheight()
+        sheet.draw_sheet(one, columns, DIFFERENCE, ())[0][0].get_figheight()
         for one in (lines, short)
     ]
     assert heights[0] > heights[1] + 2 * sheet.PITCH * sheet.ROW

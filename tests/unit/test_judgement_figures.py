@@ -13,6 +13,7 @@ from headway.config.review import Flow
 from headway.figures import theme
 from headway.figures.review.flow import draw_flow
 from headway.figures.review.judgements import draw_risk_summary, draw_traffic_light
+from headway.messages import t
 from headway.reviews.certainty import RISK_TOOLS
 
 LONG = "A trial with a very long name indeed and several others 2011"
@@ -80,20 +81,18 @@ def test_a_sign_stands_in_every_light_and_a_count_in_every_bar(tool: str) -> Non
     judged = judge(tool, ["A", "B", "C"])
     lights = draw_traffic_light(judged, tool)
     (axes,) = lights.figure.axes
-    signs = [t.get_text() for t in axes.texts]
+    signs = [text.get_text() for text in axes.texts]
     for level, own in judged.groupby("judgement"):
         assert signs.count(kit.levels[level].sign) == len(own)
     for r in judged.to_dict("records"):
-        assert (
-            f"{kit.domains[r['domain']].lower()} {kit.levels[r['judgement']].label}" in lights.alt
-        )
+        assert f"{t(kit.domains[r['domain']])}: {t(kit.levels[r['judgement']].label)}" in lights.alt
     assert "not judged" in lights.alt
     bars = draw_risk_summary(judged, tool, trials=["A", "B", "C", "D"])
     first = next(iter(kit.domains))
     missing = 4 - int((judged["domain"] == first).sum())
     assert f"{missing} not judged" in bars.alt
     (axes,) = bars.figure.axes
-    counted = [int(t.get_text()) for t in axes.texts]
+    counted = [int(text.get_text()) for text in axes.texts]
     assert sum(counted) == 4 * len(kit.domains)
     # Levels differ by hatch, not by colour alone.
     hatches = {p.get_hatch() for p in axes.patches}

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
+import runpy
 import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from docx import Document
 from docx.enum.section import WD_ORIENT
@@ -20,11 +24,14 @@ from docx.oxml.ns import qn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from pypdf import PdfReader
 
 from headway import config, tables
 from headway.cli import main, reviews
-from headway.figures import fonts, theme
+from headway.figures import fonts, journal, theme
 from headway.figures.journal import choose_columns, save_for_journal
+from headway.figures.review.draw import draw_review
+from headway.figures.review.sheet import JOURNAL
 from headway.ingest import trials
 from headway.ingest.adapters import metafor
 from headway.messages import LANGUAGES, speaking, t
@@ -34,6 +41,7 @@ from headway.report.manuscript.contents import list_grids
 from headway.report.manuscript.methods import describe_methods
 from headway.report.manuscript.references import Work
 from headway.reviews.analyse import analyse_review
+from tests.unit.drawn import hold_apart
 from tests.unit.review_builder import ARMS, ARMS_HEADER, REVIEW, write_review
 
 MAIN: dict[str, Any] = REVIEW["comparisons"][0]
@@ -269,10 +277,71 @@ def test_letters_that_no_font_draws_are_named(
     assert (saved.columns, saved.width_mm) == (1, 85)
 
 
+def list_sizes(path: Path) -> list[tuple[float, str]]:
+    """List the size of each piece of text on a PDF's page, in points, scaled as the page is."""
+    found: list[tuple[float, str]] = []
+
+    def visit(text: str, cm: Any, tm: Any, font: Any, size: float) -> None:
+        if text.strip():
+            along = np.array([[tm[0], tm[1]], [tm[2], tm[3]]]) @ [[cm[0], cm[1]], [cm[2], cm[3]]]
+            found.append((size * math.sqrt(abs(np.linalg.det(along))), text))
+
+    PdfReader(path).pages[0].extract_text(visitor_text=visit)
+    return found
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_no_letter_of_a_figure_is_smaller_than_six_points(
+    language: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = [*NAMES, *(f"Trial {i} {2000 + i}" for i in range(34))]
+    processed, results = make(
+        tmp_path,
+        files={"arms.csv": write_rows(many), "rob.csv": judge(many)},
+        mapped={"arms": {"path": "arms.csv"}, "risk_of_bias": {"path": "rob.csv"}},
+        forest={"columns": ["n1", "r_from", "time_days", "status"]},
+        flow=FLOW,
+    )
+    monkeypatch.setattr(journal, "_draw_pixels", lambda *_: None)
+    review = config.read_review(processed / "review.json")
+    with speaking(language):
+        drawn = draw_review(manuscript.read_tables(processed, results), review, JOURNAL)
+        saved = [save_for_journal(name, one, tmp_path) for name, one in drawn.items()]
+    assert {"forest_main_part_1", "forest_main_part_2", "funnel_main", "multiverse_main"} <= set(
+        drawn
+    )
+    for figure in saved:
+        page = PdfReader(tmp_path / f"{figure.name}.pdf").pages[0]
+        wide, tall = (float(side) / 72 * 25.4 for side in page.mediabox[2:])
+        assert wide == pytest.approx(journal.COLUMNS_MM[figure.columns], abs=0.1)
+        assert tall <= journal.PAGE_MM, figure.name
+        sizes = list_sizes(tmp_path / f"{figure.name}.pdf")
+        assert len(sizes) > 5
+        least = min(sizes)
+        assert least[0] >= 5.99, (figure.name, least)
+        assert least[0] == pytest.approx(figure.least_pt, abs=0.02)
+    parts = [one for name, one in drawn.items() if name.startswith("forest_main_part")]
+    for part in parts:
+        hold_apart(part.figure, most=3)
+    # Lights and own columns gave way; the arms' numbers stayed.
+    assert t("forest.no_lights") in parts[0].caption or language != "en"
+    told = [x.get_text() for part in parts for x in part.figure.axes[0].texts]
+    for name in ("Trial 0 2000", "Trial 33 2033"):
+        assert told.count(name) == 1
+
+
+def test_a_figure_of_few_lines_takes_one_column(tmp_path: Path) -> None:
+    figure = theme.new_figure(4, 1)
+    figure.text(0.1, 0.5, "n = 20", fontsize=7)
+    saved = save_for_journal("one", theme.Drawing(figure, "T", "A", "C"), tmp_path)
+    assert (saved.columns, saved.width_mm) == (1, 85)
+    assert min(list_sizes(tmp_path / "one.pdf"))[0] >= 5.99
+
+
 @given(st.floats(2, 20), st.floats(4, 12))
 def test_one_column_is_chosen_where_type_stays_legible(width: float, least: float) -> None:
     there = least * 85 / 25.4 / width
-    assert choose_columns(width, least) == (1 if there * 1.2 >= 5 else 2)
+    assert choose_columns(width, least) == (1 if there * 1.2 >= 6 else 2)
 
 
 # ---- references ----------------------------------------------------------------------------------
@@ -471,6 +540,25 @@ def test_the_readme_names_every_file_and_the_effects_have_their_columns(hostile:
     assert '"metafor.csv"' in script and (hostile / "metafor.csv").is_file()
 
 
+def run_rule(processed: Path, results: Path, language: str) -> None:
+    """Run what the workflow's rule runs."""
+    script = runpy.run_path(str(Path(__file__).parents[2] / "workflow/scripts/manuscript.py"))
+    given = {"review": processed / "review.json", "status": processed / "status.json"}
+    script["main"](
+        SimpleNamespace(
+            input=SimpleNamespace(**given),
+            output=SimpleNamespace(folder=results / "manuscript"),
+            params=SimpleNamespace(language=None if language == "own" else language),
+        )
+    )
+
+
+def test_a_refused_review_has_an_empty_folder(tmp_path: Path) -> None:
+    (tmp_path / "status.json").write_text('{"state": "refused"}')
+    run_rule(tmp_path, tmp_path / "results", "own")
+    assert list((tmp_path / "results" / "manuscript").iterdir()) == []
+
+
 @pytest.fixture
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """A review that is built, in a folder of data; returns what the workflow was asked to run."""
@@ -481,8 +569,20 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         target = place[path] / "trials" / "rev" if path in place else raw / "rev"
         shutil.copytree(path, target)
     (tmp_path / "results" / "trials" / "rev" / "index.html").write_text("a page")
+    status = tmp_path / "data" / "processed" / "trials" / "rev" / "status.json"
+    status.write_text('{"state": "ready"}')
     asked: list[Path] = []
-    monkeypatch.setattr(reviews, "run_workflow", lambda place, *_: asked.append(place.data) or 0)
+
+    def run(place: Any, cores: str, *settings_: str) -> int:
+        asked.append(place.data)
+        (language,) = [x.partition("=")[2] for x in settings_ if x.startswith("manuscripts=")]
+        run_rule(place.data / "processed" / "trials" / "rev", results_of(place), language)
+        return 0
+
+    def results_of(place: Any) -> Path:
+        return Path(place.results) / "trials" / "rev"
+
+    monkeypatch.setattr(reviews, "run_workflow", run)
     monkeypatch.setattr(manuscript, "draw_review", lambda *_: {})
     monkeypatch.chdir(tmp_path)
     return asked

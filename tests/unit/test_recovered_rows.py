@@ -259,7 +259,7 @@ def test_the_forest_plot_marks_what_is_not_printed(tmp_path: Path) -> None:
     rows = row(sd="", se=1) + row(**CARE) + row(trial="B 2002") + row(**CARE, trial="B 2002")
     review, read = load(tmp_path / "r", rows)
     pooled, found = pool_review(build_effects(read.arms, read.contrasts, review), review)
-    drawing = draw_forest(found, pooled[pooled["declared"]], review.comparisons[0])
+    (drawing,) = draw_forest(found, pooled[pooled["declared"]], review.comparisons[0])
     texts = [t.get_text() for axes in drawing.figure.axes for t in axes.texts]
     assert "A 2001 †" in texts
     assert "B 2002" in texts

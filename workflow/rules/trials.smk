@@ -73,3 +73,29 @@ rule report_review:
         "{wildcards.review}: figures and page"
     script:
         "../scripts/report_review.py"
+
+
+rule write_manuscript:
+    input:
+        **rules.ingest_review.output,
+        **rules.analyse_review.output,
+    output:
+        folder=directory(f"{RESULTS}/trials/{{review}}/manuscript"),
+    log:
+        "logs/write_manuscript/{review}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=digest("manuscript.py"),
+        version=VERSION,
+        language=None if SETTINGS.manuscripts in ("none", "own") else SETTINGS.manuscripts,
+    message:
+        "{wildcards.review}: files for a manuscript"
+    script:
+        "../scripts/manuscript.py"
+
+
+# `snakemake manuscript`; `rule all` writes them where `manuscripts` says so.
+rule manuscript:
+    input:
+        of_each("trials", f"{RESULTS}/trials/{{name}}/manuscript"),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from headway import config, tables
 from headway.figures.review import draw as figures
+from headway.messages import speaking
 from headway.report.review import page as report
 
 
@@ -15,10 +16,11 @@ def main(snakemake):
     names = [n for n in snakemake.input.keys() if n in tables.TABLES]  # noqa: SIM118
     read = {name: tables.read_csv(name, Path(snakemake.input[name])) for name in names}
     ready = status["state"] == "ready"
-    drawn = figures.draw_review(read, review) if ready else {}
     folder = Path(snakemake.output.figures)
     folder.mkdir(parents=True, exist_ok=True)
-    saved = figures.save_review(drawn, folder)
+    with speaking(review.language):
+        drawn = figures.draw_review(read, review) if ready else {}
+        saved = figures.save_review(drawn, folder)
     page, card = report.build(review, status, read, saved)
     tables.write_text(page, Path(snakemake.output.page))
     tables.write_text(json.dumps(card, indent=1) + "\n", Path(snakemake.output.card))

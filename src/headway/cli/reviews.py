@@ -168,7 +168,7 @@ def _reproduce_library(folder: Path, out: Path, cores: str, figures: bool) -> in
 
 
 def manuscript(
-    named: Path, data: Path | None, results: Path | None, cores: str, language: str
+    named: Path, data: Path | None, results: Path | None, cores: str, language: str | None
 ) -> int:
     """Build a review, and write the folder that goes to a journal beside its page."""
     source = locate(named, data, results, ("trials", "clinics"))
@@ -177,15 +177,13 @@ def manuscript(
     import docx  # noqa: F401
     import pypdf  # noqa: F401
 
-    from headway.report.manuscript import write_manuscript
+    from headway.report.manuscript.folder import FOLDER
 
     only = (f"trials={json.dumps([source.name])}", "clinics=[]", "notebooks=False")
-    code = run_workflow(source.place, cores, *only)
-    if code or not source.page.is_file():
+    code = run_workflow(source.place, cores, *only, f"manuscripts={language or 'own'}")
+    folder = source.page.parent / FOLDER
+    if code or not folder.is_dir():
         return tell(source, code)
-    with working(say("command.writing")):
-        processed = source.place.data / "processed" / "trials" / source.name
-        folder = write_manuscript(processed, source.page.parent, language)
     print(folder)
     return 0
 
@@ -279,8 +277,7 @@ def add(commands: Subparsers) -> None:
     four.parser.add_argument(
         "--language",
         choices=LANGUAGES,
-        default="en",
-        help="of tables and text (default: %(default)s); names stay as typed",
+        help="of tables, text and figures (default: the review's own); names stay as typed",
     )
     add_places(four.parser)
     add_cores(four.parser)

@@ -673,6 +673,10 @@ class Review:
     schema_version: Annotated[Literal[1], About("Version of this contract.")]
     id: Annotated[Id, About("The folder's name.")]
     title: Text
+    language: Annotated[
+        Literal["en", "es", "de"],
+        About("Language of the page and its figures; tables carry codes, names stay as typed."),
+    ] = "en"
     description: str = ""
     statement: Annotated[
         str, About("A plain sentence that the page shows first, such as what is not public.")

@@ -25,3 +25,10 @@ class Config:
     trials: Annotated[Selection, About("Reviews to run: all, or a list of names.")] = "all"
     clinics: Annotated[Selection, About("Clinics to run: all, or a list of names.")] = "all"
     notebooks: Annotated[bool, About("Whether to execute the notebooks.")] = True
+    manuscripts: Annotated[
+        Literal["none", "own", "en", "es", "de"],
+        About(
+            "Language of each review's files for a journal (`own`: the review's). `none`: they are "
+            "written only where `snakemake manuscript` asks for them, since that takes minutes."
+        ),
+    ] = "none"

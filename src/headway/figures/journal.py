@@ -19,7 +19,7 @@ MM = 25.4  # in an inch
 # Widths of one and of two columns, and what a page of two columns holds from top to foot.
 COLUMNS_MM = {1: 85.0, 2: 174.0}
 PAGE_MM = 234.0
-LEAST_PT = 5.0  # type that journals still take
+LEAST_PT = 6.0  # type that journals still take
 MOST_LARGER = 1.2  # by how much type may grow within a drawing and nothing meets
 TIF_DPI, PNG_DPI = 600, 300
 # Text as text: letters stay letters in SVG, and PDF embeds their outlines as TrueType.
@@ -59,7 +59,7 @@ class Printed:
 def save_for_journal(name: str, drawing: Drawing, folder: Path) -> Printed:
     """Save a figure as SVG, PDF, TIF (600 dpi, LZW) and PNG (300 dpi) at a column's width.
 
-    It gets one column where its smallest type stays at 5 points or more there (made up to a fifth
+    It gets one column where its smallest type stays at 6 points or more there (made up to a fifth
     larger if need be), else two. The whole drawing is scaled, so that nothing in it moves; no file
     holds a date.
 

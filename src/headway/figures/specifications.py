@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from headway.figures import theme
+from headway.figures import fonts, theme
 from headway.figures.theme import FAINT, GREY, INK, ORANGE, Drawing, read_column, write_beside
 from headway.messages import decimal, keep_digits, t
 
 MAX_DRAWN = 400
+WIDTH = 8.6  # inches
 
 
 def draw_specifications(
@@ -70,9 +71,12 @@ def draw_specifications(
     height = 3.4 + 0.2 * rows + 0.5
     away = (low > null) | (high < null)
     with theme.style():
-        figure = theme.new_figure(8.6, height)
+        figure = theme.new_figure(WIDTH, height)
         figure.text(0.01, 1 - 0.1 / height, title, fontweight="bold", va="top", fontsize=10)
-        left, width = 0.27, 0.70
+        names = [name for factor in lists for name in (factor, *lists[factor])]
+        widest = max((fonts.measure(str(name), 8.5, bold=True) for name in names), default=0.0)
+        left = min(max(0.27, (widest + 0.25) / WIDTH), 0.4)
+        width = 0.97 - left
         curve = figure.add_axes((left, 1 - 3.05 / height, width, 2.3 / height))
         x = np.arange(shown.size)
         size = float(np.clip(320 / shown.size, 1.6, 5.0))
@@ -136,8 +140,8 @@ def draw_specifications(
                         x[taken], np.full(taken.sum(), y), "|", color=INK, markersize=6,
                         markeredgewidth=float(np.clip(160 / shown.size, 0.5, 2.0)),
                     )  # fmt: skip
-                    text = level if len(str(level)) <= 34 else f"{str(level)[:33]}…"
-                    write_beside(below, 0, y, str(text), "right", -8, "normal")
+                    text = _cut(str(level), left * WIDTH - 0.2)
+                    write_beside(below, 0, y, text, "right", -8, "normal")
                     y += 1.0
             below.axvline(at, color=ORANGE, linewidth=1.0, zorder=0)
             below.set_ylim(y - 0.4, -0.6)
@@ -162,3 +166,9 @@ def draw_specifications(
     if step > 1:
         caption += " " + t("specifications.every_step_th_of_n_is_drawn", step=step, n=n)
     return Drawing(figure, title, alt, caption, wide=True)
+
+
+def _cut(name: str, inches: float) -> str:
+    """Cut a name that is wider than its room."""
+    lines = fonts.wrap(name, inches, 8.5)
+    return name if len(lines) < 2 else f"{lines[0]} …"

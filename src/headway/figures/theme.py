@@ -6,7 +6,7 @@ import io
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -80,6 +80,35 @@ class Drawing:
             fonts.dress(self.figure)
             _write_png(self.figure, stream)
         return stream.getvalue(), {"alt": printable(self.alt)}
+
+
+def name_parts(drawings: Sequence[Drawing]) -> list[Drawing]:
+    """Say in the titles of several parts of one figure which part each is."""
+    n = len(drawings)
+    if n == 1:
+        return list(drawings)
+    return [
+        replace(one, title=t("figure.part", title=one.title, i=i, of=n))
+        for i, one in enumerate(drawings, start=1)
+    ]
+
+
+def split_rows(heights: Sequence[float], most: float) -> list[slice]:
+    """Split rows into runs that are together no higher than `most`.
+
+    Examples
+    --------
+    >>> split_rows([1, 1, 1], 2)
+    [slice(0, 2, None), slice(2, 3, None)]
+    """
+    starts, total = [0], 0.0
+    for i, height in enumerate(heights):
+        if i > starts[-1] and total + height > most:
+            starts.append(i)
+            total = 0.0
+        total += height
+    ends = [*starts[1:], len(heights)]
+    return [slice(start, end) for start, end in zip(starts, ends, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)

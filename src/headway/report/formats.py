@@ -30,20 +30,6 @@ from headway.messages import write_integer as integer
 from headway.messages import write_number as number
 
 HIDDEN = "common.hidden"
-METHODS = {
-    "EE": "common effect",
-    "DL": "random effects, τ² by DerSimonian–Laird (DL)",
-    "REML": "random effects, τ² by restricted maximum likelihood (REML)",
-}
-TESTS = {
-    "z": "normal",
-    "t": "t",
-    "knha": "Hartung–Knapp",
-    "adhoc": "Hartung–Knapp with ad hoc floor",
-    "kr": "Kenward–Roger",
-    "cr2": "cluster-robust (CR2)",
-}
-
 # What may not be said of a clinic's own results, and the phrases in which the words are meant
 # otherwise: a denial, or a term of statistics. `tests/unit/test_pages.py` holds pages against both.
 FORBIDDEN = (
@@ -174,11 +160,6 @@ def unit(measure: str, own: str) -> str:
     return say(name_unit(MEASURES[measure].unit or own))
 
 
-def model(method: str, test: str) -> str:
-    """Name a model in words."""
-    return f"{METHODS.get(method, f'random effects, τ² by {method}')}; intervals: {TESTS[test]}"
-
-
 def as_text(value: Any) -> str:
     """Write a cell of a table as it is."""
     if missing(value) or value == "":
@@ -193,8 +174,3 @@ def as_text(value: Any) -> str:
 def cite(source: Any) -> str:
     """Write where a number was printed, in the words of the source."""
     return MISSING if missing(source) or source == "" else str(source)
-
-
-def plural(count: int, one: str, many: str = "") -> str:
-    """Write a count with its noun."""
-    return f"{count} {one}" if count == 1 else f"{count} {many or one + 's'}"

@@ -1,4 +1,4 @@
-"""Tools for risk of bias, their domains and levels, in their own words.
+"""Tools for risk of bias: their domains and levels. Words are ids of the catalogue.
 
 Sterne and others 2019 (RoB 2, BMJ 366:l4898); Higgins and others 2011 (BMJ 343:d5928); Sterne and
 others 2016 (ROBINS-I, BMJ 355:i4919).
@@ -16,7 +16,7 @@ HIGH = ("high", "serious", "critical")
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """A judgement of a tool: its sign in a figure, its words, and whether it judges at all."""
+    """A judgement of a tool: its sign in a figure, its id, and whether it judges at all."""
 
     sign: str
     label: str
@@ -35,57 +35,57 @@ class RiskTool:
 
 RISK_TOOLS: dict[str, RiskTool] = {
     "rob2": RiskTool(
-        "RoB 2",
+        "risk_tool.rob2",
         {
-            "randomisation": "Randomisation process",
-            "deviations": "Deviations from intended interventions",
-            "missing_data": "Missing outcome data",
-            "measurement": "Measurement of the outcome",
-            "reporting": "Selection of the reported result",
-            OVERALL: "Overall",
+            "randomisation": "risk_domain.randomisation",
+            "deviations": "risk_domain.deviations",
+            "missing_data": "risk_domain.missing_outcome_data",
+            "measurement": "risk_domain.measurement_of_outcome",
+            "reporting": "risk_domain.reporting",
+            OVERALL: "risk_domain.overall",
         },
         {
-            "low": Level("+", "low risk", 0),
-            "some_concerns": Level("!", "some concerns", 1),
-            "high": Level("\u00d7", "high risk", 2),
+            "low": Level("+", "risk_level.low", 0),
+            "some_concerns": Level("!", "risk_level.some_concerns", 1),
+            "high": Level("\u00d7", "risk_level.high", 2),
         },
     ),
     "rob1": RiskTool(
-        "Cochrane tool of 2011",
+        "risk_tool.rob1",
         {
-            "sequence": "Random sequence generation",
-            "concealment": "Allocation concealment",
-            "blinding_people": "Blinding of participants and personnel",
-            "blinding_assessment": "Blinding of outcome assessment",
-            "incomplete_data": "Incomplete outcome data",
-            "selective_reporting": "Selective reporting",
-            "other": "Other bias",
-            OVERALL: "Overall",
+            "sequence": "risk_domain.sequence",
+            "concealment": "risk_domain.concealment",
+            "blinding_people": "risk_domain.blinding_people",
+            "blinding_assessment": "risk_domain.blinding_assessment",
+            "incomplete_data": "risk_domain.incomplete_data",
+            "selective_reporting": "risk_domain.selective_reporting",
+            "other": "risk_domain.other",
+            OVERALL: "risk_domain.overall",
         },
         {
-            "low": Level("+", "low risk", 0),
-            "unclear": Level("?", "unclear risk", 1),
-            "high": Level("\u00d7", "high risk", 2),
+            "low": Level("+", "risk_level.low", 0),
+            "unclear": Level("?", "risk_level.unclear", 1),
+            "high": Level("\u00d7", "risk_level.high", 2),
         },
     ),
     "robins_i": RiskTool(
-        "ROBINS-I",
+        "risk_tool.robins_i",
         {
-            "confounding": "Confounding",
-            "selection": "Selection of participants into the study",
-            "classification": "Classification of interventions",
-            "deviations": "Deviations from intended interventions",
-            "missing_data": "Missing data",
-            "measurement": "Measurement of outcomes",
-            "reporting": "Selection of the reported result",
-            OVERALL: "Overall",
+            "confounding": "risk_domain.confounding",
+            "selection": "risk_domain.selection",
+            "classification": "risk_domain.classification",
+            "deviations": "risk_domain.deviations",
+            "missing_data": "risk_domain.missing_data",
+            "measurement": "risk_domain.measurement_of_outcomes",
+            "reporting": "risk_domain.reporting",
+            OVERALL: "risk_domain.overall",
         },
         {
-            "low": Level("+", "low risk", 0),
-            "moderate": Level("\u2212", "moderate risk", 1),
-            "serious": Level("\u00d7", "serious risk", 2),
-            "critical": Level("!", "critical risk", 3),
-            "no_information": Level("?", "no information", 1, judges=False),
+            "low": Level("+", "risk_level.low", 0),
+            "moderate": Level("\u2212", "risk_level.moderate", 1),
+            "serious": Level("\u00d7", "risk_level.serious", 2),
+            "critical": Level("!", "risk_level.critical", 3),
+            "no_information": Level("?", "risk_level.no_information", 1, judges=False),
         },
     ),
 }

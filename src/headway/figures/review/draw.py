@@ -16,8 +16,9 @@ from headway.errors import UNCOMPUTABLE, log_frames
 from headway.figures import theme
 from headway.figures.review.flow import draw_flow
 from headway.figures.review.forest import draw_forest
-from headway.figures.review.judgements import draw_risk_summary, draw_traffic_light
-from headway.figures.review.refits import draw_refits
+from headway.figures.review.judgements import draw_risk_summary, draw_traffic_lights
+from headway.figures.review.refits import draw_refits_in_parts
+from headway.figures.review.sheet import SCREEN, Form
 from headway.figures.review.studies import draw_funnel
 from headway.figures.specifications import draw_specifications
 from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
 MAX_LEVELS = 9
 
 
-def draw_review(tables: Mapping[str, pd.DataFrame], review: Review) -> dict[str, Drawing]:
+def draw_review(
+    tables: Mapping[str, pd.DataFrame], review: Review, form: Form = SCREEN
+) -> dict[str, Drawing]:
     """Draw all figures of a review: flow, risk of bias, and those of each comparison.
 
     Parameters
@@ -41,19 +44,23 @@ def draw_review(tables: Mapping[str, pd.DataFrame], review: Review) -> dict[str,
         effects, pooled, multiverse, refits, small_studies, published, consistency, risk_of_bias.
     review
         review.yaml with its defaults.
+    form
+        Room and type. Where it limits the height, a figure of many rows comes in parts, whose
+        names end in `_part_1`, `_part_2` and so on.
     """
     out: dict[str, Drawing] = {}
     effects, pooled = tables["effects"], tables["pooled"]
     if review.flow:
         out["flow"] = draw_flow(review.flow)
     judged = tables["risk_of_bias"]
-    out |= _draw_judgements(judged, effects, review.risk_of_bias.tool)
+    out |= _draw_judgements(judged, effects, review.risk_of_bias.tool, form)
     for comparison in review.comparisons:
         own = effects[effects["comparison"] == comparison.id]
         if own["yi"].notna().any():
             declared = pooled[(pooled["comparison"] == comparison.id) & pooled["declared"]]
             low = review.outcomes[comparison.outcome].lower_is_better
-            out[f"forest_{comparison.id}"] = _try(
+            out |= _try(
+                f"forest_{comparison.id}",
                 comparison.label,
                 draw_forest,
                 own,
@@ -64,17 +71,18 @@ def draw_review(tables: Mapping[str, pd.DataFrame], review: Review) -> dict[str,
                 judged=judged,
                 columns=list_own(own, tables, comparison, review.forest.columns),
                 show=review.forest.show,
+                form=form,
             )
-        out |= _draw_checks(tables, comparison)
+        out |= _draw_checks(tables, comparison, form)
         curve = _list_ways(tables["multiverse"], comparison)
         if curve is not None:
-            out[f"multiverse_{comparison.id}"] = _try(
-                comparison.label, _draw_multiverse, curve, comparison
-            )
+            name = f"multiverse_{comparison.id}"
+            out |= _try(name, comparison.label, _draw_multiverse, curve, comparison)
     published = tables["published"]
     for outcome_id in dict.fromkeys(published["outcome"]):
         label = review.outcomes[outcome_id].label or outcome_id
-        out[f"published_{outcome_id}"] = _try(
+        out |= _try(
+            f"published_{outcome_id}",
             label,
             draw_published,
             published[published["outcome"] == outcome_id],
@@ -84,7 +92,9 @@ def draw_review(tables: Mapping[str, pd.DataFrame], review: Review) -> dict[str,
     return out
 
 
-def _draw_judgements(judged: pd.DataFrame, effects: pd.DataFrame, main: str) -> dict[str, Drawing]:
+def _draw_judgements(
+    judged: pd.DataFrame, effects: pd.DataFrame, main: str, form: Form
+) -> dict[str, Drawing]:
     """Draw the judgements tool by tool, the review's own first; it counts who is not judged."""
     out: dict[str, Drawing] = {}
     tools = list(dict.fromkeys(judged["tool"]))
@@ -94,7 +104,7 @@ def _draw_judgements(judged: pd.DataFrame, effects: pd.DataFrame, main: str) -> 
         used = effects.loc[effects["pooled"], "trial"].drop_duplicates()
         trials = [x for x in used if x not in elsewhere] if tool == main else []
         name = "risk_of_bias" if tool == main else f"risk_of_bias_{tool}"
-        out[name] = draw_traffic_light(own, tool)
+        out |= _name_all(name, draw_traffic_lights(own, tool, form.tall / form.width))
         out[f"{name}_summary"] = draw_risk_summary(own, tool, trials=trials)
     return out
 
@@ -139,14 +149,23 @@ def _write_cell(cell: Any) -> str:
     return say(cell) if isinstance(cell, str) else f"{float(cell):g}"
 
 
-def _try(label: str, draw: Callable[..., Drawing], /, *given: Any, **options: Any) -> Drawing:
+def _try(
+    name: str, label: str, draw: Callable[..., Drawing | list[Drawing]], /, *given: Any, **more: Any
+) -> dict[str, Drawing]:
     """Draw a figure; where its numbers cannot be drawn, a figure that says so."""
     try:
         with np.errstate(all="ignore"):
-            return draw(*given, **options)
+            drawn = draw(*given, **more)
     except UNCOMPUTABLE as error:
         log_frames(error, draw.__name__)
-        return say_instead(label)
+        drawn = say_instead(label)
+    return _name_all(name, drawn if isinstance(drawn, list) else [drawn])
+
+
+def _name_all(name: str, parts: Sequence[Drawing]) -> dict[str, Drawing]:
+    if len(parts) == 1:
+        return {name: parts[0]}
+    return {f"{name}_part_{i}": part for i, part in enumerate(parts, start=1)}
 
 
 def say_instead(title: str) -> Drawing:
@@ -170,7 +189,9 @@ def save_review(drawings: Mapping[str, Drawing], folder: Path) -> list[theme.Sav
     return saved
 
 
-def _draw_checks(tables: Mapping[str, pd.DataFrame], comparison: Comparison) -> dict[str, Drawing]:
+def _draw_checks(
+    tables: Mapping[str, pd.DataFrame], comparison: Comparison, form: Form
+) -> dict[str, Drawing]:
     """Draw the leave-one-out and cumulative results, and a funnel of ten trials or more."""
     out: dict[str, Drawing] = {}
     measure, name = comparison.measure, comparison.id
@@ -193,9 +214,10 @@ def _draw_checks(tables: Mapping[str, pd.DataFrame], comparison: Comparison) -> 
     ):
         part = own[own["analysis"] == analysis]
         if len(part):
-            out[f"{analysis.replace(' ', '_')}_{name}"] = _try(
+            out |= _try(
+                f"{analysis.replace(' ', '_')}_{name}",
                 comparison.label,
-                draw_refits,
+                draw_refits_in_parts,
                 [t(word, trial=str(trial)) for trial in part["trial"]],
                 scale(part["estimate"]),
                 scale(part["ci_low"]),
@@ -205,19 +227,22 @@ def _draw_checks(tables: Mapping[str, pd.DataFrame], comparison: Comparison) -> 
                 x_label=shown,
                 null=entry.scale.null,
                 ratio=entry.scale.code == "ratio",
+                shape=form.tall / form.width,
+                percent=100 * row["level"],
             )
     checks = tables["small_studies"]
     # Its shaded regions are around no effect.
     funnel = checks["comparison"].eq(name) & checks["check"].ne("none")
     if funnel.any() and not np.isnan(entry.scale.null):
         used = effects[(effects["comparison"] == name) & effects["pooled"]]
-        out[f"funnel_{name}"] = _try(
+        out |= _try(
+            f"funnel_{name}",
             comparison.label,
             draw_funnel,
             used["yi"],
             used["vi"],
             float(row["estimate"]),
-            title=f"Funnel: {comparison.label}",
+            title=t("funnel.title", label=comparison.label),
             x_label=shown,
             null=entry.scale.null_yi,
             scale=entry.scale,
@@ -239,26 +264,31 @@ def _draw_multiverse(own: pd.DataFrame, comparison: Comparison) -> Drawing:
     """Draw the specification curve."""
     unit, entry = own["unit"].iloc[0], MEASURES[comparison.measure]
     choices = {
-        label: [say(term("option", level)) for level in own[column]]
+        say(term("review_curve", label)): [say(term("option", level)) for level in own[column]]
         for label, column in (
             ("rows", "rows_used"),
             ("trials", "studies"),
-            ("left out", "left_out"),
-            ("τ²", "method"),
-            ("interval", "test"),
+            ("left_out", "left_out"),
+            ("tau2", "method"),
         )
     }
+    intervals = [say(term("pooled", f"by_{test}")) for test in own["test"]]
     if own["left_out"].nunique() > MAX_LEVELS:
         some, none = t("option.one_trial"), t("option.none")
-        choices["left out"] = [none if trial == "none" else some for trial in own["left_out"]]
+        choices[t("review_curve.left_out")] = [
+            none if trial == "none" else some for trial in own["left_out"]
+        ]
     return draw_specifications(
-        choices,
+        choices | {t("review_curve.interval"): intervals},
         entry.scale.back(own["estimate"]),
         entry.scale.back(own["ci_low"]),
         entry.scale.back(own["ci_high"]),
-        title=f"Every way to analyse: {comparison.label}",
+        title=t("review_curve.title", label=comparison.label),
         y_label=say(name_unit(entry.unit or unit)),
         null=entry.scale.null,
+        null_name=t("review_curve.null"),
+        away_name=t("review_curve.excludes", null=f"{entry.scale.null:g}"),
+        x_label=t("specifications.specifications_sorted_by_estimate"),
     )
 
 
@@ -308,7 +338,7 @@ def draw_published(published: pd.DataFrame, consistency: pd.DataFrame, label: st
                 markeredgewidth=0.6,
                 linestyle="none",
             )
-            texts.append((y, name, f"{value:.2f} [{low:.2f}, {high:.2f}]".replace("-", "−")))
+            texts.append((y, name, theme.write_interval(value, low, high)))
         axes.set_ylim(len(rows) + 1.0, -0.7)
         axes.set_xlim(*limits)
         axes.axvline(0, color=GREY, linewidth=0.9)
@@ -338,7 +368,7 @@ def draw_published(published: pd.DataFrame, consistency: pd.DataFrame, label: st
             )
         if len(consistency):
             axes.annotate(
-                "combined, as a check of consistency:",
+                t("published_figure.combined"),
                 (0, n_published - 0.1),
                 xycoords=("axes fraction", "data"),
                 xytext=(-12, -2),
@@ -349,15 +379,26 @@ def draw_published(published: pd.DataFrame, consistency: pd.DataFrame, label: st
                 color=GREY,
                 fontstyle="italic",
             )
-        figure.text(0.01, 0.97, f"Published: {label}", fontweight="bold", va="top", fontsize=10)
-    title = f"Published results: {label}"
+        figure.text(
+            0.01,
+            0.97,
+            t("published_figure.heading", label=label),
+            fontweight="bold",
+            va="top",
+            fontsize=10,
+        )
+    title = t("published_figure.title", label=label)
     alt = f"{title}. " + " ".join(
-        f"{'Published' if row[4] else 'Combined'}, {name}: {numbers}."
+        t(
+            "published_figure.alt_published" if row[4] else "published_figure.alt_combined",
+            name=name.replace("\n", " "),
+            numbers=numbers,
+        )
         for row, (_, name, numbers) in zip(rows, texts, strict=True)
     )
-    caption = (
-        "Squares: as published, with 95 % CI. Diamonds: the published subgroup results "
-        "combined, a check of consistency and not the paper’s analysis. Arrow: the interval "
-        "extends beyond the axis."
-    )
+    caption = t("published_figure.caption")
+    if len(consistency):
+        caption += " " + t("published_figure.diamonds")
+    if any(row[2] < limits[0] or row[3] > limits[1] for row in rows):
+        caption += " " + t("forest.arrow")
     return Drawing(figure, title, alt, caption, wide=True)

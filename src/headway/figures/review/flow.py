@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import Any
 
 from headway.config.review import Flow
-from headway.figures import theme
+from headway.figures import fonts, theme
 from headway.figures.theme import FAINT, INK, Drawing
 from headway.messages import t
 
@@ -79,8 +78,8 @@ def draw_flow(flow: Flow) -> Drawing:
     wrapped = [
         (
             stage,
-            [part for line in main for part in textwrap.wrap(line, 44)],
-            [part for line in side for part in textwrap.wrap(line, 44)],
+            [part for line in main for part in fonts.wrap(line, WIDTH - 0.2, 8)],
+            [part for line in side for part in fonts.wrap(line, SIDE - 0.2, 8)],
         )
         for stage, main, side in rows
     ]
@@ -157,6 +156,6 @@ def _stages(axes: Any, rows: list[Any], tops: list[float], heights: list[float])
             rotation=90,
             ha="center",
             va="center",
-            fontsize=8 if bottom - top > 0.9 else 7,
+            fontsize=8 if bottom - top > 0.9 else 7.2,
             color=INK,
         )

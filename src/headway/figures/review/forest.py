@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from headway.effects.measures import MEASURES, find_family
+from headway.effects.shared import Scale
 from headway.figures.review.judgements import read_lights
-from headway.figures.review.sheet import ROW, Line, draw_sheet
-from headway.figures.theme import Drawing, write_effect, write_interval
+from headway.figures.review.sheet import ROW, SCREEN, Columns, Form, Line, draw_sheet, leaves_axis
+from headway.figures.theme import Drawing, name_parts, write_effect, write_interval
 from headway.messages import Message, decimal, is_missing, read, say, t, write_number
 from headway.reviews.totals import describe_row
 from headway.tables.risk_tools import RISK_TOOLS
@@ -62,7 +63,8 @@ def draw_forest(
     judged: pd.DataFrame | None = None,
     columns: Mapping[str, Sequence[str]] | None = None,
     show: str = "all",
-) -> Drawing:
+    form: Form = SCREEN,
+) -> list[Drawing]:
     """Draw one comparison: every trial, subgroups, their diamonds and the prediction interval.
 
     Parameters
@@ -85,6 +87,13 @@ def draw_forest(
         Own columns: head -> a text per row of `effects`.
     show : {"all", "pooled"}
         Whether rows that are not pooled stand below the others.
+    form
+        Room and type of the sheet.
+
+    Returns
+    -------
+    list of Drawing
+        One, or its parts where the form limits the height.
 
     Notes
     -----
@@ -103,24 +112,29 @@ def draw_forest(
     lines = _list_lines(effects, pooled, comparison, lights, extra)
     what = t(_NUMBERS.get(find_family(measure), "forest.n_mean"))
     sides = _SIDES.get(estimand, ("forest.arm",))
-    figure = draw_sheet(
+    figures, left_out = draw_sheet(
         lines,
-        [f"{t(side)}\n{what}" for side in sides],
-        list(extra),
-        (f"{measure} [{100 * level:g} % {t('forest.ci')}]", t("forest.weight")),
-        tools,
+        Columns(
+            tuple(f"{t(side)}\n{what}" for side in sides),
+            tuple(extra),
+            (
+                t("forest.measure_ci", measure=measure, percent=f"{100 * level:g}"),
+                t("forest.weight"),
+            ),
+            tuple(tools),
+        ),
         MEASURES[measure].scale,
         _name_sides(estimand, lower_is_better),
         stamp,
+        form,
     )
     title = str(comparison.label)
-    return Drawing(
-        figure,
-        title,
-        _describe(whole, pooled, title, measure, 100 * level),
-        _caption(effects, pooled, estimand, 100 * level, bool(tools)),
-        wide=True,
-    )
+    alt = _describe(whole, pooled, title, measure, 100 * level)
+    lit = bool(tools) and "forest.no_lights" not in left_out
+    scale = MEASURES[measure].scale
+    caption = _caption(effects, pooled, estimand, 100 * level, lit, lines, scale)
+    caption = " ".join([caption, *map(t, left_out)])
+    return name_parts([Drawing(figure, title, alt, caption, wide=True) for figure in figures])
 
 
 # ---- what stands in which line -------------------------------------------------------------------
@@ -316,12 +330,25 @@ def _describe(
 
 
 def _caption(
-    effects: pd.DataFrame, pooled: pd.DataFrame, estimand: str, percent: float, judged: bool
+    effects: pd.DataFrame,
+    pooled: pd.DataFrame,
+    estimand: str,
+    percent: float,
+    judged: bool,
+    lines: Sequence[Line],
+    scale: Scale,
 ) -> str:
     mark = " " + t("forest.mark") if effects["recovered"].notna().any() else ""
     if not len(pooled):
         return t("forest.none_pooled") + mark
-    parts = [t("forest.squares", percent=f"{percent:g}", model=_name_model(pooled.iloc[0]))]
+    parts = [t("forest.squares", percent=f"{percent:g}")]
+    kinds = {line.kind for line in lines}
+    if "diamond" in kinds:
+        parts.append(t("forest.diamonds", model=_name_model(pooled.iloc[0])))
+    if "band" in kinds:
+        parts.append(t("forest.bars"))
+    if leaves_axis(lines, scale):
+        parts.append(t("forest.arrow"))
     if not effects["pooled"].all():
         parts.append(t("forest.circles"))
     groups = pooled["subgroup"].ne(OVERALL)

@@ -13,6 +13,7 @@ import numpy as np
 
 from headway.figures import fonts, theme
 from headway.figures.theme import FAINT, GREEN, GREY, INK, ORANGE, Drawing
+from headway.messages import t
 from headway.tables.risk_tools import OVERALL, RISK_TOOLS, Level, RiskTool
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ YELLOW = "#e6c229"
 _COLOURS = (GREEN, YELLOW, ORANGE, "#cc79a7")  # by rank of the level, best first
 _HATCHES = ("", "///", "xxx", "ooo")
 ROW = 0.34  # inches a trial
-UNJUDGED = "not judged"
+UNJUDGED = "risk_level.not_judged"
 
 
 def find_colour(level: Level) -> str:
@@ -70,17 +71,16 @@ def draw_traffic_light(judgements: pd.DataFrame, tool: str) -> Drawing:
     kit = RISK_TOOLS[tool]
     lights = _read(judgements)
     domains = list(kit.domains)
-    names = [f"{trial}, {outcome}" if outcome else trial for trial, outcome in lights]
+    names = [_name(trial, outcome) for trial, outcome in lights]
     wrapped = [fonts.wrap(name, 2.4, 8) for name in names]
-    heights = np.array([max(1.0, 0.35 * len(lines) + 0.2) for lines in wrapped])
+    heights = np.array([max(1.0, 0.4 * len(lines) + 0.2) for lines in wrapped])
     edges = np.concatenate([[0.0], np.cumsum(heights)]) - 0.5
     places = (edges[:-1] + edges[1:]) / 2  # 0, 1, 2 … where every name is one line
     rows = float(heights.sum())
     listed = len(domains) - 1
     inches = 0.9 + ROW * rows + 0.3 + 0.21 * (listed + 2)
-    width = 3.4 + 0.62 * len(domains) + 0.4
     with theme.style():
-        figure = theme.new_figure(max(width, 6.4), inches)
+        figure = theme.new_figure(_find_width(kit), inches)
         left = 2.6 / figure.get_figwidth()
         height = ROW * rows / inches
         bottom = (0.3 + 0.21 * (listed + 2)) / inches
@@ -89,7 +89,7 @@ def draw_traffic_light(judgements: pd.DataFrame, tool: str) -> Drawing:
         axes.set_ylim(rows - 0.5, -0.5)
         for x, domain in enumerate(domains):
             axes.annotate(
-                "Overall" if domain == OVERALL else f"D{x + 1}",
+                t(kit.domains[domain]) if domain == OVERALL else f"D{x + 1}",
                 (x, 1),
                 xycoords=("data", "axes fraction"),
                 xytext=(0, 6),
@@ -111,7 +111,7 @@ def draw_traffic_light(judgements: pd.DataFrame, tool: str) -> Drawing:
                 ha="right",
                 va="center",
                 fontsize=8,
-                linespacing=0.95,
+                linespacing=1.1,
             )
         axes.set_xticks([])
         axes.set_yticks([])
@@ -120,30 +120,60 @@ def draw_traffic_light(judgements: pd.DataFrame, tool: str) -> Drawing:
         for side in axes.spines.values():
             side.set_visible(False)
         figure.text(
-            0.02, 1 - 0.12 / inches, f"Risk of bias ({kit.name})", fontweight="bold", va="top"
+            0.02,
+            1 - 0.12 / inches,
+            t("risk_figure.lights", tool=t(kit.name)),
+            fontweight="bold",
+            va="top",
         )
-        texts = [f"D{i + 1}  {kit.domains[d]}" for i, d in enumerate(domains[:-1])]
+        texts = [f"D{i + 1}  {t(kit.domains[d])}" for i, d in enumerate(domains[:-1])]
         for i, text in enumerate(texts):
             figure.text(0.02, (0.16 + 0.21 * (listed - i)) / inches, text, fontsize=7.8, color=GREY)
-        signs = "   ".join(f"{level.sign} {level.label}" for level in kit.levels.values())
-        figure.text(0.02, 0.12 / inches, f"{signs}   (empty) {UNJUDGED}", fontsize=7.8, color=INK)
-    alt = f"Risk of bias by trial, {kit.name}. " + " ".join(
-        f"{name}: "
-        + ", ".join(
-            f"{kit.domains[d].lower()} {kit.levels[own[d]].label if d in own else UNJUDGED}"
-            for d in domains
-        )
-        + "."
+        signs = "   ".join(f"{level.sign} {t(level.label)}" for level in kit.levels.values())
+        signs += f"   {t('risk_figure.empty')} {t(UNJUDGED)}"
+        figure.text(0.02, 0.12 / inches, signs, fontsize=7.8, color=INK)
+    told = " ".join(
+        f"{name}: {'; '.join(f'{t(kit.domains[d])}: {_label(kit, own.get(d))}' for d in domains)}."
         for name, own in zip(names, lights.values(), strict=True)
     )
     signed = ", ".join(dict.fromkeys(judgements["signed_by"]))
     return Drawing(
         figure,
-        "Risk of bias, trial by trial",
-        alt,
-        f"Judgements as entered and signed ({signed}); nothing is computed from them.",
+        t("risk_figure.lights_title"),
+        t("risk_figure.lights_alt", tool=t(kit.name), told=told),
+        t("risk_figure.lights_caption", names=signed),
         wide=len(domains) > 6,
     )
+
+
+def draw_traffic_lights(
+    judgements: pd.DataFrame, tool: str, shape: float = np.inf
+) -> list[Drawing]:
+    """Draw the lights in parts that are no higher than `shape` times their width."""
+    trials = list(dict.fromkeys(judgements["trial"]))
+    lines = [
+        sum(
+            max(1.0, 0.4 * len(fonts.wrap(_name(trial, outcome), 2.4, 8)) + 0.2)
+            for trial, outcome in _read(judgements[judgements["trial"] == name])
+        )
+        for name in trials
+    ]
+    kit = RISK_TOOLS[tool]
+    most = (shape * _find_width(kit) - 1.2 - 0.21 * (len(kit.domains) + 1)) / ROW
+    return theme.name_parts(
+        [
+            draw_traffic_light(judgements[judgements["trial"].isin(trials[part])], tool)
+            for part in theme.split_rows(lines, most)
+        ]
+    )
+
+
+def _name(trial: str, outcome: str) -> str:
+    return f"{trial}, {outcome}" if outcome else trial
+
+
+def _find_width(kit: RiskTool) -> float:
+    return max(3.4 + 0.62 * len(kit.domains) + 0.4, 6.4)
 
 
 def _light(axes: Any, x: float, y: float, judgement: str | None, kit: RiskTool) -> None:
@@ -237,30 +267,30 @@ def draw_risk_summary(
                 start += n
         axes.set_ylim(len(domains) - 0.5, -0.5)
         axes.set_xlim(0, total)
-        axes.set_yticks(range(len(domains)), [kit.domains[d] for d in domains], fontsize=8.2)
+        axes.set_yticks(range(len(domains)), [t(kit.domains[d]) for d in domains], fontsize=8.2)
         axes.tick_params(axis="y", length=0)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.set_xlabel(f"trials (of {total})")
+        axes.set_xlabel(t("risk_figure.bars_axis", n=total))
         figure.text(
             0.02,
             1 - 0.1 / inches,
-            f"Risk of bias by domain ({kit.name})",
+            t("risk_figure.bars", tool=t(kit.name)),
             fontweight="bold",
             va="top",
         )
         _key(figure, kit, inches)
-    alt = f"Risk of bias by domain, {kit.name}, {total} trials. " + " ".join(
-        f"{kit.domains[d]}: "
+    told = " ".join(
+        f"{t(kit.domains[d])}: "
         + ", ".join(f"{n} {_label(kit, level)}" for level, n in counts[d].items() if n)
         + "."
         for d in domains
     )
-    caption = "Counts of trials (not weighted), as judged; an empty bar means not judged."
-    return Drawing(figure, "Risk of bias, domain by domain", alt, caption)
+    alt = t("risk_figure.bars_alt", tool=t(kit.name), n=total, told=told)
+    return Drawing(figure, t("risk_figure.bars_title"), alt, t("risk_figure.bars_caption"))
 
 
-def _label(kit: RiskTool, level: str) -> str:
-    return kit.levels[level].label if level in kit.levels else UNJUDGED
+def _label(kit: RiskTool, level: str | None) -> str:
+    return t(kit.levels[level].label if level is not None and level in kit.levels else UNJUDGED)
 
 
 def _key(figure: Any, kit: RiskTool, inches: float) -> None:
@@ -269,7 +299,7 @@ def _key(figure: Any, kit: RiskTool, inches: float) -> None:
 
     entries: Mapping[str, Patch] = {
         **{
-            level.label: Patch(
+            t(level.label): Patch(
                 facecolor=find_colour(level),
                 hatch=_find_hatch(level),
                 edgecolor=INK,
@@ -277,7 +307,7 @@ def _key(figure: Any, kit: RiskTool, inches: float) -> None:
             )
             for level in kit.levels.values()
         },
-        UNJUDGED: Patch(facecolor="white", edgecolor=INK, linewidth=0.6),
+        t(UNJUDGED): Patch(facecolor="white", edgecolor=INK, linewidth=0.6),
     }
     figure.legend(
         list(entries.values()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,7 +14,8 @@ from headway.messages import t
 
 Array = NDArray[np.float64]
 
-ROW = 0.25
+ROW, WIDTH = 0.25, 8.6  # inches
+_NAME = 2.35  # inches of names
 
 
 def draw_refits(
@@ -28,6 +30,7 @@ def draw_refits(
     columns: Mapping[str, Sequence[str]] | None = None,
     null: float = 0.0,
     ratio: bool = False,
+    percent: float = 95,
 ) -> Drawing:
     """Draw a row per refit with its interval, beside the result of all studies.
 
@@ -48,19 +51,21 @@ def draw_refits(
         No effect; NaN where no value means that.
     ratio : bool
         The numbers are ratios, on a log axis.
+    percent : float
+        Coverage of the intervals.
     """
     n = len(names)
     value = read_column(estimate, "estimate", n)
     low, high = read_column(ci_low, "ci_low", n), read_column(ci_high, "ci_high", n)
     extra = dict(columns or {})
-    told = [fonts.wrap(str(name), 2.35, 8.5) for name in names]
+    told = [fonts.wrap(str(name), _NAME, 8.5) for name in names]
     heights = np.array([max(1.0, 0.62 * len(lines)) for lines in told] + [1.0])
     places = np.cumsum(heights) - heights / 2 - 0.5  # 0, 1, 2 … where every name is one line
     head = fonts.wrap(title, 8.4, 10, bold=True)
     top = 0.47 + 0.15 * len(head)
     height = ROW * heights.sum() + 0.62 + top + 0.1
     with theme.style():
-        figure = theme.new_figure(8.6, height)
+        figure = theme.new_figure(WIDTH, height)
         figure.text(
             0.01, 1 - 0.1 / height, "\n".join(head), fontweight="bold", va="top", fontsize=10
         )
@@ -114,24 +119,50 @@ def draw_refits(
         for j, column in enumerate(extra):
             write_beside(axes, 1, -0.95, column, "left", 118 + 46 * j, "bold")
     moved = [(abs(v - whole[0]), name) for v, name in zip(value, names, strict=True) if v == v]
-    most = max(moved)[1] if moved else "none"
+    most = max(moved)[1] if moved else t("refits.not_known")
     include = int(((low <= null) & (high >= null)).sum())
     three = [theme.write_effect(float(x), ratio) for x in whole]
     least, most_of = (theme.write_effect(float(f(value)), ratio) for f in (np.nanmin, np.nanmax))
-    alt = (
-        f"{title}: {n} refits compared with all studies, {three[0]} (95 % CI {three[1]} to "
-        f"{three[2]}). Estimates range from {least} to {most_of}; "
-        f"the largest shift is for {most}"
+    alt = t(
+        "refits.alt",
+        title=title,
+        n=n,
+        name=most,
+        percent=f"{percent:g}",
+        least=least,
+        most=most_of,
+        **dict(zip(("value", "low", "high"), three, strict=True)),
     )
-    caption = "Dashed line and shading: all studies, with their interval."
-    if np.isnan(null):
-        alt += "."
-    else:
-        alt += f"; {include} of the intervals include the value of no effect."
-        caption += (
-            " Filled square: the interval does not include 0 (1 for ratios); open circle: it does."
-        )
+    caption = t("refits.caption")
+    if not np.isnan(null):
+        alt += " " + t("refits.alt_null", n=include)
+        caption += " " + t("refits.caption_null", null=f"{null:g}")
     return Drawing(figure, title, alt, caption, wide=True)
+
+
+def draw_refits_in_parts(
+    names: Sequence[str],
+    estimate: ArrayLike,
+    ci_low: ArrayLike,
+    ci_high: ArrayLike,
+    whole: tuple[float, float, float],
+    *,
+    shape: float = np.inf,
+    **more: Any,
+) -> list[Drawing]:
+    """Draw refits as :func:`draw_refits` does, in parts no higher than `shape` times their width.
+
+    The result of all studies stands in each part.
+    """
+    rows = [max(1.0, 0.62 * len(fonts.wrap(str(name), _NAME, 8.5))) for name in names]
+    value, low, high = (read_column(column, "refits") for column in (estimate, ci_low, ci_high))
+    # Room for the title of two lines, the axis and the last row.
+    most = (shape * WIDTH - 1.75) / ROW
+    parts = [
+        draw_refits(names[part], value[part], low[part], high[part], whole, **more)
+        for part in theme.split_rows(rows, most)
+    ]
+    return theme.name_parts(parts)
 
 
 def draw_gosh(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,14 +19,66 @@ from headway.tables.risk_tools import OVERALL, RISK_TOOLS
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-ROW = 0.27  # inches a line
-SIZE, SMALL = 9.0, 7.4  # points
 PITCH, SMALL_PITCH = 0.62, 0.5  # of a further line of a name or a remark, in rows
-NAME, MOST_CELL, GAP, EDGE = 2.6, 1.3, 0.16, 0.1  # inches
-LIGHT = 0.21  # inches a light
-WIDTH, PLOT, WIDEST_PLOT = 11.0, 2.7, 4.2
 # Reach of the axis beyond the trials' estimates, in usual half-widths of an interval.
 _REACH, _FAR, _WORTH = 3.0, 8.0, 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The room a sheet has, in inches, and its type in points.
+
+    Attributes
+    ----------
+    size, small
+        Of the text, and of remarks, heads of lights and the key.
+    width
+        Of the sheet: the least where it may grow (`grows`), else its own.
+    name, plot
+        Least and most of the names' column and of the axis.
+    tall
+        The most; a sheet that is taller goes on in a further part.
+    grows
+        Whether the sheet takes the width that it needs. One that does not leaves columns out.
+    """
+
+    size: float
+    small: float
+    width: float
+    name: tuple[float, float]
+    plot: tuple[float, float]
+    tall: float = math.inf
+    grows: bool = True
+
+    def inches(self, at_nine: float) -> float:
+        """Scale what is so many inches beside type of 9 points."""
+        return at_nine * self.size / 9
+
+    @property
+    def row(self) -> float:
+        """Height of a line."""
+        return self.inches(0.27)
+
+    @property
+    def gap(self) -> float:
+        """Between columns."""
+        return self.inches(0.16)
+
+    @property
+    def edge(self) -> float:
+        """Left free at the sides."""
+        return self.inches(0.1)
+
+    @property
+    def light(self) -> float:
+        """Width of a light."""
+        return self.inches(0.21)
+
+
+SCREEN = Form(9.0, 7.4, 11.0, (2.6, 2.6), (2.7, 4.2))
+ROW = SCREEN.row
+# Two columns of a journal, 174 mm by 230 mm at most.
+JOURNAL = Form(7.0, 6.0, 174 / 25.4, (1.15, 2.4), (1.25, 2.2), 230 / 25.4, grows=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +116,7 @@ class _Places:
     left: list[float]
     own: list[float]
     own_widths: list[float]
+    name: float
     plot: float
     plot_width: float
     right: tuple[float, float]
@@ -71,138 +124,215 @@ class _Places:
     width: float
 
 
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """What stands around the axis.
+
+    Attributes
+    ----------
+    heads, own, result
+        Heads of the arms' columns, of own columns, and of effect and weight.
+    tools
+        Keys of `RISK_TOOLS` whose lights are drawn, a block of columns each.
+    left_out
+        Ids of columns for which there was no room: `forest.no_lights`, `forest.no_own`,
+        `forest.no_arms`.
+    """
+
+    heads: tuple[str, ...]
+    own: tuple[str, ...]
+    result: tuple[str, str]
+    tools: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
+
+
 def draw_sheet(
     lines: Sequence[Line],
-    heads: Sequence[str],
-    own: Sequence[str],
-    result: tuple[str, str],
-    tools: Sequence[str],
+    columns: Columns,
     scale: Scale,
     sides: Sequence[str],
-    stamp: str,
-) -> Any:
+    stamp: str = "",
+    form: Form = SCREEN,
+) -> tuple[list[Any], tuple[str, ...]]:
     """Draw the lines of a forest plot.
 
     Parameters
     ----------
     lines
         From the top.
-    heads, own, result
-        Heads of the arms' columns, of own columns, and of effect and weight.
-    tools
-        Keys of `RISK_TOOLS` whose lights are drawn, a block of columns each.
+    columns
+        What stands around the axis.
     scale
         Of the measure: what means no difference, and whether the axis is one of ratios.
     sides
         What the left and the right side of the axis mean; may be empty.
     stamp
         Text for the corner.
+    form
+        Room and type.
 
     Returns
     -------
-    matplotlib.figure.Figure
+    tuple
+        A figure for each part (one, unless the form limits the height), and what was left out:
+        lights first, which have a figure of their own, then own columns from the last, then the
+        numbers of the arms.
     """
-    places = _place_columns(lines, heads, own, result, tools)
-    blocks = [_break(line, places) for line in lines]
-    total = sum(block.height for block in blocks)
-    key = _list_key(tools, places.width)
-    head_lines = max(h.count("\n") + 1 for h in (*heads, *_wrap_heads(own, places), ""))
-    top = 0.35 + 0.15 * max(2, head_lines)
-    bottom = 0.8 + (0.14 * (len(key) + 1) if key else 0)
-    inches = total * ROW + top + bottom
-    with theme.style():
-        figure = theme.new_figure(places.width, inches)
-        sheet = figure.add_axes((0, 0, 1, 1))
-        theme.quiet(sheet)
-        sheet.set_xlim(0, places.width)
-        sheet.set_ylim(inches, 0)
-        axes = figure.add_axes(
-            (
-                places.plot / places.width,
-                bottom / inches,
-                places.plot_width / places.width,
-                total * ROW / inches,
+    columns, places = _fit_columns(lines, columns, form)
+    blocks = [_break(line, places, form) for line in lines]
+    key = _list_key(columns.tools, places.width, form)
+    heads = (*columns.heads, *_wrap_heads(columns.own, places, form), "")
+    top = form.inches(0.35 + 0.15 * max(2, max(head.count("\n") + 1 for head in heads)))
+    bottom = form.inches(0.8 + (0.14 * (len(key) + 1) if key else 0))
+    limits = find_limits(lines, scale)
+    heaviest = max((ln.weight for ln in lines if ln.weight > 0), default=100.0)
+    figures = []
+    for part in _split(blocks, (form.tall - top - bottom) / form.row):
+        total = sum(block.height for block in part)
+        inches = total * form.row + top + bottom
+        with theme.style():
+            figure = theme.new_figure(places.width, inches)
+            sheet = figure.add_axes((0, 0, 1, 1))
+            theme.quiet(sheet)
+            sheet.set_xlim(0, places.width)
+            sheet.set_ylim(inches, 0)
+            axes = figure.add_axes(
+                (
+                    places.plot / places.width,
+                    bottom / inches,
+                    places.plot_width / places.width,
+                    total * form.row / inches,
+                )
             )
-        )
-        axes.set_ylim(total, 0)
-        limits = find_limits(lines, scale)
-        _set_axis(axes, limits, scale)
-        heaviest = max((ln.weight for ln in lines if ln.weight > 0), default=100.0)
-        y = 0.0
-        for block in blocks:
-            _write(sheet, block, places, top + ROW * y, tools)
-            _mark(axes, block.line, y + 0.5, limits, heaviest)
-            y += block.height
-        _write_heads(sheet, heads, own, result, tools, places, top - 0.1)
-        _name_sides(axes, sides, places.plot_width)
-        for i, text in enumerate(key):
-            sheet.text(EDGE, inches - 0.08 - 0.14 * (len(key) - 1 - i), text, fontsize=SMALL,
-                       color=GREY, va="bottom")  # fmt: skip
-        theme.stamp(figure, stamp)
-    return figure
+            axes.set_ylim(total, 0)
+            _set_axis(axes, limits, scale, form)
+            y = 0.0
+            for block in part:
+                _write(sheet, block, places, top + form.row * y, columns.tools, form)
+                _mark(axes, block.line, y + 0.5, limits, heaviest, form)
+                y += block.height
+            _write_heads(sheet, columns, places, top - form.inches(0.1), form)
+            _name_sides(axes, sides, places.plot_width, form)
+            for i, text in enumerate(reversed(key)):
+                height = inches - form.inches(0.08 + 0.14 * i)
+                sheet.text(form.edge, height, text, fontsize=form.small, color=GREY, va="bottom")
+            theme.stamp(figure, stamp)
+        figures.append(figure)
+    return figures, columns.left_out
+
+
+def _split(blocks: Sequence[_Block], most: float) -> list[list[_Block]]:
+    """Split lines over parts no higher than `most` rows.
+
+    A heading stays with the line below it, and what is said of an estimate with the estimate.
+    """
+    # Runs of lines that nothing may part.
+    runs: list[list[_Block]] = []
+    for block in blocks:
+        if runs and (runs[-1][-1].line.kind == "heading" or _is_said_of(block.line)):
+            runs[-1].append(block)
+        else:
+            runs.append([block])
+    parts: list[list[_Block]] = [[]]
+    for run in runs:
+        if parts[-1] and sum(block.height for block in (*parts[-1], *run)) > most:
+            parts.append([])
+        parts[-1] += run
+    return parts
+
+
+def _is_said_of(line: Line) -> bool:
+    """Whether a line belongs to the estimate above it."""
+    return line.kind in ("band", "gap") or (line.kind == "text" and not line.label)
 
 
 # ---- places --------------------------------------------------------------------------------------
 
 
-def _widest(cells: Sequence[str], least: float, bold: bool = False) -> float:
+def _widest(cells: Sequence[str], least: float, form: Form, bold: bool = False) -> float:
     parts = [part for cell in cells for part in cell.split("\n")]
-    return max([fonts.measure(part, SIZE, bold) for part in parts] + [least]) + GAP
+    widths = [fonts.measure(part, form.size, bold) for part in parts]
+    return max([*widths, form.inches(least)]) + form.gap
 
 
-def _place_columns(
-    lines: Sequence[Line],
-    heads: Sequence[str],
-    own: Sequence[str],
-    result: tuple[str, str],
-    tools: Sequence[str],
-) -> _Places:
-    """Give each column the width of its longest cell, and the axis what is left of the usual."""
-    at = EDGE + NAME + GAP
-    left = []
-    for i, head in enumerate(heads):
-        cells = [line.left[i] for line in lines if len(line.left) > i]
-        left.append(at)
+def _fit_columns(lines: Sequence[Line], columns: Columns, form: Form) -> tuple[Columns, _Places]:
+    """Leave out columns until the rest fits the form, if it is one that does not grow."""
+    while True:
+        places = _place_columns(lines, columns, form)
+        if form.grows or places.name >= form.name[0]:
+            return columns, places
+        if columns.tools:
+            less = replace(columns, tools=columns.tools[:-1])
+            gone = "forest.no_lights"
+        elif columns.own:
+            less, gone = replace(columns, own=columns.own[:-1]), "forest.no_own"
+        elif columns.heads:
+            less, gone = replace(columns, heads=()), "forest.no_arms"
+        else:
+            return columns, places
+        columns = replace(less, left_out=tuple(dict.fromkeys((*columns.left_out, gone))))
+
+
+def _place_columns(lines: Sequence[Line], columns: Columns, form: Form) -> _Places:
+    """Give each column the width of its longest cell; names and the axis share what is left."""
+    arms = []
+    for i, head in enumerate(columns.heads):
         # A cell may run on where the next one is empty, as "printed difference" does.
-        alone = [c for c, line in zip(cells, [x for x in lines if len(x.left) > i], strict=True)
-                 if len(line.left) == i + 1 or line.left[i + 1]]  # fmt: skip
-        at += max(_widest(alone, 0.6), _widest([head], 0.6, bold=True))
-    own_at, own_widths = [], []
-    for i, head in enumerate(own):
+        ends = [line.left[i:] for line in lines if len(line.left) > i]
+        alone = [end[0] for end in ends if len(end) == 1 or end[1]]
+        arms.append(max(_widest(alone, 0.6, form), _widest([head], 0.6, form, bold=True)))
+    own = []
+    for i, head in enumerate(columns.own):
         cells = [line.own[i] for line in lines if len(line.own) > i]
-        width = max(_widest(cells, 0.35), _widest(head.split(), 0.35, bold=True))
-        width = min(width, MOST_CELL)
-        own_at.append(at)
-        own_widths.append(width - GAP)
-        at += width
-    estimate = max(
-        _widest([line.right[0] for line in lines], 0.8, bold=True),
-        _widest([result[0]], 0.8, bold=True),
+        width = max(_widest(cells, 0.35, form), _widest(head.split(), 0.35, form, bold=True))
+        own.append(min(width, form.inches(1.3)))
+    estimate, weight = (
+        max(
+            _widest([line.right[i] for line in lines], least, form, bold=True),
+            _widest([columns.result[i]], least, form, bold=True),
+        )
+        for i, least in enumerate((0.8, 0.4))
     )
-    weight = max(_widest([line.right[1] for line in lines], 0.4, bold=True),
-                 _widest([result[1]], 0.4, bold=True))  # fmt: skip
-    signs = [LIGHT * len(RISK_TOOLS[tool].domains) + GAP for tool in tools]
-    rest = at + GAP + estimate + weight + sum(signs)
-    plot_width = min(max(PLOT, WIDTH - rest - 2 * GAP), WIDEST_PLOT)
-    plot, at = at + GAP / 2, at + GAP / 2 + plot_width + GAP
+    signs = [form.light * len(RISK_TOOLS[tool].domains) + form.gap for tool in columns.tools]
+    fixed = sum(arms) + sum(own) + estimate + weight + sum(signs)
+    fixed += 1.5 * form.edge + 2.5 * form.gap
+    left = form.width - fixed
+    name = form.name[0]
+    if not form.grows:
+        longest = [fonts.measure(line.label, form.size) for line in lines if line.left]
+        name = min(max([name, *longest]), form.name[1])
+    plot_width = min(max(form.plot[0], left - name), form.plot[1])
+    if not form.grows:
+        name = left - plot_width
+    at = form.edge + name + form.gap
+    starts = []
+    for width in (*arms, *own):
+        starts.append(at)
+        at += width
+    plot, at = at + form.gap / 2, at + form.gap / 2 + plot_width + form.gap
+    right = (at, at + estimate)
     lights, after = [], at + estimate + weight
     for width in signs:
         lights.append(after)
         after += width
-    right = (at, at + estimate)
-    return _Places(left, own_at, own_widths, plot, plot_width, right, lights, after + EDGE / 2)
+    widths = [width - form.gap for width in own]
+    return _Places(
+        starts[: len(arms)], starts[len(arms) :], widths, name, plot, plot_width, right, lights,
+        after + form.edge / 2,
+    )  # fmt: skip
 
 
-def _break(line: Line, places: _Places) -> _Block:
+def _break(line: Line, places: _Places, form: Form) -> _Block:
     if line.kind == "gap":
         return _Block(line, [], [], [], 0.4)
     bold = line.kind in ("heading", "diamond")
-    whole = places.plot - 2 * GAP - EDGE
-    label = fonts.wrap(line.label, NAME if line.left else whole, SIZE, bold)
+    whole = places.plot - 2 * form.gap - form.edge
+    label = fonts.wrap(line.label, places.name if line.left else whole, form.size, bold)
     # A remark runs on below the arms, but not below own columns, whose cells may be longer.
-    clear = places.own[0] - GAP - EDGE - 0.1 if line.own else whole
-    detail = fonts.wrap(line.detail, clear, SMALL)
-    own = [fonts.wrap(c, w, SIZE) for c, w in zip(line.own, places.own_widths, strict=False)]
+    clear = places.own[0] - form.gap - form.edge - 0.1 if line.own and places.own else whole
+    detail = fonts.wrap(line.detail, clear, form.small)
+    cells = zip(line.own, places.own_widths, strict=False)
+    own = [fonts.wrap(cell, width, form.size) for cell, width in cells]
     if not label:
         return _Block(line, label, detail, own, 0.82 + SMALL_PITCH * (len(detail) - 1))
     height = 1 + PITCH * (len(label) - 1)
@@ -211,41 +341,45 @@ def _break(line: Line, places: _Places) -> _Block:
     return _Block(line, label, detail, own, max(height, beside))
 
 
-def _wrap_heads(own: Sequence[str], places: _Places) -> list[str]:
+def _wrap_heads(own: Sequence[str], places: _Places, form: Form) -> list[str]:
     return [
-        "\n".join(fonts.wrap(head, width, SIZE, bold=True))
+        "\n".join(fonts.wrap(head, width, form.size, bold=True))
         for head, width in zip(own, places.own_widths, strict=True)
     ]
 
 
-def _list_key(tools: Sequence[str], width: float) -> list[str]:
+def _list_key(tools: Sequence[str], width: float, form: Form) -> list[str]:
     """Say what the letters of domains and the signs of levels mean."""
     out: list[str] = []
     for tool in tools:
         kit = RISK_TOOLS[tool]
         domains = [d for d in kit.domains if d != OVERALL]
-        named = [f"D{i + 1} {kit.domains[d]}" for i, d in enumerate(domains)]
-        signs = [f"{level.sign} {level.label}" for level in kit.levels.values()]
-        text = f"{kit.name}: {'; '.join([*named, t('forest.overall_letter')])}. {'; '.join(signs)}"
-        out += fonts.wrap(text, width - 2 * EDGE, SMALL)
+        named = [f"D{i + 1} {t(kit.domains[d])}" for i, d in enumerate(domains)]
+        signs = [f"{level.sign} {t(level.label)}" for level in kit.levels.values()]
+        text = (
+            f"{t(kit.name)}: {'; '.join([*named, t('forest.overall_letter')])}. {'; '.join(signs)}"
+        )
+        out += fonts.wrap(text, width - 2 * form.edge, form.small)
     return out
 
 
 # ---- drawing -------------------------------------------------------------------------------------
 
 
-def _write(sheet: Axes, block: _Block, places: _Places, y: float, tools: Sequence[str]) -> None:
+def _write(
+    sheet: Axes, block: _Block, places: _Places, y: float, tools: Sequence[str], form: Form
+) -> None:
     line = block.line
     bold = "bold" if line.kind in ("heading", "diamond") else "normal"
     colour = GREY if line.kind in ("open", "text") and line.label != "" else INK
-    middle = y + 0.5 * ROW
+    middle = y + 0.5 * form.row
 
     def put(x: float, texts: Sequence[str], weight: str = "normal") -> None:
         for i, text in enumerate(texts):
-            sheet.text(x, middle + PITCH * ROW * i, text, va="center_baseline", fontweight=weight,
-                       color=colour)  # fmt: skip
+            sheet.text(x, middle + PITCH * form.row * i, text, va="center_baseline",
+                       fontsize=form.size, fontweight=weight, color=colour)  # fmt: skip
 
-    put(EDGE, block.label, bold)
+    put(form.edge, block.label, bold)
     for x, cell in zip(places.left, line.left, strict=False):
         put(x, [cell])
     for x, cells in zip(places.own, block.own, strict=False):
@@ -253,63 +387,63 @@ def _write(sheet: Axes, block: _Block, places: _Places, y: float, tools: Sequenc
     put(places.right[0], [line.right[0]], bold)
     put(places.right[1], [line.right[1]], bold if line.kind == "diamond" else "normal")
     if block.detail:
-        start = middle + ROW * (PITCH * (len(block.label) - 1) + 0.7 if block.label else 0)
+        start = middle + form.row * (PITCH * (len(block.label) - 1) + 0.7 if block.label else 0)
         for i, part in enumerate(block.detail):
-            sheet.text(EDGE + 0.1, start + SMALL_PITCH * ROW * i, part, va="center_baseline",
-                       fontsize=SMALL, color=GREY)  # fmt: skip
+            height = start + SMALL_PITCH * form.row * i
+            sheet.text(form.edge + 0.1, height, part, va="center_baseline",
+                       fontsize=form.small, color=GREY)  # fmt: skip
     for x, tool in zip(places.lights, tools, strict=True):
         if tool in line.lights:
-            _draw_lights(sheet, x, middle, tool, line.lights[tool])
+            _draw_lights(sheet, x, middle, tool, line.lights[tool], form)
 
 
-def _draw_lights(sheet: Axes, x: float, y: float, tool: str, judged: Mapping[str, str]) -> None:
+def _draw_lights(
+    sheet: Axes, x: float, y: float, tool: str, judged: Mapping[str, str], form: Form
+) -> None:
     """Draw a light per domain, each with the sign of its level; an empty one is not judged."""
     kit = RISK_TOOLS[tool]
     for i, domain in enumerate(kit.domains):
         level = kit.levels.get(judged.get(domain, ""))
-        at = x + LIGHT * (i + 0.5)
+        at = x + form.light * (i + 0.5)
         sheet.scatter(
-            [at], [y], s=105, marker="o", zorder=2, linewidths=0.5, clip_on=False,
-            facecolors="white" if level is None else find_colour(level),
+            [at], [y], s=105 * (form.size / 9) ** 2, marker="o", zorder=2, linewidths=0.5,
+            clip_on=False, facecolors="white" if level is None else find_colour(level),
             edgecolors=FAINT if level is None else INK,
         )  # fmt: skip
         if level is not None:
-            sheet.text(at, y, level.sign, ha="center", va="center_baseline", fontsize=7.5,
-                       fontweight="bold")  # fmt: skip
+            sheet.text(at, y, level.sign, ha="center", va="center_baseline",
+                       fontsize=form.small, fontweight="bold")  # fmt: skip
 
 
-def _write_heads(
-    sheet: Axes,
-    heads: Sequence[str],
-    own: Sequence[str],
-    result: tuple[str, str],
-    tools: Sequence[str],
-    places: _Places,
-    y: float,
-) -> None:
-    columns = [
-        (EDGE, t("forest.trial")),
-        *zip(places.left, heads, strict=True),
-        *zip(places.own, _wrap_heads(own, places), strict=True),
-        *zip(places.right, result, strict=True),
+def _write_heads(sheet: Axes, columns: Columns, places: _Places, y: float, form: Form) -> None:
+    heads = [
+        (form.edge, t("forest.trial")),
+        *zip(places.left, columns.heads, strict=True),
+        *zip(places.own, _wrap_heads(columns.own, places, form), strict=True),
+        *zip(places.right, columns.result, strict=True),
     ]
-    for x, label in columns:
-        sheet.text(x, y - 0.03, label, fontweight="bold", va="baseline", linespacing=1.1)
-    for x, tool in zip(places.lights, tools, strict=True):
+    for x, label in heads:
+        sheet.text(x, y - form.inches(0.03), label, fontsize=form.size, fontweight="bold",
+                   va="baseline", linespacing=1.1)  # fmt: skip
+    for x, tool in zip(places.lights, columns.tools, strict=True):
         kit = RISK_TOOLS[tool]
         for i, domain in enumerate(kit.domains):
             letter = t("forest.overall_sign") if domain == OVERALL else f"D{i + 1}"
-            sheet.text(x + LIGHT * (i + 0.5), y, letter, fontsize=SMALL, fontweight="bold",
-                       ha="center", va="bottom")  # fmt: skip
-        sheet.text(x + LIGHT * 0.1, y - 0.15, kit.name, fontsize=SMALL, va="bottom")
+            sheet.text(x + form.light * (i + 0.5), y, letter, fontsize=form.small,
+                       fontweight="bold", ha="center", va="bottom")  # fmt: skip
+        sheet.text(x + form.light * 0.1, y - form.inches(0.15), t(kit.name), fontsize=form.small,
+                   va="bottom")  # fmt: skip
 
 
-def _mark(axes: Axes, line: Line, y: float, limits: tuple[float, float], heaviest: float) -> None:
+def _mark(
+    axes: Axes, line: Line, y: float, limits: tuple[float, float], heaviest: float, form: Form
+) -> None:
     """Draw what a line shows; what leaves the axis ends in an arrow."""
     if line.kind in ("row", "open"):
         colour = BLUE if line.kind == "row" else GREY
         _draw_interval(axes, line, y, limits, colour, 1.3)
         size = 4 + 6 * math.sqrt(line.weight / heaviest) if line.weight > 0 else 5
+        size *= form.size / 9
         if limits[0] <= line.value <= limits[1]:
             axes.plot(
                 [line.value], [y], marker="s" if line.kind == "row" else "o", markersize=size,
@@ -391,6 +525,12 @@ def find_limits(lines: Sequence[Line], scale: Scale) -> tuple[float, float]:
     return (math.exp(found[0]), math.exp(found[1])) if ratio else found
 
 
+def leaves_axis(lines: Sequence[Line], scale: Scale) -> bool:
+    """Whether an interval ends in an arrow."""
+    low, high = find_limits(lines, scale)
+    return any(line.low < low or line.high > high for line in lines)
+
+
 def _find_bulk(value: Any, low: Any, high: Any) -> tuple[float, float]:
     if not len(value):
         return math.inf, -math.inf
@@ -405,7 +545,7 @@ def _find_bulk(value: Any, low: Any, high: Any) -> tuple[float, float]:
     return start, end
 
 
-def _set_axis(axes: Axes, limits: tuple[float, float], scale: Scale) -> None:
+def _set_axis(axes: Axes, limits: tuple[float, float], scale: Scale, form: Form) -> None:
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     if scale.code == "ratio":
@@ -418,20 +558,23 @@ def _set_axis(axes: Axes, limits: tuple[float, float], scale: Scale) -> None:
         )
     if math.isfinite(scale.null):
         axes.axvline(scale.null, color=GREY, linewidth=0.9, zorder=1)
+    axes.tick_params(axis="x", labelsize=form.size)
     axes.spines["left"].set_visible(False)
     axes.set_yticks([])
     axes.grid(axis="x", color=FAINT, linewidth=0.5, zorder=0)
     axes.set_axisbelow(True)
 
 
-def _name_sides(axes: Axes, sides: Sequence[str], width: float) -> None:
+def _name_sides(axes: Axes, sides: Sequence[str], width: float, form: Form) -> None:
     """Say below the axis what its two sides mean; one below the other where they do not fit."""
     if not sides:
         return
     texts = (f"← {sides[0]}", f"{sides[1]} →")
-    apart = 0 if sum(fonts.measure(text, 8) for text in texts) + GAP < width else 11
+    size = form.size * 8 / 9
+    apart = 0 if sum(fonts.measure(text, size) for text in texts) + form.gap < width else 11
     for x, align, text, lower in ((0.0, "left", texts[0], 0), (1.0, "right", texts[1], apart)):
         axes.annotate(
-            text, (x, 0), xycoords="axes fraction", xytext=(0, -33 - lower),
-            textcoords="offset points", ha=align, fontsize=8, color=INK,
+            text, (x, 0), xycoords="axes fraction",
+            xytext=(0, -(33 + lower) * form.size / 9), textcoords="offset points", ha=align,
+            fontsize=size, color=INK,
         )  # fmt: skip

@@ -12,6 +12,7 @@ from headway.effects.measures import MEASURES
 from headway.effects.shared import DIFFERENCE, Scale
 from headway.figures import theme
 from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing
+from headway.messages import decimal, t
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,6 +23,7 @@ WIDTH, HEIGHT = 6.4, 4.6
 # Left, bottom, width and height of the axes; the legend stands below them, clear of the data.
 PLACE = (0.13, 0.24, 0.84, 0.66)
 MAX_LABELS = 6
+_DEEP = 6.0  # usual standard errors beyond which a trial lies below a funnel
 # Marks of an axis of ratios.
 FEW_RATIOS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 MANY_RATIOS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 1.75, 2, 2.5, 3)
@@ -136,9 +138,11 @@ def draw_funnel(
         added_y = _read(filled[0], "filled effects")
         added_se = np.sqrt(_read(filled[1], "filled variances", added_y.size))
     with theme.style():
-        figure, axes = _start(title, x_label, "standard error")
-        bottom = 1.08 * max([*se, *added_se, 1e-300])
-        points = np.concatenate([y, added_y, [null, estimate]])
+        figure, axes = _start(title, x_label, t("funnel.standard_error"))
+        # One trial of little weight must not press all others into the tip.
+        below = se > _DEEP * np.median(se) if se.size else np.zeros(0, dtype=np.bool_)
+        bottom = 1.08 * max([*se[~below], *added_se, 1e-300])
+        points = np.concatenate([y[~below], added_y, [null, estimate]])
         reach = max(1.1 * np.abs(points - estimate).max(), 2.2 * bottom)
         limits = (estimate - reach, estimate + reach)
         depth = np.array([0.0, bottom])
@@ -156,40 +160,43 @@ def draw_funnel(
         for sign in (-1, 1):
             axes.plot(
                 estimate + sign * 1.96 * depth, depth, color=BLUE, linestyle="--", linewidth=1.0,
-                label="95 % around the pooled effect" if sign == 1 else None,
+                label=t("funnel.around") if sign == 1 else None,
             )  # fmt: skip
         axes.plot([estimate, estimate], depth, color=BLUE, linewidth=1.0)
         axes.plot(
-            y, se, "o", color=INK, markersize=5.5, markeredgecolor="white", markeredgewidth=0.5,
-            label="study",
+            np.clip(y[below], *limits), np.full(int(below.sum()), bottom), "v", color=INK,
+            markersize=6, clip_on=False, linestyle="none",
+        )  # fmt: skip
+        axes.plot(
+            y[~below], se[~below], "o", color=INK, markersize=5.5, markeredgecolor="white",
+            markeredgewidth=0.5,
+            label=t("funnel.study"),
         )  # fmt: skip
         if added_y.size:
             axes.plot(
                 added_y, added_se, "s", color="white", markeredgecolor=ORANGE, markersize=6,
-                markeredgewidth=1.4, label="added by trim and fill",
+                markeredgewidth=1.4, label=t("funnel.added"),
             )  # fmt: skip
         axes.set_xlim(*limits)
         axes.set_ylim(bottom, 0)
         if scale.code == "ratio":
             marks = FEW_RATIOS if limits[1] - limits[0] > 2 else MANY_RATIOS
-            axes.set_xticks(np.log(marks), [f"{mark:g}" for mark in marks])
+            axes.set_xticks(np.log(marks), [decimal(f"{mark:g}") for mark in marks])
             axes.set_xlim(*limits)
         elif scale.transform:
             axes.xaxis.set_major_formatter(lambda x, _: f"{scale.back(x):.2g}".replace("-", "−"))
         _add_legend(figure, axes)
     away = np.abs(y - null) / se > 1.96
-    few = " With fewer than ten studies asymmetry cannot be judged." if y.size < 10 else ""
-    alt = (
-        f"{title}: {y.size} studies, pooled effect {scale.back(estimate):.2f}. "
-        f"{int(away.sum())} of them are significant at 5 %, "
-        f"{int((y < estimate).sum())} lie left of the pooled effect and "
-        f"{int((y > estimate).sum())} right of it."
-        + (f" Trim and fill added {added_y.size}." if filled is not None else "")
-    )
-    caption = (
-        "Each point is a study; precise studies are at the top. The regions show how far each lies "
-        f"from no effect.{few}"
-    )
+    shown = theme.write_effect(float(scale.back(estimate)), scale.code == "ratio")
+    sides = {"left": int((y < estimate).sum()), "right": int((y > estimate).sum())}
+    alt = t("funnel.alt", title=title, n=y.size, value=shown, away=int(away.sum()), **sides)
+    if filled is not None:
+        alt += " " + t("funnel.alt_filled", n=added_y.size)
+    caption = t("funnel.caption")
+    if below.any():
+        caption += " " + t("funnel.below", n=int(below.sum()))
+    if y.size < 10:
+        caption += " " + t("funnel.few")
     return Drawing(figure, title, alt, caption)
 
 

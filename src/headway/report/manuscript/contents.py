@@ -120,8 +120,8 @@ def tell_risk(judged: pd.DataFrame, review: Review) -> Grid:
         [
             r["trial"],
             t("manuscript.every") if missing(r["outcome"]) else str(r["outcome"]),
-            RISK_TOOLS[r["tool"]].domains[r["domain"]],
-            RISK_TOOLS[r["tool"]].levels[r["judgement"]].label,
+            t(RISK_TOOLS[r["tool"]].domains[r["domain"]]),
+            t(RISK_TOOLS[r["tool"]].levels[r["judgement"]].label),
             formats.as_text(r["support"]),
             str(r["signed_by"]),
         ]
@@ -129,7 +129,7 @@ def tell_risk(judged: pd.DataFrame, review: Review) -> Grid:
     ]
     bold = frozenset(i for i, r in enumerate(records) if r["domain"] == OVERALL)
     heads = ("trial", "outcome", "domain", "judgement", "support", "signed_by")
-    tools = ", ".join(RISK_TOOLS[tool].name for tool in _distinct(judged["tool"]))
+    tools = ", ".join(t(RISK_TOOLS[tool].name) for tool in _distinct(judged["tool"]))
     return Grid(t("manuscript.risk", tool=tools), _name(heads), rows, bold)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from headway import config, tables
 from headway.figures.journal import LEAST_PT, PAGE_MM, Printed, save_for_journal
 from headway.figures.review.draw import draw_review
+from headway.figures.review.sheet import JOURNAL
 from headway.messages import decimal, speaking, t
 from headway.report.manuscript import word
 from headway.report.manuscript.contents import list_absent, list_grids
@@ -46,7 +47,7 @@ def read_tables(*folders: Path) -> dict[str, pd.DataFrame]:
     }
 
 
-def write_manuscript(processed: Path, results: Path, language: str = "en") -> Path:
+def write_manuscript(processed: Path, results: Path, language: str | None = None) -> Path:
     """Write the folder that goes to a journal, and return its path.
 
     Parameters
@@ -54,7 +55,7 @@ def write_manuscript(processed: Path, results: Path, language: str = "en") -> Pa
     processed, results
         The review's folders of processed data and of results, as the workflow makes them.
     language
-        Of the tables, the paragraph and the README.
+        Of the tables, the paragraph, the figures and the README; None: the review's own.
 
     Raises
     ------
@@ -64,7 +65,7 @@ def write_manuscript(processed: Path, results: Path, language: str = "en") -> Pa
     review = config.read_review(processed / "review.json")
     read = read_tables(processed, results)
     folder = results / FOLDER
-    with speaking(language), replacing_folder(folder) as part:
+    with speaking(language or review.language), replacing_folder(folder) as part:
         methods = describe_methods(read, review)
         _write_tables(part / "tables.docx", read, review)
         _write_methods(part / "methods.docx", methods, review)
@@ -87,7 +88,7 @@ def write_manuscript(processed: Path, results: Path, language: str = "en") -> Pa
 def _draw(part: Path, read: Mapping[str, pd.DataFrame], review: Review) -> list[Printed]:
     folder = part / "figures"
     folder.mkdir()
-    drawings = draw_review(read, review)
+    drawings = draw_review(read, review, JOURNAL)
     drawn = [
         save_for_journal("prisma" if name == FLOW else name, drawing, folder)
         for name, drawing in drawings.items()
@@ -164,4 +165,4 @@ def _describe_figure(figure: Printed) -> str:
         remarks.append(figure.lost)
     if remarks:
         text += f" ({'; '.join(remarks)})"
-    return f"{text}\n    {figure.title}"
+    return f"{text}\n    {figure.title}. {figure.caption}"

@@ -172,7 +172,7 @@ def _describe_risk(said: Methods, judged: pd.DataFrame) -> None:
         return
     for code, rows in judged.groupby("tool", sort=False):
         judges = [str(x) for x in rows["signed_by"].dropna().drop_duplicates()]
-        name, trials = RISK_TOOLS[str(code)].name, int(rows["trial"].nunique())
+        name, trials = t(RISK_TOOLS[str(code)].name), int(rows["trial"].nunique())
         said.say("manuscript.judged", _TOOLS[str(code)], tool=name, judges=judges, n=trials)
 
 

@@ -58,7 +58,7 @@ def describe_asked(tables: Mapping[str, pd.DataFrame], review: Review) -> dict[s
             "heads": [first, t("asked.domain"), t("asked.facts")],
             "rows": facts,
         },
-        "fail_safe": t("asked.fail_safe"),
+        "fail_safe": t("asked.fail_safe") if tables["pooled"]["k"].gt(1).any() else "",
     }
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from headway.messages import say
+from headway.messages import say, t, term
 from headway.report import formats
 from headway.reviews.certainty import check_flow, check_overall
 from headway.tables.risk_tools import OVERALL, RISK_TOOLS
@@ -31,39 +31,57 @@ def describe_risk(judged: pd.DataFrame, effects: pd.DataFrame, review: Review) -
     open_trials = sorted(pooled - set(judged["trial"]))
     out = []
     if open_trials:
-        out.append(f"Pooled but not judged: {', '.join(open_trials)}.")
+        out.append(t("review_page.not_judged", trials=", ".join(open_trials)))
     for tool, own in judged.groupby("tool", sort=False):
         levels = RISK_TOOLS[str(tool)].levels
-        for found in check_overall(own, str(tool)):
-            out.append(
-                f"{found['trial']}: overall {levels[found['printed']].label}, but a domain says "
-                f"{levels[found['expected']].label} ({found['file']}, line {found['line']})."
+        out += [
+            t(
+                "review_page.contradiction",
+                trial=found["trial"],
+                overall=t(levels[found["printed"]].label),
+                domain=t(levels[found["expected"]].label),
+                file=found["file"],
+                line=found["line"],
             )
+            for found in check_overall(own, str(tool))
+        ]
     return out
 
 
-def list_judgements(judged: pd.DataFrame) -> dict[str, Any] | None:
+def list_judgements(judged: pd.DataFrame, review: Review) -> dict[str, Any] | None:
     """Put the judgements into a table, with what they rest on."""
     if not len(judged):
         return None
-    return {
-        "heads": ["Trial", "Outcome", "Tool", "Domain", "Judgement", "Based on", "Signed"],
-        "rows": [
+    heads = ("trial", "outcome", "tool", "domain", "judgement", "based_on", "signed")
+    rows = []
+    for r in judged.to_dict("records"):
+        kit, about = RISK_TOOLS[r["tool"]], _typed(r["outcome"])
+        rows.append(
             {
                 "kind": "main" if r["domain"] == OVERALL else "",
                 "cells": [
                     r["trial"],
-                    _typed(r["outcome"]) or "all",
-                    RISK_TOOLS[r["tool"]].name,
-                    RISK_TOOLS[r["tool"]].domains[r["domain"]],
-                    RISK_TOOLS[r["tool"]].levels[r["judgement"]].label,
+                    name_outcome(about, review) if about else t("review_page.all"),
+                    t(kit.name),
+                    t(kit.domains[r["domain"]]),
+                    t(kit.levels[r["judgement"]].label),
                     formats.as_text(r["support"]),
                     r["signed_by"],
                 ],
             }
-            for r in judged.to_dict("records")
-        ],
-    }
+        )
+    return {"heads": name_heads(heads), "rows": rows}
+
+
+def name_heads(names: Sequence[str]) -> list[str]:
+    """Name the columns of a table of the page."""
+    return [say(term("review_page", name)) for name in names]
+
+
+def name_outcome(outcome: str, review: Review) -> str:
+    """Name an outcome by its label."""
+    known = review.outcomes.get(outcome)
+    return (known.label if known else "") or outcome
 
 
 def _typed(value: Any) -> str:
@@ -84,18 +102,15 @@ def list_findings(table: pd.DataFrame, review: Review) -> dict[str, Any] | None:
         name = labels[r["comparison"]]
         if r["subgroup"] != "overall":
             name += f", {r['subgroup']}"
-        grade = _typed(r["certainty"])
-        shown = f"{MARKS[grade]} {grade.replace('_', ' ')}" if grade else "not graded"
-        if grade:
-            shown += f", signed {_typed(r['signed_by']) or 'by nobody'}"
+        shown = _say_grade(r)
         meaningful = ""
         if not formats.missing(r["meaningful"]):
             meaningful = (
                 f"{formats.number(r['meaningful'])} ({formats.as_text(r['meaningful_source'])})"
             )
-        doubts = _typed(r["doubts"])
         settings = _typed(r["settings"])
-        share = [_typed(r["share"]), settings and f"settings beyond it: {settings}"]
+        beyond = settings and t("review_page.settings_beyond", settings=settings)
+        share = [_typed(r["share"]), beyond]
         rows.append(
             {
                 "kind": "",
@@ -105,7 +120,7 @@ def list_findings(table: pd.DataFrame, review: Review) -> dict[str, Any] | None:
                     formats.as_text(r["control"]),
                     f"{r['measure']} {estimate}",
                     formats.as_text(r["absolute"]),
-                    shown + (f". Doubt: {doubts}" if doubts else ""),
+                    shown,
                 ],
             }
         )
@@ -115,35 +130,34 @@ def list_findings(table: pd.DataFrame, review: Review) -> dict[str, Any] | None:
                 "cells": [
                     name,
                     meaningful,
-                    "; ".join(t for t in share if t),
+                    "; ".join(text for text in share if text),
                     formats.as_text(r["imprecision"]),
                     formats.as_text(r["inconsistency"]),
                     formats.as_text(r["judgements"]),
                 ],
             }
         )
+    first = ("comparison", "trials_people", "without_treatment")
+    second = ("important", "share_beyond", "for_imprecision", "for_inconsistency", "as_entered")
     return {
         "heads": [
-            "Comparison",
-            "Trials; people",
-            "Without the treatment",
-            "Effect (95 % CI)",
-            "In the outcome’s unit, or per 1000",
-            "Certainty, as judged",
+            *name_heads(first),
+            t("review_page.effect_ci", percent=100 * review.level),
+            *name_heads(("absolute", "certainty")),
         ],
         "rows": rows,
-        "facts": {
-            "heads": [
-                "Comparison",
-                "Important difference",
-                "Share beyond it",
-                "Computed, for imprecision",
-                "Computed, for inconsistency",
-                "Judgements, as entered",
-            ],
-            "rows": facts,
-        },
+        "facts": {"heads": name_heads(("comparison", *second)), "rows": facts},
     }
+
+
+def _say_grade(r: Mapping[str, Any]) -> str:
+    """Say the grade as typed, by whom it is signed, and what is doubtful about it."""
+    text, grade, doubts = t("review_page.not_graded"), _typed(r["certainty"]), _typed(r["doubts"])
+    if grade:
+        text, name = f"{MARKS[grade]} {say(term('certainty', grade))}", _typed(r["signed_by"])
+        id = "review_page.signed_by" if name else "review_page.signed_by_nobody"
+        text = t(id, grade=text, **({"name": name} if name else {}))
+    return t("review_page.doubt", grade=text, doubts=doubts) if doubts else text
 
 
 def list_gaps(tables: Mapping[str, pd.DataFrame], review: Review) -> list[str]:
@@ -152,18 +166,15 @@ def list_gaps(tables: Mapping[str, pd.DataFrame], review: Review) -> list[str]:
     effects = tables["effects"]
     apart = effects[~effects["pooled"]]
     if len(apart):
-        out.append(
-            f"{formats.plural(len(apart), 'row')} of {len(effects)} are shown but not pooled; each "
-            "gives the reason."
-        )
+        out.append(t("review_page.not_pooled", n=len(apart), of=len(effects)))
     lost = tables["reproduction"]
     lost = lost[lost["verdict"] == "not recomputable"]
     for text in lost["explanation"].dropna().drop_duplicates():
-        out.append(f"Not recomputable: {say(text)}.")
+        out.append(t("review_page.not_recomputable", why=say(text)))
     if not review.flow:
-        out.append("No search flow is declared, so it cannot be judged how trials were found.")
+        out.append(t("review_page.no_flow"))
     if not len(tables["risk_of_bias"]):
-        out.append("Nobody has judged risk of bias here (files.risk_of_bias).")
+        out.append(t("review_page.no_risk"))
     if not review.findings:
-        out.append("Nobody has graded the certainty here (findings).")
+        out.append(t("review_page.no_grade"))
     return out

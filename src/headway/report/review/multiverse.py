@@ -98,7 +98,7 @@ def _count(own: pd.DataFrame, group: str) -> list[dict[str, Any]]:
             at = own[column] == level
             family = "weighting" if column == "weighting" else "option"
             shown = (
-                formats.TESTS.get(level, level) if column == "test" else say(term(family, level))
+                say(term("pooled", f"by_{level}")) if column == "test" else say(term(family, level))
             )
             is_declared = level == declared[column]
             if is_declared:

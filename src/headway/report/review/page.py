@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from headway.config.review import NOT_ESTIMABLE
 from headway.effects.measures import find_family
 from headway.effects.units import name_unit
 from headway.figures.review.flow import list_boxes
 from headway.ingest.trials.figures import count_transcribed
-from headway.messages import say, t, term
+from headway.messages import current, decimal, phrase, say, speaking, t, term
 from headway.report import formats
 from headway.report.drawings import share_letters
 from headway.report.render import render
 from headway.report.review import checks, judgements
 from headway.report.review.asked import describe_asked
 from headway.report.review.multiverse import describe_multiverse
-from headway.report.review.sentences import say_estimates, say_heterogeneity
+from headway.report.review.sentences import name_model, say_estimates, say_heterogeneity
 from headway.reviews.totals import describe_row
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from headway.figures.theme import Saved
 
 BETWEEN, WITHIN, SINGLE = "between_arm", "within_arm", "single_arm"
+MOST_FEW = 10  # trials below which asymmetry cannot be judged
 MOST_DIGITS = 8  # of a number that a program stored
 MARKS = {"reproduced": "ok", "not reproduced": "no", "not recomputable": "na"}
 MARKS |= {"not estimable": "ok"}
@@ -37,7 +39,7 @@ def build(
     tables: Mapping[str, pd.DataFrame],
     figures: Sequence[Saved],
 ) -> tuple[str, dict[str, Any]]:
-    """Write a review's page and its card for the index.
+    """Write a review's page, in its language, and its card for the index, in English.
 
     Parameters
     ----------
@@ -46,13 +48,27 @@ def build(
     tables
         Those of the workflow: as printed, computed, and judged.
     figures
-        What `headway.figures.review.draw` drew, saved.
+        What `headway.figures.review.draw` drew in that language, saved.
 
     Returns
     -------
     tuple
         The page as HTML, and the card as plain data.
     """
+    with speaking(review.language):
+        page, card = _build(review, status, tables, figures)
+    if review.language != "en":
+        with speaking("en"):
+            card = _build(review, status, tables, figures)[1]
+    return page, card
+
+
+def _build(
+    review: Review,
+    status: Mapping[str, Any],
+    tables: Mapping[str, pd.DataFrame],
+    figures: Sequence[Saved],
+) -> tuple[str, dict[str, Any]]:
     figures, letters = share_letters(figures)
     drawn = {f.name: f for f in figures}
     refused = status["problems"] if status["state"] == "refused" else []
@@ -71,12 +87,13 @@ def build(
     consistency = _consistency(tables["consistency"], review)
     context = {
         "title": review.title,
+        "language": current(),
         "home": "../../index.html",
         "stamp": "",
         "letters": letters,
         "refused": refused,
         "review": review,
-        "trials": _list_trials(tables["arms"], tables["contrasts"], tables["effects"]),
+        "trials": _list_trials(tables["arms"], tables["contrasts"], tables["effects"], review),
         "flow": drawn.get("flow"),
         "flow_rows": [
             {
@@ -87,13 +104,14 @@ def build(
         ],
         "flow_doubts": [] if refused else judgements.describe_flow(review),
         "risk_figures": [f for name, f in drawn.items() if name.startswith("risk_of_bias")],
-        "risk_rows": judgements.list_judgements(tables["risk_of_bias"]),
+        "risk_rows": judgements.list_judgements(tables["risk_of_bias"], review),
         "risk_text": judgements.describe_risk(tables["risk_of_bias"], tables["effects"], review),
         "findings": judgements.list_findings(tables["findings"], review),
         "asked": None if refused else describe_asked(tables, review),
         "gaps": [] if refused else judgements.list_gaps(tables, review),
+        "few": _has_few(tables["pooled"]),
         "question": [
-            (part.capitalize(), getattr(review.question, part))
+            (say(term("review_page", part)), getattr(review.question, part))
             for part in ("population", "intervention", "comparator", "outcome")
             if getattr(review.question, part)
         ],
@@ -101,19 +119,8 @@ def build(
         "within": within,
         "single": single,
         "groups": [
-            (
-                "Differences between arms",
-                "between",
-                between,
-                "What people in one arm had, compared with another arm of the same trial.",
-            ),
-            (
-                "Changes within arms",
-                "within",
-                within,
-                "What happened to the people in one arm, without a comparison. Treated and "
-                "untreated arms are shown separately and never pooled with each other.",
-            ),
+            (t("review_page.between"), "between", between, t("review_page.between_text")),
+            (t("review_page.within"), "within", within, t("review_page.within_text")),
             (t("single_arms.title"), "single", single, t("single_arms.nothing_compared")),
         ],
         "published_figures": [f for name, f in drawn.items() if name.startswith("published_")],
@@ -123,11 +130,11 @@ def build(
         "verdict_text": _count_verdicts(tables["reproduction"]),
         "integrity": _integrity(tables["integrity"]),
         "printed": [
-            _as_printed(caption, tables[name])
+            _as_printed(say(term("review_page", f"printed_{caption}")), tables[name])
             for caption, name in (
-                ("Arms", "arms"),
-                ("Differences between arms, as printed", "contrasts"),
-                ("Pooled results", "published"),
+                ("arms", "arms"),
+                ("contrasts", "contrasts"),
+                ("pooled", "published"),
             )
             if len(tables[name])
         ],
@@ -147,6 +154,12 @@ def build(
         "page_one": [*headline, context["verdict_text"]] if not refused else [],
     }
     return render("review.html", **context), card
+
+
+def _has_few(pooled: pd.DataFrame) -> bool:
+    """Whether an estimate rests on fewer trials than a test for asymmetry needs, or none is."""
+    declared = pooled[pooled["declared"]]
+    return not len(declared) or bool(declared["k"].lt(MOST_FEW).any())
 
 
 def _headline(
@@ -224,39 +237,37 @@ def _trials(own: pd.DataFrame, measure: str, percent: float) -> dict[str, Any]:
                     numbers or formats.MISSING,
                     effect,
                     formats.percent(r["weight"], 1) if r["pooled"] else formats.MISSING,
-                    r["status"],
-                    "pooled" if r["pooled"] else say(r["why_not"]),
-                    "; ".join(
-                        str(x)
-                        for x in (
-                            r["r_from"]
-                            and not formats.missing(r["r_from"])
-                            and f"r = {formats.number(r['r'])}, {say(r['r_from'])}",
-                            r["recovered"]
-                            and not formats.missing(r["recovered"])
-                            and f"not printed: {say(r['recovered'])}",
-                            r["note"] if formats.missing(r["note"]) else say(r["note"]),
-                            r["source"],
-                        )
-                        if x and not formats.missing(x)
-                    ),
+                    say(term("status", r["status"])),
+                    t("review_page.pooled") if r["pooled"] else say(r["why_not"]),
+                    "; ".join(_list_remarks(r)),
                 ],
             }
         )
     return {
         "heads": [
-            "Trial",
-            "Arms",
-            "Time",
-            "n, mean (SD)",
-            f"{measure} ({percent:g} % CI)",
-            "Weight",
-            "Status",
-            "Pooled, or why not",
-            "Remarks and source",
+            *judgements.name_heads(("trial", "arms_compared", "time", "n_mean")),
+            t("review_page.measure_ci", measure=measure, percent=percent),
+            *judgements.name_heads(("weight", "status", "pooled_or_not", "remarks")),
         ],
         "rows": rows,
     }
+
+
+def _list_remarks(r: Mapping[str, Any]) -> list[str]:
+    """List what is to be said of a row: correlation, what was not printed, notes, source."""
+    known = {c: r[c] for c in ("r_from", "recovered", "note", "source") if not _is_empty(r[c])}
+    out = []
+    if "r_from" in known:
+        out.append(t("review_page.r", value=formats.number(r["r"]), origin=say(r["r_from"])))
+    if "recovered" in known:
+        out.append(t("review_page.not_printed", how=say(r["recovered"])))
+    if "note" in known:
+        out.append(say(r["note"]))
+    return [*out, str(r["source"])] if "source" in known else out
+
+
+def _is_empty(value: Any) -> bool:
+    return bool(formats.missing(value)) or value == ""
 
 
 def _arm(r: Mapping[str, Any], i: int, family: str) -> str:
@@ -264,7 +275,7 @@ def _arm(r: Mapping[str, Any], i: int, family: str) -> str:
     if family == "rates":
         return t("numbers.rate", events=events, years=r[f"time{i}"])
     if not formats.missing(events):
-        return f"{formats.integer(events)} of {formats.integer(n)}"
+        return t("review_page.of", events=formats.integer(events), n=formats.integer(n))
     if i == 1 and family == "correlations":
         return t("numbers.correlation", people=n, r=r["r"])
     if i == 1 and family == "reliability":
@@ -282,18 +293,18 @@ def _models(rows: pd.DataFrame, measure: str, percent: float) -> dict[str, Any]:
             formats.scale(r[c], measure)
             for c in ("estimate", "ci_low", "ci_high", "pi_low", "pi_high")
         )
-        name = formats.model(r["method"], r["test"])
+        name = name_model(r["method"], r["test"])
         if r["weighting"] != "own":
             name = say(describe_row(r))
         if not formats.missing(r["assumption"]):
             name += f"; {say(r['assumption'])}"
         if r["declared"]:
-            name += " (declared)"
+            name = t("review_page.declared", name=name)
         out.append(
             {
                 "kind": "main" if r["declared"] else "",
                 "cells": [
-                    r["subgroup"],
+                    _name_group(r["subgroup"]),
                     name,
                     formats.integer(r["k"]),
                     formats.number(value),
@@ -305,16 +316,22 @@ def _models(rows: pd.DataFrame, measure: str, percent: float) -> dict[str, Any]:
         )
     return {
         "heads": [
-            *("Trials", "Model", "k", measure),
-            *(f"{percent:g} % CI", f"{percent:g} % prediction interval", "I²"),
+            *judgements.name_heads(("trials_table", "model")),
+            *("k", measure),
+            t("review_page.ci", percent=percent),
+            t("review_page.prediction", percent=percent),
+            "I²",
         ],
         "rows": out,
     }
 
 
+def _name_group(subgroup: str) -> str:
+    return t("review_page.overall") if subgroup == "overall" else subgroup
+
+
 def _verdicts(reproduction: pd.DataFrame) -> list[dict[str, Any]]:
     """Group the printed numbers by quantity: its label, how and source, and a row per number."""
-    parts = {"estimate": "estimate", "ci_low": "lower limit", "ci_high": "upper limit"}
     out = []
     for _, own in reproduction.groupby("quantity", sort=False):
         rows = []
@@ -322,14 +339,14 @@ def _verdicts(reproduction: pd.DataFrame) -> list[dict[str, Any]]:
             digits = min(len(str(r["published"]).partition(".")[2]) + 2, MOST_DIGITS)
             rows.append(
                 {
-                    "part": parts.get(r["part"], r["part"]),
-                    "published": str(r["published"]).replace("-", "−"),
+                    "part": say(phrase("printed_part", r["part"])),
+                    "published": _write_printed(r["published"]),
                     "recomputed": formats.number(r["recomputed"], digits),
                     "difference": formats.number(r["difference"], digits),
-                    "unit": f"{r['printed_unit']:g}",
-                    "verdict": r["verdict"],
+                    "unit": decimal(f"{r['printed_unit']:g}"),
+                    "verdict": _say_verdict(r["verdict"]),
                     "mark": MARKS[r["verdict"]],
-                    "rounds": formats.as_text(r["rounds_identically"]),
+                    "rounds": _say_yes(r["rounds_identically"]),
                     "explanation": formats.as_text(r["explanation"]),
                 }
             )
@@ -337,8 +354,9 @@ def _verdicts(reproduction: pd.DataFrame) -> list[dict[str, Any]]:
         out.append(
             {
                 "label": first["label"],
-                "how": say(first["how"]),
-                "source": say(first["source"]),
+                "how": t(
+                    "review_page.how_source", how=say(first["how"]), source=say(first["source"])
+                ),
                 "rows": rows,
             }
         )
@@ -348,18 +366,30 @@ def _verdicts(reproduction: pd.DataFrame) -> list[dict[str, Any]]:
 def _count_verdicts(reproduction: pd.DataFrame) -> str:
     if not len(reproduction):
         return ""
-    text = (
-        f"{_short_verdicts(reproduction)}. Reproduced means: within one unit of the last "
-        "printed digit (or the declared tolerance)."
-    )
-    return text
+    return t("review_page.reproduced_means", counts=_short_verdicts(reproduction))
+
+
+def _write_printed(text: Any) -> str:
+    """Write a number as it was printed, with the language's signs."""
+    return decimal(str(text).replace("-", "−")) if text != NOT_ESTIMABLE else _say_verdict(text)
+
+
+def _say_yes(word: Any) -> str:
+    return formats.MISSING if formats.missing(word) else say(term("common", word))
+
+
+def _say_verdict(verdict: str) -> str:
+    return say(phrase("reproduced", verdict))
 
 
 def _short_verdicts(reproduction: pd.DataFrame) -> str:
     counts = reproduction["verdict"].value_counts()
     total = len(reproduction)
-    parts = [f"{counts[v]} of {total} {v}" for v in MARKS if v in counts]
-    return ", ".join(parts)
+    return ", ".join(
+        t("review_page.n_of", n=int(counts[v]), total=total, verdict=_say_verdict(v))
+        for v in MARKS
+        if v in counts
+    )
 
 
 def _consistency(table: pd.DataFrame, review: Review) -> dict[str, Any]:
@@ -373,23 +403,22 @@ def _consistency(table: pd.DataFrame, review: Review) -> dict[str, Any]:
                 formats.number(r["estimate"]),
                 formats.limits(r["ci_low"], r["ci_high"]),
                 say(name_unit(r["unit"])),
-                f"{formats.number(r['q'])} on {formats.integer(r['q_df'])} df, "
-                f"{formats.p_value(r['q_p_value'])}",
-                formats.as_text(r["significant"]),
+                t(
+                    "review_page.q_on",
+                    q=formats.number(r["q"]),
+                    df=formats.integer(r["q_df"]),
+                    p=formats.p_value(r["q_p_value"]),
+                ),
+                _say_yes(r["significant"]),
             ],
         }
         for r in table.to_dict("records")
     ]
     return {
         "heads": [
-            "Outcome",
-            "Model",
-            "Summaries",
-            "Combined",
-            "95 % CI",
-            "Unit",
-            "Difference between subgroups (Q)",
-            "Excludes 0",
+            *judgements.name_heads(("outcome", "model", "summaries", "combined")),
+            t("review_page.ci", percent=95),
+            *judgements.name_heads(("unit", "q", "excludes_null")),
         ],
         "rows": rows,
     }
@@ -400,16 +429,16 @@ def _describe_consistency(table: pd.DataFrame, review: Review) -> str:
         return ""
     check = review.consistency[0]
     counts = [
-        f"{say(model)}: {(part['significant'] == 'yes').sum()} of {len(part)}"
+        t(
+            "review_page.count_of",
+            model=say(model),
+            n=int((part["significant"] == "yes").sum()),
+            total=len(part),
+        )
         for model, part in table.groupby("model", sort=False)
     ]
-    claim = f"The paper says: {check.claim}. " if check.claim else ""
-    return (
-        f"{claim}When its own subgroup results are combined, the intervals that exclude 0 are: "
-        f"{'; '.join(counts)}. Two summaries are not the trials themselves, so this can support or "
-        "question the paper’s sentence but cannot replace its analysis. Standard errors are those "
-        "implied by the printed limits."
-    )
+    told = [t("review_page.claim", claim=check.claim)] if check.claim else []
+    return " ".join([*told, t("review_page.own_combined", counts="; ".join(counts))])
 
 
 def _integrity(table: pd.DataFrame) -> dict[str, Any] | None:
@@ -425,31 +454,19 @@ def _integrity(table: pd.DataFrame) -> dict[str, Any] | None:
                 say(term("check", r["check"])),
                 say(r["printed"]),
                 say(r["expected"]),
-                r["severity"],
+                say(term("severity", r["severity"])),
                 say(r["explanation"]),
-                f"{r['file']}, line {r['line']}",
+                t("review_page.file_line", file=r["file"], line=r["line"]),
             ],
         }
         for r in table.to_dict("records")
     ]
-    return {
-        "heads": [
-            "Trial",
-            "Outcome",
-            "Where",
-            "Check",
-            "Printed",
-            "Expected",
-            "Severity",
-            "In words",
-            "Row",
-        ],
-        "rows": rows,
-    }
+    heads = ("trial", "outcome", "where", "check", "printed_number", "expected", "severity")
+    return {"heads": judgements.name_heads((*heads, "in_words", "row")), "rows": rows}
 
 
 def _list_trials(
-    arms: pd.DataFrame, contrasts: pd.DataFrame, effects: pd.DataFrame
+    arms: pd.DataFrame, contrasts: pd.DataFrame, effects: pd.DataFrame, review: Review
 ) -> dict[str, Any] | None:
     """List each trial: condition, arms with their people, outcomes, and where it is pooled."""
     import pandas as pd
@@ -475,16 +492,26 @@ def _list_trials(
                     name,
                     "; ".join(facts["condition"].dropna().drop_duplicates()) or formats.MISSING,
                     "; ".join(groups) or formats.MISSING,
-                    ", ".join(facts["outcome"].dropna().drop_duplicates()) or formats.MISSING,
-                    ", ".join(facts["status"].dropna().drop_duplicates()) or "computed",
-                    ", ".join(used["comparison"].drop_duplicates()) or "none",
+                    _list(judgements.name_outcome(x, review) for x in _each(facts["outcome"])),
+                    _list(say(term("status", x)) for x in _each(facts["status"]) or ["computed"]),
+                    _list(review.comparison(x).label for x in _each(used["comparison"]))
+                    if len(used)
+                    else t("review_page.none"),
                 ],
             }
         )
     if not rows:
         return None
-    heads = ["Trial", "Condition", "Arms (largest n)", "Outcomes", "Numbers", "Pooled in"]
-    return {"heads": heads, "rows": rows}
+    heads = ("trial", "condition", "arms_n", "outcomes", "numbers", "pooled_in")
+    return {"heads": judgements.name_heads(heads), "rows": rows}
+
+
+def _each(column: pd.Series[Any]) -> list[str]:
+    return [str(x) for x in column.dropna().drop_duplicates()]
+
+
+def _list(texts: Iterable[str]) -> str:
+    return "; ".join(texts) or formats.MISSING
 
 
 def _as_printed(caption: str, table: pd.DataFrame) -> dict[str, Any]:
@@ -499,29 +526,16 @@ def _as_printed(caption: str, table: pd.DataFrame) -> dict[str, Any]:
 def _methods(
     review: Review, comparisons: Sequence[Mapping[str, Any]], transcribed: int
 ) -> list[str]:
-    model = review.model
-    out = [
-        f"Declared model: {formats.model(model.method, model.test)}; other models are "
-        "given as sensitivity analyses. A single trial is not pooled.",
-        "Intervals of single trials use the normal distribution (Wald). Prediction intervals are "
-        "given for three trials or more. They add τ² to the squared standard error and use t with "
-        "the degrees of freedom of the model’s interval (k − 1; normal if that interval is), as "
-        "R’s metafor does (Viechtbauer 2010). Higgins, Thompson and Spiegelhalter (2009) use "
-        "k − 2.",
-        "Numbers in other units of the same kind are converted (a month is 30.4375 days); days, "
-        "attacks and scores are never converted into each other.",
-        "A row that was recalled and not read in the source is shown but never pooled.",
-        "Effect sizes carry the codes and definitions of R’s metafor.",
-    ]
+    model = name_model(review.model.method, review.model.test)
+    ids = ("wald", "conversions", "recalled", "codes")
+    out = [t("review_page.declared_model", model=model), *judgements.name_heads(ids)]
     if transcribed:
         out.append(t("transcription.entered", n=transcribed))
     if any(c["estimand"] == WITHIN for c in comparisons):
         r = review.assumed_r
-        others = " and ".join(f"{x:g}" for x in r.sensitivity)
-        out.append(
-            f"Where the correlation of before and after is not printed, {r.value:g} is assumed, "
-            f"with {others} as sensitivity analyses."
-        )
+        others = [decimal(f"{x:g}") for x in r.sensitivity]
+        out.append(t("review_page.assumed_r", r=decimal(f"{r.value:g}"), others=others))
     measures = dict.fromkeys(c.measure for c in review.comparisons)
-    out.append("Measures: " + "; ".join(say(term("measure", m)) for m in measures) + ".")
+    names = "; ".join(say(term("measure", m)) for m in measures)
+    out.append(t("review_page.measures", names=names))
     return out

@@ -29,6 +29,7 @@ TESTS = {
 }
 # Trials below which nothing can be said of how much new ones would differ.
 FEWEST = 3
+_FEW_REASONS = 2  # that a sentence holds; more stand in the table
 # Said in the sentence of the estimate already.
 TOLD = ("note.two_studies", "note.one_study")
 
@@ -44,7 +45,11 @@ def say_estimates(comparison: Comparison, own: pd.DataFrame, declared: pd.DataFr
         Its rows of `effects`, and of `pooled` under the declared model.
     """
     if not len(declared):
-        return [t("pooled.none", label=comparison.label, n=len(own))]
+        reasons = [say(x) for x in own["why_not"].dropna().drop_duplicates()]
+        places = {"label": comparison.label, "n": len(own)}
+        if 1 <= len(reasons) <= _FEW_REASONS:
+            return [t("pooled.none_because", **places, why="; ".join(reasons))]
+        return [t("pooled.none", **places)]
     return [_say_estimate(comparison, own, row) for row in declared.to_dict("records")]
 
 
@@ -86,6 +91,15 @@ def name_null(measure: str) -> str:
     """Write the value that means no difference, as it is shown: 0, 1 for a ratio, or a dash."""
     scale = MEASURES[measure].scale
     return formats.MISSING if np.isnan(scale.null_yi) else f"{float(scale.back(scale.null_yi)):g}"
+
+
+def name_model(method: str, test: str) -> str:
+    """Name a model: how trials are weighted, and its intervals."""
+    if method == "EE":
+        return t("review_page.common_effect", test=t(TESTS[test]))
+    known = {"DL": "review_page.dl", "REML": "review_page.reml"}
+    named = t(known[method]) if method in known else method
+    return t("review_page.random_effects", method=named, test=t(TESTS[test]))
 
 
 def _say_interval(row: Mapping[str, Any], test: str) -> str:
