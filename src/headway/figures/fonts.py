@@ -111,7 +111,12 @@ def _list_packed() -> frozenset[str]:
 
 
 def find_script(letter: str) -> str:
-    """Name a letter's script by the first word of its name in Unicode, such as CJK or HANGUL."""
+    """Name a letter's script by the first word of its name in Unicode, such as CJK or HANGUL.
+
+    Pictures, such as a smiling face, are SYMBOLS.
+    """
+    if unicodedata.category(letter).startswith("S"):
+        return "SYMBOLS"
     word = unicodedata.name(letter, "UNKNOWN").split()[0]
     return _SCRIPTS.get(word, word)
 
@@ -180,12 +185,28 @@ def dress(figure: Figure) -> tuple[str, ...]:
         if families:
             text.set_fontfamily([HOUSE, *families])
         if lost:
-            gone = "".join(map(re.escape, sorted(lost)))
-            text.set_text(re.sub(f"[{gone}]+(\\s+[{gone}]+)*", LOST, content))
-            missing |= {find_script(letter) for letter in lost}
-    if missing:
-        logging.getLogger(__name__).warning("no font holds these scripts: %s", sorted(missing))
-    return tuple(sorted(missing))
+            text.set_text(replace_lost(content, lost))
+            missing |= lost
+    return report_lost(missing)
+
+
+def replace_lost(text: str, lost: Iterable[str]) -> str:
+    """Write `LOST` for letters that no font holds."""
+    gone = "".join(map(re.escape, sorted(lost)))
+    return re.sub(f"[{gone}]+(\\s+[{gone}]+)*", LOST, text) if gone else text
+
+
+def report_lost(letters: Iterable[str]) -> tuple[str, ...]:
+    """Log, and return, the scripts of letters that no font holds."""
+    scripts = tuple(sorted({find_script(letter) for letter in letters}))
+    if scripts:
+        logging.getLogger(__name__).warning("no font holds these scripts: %s", list(scripts))
+    return scripts
+
+
+def find_files(families: Iterable[str]) -> list[Path]:
+    """Find the files of families that `find_families` named."""
+    return [Path(_list_families()[family]) for family in families]
 
 
 # ---- widths --------------------------------------------------------------------------------------

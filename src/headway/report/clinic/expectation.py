@@ -123,7 +123,8 @@ def describe_specifications(table: pd.DataFrame) -> str:
     known = known[known["outcome"] == known["outcome"].iloc[0]]
     below = int((known["ci_high"] < 0).sum())
     differ = [Message(id) for c, id in CHOICES.items() if known[c].nunique() > 1]
-    if not differ:
+    ends = formats.ends(known["estimate"].min(), known["estimate"].max(), 1)
+    if not differ or ends["low"] == ends["high"]:  # one result, as nobody was lost
         return ""
     return t(
         "other_ways.of_all_ways_to_analyse_the_primary_change",
@@ -131,8 +132,7 @@ def describe_specifications(table: pd.DataFrame) -> str:
         what=differ,
         fewer=int((known["estimate"] < 0).sum()),
         below=below,
-        low=formats.number(known["estimate"].min(), 1),
-        high=formats.number(known["estimate"].max(), 1),
+        **ends,
     )
 
 
@@ -152,8 +152,7 @@ def describe_ways(table: pd.DataFrame) -> list[str]:
             below=below,
             above=above,
             unclear=len(known) - below - above,
-            low=formats.number(known["estimate"].min(), 1),
-            high=formats.number(known["estimate"].max(), 1),
+            **formats.ends(known["estimate"].min(), known["estimate"].max(), 1),
         )
     ]
 

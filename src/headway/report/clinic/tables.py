@@ -111,12 +111,13 @@ def show_of(value: Any, preset: Preset) -> str:
     return formats.integer(value)
 
 
-def show_ends(value: Any, low: Any, high: Any) -> str:
-    """Write a value with its limits, where it has any."""
-    if formats.missing(low):
-        return formats.number(value, 1)
+def show_ends(value: Any, low: Any, high: Any, digits: int = 1, unit: str = "") -> str:
+    """Write a value with its limits, where it has any; `unit` stands behind the value."""
+    if formats.missing(value) or formats.missing(low):
+        return formats.number(value, digits) + ("" if formats.missing(value) else unit)
     three = (value, low, high)
-    return f"{formats.number(value, 1, three)} ({formats.limits(low, high, 1, three)})"
+    ends = formats.limits(low, high, digits, three)
+    return f"{formats.number(value, digits, three)}{unit} ({ends})"
 
 
 def show_change(r: Mapping[str, Any], value: str, low: str, high: str) -> str:
@@ -250,10 +251,11 @@ def share_row(r: Mapping[str, Any], preset: Preset, label: str = "") -> list[str
     if not r["redacted"]:
         share = formats.MISSING
         if not formats.missing(r["estimate"]):
+            three = (r["estimate"], r["ci_low"], r["ci_high"])
             share = t(
                 "common.value_95_percent_ci_limits_method",
-                value=formats.percent(r["estimate"], 1),
-                limits=formats.limits(r["ci_low"], r["ci_high"], 1),
+                value=formats.percent(r["estimate"], 1, three),
+                limits=formats.limits(r["ci_low"], r["ci_high"], 1, three),
                 method=t("interval.wilson"),
             )
     return [
