@@ -24,6 +24,7 @@ from headway.messages import LANGUAGES
 from headway.outcomes import audit
 from headway.outcomes.change import cohort
 from headway.report.clinic import page as clinic_page
+from headway.report.clinic.tables import make_table
 from headway.report.drawings import share_letters
 from headway.report.render import LONG
 from tests.unit.clinic_builder import DIARY, write_clinic
@@ -333,3 +334,14 @@ def test_letters_of_several_figures_are_written_once_and_found(tmp_path: Path) -
         assert f'"{after.id}-DejaVuSans' not in after.svg
         assert after.svg.count("<use") == before.svg.count("<use")
     assert share_letters([]) == ([], "")
+
+
+def test_a_remark_that_all_rows_share_stands_once() -> None:
+    heads = ["change.n", "answer.remark"]
+    made = make_table("c", heads, [["1", "so it is"], ["2", "so it is"]])
+    assert [row["cells"] for row in made["rows"]] == [["1"], ["2"]]
+    assert made["note"] == "So it is." and len(made["heads"]) == 1
+    made = make_table("c", heads, [["1", "–"], ["2", "–"]])
+    assert made["note"] == "" and len(made["heads"]) == 1  # an empty column is none
+    made = make_table("c", heads, [["1", "–"], ["2", "but here"]])
+    assert made["note"] == "" and len(made["heads"]) == 2

@@ -230,8 +230,7 @@ def _say_outcome(
     outcome: str, rows: pd.DataFrame, released: Mapping[str, pd.DataFrame]
 ) -> OutcomeText:
     """Say what changed in one outcome, and whether it would have come anyway."""
-    name = name_outcome(outcome)
-    name = name[:1].upper() + name[1:]
+    name = _capital(name_outcome(outcome))
     change = pick(rows, "change_mean")
     expected = released["expected"]
     kind = find_kind(outcome, change, expected)
@@ -253,6 +252,10 @@ def _say_outcome(
         course.append(t("brief.cannot_tell_if_changed"))
     lead, more = _say_verdict(outcome, kind, change, expected)
     return OutcomeText(outcome, name, kind, tuple(course), lead, more)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _say_verdict(
@@ -282,7 +285,7 @@ def _tabulate_changes(rows: Mapping[str, pd.DataFrame], preset: Preset) -> Grid:
         notes.append(t("brief.only_with_headache"))
     return Grid(
         t("brief.table_of_change"),
-        tuple(name_outcome(o) for o in rows),
+        tuple(_capital(name_outcome(o)) for o in rows),
         tuple(
             (t(label), cells)
             for label, cells in zip(_ROWS, zip(*columns, strict=True), strict=True)
@@ -322,7 +325,7 @@ def _tabulate_people(rows: Mapping[str, pd.DataFrame]) -> Grid:
     """List who got better and worse, of the analysed and of all who started."""
     return Grid(
         t("brief.table_of_people"),
-        tuple(name_outcome(o) for o in rows),
+        tuple(_capital(name_outcome(o)) for o in rows),
         tuple(
             (t(label), tuple(_show_share(pick(own, statistic)) for own in rows.values()))
             for label, statistic in _SHARES

@@ -63,8 +63,10 @@ def name_pair(outcome: str, label: str) -> str:
     return f"{named[:1].upper()}{named[1:]}: {say(label)}"
 
 
-def name_level(code: Any) -> str:
-    """Name what people are grouped by, or one of these groups."""
+def name_level(code: Any, of: str = "") -> str:
+    """Name what people are grouped by, or one of the groups `of` it; therapists have own codes."""
+    if of == "therapist" and code != "several":
+        return str(code)
     for name in (
         term("technique", code),
         term("setting", code),
@@ -138,12 +140,19 @@ def make_table(
 ) -> Table:
     """Put a table together; `heads` are messages, `rows` are written already.
 
-    Where counts were rounded, a line beside the caption says so.
+    Where counts were rounded, a line beside the caption says so. A remark that all rows share
+    stands once below the table; a column without any remark is left out.
     """
+    note = ""
+    remarks = {row[-1] for row in rows} if heads[-1] == "answer.remark" else set()
+    if len(remarks) == 1 and (len(rows) > 1 or formats.MISSING in remarks):
+        (note,) = remarks - {formats.MISSING} or {""}
+        heads, rows = heads[:-1], [row[:-1] for row in rows]
     rounded = max((c.rounded_to for row in rows for c in row if isinstance(c, Count)), default=1)
     return {
         "caption": caption,
         "counts": t("preset.counts_rounded", to=rounded) if rounded > 1 else "",
+        "note": f"{note[:1].upper()}{note[1:]}." if note else "",
         "heads": [t(h) if h else "" for h in heads],
         "rows": [{"kind": "", "cells": list(cells)} for cells in rows],
         "numeric": [],
@@ -458,7 +467,7 @@ def list_groups(cohort: pd.DataFrame, outcome: str, preset: Preset) -> Table | N
         family, _, label = str(group).partition(": ")
         rows.append(
             [
-                f"{name_level(family)}: {name_level(label)}",
+                f"{name_level(family)}: {name_level(label, family)}",
                 formats.interval(change),
                 share,
                 show_count(change["n"], change["redacted"], preset),
