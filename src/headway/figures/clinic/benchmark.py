@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from headway.figures import fonts, theme
 from headway.figures.theme import BLUE, FAINT, GREEN, GREY, INK, ORANGE, Drawing
-from headway.messages import Message, decimal, keep_digits, phrase, say, t, term
+from headway.messages import Message, decimal, keep_digits, phrase, say, t, term, write_integer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,9 +108,9 @@ def _list_lines(
 
 
 def _clinic(r: dict[str, Any]) -> _Line:
-    n = t("common.n_hidden") if math.isnan(r["n"]) else f"n {r['n']:.0f}"
+    n = t("common.n_hidden") if math.isnan(r["n"]) else f"n {write_integer(r['n'])}"
     if not math.isnan(r["of"]):
-        n = t("benchmark.n_of_of_who_started", n=n, of=f"{r['of']:.0f}")
+        n = t("benchmark.n_of_of_who_started", n=n, of=write_integer(r["of"]))
     before = t("benchmark.mean_before_mean", mean=_number(r["baseline"], 1))
     first = f"{n}; {say(r['timepoint'])}; {before}"
     second = f"{say(phrase('condition', r['condition']))}; {say(r['technique'])}"
@@ -127,7 +127,7 @@ def _clinic(r: dict[str, Any]) -> _Line:
 
 
 def _arm(r: dict[str, Any]) -> _Line:
-    n = t("benchmark.n_not_printed") if math.isnan(r["n"]) else f"n {r['n']:.0f}"
+    n = t("benchmark.n_not_printed") if math.isnan(r["n"]) else f"n {write_integer(r['n'])}"
     before = (
         t("benchmark.mean_before_not_printed")
         if math.isnan(r["baseline"])
@@ -158,7 +158,7 @@ def _pooled(r: dict[str, Any]) -> _Line:
     detail = t(
         "benchmark.k_trials_n_n_95_percent_prediction_interval",
         k=f"{r['k']:.0f}",
-        n=f"{r['n']:.0f}",
+        n=write_integer(r["n"]),
         low=_number(r["pi_low"]),
         high=_number(r["pi_high"]),
     )
@@ -496,7 +496,7 @@ def _words(r: dict[str, Any]) -> str:
     text = t("benchmark.change_value", value=value)
     if not math.isnan(r["ci_low"]):
         text += ", " + t("common.95_percent_ci_low_to_high", low=low, high=high)
-    return text + ("" if math.isnan(r["n"]) else f", n {r['n']:.0f}")
+    return text + ("" if math.isnan(r["n"]) else f", n {write_integer(r['n'])}")
 
 
 def _caption(
