@@ -24,6 +24,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 LANGUAGES = ("en", "es", "de")
@@ -143,7 +144,7 @@ def write_number(value: Any, digits: int = 2, beside: Sequence[Any] = ()) -> str
 def _show_smallest(digits: int, *values: Any) -> int:
     """Find the decimals with which no number that is not 0 is written as 0, within two more."""
     known = [abs(float(v)) for v in values if not is_missing(v)]
-    small = [v for v in known if 1e-6 < v < 0.5 * 10**-digits]
+    small = [v for v in known if v > 1e-6 and not round(v, digits)]
     if not small:
         return digits
     more = min(digits + 2, -math.floor(math.log10(min(small))))
@@ -387,7 +388,7 @@ class _Formatter(string.Formatter):
     Signed numbers of one sentence, a value and its limits, get equal decimals.
     """
 
-    def __init__(self, values: Mapping[str, Any]) -> None:
+    def __init__(self, values: Mapping[str, Any] = MappingProxyType({})) -> None:
         """Remember the numbers of the sentence."""
         self.beside = [v for v in values.values() if isinstance(v, float)]
 
