@@ -9,6 +9,7 @@ import sys
 from dataclasses import replace
 from functools import cache
 from html import unescape
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -20,7 +21,7 @@ from headway import config, disclosure, tables
 from headway.config.clinic import Clinic
 from headway.disclosure import Preset, choose_preset
 from headway.errors import MissingPackageError
-from headway.figures import theme
+from headway.figures import fonts, theme
 from headway.figures.clinic.brief import draw_brief
 from headway.ingest import clinics
 from headway.outcomes import audit
@@ -311,9 +312,9 @@ def test_the_pdf_is_tagged_with_two_pages_and_its_own_fonts(language: str, tmp_p
     assert told["Tagged"] == "yes" and told["Pages"] == "2"
     assert told["Title"].startswith("Demo trigger point clinic: ")
     assert "A4" in told["Page size"] and "CreationDate" not in told
-    fonts = run_poppler("pdffonts", str(path)).splitlines()[2:]
-    assert fonts and all("DejaVuSans" in line for line in fonts)
-    assert all(line.split()[-5] == "yes" for line in fonts)  # embedded
+    listed = run_poppler("pdffonts", str(path)).splitlines()[2:]
+    assert listed and all("DejaVuSans" in line for line in listed)
+    assert all(line.split()[-5] == "yes" for line in listed)  # embedded
 
 
 def test_long_names_and_many_warnings_still_make_two_pages(tmp_path: Path) -> None:
@@ -380,12 +381,13 @@ def test_without_typst_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) 
 def test_there_is_a_picture_on_each_page_with_words_for_it(name: str, language: str) -> None:
     clinic, out, rules = found(name)
     drawn = draw_brief(out, replace(clinic, language=language), rules)
-    if not content(name, language).outcomes:
+    changes = content(name, language).changes
+    if changes is None:
         assert drawn == {}
         return
     assert set(drawn) == {"brief_means", "brief_people"}
     for drawing in drawn.values():
-        assert len(drawing.figure.axes) == len(content(name, language).outcomes)
+        assert len(drawing.figure.axes) == len(changes.heads)
         assert all(axes.get_title(loc="left") for axes in drawing.figure.axes)
         assert drawing.alt and drawing.caption
 
@@ -405,3 +407,65 @@ def test_the_pictures_need_no_colour() -> None:
             assert all(grey(bar.get_facecolor()) for bar in axes.patches)
     bars = draw_brief(out, clinic, rules)["brief_people"].figure.axes[0].patches
     assert [bar.get_hatch() or "" for bar in bars] == ["", "////"] * 2
+
+
+# ---- letters of every script ---------------------------------------------------------------------
+
+
+def draw_text(made: bytes, folder: Path) -> str:
+    """Write a PDF and read its text again."""
+    path = folder / "brief.pdf"
+    path.write_bytes(made)
+    return read_pdf(path)
+
+
+def entitled(title: str) -> Brief:
+    return Brief("en", "my_clinic", title, "", ("120 people started here.",), foot=("Source: x.",))
+
+
+def test_letters_that_no_font_holds_are_named_and_never_boxes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(fonts, "_list_families", dict)
+    text = draw_text(write_pdf(entitled("서울 두통 클리닉"), ()), tmp_path)
+    assert "my_clinic" in text  # a title of nothing but signs would name nobody
+    assert "Letters in Hangul are shown as […]" in " ".join(text.split())
+    assert "['HANGUL']" in caplog.text
+    text = " ".join(draw_text(write_pdf(entitled("Happy 🧠 heads 北京"), ()), tmp_path).split())
+    assert "Happy […] heads […]" in text
+    assert "emoji and other symbols" in text and "Chinese characters" in text
+
+
+@pytest.mark.parametrize("title", ["Ιατρείο κεφαλαλγίας", "عيادة الصداع", "Клиника Шмидт", "Łódź"])
+def test_letters_that_the_house_font_holds_are_drawn_with_it(title: str, tmp_path: Path) -> None:
+    text = draw_text(write_pdf(entitled(title), ()), tmp_path)
+    assert fonts.LOST not in text and "my_clinic" not in text
+    assert title.split()[-1] in text
+
+
+@pytest.mark.skipif(
+    find_spec("cvttf_NotoSansCJK_Regular") is None, reason="needs the extra `fonts`"
+)
+def test_a_font_of_the_extra_draws_what_it_holds_the_same_each_time(tmp_path: Path) -> None:
+    made = write_pdf(entitled("北京头痛 서울"), ())
+    assert made == write_pdf(entitled("北京头痛 서울"), ())
+    assert "北京头痛 서울" in draw_text(made, tmp_path)
+
+
+# ---- nothing empty -------------------------------------------------------------------------------
+
+
+def test_an_outcome_that_is_not_recorded_has_no_column_and_no_panel() -> None:
+    made = content("recall", "en")
+    assert made.changes is not None and made.people is not None
+    assert made.changes.heads == made.people.heads == ("Days with headache",)
+    assert {one.outcome for one in made.outcomes} >= {"intensity", "duration"}
+    assert any("how strong" in s.lower() or "0 to 10" in s for s in made.record.sentences)  # type: ignore[union-attr]
+    _, _, saved = written("recall", "en")
+    assert all("not recorded" not in one.alt for one in saved)
+
+
+def test_who_all_came_back_are_not_unknown() -> None:
+    made = content("two values", "en")
+    assert made.unknown is not None
+    assert not any("24 of 24" in s for s in made.unknown.sentences)

@@ -258,9 +258,9 @@ def test_a_primary_outcome_is_never_answered_with_the_verdict_of_another() -> No
     [
         (0, "No one"),
         (4.9, "Fewer than 1 in 20"),
-        (5, "About 1 in 10"),
+        (5, "About 1 in 20"),
         (26, "About 3 in 10"),
-        (94, "About 9 in 10"),
+        (94, "About 19 in 20"),
         (96, "More than 19 in 20"),
         (100, "All"),
     ],

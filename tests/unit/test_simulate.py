@@ -693,3 +693,15 @@ def test_the_command_lists_the_scenarios(capsys: pytest.CaptureFixture[str]) -> 
     assert main(["simulate"]) == 0
     said = capsys.readouterr().out
     assert all(f"{name}: " in said for name in ("null_rtm", "real_effect", *TRAPS))
+
+
+@pytest.mark.parametrize("n", [15, 12_345, 1_000_000])
+def test_the_description_of_a_clinic_of_any_size_passes_the_gate(n: int, tmp_path: Path) -> None:
+    from headway import config
+    from headway.ingest.gate.texts import check_texts
+
+    few = simulate_clinic(n_patients=8, seed=20260101)
+    few.truth["n_patients"] = n
+    write_clinic(few, tmp_path / "clinic")
+    write_settings(few, tmp_path / "clinic")
+    assert check_texts(config.load_clinic(tmp_path / "clinic")) == []

@@ -20,10 +20,12 @@ from headway.figures.clinic.change import MOST_LINES, draw_change
 from headway.figures.clinic.draw import draw_clinic
 from headway.figures.theme import Saved
 from headway.ingest import clinics
-from headway.messages import LANGUAGES
+from headway.messages import LANGUAGES, t, write_integer
 from headway.outcomes import audit
 from headway.outcomes.change import cohort
 from headway.report.clinic import page as clinic_page
+from headway.report.clinic.expectation import list_sensitivity
+from headway.report.clinic.tables import make_table
 from headway.report.drawings import share_letters
 from headway.report.render import LONG
 from tests.unit.clinic_builder import DIARY, write_clinic
@@ -333,3 +335,31 @@ def test_letters_of_several_figures_are_written_once_and_found(tmp_path: Path) -
         assert f'"{after.id}-DejaVuSans' not in after.svg
         assert after.svg.count("<use") == before.svg.count("<use")
     assert share_letters([]) == ([], "")
+
+
+def test_where_nothing_is_unknown_the_lost_have_no_rows() -> None:
+    ids = ["complete_pairs", "baseline_carried_forward", "bound_low", "bound_high", "tipping_mean"]
+    frame = pd.DataFrame({"outcome": "frequency", "id": [*ids, "gee_binomial"], "estimate": -1.6})
+    frame = frame.assign(ci_low=np.nan, ci_high=np.nan, interval="", n=24, of=24)
+    frame = frame.assign(unit="days_per_28", note="", redacted=False, label=frame["id"])
+    (made,) = list_sensitivity(frame, disclosure.PRESETS["public"])
+    assert [row["cells"][0] for row in made["rows"]] == ["complete_pairs", "gee_binomial"]
+    frame.loc[2, "estimate"] = -3.0
+    (made,) = list_sensitivity(frame, disclosure.PRESETS["public"])
+    assert len(made["rows"]) == 6
+
+
+def test_counts_of_thousands_are_written_in_one_way() -> None:
+    assert t("brief.people_started", n=20000) == f"{write_integer(20000)} people started here."
+    assert theme.say_value(1.0, 0.5, 1.5, 13346) == f"1.0 (0.5 to 1.5), n {write_integer(13346)}"
+
+
+def test_a_remark_that_all_rows_share_stands_once() -> None:
+    heads = ["change.n", "answer.remark"]
+    made = make_table("c", heads, [["1", "so it is"], ["2", "so it is"]])
+    assert [row["cells"] for row in made["rows"]] == [["1"], ["2"]]
+    assert made["note"] == "So it is." and len(made["heads"]) == 1
+    made = make_table("c", heads, [["1", "–"], ["2", "–"]])
+    assert made["note"] == "" and len(made["heads"]) == 1  # an empty column is none
+    made = make_table("c", heads, [["1", "–"], ["2", "but here"]])
+    assert made["note"] == "" and len(made["heads"]) == 2

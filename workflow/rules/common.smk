@@ -60,6 +60,25 @@ RAW = {
 CONTENTS.save()
 
 
+def card_of(kind, name):
+    """Name the file with what the index says of a source."""
+    return f"{PROCESSED}/{kind}/{name}/card.json"
+
+
+# Pages of earlier runs, of sources that this run does not build: the index lists them too.
+PAGES = {"trials": "index.html", "clinics": "audit.html"}
+STANDING = {
+    kind: [
+        s
+        for s in FOUND[kind]
+        if s.name not in READY[kind]
+        and Path(card_of(kind, s.name)).is_file()
+        and (Path(RESULTS) / kind / s.name / PAGES[kind]).is_file()
+    ]
+    for kind in PAGES
+}
+
+
 def raw_folder(kind, name):
     """Name the folder of a source."""
     return READ[kind][name].folder.as_posix()

@@ -53,9 +53,13 @@ rule index:
         # A function: lint takes a string for a prefix of the inputs, and this is a setting.
         data_dir=lambda w: DATA,
         files=lambda w: [
-            f.as_posix() for ready in READY.values() for s in ready.values() for f in s.files
+            f.as_posix()
+            for kind, ready in READY.items()
+            for s in [*ready.values(), *STANDING[kind]]
+            for f in s.files
         ],
         raw=lambda w: RAW,
+        standing=lambda w: {k: [card_of(k, s.name) for s in found] for k, found in STANDING.items()},
         skipped=lambda w: describe_others("waiting"),
         refused=lambda w: describe_others("refused"),
         unread=lambda w: describe_others("unread"),

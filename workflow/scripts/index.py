@@ -9,11 +9,13 @@ from headway.report import index, provenance
 
 def main(snakemake):
     """Write index.html and provenance.json."""
+    standing = snakemake.params.standing
     cards = {
-        kind: [json.loads(Path(p).read_text()) for p in snakemake.input[kind]]
-        for kind in ("trials", "clinics")
+        kind: [json.loads(Path(p).read_text()) for p in sorted([*snakemake.input[kind], *others])]
+        for kind, others in standing.items()
     }
-    notebooks = [Path(p).stem for p in snakemake.input.notebooks]
+    # Those of this run, and of an earlier one that wrote more than this one.
+    notebooks = sorted(p.stem for p in Path(snakemake.output.page).parent.glob("notebooks/*.html"))
     record = provenance.collect(
         sorted(snakemake.params.files),
         Path(snakemake.params.data_dir),

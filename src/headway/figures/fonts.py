@@ -119,7 +119,7 @@ def find_script(letter: str) -> str:
     """
     if unicodedata.category(letter)[0] in "SC":
         return "SYMBOL"
-    word = unicodedata.name(letter).split()[0]
+    word = unicodedata.name(letter, "UNKNOWN").split()[0]
     return _SCRIPTS.get(word, word)
 
 
@@ -185,26 +185,15 @@ def dress(figure: Figure) -> tuple[str, ...]:
         families, lost = find_families(content)
         if families:
             text.set_fontfamily([HOUSE, *families])
-        text.set_text(_leave_out(content, lost))
+        text.set_text(replace_lost(content, lost))
         gone |= lost
     for axis in _list_axes(figure):
         _keep_out_of_ticks(axis, gone)
-    missing = tuple(sorted(set(map(find_script, gone))))
-    if missing:
-        logging.getLogger(__name__).warning("no font holds these scripts: %s", list(missing))
-    return missing
+    return report_lost(gone)
 
 
 def _list_axes(figure: Figure) -> list[Axis]:
     return [axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)]
-
-
-def _leave_out(content: str, lost: set[str]) -> str:
-    content = _CONTROLS.sub(" ", content)
-    if not lost:
-        return content
-    letters = "".join(map(re.escape, sorted(lost)))
-    return re.sub(f"[{letters}]+(\\s+[{letters}]+)*", LOST, content)
 
 
 def _keep_out_of_ticks(axis: Axis, lost: set[str]) -> None:
@@ -213,8 +202,28 @@ def _keep_out_of_ticks(axis: Axis, lost: set[str]) -> None:
 
     own = axis.get_major_formatter()
     labels = [label.get_text() for label in axis.get_majorticklabels()]
-    if any(_leave_out(label, lost) != label for label in labels):
-        axis.set_major_formatter(FuncFormatter(lambda x, place: _leave_out(own(x, place), lost)))
+    if any(replace_lost(label, lost) != label for label in labels):
+        axis.set_major_formatter(FuncFormatter(lambda x, place: replace_lost(own(x, place), lost)))
+
+
+def replace_lost(text: str, lost: Iterable[str]) -> str:
+    """Write `LOST` for letters that no font holds, and a space for controls."""
+    text = _CONTROLS.sub(" ", text)
+    gone = "".join(map(re.escape, sorted(lost)))
+    return re.sub(f"[{gone}]+(\\s+[{gone}]+)*", LOST, text) if gone else text
+
+
+def report_lost(letters: Iterable[str]) -> tuple[str, ...]:
+    """Log, and return, the scripts of letters that no font holds."""
+    scripts = tuple(sorted({find_script(letter) for letter in letters}))
+    if scripts:
+        logging.getLogger(__name__).warning("no font holds these scripts: %s", list(scripts))
+    return scripts
+
+
+def find_files(families: Iterable[str]) -> list[Path]:
+    """Find the files of families that `find_families` named."""
+    return [Path(_list_families()[family]) for family in families]
 
 
 # ---- widths --------------------------------------------------------------------------------------

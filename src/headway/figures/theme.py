@@ -24,6 +24,7 @@ from headway.messages import (
     say,
     t,
     term,
+    write_integer,
     write_number,
     write_significant,
 )
@@ -206,7 +207,7 @@ def say_value(
         text += f" ({limits})"
     if n is None:
         return text
-    return f"{text}, " + (t("common.n_hidden") if is_missing(n) else f"n {n:.0f}")
+    return f"{text}, " + (t("common.n_hidden") if is_missing(n) else f"n {write_integer(n)}")
 
 
 def quiet(axes: Axes) -> None:

@@ -24,6 +24,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 LANGUAGES = ("en", "es", "de")
@@ -118,8 +119,9 @@ def is_missing(value: Any) -> bool:
 def write_number(value: Any, digits: int = 2, beside: Sequence[Any] = ()) -> str:
     """Write a number with a minus sign, without a sign on zero; a small one is never 0.
 
-    `beside` holds the numbers that it stands with, such as its limits: they get equal decimals.
-    Of numbers that were rounded for release no decimal is written that was not released.
+    `beside` holds the numbers that it stands with, such as its limits: they get equal decimals,
+    up to two more than asked for, so that the smallest of them is not 0. Of numbers that were
+    rounded for release no decimal is written that was not released.
     """
     if is_missing(value):
         return MISSING
@@ -127,6 +129,8 @@ def write_number(value: Any, digits: int = 2, beside: Sequence[Any] = ()) -> str
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
     asked, digits = digits, keep_digits(digits, value, *beside)
+    if len(beside):
+        digits = _show_smallest(digits, value, *beside)
     if 1e-6 < abs(value) < 0.5 * 10**-digits:  # small but not zero; below that it is rounding
         digits = min(6, 1 - math.floor(math.log10(abs(value))))
         if _rounded.get():
@@ -135,6 +139,18 @@ def write_number(value: Any, digits: int = 2, beside: Sequence[Any] = ()) -> str
             )
     text = f"{abs(value):.{digits}f}"
     return decimal(f"−{text}" if value < 0 and float(text) else text)
+
+
+def _show_smallest(digits: int, *values: Any) -> int:
+    """Find the decimals with which no number that is not 0 is written as 0, within two more."""
+    known = [abs(float(v)) for v in values if not is_missing(v)]
+    small = [v for v in known if v > 1e-6 and not round(v, digits)]
+    if not small:
+        return digits
+    more = min(digits + 2, -math.floor(math.log10(min(small))))
+    if _rounded.get() and any(abs(round(v, more) - v) > _SAME for v in known):
+        return digits
+    return more
 
 
 def write_significant(value: Any, digits: int = 3) -> str:
@@ -367,7 +383,14 @@ def withhold(cell: str) -> str:
 
 
 class _Formatter(string.Formatter):
-    """Write values into places: numbers with the language's signs, messages as sentences."""
+    """Write values into places: numbers with the language's signs, messages as sentences.
+
+    Signed numbers of one sentence, a value and its limits, get equal decimals.
+    """
+
+    def __init__(self, values: Mapping[str, Any] = MappingProxyType({})) -> None:
+        """Remember the numbers of the sentence."""
+        self.beside = [v for v in values.values() if isinstance(v, float)]
 
     def format_field(self, value: Any, spec: str) -> str:
         if isinstance(value, Message):
@@ -384,8 +407,8 @@ class _Formatter(string.Formatter):
         if is_missing(value):
             return MISSING
         if spec == "signed":
-            text = write_number(value, 1)
-            return f"+{text}" if value > 0 and float(f"{value:.1f}") else text
+            text = write_number(value, 1, self.beside)
+            return f"+{text}" if value > 0 and re.search("[1-9]", text) else text
         if spec == "count":
             return write_integer(value)
         if spec.endswith("g"):
@@ -395,9 +418,6 @@ class _Formatter(string.Formatter):
         if float(value).is_integer():
             return f"{value:.0f}".replace("-", "−")
         return decimal(f"{value:.6g}".replace("-", "−"))
-
-
-_formatter = _Formatter()
 
 
 def t(id: str, /, **values: Any) -> str:
@@ -413,7 +433,7 @@ def t(id: str, /, **values: Any) -> str:
         n = values.get("n")
         form = "hidden" if is_missing(n) else "one" if n in (1, "1") else "other"
         text = text.get(form, text["other"])
-    return _formatter.vformat(text, (), values) if values else text
+    return _Formatter(values).vformat(text, (), values) if values else text
 
 
 def say_in_english(cell: Any) -> str:

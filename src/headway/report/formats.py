@@ -102,14 +102,19 @@ def limits(low: Any, high: Any, digits: int = 2, beside: Sequence[Any] = ()) -> 
     """Write two limits, with as many decimals as the numbers `beside` them."""
     if missing(low) or missing(high):
         return MISSING
-    digits = keep_digits(digits, low, high, *beside)
-    ends = (number(v, digits, (low, high, *beside)) for v in (low, high))
-    return t("common.low_to_high", **dict(zip(("low", "high"), ends, strict=True)))
+    return t("common.low_to_high", **ends(low, high, digits, beside))
 
 
-def percent(value: Any, digits: int = 0) -> str:
-    """Write a share in percent."""
-    return MISSING if missing(value) else f"{number(value, digits)} %"
+def ends(low: Any, high: Any, digits: int = 2, beside: Sequence[Any] = ()) -> dict[str, str]:
+    """Write two limits for the places `low` and `high` of a sentence, with equal decimals."""
+    all_of = (low, high, *beside)
+    digits = keep_digits(digits, *all_of)
+    return {"low": number(low, digits, all_of), "high": number(high, digits, all_of)}
+
+
+def percent(value: Any, digits: int = 0, beside: Sequence[Any] = ()) -> str:
+    """Write a share in percent, with as many decimals as the numbers `beside` it."""
+    return MISSING if missing(value) else f"{number(value, digits, beside)} %"
 
 
 def interval(row: Mapping[str, Any], digits: int = 2) -> str:

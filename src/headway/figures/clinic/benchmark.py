@@ -9,15 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from headway.figures import theme
+from headway.figures import fonts, theme
 from headway.figures.theme import BLUE, FAINT, GREEN, GREY, INK, ORANGE, Drawing
-from headway.messages import Message, decimal, keep_digits, phrase, say, t, term
+from headway.messages import Message, decimal, keep_digits, phrase, say, t, term, write_integer
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
 ROW, DETAIL = 0.29, 0.19  # inches a line, and a line of detail
+WIDTH = 11.0  # inches
+_DIFFERENCE = 0.69 + 0.305 * 0.53  # where the column of differences begins
 _BAND = "#e8e3d0"
 _MOST = 18  # arms drawn; every one is in the table
 
@@ -106,9 +108,9 @@ def _list_lines(
 
 
 def _clinic(r: dict[str, Any]) -> _Line:
-    n = t("common.n_hidden") if math.isnan(r["n"]) else f"n {r['n']:.0f}"
+    n = t("common.n_hidden") if math.isnan(r["n"]) else f"n {write_integer(r['n'])}"
     if not math.isnan(r["of"]):
-        n = t("benchmark.n_of_of_who_started", n=n, of=f"{r['of']:.0f}")
+        n = t("benchmark.n_of_of_who_started", n=n, of=write_integer(r["of"]))
     before = t("benchmark.mean_before_mean", mean=_number(r["baseline"], 1))
     first = f"{n}; {say(r['timepoint'])}; {before}"
     second = f"{say(phrase('condition', r['condition']))}; {say(r['technique'])}"
@@ -125,7 +127,7 @@ def _clinic(r: dict[str, Any]) -> _Line:
 
 
 def _arm(r: dict[str, Any]) -> _Line:
-    n = t("benchmark.n_not_printed") if math.isnan(r["n"]) else f"n {r['n']:.0f}"
+    n = t("benchmark.n_not_printed") if math.isnan(r["n"]) else f"n {write_integer(r['n'])}"
     before = (
         t("benchmark.mean_before_not_printed")
         if math.isnan(r["baseline"])
@@ -156,7 +158,7 @@ def _pooled(r: dict[str, Any]) -> _Line:
     detail = t(
         "benchmark.k_trials_n_n_95_percent_prediction_interval",
         k=f"{r['k']:.0f}",
-        n=f"{r['n']:.0f}",
+        n=write_integer(r["n"]),
         low=_number(r["pi_low"]),
         high=_number(r["pi_high"]),
     )
@@ -231,7 +233,7 @@ def _draw(
     top, bottom = 0.72, 0.75
     inches = sum(height) + top + bottom
     with theme.style():
-        figure = theme.new_figure(11.0, inches)
+        figure = theme.new_figure(WIDTH, inches)
         low, span = bottom / inches, 1 - (top + bottom) / inches
         text = figure.add_axes((0.01, low, 0.42, span))
         axes = figure.add_axes((0.43, low, 0.25, span))
@@ -272,14 +274,21 @@ def _draw(
             _mark(axes, line, middle, limits)
             y += h
         _finish(axes, unit)
-        for x, label in (
-            (0.01, t("benchmark.group")),
-            (0.69, t("benchmark.change_95_percent_ci_below_it_in_percent")),
-            (0.69 + 0.305 * 0.53, t("benchmark.clinic_minus_arm_95_percent_ci_a_description")),
+        for x, until, label in (
+            (0.01, 0.43, t("benchmark.group")),
+            (0.69, _DIFFERENCE, t("benchmark.change_95_percent_ci_below_it_in_percent")),
+            (_DIFFERENCE, 1.0, t("benchmark.clinic_minus_arm_95_percent_ci_a_description")),
         ):
-            figure.text(x, 1 - 0.42 / inches, label, fontweight="bold", va="center", fontsize=8.5)
+            size = _fit(label, 8.5, (until - x) * WIDTH, bold=True)
+            figure.text(x, 1 - 0.42 / inches, label, fontweight="bold", va="center", fontsize=size)
         theme.stamp(figure, stamp)
     return figure
+
+
+def _fit(label: str, size: float, inches: float, *, bold: bool) -> float:
+    """Find the size, at most `size`, at which every line of a label is narrower than `inches`."""
+    wide = max(fonts.measure(line, size, bold) for line in label.split("\n"))
+    return size * min(1.0, 0.97 * inches / wide) if wide else size
 
 
 def _write(text: Axes, side: Axes, line: _Line, y: float, middle: float) -> None:
@@ -292,7 +301,9 @@ def _write(text: Axes, side: Axes, line: _Line, y: float, middle: float) -> None
         va="center",
         fontweight="bold" if heavy else "normal",
         fontstyle="italic" if line.kind == "heading" else "normal",
-        fontsize=9.5 if line.kind == "block" else 9,
+        fontsize=_fit(
+            line.label, 9.5 if line.kind == "block" else 9, 0.42 * (1 - x) * WIDTH, bold=heavy
+        ),
     )
     if line.kind == "block":
         for axes in (text, side):
@@ -485,7 +496,7 @@ def _words(r: dict[str, Any]) -> str:
     text = t("benchmark.change_value", value=value)
     if not math.isnan(r["ci_low"]):
         text += ", " + t("common.95_percent_ci_low_to_high", low=low, high=high)
-    return text + ("" if math.isnan(r["n"]) else f", n {r['n']:.0f}")
+    return text + ("" if math.isnan(r["n"]) else f", n {write_integer(r['n'])}")
 
 
 def _caption(

@@ -73,7 +73,7 @@ def draw_brief(
             stamp = t("frame.synthetic")
         elif clinic.disclosure == "internal":
             stamp = t("frame.internal_not_for_release")
-        outcomes = list_outcomes(cohort)
+        outcomes = [o for o in list_outcomes(cohort) if (own["outcome"] == o).any()]
         drawn = {
             "brief_means": _draw_means(means, outcomes, stamp),
             "brief_people": _draw_people(own, outcomes, stamp),
@@ -90,7 +90,7 @@ def name_outcome(outcome: str) -> str:
 
 def _panels(outcomes: Sequence[str], height: float, left: float, stamp: str) -> tuple[Any, Any]:
     figure = theme.new_figure(7.2, height)
-    each = (0.99 - left) / len(outcomes)
+    each = min((0.99 - left) / len(outcomes), 0.5)
     axes = [
         figure.add_axes((left + i * each + 0.01, 0.21, each - 0.05, 0.58))
         for i in range(len(outcomes))
@@ -117,6 +117,8 @@ def _draw_means(means: pd.DataFrame, outcomes: Sequence[str], stamp: str) -> Dra
 
 
 def _draw_course(axes: Axes, rows: list[dict[str, Any]], outcome: str) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     shown = [r for r in rows if not (r["redacted"] or is_missing(r["mean"]))]
     if not rows or len(shown) < len(rows):
         _say_nothing(axes, "brief.not_recorded" if not rows else "common.hidden")
@@ -150,6 +152,7 @@ def _draw_course(axes: Axes, rows: list[dict[str, Any]], outcome: str) -> None:
     axes.set_ylim(0, 10 if outcome == "intensity" and top <= 10 else max(top * 1.15, 1))
     axes.set_xlim(-0.7, len(rows) - 0.3)
     axes.set_xticks(places, [_tick(r) for r in rows], fontsize=7)
+    axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.tick_params(axis="y", labelsize=7.5)
     axes.grid(axis="y", color=FAINT, linewidth=0.5)
     axes.set_axisbelow(True)

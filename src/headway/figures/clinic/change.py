@@ -10,7 +10,7 @@ import numpy as np
 
 from headway.figures import theme
 from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing
-from headway.messages import decimal, keep_digits, phrase, say, t
+from headway.messages import decimal, keep_digits, phrase, say, t, write_integer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -122,7 +122,7 @@ def _thin(lines: pd.DataFrame) -> pd.DataFrame:
 
 
 def _tick(r: dict[str, Any]) -> str:
-    n = t("common.n_hidden") if math.isnan(r["n"]) else f"n {r['n']:.0f}"
+    n = t("common.n_hidden") if math.isnan(r["n"]) else f"n {write_integer(r['n'])}"
     return "\n".join([*textwrap.wrap(say(str(r["label"])), 24), n])
 
 
@@ -166,8 +166,8 @@ def _draw_histogram(axes: Axes, histogram: pd.DataFrame, unit: str) -> None:
                 linewidth=0.6,
                 hatch="" if better else r"\\" if worse else "xx",
             )
-            theme.tip(axes, bar, [f"{_bin(r)}: n {r['n']:.0f}"])
-            axes.text(x, r["n"], f"{r['n']:.0f}", ha="center", va="bottom", fontsize=8)
+            theme.tip(axes, bar, [f"{_bin(r)}: n {write_integer(r['n'])}"])
+            axes.text(x, r["n"], write_integer(r["n"]), ha="center", va="bottom", fontsize=8)
         labels.append(_bin(r))
     zero = [x for x, r in enumerate(rows) if r["bin_low"] == 0]
     if zero:
@@ -214,7 +214,7 @@ def _describe(
                 mean=decimal(f"{r['mean']:.1f}"),
                 low=decimal(f"{r['ci_low']:.1f}"),
                 high=decimal(f"{r['ci_high']:.1f}"),
-                n=f"{r['n']:.0f}",
+                n=write_integer(r["n"]),
             )
         )
     if not change["redacted"] and not math.isnan(change["estimate"]):
@@ -240,7 +240,7 @@ def _caption(
     means: pd.DataFrame, histogram: pd.DataFrame, lines: pd.DataFrame, change: dict[str, Any]
 ) -> str:
     def count(value: float) -> str:
-        return t("common.a_hidden_number") if math.isnan(value) else f"{value:.0f}"
+        return t("common.a_hidden_number") if math.isnan(value) else write_integer(value)
 
     text = t(
         "change.comparison_n_of_of_people_who_started_left",

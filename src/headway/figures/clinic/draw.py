@@ -94,7 +94,8 @@ def _draw(tables: Mapping[str, pd.DataFrame], clinic: Clinic) -> dict[str, Drawi
             )
             ways = tables["specifications"]
             own_ways = ways[ways["outcome"] == main]
-            more = draw_clinic_specifications(own_ways, name, stamp=mark)
+            differ = own_ways["estimate"].round(9).nunique() > 1
+            more = draw_clinic_specifications(own_ways, name, stamp=mark) if differ else None
             if more is not None:
                 out["specifications"] = more
     benchmark, relapse = tables["benchmark"], tables["relapse"]

@@ -9,7 +9,7 @@ import numpy as np
 
 from headway.figures import theme
 from headway.figures.theme import BLUE, FAINT, GREEN, GREY, INK, ORANGE, Drawing
-from headway.messages import decimal, say, t, term
+from headway.messages import decimal, say, t, term, write_integer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -143,7 +143,7 @@ def _count_at_risk(
         own = rows[rows["group"] == group].set_index("days")["at_risk"]
         for tick in ticks:
             value = own.get(tick * 7, math.nan)
-            text = t("common.hidden") if math.isnan(value) else f"{value:.0f}"
+            text = t("common.hidden") if math.isnan(value) else write_integer(value)
             x = box.x0 + box.width * (tick - low) / (high - low)
             figure.text(x, level, text, fontsize=8, ha="center", va="center", color=INK)
 
@@ -195,7 +195,7 @@ def _limits(low: str, high: str) -> str:
 
 
 def _count(value: float) -> str:
-    return t("common.a_hidden_number") if math.isnan(value) else f"{value:.0f}"
+    return t("common.a_hidden_number") if math.isnan(value) else write_integer(value)
 
 
 def _caption(summary: pd.DataFrame, rule: str, more: int) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from headway.figures import theme
 from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing
-from headway.messages import decimal, say, t, term
+from headway.messages import decimal, say, t, term, write_integer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,7 +90,7 @@ def _draw(axes: Axes, rows: list[dict[str, Any]]) -> None:
     axes.margins(y=0.08)
     axes.set_xlim(-0.7, max(len(rows), 1) - 0.3)
     axes.set_xticks(
-        range(len(rows)), [f"{r['therapist']}\nn {r['n']:.0f}" for r in rows], fontsize=8
+        range(len(rows)), [f"{r['therapist']}\nn {write_integer(r['n'])}" for r in rows], fontsize=8
     )
     axes.set_ylabel(t("page_one.observed_minus_expected_change_unit", unit=say(term("unit", unit))))
     axes.grid(axis="y", color=FAINT, linewidth=0.5)
@@ -116,7 +116,7 @@ def _describe(rows: list[dict[str, Any]], hidden: int, title: str, stamp: str) -
     for r in rows:
         places = {
             "who": str(r["therapist"]),
-            "n": f"{r['n']:.0f}",
+            "n": write_integer(r["n"]),
             "difference": _number(r["difference"]),
             "low": _number(r["low_998"]),
             "high": _number(r["high_998"]),

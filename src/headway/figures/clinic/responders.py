@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from headway.figures import theme
 from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing
-from headway.messages import say, t
+from headway.messages import say, t, write_integer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,8 +98,8 @@ def _text(r: dict[str, Any]) -> str:
     return t(
         "responders.share_percent_count_of_n_low_to_high",
         share=f"{r['estimate']:.0f}",
-        count=f"{r['count']:.0f}",
-        n=f"{r['n']:.0f}",
+        count=write_integer(r["count"]),
+        n=write_integer(r["n"]),
         low=f"{r['ci_low']:.0f}",
         high=f"{r['ci_high']:.0f}",
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from headway.figures import theme
 from headway.figures.specifications import draw_specifications
 from headway.figures.theme import BLUE, GREY, INK, Drawing
-from headway.messages import decimal, phrase, say, t
+from headway.messages import decimal, phrase, say, t, write_integer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,7 +88,7 @@ def draw_sensitivity(sensitivity: pd.DataFrame, name: str, *, stamp: str = "") -
             )  # fmt: skip
             ends = t("benchmark.low_high", low=_one(low), high=_one(high))
             numbers = f"{_one(estimate)} {ends}"
-            people = "" if n != n else f"   n = {n:.0f}"
+            people = "" if n != n else f"   n = {write_integer(n)}"
             told = theme.say_value(estimate, low, high, None if n != n else n)
             theme.tip(axes, mark, [f"{t(label)}: {told}"])
             _label(axes, i, t(label), numbers + people)

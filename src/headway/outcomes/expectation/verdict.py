@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from headway.messages import Message, say, speaking
+from headway.messages import Message, read, say, speaking
 from headway.outcomes.expectation import judge
 
 if TYPE_CHECKING:
@@ -148,5 +148,7 @@ def _read_unrecorded(expected: pd.DataFrame, missing: tuple[str, ...]) -> Verdic
 def _read_row(row: dict[str, object]) -> judge.Row:
     """Read one deciding row back."""
     numbers = [row[c] for c in ("expected", "difference", "diff_ci_low", "diff_ci_high")]
-    label = row["label"]
+    # A file holds a message as text; within another message it has to be one.
+    found = read(str(row["label"]))
+    label = found[0] if found else str(row["label"])
     return judge.Row(str(row["source"]), label, str(row["side"]), *(float(x) for x in numbers))  # type: ignore[arg-type]

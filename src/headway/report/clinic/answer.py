@@ -111,7 +111,11 @@ def in_ten(percent: float) -> str:
         return t("page_one.fewer_than_1_in_20")
     if percent > 95:
         return t("page_one.all") if percent == 100 else t("page_one.more_than_19_in_20")
-    return t("page_one.about_n_in_10", n=min(9, max(1, round(percent / 10))))
+    if percent < 7.5:
+        return t("page_one.about_1_in_20")
+    if percent > 92.5:
+        return t("page_one.about_19_in_20")
+    return t("page_one.about_n_in_10", n=round(percent / 10))
 
 
 def say_course(rows: pd.DataFrame, change: Mapping[str, Any]) -> str:
@@ -226,12 +230,17 @@ def _count_both(analysed: Mapping[str, Any], started: Mapping[str, Any] | None) 
     """Give a share of the analysed and of all who started, of whom the lost are not known."""
     if started is None or started["redacted"] or formats.missing(started["estimate"]):
         return []
+    own = {
+        "count": formats.integer(analysed["count"]),
+        "n": formats.integer(analysed["n"]),
+        "share": formats.percent(analysed["estimate"]),
+    }
+    if analysed["n"] == started["n"]:
+        return [t("page_one.that_is_count_of_n_who_started", **own)]
     return [
         t(
             "page_one.that_is_count_of_n_analysed_and_of_started",
-            count=formats.integer(analysed["count"]),
-            n=formats.integer(analysed["n"]),
-            share=formats.percent(analysed["estimate"]),
+            **own,
             of=formats.integer(started["n"]),
             of_started=formats.percent(started["estimate"]),
         )
@@ -275,8 +284,7 @@ def _say_unknown(main: pd.DataFrame, change: Mapping[str, Any], preset: Preset) 
         more = [
             t(
                 "page_one.counting_all_who_started_the_records_allow_a",
-                low=formats.number(low["estimate"]),
-                high=formats.number(high["estimate"]),
+                **formats.ends(low["estimate"], high["estimate"]),
             ),
             t("page_one.no_one_can_know_which_of_these_it_is"),
         ]
@@ -345,8 +353,7 @@ def _say_secondary(
         more.append(
             t(
                 "page_one.the_records_allow_any_change",
-                low=formats.number(low["estimate"]),
-                high=formats.number(high["estimate"]),
+                **formats.ends(low["estimate"], high["estimate"]),
             )
         )
     return lead, more

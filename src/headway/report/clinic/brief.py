@@ -93,6 +93,8 @@ class Brief:
     ----------
     language
         BCP 47.
+    name
+        The clinic's id.
     title, stamp
         The clinic's title; SYNTHETIC or INTERNAL in words, or nothing.
     lead, warnings
@@ -108,6 +110,7 @@ class Brief:
     """
 
     language: str
+    name: str
     title: str
     stamp: str
     lead: tuple[str, ...]
@@ -149,6 +152,7 @@ def write_brief(
     with speaking(clinic.language), writing_released(not preset.open):
         frame: dict[str, Any] = {
             "language": clinic.language,
+            "name": clinic.id,
             "title": clinic.title,
             "stamp": _stamp(clinic, preset),
             "foot": _foot(clinic, preset),
@@ -165,11 +169,12 @@ def write_brief(
         own = cohort[(cohort["comparison"] == change["comparison"]) & (cohort["group"] == "all")]
         outcomes = list_outcomes(cohort)
         rows = {o: own[own["outcome"] == o] for o in outcomes}
+        known = {o: found for o, found in rows.items() if len(found)}
         return Brief(
             lead=_lead(released, change),
             outcomes=tuple(_say_outcome(o, rows[o], released) for o in outcomes),
-            changes=_tabulate_changes(rows, preset),
-            people=_tabulate_people(rows),
+            changes=_tabulate_changes(known, preset),
+            people=_tabulate_people(known),
             unknown=_say_unknown(rows, change),
             record=_say_record(rows, change, released, clinic),
             again=_say_again(change, released, clinic, preset),
@@ -225,8 +230,7 @@ def _say_outcome(
     outcome: str, rows: pd.DataFrame, released: Mapping[str, pd.DataFrame]
 ) -> OutcomeText:
     """Say what changed in one outcome, and whether it would have come anyway."""
-    name = name_outcome(outcome)
-    name = name[:1].upper() + name[1:]
+    name = _capital(name_outcome(outcome))
     change = pick(rows, "change_mean")
     expected = released["expected"]
     kind = find_kind(outcome, change, expected)
@@ -250,6 +254,10 @@ def _say_outcome(
     return OutcomeText(outcome, name, kind, tuple(course), lead, more)
 
 
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 def _say_verdict(
     outcome: str, kind: str, change: Mapping[str, Any], expected: pd.DataFrame
 ) -> tuple[str, tuple[str, ...]]:
@@ -260,8 +268,7 @@ def _say_verdict(
         return t("brief.cannot_tell"), (t("brief.not_far_enough"),)
     if kind == "no_data" or formats.missing(said.low) or formats.missing(said.change):
         return t("brief.cannot_tell"), ()
-    low, high = formats.number(said.low, 1), formats.number(said.high, 1)
-    more = [t("brief.range", low=low, high=high)]
+    more = [t("brief.range", **formats.ends(said.low, said.high, 1))]
     judged = formats.number(said.change, 1)
     if judged != formats.number(change["estimate"], 1):
         more.append(t("brief.judged", change=judged))
@@ -278,7 +285,7 @@ def _tabulate_changes(rows: Mapping[str, pd.DataFrame], preset: Preset) -> Grid:
         notes.append(t("brief.only_with_headache"))
     return Grid(
         t("brief.table_of_change"),
-        tuple(name_outcome(o) for o in rows),
+        tuple(_capital(name_outcome(o)) for o in rows),
         tuple(
             (t(label), cells)
             for label, cells in zip(_ROWS, zip(*columns, strict=True), strict=True)
@@ -318,7 +325,7 @@ def _tabulate_people(rows: Mapping[str, pd.DataFrame]) -> Grid:
     """List who got better and worse, of the analysed and of all who started."""
     return Grid(
         t("brief.table_of_people"),
-        tuple(name_outcome(o) for o in rows),
+        tuple(_capital(name_outcome(o)) for o in rows),
         tuple(
             (t(label), tuple(_show_share(pick(own, statistic)) for own in rows.values()))
             for label, statistic in _SHARES
@@ -348,14 +355,13 @@ def _say_unknown(rows: Mapping[str, pd.DataFrame], change: Mapping[str, Any]) ->
         out.append(t("brief.values_hidden"))
     else:
         n, of = formats.integer(change["n"]), formats.integer(change["of"])
-        out.append(t("brief.values_from_n_of", n=n, of=of))
         if change["n"] < change["of"]:
-            out.append(t("brief.others_unknown"))
+            out += [t("brief.values_from_n_of", n=n, of=of), t("brief.others_unknown")]
     low, high = pick(main, "bound_low"), pick(main, "bound_high")
     if low and high and not formats.missing(low["estimate"]):
-        least, most = (formats.number(one["estimate"], 1) for one in (low, high))
-        if least != most:  # equal where nothing is missing
-            out.append(t("brief.bounds", low=least, high=most))
+        ends = formats.ends(low["estimate"], high["estimate"], 1)
+        if ends["low"] != ends["high"]:  # equal where nothing is missing
+            out.append(t("brief.bounds", **ends))
     out += _say_new_drugs(pick(main, "new_preventive"))
     if any(o != OWN and len(own) for o, own in rows.items()):
         out.append(t("brief.only_days_have_a_rule"))

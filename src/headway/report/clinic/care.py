@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from headway.disclosure import write_count
 from headway.figures.clinic.control_chart import name_signals
 from headway.figures.clinic.cost import name_basis
-from headway.messages import say, t, term
+from headway.messages import read, say, t, term
 from headway.report import formats
 from headway.report.clinic.tables import (
     Table,
@@ -157,6 +157,9 @@ def list_claims(table: pd.DataFrame, preset: Preset) -> Table | None:
     if not set(told["row"]) - _OF_ANY_CARE:
         return None
     silent = sorted(set(table["row"]) - set(told["row"]))
+    # What could not be computed says no more than the part of its claim that could.
+    known = keep_told(told)
+    told = told[told.index.isin(known.index) | ~told["row"].isin(known["row"])]
     rows, last = [], None
     for r in told.to_dict("records"):
         claim = f"{r['row']}. {say(r['claim'])}" if r["row"] != last else f"{r['row']}."
@@ -167,7 +170,7 @@ def list_claims(table: pd.DataFrame, preset: Preset) -> Table | None:
         rows.append(
             [
                 claim,
-                say(r["label"]),
+                say(r["label"]) + _name_part(str(r["part"])),
                 _value(r),
                 show_count(r["n"], r["redacted"], preset),
                 anchor,
@@ -191,6 +194,16 @@ def list_claims(table: pd.DataFrame, preset: Preset) -> Table | None:
         numeric=[3],
         text=t("claims.these_are_not_recorded_here", numbers=silent) if silent else "",
     )
+
+
+def _name_part(part: str) -> str:
+    """Name whom or what a part of a claim is about, where its label leaves that open."""
+    kind, _, of = part.partition(": ")
+    if kind == "technique":
+        return f" ({name_technique(part)})"
+    if kind == "per_day":
+        return f" ({name_basis(of.partition(', ')[2])})"
+    return f" ({say(of)})" if of else ""
 
 
 def list_relapse(table: pd.DataFrame, preset: Preset) -> list[Table]:
@@ -222,8 +235,7 @@ def _list_relapses(table: pd.DataFrame, caption: str, preset: Preset) -> Table:
             formats.number(r["horizon_days"], 0),
             t(formats.HIDDEN)
             if r["redacted"]
-            else f"{formats.percent(r['free_at_horizon'])} "
-            f"({formats.limits(r['free_low'], r['free_high'], 0)})",
+            else show_ends(r["free_at_horizon"], r["free_low"], r["free_high"], 0, " %"),
             t(formats.HIDDEN)
             if r["redacted"]
             else show_ends(r["rmst_days"], r["rmst_low"], r["rmst_high"]),
@@ -284,8 +296,9 @@ def list_months(table: pd.DataFrame, preset: Preset) -> Table | None:
 
 
 def _list_notes(table: pd.DataFrame) -> str:
-    """Write each remark of a table once, where rows share them."""
-    notes = [say(note) for note in dict.fromkeys(table["note"].dropna())]
+    """Write each remark of a table once, where rows share them or parts of them."""
+    cells = dict.fromkeys(table["note"].dropna())
+    notes = dict.fromkeys(say(part) for cell in cells for part in read(str(cell)) or [cell])
     return " ".join(f"{note[:1].upper()}{note[1:]}." for note in notes)
 
 
@@ -330,8 +343,7 @@ def list_dose(table: pd.DataFrame, preset: Preset) -> Table | None:
     rows = [
         [
             say(term("dose", r["dose"])),
-            say(r["label"])
-            + ("" if formats.missing(r["level"]) else f", {say(term('third', r['level']))}"),
+            say(r["label"]),
             formats.interval(r),
             show_count(r["n"], r["redacted"], preset),
             formats.as_text(r["note"]),

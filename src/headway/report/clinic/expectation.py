@@ -81,7 +81,30 @@ def list_expected(table: pd.DataFrame, preset: Preset) -> Table | None:
 def list_sensitivity(table: pd.DataFrame, preset: Preset) -> list[Table]:
     """One table per outcome, the primary one first; one line per way to treat what is missing."""
     parts = table.groupby("outcome", sort=False)
-    return [_list_ways(str(name), own, preset, main=i == 0) for i, (name, own) in enumerate(parts)]
+    return [
+        _list_ways(str(name), _drop_lost(own), preset, main=i == 0)
+        for i, (name, own) in enumerate(parts)
+    ]
+
+
+_BOUNDS = ("complete_pairs", "bound_low", "bound_high")
+_OF_THE_LOST = (
+    "baseline_carried_forward",
+    "bound_low",
+    "bound_high",
+    "multiple_imputation",
+    "missing_information",
+    "tipping_mean",
+    "tipping_ci",
+)
+
+
+def _drop_lost(table: pd.DataFrame) -> pd.DataFrame:
+    """Leave out what differs by the lost alone where nothing is unknown: both bounds are equal."""
+    ends = table.loc[table["id"].isin(_BOUNDS), "estimate"]
+    if len(ends) < len(_BOUNDS) or ends.isna().any() or ends.round(9).nunique() > 1:
+        return table
+    return table[~table["id"].isin(_OF_THE_LOST)]
 
 
 def _list_ways(outcome: str, table: pd.DataFrame, preset: Preset, *, main: bool) -> Table:
@@ -123,7 +146,8 @@ def describe_specifications(table: pd.DataFrame) -> str:
     known = known[known["outcome"] == known["outcome"].iloc[0]]
     below = int((known["ci_high"] < 0).sum())
     differ = [Message(id) for c, id in CHOICES.items() if known[c].nunique() > 1]
-    if not differ:
+    ends = formats.ends(known["estimate"].min(), known["estimate"].max(), 1)
+    if not differ or ends["low"] == ends["high"]:  # one result, as nobody was lost
         return ""
     return t(
         "other_ways.of_all_ways_to_analyse_the_primary_change",
@@ -131,8 +155,7 @@ def describe_specifications(table: pd.DataFrame) -> str:
         what=differ,
         fewer=int((known["estimate"] < 0).sum()),
         below=below,
-        low=formats.number(known["estimate"].min(), 1),
-        high=formats.number(known["estimate"].max(), 1),
+        **ends,
     )
 
 
@@ -152,8 +175,7 @@ def describe_ways(table: pd.DataFrame) -> list[str]:
             below=below,
             above=above,
             unclear=len(known) - below - above,
-            low=formats.number(known["estimate"].min(), 1),
-            high=formats.number(known["estimate"].max(), 1),
+            **formats.ends(known["estimate"].min(), known["estimate"].max(), 1),
         )
     ]
 

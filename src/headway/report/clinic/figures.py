@@ -143,8 +143,8 @@ def _list_curve(curve: pd.DataFrame, preset: Preset) -> Table:
                 name_technique(r["group"]),
                 formats.number(r["days"] / 7, 0),
                 hidden if r["redacted"] else show_count(r["at_risk"], False, preset),
-                hidden if r["redacted"] else formats.percent(free),
-                hidden if r["redacted"] else formats.limits(*ends, 0),
+                hidden if r["redacted"] else formats.percent(free, 0, (free, *ends)),
+                hidden if r["redacted"] else formats.limits(*ends, 0, (free,)),
             ]
         )
     heads = [

@@ -154,7 +154,7 @@ def _body(
         "answer": answers,
         "secondary": list_secondary(released, preset),
         "departures": write_departures(clinic),
-        "caution": say_caution(),
+        "caution": say_caution() if len(main) else [],
         "main_figures": [drawn[n] for n in ("benchmark", first) if n in drawn][:1],
         "change_figures": [drawn[first]] if first in drawn and "benchmark" in drawn else [],
         "figures_of": place_figures(figures),
@@ -201,11 +201,13 @@ def _body(
         "months": care.list_months(released["control_chart"], preset),
         "funnel": care.list_funnel(released["funnel"], preset),
         "dose": care.list_dose(released["dose"], preset),
-        "traps": expectation.list_traps(released["traps"], preset),
+        "traps": expectation.list_traps(released["traps"], preset)
+        if len(main) or released["traps"]["flagged"].any()
+        else None,
         "safety": care.list_safety(released["safety"], preset),
         "cost": care.list_cost(released["cost"], preset),
         "claims": care.list_claims(released["claims"], preset),
-        "reading": methods.list_reading(cohort, clinic),
+        "reading": methods.list_reading(cohort, clinic) if len(main) else [],
         "definitions": methods.list_definitions(clinic, preset, cohort, released["window_means"]),
     }
     absent = [place for place, keys in _PARTS.items() if not any(map(body.get, keys))]
@@ -221,6 +223,7 @@ _PARTS = {
     "expected": ("expected", "benchmark", "checks"),
     "missing": ("has_days", "has_bounds", "no_bounds", "entries", "lost"),
     "sensitivity": ("sensitivity", "traps"),
+    "reading": ("reading",),
     "techniques": ("groups", "funnel", "dose"),
 }
 

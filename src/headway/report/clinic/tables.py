@@ -63,8 +63,10 @@ def name_pair(outcome: str, label: str) -> str:
     return f"{named[:1].upper()}{named[1:]}: {say(label)}"
 
 
-def name_level(code: Any) -> str:
-    """Name what people are grouped by, or one of these groups."""
+def name_level(code: Any, of: str = "") -> str:
+    """Name what people are grouped by, or one of the groups `of` it; therapists have own codes."""
+    if of == "therapist" and code != "several":
+        return str(code)
     for name in (
         term("technique", code),
         term("setting", code),
@@ -111,12 +113,13 @@ def show_of(value: Any, preset: Preset) -> str:
     return formats.integer(value)
 
 
-def show_ends(value: Any, low: Any, high: Any) -> str:
-    """Write a value with its limits, where it has any."""
-    if formats.missing(low):
-        return formats.number(value, 1)
+def show_ends(value: Any, low: Any, high: Any, digits: int = 1, unit: str = "") -> str:
+    """Write a value with its limits, where it has any; `unit` stands behind the value."""
+    if formats.missing(value) or formats.missing(low):
+        return formats.number(value, digits) + ("" if formats.missing(value) else unit)
     three = (value, low, high)
-    return f"{formats.number(value, 1, three)} ({formats.limits(low, high, 1, three)})"
+    ends = formats.limits(low, high, digits, three)
+    return f"{formats.number(value, digits, three)}{unit} ({ends})"
 
 
 def show_change(r: Mapping[str, Any], value: str, low: str, high: str) -> str:
@@ -137,12 +140,19 @@ def make_table(
 ) -> Table:
     """Put a table together; `heads` are messages, `rows` are written already.
 
-    Where counts were rounded, a line beside the caption says so.
+    Where counts were rounded, a line beside the caption says so. A remark that all rows share
+    stands once below the table; a column without any remark is left out.
     """
+    note = ""
+    remarks = {row[-1] for row in rows} if heads[-1] == "answer.remark" else set()
+    if len(remarks) == 1 and (len(rows) > 1 or formats.MISSING in remarks):
+        (note,) = remarks - {formats.MISSING} or {""}
+        heads, rows = heads[:-1], [row[:-1] for row in rows]
     rounded = max((c.rounded_to for row in rows for c in row if isinstance(c, Count)), default=1)
     return {
         "caption": caption,
         "counts": t("preset.counts_rounded", to=rounded) if rounded > 1 else "",
+        "note": f"{note[:1].upper()}{note[1:]}." if note else "",
         "heads": [t(h) if h else "" for h in heads],
         "rows": [{"kind": "", "cells": list(cells)} for cells in rows],
         "numeric": [],
@@ -250,10 +260,11 @@ def share_row(r: Mapping[str, Any], preset: Preset, label: str = "") -> list[str
     if not r["redacted"]:
         share = formats.MISSING
         if not formats.missing(r["estimate"]):
+            three = (r["estimate"], r["ci_low"], r["ci_high"])
             share = t(
                 "common.value_95_percent_ci_limits_method",
-                value=formats.percent(r["estimate"], 1),
-                limits=formats.limits(r["ci_low"], r["ci_high"], 1),
+                value=formats.percent(r["estimate"], 1, three),
+                limits=formats.limits(r["ci_low"], r["ci_high"], 1, three),
                 method=t("interval.wilson"),
             )
     return [
@@ -456,7 +467,7 @@ def list_groups(cohort: pd.DataFrame, outcome: str, preset: Preset) -> Table | N
         family, _, label = str(group).partition(": ")
         rows.append(
             [
-                f"{name_level(family)}: {name_level(label)}",
+                f"{name_level(family)}: {name_level(label, family)}",
                 formats.interval(change),
                 share,
                 show_count(change["n"], change["redacted"], preset),

@@ -94,8 +94,7 @@ def write_verdict(
     more = [
         t(
             "page_one.without_treatment_we_would_expect_a_change",
-            low=formats.number(said.low, 1),
-            high=formats.number(said.high, 1),
+            **formats.ends(said.low, said.high, 1),
         ),
         t("page_one.here_it_is_change", change=formats.number(said.change, 1)),
         *_say_recovery(said),
