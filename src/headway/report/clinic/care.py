@@ -203,7 +203,7 @@ def _name_part(part: str) -> str:
         return f" ({name_technique(part)})"
     if kind == "per_day":
         return f" ({name_basis(of.partition(', ')[2])})"
-    return f" ({say(of)})" if of else ""
+    return f" ({say(term('currency', of))})" if of else ""
 
 
 def list_relapse(table: pd.DataFrame, preset: Preset) -> list[Table]:

@@ -336,7 +336,8 @@ def _verdicts(reproduction: pd.DataFrame) -> list[dict[str, Any]]:
     for _, own in reproduction.groupby("quantity", sort=False):
         rows = []
         for r in own.to_dict("records"):
-            digits = min(len(str(r["published"]).partition(".")[2]) + 2, MOST_DIGITS)
+            printed = len(str(r["published"]).partition(".")[2])
+            digits = 0 if r["part"] == "k" else min(printed + 2, MOST_DIGITS)
             rows.append(
                 {
                     "part": say(phrase("printed_part", r["part"])),
