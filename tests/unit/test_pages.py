@@ -256,6 +256,8 @@ def test_falsiroli_says_plainly_what_is_not_public(tmp_path: Path) -> None:
 def test_ratios_are_printed_as_ratios(tmp_path: Path) -> None:
     text = read(build_review("lee_done_2004_acupoint", tmp_path)[0])
     assert "0.73 risk ratio (95 % CI 0.59 to 0.89; normal) from 16 trials, 1 826 people" in text
+    # Trials are counted, without decimals.
+    assert re.search(r"\bk\s+16\s+16\s+0\s+1\b", text)
 
 
 def test_the_page_says_how_much_hangs_on_choices(tmp_path: Path) -> None:
