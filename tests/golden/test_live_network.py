@@ -78,7 +78,7 @@ def test_pooled_as_rma_mv_pools_them(name: str, method: str, answers: dict[str, 
     answer = answers[name]
     right = answer["fits"][method]
     first = answer["treatments"][0]
-    fit = nma.pool_network(read(answer), method=method, reference=first)
+    fit = nma.pool_network(read(answer), method=method, test="z", reference=first)
     assert fit.tau2 == pytest.approx(right["tau2"], rel=1e-9, abs=1e-12)
     assert fit.estimate[1:, 0] == pytest.approx(right["estimate"], rel=1e-8, abs=1e-10)
     assert fit.se[1:, 0] == pytest.approx(right["se"], rel=1e-8)
@@ -110,8 +110,8 @@ def test_any_base_any_reference_and_pairs_give_the_same(name: str, answers: dict
     rng.shuffle(rows)
     again = nma.read_pairs(*zip(*rows, strict=True))
     for method in ("REML", "DL", "PM"):
-        one = nma.pool_network(network, method=method)
-        other = nma.pool_network(again, method=method, reference=network.treatments[-1])
+        one = nma.pool_network(network, method=method, test="z")
+        other = nma.pool_network(again, method=method, test="z", reference=network.treatments[-1])
         assert other.tau2 == pytest.approx(one.tau2, rel=1e-7, abs=1e-10)
         off = ~np.eye(len(network.treatments), dtype=bool)
         assert other.estimate[off] == pytest.approx(one.estimate[off], rel=1e-7, abs=1e-8)
@@ -130,7 +130,7 @@ def test_the_diabetes_network_as_it_was_published(answers: dict[str, Any]) -> No
     assert (parts.total.df, parts.heterogeneity.df, parts.inconsistency.df) == (18, 11, 7)
     assert parts.heterogeneity.q == pytest.approx(74.46, abs=0.02)
     assert parts.inconsistency.q == pytest.approx(22.53, abs=0.02)
-    random = nma.pool_network(network, method="DL")
+    random = nma.pool_network(network, method="DL", test="z")
     assert np.sqrt(random.tau2) == pytest.approx(0.3297, abs=5e-5)
     ranks = nma.rank_treatments(random, "lower").set_index("treatment")["p_score"]
     published = {

@@ -173,7 +173,7 @@ def solve_by_hand(network: nma.Network, tau2: float, extra: Any = None) -> tuple
 def test_estimates_are_generalised_least_squares_at_tau2(seed: int) -> None:
     network = make(seed)
     for method in ("EE", "REML", "DL"):
-        fit = nma.pool_network(network, method=method)
+        fit = nma.pool_network(network, method=method, test="z")
         beta, cover, _ = solve_by_hand(network, fit.tau2)
         assert fit.estimate[1:, 0] == pytest.approx(beta, rel=1e-9, abs=1e-11)
         assert fit.se[1:, 0] == pytest.approx(np.sqrt(np.diag(cover)), rel=1e-9)
@@ -188,7 +188,7 @@ def test_a_moderator_of_two_treatments_is_a_meta_regression() -> None:
     rng = np.random.default_rng(SEED)
     y, v, age = rng.normal(0, 0.5, 12), rng.uniform(0.05, 0.2, 12), rng.uniform(20, 60, 12)
     network = nma.read_contrasts(y, v, range(12), ["b"] * 12, ["a"] * 12)
-    fit = nma.pool_network(network, moderator=age, reference="a")
+    fit = nma.pool_network(network, moderator=age, reference="a", test="z")
     right = regress(y, v, {"age": age - age.mean()}, method="REML", test="z")
     assert fit.estimate[1, 0] == pytest.approx(right.estimate[0], rel=1e-9)
     slope, error, *_ = fit.moderator["moderator"]
@@ -200,12 +200,12 @@ def test_a_moderator_has_one_coefficient_or_one_per_treatment() -> None:
     value = np.random.default_rng(1).uniform(0, 1, 40)
     centred = (value - value.mean())[network.trial]
     x = network.design[:, 1:] * centred[:, None]
-    fit = nma.pool_network(network, method="EE", moderator=value, reference="t0")
+    fit = nma.pool_network(network, method="EE", test="z", moderator=value, reference="t0")
     beta, cover, q = solve_by_hand(network, 0, x.sum(axis=1))
     assert fit.moderator["moderator"][:2] == pytest.approx((beta[2], np.sqrt(cover[2, 2])))
     assert fit.q == pytest.approx(q)
     each = nma.pool_network(
-        network, method="EE", moderator=value, reference="t0", interaction="separate"
+        network, method="EE", test="z", moderator=value, reference="t0", interaction="separate"
     )
     beta, cover, _ = solve_by_hand(network, 0, x)
     assert [one[0] for one in each.moderator.values()] == pytest.approx(beta[2:])
@@ -222,7 +222,7 @@ def test_a_triangle_is_bucher_and_its_mean() -> None:
     (ab, v_ab), (ac, v_ac), (bc, v_bc) = (common(TRIANGLE[name]) for name in ("ab", "ac", "bc"))
     indirect, v_indirect = ac - ab, v_ab + v_ac
     w, w_indirect = 1 / v_bc, 1 / v_indirect
-    fit = nma.pool_network(network, method="EE")
+    fit = nma.pool_network(network, method="EE", test="z")
     assert fit.estimate[2, 1] == pytest.approx((w * bc + w_indirect * indirect) / (w + w_indirect))
     assert fit.se[2, 1] == pytest.approx((w + w_indirect) ** -0.5)
     table = nma.tabulate_evidence(fit).set_index(["treatment", "base"]).loc[("c", "b")]
@@ -230,7 +230,11 @@ def test_a_triangle_is_bucher_and_its_mean() -> None:
     assert (table["direct"], table["indirect"]) == pytest.approx((bc, indirect))
     half = (table["indirect_high"] - table["indirect_low"]) / 2
     assert half == pytest.approx(1.959964 * np.sqrt(v_indirect), rel=1e-6)
-    side = nma.split_sides(network, method="EE").set_index(["treatment", "base"]).loc[("c", "b")]
+    side = (
+        nma.split_sides(network, method="EE", test="z")
+        .set_index(["treatment", "base"])
+        .loc[("c", "b")]
+    )
     assert (side["direct"], side["indirect"]) == pytest.approx((bc, indirect))
     z = (bc - indirect) / np.sqrt(v_bc + v_indirect)
     assert side["p_value"] == pytest.approx(2 * norm.sf(abs(z)))
@@ -249,7 +253,7 @@ def test_a_triangle_is_bucher_and_its_mean() -> None:
 def test_a_split_side_leaves_what_the_other_trials_say() -> None:
     """With two arms in each trial, the direct side is its trials, the indirect one the others."""
     network = make(8, several=0)
-    table = nma.split_sides(network, method="EE").set_index(["treatment", "base"])
+    table = nma.split_sides(network, method="EE", test="z").set_index(["treatment", "base"])
     assert len(table) == int((np.triu(network.count_pairs()) > 0).sum())
     seen = 0
     for (one, other), row in table.iterrows():
@@ -262,7 +266,7 @@ def test_a_split_side_leaves_what_the_other_trials_say() -> None:
         sign = np.where(network.treatment[own] == i, 1, -1)
         right, v = common(list(zip(sign * network.y[own], np.diag(network.v)[own], strict=True)))
         assert row["direct"] == pytest.approx(right)
-        fit = nma.pool_network(rest, method="EE")
+        fit = nma.pool_network(rest, method="EE", test="z")
         a, b = fit.place(one), fit.place(other)
         assert row["indirect"] == pytest.approx(fit.estimate[a, b], rel=1e-8, abs=1e-10)
         half = 1.959964 * np.sqrt(v + fit.se[a, b] ** 2)
@@ -409,7 +413,7 @@ def test_random_effects_test_of_consistency_by_hand() -> None:
 
 
 def test_p_scores_are_mean_certainties() -> None:
-    fit = nma.pool_network(pairwise(TRIANGLE), method="EE")
+    fit = nma.pool_network(pairwise(TRIANGLE), method="EE", test="z")
     table = nma.rank_treatments(fit, "lower").set_index("treatment")
     sure = [norm.cdf(-fit.estimate[0, j] / fit.se[0, j]) for j in (1, 2)]
     assert table.loc["a", "p_score"] == pytest.approx(np.mean(sure))
@@ -489,9 +493,9 @@ def test_arms_that_make_no_trial() -> None:
 
 def test_codes_that_are_not_known() -> None:
     network = pairwise(TRIANGLE)
-    for wrong in ({"method": "HE"}, {"reference": "z"}, {"test": "kr"}, {"interaction": "none"}):
-        with pytest.raises(ValueError, match="must be|prediction|kr"):
-            nma.pool_network(network, **wrong, moderator=np.arange(7.0))
+    for name, value in (("method", "HE"), ("reference", "z"), ("test", "kr"), ("interaction", "x")):
+        with pytest.raises(ValueError, match=f"{name} must be|'{value}'"):
+            nma.pool_network(network, moderator=np.arange(7.0), **{name: value})
     with pytest.raises(ValueError, match="same in every trial"):
         nma.pool_network(network, moderator=np.ones(7))
     with pytest.raises(ValueError, match="whole"):

@@ -236,7 +236,7 @@ def pool_network(
     network: Network,
     *,
     method: str = "REML",
-    test: str = "z",
+    test: str = "adhoc",
     level: float = 0.95,
     prediction: str = "default",
     reference: str = "",
@@ -251,7 +251,7 @@ def pool_network(
         See :func:`read_pairs`, :func:`read_arms`, :func:`read_contrasts`.
     method : {"REML", "ML", "DL", "PM", "EE"}
         Estimator of one tau2 for all comparisons; ``EE`` sets it to 0.
-    test : {"z", "t", "adhoc", "knha"}
+    test : {"adhoc", "knha", "t", "z"}
         As for :func:`headway.meta.regress`, with contrasts − (treatments − 1) df.
     level : float
         Coverage.

@@ -237,7 +237,7 @@ def _heat(white: Whitened, x: Array, free: Array, of_row: NDArray[np.int64]) -> 
 
 
 def split_sides(
-    network: Network, *, method: str = "REML", test: str = "z", level: float = 0.95
+    network: Network, *, method: str = "REML", test: str = "adhoc", level: float = 0.95
 ) -> pd.DataFrame:
     """Separate indirect from direct evidence for each pair that has both.
 
