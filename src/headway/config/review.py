@@ -671,8 +671,12 @@ class Review:
     ] = "not_estimable"
     assumed_r: AssumedR = AssumedR()
     assumed_icc: Annotated[
-        Correlation | None,
-        About("Intracluster correlation of cluster trials that print none; they wait without it."),
+        float | None,
+        About(
+            "Intracluster correlation of cluster trials that print none; they wait without it.",
+            low=0,
+            below=1,
+        ),
     ] = None
     assumed_period_r: Annotated[
         Correlation | None,
