@@ -112,7 +112,7 @@ def test_clusters_without_an_icc_wait_for_one(tmp_path: Path, measure: str) -> N
     assert "assumed_icc" in say(row["why_not"])
     row = build(tmp_path / "assumed", rows, measure=measure, settings={"assumed_icc": 0.05}).iloc[0]
     assert row["pooled"]
-    assert "assumed ICC, design effect 1.45" in say(row["recovered"])
+    assert "design effect 1.45 of the assumed ICC" in say(row["recovered"])
     adjusted = rows.replace("cluster,", "cluster_adjusted,")
     row = build(tmp_path / "adjusted", adjusted, measure=measure).iloc[0]
     assert row["pooled"]
