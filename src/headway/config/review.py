@@ -399,10 +399,11 @@ class Comparison:
         ),
     ] = field(default_factory=dict)
     several_arms: Annotated[
-        Literal["combine", "split"],
+        Literal["combine", "split", "covariance"],
         About(
-            "Treatment arms that share a control arm become one arm (Handbook 6.5.2.10), or each "
-            "meets its share of the control (23.3.4)."
+            "Treatment arms that share a control arm become one arm (Handbook 6.5.2.10), each "
+            "meets its share of the control (23.3.4), or each meets all of it and the covariance "
+            "that the shared arm brings is allowed for (Gleser and Olkin 2009)."
         ),
     ] = "combine"
     several_effects: Annotated[
@@ -428,6 +429,14 @@ class Comparison:
         ),
     ] = "none"
     note: str = ""
+
+    @property
+    def dependence(self) -> str:
+        """Model of a trial's several effects, as table `pooled` names it; empty for one each."""
+        if self.several_arms == "covariance":
+            return "covariance"
+        rule = self.several_effects
+        return rule if rule in ("multilevel", "multivariate") else ""
 
     @property
     def grouping(self) -> str:
@@ -716,6 +725,21 @@ class Review:
         ),
     ] = "not_estimable"
     assumed_r: AssumedR = AssumedR()
+    assumed_icc: Annotated[
+        float | None,
+        About(
+            "Intracluster correlation of cluster trials that print none; they wait without it.",
+            low=0,
+            below=1,
+        ),
+    ] = None
+    assumed_period_r: Annotated[
+        Correlation | None,
+        About(
+            "Correlation of a person's values in the periods of crossover trials that print none; "
+            "they wait without it."
+        ),
+    ] = None
     tolerance: Tolerance = Tolerance()
     files: ReviewFiles
     transcribe: Annotated[

@@ -236,6 +236,27 @@ def split_control(
     return n / parts, mean, sd
 
 
+def design_effect(size: ArrayLike, icc: ArrayLike) -> Array:
+    """Return by how much clusters inflate a variance: 1 + (m − 1)·ICC (Handbook 23.1.4).
+
+    Parameters
+    ----------
+    size : array_like
+        Mean number of people per cluster, ≥ 1.
+    icc : array_like
+        Intracluster correlation, 0 to 1.
+
+    Raises
+    ------
+    ValueError
+        Numbers outside these bounds; NaN passes through.
+    """
+    m, rho = np.broadcast_arrays(np.asarray(size, float), np.asarray(icc, float))
+    if (m < 1).any() or (rho < 0).any() or (rho > 1).any():
+        raise ValueError("clusters hold at least 1 person, an ICC lies between 0 and 1")
+    return np.asarray(1 + (m - 1) * rho)
+
+
 # ---- p values ------------------------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import betaincinv
 
 from headway.effects.shared import (
     ARCSINE_LEVEL,
@@ -116,6 +117,22 @@ PROPORTIONS: dict[str, Measure] = {
 }
 # Defined without it, and only distorted by it.
 NOTHING_ADDED = ("PAS", "PFT")
+
+
+def exact_limits(events: float, n: float, level: float = 0.95) -> tuple[float, float]:
+    """Return the exact confidence limits of a proportion (Clopper and Pearson 1934).
+
+    Parameters
+    ----------
+    events, n : float
+        People with the event, and all; n above 0. An effective size need not be whole.
+    level : float
+        Coverage, at least this.
+    """
+    tail = (1 - level) / 2
+    low = float(betaincinv(events, n - events + 1, tail)) if events > 0 else 0.0
+    high = float(betaincinv(events + 1, n - events, 1 - tail)) if events < n else 1.0
+    return low, high
 
 
 def measure_proportion(

@@ -134,6 +134,31 @@ def describe_multilevel(fit: Any, outcome: str = "") -> list[Message]:
     return [*out, describe_software()]
 
 
+def describe_network(fit: Any, outcome: str = "") -> list[Message]:
+    """Return the methods of a network meta-analysis as messages, with versions and references."""
+    network = fit.network
+    places: dict[str, Any] = {
+        "trials": len(network.trials),
+        "treatments": len(network.treatments),
+        "what": _name_outcome(outcome),
+    }
+    if fit.regression.method == "EE":
+        out = [Message("method.network_common", **places)]
+    else:
+        estimator = term("estimator", fit.method)
+        out = [Message("method.network_random", **places, estimator=estimator)]
+    several = sum(len(arms) > 2 for arms in network.list_arms())
+    if several:
+        out.append(Message("method.network_arms", several=several))
+    if fit.moderator:
+        one = len(fit.moderator) == 1
+        id = "method.network_slope_common" if one else "method.network_slope_separate"
+        slope = Message(id, reference=fit.reference)
+        out.append(Message("method.network_moderator", kind=slope))
+    out.append(describe_interval(fit.regression.test, fit.level, float(fit.df)))
+    return [*out, Message("method.network_ranks"), describe_software()]
+
+
 def _name_outcome(outcome: str) -> Message | str:
     return Message("method.of", outcome=outcome) if outcome else ""
 

@@ -12,7 +12,7 @@ from headway.errors import UNCOMPUTABLE, log_frames
 from headway.messages import Message, is_missing, join
 from headway.meta.pooling import TESTS, pool
 from headway.reviews.checks import Gaps, check_small_studies, refit_review
-from headway.reviews.dependent import DEPENDENT, fit_dependent
+from headway.reviews.dependent import COVARIANCE, DEPENDENT, fit_dependent
 from headway.reviews.effects_table import ASSUMED, build_effects
 from headway.reviews.findings import summarise_findings
 from headway.reviews.groups import fit_groups
@@ -232,9 +232,10 @@ def _list_ways(comparison: Comparison, review: Review, assumption: str | None) -
     if comparison.method is not None:
         name = name_model(comparison)
         ways.append(_Way(comparison.method, *name, assumption is None, level))
-    elif comparison.several_effects in DEPENDENT:
+    elif comparison.dependence:
         # Other models would count a trial as often as it has effects.
-        return [_Way(comparison.several_effects, "REML", "cr2", assumption is None, level)]
+        test = "adhoc" if comparison.dependence == COVARIANCE else "cr2"
+        return [_Way(comparison.dependence, "REML", test, assumption is None, level)]
     first = (review.model.method, review.model.test)
     for model in list_models(review):
         declared = comparison.method is None and model == first and assumption is None
@@ -271,6 +272,8 @@ def _as_row(
     names = {key: used[key].iloc[0] for key in _KEYS}
     null = MEASURES[names["measure"]].scale.null_yi
     found = {name: NAN if fit is None else getattr(fit, name) for name in _NUMBERS}
+    if names["measure"] == "PFT":
+        note = join([note, Message("fit.double_arcsine")])
     if np.isnan(found["estimate"]):
         note = join([note, Message("fit.not_computable")])
     if np.isnan(null):
@@ -287,7 +290,7 @@ def _as_row(
         "declared": way.declared,
         "level": way.level,
         "k": used.loc[index, "trial"].nunique() if way.weighting in DEPENDENT else len(index),
-        "n_total": _people(used.loc[index], way.weighting in DEPENDENT),
+        "n_total": _people(used.loc[index], way.weighting),
         **found,
         "ci_method": TESTS.get(way.test, way.test) if fit is None else fit.ci_code,
         "pi_method": None if fit is None else fit.pi_code,
@@ -341,11 +344,14 @@ def _fit(
         yield OVERALL, used.index, found.overall, found.note
 
 
-def _people(rows: pd.DataFrame, once: bool = False) -> float:
+def _people(rows: pd.DataFrame, weighting: str) -> float:
     """Add up the participants; empty where one trial does not print them.
 
-    `once` counts each trial once, whatever its effects.
+    Dependent effects count each trial once, those of arms that share a control its people.
     """
-    rows = rows.drop_duplicates("trial") if once else rows
+    if weighting == COVARIANCE:
+        shared = rows.drop_duplicates("trial")["n2"]
+        return float(rows["n1"].sum(skipna=False) + shared.sum(skipna=False))
+    rows = rows.drop_duplicates("trial") if weighting in DEPENDENT else rows
     total = rows["n1"] + rows["n2"] if rows["n2"].notna().any() else rows["n1"]
     return float(total.sum(skipna=False))

@@ -132,7 +132,7 @@ def choose(found: Sequence[Candidate], comparison: Comparison) -> list[Candidate
             one.reasons.append(why)
         if one.usable and comparison.analysis is None:  # a file's own rows all enter
             apart = comparison.estimand != "between_arm" or (
-                comparison.several_arms == "split" and one.basis == "arms"
+                comparison.several_arms != "combine" and one.basis == "arms"
             )
             key = f"{one.trial} {one.arms}" if apart else one.trial
             if comparison.grouping == "subgroup":

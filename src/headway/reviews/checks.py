@@ -13,7 +13,6 @@ from headway.messages import Message, join, term
 from headway.meta.influence import cumulate, leave_one_out
 from headway.meta.small_study import CONSTANT, rank_test, regression_test
 from headway.meta.trim_fill import trim_and_fill
-from headway.reviews.dependent import DEPENDENT
 from headway.reviews.totals import name_model, refit
 from headway.tables import conform, empty
 
@@ -64,7 +63,7 @@ def refit_review(
         if len(own) < 3:
             continue
         declared = review.comparison(comparison)
-        if declared.several_effects in DEPENDENT:
+        if declared.dependence:
             continue
         null = MEASURES[own["measure"].iloc[0]].scale.null_yi
         ordered = own.sort_values("year", kind="stable", na_position="last")
@@ -129,7 +128,7 @@ def check_small_studies(effects: pd.DataFrame, review: Review) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     for comparison, subgroup, own in list_sets(effects, review):
         head = {"comparison": comparison, "subgroup": subgroup, "k": len(own)}
-        if review.comparison(comparison).several_effects in DEPENDENT:
+        if review.comparison(comparison).dependence:
             head["k"] = own["trial"].nunique()
             rows.append({**head, "check": "none", "note": Message("small_study.dependent")})
             continue

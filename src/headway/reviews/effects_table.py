@@ -16,7 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headway.effects.measures import FAMILIES, MEASURES, arrange, escalc, find_family
-from headway.effects.recover import combine_arms, find_r, sd_change, split_control
+from headway.effects.recover import (
+    combine_arms,
+    design_effect,
+    find_r,
+    sd_change,
+    split_control,
+)
+from headway.effects.single_arm import exact_limits
 from headway.effects.units import name_unit
 from headway.messages import Message, join, term
 from headway.meta import revman
@@ -45,6 +52,7 @@ BETWEEN = "between_arm"
 # Messages that the code compares with: how an SD and a correlation were found.
 FROM_ASSUMED_R, FROM_PRINTED_R = "origin.assumed_r", "origin.printed_r"
 ASSUMED, PRINTED = "origin.assumed", "origin.printed"
+ASSUMED_PERIOD = "origin.assumed_period"
 # Column of `arms` that a number of a measure comes from, where the names differ.
 _ROW = {"mean_pre": "baseline_mean", "sd_pre": "baseline_sd", "mean_post": "mean"}
 _ROW |= {"time": "person_years"}
@@ -68,6 +76,10 @@ _NUMBERS = (
     *("n1", "mean1", "sd1", "n2", "mean2", "sd2", "events1", "events2", "time1", "time2"),
     *("mean_pre1", "sd_pre1", "mean_pre2", "sd_pre2", "alpha", "items", "r"),
 )
+# What compares two groups, and what compares two times of one: people of a crossover trial are
+# their own controls (Handbook 23.2.7).
+_PERIODS = {"MD": "MC", "SMD": "SMCRP", "ROM": "ROMC", "VR": "VRC", "CVR": "CVRC"}
+CROSSOVER, CLUSTER = "crossover", "cluster"
 # Status of a row made of several: the least certain of them.
 _RANK = {status: i for i, status in enumerate(STATUSES)}  # from the surest down
 
@@ -117,13 +129,21 @@ def build_effects(
     taken: dict[str, set[str]] = {}
     for one in review.comparisons:
         taken.setdefault(one.outcome, set()).update(one.kinds or default_kinds(one.measure))
+    arms = _allow_for_clusters(arms, review.assumed_icc)
+    contrasts = _allow_for_clusters(contrasts, review.assumed_icc)
     for declared in review.comparisons:
         comparison = replace(declared, zero_events=review.zero_events_of(declared))
         outcome = review.outcomes[comparison.outcome]
         unit = outcome.unit
         if comparison.estimand == BETWEEN:
             found = [
-                *_pair_arms(_without_printed(arms, comparison), comparison, outcome, r),
+                *_pair_arms(
+                    _without_printed(arms, comparison),
+                    comparison,
+                    outcome,
+                    r,
+                    review.assumed_period_r,
+                ),
                 *_take_contrasts(contrasts, comparison, unit),
             ]
         else:
@@ -197,6 +217,40 @@ def _list_rest(
             yield one
 
 
+def _allow_for_clusters(rows: pd.DataFrame, assumed_icc: float | None) -> pd.DataFrame:
+    """Bring trials of clusters to their effective size (Handbook 23.1.4, 23.1.5).
+
+    People, events and person-time of arms are divided by the design effect, standard errors of
+    contrasts multiplied by its root. The column `inflation` holds it: NaN where the row's design
+    needs none, infinity where it cannot be known.
+    """
+    cluster = rows["design"].eq(CLUSTER).to_numpy()
+    if not cluster.any():
+        return rows.assign(inflation=NAN)
+    people = rows["n"] if "n" in rows else rows["n_total"]
+    size = rows["cluster_size"].fillna(people / rows["clusters"]).clip(lower=1)
+    icc = rows["icc"].fillna(NAN if assumed_icc is None else assumed_icc)
+    factor = np.where(cluster, design_effect(size, icc), NAN)
+    known = cluster & np.isfinite(factor)
+    out = rows.assign(inflation=np.where(cluster & ~known, np.inf, factor))
+    for column in ("n", "baseline_n", "events", "person_years"):
+        if column in out:
+            out[column] = out[column].mask(known, out[column] / factor)
+    if "se" in out:
+        out["se"] = out["se"].mask(known, out["se"] * np.sqrt(factor))
+    return out
+
+
+def _note_clusters(one: Candidate, rows: Iterable[Any]) -> None:
+    """Say by how much clusters inflate a row's variance, or that nobody knows."""
+    for row in rows:
+        if np.isinf(row.inflation):
+            one.reasons.append(Message("why_not.clusters_ignored"))
+        elif not np.isnan(row.inflation):
+            id = "recovered.clusters" if np.isfinite(row.icc) else "recovered.clusters_assumed"
+            one.recovered.append(Message(id, factor=float(row.inflation)))
+
+
 def _without_printed(arms: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:
     """Leave arms out of a measure that is printed as it is."""
     return arms.head(0) if find_family(comparison.measure) == "printed" else arms
@@ -211,7 +265,11 @@ def _own(frame: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:
 
 
 def _pair_arms(
-    arms: pd.DataFrame, comparison: Comparison, outcome: Outcome, assumed_r: float
+    arms: pd.DataFrame,
+    comparison: Comparison,
+    outcome: Outcome,
+    assumed_r: float,
+    period_r: float | None,
 ) -> Iterator[Candidate]:
     """Pair treatment and control arms of a trial.
 
@@ -237,15 +295,16 @@ def _pair_arms(
         if chosen is not None:
             named = [row for row in side1 if chosen in (row.arm, row.instrument)]
             if not named:
-                one = _pair(side1, side2, comparison, outcome, assumed_r, 1)
+                one = _pair(side1, side2, comparison, outcome, assumed_r, period_r, 1)
                 one.reasons.append(Message("why_not.not_chosen", name=chosen))
                 yield one
                 continue
             side1 = named
-        split = comparison.several_arms == "split" and len(side1) > 1
-        parts = [[row] for row in side1] if split else [side1]
+        apart = comparison.several_arms != "combine"
+        parts = [[row] for row in side1] if apart else [side1]
+        shared_by = len(parts) if comparison.several_arms == "split" else 1
         for part in parts:
-            yield _pair(part, side2, comparison, outcome, assumed_r, len(parts))
+            yield _pair(part, side2, comparison, outcome, assumed_r, period_r, shared_by)
 
 
 def _group(rows: pd.DataFrame) -> dict[tuple[Any, ...], list[Any]]:
@@ -263,6 +322,7 @@ def _pair(
     comparison: Comparison,
     outcome: Outcome,
     assumed_r: float,
+    period_r: float | None,
     shared_by: int,
 ) -> Candidate:
     """Compare treatment rows with control rows of one trial and timepoint."""
@@ -289,8 +349,16 @@ def _pair(
     _check_rows(one, side2, unit, _list_wanted(measure, 2), measure)
     _check_scale(one, both, unit, measure)
     _note_recovered(one, both)
+    _note_clusters(one, both)
+    crossed = [row.design == CROSSOVER for row in both]
+    if any(crossed):
+        one.basis = "periods"
+        _check_periods(one, both, all(crossed), measure)
 
     def measure_pair() -> None:
+        if any(crossed):
+            _turn_periods(one, both, comparison, outcome, period_r)
+            return
         if MEASURES[measure].counts_events:
             _set_events(one, side1, side2)
         else:
@@ -306,6 +374,48 @@ def _pair(
 
     compute(one, measure_pair, measure)
     return one
+
+
+def _check_periods(one: Candidate, rows: list[Any], every: bool, measure: str) -> None:
+    """Collect what keeps the arms of a crossover trial from being compared within people."""
+    why = ""
+    if not every:
+        why = "why_not.designs_mixed"
+    elif measure not in _PERIODS:
+        why = "why_not.no_crossover_measure"
+    elif len(rows) != 2 or len({row.n for row in rows}) > 1:
+        why = "why_not.other_people"
+    if why:
+        one.complete = False
+        one.reasons.append(Message(why, measure=measure))
+
+
+def _turn_periods(
+    one: Candidate,
+    rows: list[Any],
+    comparison: Comparison,
+    outcome: Outcome,
+    assumed: float | None,
+) -> None:
+    """Compare the two periods of the same people (Handbook 23.2.7)."""
+    if not one.complete:
+        return
+    treated, control = rows
+    printed = [r for r in (treated.period_r, control.period_r) if not np.isnan(r)]
+    if not printed and assumed is None:
+        one.reasons.append(Message("why_not.no_period_r"))
+        return
+    r = float(np.mean(printed)) if printed or assumed is None else assumed
+    for number, row in ((1, treated), (2, control)):
+        one.values |= {f"{name}{number}": float(getattr(row, name)) for name in _SUMMARY}
+    one.values |= {"r": r, "r_from": PRINTED if printed else ASSUMED_PERIOD}
+    one.notes.append(Message("effect_type.crossover", r=r))
+    _turn_scale(one, rows, outcome.lower_is_better, comparison.measure)
+    v = one.values
+    paired = _PERIODS[comparison.measure]
+    yi, vi = (float(x) for x in escalc(paired, **arrange(paired, v)))
+    # Each person is counted once.
+    v |= {"yi": yi, "vi": vi, "n2": NAN}
 
 
 def _recover_changes(own: pd.DataFrame, assumed_r: float, *, derive: bool) -> pd.DataFrame:
@@ -443,6 +553,7 @@ def _take_contrasts(
             rows=list_origins([row._asdict()]),
         )
         one.values["year"] = row.year
+        _note_clusters(one, [row])
         one.adjusted = row.effect_type.startswith("ANCOVA")
         adjusted = Message("effect_type.adjusted", text=row.effect_type)
         one.notes.append(adjusted if one.adjusted else row.effect_type)
@@ -512,6 +623,7 @@ def _follow_arms(
         one.notes += [row["note"]] if isinstance(row["note"], str) else []
         _check_rows(one, [cells], unit, _list_wanted(comparison.measure, 1), comparison.measure)
         _note_recovered(one, [cells])
+        _note_clusters(one, [cells])
         compute(
             one, partial(_measure_arm, one, row, arms, assumed_r, comparison), comparison.measure
         )
@@ -528,6 +640,9 @@ def _measure_arm(
         one.values |= {f"{c}1": float(row[c]) for c in ("n", "mean", "sd", "events")}
         one.values |= {c: float(row[c]) for c in ("r", "alpha", "items")}
     _compute(one, comparison)
+    if find_family(comparison.measure) == "proportions" and one.complete:
+        low, high = exact_limits(one.values["events1"], one.values["n1"])
+        one.notes.append(Message("effect_type.exact", low=100 * low, high=100 * high))
 
 
 def _set_paired(

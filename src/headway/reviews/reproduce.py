@@ -21,7 +21,7 @@ from headway.errors import UNCOMPUTABLE, log_frames
 from headway.messages import Message, term
 from headway.meta.conversions import se_from_ci
 from headway.meta.pooling import pool
-from headway.reviews.dependent import DEPENDENT, pool_dependent
+from headway.reviews.dependent import COVARIANCE, pool_dependent
 from headway.reviews.ipd import ancova, change_unit, read_covariates, select
 from headway.reviews.totals import pool_rows, term_model
 from headway.reviews.zero_events import is_not_estimable
@@ -316,7 +316,7 @@ def _recompute_pooled(
     if target.subgroup != "overall":
         listed = listed[listed["subgroup"] == target.subgroup]
     rows = listed[listed["pooled"]]
-    dependent = comparison.several_effects in DEPENDENT
+    dependent = bool(comparison.dependence)
     there = rows["trial"].nunique() if dependent else len(rows)
     how = _name_way(entry, review, comparison)
     silent = bool(len(listed)) and bool(listed["why_not"].map(is_not_estimable).all())
@@ -344,7 +344,7 @@ def _pool_as_printed(
     if entry.model is None and comparison.method is not None:
         total = pool_rows(rows, comparison, review, level=level)
         return {part: float(getattr(total, part)) for part in PARTS}
-    if entry.model is None and comparison.several_effects in DEPENDENT:
+    if entry.model is None and comparison.dependence:
         fit = pool_dependent(rows, comparison, level)
         return {part: float(getattr(fit, part)) for part in PARTS}
     model = entry.model or review.model
@@ -364,10 +364,11 @@ def _name_way(
         weighting = term("weighting", comparison.method)
         of = {"measure": measure, "weighting": weighting, "model": term_model(comparison)}
         return lambda **k: Message(_TOTALS[bool(k)], **of, **k)
-    if entry.model is None and comparison.several_effects in DEPENDENT:
-        weighting = term("weighting", comparison.several_effects)
+    if entry.model is None and comparison.dependence:
+        weighting = term("weighting", comparison.dependence)
         named = {"measure": measure, "weighting": weighting}
-        named["model"] = term("totals", "random_REML_cr2")
+        test = "adhoc" if comparison.dependence == COVARIANCE else "cr2"
+        named["model"] = term("totals", f"random_REML_{test}")
         return lambda **k: Message(_TOTALS[bool(k)], **named, **k)
     model = entry.model or review.model
     plain = {"measure": measure, "method": model.method, "test": model.test}

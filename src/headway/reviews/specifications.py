@@ -19,7 +19,6 @@ from headway.errors import UNCOMPUTABLE, log_frames
 from headway.messages import Message
 from headway.meta.multiverse import Effects, Multiverse, explore_multiverse, find_outliers
 from headway.reviews.checks import Gaps
-from headway.reviews.dependent import DEPENDENT
 from headway.reviews.effects_table import ASSUMED, build_effects, describe_unit
 from headway.reviews.totals import name_model, pool_rows
 from headway.reviews.zero_events import COUNTED
@@ -314,7 +313,7 @@ def explore_review(
     for comparison in review.comparisons:
         if np.isnan(MEASURES[comparison.measure].scale.null):
             continue  # ways to analyse are held against no effect
-        if comparison.totals != "all" or comparison.several_effects in DEPENDENT:
+        if comparison.totals != "all" or comparison.dependence:
             continue  # as independent effects, a trial would count several times
         for group, studies, ways in list_ways(arms, contrasts, review, comparison, builder):
             by_risk = (

@@ -36,7 +36,7 @@ from headway.tables.files import (
     write_parquet,
     write_text,
 )
-from headway.tables.reviews import CONTRAST_SIGNS, SPREAD_LABELS
+from headway.tables.reviews import CONTRAST_SIGNS, DESIGNS, SPREAD_LABELS
 from headway.tables.texts import guard, make_name, printable, unguard
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "CONTRAST_SIGNS",
     "COUNT",
     "CURRENCIES",
+    "DESIGNS",
     "KEY",
     "OUTCOMES",
     "PUBLISHED",

@@ -39,11 +39,15 @@ SPREAD_LABELS = ("sd", "se", "unstated")
 
 CONTRAST_SIGNS = ("treatment_minus_control", "control_minus_treatment", "unstated")
 
+# How people were allocated: in clusters, whose correlation the numbers leave out of account
+# (`cluster`) or not (`cluster_adjusted`); or each to all arms, one after the other.
+DESIGNS = ("parallel", "cluster", "cluster_adjusted", "crossover")
+
 ESTIMANDS = ("between_arm", "within_arm", "single_arm")
 
 # `own`: inverse variance, as the review's `model` says; then RevMan's methods; then models of
 # several effects of a trial.
-WEIGHTINGS = ("own", "MH", "IV", "Peto", "EXP_O_E", "multilevel", "multivariate")
+WEIGHTINGS = ("own", "MH", "IV", "Peto", "EXP_O_E", "multilevel", "multivariate", "covariance")
 
 QUANTITIES = (
     "baseline_risk",
@@ -53,7 +57,7 @@ QUANTITIES = (
     "without_high_risk",
 )
 
-BASES = ("arms", "contrast", "published", "combined")
+BASES = ("arms", "periods", "contrast", "published", "combined")
 
 VERDICTS = ("reproduced", "not reproduced", "not recomputable", "not estimable")
 
@@ -67,6 +71,13 @@ _TRIAL: dict[str, Column] = {
 _ANALYSIS: dict[str, Column] = {
     "analysis": words("Number of the analysis in the file the row comes from", nullable=True),
     "subgroup": words("Subgroup that the file puts the row in", nullable=True),
+}
+
+_CLUSTERS: dict[str, Column] = {
+    "design": words("How people were allocated", allowed=DESIGNS, nullable=True),
+    "clusters": printed("Clusters, of a trial that took in clusters", low=1),
+    "cluster_size": printed("Mean number of people per cluster", "people", low=1),
+    "icc": printed("Intracluster correlation, printed or borrowed", low=0, high=1),
 }
 
 _SHOWN: dict[str, Column] = {
@@ -127,6 +138,10 @@ ARMS = Table(
         ),
         "alpha": printed("Cronbach's alpha of a questionnaire", high=1),
         "items": printed("Items of that questionnaire", low=2),
+        **_CLUSTERS,
+        "period_r": printed(
+            "Correlation of a person's values in the periods of a crossover trial", low=-1, high=1
+        ),
         "printed_mean": printed("Mean as printed, before sign and unit were made canonical"),
         "printed_sd": printed("Standard deviation, or standard error, as printed"),
         "mean_decimals": whole("Decimals of the printed mean", nullable=True, low=0),
@@ -184,6 +199,7 @@ CONTRASTS = Table(
         "se_from": words("How the standard error was obtained", nullable=True),
         "p": words("p value as printed", nullable=True),
         "n_total": printed("Participants in both arms or the trial", "people", low=0),
+        **_CLUSTERS,
         **_SHOWN,
         **_OWN,
         **_ORIGIN,

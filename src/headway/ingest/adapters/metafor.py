@@ -621,7 +621,7 @@ def _name_model(comparison: Comparison, method: str, test: str) -> tuple[str, st
         method = "EE" if comparison.model == "fixed" else comparison.tau2
         test = "knha" if comparison.ci == "hksj" and method != "EE" else "z"
         told = f"Headway pools the next comparison as RevMan does ({comparison.method})"
-    elif comparison.several_effects in ("multilevel", "multivariate"):
+    elif comparison.dependence:
         told = "Headway pools the next comparison as dependent effects of its trials"
     if told:
         told = f'cat("\\n{told}: what rma() makes of the same effects can differ\\n")'

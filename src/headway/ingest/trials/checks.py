@@ -57,6 +57,7 @@ def check_file(file: File, review: Review) -> None:
     )
     if file.kind in ("arms", "contrasts"):
         _check_years(file)
+        _check_clusters(file)
     if file.kind == "arms":
         _check_arms(file)
     else:
@@ -73,6 +74,18 @@ def check_file(file: File, review: Review) -> None:
     if file.kind == "pooled":
         file.report(rows["k"] < 1, "out_of_range", "problem.below_1", "k", "remedy.check_column")
     _check_key(file, _KEYS[file.kind])
+
+
+def _check_clusters(file: File) -> None:
+    """Hold what a trial of clusters prints of them against its bounds."""
+    rows = file.rows
+    for column, bad, rule in (
+        ("clusters", rows["clusters"] < 1, "problem.below_1"),
+        ("cluster_size", rows["cluster_size"] < 1, "problem.below_1"),
+        ("icc", rows["icc"] < 0, "problem.negative"),
+        ("icc", rows["icc"] > 1, "problem.above_1"),
+    ):
+        file.report(bad, "out_of_range", rule, column, "remedy.check_column")
 
 
 def _read_numbers(file: File) -> None:
@@ -239,6 +252,7 @@ def _check_arms(file: File) -> None:
     for column, bad, rule in (
         ("person_years", rows["person_years"] <= 0, "problem.not_above_0"),
         ("r", rows["r"].abs() > 1, "problem.no_correlation"),
+        ("period_r", rows["period_r"].abs() > 1, "problem.no_correlation"),
         ("alpha", rows["alpha"] > 1, "problem.above_1"),
         ("items", rows["items"] < 2, "problem.below_2"),
     ):

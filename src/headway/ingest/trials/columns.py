@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from headway.effects.units import UNITS
-from headway.tables import COMPARATORS, SPREAD_LABELS, STATUSES, TECHNIQUES
+from headway.tables import COMPARATORS, DESIGNS, SPREAD_LABELS, STATUSES, TECHNIQUES
 
 KINDS = ("baseline", "final", "change", "events")
 ARM_SIGNS = ("worse", "better", "unstated")
@@ -23,9 +23,12 @@ _TRIAL = (
     "timepoint",
     "analysis",
     "subgroup",
+    "design",
     "positive_means",
     *_ORIGIN,
 )
+# Of trials that took in clusters of people.
+_CLUSTERS = ("clusters", "cluster_size", "icc")
 TEXTS: dict[str, tuple[str, ...]] = {
     "arms": (*_TRIAL, "arm", "role", "kind", "p", "spread_label"),
     "contrasts": (*_TRIAL, "treatment_arm", "control_arm", "effect_type", "p"),
@@ -65,6 +68,8 @@ NUMBERS: dict[str, tuple[str, ...]] = {
         "r",
         "alpha",
         "items",
+        *_CLUSTERS,
+        "period_r",
         *_SHOWN,
     ),
     "contrasts": (
@@ -77,6 +82,7 @@ NUMBERS: dict[str, tuple[str, ...]] = {
         "t",
         "f",
         "n_total",
+        *_CLUSTERS,
         *_SHOWN,
     ),
     "pooled": ("k", "effect", "ci_low", "ci_high"),
@@ -130,4 +136,5 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "status": STATUSES,
     "unit": tuple(UNITS),
     "spread_label": SPREAD_LABELS,
+    "design": DESIGNS,
 }
