@@ -362,6 +362,16 @@ def test_extremes_have_numbers() -> None:
     assert fit.tau.median == pytest.approx(math.sqrt(classic.tau2), abs=5e-3)
 
 
+def test_a_prior_in_another_unit_than_the_data_stops_one_set_only() -> None:
+    y, v = np.array([[-1e9, 1e9], [0.1, 0.3]]), np.full((2, 2), 1e-4)
+    tau = bayes.Uniform(1e-3)
+    with pytest.raises(ArithmeticError, match="one unit"):
+        bayes.pool_bayes(y[0], v[0], tau=tau)
+    both = bayes.pool_bayes(y, v, tau=tau)
+    assert np.isnan(both.mu.mean[0]) and both.error[0] == math.inf
+    assert both.mu.mean[1] == pytest.approx(0.2, abs=1e-12) and both.error[1] < 1e-8
+
+
 def test_published_priors_are_those_of_their_tables() -> None:
     """As transcribed in bayesmeta 3.4, of Turner et al. 2015 (table IV), Rhodes et al. 2015 (3)."""
     assert bayes.turner() == bayes.LogNormal(-2.56, 1.74, "Turner et al. 2015")

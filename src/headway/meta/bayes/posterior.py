@@ -139,7 +139,8 @@ class Posterior:
             _check_quantity(of)
             known = np.asarray(np.asarray(x) >= self.tau_prior.tau, dtype=np.float64)
             return self._shape(np.where(self._held, known, np.nan))
-        return self._ask(ask, x, of, density=False)
+        values = np.broadcast_to(np.asarray(x, dtype=np.float64), self._batch.shape)
+        return self._shape(self._ask(ask, values.reshape(-1, 1), of, density=False))
 
     def density(self, x: ArrayLike, of: str = "mu") -> Array:
         """Return the posterior density at some values, for a plot.
@@ -164,7 +165,9 @@ class Posterior:
         values = np.atleast_1d(np.asarray(x, dtype=np.float64))
         if values.ndim != 1:
             raise ValueError("x must have one dimension: the same values for all sets")
-        return np.stack([np.asarray(self._ask(ask, one, of, density=True)) for one in values], -1)
+        columns = np.broadcast_to(values, (self._batch.k.size, values.size))
+        found = self._ask(ask, columns, of, density=True)
+        return found.reshape(*self._batch.shape, values.size)
 
     def density_of_trials(self, x: ArrayLike) -> Array:
         """Return the posterior density of each trial's true effect at some values.
@@ -343,22 +346,22 @@ class Posterior:
         return out
 
     def _ask(
-        self, what: Callable[[Distribution, Array], Array], x: ArrayLike, of: str, density: bool
-    ) -> Number:
+        self, what: Callable[[Distribution, Array], Array], x: Array, of: str, density: bool
+    ) -> Array:
+        """Return what a distribution says at `x` (sets, values), which are in the unit of yi."""
         _check_quantity(of)
-        values = np.asarray(x, dtype=np.float64)
-        if np.isnan(values).any():
+        if np.isnan(x).any():
             raise ValueError("x must not be NaN")
-        values = np.broadcast_to(values, self._batch.shape).reshape(-1)
-        out = np.full(self._batch.k.size, np.nan)
+        out = np.full(x.shape, np.nan)
         for grid in self._grids:
             where = self._sets[grid.sets]
             root = np.sqrt(self._batch.unit[where])
             centre = np.zeros(root.shape) if of == "tau" else self._batch.centre[where]
-            model = self._model.take(grid.sets)
-            found = what(_distribute(model, grid, of), (values[where] - centre) / root)
-            out[where] = found / root if density else found
-        return self._shape(out)
+            distribution = _distribute(self._model.take(grid.sets), grid, of)
+            for at in range(x.shape[1]):
+                found = what(distribution, (x[where, at] - centre) / root)
+                out[where, at] = found / root if density else found
+        return out
 
 
 def pool_bayes(
@@ -398,7 +401,8 @@ def pool_bayes(
     ValueError
         As :func:`headway.meta.pool`; something else than a prior.
     ArithmeticError
-        An integral that does not settle.
+        Prior and data so far apart that rounding decides; in a batch such a set has no numbers
+        (NaN), and an infinite `error`.
 
     Notes
     -----
@@ -422,7 +426,13 @@ def pool_bayes(
     else:
         model = Model(held, tau, np.zeros(root.shape), np.full(root.shape, np.inf))
     grids = build_grids(model, nodes)
+    if not batch.shape and not grids:
+        raise ArithmeticError(
+            "the prior of tau and the data are too far apart for the posterior to be computed: "
+            "check that both have one unit"
+        )
     flat = _Numbers(batch)
+    flat.error[sets] = np.inf
     for grid in grids:
         _summarise(flat, model.take(grid.sets), grid, sets[grid.sets], level)
     flat.log_marginal[sets] -= held.k * np.log(root)
