@@ -340,6 +340,7 @@ def test_ranks_of_true_values_are_uniform() -> None:
     assert stats.chisquare(counts).pvalue < 1e-6
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_extremes_have_numbers() -> None:
     rng = np.random.default_rng(3)
     large = rng.normal(0.3, 0.5, 1000), rng.uniform(0.01, 0.1, 1000)
@@ -362,9 +363,10 @@ def test_extremes_have_numbers() -> None:
     assert fit.tau.median == pytest.approx(math.sqrt(classic.tau2), abs=5e-3)
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_a_prior_in_another_unit_than_the_data_stops_one_set_only() -> None:
     y, v = np.array([[-1e9, 1e9], [0.1, 0.3]]), np.full((2, 2), 1e-4)
-    tau = bayes.Uniform(1e-3)
+    tau = bayes.HalfNormal(1e-6)
     with pytest.raises(ArithmeticError, match="one unit"):
         bayes.pool_bayes(y[0], v[0], tau=tau)
     both = bayes.pool_bayes(y, v, tau=tau)

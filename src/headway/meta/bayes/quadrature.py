@@ -261,6 +261,7 @@ def _build(model: Model, sets: Indices, axis: Array, nodes: int) -> Grid:
     values = values + np.log(width[:, None] * np.cosh(x) * step[:, None])
     log_marginal = logsumexp(values, axis=1)
     p = np.exp(values - log_marginal[:, None])
+    p /= p.sum(axis=1, keepdims=True)  # logarithms far from 0 round
     error = _compare_halves(model, p, tau, mean, sd)
     return Grid(sets, p, tau, mean, sd, log_marginal, error, centre, width, low, step)
 
@@ -273,17 +274,19 @@ def _compare_halves(model: Model, p: Array, tau: Array, mean: Array, sd: Array) 
     """
     coarse = p[:, ::2]
     mass = coarse.sum(axis=1)
-    coarse = coarse / mass[:, None]
+    with np.errstate(invalid="ignore"):
+        coarse = coarse / mass[:, None]  # all weight on one node that is not there: not settled
     middle = np.argmax(p.cumsum(axis=1) >= 0.5, axis=1)[:, None]
     typical = np.take_along_axis(tau, middle, 1)
     centre, spread = np.take_along_axis(mean, middle, 1), np.take_along_axis(sd, middle, 1)
     spread = np.where(spread > 0, spread, 1.0)  # a known mu
     order = _find_order(model)[:, None]
-    relative = tau / typical
+    with np.errstate(divide="ignore", invalid="ignore"):
+        relative = tau / typical  # a tau beyond what a number holds leaves the set unsettled
     bounded = np.isfinite(model.mu_sd)[:, None] | (order == 2)
     off = (mean - centre) / spread
     found = [np.abs(2 * mass - 1)]
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         functions = [
             tau / (tau + typical),
             expit(off),
