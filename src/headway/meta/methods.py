@@ -159,6 +159,25 @@ def describe_network(fit: Any, outcome: str = "") -> list[Message]:
     return [*out, Message("method.network_ranks"), describe_software()]
 
 
+def describe_bayes(fit: Any, outcome: str = "") -> list[Message]:
+    """Return the methods of a Bayesian meta-analysis as messages, with versions and references.
+
+    Raises
+    ------
+    ValueError
+        For a batch: a text describes one analysis.
+    """
+    _check_single(fit)
+    places = {"k": fit.k, "what": _name_outcome(outcome)}
+    out = [
+        Message("method.bayes_model", **places),
+        Message("method.bayes_priors", tau=fit.tau_prior.describe(), mu=fit.mu_prior.describe()),
+        Message("method.bayes_integral"),
+        Message("method.bayes_interval", percent=100 * fit.level),
+    ]
+    return [*out, describe_software()]
+
+
 def _name_outcome(outcome: str) -> Message | str:
     return Message("method.of", outcome=outcome) if outcome else ""
 
