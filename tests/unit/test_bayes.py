@@ -463,6 +463,12 @@ def test_a_batch_holds_what_single_sets_hold() -> None:
         fit.trials_to_frame()
 
 
+def test_a_batch_of_no_sets_is_an_empty_batch() -> None:
+    fit = bayes.pool_bayes(np.zeros((0, 3)), np.ones((0, 3)), tau=bayes.HalfNormal(1))
+    assert fit.mu.median.shape == fit.cdf(0.0).shape == (0,) and fit.trials.low.shape == (0, 3)
+    assert fit.to_frame().empty
+
+
 @pytest.mark.parametrize("language", ["en", "es", "de"])
 def test_the_methods_name_model_and_priors_in_three_languages(language: str) -> None:
     from headway.meta.methods import describe_bayes

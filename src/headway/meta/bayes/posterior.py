@@ -406,25 +406,15 @@ def pool_bayes(
 
     Notes
     -----
-    Röver (2020), whose model and closed forms given tau these are; the integration is another (see
-    :mod:`headway.meta.bayes.quadrature`) and follows no random numbers.
+    Röver (2020), whose model and closed forms given tau these are; the integration is another
+    (:mod:`headway.meta.bayes.quadrature`).
     """
-    level = check_level(level)
-    mu = Flat() if mu is None else mu
-    if not isinstance(tau, Prior):
-        raise ValueError("tau must be a prior, for instance HalfNormal(0.5)")
-    if not isinstance(mu, Normal | Flat):
-        raise ValueError("mu must be Normal(mean, sd) or Flat()")
+    level, mu = check_level(level), Flat() if mu is None else mu
     if nodes < 17 or nodes % 2 == 0 or nodes > MOST_NODES:
         raise ValueError("nodes must be odd and at least 17")
     batch = prepare_batch(yi, vi, mask)
     sets = np.flatnonzero(batch.k > 0)
-    held = batch.take(sets)
-    root = np.sqrt(held.unit)
-    if isinstance(mu, Normal):
-        model = Model(held, tau, (mu.mean - held.centre) / root, mu.sd / root)
-    else:
-        model = Model(held, tau, np.zeros(root.shape), np.full(root.shape, np.inf))
+    model = _build_model(batch.take(sets), tau, mu)
     grids = build_grids(model, nodes)
     if not batch.shape and not grids:
         raise ArithmeticError(
@@ -432,15 +422,14 @@ def pool_bayes(
             "check that both have one unit"
         )
     flat = _Numbers(batch)
-    flat.error[sets] = np.inf
     for grid in grids:
         _summarise(flat, model.take(grid.sets), grid, sets[grid.sets], level)
-    flat.log_marginal[sets] -= held.k * np.log(root)
+    flat.log_marginal[sets] -= model.batch.k * np.log(model.root)
     if isinstance(mu, Flat):
         flat.log_marginal[:] = np.nan
     shape = batch.shape
     return Posterior(
-        k=int(batch.k[0]) if not shape else batch.k.reshape(shape),
+        k=batch.k.reshape(shape) if shape else int(batch.k[0]),
         mu=flat.shape("mu"),
         tau=flat.shape("tau"),
         new=flat.shape("new"),
@@ -457,17 +446,29 @@ def pool_bayes(
     )
 
 
+def _build_model(held: Batch, tau: Prior, mu: Normal | Flat) -> Model:
+    """Return sets of at least one study with their priors, in the unit of their batch."""
+    if not isinstance(tau, Prior):
+        raise ValueError("tau must be a prior, for instance HalfNormal(0.5)")
+    if not isinstance(mu, Normal | Flat):
+        raise ValueError("mu must be Normal(mean, sd) or Flat()")
+    root = np.sqrt(held.unit)
+    if isinstance(mu, Flat):
+        return Model(held, tau, np.zeros(root.shape), np.full(root.shape, np.inf))
+    return Model(held, tau, (mu.mean - held.centre) / root, mu.sd / root)
+
+
 class _Numbers:
     """The numbers of all sets while they are computed."""
 
     def __init__(self, batch: Batch) -> None:
         studies, sets = batch.y.shape
         names = [field.name for field in fields(Summary)]
-        self.leading = batch.shape
+        self.leading, self.studies = batch.shape, studies
         self.of = {q: {n: np.full(sets, np.nan) for n in names} for q in QUANTITIES}
         self.trials = {n: np.full((sets, studies), np.nan) for n in names}
         self.log_marginal = np.full(sets, np.nan)
-        self.error = np.full(sets, np.nan)
+        self.error = np.where(batch.k > 0, np.inf, np.nan)  # until a set is settled
 
     def shape(self, quantity: str) -> Summary:
         """Return a summary in the caller's shape."""
@@ -478,8 +479,8 @@ class _Numbers:
 
     def shape_trials(self) -> Summary:
         """Return the trials' summary in the caller's shape."""
-        columns = self.trials.items()
-        return Summary(**{n: column.reshape(*self.leading, -1) for n, column in columns})
+        shape = (*self.leading, self.studies)
+        return Summary(**{n: column.reshape(shape) for n, column in self.trials.items()})
 
 
 def _check_quantity(of: str) -> None:
