@@ -114,6 +114,7 @@ def build_everything(base: Path, text: str, books: tuple[str, ...]) -> None:
         },
         list_files(results, {"page": "index.html", "provenance": "provenance.json"}),
         files=[str(f) for s in found for f in s.files],
+        standing={"trials": [], "clinics": []},
         data_dir=str(data),
         config={},
         skipped=[beside],
