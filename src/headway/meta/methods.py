@@ -151,8 +151,8 @@ def describe_network(fit: Any, outcome: str = "") -> list[Message]:
     if several:
         out.append(Message("method.network_arms", several=several))
     if fit.moderator:
-        kind = "common" if len(fit.moderator) == 1 else "separate"
-        slope = Message(f"method.network_slope_{kind}", reference=fit.reference)
+        ids = ("method.network_slope_separate", "method.network_slope_common")
+        slope = Message(ids[len(fit.moderator) == 1], reference=fit.reference)
         out.append(Message("method.network_moderator", kind=slope))
     out.append(describe_interval(fit.regression.test, fit.level, float(fit.df)))
     return [*out, Message("method.network_ranks"), describe_software()]

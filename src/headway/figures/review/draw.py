@@ -17,6 +17,7 @@ from headway.figures import theme
 from headway.figures.review.flow import draw_flow
 from headway.figures.review.forest import draw_forest
 from headway.figures.review.judgements import draw_risk_summary, draw_traffic_light
+from headway.figures.review.network import list_drawings
 from headway.figures.review.refits import draw_refits
 from headway.figures.review.studies import draw_funnel
 from headway.figures.specifications import draw_specifications
@@ -38,7 +39,8 @@ def draw_review(tables: Mapping[str, pd.DataFrame], review: Review) -> dict[str,
     Parameters
     ----------
     tables
-        effects, pooled, multiverse, refits, small_studies, published, consistency, risk_of_bias.
+        effects, pooled, multiverse, refits, small_studies, published, consistency, risk_of_bias,
+        networks and those that begin with `network_`.
     review
         review.yaml with its defaults.
     """
@@ -71,6 +73,9 @@ def draw_review(tables: Mapping[str, pd.DataFrame], review: Review) -> dict[str,
             out[f"multiverse_{comparison.id}"] = _try(
                 comparison.label, _draw_multiverse, curve, comparison
             )
+    for network in review.networks:
+        for name, (draw, *given) in list_drawings(tables, network, review).items():
+            out[name] = _try(network.label, draw, *given)
     published = tables["published"]
     for outcome_id in dict.fromkeys(published["outcome"]):
         label = review.outcomes[outcome_id].label or outcome_id

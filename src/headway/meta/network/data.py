@@ -250,9 +250,7 @@ def read_pairs(
         )
     except ValueError as error:
         if "positive definite" in str(error):
-            raise ValueError(
-                "the variances of a trial with several arms fit no arms"
-            ) from None
+            raise ValueError("the variances of a trial with several arms fit no arms") from None
         raise
 
 

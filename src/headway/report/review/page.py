@@ -15,6 +15,7 @@ from headway.report.render import render
 from headway.report.review import checks, judgements
 from headway.report.review.asked import describe_asked
 from headway.report.review.multiverse import describe_multiverse
+from headway.report.review.networks import describe_networks, list_headlines
 from headway.report.review.sentences import say_estimates, say_heterogeneity
 from headway.reviews.totals import describe_row
 
@@ -67,6 +68,7 @@ def build(
     between = [c for c in comparisons if c["estimand"] == BETWEEN]
     within = [c for c in comparisons if c["estimand"] == WITHIN]
     single = [c for c in comparisons if c["estimand"] == SINGLE]
+    networks = [] if refused else describe_networks(tables, drawn, review)
     consistency = _consistency(tables["consistency"], review)
     context = {
         "title": review.title,
@@ -115,6 +117,8 @@ def build(
             ),
             (t("single_arms.title"), "single", single, t("single_arms.nothing_compared")),
         ],
+        "networks": networks,
+        "network_sentences": list_headlines(networks),
         "published_figures": [f for name, f in drawn.items() if name.startswith("published_")],
         "consistency": consistency["rows"] and consistency,
         "consistency_text": _describe_consistency(tables["consistency"], review),
@@ -132,7 +136,7 @@ def build(
         ],
         "methods": [] if refused else _methods(review, comparisons),
     }
-    headline = _headline(review, between, [*within, *single])
+    headline = _headline(review, between, [*within, *single]) + list_headlines(networks)
     card = {
         "kind": "trials",
         "name": status["name"],
