@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from headway import config
+from headway.config.review import Review
 from headway.ingest import trials
 from headway.reviews.analyse import analyse_review
 from tests.unit.review_builder import ARMS_HEADER, REVIEW, write_review
@@ -82,17 +83,18 @@ def analyse(
     networks: Sequence[Mapping[str, Any]] = (NETWORK,),
     *,
     files: Mapping[str, str] | None = None,
+    mapped: Mapping[str, Any] | None = None,
     own: Sequence[str] = (),
     explore: bool = False,
     **changes: Any,
-) -> tuple[config.Review, dict[str, Any]]:
+) -> tuple[Review, dict[str, Any]]:
     """Write a review's files, read them as a build does, and analyse them."""
     # A comparison that no arm is part of: what is drawn is the networks.
     changes.setdefault("comparisons", [{**REVIEW["comparisons"][0], "techniques": ["other"]}])
     text = arms if isinstance(arms, str) else write_arms(arms, own)
     held = {"arms.csv": text, **(files or {})}
-    mapped = {name.removesuffix(".csv"): {"path": name} for name in held}
-    write_review(folder, dict(held), mapped, networks=[dict(n) for n in networks], **changes)
+    mapped = mapped or {name.removesuffix(".csv"): {"path": name} for name in held}
+    write_review(folder, dict(held), dict(mapped), networks=[dict(n) for n in networks], **changes)
     review = config.load_review(folder)
     read = trials.read_review(folder, review)
     tables = analyse_review(

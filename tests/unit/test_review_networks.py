@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,19 +10,23 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from headway import config
-from headway.config.review import CINEMA_DOMAINS, NETWORK_MEASURES
+from headway.config.review import CINEMA_DOMAINS, NETWORK_MEASURES, Review
 from headway.errors import InputError, UserError
-from headway.figures.review.draw import draw_review, save_review
+from headway.figures.review.draw import draw_review
+from headway.figures.theme import Drawing, Saved
 from headway.messages import LANGUAGES, missed, say, speaking
 from headway.meta import network as nma
 from headway.meta.network.data import ADDITIVE
 from headway.report.review import page
+from headway.report.review.networks import describe_networks
 from headway.reviews.networks.analyse import OUTPUTS, read_network
 from headway.reviews.networks.sensitivity import METHODS
+from headway.reviews.preview import preview_review
 from tests.unit.drawn import hold_apart
 from tests.unit.network_builder import NETWORK, analyse, draw_arms, write_arms
 from tests.unit.pages_builder import READY
+from tests.unit.review_builder import REVIEW
+from tests.unit.test_new_review import run_scripts
 
 Tables = dict[str, pd.DataFrame]
 
@@ -52,8 +57,14 @@ def find(tables: Tables, treatment: str, base: str, name: str = "network_pairs")
     return found.sort_index().loc[(treatment, base)]
 
 
-def write_page(folder: Path, review: config.Review, tables: Tables) -> str:
-    saved = save_review(draw_review(tables, review), folder / "figures")
+def draw(review: Review, tables: Tables) -> dict[str, Drawing]:
+    drawn = draw_review(tables, review)
+    return {name: each for name, each in drawn.items() if name.startswith("network")}
+
+
+def write_page(review: Review, tables: Tables, drawn: Mapping[str, Drawing] | None = None) -> str:
+    drawn = draw(review, tables) if drawn is None else drawn
+    saved = [Saved(n, d.title, d.alt, d.caption, "<svg/>", d.wide) for n, d in drawn.items()]
     return page.build(review, READY, tables, saved)[0]
 
 
@@ -111,36 +122,40 @@ def test_the_tables_hold_what_the_engine_says_of_the_same_arms(tmp_path: Path) -
     assert "sham" not in set(tables["network_pairs"]["treatment"])
 
 
-@pytest.mark.parametrize("measure", NETWORK_MEASURES)
-def test_every_measure_can_be_declared(tmp_path: Path, measure: str) -> None:
-    counted = measure in ("RR", "OR", "RD", "AS", "IRR", "IRD")
+COUNTED = ("RR", "OR", "RD", "AS", "IRR", "IRD")
+
+
+@pytest.mark.parametrize("counted", [True, False])
+def test_every_measure_can_be_declared(tmp_path: Path, counted: bool) -> None:
     numbers: list[dict[str, Any]] = [
-        {"mean": 9, "sd": 4},
-        {"mean": 7, "sd": 3},
-        {"mean": 6, "sd": 5},
-    ]
+        {"mean": 9, "sd": 4}, {"mean": 7, "sd": 3}, {"mean": 6, "sd": 5},
+    ]  # fmt: skip
+    kind: dict[str, Any] = {"unit": "days_per_28"}
     if counted:
-        numbers = [{"events": e, "person_years": 20} for e in (12, 9, 0)]
+        numbers = [{"events": e, "person_years": 20, "unit": "participants"} for e in (12, 9, 0)]
+        kind = {"unit": "participants", "lower_is_better": True}
     arms = [
-        {"trial": trial, "arm": name, **numbers[i]}
+        {"trial": trial, "arm": "abc"[i], **numbers[i]}
         for trial, chosen in {"1": (0, 1), "2": (0, 2), "3": (0, 1, 2)}.items()
-        for i, name in enumerate("abc")
-        if i in chosen
+        for i in chosen
     ]
-    declared = {**NETWORK, "measure": measure, "method": "EE", "test": "z"}
-    kind = {"unit": "participants", "lower_is_better": True} if counted else {"unit": "days_per_28"}
-    if counted:
-        arms = [{**each, "unit": "participants"} for each in arms]
-    _, tables = analyse(tmp_path / "r", arms, [declared], own=["person_years"] if counted else [],
+    measures = [measure for measure in NETWORK_MEASURES if (measure in COUNTED) == counted]
+    networks = [{**NETWORK, "id": m.lower(), "measure": m, "method": "EE"} for m in measures]
+    _, tables = analyse(tmp_path / "r", arms, networks, own=["person_years"] if counted else [],
                         outcomes={"frequency": kind})  # fmt: skip
-    whole = row(tables)
-    assert whole["state"] == "pooled", say(whole["note"])
-    assert (whole["treatments"], whole["contrasts"]) == (3, 4)
-    ranked = tables["network_ranks"]["p_score"].notna().all()
-    assert ranked == (measure not in ("VR", "CVR"))
-    if measure == "RD":  # moved by what is added to an empty cell in no trial
-        effects = tables["network_effects"]
-        assert effects[effects["trial"].eq("2")]["yi"].abs().to_list() == [pytest.approx(12 / 30)]
+    for measure in measures:
+        whole = row(tables, network=measure.lower())
+        assert whole["state"] == "pooled", (measure, say(whole["note"]))
+        assert (whole["treatments"], whole["contrasts"]) == (3, 4)
+        ranked = row(tables, "network_ranks", measure.lower())["p_score"].notna().all()
+        assert ranked == (measure not in ("VR", "CVR"))
+    if counted:  # a difference is moved by what is added to an empty cell in no trial
+        own = tables["network_effects"].set_index(["network", "trial"])
+        assert abs(own.loc[("rd", "2"), "yi"].item()) == pytest.approx(12 / 30)
+        assert abs(own.loc[("ird", "2"), "yi"].item()) == pytest.approx(12 / 20)
+        assert abs(own.loc[("or", "2"), "yi"].item()) == pytest.approx(
+            np.log(12.5 / 18.5 / (0.5 / 30.5))
+        )
 
 
 def test_measures_and_models_of_the_settings_are_those_of_the_engine() -> None:
@@ -261,26 +276,45 @@ BROKEN: dict[str, tuple[list[dict[str, Any]], dict[str, Any], str]] = {
 }
 
 
-@pytest.mark.parametrize("name", BROKEN)
-def test_a_broken_network_gets_a_sentence_and_stops_no_other(tmp_path: Path, name: str) -> None:
-    arms, changes, state = BROKEN[name]
-    other = [{**each, "outcome": "intensity", "unit": "nrs_0_10", "trial": f"i {each['trial']}"}
-             for each in TRIANGLE]  # fmt: skip
-    networks = [{**NETWORK, **changes}, {**NETWORK, "id": "other", "outcome": "intensity"}]
-    outcomes = {"frequency": {"unit": "days_per_28"}, "intensity": {"unit": "nrs_0_10"}}
-    review, tables = analyse(tmp_path / "r", [*arms, *other], networks, outcomes=outcomes,
-                             explore=name in ("a tree", "two treatments"))  # fmt: skip
-    assert row(tables)["state"] == state
-    assert row(tables, network="other")["state"] == "pooled"
-    own = tables["network_effects"].query("network == 'all' and not pooled")
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory: pytest.TempPathFactory) -> tuple[Tables, str]:
+    """One review with every broken network, and a whole one at its end."""
+    cases = [*BROKEN.values(), (TRIANGLE, {}, "pooled")]
+    arms: list[dict[str, Any]] = []
+    networks = []
+    for i, (rows, changes, _) in enumerate(cases):
+        arms += [{**each, "outcome": f"o{i}", "trial": f"{each['trial']} {i}"} for each in rows]
+        moved = dict(changes)
+        if "leave_out" in moved:
+            moved["leave_out"] = {f"{t} {i}": why for t, why in moved["leave_out"].items()}
+        networks.append({**NETWORK, "id": f"n{i}", "outcome": f"o{i}", **moved})
+    outcomes = {f"o{i}": {"unit": "days_per_28"} for i in range(len(cases))}
+    compared = [{**REVIEW["comparisons"][0], "outcome": "o0", "techniques": ["other"]}]
+    folder = tmp_path_factory.mktemp("broken") / "r"
+    review, tables = analyse(folder, arms, networks, outcomes=outcomes, comparisons=compared,
+                             explore=True)  # fmt: skip
+    return tables, write_page(review, tables)
+
+
+@pytest.mark.parametrize("name", [*BROKEN, "a whole one"])
+def test_a_broken_network_gets_a_sentence_and_stops_no_other(
+    broken: tuple[Tables, str], name: str
+) -> None:
+    tables, text = broken
+    i = list(BROKEN).index(name) if name in BROKEN else len(BROKEN)
+    state = BROKEN[name][2] if name in BROKEN else "pooled"
+    assert row(tables, network=f"n{i}")["state"] == state
+    own = tables["network_effects"].query(f"network == 'n{i}' and not pooled")
     assert own["why_not"].notna().all()
-    text = write_page(tmp_path, review, tables)
-    assert 'id="network-all"' in text
-    assert 'id="network-other"' in text
+    part = text.split(f'id="network-n{i}"')[1].split("<h3")[0]
     if state != "pooled":
-        assert "could not be pooled" in text
-    elif name in ("a tree", "no such reference"):
-        assert "consistency cannot be checked" in text
+        assert "could not be pooled" in part
+        assert "no trial has two arms" in part.lower()
+    else:
+        assert "against" in part
+        assert ("consistency cannot be checked" in part) == (name != "a whole one")
+    said = {"no such reference": "the declared reference", "order of others": "does not name each"}
+    assert said.get(name, "").lower() in part.lower()
 
 
 def test_an_arm_without_numbers_leaves_the_others_of_its_trial(tmp_path: Path) -> None:
@@ -299,7 +333,7 @@ def test_a_network_in_parts_pools_one_and_names_the_others(tmp_path: Path) -> No
     away = tables["network_effects"].set_index("trial")
     assert not away.loc["XY", "pooled"]
     assert "not connected" in say(away.loc["XY", "why_not"])
-    text = write_page(tmp_path, review, tables)
+    text = write_page(review, tables)
     assert "falls into parts" in text
     assert "x and y" in text
     _, tables = analyse(tmp_path / "s", arms, [{**NETWORK, "reference": "y"}])
@@ -370,24 +404,26 @@ def publish(estimate: str, pair: tuple[str, str] = ("b", "a"), **more: Any) -> d
             "model": model, **more}  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("entry", "verdict"),
-    [
-        (publish("-2.33"), "reproduced"),
-        (publish("2.33", ("a", "b")), "reproduced"),
-        (publish("2.33", positive_means="control_minus_treatment"), "reproduced"),
-        (publish("-2.53", unit="days_per_month"), "reproduced"),
-        (publish("-2.0"), "not reproduced"),
-        (publish("-2.33", k=5), "not recomputable"),
-        (publish("-2.33", ("b", "nobody")), "not recomputable"),
-        (publish("-2.33") | {"model": {"method": "SJ", "test": "z"}}, "not recomputable"),
-    ],
-)
-def test_a_printed_pair_is_judged(tmp_path: Path, entry: dict[str, Any], verdict: str) -> None:
-    _, tables = analyse(tmp_path / "r", TRIANGLE, published=[entry], explore=True)
-    found = tables["reproduction"].set_index("part").loc["estimate"]
-    assert found["verdict"] == verdict, say(found["explanation"])
-    assert "network meta-analysis" in say(found["how"])
+VERDICTS = {
+    "as printed": (publish("-2.33"), "reproduced"),
+    "turned": (publish("2.33", ("a", "b")), "reproduced"),
+    "sign": (publish("2.33", positive_means="control_minus_treatment"), "reproduced"),
+    "unit": (publish("-2.53", unit="days_per_month"), "reproduced"),
+    "another": (publish("-2.0"), "not reproduced"),
+    "more trials": (publish("-2.33", k=5), "not recomputable"),
+    "nobody": (publish("-2.33", ("b", "nobody")), "not recomputable"),
+    "model": (publish("-2.33") | {"model": {"method": "SJ", "test": "z"}}, "not recomputable"),
+}
+
+
+def test_printed_pairs_are_judged(tmp_path: Path) -> None:
+    entries = [{**entry, "id": f"p{i}"} for i, (entry, _) in enumerate(VERDICTS.values())]
+    _, tables = analyse(tmp_path / "r", TRIANGLE, published=entries, explore=True)
+    found = tables["reproduction"].query("part == 'estimate'")
+    assert dict(zip(VERDICTS, found["verdict"], strict=True)) == {
+        name: verdict for name, (_, verdict) in VERDICTS.items()
+    }
+    assert all("network meta-analysis" in say(how) for how in found["how"])
 
 
 def test_the_trials_of_a_printed_pair_are_counted(tmp_path: Path) -> None:
@@ -460,7 +496,7 @@ def test_modifiers_are_listed_by_comparison_and_a_moderator_is_fitted(tmp_path: 
     fit = nma.pool_network(kept, reference="a", moderator=value)
     assert row(tables)["slope"] == pytest.approx(fit.moderator["moderator"][0], rel=1e-6)
     assert row(tables)["slope_trials"] == len(trials) - 1
-    assert "Per unit of age" in write_page(tmp_path, review, tables)
+    assert "Per unit of age" in write_page(review, tables)
 
 
 def test_confidence_is_shown_as_typed_and_never_filled_in(tmp_path: Path) -> None:
@@ -469,7 +505,7 @@ def test_confidence_is_shown_as_typed_and_never_filled_in(tmp_path: Path) -> Non
               "confidence": "low", "signed_by": "A. Example"},
              {"treatment": "q", "base": "a", "domains": {"indirectness": judged}}]  # fmt: skip
     review, tables = analyse(tmp_path / "r", TRIANGLE, [{**NETWORK, "cinema": typed}])
-    text = write_page(tmp_path, review, tables)
+    text = write_page(review, tables)
     assert "some concerns: Few people" in text
     assert "A. Example" in text
     assert "pairs that this network does not hold" in text
@@ -492,17 +528,24 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_hostile_names_are_drawn_and_written_as_text(tmp_path: Path, language: str) -> None:
-    arms = draw_arms(HOSTILE, 16)
+Analysed = tuple[Review, Tables]
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Analysed:
     declared = {**NETWORK, "label": HOSTILE[0], "order": HOSTILE}
-    review, tables = analyse(tmp_path / "r", arms, [declared], explore=language == "en")
+    return analyse(tmp_path_factory.mktemp("hostile") / "r", draw_arms(HOSTILE, 12), [declared])
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_hostile_names_are_drawn_and_written_as_text(hostile: Analysed, language: str) -> None:
+    review, tables = hostile
     with speaking(language):
-        missed.clear()
-        drawn = draw_review(tables, review)
-        for name in ("network_all", "network_forest_all", "network_heat_all", "network_funnel_all"):
-            hold_apart(drawn[name].figure)
-        text = write_page(tmp_path, review, tables)
+        drawn = draw(review, tables)
+        assert len(drawn) == 4
+        for figure in drawn.values():
+            hold_apart(figure.figure)
+        text = write_page(review, tables, drawn)
     assert "<script>alert" not in text
     assert "&lt;script&gt;alert(1)" in text
     assert HOSTILE[1] in text
@@ -513,8 +556,8 @@ def test_hostile_names_are_drawn_and_written_as_text(tmp_path: Path, language: s
 def test_texts_of_the_figures_stay_apart(tmp_path: Path, n: int) -> None:
     names = [f"treatment number {i}" for i in range(n)]
     declared = {**NETWORK, "reference": names[0], "order": names}
-    review, tables = analyse(tmp_path / "r", draw_arms(names, 4 * n), [declared])
-    drawn = {k: v for k, v in draw_review(tables, review).items() if k.startswith("network")}
+    review, tables = analyse(tmp_path / "r", draw_arms(names, 3 * n), [declared])
+    drawn = draw(review, tables)
     assert len(drawn) == (3 if n == 2 else 4)
     for figure in drawn.values():
         hold_apart(figure.figure)
@@ -526,13 +569,22 @@ def test_texts_of_the_figures_stay_apart(tmp_path: Path, n: int) -> None:
     assert all(any(name in text.replace("\n", " ") for text in written) for name in names)
 
 
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Analysed:
+    arms = draw_arms(["a", "b", "c", "d"], 10)
+    return analyse(tmp_path_factory.mktemp("plain") / "r", arms, explore=True)
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_page_says_what_was_compared_and_what_it_cannot_say(
-    tmp_path: Path, language: str
+    plain: Analysed, language: str
 ) -> None:
-    review, tables = analyse(tmp_path / "r", draw_arms(["a", "b", "c", "d"], 10), explore=True)
+    review, tables = plain
     with speaking(language):
-        text = write_page(tmp_path, review, tables)
+        text = write_page(review, tables, {})
+        missed.clear()
+        describe_networks(tables, {}, review)
+        assert missed == set()
     said = {
         "en": ("Ranks are no differences", "no proof of consistency", "League table"),
         "es": ("Los rangos no son diferencias", "no prueba la consistencia", "Tabla de clasif"),
@@ -546,7 +598,7 @@ def test_the_page_says_what_was_compared_and_what_it_cannot_say(
 
 def test_the_league_holds_each_pair_both_ways(tmp_path: Path) -> None:
     review, tables = analyse(tmp_path / "r", TRIANGLE, [{**NETWORK, "method": "EE", "test": "z"}])
-    text = write_page(tmp_path, review, tables)
+    text = write_page(review, tables)
     league = text.split('<div class="league">')[1].split("</div>")[0]
     # Best first: c, b, a. Below the diagonal b v c, above it c v b from its one trial.
     assert "0.33 (" in league
@@ -556,7 +608,7 @@ def test_the_league_holds_each_pair_both_ways(tmp_path: Path) -> None:
 def test_a_review_without_networks_has_empty_tables_and_no_section(tmp_path: Path) -> None:
     review, tables = analyse(tmp_path / "r", TRIANGLE, [])
     assert all(len(tables[name]) == 0 for name in OUTPUTS)
-    text = write_page(tmp_path, review, tables)
+    text = write_page(review, tables)
     assert 'id="networks"' not in text
 
 
@@ -571,8 +623,38 @@ def test_ratios_are_shown_as_ratios(tmp_path: Path) -> None:
     review, tables = analyse(tmp_path / "r", arms, [declared],
                              outcomes={"frequency": {"unit": "participants"}})  # fmt: skip
     found = find(tables, "b", "a")
-    text = write_page(tmp_path, review, tables)
+    text = write_page(review, tables)
     assert f"{np.exp(found['estimate']):.2f} ({np.exp(found['ci_low']):.2f} to" in text
+
+
+def test_the_workflow_takes_hostile_names_from_files_to_the_page(tmp_path: Path) -> None:
+    """Through CSV files, where a name may look like a formula, a number or nothing."""
+    names = ["=1+1", "007", "NA", "null", "-5", "<b>bold</b>"]
+    arms = draw_arms(names, 10)
+    files = {"arms": {"path": "arms.csv", "missing": [""]}}
+    risk = "trial,domain,judgement,support,signed_by\nTrial 1,overall,high,seen,A\n"
+    analyse(tmp_path / "r", arms, files={"risk_of_bias.csv": risk},
+            mapped={**files, "risk_of_bias": {"path": "risk_of_bias.csv"}})  # fmt: skip
+    text, tables = run_scripts(tmp_path / "r", tmp_path / "out")
+    assert row(tables)["state"] == "pooled"
+    assert set(tables["network_ranks"]["treatment"]) == set(names)
+    assert (tmp_path / "out" / "figures" / "network_forest_all.svg").is_file()
+    assert "&lt;b&gt;bold&lt;/b&gt;" in text
+    assert "<b>bold" not in text
+    assert "without high" not in text
+    own = tables["network_sensitivity"]
+    assert own.query("studies == 'not_high_risk'")["k"].eq(9).all()
+
+
+def test_the_check_says_what_a_build_would_pool(tmp_path: Path) -> None:
+    arms = [*TRIANGLE, *pair("XY", "x", 9, "y", 7), arm("1", "a", 9)]
+    review, _ = analyse(tmp_path / "r", arms)
+    found = {each["question"]: each for each in preview_review(tmp_path / "r", review).answers}
+    assert (found["all"]["answered"], found["all"]["n"]) == (True, 3)
+    told = say(found["all"]["why"])
+    assert "3 of 5" in told
+    assert "not connected" in told
+    assert "fewer than two arms" in told
 
 
 def test_the_writer_of_test_files_writes_every_row() -> None:

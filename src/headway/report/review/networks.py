@@ -32,6 +32,8 @@ TABLES = (
 )
 # Treatments up to which all pairs stand in one square table, and are listed for judgement.
 MOST_SQUARE, MOST_JUDGED = 12, 6
+# Pairs up to which a page lists all; beyond it those that no trial compares stay in the CSV file.
+MOST_LISTED = 300
 # Below this p value direct and indirect evidence are said to differ.
 ALPHA = 0.05
 PRISMA = ("s1", "s2", "s3", "s4", "s5", 6, 13, 14, 16, 19, 20, 21, 22, 23)
@@ -292,8 +294,12 @@ class _Described:
                 ],
             }
             for r in self.pairs
+            if len(self.pairs) <= MOST_LISTED
+            or r["base"] == self.row["reference"]
+            or r["k_direct"] > 0
         ]
         return {
+            "left_out": len(self.pairs) - len(rows),
             "caption": t("network.pairs", percent=self.percent, unit=self.unit),
             "heads": [say(term("network_head", head)) for head in heads],
             "rows": rows,

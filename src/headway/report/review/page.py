@@ -77,7 +77,7 @@ def build(
         "letters": letters,
         "refused": refused,
         "review": review,
-        "trials": _list_trials(tables["arms"], tables["contrasts"], tables["effects"]),
+        "trials": _list_trials(tables),
         "flow": drawn.get("flow"),
         "flow_rows": [
             {
@@ -451,12 +451,16 @@ def _integrity(table: pd.DataFrame) -> dict[str, Any] | None:
     }
 
 
-def _list_trials(
-    arms: pd.DataFrame, contrasts: pd.DataFrame, effects: pd.DataFrame
-) -> dict[str, Any] | None:
+def _list_trials(tables: Mapping[str, pd.DataFrame]) -> dict[str, Any] | None:
     """List each trial: condition, arms with their people, outcomes, and where it is pooled."""
     import pandas as pd
 
+    arms, contrasts, effects = (tables[name] for name in ("arms", "contrasts", "effects"))
+    where = effects.loc[effects["pooled"], ["trial", "comparison"]]
+    if "network_effects" in tables:
+        own = tables["network_effects"]
+        own = own.loc[own["pooled"], ["trial", "network"]]
+        where = pd.concat([where, own.set_axis(["trial", "comparison"], axis=1)])
     names = pd.concat([arms["trial"], contrasts["trial"], effects["trial"]]).drop_duplicates()
     rows = []
     for name in names:
@@ -480,7 +484,8 @@ def _list_trials(
                     "; ".join(groups) or formats.MISSING,
                     ", ".join(facts["outcome"].dropna().drop_duplicates()) or formats.MISSING,
                     ", ".join(facts["status"].dropna().drop_duplicates()) or "computed",
-                    ", ".join(used["comparison"].drop_duplicates()) or "none",
+                    ", ".join(where.loc[where["trial"] == name, "comparison"].drop_duplicates())
+                    or "none",
                 ],
             }
         )

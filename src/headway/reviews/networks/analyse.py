@@ -333,7 +333,8 @@ def _list_contributions(fit: nma.NetworkFit, head: dict[str, Any]) -> list[dict[
         for one, other in (("treatment", "base"), ("direct_treatment", "direct_base")):
             row[one], row[other] = sorted((row[one], row[other]), key=order.index, reverse=True)
         out.append({**head, **row})
-    return out
+    names = ("base", "treatment", "direct_base", "direct_treatment")
+    return sorted(out, key=lambda row: [order.index(row[name]) for name in names])
 
 
 def _turn(row: dict[str, Any], name: str, swap: bool, out: str) -> dict[str, float]:
