@@ -249,6 +249,16 @@ def test_printed_differences_enter_where_their_covariance_is_known(tmp_path: Pat
     assert "contradict" in say(why["C4"])
 
 
+def test_an_adjusted_difference_stands_for_two_arms_and_not_for_three(tmp_path: Path) -> None:
+    """Adjusted differences come first (Handbook 10.5.2), unless they would lose an arm."""
+    arms = [*LINE, arm("3", "a", 10), arm("3", "b", 8), arm("3", "c", 7)]
+    text = CONTRASTS + contrast("AB", "b", "a", -5) + contrast("3", "b", "a", -5)
+    text = text.replace("difference", "ANCOVA")
+    _, tables = analyse(tmp_path / "r", arms, files={"contrasts.csv": text})
+    own = tables["network_effects"].query("pooled").groupby("trial")["basis"].agg(set)
+    assert own.to_dict() == {"AB": {"contrast"}, "BC": {"arms"}, "3": {"arms"}}
+
+
 # ── broken networks ───────────────────────────────────────────────────────────────────────────
 
 LINE = [*pair("AB", "a", 10, "b", 8), *pair("BC", "b", 8, "c", 7)]
@@ -476,7 +486,7 @@ def test_modifiers_are_listed_by_comparison_and_a_moderator_is_fitted(tmp_path: 
     arms = draw_arms(["a", "b", "c"], 9, several=0)
     for i, each in enumerate(arms):
         each |= {"age": 30 + i // 2, "setting": "clinic" if i % 4 < 2 else "home"}
-    arms[0]["age"] = arms[1]["age"] = ""
+    arms[0]["age"] = arms[1]["age"] = arms[0]["year"] = arms[1]["year"] = ""
     declared = {**NETWORK, "reference": "a", "modifiers": ["age", "setting", "year"],
                 "moderator": "age"}  # fmt: skip
     review, tables = analyse(tmp_path / "r", arms, [declared], own=["age", "setting"])
@@ -610,6 +620,23 @@ def test_a_review_without_networks_has_empty_tables_and_no_section(tmp_path: Pat
     assert all(len(tables[name]) == 0 for name in OUTPUTS)
     text = write_page(review, tables)
     assert 'id="networks"' not in text
+
+
+def test_an_axis_of_wide_ratios_has_marks(tmp_path: Path) -> None:
+    counts = {"1": (1, 10, 15), "2": (0, 12, None), "3": (None, 9, 18), "4": (3, 1, None)}
+    arms = [
+        {"trial": trial, "arm": name, "events": count, "unit": "participants"}
+        for trial, each in counts.items()
+        for name, count in zip("abc", each, strict=True)
+        if count is not None
+    ]
+    declared = {**NETWORK, "measure": "OR", "reference": "a"}
+    review, tables = analyse(tmp_path / "r", arms, [declared],
+                             outcomes={"frequency": {"unit": "participants"}})  # fmt: skip
+    axes = draw(review, tables)["network_forest_all"].figure.axes[0]
+    low, high = axes.get_xlim()
+    assert high / low > 1e6
+    assert 2 <= sum(low <= tick <= high for tick in axes.get_xticks()) <= 6
 
 
 def test_ratios_are_shown_as_ratios(tmp_path: Path) -> None:

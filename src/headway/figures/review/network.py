@@ -62,7 +62,9 @@ def draw_graph(ranks: pd.DataFrame, pairs: pd.DataFrame, title: str) -> Drawing:
     n = len(codes)
     # From the top round to the right, then up the left side.
     sides = [codes[: (n + 1) // 2], codes[: (n + 1) // 2 - 1 : -1]]
-    tall = max(CIRCLE, *(sum(LINE * len(names[c]) + GAP for c in side) for side in sides))
+    tall = max(
+        CIRCLE if n > 2 else 0.9, *(sum(LINE * len(names[c]) + GAP for c in side) for side in sides)
+    )
     head = fonts.wrap(title, 2 * BESIDE + CIRCLE - 0.2, 10, bold=True)
     top = 0.2 + 0.17 * len(head)
     width, height = CIRCLE + 2 * BESIDE + 0.6, tall + top + 0.4

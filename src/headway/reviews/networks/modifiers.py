@@ -44,7 +44,7 @@ def read_values(
         )
         if own.isna().all() and column in frame.columns:
             own = frame[column]
-        text = own.map(lambda x: "" if x is None or x != x else str(x)).astype(object)
+        text = own.map(lambda x: "" if pd.isna(x) else str(x)).astype(object)
         numbers = read_numbers(pd.Series(text), decimal if own.dtype == object else ".").values
         for trial, outcome, cell, number in zip(
             frame["trial"], frame["outcome"], text, numbers, strict=True

@@ -93,6 +93,12 @@ def list_trials(
         *_read_arms(arms, network, comparison, review),
         *_read_contrasts(contrasts, network, comparison, review),
     ]
+    most: dict[str, int] = {}
+    for one in found:
+        most[one.candidate.trial] = max(most.get(one.candidate.trial, 0), len(one.treatments))
+    for one in found:
+        # An adjusted difference of two arms does not stand for a trial of three.
+        one.candidate.adjusted &= len(one.treatments) == most[one.candidate.trial]
     choose([one.candidate for one in found], comparison)
     there = {one.candidate.trial for one in found}
     return found + _list_rest(arms, comparison, there)
