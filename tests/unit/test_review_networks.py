@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -507,6 +509,28 @@ def test_modifiers_are_listed_by_comparison_and_a_moderator_is_fitted(tmp_path: 
     assert row(tables)["slope"] == pytest.approx(fit.moderator["moderator"][0], rel=1e-6)
     assert row(tables)["slope_trials"] == len(trials) - 1
     assert "Per unit of age" in write_page(review, tables)
+
+
+def test_columns_are_read_as_the_file_writes_numbers(tmp_path: Path) -> None:
+    """Semicolons, decimal commas and a sign for what is missing; a column under another name."""
+    arms = draw_arms(["a", "b", "c"], 8, several=0)
+    for i, each in enumerate(arms):
+        each["mean age"] = "n.r." if i < 2 else f"{30 + i // 2},5"
+        each["mean"] = str(each["mean"]).replace(".", ",")
+    text = write_arms(arms, ["mean age"])
+    text = "\n".join(";".join(row) for row in csv.reader(io.StringIO(text)))
+    mapped = {"arms": {"path": "arms.csv", "delimiter": ";", "decimal": ",",
+                       "missing": ["", "n.r."]}}  # fmt: skip
+    declared = {**NETWORK, "modifiers": ["mean age", "n"], "moderator": "mean age"}
+    _, tables = analyse(tmp_path / "r", text, [declared], mapped=mapped)
+    people = tables["network_modifiers"].query("modifier == 'n'")
+    assert people["high"].max() == max(each["n"] for each in arms)
+    own = tables["network_modifiers"].query("modifier == 'mean age'")
+    assert own["words"].isna().all()
+    assert own["high"].max() == 30.5 + 7
+    assert own["stated"].sum() == own["trials"].sum() - 1
+    assert row(tables)["slope_trials"] == 7
+    assert np.isfinite(row(tables)["slope"])
 
 
 def test_confidence_is_shown_as_typed_and_never_filled_in(tmp_path: Path) -> None:

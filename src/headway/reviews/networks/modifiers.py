@@ -37,15 +37,11 @@ def read_values(
         decimal = "." if declared is None else declared.decimal
         if not len(frame):
             continue
-        own = frame["own"].map(
-            lambda cells: (
-                json.loads(cells).get(column) if isinstance(cells, str) and cells else None
-            )
-        )
-        if own.isna().all() and column in frame.columns:
-            own = frame[column]
+        # A column of the contract holds numbers in the outcome's unit, the file's own as printed.
+        typed = column in frame.columns
+        own = frame[column] if typed else frame["own"].map(lambda cells: _find(cells, column))
         text = own.map(lambda x: "" if pd.isna(x) else str(x)).astype(object)
-        numbers = read_numbers(pd.Series(text), decimal if own.dtype == object else ".").values
+        numbers = read_numbers(pd.Series(text), "." if typed else decimal).values
         for trial, outcome, cell, number in zip(
             frame["trial"], frame["outcome"], text, numbers, strict=True
         ):
@@ -58,6 +54,10 @@ def read_values(
         trial: list(dict.fromkeys(held.get((trial, True)) or held.get((trial, False), [])))
         for trial in sorted(trials)
     }
+
+
+def _find(cells: Any, column: str) -> Any:
+    return json.loads(cells).get(column) if isinstance(cells, str) and cells else None
 
 
 def list_modifiers(

@@ -22,7 +22,7 @@ METHODS = ("REML", "ML", "DL", "PM", "EE")
 TESTS = ("adhoc", "knha", "t", "z")
 TRIED = ("adhoc", "knha", "z")
 # Beyond this number of trials none is left out in turn: each is a fit of the whole network.
-MOST_TRIALS = 100
+MOST_TRIALS = 250
 
 
 def vary_network(
