@@ -160,6 +160,39 @@ def test_every_measure_can_be_declared(tmp_path: Path, counted: bool) -> None:
         )
 
 
+@pytest.mark.parametrize("policy", ["not_estimable", "metafor"])
+@pytest.mark.parametrize("counted", [True, False])
+def test_a_trial_of_two_arms_has_the_effect_of_a_pairwise_comparison(
+    tmp_path: Path, counted: bool, policy: str
+) -> None:
+    rng = np.random.default_rng(3)
+    arms: list[dict[str, Any]] = []
+    for trial, counts in enumerate([(0, 0), (0, 3), (4, 0), (20, 20), (0, 20), (5, 9), (20, 7)]):
+        for name, events in zip(("care", "rub"), counts, strict=True):
+            mean, sd = rng.uniform(4, 9), rng.uniform(2, 5)
+            more: dict[str, Any] = {"mean": round(mean, 1), "sd": round(sd, 1)}
+            if counted:
+                more = {"events": events, "person_years": 30 + trial, "unit": "participants"}
+            arms.append({"trial": f"T{trial}", "arm": name, "n": 20, **more})
+    measures = [measure for measure in NETWORK_MEASURES if (measure in COUNTED) == counted]
+    networks = [{**NETWORK, "id": m.lower(), "measure": m, "reference": "care"} for m in measures]
+    pairwise = [{**REVIEW["comparisons"][0], "id": m.lower(), "measure": m} for m in measures]
+    unit = "participants" if counted else "days_per_28"
+    _, tables = analyse(tmp_path / "r", arms, networks, comparisons=pairwise, zero_events=policy,
+                        own=["person_years"] if counted else [],
+                        outcomes={"frequency": {"unit": unit}})  # fmt: skip
+    for measure in measures:
+        found = row(tables, "network_effects", measure.lower()).set_index("trial")
+        right = tables["effects"].set_index("comparison").loc[measure.lower()].set_index("trial")
+        assert found["pooled"].to_dict() == right["pooled"].to_dict(), measure
+        kept = right.index[right["pooled"]]
+        assert len(kept) >= 5
+        for name in ("yi", "vi"):
+            assert found.loc[kept, name].to_numpy() == pytest.approx(
+                right.loc[kept, name].to_numpy(), rel=1e-9, abs=1e-12
+            ), (measure, name)
+
+
 def test_measures_and_models_of_the_settings_are_those_of_the_engine() -> None:
     assert set(NETWORK_MEASURES) == {*ADDITIVE, "SMD"}
     assert {"REML", "ML", "DL", "PM", "EE"} == set(METHODS)

@@ -232,28 +232,42 @@ def _contrast(out: TrialRows, numbers: dict[str, dict[str, float]], comparison: 
         columns.get(name, name): np.array([numbers[arm][name] for arm in names])
         for name in numbers[names[0]]
     }
-    own_rules = comparison.zero_events == "not_estimable"
+    kept = comparison.zero_events == "not_estimable" and measure in DIFFERENCES
     if measure in ADDED_TO:
         empty = (given["events"] == 0) | (given["events"] == given.get("n", np.inf))
-        if own_rules and measure not in DIFFERENCES:
+        if comparison.zero_events == "not_estimable" and not kept:
             one.reasons += _say_not_estimable(given)
-        if empty.any():
-            moved = measure not in DIFFERENCES or not own_rules
-            id = "recovered.half_added" if moved else "recovered.half_in_variance"
+        if empty.sum() > kept:
+            id = "recovered.half_in_variance" if kept else "recovered.half_added"
             one.recovered.append(Message(id))
     if not one.usable:
         return
     try:
-        made = nma.read_arms(measure, [one.trial] * len(names), names, **given)
+        if kept:
+            out.y, out.v = _subtract(given)
+        else:
+            made = nma.read_arms(measure, [one.trial] * len(names), names, **given)
+            out.y, out.v = made.y, made.v
     except UNCOMPUTABLE as error:
         log_frames(error, f"{measure}, {one.lines}")
         one.reasons.append(Message("why_not.no_effect", measure=measure))
         return
-    out.y, out.v = made.y, made.v
-    if own_rules and measure in DIFFERENCES:
-        rate = given["events"] / given["n" if measure == "RD" else "time"]
-        out.y = rate[1:] - rate[0]
     _judge(out)
+
+
+def _subtract(given: dict[str, Array]) -> tuple[Array, Array]:
+    """Subtract risks or rates as they are, and find the covariance of their differences.
+
+    As in RevMan, 0.5 is added to cells for the variance alone, and only where two arms have none.
+    """
+    risks = "n" in given
+    events, size = given["events"], given["n"] if risks else given["time"]
+    empty = (events == 0) | (risks & (events == size))
+    half = np.where(empty & (empty.sum() > 1), 0.5, 0.0)
+    a, whole = events + half, size + 2 * half * risks
+    v = a * (whole - a) / whole**3 if risks else a / whole**2
+    rate = events / size
+    return rate[1:] - rate[0], np.diag(v[1:]) + v[0]
 
 
 def _say_not_estimable(given: dict[str, Array]) -> list[Message]:
