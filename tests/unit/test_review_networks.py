@@ -362,6 +362,21 @@ def test_a_broken_network_gets_a_sentence_and_stops_no_other(
     assert said.get(name, "").lower() in part.lower()
 
 
+@pytest.mark.parametrize("step", ["pool_network", "split_sides", "check_consistency"])
+def test_a_network_that_cannot_be_computed_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise ValueError("singular")
+
+    monkeypatch.setattr(nma, step, fail)
+    review, tables = analyse(tmp_path / "r", TRIANGLE, published=[publish("-2.33")])
+    assert row(tables)["state"] == "not_computable"
+    assert len(tables["network_pairs"]) == 0
+    assert len(tables["network_effects"]) == 3
+    assert "could not be pooled" in write_page(review, tables)
+
+
 def test_an_arm_without_numbers_leaves_the_others_of_its_trial(tmp_path: Path) -> None:
     arms = [arm("1", "a", 10), arm("1", "b", 8), arm("1", "c", 7, sd=""), *LINE]
     _, tables = analyse(tmp_path / "r", arms)

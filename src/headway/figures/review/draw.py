@@ -74,8 +74,12 @@ def draw_review(tables: Mapping[str, pd.DataFrame], review: Review) -> dict[str,
                 comparison.label, _draw_multiverse, curve, comparison
             )
     for network in review.networks:
-        for name, (draw, *given) in list_drawings(tables, network, review).items():
-            out[name] = _try(network.label, draw, *given)
+        try:
+            listed = list_drawings(tables, network)
+        except UNCOMPUTABLE as error:
+            log_frames(error, f"network {network.id}")
+            continue
+        out |= {name: _try(network.label, draw, *given) for name, (draw, *given) in listed.items()}
     published = tables["published"]
     for outcome_id in dict.fromkeys(published["outcome"]):
         label = review.outcomes[outcome_id].label or outcome_id

@@ -19,7 +19,7 @@ from headway.reviews.networks.analyse import read_network
 if TYPE_CHECKING:
     import pandas as pd
 
-    from headway.config.review import Network, Review
+    from headway.config.review import Network
 
 Array = NDArray[np.float64]
 # Graph: the circle and the columns of names beside it, in inches.
@@ -460,7 +460,7 @@ def draw_funnel(points: nma.Funnel, network: nma.Network, unit: str, title: str)
 
 
 def list_drawings(
-    tables: Mapping[str, pd.DataFrame], network: Network, review: Review
+    tables: Mapping[str, pd.DataFrame], network: Network
 ) -> dict[str, tuple[Any, ...]]:
     """List the figures of a network: name -> what draws it and what it is given.
 
@@ -468,8 +468,8 @@ def list_drawings(
     ----------
     tables
         networks, network_effects, network_pairs, network_ranks.
-    network, review
-        The entry in review.yaml, and all of it.
+    network
+        Its entry in review.yaml.
     """
     whole = tables["networks"]
     whole = whole[whole["network"].eq(network.id) & whole["state"].eq("pooled")]

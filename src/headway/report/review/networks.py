@@ -147,12 +147,14 @@ class _Described:
             direct = sum(pair["k_direct"] > 0 for pair in self.pairs)
             several = self.own["network_effects"]
             several = several[several["pooled"]].groupby("trial").size()
-            places = {"trials": int(row["trials"]), "treatments": int(row["treatments"])}
-            places |= {"direct": direct, "pairs": len(self.pairs)}
             people = ""
             if not formats.missing(row["people"]):
                 people = t("network.with_people", people=formats.integer(row["people"]))
-            out.append(t("network.compared", **places, people=people))
+            places = {"n": int(row["trials"]), "treatments": int(row["treatments"])}
+            told = t("network.compared", **places, people=people)
+            if len(self.pairs) > 1:
+                told += " " + t("network.compared_directly", direct=direct, pairs=len(self.pairs))
+            out.append(told)
             if (several > 1).any():
                 out.append(t("network.several_arms", n=int((several > 1).sum())))
         else:
