@@ -25,6 +25,7 @@ CODES = {
 _CHANGE, _CARE, _EXPECTATION = "outcomes.change", "outcomes.care", "outcomes.expectation"
 _COHORT = f"{_CHANGE}.cohort.build_cohort"
 _POOL = "meta.pooling.pool_batch"
+_NETWORK = "meta.network"
 _STATISTICS = (
     "estimate", "se", "ci_low", "ci_high", "pi_low", "pi_high", "p_value", "tau2", "i2", "h2", "q",
     "q_df", "q_p_value",
@@ -47,6 +48,30 @@ MAKERS: dict[str, dict[str, str]] = {
         "weight": "reviews.analyse.pool_review",
     },
     "pooled": {"": "reviews.analyse.pool_review", **_POOLED},
+    "networks": {
+        "": "reviews.networks.analyse.pool_networks",
+        **dict.fromkeys(
+            ("tau2", "se_tau2", "i2", "q", "q_df", "q_p_value"), f"{_NETWORK}.fit.pool_network"
+        ),
+        "slope*": f"{_NETWORK}.fit.pool_network",
+    },
+    "network_effects": {
+        "": "reviews.networks.rows.list_trials",
+        "yi": f"{_NETWORK}.data.read_arms",
+        "vi": f"{_NETWORK}.data.read_arms",
+    },
+    "network_pairs": {
+        "": f"{_NETWORK}.fit.pool_network",
+        **dict.fromkeys(
+            ("share_direct", "direct*", "indirect*"), f"{_NETWORK}.evidence.tabulate_evidence"
+        ),
+        "side_*": f"{_NETWORK}.inconsistency.split_sides",
+    },
+    "network_ranks": {"": f"{_NETWORK}.ranking.rank_treatments"},
+    "network_consistency": {"": f"{_NETWORK}.inconsistency.check_consistency"},
+    "network_contributions": {"": f"{_NETWORK}.evidence.find_contributions"},
+    "network_modifiers": {"": "reviews.networks.modifiers.list_modifiers"},
+    "network_sensitivity": {"": "reviews.networks.sensitivity.vary_network"},
     "multiverse": {
         "": "reviews.specifications.explore_review",
         **{c: f for c, f in _POOLED.items() if c in "estimate se ci_low ci_high p_value tau2 i2"},

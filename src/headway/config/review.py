@@ -84,6 +84,8 @@ MEASURES = (
     "ZCOR",
     "ABT",
 )
+# Those whose contrasts within a trial add up: `headway.meta.network`.
+NETWORK_MEASURES = ("MD", "SMD", "ROM", "VR", "CVR", "RR", "OR", "RD", "AS", "IRR", "IRD")
 Domain = Annotated[
     str,
     About(
@@ -96,6 +98,16 @@ Domain = Annotated[
         )
     ),
 ]
+# Nikolakopoulou et al. (2020), in their order.
+CINEMA_DOMAINS = (
+    "within_study_bias",
+    "reporting_bias",
+    "indirectness",
+    "imprecision",
+    "heterogeneity",
+    "incoherence",
+)
+CinemaDomain = Annotated[str, About(allowed=CINEMA_DOMAINS)]
 Delimiter = Literal[",", ";", "\t", "|"]
 Encoding = Literal["utf-8", "latin-1"]
 
@@ -445,6 +457,98 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CinemaJudgement:
+    """A judgement of one domain of confidence in a network's estimate."""
+
+    judgement: Literal["no_concerns", "some_concerns", "major_concerns"]
+    why: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cinema:
+    """Confidence in one estimate of a network (CINeMA); typed and signed by people."""
+
+    treatment: Text
+    base: Text
+    domains: Annotated[
+        Mapping[CinemaDomain, CinemaJudgement],
+        About("By domain; one that is absent is shown as still to be judged."),
+    ] = field(default_factory=dict)
+    confidence: Literal["high", "moderate", "low", "very_low"] | None = None
+    signed_by: Text | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """Treatments that are compared with each other in one network (docs/network.md)."""
+
+    id: Key
+    label: Text
+    outcome: str
+    measure: Annotated[
+        str, About("Contrasts within a trial must add up.", allowed=NETWORK_MEASURES)
+    ]
+    treatment_is: Annotated[
+        Literal["kind", "arm"],
+        About(
+            "What an arm's treatment is called by: `kind`, its technique or, for a control arm, "
+            "its comparator (of an active control its technique, where there is one); `arm`, the "
+            "name of the arm."
+        ),
+    ] = "kind"
+    treatments: Annotated[
+        Mapping[Text, Text],
+        About("Arm, or `trial: arm` -> treatment; arms not named here go by `treatment_is`."),
+    ] = field(default_factory=dict)
+    reference: Annotated[
+        str, About("What the others are set against. Default: the treatment in most trials.")
+    ] = ""
+    method: Annotated[
+        Literal["REML", "ML", "DL", "PM", "EE"] | None,
+        About("Estimator of the one tau2. Default: the review's, or REML where that is another."),
+    ] = None
+    test: Annotated[
+        Literal["adhoc", "knha", "t", "z"] | None,
+        About("Default: the review's, or adhoc where that is another."),
+    ] = None
+    kinds: Annotated[
+        tuple[Literal["final", "change", "events"], ...] | None,
+        About("Kinds of arm rows, the preferred one first; defaults as for comparisons.", least=1),
+    ] = None
+    target_day: Annotated[float | None, About("As for comparisons.", unit="day")] = None
+    within_days: Annotated[float | None, About("As for comparisons.", unit="days", low=0)] = None
+    timepoints: Annotated[
+        Mapping[str, str], About("Trial -> the timepoint to pool, as the source names it.")
+    ] = field(default_factory=dict)
+    leave_out: Annotated[Mapping[str, str], About("Trial -> why it is shown and not pooled.")] = (
+        field(default_factory=dict)
+    )
+    order: Annotated[
+        tuple[Text, ...],
+        About(
+            "All treatments, from the one that small trials would favour least to the one they "
+            "would favour most; without it no comparison-adjusted funnel is drawn."
+        ),
+    ] = ()
+    moderator: Annotated[
+        Text | None,
+        About("Column of numbers in files.arms: one coefficient against the reference."),
+    ] = None
+    modifiers: Annotated[
+        tuple[Text, ...],
+        About("Columns of files.arms that may modify effects, listed by comparison."),
+    ] = ()
+    cinema: tuple[Cinema, ...] = ()
+    note: str = ""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of files.arms that are read for this network alone."""
+        named = (*self.modifiers, self.moderator or "")
+        return tuple(dict.fromkeys(name for name in named if name))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PooledRow:
     """The row of files.pooled that holds the printed numbers."""
 
@@ -456,13 +560,16 @@ class PooledRow:
 class Recompute:
     """What is held against a printed result.
 
-    A pooled estimate (comparison), two arms of one trial, one arm of a trial (arm), or a
-    difference adjusted from individual data (adjust).
+    A pooled estimate (comparison), a pair of a network (network, treatment, base), two arms of one
+    trial, one arm of a trial (arm), or a difference adjusted from individual data (adjust).
     """
 
     BESIDE: ClassVar[Mapping[str, Any]] = {"minProperties": 1}
     comparison: Key | None = None
     subgroup: str = "overall"
+    network: Key | None = None
+    treatment: Text | None = None
+    base: Text | None = None
     trial: str | None = None
     outcome: str | None = None
     timepoint: str | None = None
@@ -746,6 +853,9 @@ class Review:
         Transcribe, About("Numbers that stand in images and are to be read by two people.")
     ] = Transcribe()
     comparisons: Annotated[tuple[Comparison, ...], About(least=1)]
+    networks: Annotated[
+        tuple[Network, ...], About("Networks of treatments; docs/network.md shows one.")
+    ] = ()
     published: Annotated[
         tuple[PublishedResult, ...], About("Printed results, and what to hold against them.")
     ] = ()
@@ -764,6 +874,24 @@ class Review:
         About("Published subgroup results combined; a check, never the source's analysis."),
     ] = ()
 
+    @property
+    def own_columns(self) -> tuple[str, ...]:
+        """List columns of the files that are no contract's and are shown: plots and networks."""
+        of_networks = (name for network in self.networks for name in network.columns)
+        return tuple(dict.fromkeys([*self.forest.columns, *of_networks]))
+
+    def model_of(self, network: Network) -> tuple[str, str]:
+        """Find a network's estimator and test: its own, else the review's where networks have it.
+
+        Whoever declares Kenward-Roger, or an estimator that needs rows without covariance, gets
+        REML and the ad hoc interval.
+        """
+        methods, tests = ("REML", "ML", "DL", "PM", "EE"), ("adhoc", "knha", "t", "z")
+        method, test = self.model.method, self.model.test
+        method = network.method or (method if method in methods else "REML")
+        test = network.test or (test if test in tests else "adhoc")
+        return method, test
+
     def level_of(self, comparison: Comparison) -> float:
         """Find the coverage of a comparison's intervals, between 0 and 1."""
         return self.level if comparison.ci_level is None else comparison.ci_level / 100
@@ -775,3 +903,7 @@ class Review:
     def comparison(self, id: str | None) -> Comparison:
         """Find a comparison by its id."""
         return next(c for c in self.comparisons if c.id == id)
+
+    def network(self, id: str | None) -> Network:
+        """Find a network by its id."""
+        return next(n for n in self.networks if n.id == id)

@@ -333,6 +333,8 @@ def find_ratio_ticks(low: float, high: float) -> list[float]:
         ticks = [float(f"{s * 10.0**d:.3g}") for d in decades for s in steps]
         ticks = [x for x in ticks if low <= x <= high]
         if len(ticks) > 6:
+            # Of many decades every second, third ... one.
+            best = best or ticks[:: -(-len(ticks) // 6)]
             break
         best = ticks
     return best

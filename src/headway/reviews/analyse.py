@@ -18,6 +18,8 @@ from headway.reviews.findings import summarise_findings
 from headway.reviews.groups import fit_groups
 from headway.reviews.integrity import check_integrity
 from headway.reviews.ipd import summarise
+from headway.reviews.networks.analyse import OUTPUTS as OF_NETWORKS
+from headway.reviews.networks.analyse import pool_networks
 from headway.reviews.reproduce import check_consistency, judge_review
 from headway.reviews.search import Searcher
 from headway.reviews.specifications import explore_review
@@ -45,6 +47,7 @@ OUTPUTS = (
     "reproduction",
     "consistency",
     "integrity",
+    *OF_NETWORKS,
 )
 NAN = float("nan")
 _NUMBERS = (
@@ -127,6 +130,7 @@ def analyse_review(
     refits = refit_review(effects, review, gaps=gaps)
     pooled = _note_gaps(pooled, gaps)
     small = check_small_studies(effects, review)
+    networks = pool_networks(arms, contrasts, review, risk_of_bias, explore=explore)
     return {
         "effects": effects,
         "pooled": pooled,
@@ -142,10 +146,12 @@ def analyse_review(
             published,
             effects,
             ipd=ipd,
+            networks=networks["network_effects"],
             search=Searcher(review, arms, contrasts, ipd) if explore else None,
         ),
         "consistency": check_consistency(published, review),
         "integrity": check_integrity(arms, contrasts, published, review, effects),
+        **networks,
     }
 
 

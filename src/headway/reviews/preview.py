@@ -21,7 +21,7 @@ from headway.reviews.analyse import OVERALL, analyse_review
 if TYPE_CHECKING:
     import pandas as pd
 
-    from headway.config.review import Comparison, Review
+    from headway.config.review import Comparison, Network, Review
     from headway.ingest.trials.files import File
 
 
@@ -40,8 +40,8 @@ class Preview:
         Of each column of a file: file, column, mapped_to (canonical; empty where nothing reads
         it), unread_share (share of its filled cells that cannot be used, 0 to 1).
     answers
-        Of each comparison: question (its id), answered, n (trials pooled, or arms where arms are
-        followed), why (message: how many are pooled, and why the others are not).
+        Of each comparison and network: question (its id), answered, n (trials pooled, or arms
+        where arms are followed), why (message: how many are pooled, and why others are not).
     """
 
     problems: tuple[Problem, ...]
@@ -85,6 +85,7 @@ def preview_review(folder: Path, review: Review) -> Preview:
             problems = error.problems or (Problem("", type(error).__name__, error.message),)
         else:
             answers = [answer_comparison(c, tables) for c in review.comparisons]
+            answers += [answer_network(n, tables) for n in review.networks]
     return Preview(
         problems,
         tuple(_count_rows(file, problems) for file in files),
@@ -160,9 +161,43 @@ def answer_comparison(comparison: Comparison, tables: dict[str, pd.DataFrame]) -
     # Of a trial that is pooled only what no rule decided is told: its user may choose.
     undecided = own["why_not"].fillna("").str.startswith("why_not.first_of_several")
     elsewhere = own["trial"].isin(used["trial"] if people else [])
-    others = own[~own["pooled"] & (undecided | ~elsewhere)]
+    why += _list_reasons(own[~own["pooled"] & (undecided | ~elsewhere)])
+    return {"question": comparison.id, "answered": answered, "n": n, "why": join(why)}
+
+
+def answer_network(network: Network, tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
+    """Say of one network how many trials are pooled, and why the others are not.
+
+    Parameters
+    ----------
+    network
+        Its entry in review.yaml.
+    tables
+        `networks` and `network_effects` of the review.
+    """
+    whole = tables["networks"].set_index("network").loc[network.id]
+    own = tables["network_effects"]
+    own = own[own["network"] == network.id]
+    inside = own.loc[own["pooled"], "trial"]
+    why: list[str] = [
+        Message("preview.trials", n=inside.nunique(), of=own["trial"].nunique()),
+        *(str(whole[name]) for name in ("note",) if isinstance(whole[name], str)),
+        *_list_reasons(own[~own["trial"].isin(inside)]),
+    ]
+    answered = whole["state"] == "pooled"
+    return {
+        "question": network.id,
+        "answered": bool(answered),
+        "n": int(inside.nunique()),
+        "why": join(why),
+    }
+
+
+def _list_reasons(others: pd.DataFrame) -> list[str]:
+    """Say why trials are not pooled, those of one reason together."""
+    out: list[str] = []
     for reason, part in others.groupby("why_not", sort=False):
         messages: list[Message] | list[str] = read(str(reason)) or [str(reason)]
         names = list(dict.fromkeys(part["trial"]))
-        why.append(Message("preview.not_pooled", trials=names, why=messages))
-    return {"question": comparison.id, "answered": answered, "n": n, "why": join(why)}
+        out.append(Message("preview.not_pooled", trials=names, why=messages))
+    return out

@@ -20,9 +20,12 @@ from headway.effects.units import convert
 from headway.errors import UNCOMPUTABLE, log_frames
 from headway.messages import Message, term
 from headway.meta.conversions import se_from_ci
+from headway.meta.network import pool_network
 from headway.meta.pooling import pool
 from headway.reviews.dependent import COVARIANCE, pool_dependent
 from headway.reviews.ipd import ancova, change_unit, read_covariates, select
+from headway.reviews.networks.analyse import read_network
+from headway.reviews.networks.sensitivity import METHODS, TESTS
 from headway.reviews.totals import pool_rows, term_model
 from headway.reviews.zero_events import is_not_estimable
 from headway.tables import conform, empty
@@ -91,6 +94,7 @@ def judge_review(
     effects: pd.DataFrame,
     *,
     ipd: pd.DataFrame | None = None,
+    networks: pd.DataFrame | None = None,
     search: Search | None = None,
 ) -> pd.DataFrame:
     """Judge every published quantity that a review declares.
@@ -103,6 +107,8 @@ def judge_review(
         Tables of the contract.
     ipd
         Table `ipd`, where a review has individual data.
+    networks
+        Table `network_effects`, where a review has networks.
     search
         What looks for other choices that give a number that does not reproduce; each is a
         conjecture.
@@ -120,7 +126,7 @@ def judge_review(
         head: dict[str, Any] = {"quantity": entry.id, "label": entry.label, "source": source}
         head["analysis"] = entry.analysis
         try:
-            found = _recompute(entry, review, arms, effects, ipd, k)
+            found = _recompute(entry, review, arms, effects, (ipd, networks), k)
         except UNCOMPUTABLE as error:
             log_frames(error, f"published.{entry.id}")
             found = _Recomputed({}, "", Message("fit.not_computable"))
@@ -165,11 +171,14 @@ def _recompute(
     review: Review,
     arms: pd.DataFrame,
     effects: pd.DataFrame,
-    ipd: pd.DataFrame | None,
+    more: tuple[pd.DataFrame | None, pd.DataFrame | None],
     k: int | None,
 ) -> _Recomputed:
     """Recompute a quantity by what its entry says it is."""
     target = entry.recompute
+    ipd, networks = more
+    if target.network is not None:
+        return _recompute_pair(entry, review, networks, k)
     if target.comparison is not None:
         return _recompute_pooled(entry, review, effects, k)
     if target.adjust is not None:
@@ -334,6 +343,38 @@ def _recompute_pooled(
     if MEASURES[comparison.measure].scale.code == "natural" and entry.unit is not None:
         values = _change_unit(values, review.outcomes[comparison.outcome].unit, entry)
     return _Recomputed(turn(values, entry, comparison.measure), how(k=there), "", there)
+
+
+def _recompute_pair(
+    entry: PublishedResult, review: Review, networks: pd.DataFrame | None, k: int | None
+) -> _Recomputed:
+    """Pool a network as the source did and take the pair that it prints."""
+    target, network = entry.recompute, review.network(entry.recompute.network)
+    made = None if networks is None else read_network(networks, network.id)
+    method, test = review.model_of(network)
+    if entry.model is not None:
+        method, test = entry.model.method, entry.model.test
+    of = {"measure": network.measure, "method": method, "test": test}
+    how = Message("reproduction.network", **of)
+    there = 0 if made is None else len(made.trials)
+    if made is None or (k is not None and there < k):
+        why = entry.not_public or Message("reproduction.rows_missing")
+        id = "reproduction.trials_here" if k is None else "reproduction.trials_missing"
+        return _Recomputed({}, how, Message(id, there=there, why=why, k=k), there)
+    treatment, base = str(target.treatment), str(target.base)
+    absent = [name for name in (treatment, base) if name not in made.treatments]
+    if absent:
+        return _Recomputed({}, how, Message("reproduction.no_treatment", names=absent), there)
+    if method not in METHODS or test not in TESTS:
+        return _Recomputed({}, how, Message("reproduction.no_network_model"), there)
+    level = review.level if entry.level is None else entry.level / 100
+    fit = pool_network(made, method=method, test=test, level=level)
+    i, j = fit.place(treatment), fit.place(base)
+    values = {part: float(getattr(fit, part)[i, j]) for part in PARTS}
+    if MEASURES[network.measure].scale.code == "natural" and entry.unit is not None:
+        values = _change_unit(values, review.outcomes[network.outcome].unit, entry)
+    how = Message("reproduction.network_of", **of, k=there)
+    return _Recomputed(turn(values, entry, network.measure), how, "", there)
 
 
 def _pool_as_printed(

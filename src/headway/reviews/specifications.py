@@ -28,7 +28,7 @@ from headway.tables.risk_tools import HIGH
 if TYPE_CHECKING:
     import pandas as pd
 
-    from headway.config.review import Comparison, Review, ZeroEvents
+    from headway.config.review import Comparison, Network, Review, ZeroEvents
 
 OVERALL = "overall"
 MEASURE, CORRELATION, ROWS, ZERO = "measure", "assumed r", "rows", "zero events"
@@ -155,7 +155,7 @@ def _name_rows(own: pd.DataFrame, within: bool) -> pd.Series:
     return names.mask(again, names + " (" + own["subgroup"].fillna("") + ")")
 
 
-def find_judged(risk_of_bias: pd.DataFrame, comparison: Comparison) -> dict[str, str]:
+def find_judged(risk_of_bias: pd.DataFrame, comparison: Comparison | Network) -> dict[str, str]:
     """Find each trial's overall judgement; one about the outcome comes before one about all."""
     own = risk_of_bias[risk_of_bias["domain"] == "overall"]
     own = own[own["outcome"].isna() | own["outcome"].eq(comparison.outcome)]

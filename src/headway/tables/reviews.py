@@ -61,6 +61,17 @@ BASES = ("arms", "periods", "contrast", "published", "combined")
 
 VERDICTS = ("reproduced", "not reproduced", "not recomputable", "not estimable")
 
+NETWORK_STATES = ("pooled", "no_trials", "not_computable")
+
+NETWORK_PARTS = (
+    "total",
+    "heterogeneity",
+    "inconsistency",
+    "inconsistency_random",
+    "within",
+    "detached",
+)
+
 _TRIAL: dict[str, Column] = {
     "trial": words("Trial, by first author and year"),
     "year": whole("Year of publication", nullable=True),
@@ -346,6 +357,195 @@ POOLED = Table(
         "ci_method": words("Method of the interval"),
         "pi_method": words("Method of the prediction interval", nullable=True),
         "note": words("What the estimate cannot say", nullable=True),
+    },
+)
+
+_NETWORK: dict[str, Column] = {"network": words("Identifier of the network in review.yaml")}
+_PAIR: dict[str, Column] = {
+    **_NETWORK,
+    "treatment": words("Treatment"),
+    "base": words("What it is compared with"),
+}
+
+NETWORKS = Table(
+    row="one network of treatments",
+    key=("network",),
+    columns={
+        **_NETWORK,
+        "label": words("The network in words"),
+        "outcome": words("Outcome"),
+        "measure": words("Measure, metafor's code"),
+        "unit": words("Unit of the estimates on their own scale"),
+        "state": words("Whether it is pooled, or why not", allowed=NETWORK_STATES),
+        "reference": words("Treatment the others are set against", nullable=True),
+        "treatments": whole("Treatments pooled", low=0),
+        "trials": whole("Trials pooled", low=0),
+        "contrasts": whole("Independent contrasts: of each trial one less than it has arms", low=0),
+        "people": printed("Participants, where every trial prints them", "people"),
+        "method": words("Estimator of tau2, metafor's code; EE for common effects"),
+        "test": words("z, t, knha or adhoc"),
+        "level": printed("Confidence level", nullable=False),
+        "tau2": printed("Between-trial variance, one for all comparisons", low=0),
+        "se_tau2": printed("Its standard error", low=0),
+        "i2": printed("Share of variance that is heterogeneity or inconsistency", "percent"),
+        "q": printed("Cochran's Q of the whole network"),
+        "q_df": printed("Degrees of freedom of Q"),
+        "q_p_value": printed("p value of Q", low=0, high=1),
+        "ci_method": words("Method of the interval", nullable=True),
+        "pi_method": words("Method of the prediction interval", nullable=True),
+        "moderator": words("Column that the moderator is read from", nullable=True),
+        "slope": printed("Change of each effect against the reference per unit of the moderator"),
+        "slope_low": printed("Lower limit"),
+        "slope_high": printed("Upper limit"),
+        "slope_p_value": printed("Two-sided p value", low=0, high=1),
+        "slope_trials": whole("Trials that state the moderator", nullable=True, low=0),
+        "parts": words("Treatments without connection to those pooled", nullable=True),
+        "methods": words("How it is pooled, as sentences for a methods section", nullable=True),
+        "note": words("What the network cannot say", nullable=True),
+    },
+)
+
+NETWORK_EFFECTS = Table(
+    row="a trial's effect of one treatment against another; all pairs of its arms",
+    key=("network", "trial", "treatment", "base", "arms", "timepoint", "basis", "lines"),
+    columns={
+        **_NETWORK,
+        "outcome": words("Outcome"),
+        "measure": words("Measure, metafor's code"),
+        "unit": words("Unit of yi"),
+        "trial": words("Trial"),
+        "year": whole("Year", nullable=True),
+        "treatment": words("Treatment; empty where the trial has no effect", nullable=True),
+        "base": words("What it is compared with", nullable=True),
+        "arms": words("Arms as the source names them"),
+        "timepoint": words("Timepoint"),
+        "instrument": words("Scale or test, where a trial has several", nullable=True),
+        "basis": words("Rows the effect stands on", allowed=BASES),
+        "lines": words("Raw file and lines of these rows", nullable=True),
+        "n1": printed("Participants, treatment", "people"),
+        "n2": printed("Participants, base", "people"),
+        "yi": printed("Effect, treatment against base (log scale for ratios)"),
+        "vi": printed(
+            "Its sampling variance. With b and c against a, (v_ab + v_ac - v_bc) / 2 is their "
+            "covariance",
+            low=0,
+        ),
+        "ci_low": printed("Lower limit of yi (Wald)"),
+        "ci_high": printed("Upper limit of yi"),
+        "pooled": yes_no("Whether the trial enters the network"),
+        "why_not": words("Why it does not", nullable=True),
+        "status": words("How the numbers were obtained", allowed=STATUSES),
+        "source": words("Page or table that prints them"),
+        "recovered": words("Numbers that are not printed, and how each was found", nullable=True),
+        "note": words("Remark", nullable=True),
+    },
+)
+
+NETWORK_PAIRS = Table(
+    row="a pair of treatments of a network",
+    key=("network", "treatment", "base"),
+    columns={
+        **_PAIR,
+        "k_direct": whole("Trials that compare the two", low=0),
+        "share_direct": printed("Share of the estimate's precision that is direct", low=0, high=1),
+        "estimate": printed("Network estimate (log scale for ratios)"),
+        "se": printed("Standard error", low=0),
+        "ci_low": printed("Lower limit"),
+        "ci_high": printed("Upper limit"),
+        "pi_low": printed("Lower limit of the prediction interval"),
+        "pi_high": printed("Upper limit of the prediction interval"),
+        "p_value": printed("Two-sided p value", low=0, high=1),
+        "direct": printed("Direct evidence alone, with the network's tau2"),
+        "direct_low": printed("Lower limit"),
+        "direct_high": printed("Upper limit"),
+        "indirect": printed("Indirect evidence alone, with the network's tau2"),
+        "indirect_low": printed("Lower limit"),
+        "indirect_high": printed("Upper limit"),
+        "side_direct": printed("Direct side of the model in which the sides are split"),
+        "side_direct_low": printed("Lower limit"),
+        "side_direct_high": printed("Upper limit"),
+        "side_indirect": printed("Indirect side of that model"),
+        "side_indirect_low": printed("Lower limit"),
+        "side_indirect_high": printed("Upper limit"),
+        "side_difference": printed("Direct less indirect"),
+        "side_difference_low": printed("Lower limit"),
+        "side_difference_high": printed("Upper limit"),
+        "side_p_value": printed("p value of that difference", low=0, high=1),
+    },
+)
+
+NETWORK_RANKS = Table(
+    row="a treatment of a network",
+    key=("network", "treatment"),
+    columns={
+        **_NETWORK,
+        "treatment": words("Treatment"),
+        "p_score": printed("Mean certainty that it is better than another", low=0, high=1),
+        "mean_rank": printed("Mean rank, 1 for the best", low=1),
+        "trials": whole("Trials that have it", low=0),
+        "people": printed("Participants, where every trial prints them", "people"),
+    },
+)
+
+NETWORK_CONSISTENCY = Table(
+    row="a statistic of heterogeneity or inconsistency of a network",
+    key=("network", "part", "design"),
+    columns={
+        **_NETWORK,
+        "part": words("What it is about", allowed=NETWORK_PARTS),
+        "design": words("Treatments of the design; empty for the whole network", nullable=True),
+        "q": printed("Chi-squared statistic", low=0),
+        "df": whole("Degrees of freedom", low=0),
+        "p_value": printed("p value; empty without degrees of freedom", low=0, high=1),
+        "tau2": printed("Between-trial variance that it allows for", low=0),
+    },
+)
+
+NETWORK_CONTRIBUTIONS = Table(
+    row="what a direct comparison contributes to a pair's estimate",
+    key=("network", "treatment", "base", "direct_treatment", "direct_base"),
+    columns={
+        **_PAIR,
+        "direct_treatment": words("Treatment of the direct comparison"),
+        "direct_base": words("What it is compared with"),
+        "share": printed("Contribution", "percent", low=0),
+        "length": printed("Mean number of comparisons on the paths of the evidence", low=0),
+    },
+)
+
+NETWORK_MODIFIERS = Table(
+    row="what the trials of a direct comparison state of a possible effect modifier",
+    key=("network", "treatment", "base", "modifier"),
+    columns={
+        **_PAIR,
+        "modifier": words("Column"),
+        "trials": whole("Trials that compare the two", low=0),
+        "stated": whole("Trials that state it", low=0),
+        "mean": printed("Mean over trials, of numbers"),
+        "low": printed("Smallest"),
+        "high": printed("Largest"),
+        "words": words("Values, of words", nullable=True),
+    },
+)
+
+NETWORK_SENSITIVITY = Table(
+    row="a treatment against the reference, with the network pooled in one other way",
+    key=("network", "specification", "treatment"),
+    columns={
+        **_PAIR,
+        "specification": whole("Number within the network; 0 is the declared one", low=0),
+        "studies": words("All trials, or a part by name"),
+        "left_out": words("Trial left out; 'none' where none is"),
+        "method": words("Estimator of tau2, metafor's code"),
+        "test": words("z, t, knha or adhoc"),
+        "declared": yes_no("Whether this is the way that the review declares"),
+        "k": whole("Trials pooled", low=0),
+        "estimate": printed("Network estimate (log scale for ratios)"),
+        "se": printed("Standard error", low=0),
+        "ci_low": printed("Lower limit"),
+        "ci_high": printed("Upper limit"),
+        "p_value": printed("Two-sided p value", low=0, high=1),
+        "tau2": printed("Between-trial variance", low=0),
     },
 )
 

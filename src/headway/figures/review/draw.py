@@ -17,6 +17,7 @@ from headway.figures import theme
 from headway.figures.review.flow import draw_flow
 from headway.figures.review.forest import draw_forest
 from headway.figures.review.judgements import draw_risk_summary, draw_traffic_lights
+from headway.figures.review.network import list_drawings
 from headway.figures.review.refits import draw_refits_in_parts
 from headway.figures.review.sheet import SCREEN, Form
 from headway.figures.review.studies import draw_funnel
@@ -41,7 +42,8 @@ def draw_review(
     Parameters
     ----------
     tables
-        effects, pooled, multiverse, refits, small_studies, published, consistency, risk_of_bias.
+        effects, pooled, multiverse, refits, small_studies, published, consistency, risk_of_bias,
+        networks and those that begin with `network_`.
     review
         review.yaml with its defaults.
     form
@@ -78,6 +80,14 @@ def draw_review(
         if curve is not None:
             name = f"multiverse_{comparison.id}"
             out |= _try(name, comparison.label, _draw_multiverse, curve, comparison)
+    for network in review.networks:
+        try:
+            listed = list_drawings(tables, network)
+        except UNCOMPUTABLE as error:
+            log_frames(error, f"network {network.id}")
+            continue
+        for name, (draw, *given) in listed.items():
+            out |= _try(name, network.label, draw, *given)
     published = tables["published"]
     for outcome_id in dict.fromkeys(published["outcome"]):
         label = review.outcomes[outcome_id].label or outcome_id

@@ -75,7 +75,7 @@ def read_files(folder: Path, review: Review) -> tuple[list[File], pd.DataFrame, 
             if isinstance(spec, IpdFile):
                 individual = read_individual(folder, review)
             else:
-                files.append(read_file(folder / spec.path, kind, spec, review.forest.columns))
+                files.append(read_file(folder / spec.path, kind, spec, review.own_columns))
         except InputError as error:
             problems += error.problems or [Problem(spec.path, "unreadable", error.message)]
     for file in files:
@@ -87,6 +87,14 @@ def read_files(folder: Path, review: Review) -> tuple[list[File], pd.DataFrame, 
         Problem("review.yaml", "missing_column", "problem.missing_column", name,
                 remedy="remedy.forest_column")
         for name in review.forest.columns
+        if name not in shown
+    ]  # fmt: skip
+    shown |= {*TABLES["arms"].columns}
+    problems += [
+        Problem("review.yaml", "missing_column", "problem.missing_column", name,
+                remedy=Message("remedy.network_column", name=network.id))
+        for network in review.networks
+        for name in network.columns
         if name not in shown
     ]  # fmt: skip
     pooled = [file for file in files if file.kind == "pooled"]

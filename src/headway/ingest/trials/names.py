@@ -40,6 +40,14 @@ def check_names(review: Review) -> list[Problem]:
         )
         problems += _check_measure(comparison)
         problems += _check_method(comparison, review)
+    networks = [n.id for n in review.networks]
+    for id in sorted({n for n in networks if networks.count(n) > 1}):
+        text = Message("problem.network_twice", name=id)
+        problems.append(Problem("review.yaml", "duplicate", text, remedy="remedy.network_twice"))
+    for network in review.networks:
+        place = f"networks.{network.id}"
+        point("outcome", network.outcome, review.outcomes, f"{place}.outcome")
+        problems += _check_kinds(network.kinds, network.measure, place)
     for finding in review.findings:
         name = finding.comparison
         point("comparison", name, comparisons, "findings")
@@ -53,7 +61,10 @@ def check_names(review: Review) -> list[Problem]:
     for entry in review.published:
         place = f"published.{entry.id}"
         target = entry.recompute
-        if target.comparison is not None:
+        if target.network is not None:
+            point("network", target.network, networks, f"{place}.recompute")
+            problems += _check_pair(target, place)
+        elif target.comparison is not None:
             point("comparison", target.comparison, comparisons, f"{place}.recompute")
         else:
             problems += _check_target(target, place)
@@ -96,17 +107,23 @@ def _check_unit(entry: PublishedResult, review: Review, place: str) -> list[Prob
     """Find a printed unit that the outcome's own cannot be turned into."""
     target = entry.recompute
     outcome = target.outcome
-    if target.comparison is not None:
+    if target.network is not None:
+        named = [n for n in review.networks if n.id == target.network]
+        outcome = named[0].outcome if named and _is_natural(named[0].measure) else None
+    elif target.comparison is not None:
         found = [c for c in review.comparisons if c.id == target.comparison]
-        natural = found and MEASURES[found[0].measure].scale.code == "natural"
-        outcome = found[0].outcome if natural else None
+        outcome = found[0].outcome if found and _is_natural(found[0].measure) else None
     if entry.unit is None or outcome is None or outcome not in review.outcomes:
         return []
-    own = review.outcomes[outcome].unit
-    if entry.unit in UNITS and own in UNITS and convert(own, entry.unit) is None:
-        text = Message("problem.unit_of_published", place=place, unit=name_unit(own))
+    unit = review.outcomes[outcome].unit
+    if entry.unit in UNITS and unit in UNITS and convert(unit, entry.unit) is None:
+        text = Message("problem.unit_of_published", place=place, unit=name_unit(unit))
         return [Problem("review.yaml", "unit", text, remedy="remedy.unit_of_published")]
     return []
+
+
+def _is_natural(measure: str) -> bool:
+    return MEASURES[measure].scale.code == "natural"
 
 
 def _check_target(target: Recompute, place: str) -> list[Problem]:
@@ -163,12 +180,24 @@ def _check_measure(comparison: Comparison) -> list[Problem]:
         )
         remedy = Message("remedy.estimand", estimand=estimand)
         problems.append(Problem("review.yaml", "measure_of_another_estimand", text, remedy=remedy))
+    return problems + _check_kinds(comparison.kinds, measure, place)
+
+
+def _check_kinds(kinds: tuple[str, ...] | None, measure: str, place: str) -> list[Problem]:
+    """Find kinds of arm rows that a measure does not take."""
     counted = MEASURES[measure].counts_events
-    wrong = [kind for kind in comparison.kinds or () if (kind == "events") != counted]
-    if wrong:
-        text = Message(
-            "problem.kinds_of_another_measure", place=place, kinds=wrong, measure=measure
-        )
-        kinds = "remedy.kinds_events" if counted else "remedy.kinds_scores"
-        problems.append(Problem("review.yaml", "kinds_of_another_measure", text, remedy=kinds))
-    return problems
+    wrong = [kind for kind in kinds or () if (kind == "events") != counted]
+    if not wrong:
+        return []
+    text = Message("problem.kinds_of_another_measure", place=place, kinds=wrong, measure=measure)
+    other = "remedy.kinds_events" if counted else "remedy.kinds_scores"
+    return [Problem("review.yaml", "kinds_of_another_measure", text, remedy=other)]
+
+
+def _check_pair(target: Recompute, place: str) -> list[Problem]:
+    """Find what is not said about a pair of a network."""
+    absent = [key for key in ("treatment", "base") if getattr(target, key) is None]
+    if not absent:
+        return []
+    text = Message("problem.recompute_pair", place=place, names=absent)
+    return [Problem("review.yaml", "recompute", text, remedy="remedy.recompute_pair")]

@@ -17,6 +17,7 @@ from headway.report.render import render
 from headway.report.review import checks, judgements
 from headway.report.review.asked import describe_asked
 from headway.report.review.multiverse import describe_multiverse
+from headway.report.review.networks import describe_networks, list_headlines
 from headway.report.review.sentences import name_model, say_estimates, say_heterogeneity
 from headway.reviews.totals import describe_row
 
@@ -84,6 +85,7 @@ def _build(
     between = [c for c in comparisons if c["estimand"] == BETWEEN]
     within = [c for c in comparisons if c["estimand"] == WITHIN]
     single = [c for c in comparisons if c["estimand"] == SINGLE]
+    networks = [] if refused else describe_networks(tables, drawn, review)
     consistency = _consistency(tables["consistency"], review)
     context = {
         "title": review.title,
@@ -93,7 +95,7 @@ def _build(
         "letters": letters,
         "refused": refused,
         "review": review,
-        "trials": _list_trials(tables["arms"], tables["contrasts"], tables["effects"], review),
+        "trials": _list_trials(tables, review),
         "flow": drawn.get("flow"),
         "flow_rows": [
             {
@@ -123,6 +125,8 @@ def _build(
             (t("review_page.within"), "within", within, t("review_page.within_text")),
             (t("single_arms.title"), "single", single, t("single_arms.nothing_compared")),
         ],
+        "networks": networks,
+        "network_sentences": list_headlines(networks),
         "published_figures": [f for name, f in drawn.items() if name.startswith("published_")],
         "consistency": consistency["rows"] and consistency,
         "consistency_text": _describe_consistency(tables["consistency"], review),
@@ -140,7 +144,7 @@ def _build(
         ],
         "methods": [] if refused else _methods(review, comparisons, count_transcribed(tables)),
     }
-    headline = _headline(review, between, [*within, *single])
+    headline = _headline(review, between, [*within, *single]) + list_headlines(networks)
     card = {
         "kind": "trials",
         "name": status["name"],
@@ -466,18 +470,25 @@ def _integrity(table: pd.DataFrame) -> dict[str, Any] | None:
     return {"heads": judgements.name_heads((*heads, "in_words", "row")), "rows": rows}
 
 
-def _list_trials(
-    arms: pd.DataFrame, contrasts: pd.DataFrame, effects: pd.DataFrame, review: Review
-) -> dict[str, Any] | None:
+def _list_trials(tables: Mapping[str, pd.DataFrame], review: Review) -> dict[str, Any] | None:
     """List each trial: condition, arms with their people, outcomes, and where it is pooled."""
     import pandas as pd
 
+    arms, contrasts, effects = (tables[name] for name in ("arms", "contrasts", "effects"))
+    where = effects.loc[effects["pooled"], ["trial", "comparison"]]
+    if "network_effects" in tables:
+        own = tables["network_effects"]
+        own = own.loc[own["pooled"], ["trial", "network"]]
+        where = pd.concat([where, own.set_axis(["trial", "comparison"], axis=1)])
+    labels = {one.id: one.label for one in review.comparisons}
+    labels |= {one.id: one.label for one in review.networks}
     names = pd.concat([arms["trial"], contrasts["trial"], effects["trial"]]).drop_duplicates()
     rows = []
     for name in names:
         own, drawn = arms[arms["trial"] == name], contrasts[contrasts["trial"] == name]
         facts = pd.concat([own, drawn])
         used = effects[(effects["trial"] == name) & effects["pooled"]]
+        pooled = _each(where.loc[where["trial"] == name, "comparison"])
         people = own.groupby("arm", sort=False)["n"].max()
         groups = [
             arm if formats.missing(n) else f"{arm} ({formats.integer(n)})"
@@ -495,9 +506,7 @@ def _list_trials(
                     "; ".join(groups) or formats.MISSING,
                     _list(judgements.name_outcome(x, review) for x in _each(facts["outcome"])),
                     _list(say(term("status", x)) for x in _each(facts["status"]) or ["computed"]),
-                    _list(review.comparison(x).label for x in _each(used["comparison"]))
-                    if len(used)
-                    else t("review_page.none"),
+                    _list(labels[x] for x in pooled) if pooled else t("review_page.none"),
                 ],
             }
         )
