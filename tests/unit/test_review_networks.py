@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -292,6 +293,20 @@ def test_an_adjusted_difference_stands_for_two_arms_and_not_for_three(tmp_path: 
     _, tables = analyse(tmp_path / "r", arms, files={"contrasts.csv": text})
     own = tables["network_effects"].query("pooled").groupby("trial")["basis"].agg(set)
     assert own.to_dict() == {"AB": {"contrast"}, "BC": {"arms"}, "3": {"arms"}}
+
+
+def test_clusters_count_less_and_crossover_arms_wait(tmp_path: Path) -> None:
+    """Design effect 1 + 9 × 0.05 for one trial; the same people cannot be two arms."""
+    cluster = {"design": "cluster", "cluster_size": 10, "icc": 0.05}
+    arms = [*LINE, *({**each, **cluster} for each in pair("CL", "a", 10, "c", 7))]
+    arms += [{**each, "design": "crossover"} for each in pair("XO", "a", 10, "c", 7)]
+    own = ("design", "cluster_size", "icc")
+    _, tables = analyse(tmp_path / "r", arms, own=own)
+    effects = tables["network_effects"].set_index("trial")
+    assert effects.loc["CL", "vi"] == pytest.approx(1.45 * effects.loc["AB", "vi"])
+    assert "design effect 1.45" in say(effects.loc["CL", "recovered"])
+    assert not effects.loc["XO", "pooled"]
+    assert "same people" in say(effects.loc["XO", "why_not"])
 
 
 # ── broken networks ───────────────────────────────────────────────────────────────────────────
@@ -662,6 +677,7 @@ def test_the_page_says_what_was_compared_and_what_it_cannot_say(
     plain: Analysed, language: str
 ) -> None:
     review, tables = plain
+    review = replace(review, language=language)  # type: ignore[arg-type]
     with speaking(language):
         text = write_page(review, tables, {})
         missed.clear()

@@ -129,8 +129,8 @@ def build_effects(
     taken: dict[str, set[str]] = {}
     for one in review.comparisons:
         taken.setdefault(one.outcome, set()).update(one.kinds or default_kinds(one.measure))
-    arms = _allow_for_clusters(arms, review.assumed_icc)
-    contrasts = _allow_for_clusters(contrasts, review.assumed_icc)
+    arms = allow_for_clusters(arms, review.assumed_icc)
+    contrasts = allow_for_clusters(contrasts, review.assumed_icc)
     for declared in review.comparisons:
         comparison = replace(declared, zero_events=review.zero_events_of(declared))
         outcome = review.outcomes[comparison.outcome]
@@ -217,7 +217,7 @@ def _list_rest(
             yield one
 
 
-def _allow_for_clusters(rows: pd.DataFrame, assumed_icc: float | None) -> pd.DataFrame:
+def allow_for_clusters(rows: pd.DataFrame, assumed_icc: float | None) -> pd.DataFrame:
     """Bring trials of clusters to their effective size (Handbook 23.1.4, 23.1.5).
 
     People, events and person-time of arms are divided by the design effect, standard errors of
@@ -241,7 +241,7 @@ def _allow_for_clusters(rows: pd.DataFrame, assumed_icc: float | None) -> pd.Dat
     return out
 
 
-def _note_clusters(one: Candidate, rows: Iterable[Any]) -> None:
+def note_clusters(one: Candidate, rows: Iterable[Any]) -> None:
     """Say by how much clusters inflate a row's variance, or that nobody knows."""
     for row in rows:
         if np.isinf(row.inflation):
@@ -349,7 +349,7 @@ def _pair(
     _check_rows(one, side2, unit, _list_wanted(measure, 2), measure)
     _check_scale(one, both, unit, measure)
     _note_recovered(one, both)
-    _note_clusters(one, both)
+    note_clusters(one, both)
     crossed = [row.design == CROSSOVER for row in both]
     if any(crossed):
         one.basis = "periods"
@@ -553,7 +553,7 @@ def _take_contrasts(
             rows=list_origins([row._asdict()]),
         )
         one.values["year"] = row.year
-        _note_clusters(one, [row])
+        note_clusters(one, [row])
         one.adjusted = row.effect_type.startswith("ANCOVA")
         adjusted = Message("effect_type.adjusted", text=row.effect_type)
         one.notes.append(adjusted if one.adjusted else row.effect_type)
@@ -623,7 +623,7 @@ def _follow_arms(
         one.notes += [row["note"]] if isinstance(row["note"], str) else []
         _check_rows(one, [cells], unit, _list_wanted(comparison.measure, 1), comparison.measure)
         _note_recovered(one, [cells])
-        _note_clusters(one, [cells])
+        note_clusters(one, [cells])
         compute(
             one, partial(_measure_arm, one, row, arms, assumed_r, comparison), comparison.measure
         )

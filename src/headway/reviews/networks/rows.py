@@ -28,6 +28,7 @@ from headway.reviews.candidates import (
     list_origins,
 )
 from headway.reviews.effects_table import (
+    CROSSOVER,
     _check_rows,
     _check_scale,
     _group,
@@ -38,6 +39,8 @@ from headway.reviews.effects_table import (
     _take_contrasts,
     _turn_scale,
     _worst,
+    allow_for_clusters,
+    note_clusters,
 )
 
 if TYPE_CHECKING:
@@ -89,6 +92,8 @@ def list_trials(
 ) -> list[TrialRows]:
     """List every set of rows that could speak to a network; those without a reason enter."""
     comparison = as_comparison(network, review)
+    arms = allow_for_clusters(arms, review.assumed_icc)
+    contrasts = allow_for_clusters(contrasts, review.assumed_icc)
     found = [
         *_read_arms(arms, network, comparison, review),
         *_read_contrasts(contrasts, network, comparison, review),
@@ -149,6 +154,10 @@ def _read_trial(
     for row in rows:
         alone = Candidate(one.trial, "", "", NAN, "arms", row.kind, row.status, "", None)
         _check_rows(alone, [row], outcome.unit, wanted, measure)
+        note_clusters(alone, [row])
+        one.recovered += [note for note in alone.recovered if note not in one.recovered]
+        if row.design == CROSSOVER:
+            alone.reasons.append(Message("why_not.network_crossover"))
         treatment = name_treatment(row, network)
         if not treatment:
             alone.reasons.append(Message("why_not.network_no_treatment", arm=row.arm))
