@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Sequence
 
 import headway
-from headway.cli import checking, clinics, reviews, screen, workflow
+from headway.cli import checking, clinics, reviews, screen, updating, workflow
 from headway.cli.signals import STOPPED, stopping
 from headway.errors import (
     MACHINE_EXIT_CODE,
@@ -25,10 +25,10 @@ from headway.errors import (
 from headway.version import describe
 
 # In the order in which they are met.
-FAMILIES = (checking, clinics, reviews, workflow)
+FAMILIES = (checking, clinics, reviews, updating, workflow)
 ORDER = (
     *("new-clinic", "check", "audit", "open", "release", "new-review", "import", "reproduce"),
-    *("manuscript", "build", "simulate"),
+    *("update", "manuscript", "build", "simulate"),
 )
 EXIT_CODES = {
     0: "done",
