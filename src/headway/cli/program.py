@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import headway
 from headway.cli import checking, clinics, reviews, screen, updating, workflow
 from headway.cli.signals import STOPPED, stopping
+from headway.cli.threads import limit_threads
 from headway.errors import (
     MACHINE_EXIT_CODE,
     ConfigError,
@@ -75,6 +76,7 @@ def complete(top: argparse.ArgumentParser) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; a user's error is printed without a traceback, with its own exit code."""
+    limit_threads()
     screen.speak_utf8()
     top = parser()
     complete(top)
