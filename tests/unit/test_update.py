@@ -452,3 +452,51 @@ def test_shipped_results_held_against_themselves_say_nothing(tmp_path: Path) -> 
     assert run(raw, tmp_path) == 0
     found = read_results(tmp_path / "results/trials/mine", "mine")
     assert len(compare_results(found, found)) == 0
+
+
+def test_an_older_table_without_words_and_with_an_unknown_measure_is_shown_as_it_is(
+    build: Build, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    build(OLD)
+    main(["update", "mine", "--keep"])
+    (older,) = find_kept(tmp_path / "data", "mine")
+    frame = pd.read_csv(older / "pooled.csv", dtype=str, keep_default_na=False)
+    frame.drop(columns="label").assign(measure="XYZ").to_csv(older / "pooled.csv", index=False)
+    assert main(["update", "mine"]) == 0
+    row = pick(read_changes(tmp_path), part="estimates", quantity="measure").iloc[0]
+    assert (row["before"], row["after"]) == ("XYZ", "MD")
+    # A comparison that is no longer there has no name but the old one's.
+    build(OLD, comparisons=[{**MAIN, "label": "Other words"}, {**MAIN, "id": "next", "label": "N"}])
+    frame["comparison"] = "next"
+    frame.drop(columns="label").assign(subgroup="x").to_csv(older / "pooled.csv", index=False)
+    capsys.readouterr()
+    assert main(["update", "mine"]) == 0
+    assert "next, x: the estimate of the older run is no longer there." in capsys.readouterr().out
+
+
+def test_rows_of_one_trial_are_matched_where_an_older_table_lacks_what_tells_them_apart() -> None:
+    def row(instrument: str | None, yi: float) -> dict[str, Any]:
+        head = {"comparison": "x", "trial": "A", "arms": "1 v 2", "timepoint": "t"}
+        return {**head, "instrument": instrument, "yi": yi, "vi": 1.0}
+
+    before, after = [row(None, 1.0), row(None, 2.0)], [row("HIT", 1.1), row("MIDAS", 2.1)]
+    pairs = pair_trials(before, after, ("instrument",))
+    assert [(a["yi"], b["yi"]) for a, b in pairs if a and b] == [(1.0, 1.1), (2.0, 2.1)]
+    assert len(pair_trials(before, after)) == 4
+
+
+def test_estimates_that_differ_late_are_written_until_they_do(
+    build: Build, capsys: pytest.CaptureFixture[str]
+) -> None:
+    build(OLD)
+    main(["update", "mine", "--keep"])
+    build({**OLD, "A 2001": (20, 8.001, 10, 4)})
+    main(["update", "mine"])
+    then, now = re.search(r"MD (\S+) \(.*?\) then, (\S+) \(", capsys.readouterr().out).groups()  # type: ignore[union-attr]
+    assert then != now
+
+
+def test_the_last_of_many_copies_of_a_day_is_the_newest(tmp_path: Path) -> None:
+    for name in ("2030-01-02", "2030-01-02_02", "2030-01-02_10", "2030-01-02_100", "notes"):
+        (tmp_path / "kept" / "mine" / name).mkdir(parents=True)
+    assert [p.name for p in find_kept(tmp_path, "mine")][-2:] == ["2030-01-02_10", "2030-01-02_100"]

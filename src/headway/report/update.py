@@ -14,7 +14,7 @@ from headway.messages import current, is_missing, phrase, say, t, term
 from headway.report import formats
 from headway.report.drawings import share_letters
 from headway.report.render import render
-from headway.reviews.update import MOVED, has_news, list_declared
+from headway.reviews.update import MOVED, has_news, list_declared, name_row
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,12 +87,13 @@ def _say_estimates(update: Update) -> Iterator[str]:
             continue
         own = _pick(update.changes, "estimates", key)
         if own["quantity"].isin(MOVED).any():
-            both = {"before": write_estimate(then), "after": write_estimate(now)}
+            before, after = write_estimates(then, now)
+            both = {"before": before, "after": after}
             trials = {"k0": formats.integer(then["k"]), "k1": formats.integer(now["k"])}
             yield t("update.moved", name=name, measure=now["measure"], **both, **trials)
-        crossed = own[own["quantity"] == "includes_none"]["after"]
-        if len(crossed) and crossed.iloc[0] in ("yes", "no"):
-            yes = crossed.iloc[0] == "yes"
+        crossed = own[own["quantity"] == "includes_none"][["before", "after"]]
+        if len(crossed) and crossed.isin(["yes", "no"]).all(axis=None):
+            yes = crossed["after"].iloc[0] == "yes"
             yield t("update.now_includes" if yes else "update.now_excludes", name=name)
 
 
@@ -156,7 +157,7 @@ def _say_left_out(update: Update) -> Iterator[str]:
 
 
 def _name_estimate(row: Mapping[str, Any]) -> str:
-    parts = [str(row["label"])]
+    parts = [name_row(row)]
     if row["subgroup"] != "overall":
         parts.append(str(row["subgroup"]))
     if not is_missing(row["assumption"]):
@@ -169,13 +170,27 @@ def _name_finding(row: Mapping[str, Any]) -> str:
     return str(name) if row["subgroup"] == "overall" else f"{name}, {row['subgroup']}"
 
 
-def write_estimate(row: Mapping[str, Any]) -> str:
-    """Write an estimate with its interval, ratios as ratios."""
-    value, low, high = (
-        formats.scale(row[c], row["measure"]) for c in ("estimate", "ci_low", "ci_high")
-    )
-    text = formats.number(value)
-    return text if is_missing(low) else f"{text} ({formats.limits(low, high)})"
+def write_estimates(*rows: Mapping[str, Any]) -> list[str]:
+    """Write estimates with their intervals, with the decimals that tell them apart."""
+    texts: list[str] = []
+    for digits in range(2, _MOST_DIGITS + 1):
+        texts = [_write_estimate(row, digits) for row in rows]
+        if len(set(texts)) == len(texts):
+            break
+    return texts
+
+
+def _write_estimate(row: Mapping[str, Any], digits: int) -> str:
+    value, low, high = (_scale(row[c], row["measure"]) for c in ("estimate", "ci_low", "ci_high"))
+    text = formats.number(value, digits)
+    return text if is_missing(low) else f"{text} ({formats.limits(low, high, digits)})"
+
+
+def _scale(value: Any, measure: Any) -> float:
+    """Bring an effect to what is shown; one of a measure that is not known stays as it is."""
+    if is_missing(value):
+        return math.nan
+    return formats.scale(value, measure) if measure in MEASURES else float(value)
 
 
 def _read_number(cell: Any) -> float:
@@ -188,9 +203,7 @@ def _read_number(cell: Any) -> float:
 def _show_number(row: Mapping[str, Any], place: str) -> float:
     """Read a number of the table `changes` as it is shown: a ratio from its log."""
     value = _read_number(row[place])
-    if row["quantity"] in _EFFECTS and row["measure"] in MEASURES:
-        return formats.scale(value, row["measure"])
-    return value
+    return _scale(value, row["measure"]) if row["quantity"] in _EFFECTS else value
 
 
 def _find_digits(row: Mapping[str, Any]) -> int:
@@ -278,7 +291,7 @@ def draw(update: Update) -> dict[str, Drawing]:
         lines = [line for line in lines if line[1] is not None or line[2] is not None]
         shown = formats.unit(measure, unit) if measure in MEASURES else unit
         if lines and measure in MEASURES:
-            out[f"update_{comparison}"] = draw_update(lines, str(last["label"]), measure, shown)
+            out[f"update_{comparison}"] = draw_update(lines, name_row(last), measure, shown)
     return out
 
 
@@ -316,7 +329,7 @@ def _list_sections(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, li
         for name in ("estimates", "trials", "verdicts", "findings", "settings")
     }
     changed = [
-        [str(r["item"]), str(r["label"]), _tell(r)[1], *_both(r)]
+        [str(r["item"]), name_row(r), _tell(r)[1], *_both(r)]
         for r in parts["trials"]
         if r["change"] == "changed"
     ]
@@ -383,7 +396,7 @@ def _list_came(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
         people = [_read_number(parts[n][place]) for n in ("n1", "n2") if n in parts]
         effect = _say_cell(parts["yi"], place) if "yi" in parts else formats.MISSING
         out.append(
-            [str(r["item"]), _tell(r)[0], str(r["label"]), str(r["arms"]), say(r["timepoint"]),
+            [str(r["item"]), _tell(r)[0], name_row(r), str(r["arms"]), say(r["timepoint"]),
              formats.integer(sum(people)) if people else formats.MISSING,
              effect if effect == formats.MISSING else f"{r['measure']} {effect}"]
         )  # fmt: skip

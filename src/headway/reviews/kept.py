@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shutil
@@ -28,7 +29,7 @@ _ESSENTIAL: Mapping[str, tuple[str, ...]] = {
     "effects": ("comparison", "trial"),
     "pooled": ("comparison", "subgroup", "measure", "declared", "estimate", "ci_low", "ci_high"),
 }
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}(_\d{2})?")
+_DAY = re.compile(r"(\d{4}-\d{2}-\d{2})(?:_(\d+))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,12 @@ class Results:
 
 def find_kept(data: Path, review: str) -> list[Path]:
     """List the kept folders of a review, the oldest first."""
-    found = (data / KEPT / review).glob("*")
-    return sorted(path for path in found if _DAY.fullmatch(path.name) and path.is_dir())
+    found = {
+        path: (match[1], int(match[2] or 1))
+        for path in (data / KEPT / review).glob("*")
+        if (match := _DAY.fullmatch(path.name)) and path.is_dir()
+    }
+    return sorted(found, key=lambda path: found[path])
 
 
 def keep_results(results: Path, raw: Path, data: Path, day: str, version: str) -> Path:
@@ -69,7 +74,7 @@ def keep_results(results: Path, raw: Path, data: Path, day: str, version: str) -
         The program's, with its commit.
     """
     top = data / KEPT / raw.name
-    names = [day, *(f"{day}_{i:02d}" for i in range(2, 100))]
+    names = itertools.chain([day], (f"{day}_{i:02d}" for i in itertools.count(2)))
     folder = next(top / name for name in names if not (top / name).exists())
     record = {"form": FORM, "review": raw.name, "headway": version}
     with replacing_folder(folder) as part:

@@ -8,7 +8,7 @@ chapter 22, key points).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from headway.effects.measures import MEASURES
@@ -79,6 +79,11 @@ def compare_results(before: Results, after: Results) -> pd.DataFrame:
     return conform("changes", frame.drop_duplicates(ignore_index=True))
 
 
+def name_row(row: Row) -> str:
+    """Name the comparison of a row in words, or by its id where an older table has no words."""
+    return str(row["comparison"] if is_missing(row["label"]) else row["label"])
+
+
 def has_news(changes: pd.DataFrame) -> bool:
     """Whether anything but the version of the program differs."""
     return bool((changes["part"] != "versions").any())
@@ -93,10 +98,13 @@ def same(one: Any, other: Any) -> bool:
     return math.isclose(float(one), float(other), rel_tol=RELATIVE, abs_tol=ABSOLUTE)
 
 
-def pair_trials(before: list[Row], after: list[Row]) -> list[tuple[Row | None, Row | None]]:
+def pair_trials(
+    before: list[Row], after: list[Row], unknown: Collection[str] = ()
+) -> list[tuple[Row | None, Row | None]]:
     """Pair rows of `effects` of two runs; a row that came or went has None beside it.
 
-    The pairs stand in the order of today's rows, those that went last.
+    The pairs stand in the order of today's rows, those that went last. Columns that one of the
+    tables lacks (`unknown`) name no row.
     """
 
     def by(*columns: str) -> Any:
@@ -106,7 +114,8 @@ def pair_trials(before: list[Row], after: list[Row]) -> list[tuple[Row | None, R
     left, right = list(before), list(after)
     pairs: list[tuple[Row | None, Row | None]] = []
     # Rows that are one to one: of the same name and place; of the same trial; of the same numbers.
-    for key, several in ((by(*_OF_ROW), True), (by("comparison", "trial"), False), (effect, False)):
+    place_of = by(*(name for name in _OF_ROW if name not in unknown))
+    for key, several in ((place_of, True), (by("comparison", "trial"), False), (effect, False)):
         there = _group(left, key)
         here = _group(right, key)
         for name in [n for n in there if n in here]:
@@ -133,7 +142,7 @@ def _compare_trials(before: Results, after: Results) -> Iterator[dict[str, Any]]
     lacking = before.lacking.get("effects") or ()
     columns = [c for c in TABLES["effects"].columns if c not in (*_FOLLOWS, *lacking)]
     there, here = (one.tables["effects"].to_dict("records") for one in (before, after))
-    for then, now in pair_trials(there, here):
+    for then, now in pair_trials(there, here, lacking):
         row = now or then
         assert row is not None
         head = {name: row[name] for name in ("comparison", "label", "outcome", "measure")}
