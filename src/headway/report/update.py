@@ -329,28 +329,35 @@ def _list_sections(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, li
         for name in ("estimates", "trials", "verdicts", "findings", "settings")
     }
     changed = [
-        [str(r["item"]), name_row(r), _tell(r)[1], *_both(r)]
+        [str(r["item"]), name_row(r), say(r["timepoint"]), _tell(r)[1], *_both(r)]
         for r in parts["trials"]
         if r["change"] == "changed"
     ]
     verdicts = [[str(r["item"]), *_tell(r), *_both(r)] for r in parts["verdicts"]]
     findings = [[_name_finding(r), *_tell(r), *_both(r)[:2]] for r in parts["findings"]]
     settings = [[str(r["item"]), _tell(r)[0], *_both(r)[:2]] for r in parts["settings"]]
-    effects = ("trial", "change", "comparison", "arms", "time", "people", "effect")
+    effects = ("trial", "change", "comparison", "arms", "time", "people", "effect", "pooled")
+    time, found = ("trial", "comparison", "time"), ("comparison", "change", "quantity")
+    titles = {
+        "trials": t("update.trials_title"),
+        "verdicts": t("update.verdicts_title"),
+        "findings": t("update.findings_title"),
+        "settings": t("update.settings_title"),
+    }
+    # A table of a section is not called as the section is, for those who move by landmarks.
+    told = {id: t("update.what_changed", title=title) for id, title in titles.items()}
     tables = [
-        ("trials", "update.came_and_went", effects, _list_came(parts["trials"])),
-        ("trials", "update.numbers_changed", ("trial", "comparison", "quantity", *values), changed),
-        ("verdicts", "update.verdicts_title", ("number", "change", "quantity", *values), verdicts),
-        ("findings", "update.findings_title",
-         ("comparison", "change", "quantity", "before", "after"), findings),
-        ("settings", "update.settings_title", ("key", "change", "before", "after"), settings),
-    ]  # fmt: skip
-    titles = {id: t(caption) for id, caption, _, _ in tables} | {"trials": t("update.trials_title")}
+        ("trials", t("update.came_and_went"), effects, _list_came(parts["trials"])),
+        ("trials", t("update.numbers_changed"), (*time, "quantity", *values), changed),
+        ("verdicts", told["verdicts"], ("number", "change", "quantity", *values), verdicts),
+        ("findings", told["findings"], (*found, "before", "after"), findings),
+        ("settings", told["settings"], ("key", "change", "before", "after"), settings),
+    ]
     moved = _list_moved(parts["estimates"]) or [_make_table(t("update.moved_title"), (), [])]
     return [
         ("moved", t("update.moved_title"), moved),
         *(
-            (id, title, [_make_table(t(c), h, cells) for name, c, h, cells in tables if name == id])
+            (id, title, [_make_table(c, h, cells) for name, c, h, cells in tables if name == id])
             for id, title in titles.items()
         ),
     ]
@@ -395,9 +402,13 @@ def _list_came(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
         place = "after" if r["change"] == "came" else "before"
         people = [_read_number(parts[n][place]) for n in ("n1", "n2") if n in parts]
         effect = _say_cell(parts["yi"], place) if "yi" in parts else formats.MISSING
+        pooled = _say_cell(parts["pooled"], place) if "pooled" in parts else formats.MISSING
         out.append(
-            [str(r["item"]), _tell(r)[0], name_row(r), str(r["arms"]), say(r["timepoint"]),
-             formats.integer(sum(people)) if people else formats.MISSING,
-             effect if effect == formats.MISSING else f"{r['measure']} {effect}"]
-        )  # fmt: skip
+            [
+                *(str(r["item"]), _tell(r)[0], name_row(r), str(r["arms"]), say(r["timepoint"])),
+                formats.integer(sum(people)) if people else formats.MISSING,
+                effect if effect == formats.MISSING else f"{r['measure']} {effect}",
+                pooled,
+            ]
+        )
     return out
