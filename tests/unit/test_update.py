@@ -14,12 +14,15 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
 
 from headway import config, tables
 from headway.cli import main, updating
 from headway.errors import UserError
+from headway.figures.review.update import draw_update
 from headway.ingest import trials
-from headway.messages import LANGUAGES, Message
+from headway.messages import LANGUAGES, Message, speaking, t
 from headway.reviews.analyse import analyse_review, empty_review
 from headway.reviews.kept import find_kept, read_results
 from headway.reviews.update import compare_results, find_crossed, pair_trials, same
@@ -500,3 +503,34 @@ def test_the_last_of_many_copies_of_a_day_is_the_newest(tmp_path: Path) -> None:
     for name in ("2030-01-02", "2030-01-02_02", "2030-01-02_10", "2030-01-02_100", "notes"):
         (tmp_path / "kept" / "mine" / name).mkdir(parents=True)
     assert [p.name for p in find_kept(tmp_path, "mine")][-2:] == ["2030-01-02_10", "2030-01-02_100"]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_text_of_the_figure_is_cut_off_or_runs_into_another(language: str) -> None:
+    def row(k: int, *three: float) -> dict[str, Any]:
+        return {"k": k, **dict(zip(("estimate", "ci_low", "ci_high"), three, strict=True))}
+
+    gone = row(0, math.nan, math.nan, math.nan)
+    rows: list[tuple[str, Any, Any]] = [
+        ("a subgroup with a name that nobody would choose and somebody will type " * 2,
+         row(2, 0.1, -0.5, 0.7), row(3, 0.2, -0.3, 0.6)),
+        ("B", None, row(1, 0.2, -1, 1)),
+        ("C", gone, None),
+    ]  # fmt: skip
+    with speaking(language):
+        for measure, given in (("OR", rows), ("PLO", rows[2:])):
+            drawing = draw_update(given, "A comparison with many words " * 5, measure, "unit")
+            figure = drawing.figure
+            canvas = FigureCanvasAgg(figure)
+            canvas.draw()
+            box = canvas.get_renderer()
+            texts = [x for x in figure.findobj(Text) if x.get_text() and x.get_visible()]
+            places = [x.get_window_extent(box) for x in texts]
+            for place in places:
+                assert place.x0 >= 0 and place.x1 <= figure.bbox.x1
+                assert place.y0 >= 0 and place.y1 <= figure.bbox.y1
+            for i, one in enumerate(places):
+                for other in places[i + 1 :]:
+                    assert not one.shrunk(0.98, 0.9).overlaps(other.shrunk(0.98, 0.9))
+            # What is no comparison has no value of no effect.
+            assert (t("update.caption_none") in drawing.caption) == (measure == "OR")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -40,9 +41,14 @@ def draw_update(rows: Sequence[Row], title: str, measure: str, unit: str) -> Dra
     scale = MEASURES[measure].scale
     ratio = scale.code == "ratio"
     lines = [line for row in rows for line in _list_lines(row, scale, ratio)]
-    head = fonts.wrap(title, 8.4, 10, bold=True)
+    head = fonts.wrap(title, 8.2, 10, bold=True)
     top = 0.2 + 0.15 * len(head)
-    height = ROW * (len(lines) + GAP * (len(rows) - 1)) + 0.62 + top + 0.05
+    told = {row[0]: fonts.wrap(row[0], 2.1, 8.5) for row in rows}
+    drawn = Counter(line.name for line in lines)
+    # A name of many lines takes more room than its estimates.
+    room = {name: max(0.0, 0.62 * len(told[name]) - n) for name, n in drawn.items()}
+    taken = len(lines) + GAP * (len(rows) - 1) + sum(room.values())
+    height = ROW * taken + 0.62 + top + 0.05
     with theme.style():
         figure = theme.new_figure(8.6, height)
         figure.text(
@@ -51,19 +57,18 @@ def draw_update(rows: Sequence[Row], title: str, measure: str, unit: str) -> Dra
         axes = figure.add_axes((0.42, 0.62 / height, 0.34, 1 - (0.62 + top) / height))
         if not math.isnan(scale.null):
             axes.axvline(scale.null, color=GREY, linewidth=0.9)
-        y, before = 0.0, lines[0].name
-        for line in lines:
-            first = line is lines[0] or line.name != before
-            y += GAP if first and line is not lines[0] else 0.0
-            _draw_line(axes, line, y)
-            if first:
-                middle = y + (sum(one.name == line.name for one in lines) - 1) / 2
-                axes.annotate(
-                    "\n".join(fonts.wrap(line.name, 2.1, 8.5)), (-0.40 / 0.34, middle),
-                    xycoords=("axes fraction", "data"), ha="left", va="center", fontsize=8.5,
-                    annotation_clip=False,
-                )  # fmt: skip
-            before, y = line.name, y + 1
+        y = -GAP
+        for name, n in drawn.items():
+            y += GAP + room[name] / 2
+            axes.annotate(
+                "\n".join(told[name]), (-0.40 / 0.34, y + (n - 1) / 2),
+                xycoords=("axes fraction", "data"), ha="left", va="center", fontsize=8.5,
+                annotation_clip=False,
+            )  # fmt: skip
+            for line in (one for one in lines if one.name == name):
+                _draw_line(axes, line, y)
+                y += 1
+            y += room[name] / 2
         axes.set_ylim(y - 0.4, -0.6)
         low, high = _find_limits(lines, scale.null, ratio)
         if ratio:
@@ -75,7 +80,10 @@ def draw_update(rows: Sequence[Row], title: str, measure: str, unit: str) -> Dra
         axes.set_xlabel(measure if ratio or not unit else f"{measure}, {unit}")
         theme.write_commas(figure)
     said = "; ".join(f"{line.name}, {line.when}: {line.numbers}" for line in lines)
-    return Drawing(figure, title, f"{title}. {said}.", t("update.caption"), wide=True)
+    caption = t("update.caption")
+    if not math.isnan(scale.null):
+        caption += " " + t("update.caption_none")
+    return Drawing(figure, title, f"{title}. {said}.", caption, wide=True)
 
 
 class _Line(NamedTuple):
