@@ -16,7 +16,10 @@ sys.path[:0] = [
     str(Path(workflow.basedir) / "workflow"),
 ]
 
+import blas
 import locks
+
+blas.keep_choice(shell)
 
 if workflow.is_main_process:
     locks.clear_left_behind()

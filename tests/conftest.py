@@ -7,6 +7,11 @@ from pathlib import Path
 
 import pytest
 
+# Before numpy is imported: several workers, each with a thread for every processor, would wait for
+# each other.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("HEADWAY_SHARED", ROOT / ".." / "shared")).resolve()
 

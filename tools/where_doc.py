@@ -101,6 +101,7 @@ MAKERS: dict[str, dict[str, str]] = {
     "library": {"": "reviews.library.judge_source", "recomputed": "meta.revman.total"},
     "library_files": {"": "reviews.library.judge_analyses"},
     "integrity": {"": "reviews.integrity.check_integrity"},
+    "changes": {"": "reviews.update.compare_results"},
     "flow": {"": f"{_CHANGE}.cohort.join_flow"},
     "cohort": {
         "": _COHORT,

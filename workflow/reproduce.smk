@@ -15,11 +15,13 @@ sys.path[:0] = [
     str(Path(workflow.basedir)),
 ]
 
+import blas
 import locks
 from contents import Contents
 from digest import digest
 from headway.reviews.library import list_sources, show_source
 
+blas.keep_choice(shell)
 if workflow.is_main_process:
     locks.clear_left_behind()
 

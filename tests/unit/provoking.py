@@ -35,6 +35,7 @@ from headway.ingest.quarantine import RowAccount
 from headway.outcomes.change import instruments
 from headway.outcomes.claims import file as claims
 from headway.report.clinic import release
+from headway.reviews import kept
 from headway.tables import empty, write_text
 from tests.unit.clinic_builder import DIARY, ingest, write_clinic
 from tests.unit.exports_builder import write_parquet
@@ -935,4 +936,59 @@ CASES |= {
     "a grid of no month": new_clinic(GOOD, "Patient ID," + ",".join(map(str, range(1, 32))) + "\n" + "".join(f"{i}" + ",1,0" * 15 + ",1\n" for i, k in VISITS)),
     "names of drugs": clinic("code,day,headache,drug\n" + "".join(f"P{i % 9},{i},1,{('Triptan', 'Ibuprofen')[i % 2]}\n" for i in range(90)), columns={**DIARY["columns"], "acute_medication": "drug"}),
     "people whom nobody lists": clinic_of({"patients": PATIENTS, "diary": DIARY}, {"p.csv": "code,age\n" + "".join(f"X{i},4{i}\n" for i in range(9))}),
+}  # fmt: skip
+
+
+# ---- updates of reviews ---------------------------------------------------------------------------
+
+POOLED_OF = "comparison,subgroup,measure,declared,estimate,ci_low,ci_high\n"
+
+
+def held(*, record: str = "", of: str = "older", **tables: str) -> Case:
+    """Hold a review against an older folder of these tables."""
+
+    def read(place: Path) -> object:
+        write_review(place / "data/raw/trials/mine")
+        folder = place / of
+        folder.mkdir(parents=True)
+        for name, text in tables.items():
+            (folder / f"{name}.csv").write_text(text)
+        if record:
+            (folder / "kept.json").write_text(record)
+        older = kept.read_results(folder, "mine")
+        return kept.refuse_stranger(older, "mine", {"main"}, folder)
+
+    return read
+
+
+def updated(*words: str, state: str = "") -> Case:
+    """Ask for an update of a review that is not to be built."""
+
+    def read(place: Path) -> object:
+        write_review(place / "data/raw/trials/mine")
+        (place / "results/trials/mine").mkdir(parents=True)
+        if state:
+            write_text(
+                json.dumps({"state": state}), place / "data/processed/trials/mine/status.json"
+            )
+        given = [word.replace("PLACE", str(place)) for word in words]
+        at = ["--data", str(place / "data"), "--results", str(place / "results")]
+        with patch("headway.cli.updating.run_workflow", return_value=0):
+            return main(["update", "mine", *given, *at])
+
+    return read
+
+
+CASES |= {
+    "nothing kept": updated(),
+    "an older folder that is not there": updated("--against", "PLACE/gone"),
+    "the folder of today's results": updated("--against", "PLACE/results/trials/mine"),
+    "a review refused today": updated("--keep", state="refused"),
+    "an empty older folder": held(),
+    "results of another review": held(of="old/trials/yours"),
+    "results without a comparison in common": held(
+        effects="comparison,trial\nx,A\n", pooled=POOLED_OF + "x,overall,MD,True,1,0,2\n"),
+    "a word where a number was": held(
+        effects="comparison,trial\n", pooled=POOLED_OF + "main,overall,MD,True,one,0,2\n"),
+    "results kept in another form": held(record='{"form": 9}'),
 }  # fmt: skip

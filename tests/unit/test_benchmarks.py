@@ -33,6 +33,21 @@ def test_the_page_holds_a_full_run(repo_root: Path) -> None:
     assert "metafor" in table and "cores" in table
 
 
+def test_a_network_is_pooled_in_time_and_as_metafor_pools_it(repo_root: Path) -> None:
+    command = [sys.executable, str(repo_root / "benchmarks" / "network.py"), "--quick"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    if "nothing is compared" in done.stdout:
+        if os.environ.get("CI"):
+            pytest.fail("R with metafor must be there in CI")
+        pytest.skip("SKIPPED LOUDLY: R with metafor is not here")
+    assert "answers agree to" in done.stdout
+    assert done.stdout.count(" × |") == 1
+    text = (repo_root / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    table = text.split("<!-- network: begin -->")[1].split("<!-- network: end -->")[0]
+    assert "50 treatments, 200 trials" in table and table.count(" × |") == 1
+
+
 def test_a_diary_gives_pandas_and_headway_the_same_windows(repo_root: Path) -> None:
     command = [sys.executable, str(repo_root / "benchmarks" / "diary.py"), "--quick"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -9,8 +9,9 @@ import traceback
 from collections.abc import Sequence
 
 import headway
-from headway.cli import checking, clinics, reviews, screen, workflow
+from headway.cli import checking, clinics, reviews, screen, updating, workflow
 from headway.cli.signals import STOPPED, stopping
+from headway.cli.threads import limit_threads
 from headway.errors import (
     MACHINE_EXIT_CODE,
     ConfigError,
@@ -25,10 +26,10 @@ from headway.errors import (
 from headway.version import describe
 
 # In the order in which they are met.
-FAMILIES = (checking, clinics, reviews, workflow)
+FAMILIES = (checking, clinics, reviews, updating, workflow)
 ORDER = (
     *("new-clinic", "check", "audit", "open", "release", "new-review", "import", "transcribe"),
-    *("reproduce", "manuscript", "build", "simulate"),
+    *("reproduce", "update", "manuscript", "build", "simulate"),
 )
 EXIT_CODES = {
     0: "done",
@@ -75,6 +76,7 @@ def complete(top: argparse.ArgumentParser) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; a user's error is printed without a traceback, with its own exit code."""
+    limit_threads()
     screen.speak_utf8()
     top = parser()
     complete(top)

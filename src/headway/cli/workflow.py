@@ -14,6 +14,7 @@ from pathlib import Path
 from headway.cli.arguments import Command, Subparsers, add_cores, add_places
 from headway.cli.places import Place, Source, find_place, locate, refuse_elsewhere
 from headway.cli.screen import say, show
+from headway.cli.threads import list_chosen
 from headway.errors import InputError, MissingPackageError, Problem, RefusedError
 from headway.messages import Message
 
@@ -55,7 +56,7 @@ def _run(command: list[str], home: Path | None) -> int:
         command,
         cwd=home,
         stdin=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONIOENCODING": "utf-8:replace"},
+        env={**list_chosen(), "PYTHONIOENCODING": "utf-8:replace"},
         process_group=0 if hasattr(os, "killpg") else None,
     )
     try:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).parent / "templates"
 # Pages with sections that open and tables that may be long. What the script may do is said in
 # docs/security.md; the page allows this one, by its digest, and no other.
-SCRIPTED = ("clinic.html", "review.html")
+SCRIPTED = ("clinic.html", "review.html", "update.html")
 LONG = 30  # rows of a table beyond which it sorts, filters and downloads
 
 

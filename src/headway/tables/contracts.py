@@ -58,6 +58,7 @@ TABLES: dict[str, Table] = {
     "library": reviews.LIBRARY,
     "library_files": reviews.LIBRARY_FILES,
     "integrity": reviews.INTEGRITY,
+    "changes": reviews.CHANGES,
     "patients": records.PATIENTS,
     "sessions": records.SESSIONS,
     "days": records.DAYS,

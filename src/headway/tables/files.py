@@ -194,16 +194,48 @@ def read_csv(name: str, path: Path, *, check: bool = True) -> pd.DataFrame:
 
     text = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
     spec = TABLES[name].columns
-    out = {}
-    for column in text.columns:
-        kind, cells = spec[column].kind, text[column]
-        if kind == "text":
-            out[column] = cells.map(unguard).where(cells != "", None)
-        elif kind == "bool":
-            out[column] = cells == "True"
-        else:
-            out[column] = pd.to_numeric(cells.where(cells != "", None))
+    out = {column: _read_cells(text[column], spec[column].kind) for column in text.columns}
     return conform(name, pd.DataFrame(out), check=check)
+
+
+def read_older_csv(name: str, path: Path) -> tuple[pd.DataFrame, tuple[str, ...], tuple[str, ...]]:
+    """Read a table that another version of this program may have written.
+
+    Returns
+    -------
+    DataFrame
+        The contract's columns, those that the file lacks empty; not validated.
+    tuple of str
+        Columns of the contract that the file lacks.
+    tuple of str
+        Columns of the file that the contract does not know; they are left out.
+
+    Raises
+    ------
+    ValueError
+        If the file is no table, or a column of numbers holds something else.
+    """
+    import pandas as pd
+
+    text = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
+    spec = TABLES[name].columns
+    frame = pd.DataFrame(index=text.index)
+    for column, rule in spec.items():
+        there = column in text.columns
+        frame[column] = _read_cells(text[column], rule.kind) if there else None
+    lacking = tuple(column for column in spec if column not in text.columns)
+    return frame, lacking, tuple(str(column) for column in text.columns if column not in spec)
+
+
+def _read_cells(cells: pd.Series, kind: str) -> pd.Series:
+    """Turn the text of a column into its kind."""
+    import pandas as pd
+
+    if kind == "text":
+        return cells.map(unguard).where(cells != "", None)
+    if kind == "bool":
+        return cells == "True"
+    return pd.to_numeric(cells.where(cells != "", None))
 
 
 def write_parquet(frame: pd.DataFrame, path: Path) -> None:

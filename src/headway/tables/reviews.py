@@ -705,6 +705,36 @@ REPRODUCTION = Table(
     },
 )
 
+CHANGES = Table(
+    row="one thing that differs from an older run: a number of a trial, an estimate, a setting",
+    columns={
+        "part": words(
+            "Where it stands: a trial's row of `effects`; a declared estimate of `pooled`; a "
+            "verdict of `reproduction`; a row of `findings`; a key of review.yaml; the program",
+            allowed=("trials", "estimates", "verdicts", "findings", "settings", "versions"),
+        ),
+        "change": words(
+            "`came` and `went`: only today, only then; `stale`: judged on numbers that have "
+            "changed since",
+            allowed=("came", "went", "changed", "stale"),
+        ),
+        "comparison": words("Identifier of the comparison in review.yaml", nullable=True),
+        "label": words("The comparison in words", nullable=True),
+        "subgroup": words("Subgroup; 'overall' for all", nullable=True),
+        "outcome": words("Outcome", nullable=True),
+        "item": words(
+            "Trial, printed quantity with its part, or key of review.yaml", nullable=True
+        ),
+        "arms": words("Arms compared, or the arm followed", nullable=True),
+        "timepoint": words("Timepoint", nullable=True),
+        "measure": words("Measure today, metafor's code", nullable=True),
+        "quantity": words("Column of the table it stands in"),
+        "before": words("Then (effects of ratios as logs)", nullable=True),
+        "after": words("Today", nullable=True),
+        "difference": printed("after - before, of numbers of one measure and unit"),
+    },
+)
+
 LIBRARY = Table(
     row="one stored number of one file of a library, recomputed",
     key=("file", "analysis", "part"),

@@ -1,0 +1,34 @@
+"""How many threads the libraries for matrices start in a job.
+
+Snakemake gives each job as many as its rule has, whatever the user set. A number that the user
+set goes before: a batch system, or somebody who shares a machine, knows better.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+GENERAL = "OMP_NUM_THREADS"  # the libraries heed it where their own is not set
+NAMES = (
+    GENERAL,
+    *("GOTO_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"),
+    *("VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS"),
+)
+
+
+def write_prefix(environment: Mapping[str, str]) -> str:
+    """Write the commands that set again what the user set; nothing but numbers gets to a shell."""
+    general = environment.get(GENERAL, "")
+    chosen = {name: environment.get(name) or general for name in NAMES}
+    return "".join(
+        f"export {name}={value}; " for name, value in chosen.items() if value.isdecimal()
+    )
+
+
+def keep_choice(shell: Any) -> None:
+    """Let the jobs of this run have the numbers of threads that the user set."""
+    prefix = write_prefix(os.environ)
+    if prefix and os.name == "posix":
+        shell.prefix(prefix)
