@@ -93,6 +93,7 @@ POOLED = "outcome,unit,subgroup,timepoint,k,effect,ci_low,ci_high,positive_means
 POOLED += (
     "frequency,days_per_28,overall,3 months,{k},-1,-2,0,treatment_minus_control,retrieved,F2\n"
 )
+NETWORK = {"id": "a", "label": "x", "outcome": "frequency", "measure": "MD"}
 PUBLISHED = {"id": "a", "label": "a", "estimate": "1", "source": "F"}
 IPD = {
     "path": "i.csv", "trial": "T 2001", "source": "s", "arm": "g", "disclosure": "public",
@@ -159,6 +160,14 @@ CASES |= {
     "an outcome of nothing": compare(outcome="sleep"),
     "a comparison twice": review({"arms.csv": ARMS}, comparisons=[
         {"id": "a", "label": "x", "outcome": "frequency", "estimand": "between_arm", "measure": "MD"}] * 2),
+    "a network twice": review({"arms.csv": ARMS}, networks=[NETWORK] * 2),
+    "no such column for a network": review(
+        {"arms.csv": ARMS}, networks=[{**NETWORK, "modifiers": ["doze"]}]
+    ),
+    "half a pair of a network": review(
+        {"arms.csv": ARMS}, networks=[NETWORK],
+        published=[{**PUBLISHED, "recompute": {"network": "a", "treatment": "manual"}}],
+    ),
     "a ratio by differences": review(
         {"arms.csv": ARMS}, outcomes={"frequency": {"unit": "ratio"}}
     ),

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from headway.config.review import CINEMA_DOMAINS, NETWORK_MEASURES, Review
 from headway.errors import InputError, UserError
@@ -22,7 +24,9 @@ from headway.meta import network as nma
 from headway.meta.network.data import ADDITIVE
 from headway.report.review import page
 from headway.report.review.networks import describe_networks
+from headway.reviews.candidates import Candidate
 from headway.reviews.networks.analyse import OUTPUTS, read_network
+from headway.reviews.networks.rows import TrialRows, list_pairs
 from headway.reviews.networks.sensitivity import METHODS
 from headway.reviews.preview import preview_review
 from tests.unit.drawn import hold_apart
@@ -192,6 +196,28 @@ def test_a_trial_of_two_arms_has_the_effect_of_a_pairwise_comparison(
             assert found.loc[kept, name].to_numpy() == pytest.approx(
                 right.loc[kept, name].to_numpy(), rel=1e-9, abs=1e-12
             ), (measure, name)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.floats(-20, 20), st.floats(0.01, 50)), min_size=2, max_size=6))
+def test_all_pairs_of_a_trial_hold_the_covariance_of_its_contrasts(
+    arms: list[tuple[float, float]],
+) -> None:
+    """Arms with a level and a variance: differences add up, the base's variance is shared."""
+    level, v = np.array(arms).T
+    one = Candidate("T", "", "", 84.0, "arms", "final", "retrieved", "", None)
+    names = [f"t{i}" for i in range(len(arms))]
+    trial = TrialRows(one, names, level[1:] - level[0], np.diag(v[1:]) + v[0])
+    listed = list_pairs(trial)
+    assert len(listed) == len(arms) * (len(arms) - 1) / 2
+    for treatment, base, yi, vi in listed:
+        i, j = names.index(treatment), names.index(base)
+        assert yi == pytest.approx(level[i] - level[j], abs=1e-9)
+        assert vi == pytest.approx(v[i] + v[j])
+    treatments, bases, yi, vi = zip(*listed, strict=True)
+    made = nma.read_pairs(yi, vi, ["T"] * len(listed), treatments, bases)
+    assert made.v == pytest.approx(trial.v, rel=1e-6, abs=1e-9)
+    assert made.y == pytest.approx(trial.y, abs=1e-9)
 
 
 def test_measures_and_models_of_the_settings_are_those_of_the_engine() -> None:
