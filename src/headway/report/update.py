@@ -14,6 +14,7 @@ from headway.messages import current, is_missing, phrase, say, t, term
 from headway.report import formats
 from headway.report.drawings import share_letters
 from headway.report.render import render
+from headway.report.review.sentences import TESTS
 from headway.reviews.update import MOVED, has_news, list_declared, name_row
 
 if TYPE_CHECKING:
@@ -234,7 +235,7 @@ def _say_cell(row: Mapping[str, Any], place: str) -> str:
     if quantity == "unit":
         return say(name_unit(str(cell)))
     if quantity == "test":
-        return formats.TESTS.get(str(cell), str(cell))
+        return t(TESTS[str(cell)]) if cell in TESTS else str(cell)
     if quantity == "published" or math.isnan(value):
         return say(cell)
     if quantity == "p_value":
