@@ -300,6 +300,43 @@ class ReviewFiles:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Moderator:
+    """What effects may go with: a column of the files, or what is known of every trial."""
+
+    # A number has no levels.
+    BESIDE: ClassVar[Mapping[str, Any]] = {
+        "if": {"required": ["reference"]},
+        "then": {"properties": {"type": {"const": "factor"}}, "required": ["type"]},
+    }
+    column: Annotated[
+        Text,
+        About(
+            "A column of files.arms or files.contrasts (of several rows of a trial, the treatment "
+            "arm's comes first), or: `year`, `n` (people, as pooled), `time_days`, `baseline_mean` "
+            "and `control_risk` (in percent) of the control arm, `risk_of_bias` (overall)."
+        ),
+    ]
+    label: Annotated[str, About("What it is called on the page. Default: the column.")] = ""
+    unit: Annotated[str, About("What one more of a number is, such as `session`.")] = ""
+    type: Annotated[
+        Literal["number", "factor"],
+        About("One coefficient per unit, or one per level against the reference."),
+    ] = "number"
+    reference: Annotated[
+        str | None, About("Level that others are compared with. Default: the most frequent.")
+    ] = None
+    planned: Annotated[
+        bool, About("Whether it was chosen before the results were seen, as a protocol says.")
+    ] = False
+    reason: Annotated[Text, About("Why effects should go with it; the page prints it.")]
+
+    @property
+    def name(self) -> str:
+        """What the page calls it."""
+        return self.label or self.column.replace("_", " ")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """What is pooled."""
 
@@ -428,6 +465,13 @@ class Comparison:
             "the column of that name."
         ),
     ] = "none"
+    moderators: Annotated[
+        tuple[Moderator, ...],
+        About("Meta-regressions, one for each; a level of trials, not of people."),
+    ] = ()
+    together: Annotated[
+        bool, About("Whether all moderators also enter one regression, each beside the others.")
+    ] = False
     note: str = ""
 
     @property

@@ -18,6 +18,7 @@ from headway.reviews.findings import summarise_findings
 from headway.reviews.groups import fit_groups
 from headway.reviews.integrity import check_integrity
 from headway.reviews.ipd import summarise
+from headway.reviews.moderators import regress_review
 from headway.reviews.reproduce import check_consistency, judge_review
 from headway.reviews.search import Searcher
 from headway.reviews.specifications import explore_review
@@ -39,6 +40,8 @@ OUTPUTS = (
     "multiverse",
     "refits",
     "small_studies",
+    "moderators",
+    "bubbles",
     "findings",
     "translated",
     "support",
@@ -127,12 +130,17 @@ def analyse_review(
     refits = refit_review(effects, review, gaps=gaps)
     pooled = _note_gaps(pooled, gaps)
     small = check_small_studies(effects, review)
+    moderators, bubbles = regress_review(
+        effects, arms, contrasts, risk_of_bias, review, permute=explore
+    )
     return {
         "effects": effects,
         "pooled": pooled,
         "multiverse": multiverse,
         "refits": refits,
         "small_studies": small,
+        "moderators": moderators,
+        "bubbles": bubbles,
         "translated": translate_review(effects, pooled, arms, risk_of_bias, review, pool_review),
         "support": support_review(effects, pooled, small, risk_of_bias, review),
         "findings": summarise_findings(effects, pooled, review),

@@ -17,6 +17,7 @@ from headway.ingest.ipd import read_individual
 from headway.ingest.trials.canonical import make_arms, make_contrasts, make_published, make_risk
 from headway.ingest.trials.checks import check_file
 from headway.ingest.trials.files import File, read_file
+from headway.ingest.trials.moderators import check_moderators
 from headway.ingest.trials.names import check_names, check_pooled_rows
 from headway.messages import Message
 from headway.tables import TABLES, empty
@@ -69,13 +70,15 @@ def read_files(folder: Path, review: Review) -> tuple[list[File], pd.DataFrame, 
     """
     files: list[File] = []
     problems: list[Problem] = []
+    moderators = [m for comparison in review.comparisons for m in comparison.moderators]
+    own = dict.fromkeys([*review.forest.columns, *(m.column for m in moderators)])
     individual = empty("ipd")
     for kind, spec in review.files.declared().items():
         try:
             if isinstance(spec, IpdFile):
                 individual = read_individual(folder, review)
             else:
-                files.append(read_file(folder / spec.path, kind, spec, review.forest.columns))
+                files.append(read_file(folder / spec.path, kind, spec, list(own)))
         except InputError as error:
             problems += error.problems or [Problem(spec.path, "unreadable", error.message)]
     for file in files:
@@ -89,6 +92,7 @@ def read_files(folder: Path, review: Review) -> tuple[list[File], pd.DataFrame, 
         for name in review.forest.columns
         if name not in shown
     ]  # fmt: skip
+    problems += check_moderators(files, review)
     pooled = [file for file in files if file.kind == "pooled"]
     return files, individual, problems + check_pooled_rows(review, pooled[0] if pooled else None)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 # Rule -> what is said of a cell that is no number, and what to do.
-_NO_NUMBER = {
+NO_NUMBER = {
     "decimal_comma": ("problem.decimal_comma", "remedy.decimal_comma"),
     "decimal_point": ("problem.decimal_point", "remedy.decimal_point"),
     "thousands": ("problem.thousands", "remedy.thousands"),
@@ -97,7 +97,7 @@ def _read_numbers(file: File) -> None:
         if column in ("mean", "sd", "se", "effect", "ci_low", "ci_high"):
             rows[f"{column}_text"] = found.text  # its last digit is the precision
         for rule, bad in found.broken.items():
-            message, remedy = _NO_NUMBER[rule]
+            message, remedy = NO_NUMBER[rule]
             file.report(bad, rule, message, column, remedy)
         rows[column] = numbers = found.values
         kept = contract.get(column)

@@ -14,6 +14,7 @@ from headway.report.drawings import share_letters
 from headway.report.render import render
 from headway.report.review import checks, judgements
 from headway.report.review.asked import describe_asked
+from headway.report.review.moderators import describe_moderators
 from headway.report.review.multiverse import describe_multiverse
 from headway.report.review.sentences import say_estimates, say_heterogeneity
 from headway.reviews.totals import describe_row
@@ -192,6 +193,12 @@ def _comparison(
             drawn[f"{name}_{comparison.id}"]
             for name in ("leave_one_out", "cumulative", "funnel")
             if f"{name}_{comparison.id}" in drawn
+        ],
+        "moderators": describe_moderators(comparison, tables["moderators"]),
+        "bubbles": [
+            drawn[name]
+            for i in range(len(comparison.moderators))
+            if (name := f"bubbles_{comparison.id}_{i + 1}") in drawn
         ],
         "sentences": say_estimates(comparison, own, declared),
         "heterogeneity": [
@@ -517,6 +524,10 @@ def _methods(review: Review, comparisons: Sequence[Mapping[str, Any]]) -> list[s
             f"Where the correlation of before and after is not printed, {r.value:g} is assumed, "
             f"with {others} as sensitivity analyses."
         )
+    regressed = [
+        text for c in comparisons if c["moderators"] for text in c["moderators"]["methods"]
+    ]
+    out += dict.fromkeys(regressed)
     measures = dict.fromkeys(c.measure for c in review.comparisons)
     out.append("Measures: " + "; ".join(say(term("measure", m)) for m in measures) + ".")
     return out
