@@ -329,6 +329,55 @@ def test_contrasts_have_moderators_too(tmp_path: Path) -> None:
     assert list(values(tables, "n").values()) == [90, 91, 92, 93, 94]
 
 
+# ── verdicts ──────────────────────────────────────────────────────────────────────────────────
+
+
+def judge(folder: Path, **entry: Any) -> pd.DataFrame:
+    published = {"id": "slope", "label": "slope", "source": "Table 3", **entry}
+    published["recompute"] = {"comparison": "main", **entry["recompute"]}
+    found = analyse(folder, ARMS, DOSE, PLACE, published=[published])
+    # The model of a coefficient is not one that the comparison is pooled by.
+    assert not (found["pooled"]["method"].eq("EE") & found["pooled"]["test"].eq("t")).any()
+    return found["reproduction"].set_index("part")
+
+
+def test_a_printed_coefficient_gets_a_verdict(tmp_path: Path) -> None:
+    x = np.array(list(DOSES.values()), float)
+    y, w = np.array(MEANS) - 10, np.array([20, 25, 30, 35, 40, 45]) / 32
+    off = x - np.average(x, weights=w)
+    want = (w * off * y).sum() / (w * off**2).sum()
+    recompute = {"moderator": "dose"}
+    model = {"method": "EE", "test": "z"}
+    right = judge(tmp_path / "a", estimate=f"{want:.3f}", k=6, model=model, recompute=recompute)
+    assert right.loc["estimate", "verdict"] == right.loc["k", "verdict"] == "reproduced"
+    turned = judge(
+        tmp_path / "b", estimate=f"{-want:.3f}", model=model, recompute=recompute,
+        positive_means="control_minus_treatment",
+    )  # fmt: skip
+    assert turned.loc["estimate", "verdict"] == "reproduced"
+    wrong = judge(tmp_path / "c", estimate=f"{want + 0.1:.3f}", model=model, recompute=recompute)
+    assert wrong.loc["estimate", "verdict"] == "not reproduced"
+    assert say(wrong.loc["estimate", "how"]).startswith("MD, EE, z, coefficient of dose, k = 6")
+
+
+def test_a_printed_difference_of_levels_gets_a_verdict(tmp_path: Path) -> None:
+    y, w = np.array(MEANS) - 10, np.array([20, 25, 30, 35, 40, 45]) / 32
+    home, clinic = np.average(y[:3], weights=w[:3]), np.average(y[3:], weights=w[3:])
+    half = 1.959964 * np.sqrt(1 / w[:3].sum() + 1 / w[3:].sum())
+    gap = home - clinic
+    found = judge(
+        tmp_path / "a", estimate=f"{gap:.2f}", ci=[f"{gap - half:.2f}", f"{gap + half:.2f}"],
+        model={"method": "EE", "test": "z"}, recompute={"moderator": "place", "level": "home"},
+    )  # fmt: skip
+    assert set(found["verdict"]) == {"reproduced"}
+    found = judge(
+        tmp_path / "b", estimate="1.0", recompute={"moderator": "place", "level": "moon"}
+    )  # fmt: skip
+    assert found.loc["estimate", "verdict"] == "not recomputable"
+    with pytest.raises(InputError, match="doze"):
+        judge(tmp_path / "c", estimate="1.0", recompute={"moderator": "doze"})
+
+
 # ── what cannot be ────────────────────────────────────────────────────────────────────────────
 
 

@@ -500,13 +500,20 @@ class PooledRow:
 class Recompute:
     """What is held against a printed result.
 
-    A pooled estimate (comparison), two arms of one trial, one arm of a trial (arm), or a
-    difference adjusted from individual data (adjust).
+    A pooled estimate (comparison), a coefficient of one of its moderators (moderator), two arms of
+    one trial, one arm of a trial (arm), or a difference adjusted from individual data (adjust).
     """
 
     BESIDE: ClassVar[Mapping[str, Any]] = {"minProperties": 1}
     comparison: Key | None = None
     subgroup: str = "overall"
+    moderator: Annotated[
+        str | None,
+        About("One of the comparison's moderators: the number is its coefficient, alone."),
+    ] = None
+    level: Annotated[
+        str | None, About("Of a factor: the level that is compared with the reference.")
+    ] = None
     trial: str | None = None
     outcome: str | None = None
     timepoint: str | None = None

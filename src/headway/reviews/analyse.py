@@ -18,6 +18,7 @@ from headway.reviews.findings import summarise_findings
 from headway.reviews.groups import fit_groups
 from headway.reviews.integrity import check_integrity
 from headway.reviews.ipd import summarise
+from headway.reviews.moderator_values import Trials
 from headway.reviews.moderators import regress_review
 from headway.reviews.reproduce import check_consistency, judge_review
 from headway.reviews.search import Searcher
@@ -150,6 +151,7 @@ def analyse_review(
             published,
             effects,
             ipd=ipd,
+            trials=Trials(arms, contrasts, risk_of_bias, review),
             search=Searcher(review, arms, contrasts, ipd) if explore else None,
         ),
         "consistency": check_consistency(published, review),
@@ -173,7 +175,11 @@ def _append(name: str, first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFram
 def list_models(review: Review) -> list[tuple[str, str]]:
     """List the models of a review as (method, test): the declared one first, none twice."""
     models = [review.model, *review.sensitivity_models]
-    models += [entry.model for entry in review.published if entry.model is not None]
+    models += [
+        entry.model
+        for entry in review.published
+        if entry.model is not None and entry.recompute.moderator is None
+    ]
     return list(dict.fromkeys((m.method, m.test) for m in models))
 
 

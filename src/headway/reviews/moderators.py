@@ -7,7 +7,7 @@ within them (ecological bias; Handbook 10.11.5), and a test of it is one of as m
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from headway.tables import conform, empty
 if TYPE_CHECKING:
     import pandas as pd
 
-    from headway.config.review import Comparison, Moderator, Review
+    from headway.config.review import Comparison, Model, Moderator, Review
 
 Array = NDArray[np.float64]
 NAN = float("nan")
@@ -102,6 +102,44 @@ def regress_review(
         else empty("moderators"),
         conform("bubbles", pd.DataFrame(out.bubbles)) if out.bubbles else empty("bubbles"),
     )
+
+
+def find_coefficient(
+    effects: pd.DataFrame,
+    trials: Trials,
+    comparison: Comparison,
+    column: str,
+    category: str | None,
+    *,
+    model: Model,
+    level: float,
+) -> dict[str, Any]:
+    """Regress on one moderator alone by a source's model.
+
+    Returns
+    -------
+    dict
+        The row of table `moderators` of the slope, or of the level `category`; its estimate is
+        NaN and its note the reason where there is none.
+    """
+    one = next(one for one in comparison.moderators if one.column == column)
+    alone = replace(
+        comparison, moderators=(one,), together=False, subgroup_by="none", ci_level=100 * level
+    )
+    review = replace(trials.review, model=model, comparisons=(alone,))
+    used = effects[effects["comparison"] == comparison.id]
+    table, _ = regress_review(
+        used, trials.arms, trials.contrasts, trials.risk_of_bias, review, permute=False
+    )
+    nothing = {"method": model.method, "test": model.test, "k": 0, "estimate": NAN}
+    if not len(table):
+        return {**nothing, "note": Message("moderators.nothing_pooled")}
+    found = table[table["coefficient"].isna() | table["coefficient"].eq("slope")]
+    if category is not None:
+        found = table[table["coefficient"].isna() | table["category"].eq(category)]
+    rows: list[dict[str, Any]] = found.to_dict("records")
+    nothing |= {"k": int(table["k"].iloc[0]), "note": Message("moderators.no_such_level")}
+    return rows[0] if rows else nothing
 
 
 def _regress_comparison(

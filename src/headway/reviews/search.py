@@ -67,6 +67,8 @@ class Searcher:
     def __call__(self, entry: PublishedResult, printed: Mapping[str, str]) -> list[Message]:
         """List up to three choices that give every printed part of a quantity."""
         target = entry.recompute
+        if target.moderator is not None:
+            return []  # other moderators would be other questions
         if target.comparison is not None:
             totals = self._review.comparison(target.comparison).method and entry.model is None
             tried = self._try_totals(entry) if totals else self._try_pooled(entry)
