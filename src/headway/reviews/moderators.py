@@ -131,7 +131,7 @@ def find_coefficient(
     table, _ = regress_review(
         used, trials.arms, trials.contrasts, trials.risk_of_bias, review, permute=False
     )
-    nothing = {"method": model.method, "test": model.test, "k": 0, "estimate": NAN}
+    nothing: dict[str, Any] = {"method": model.method, "test": model.test, "k": 0, "estimate": NAN}
     if not len(table):
         return {**nothing, "note": Message("moderators.nothing_pooled")}
     found = table[table["coefficient"].isna() | table["coefficient"].eq("slope")]
