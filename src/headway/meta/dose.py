@@ -172,8 +172,9 @@ def greenland_longnecker(
     Notes
     -----
     Greenland and Longnecker (1992): counts with the margins of the printed ones and the adjusted
-    ratios give correlations; the printed variances stay. Checked against the alcohol and breast
-    cancer data of that paper as dosresmeta's reference pages print them.
+    ratios give correlations; the printed variances stay. Checked against that paper's data on
+    alcohol and breast cancer as the reference pages of R's dosresmeta print them. For risks that
+    package fits the counts to odds ratios, which here are fitted to the risk ratios that they are.
     """
     y, v = read_numbers(yi, "yi"), read_numbers(vi, "vi")
     a, n = read_numbers(cases, "cases"), read_numbers(people, "people")
