@@ -21,6 +21,7 @@ from headway.report.review import page
 from headway.report.review.moderators import describe_moderators
 from headway.reviews.analyse import analyse_review
 from headway.reviews.moderators import regress_review
+from headway.reviews.preview import preview_review
 from tests.unit.pages_builder import READY
 from tests.unit.review_builder import REVIEW, write_review
 
@@ -400,6 +401,12 @@ def test_a_regression_that_cannot_be_says_why(
     assert np.isnan(row["estimate"]) and pd.isna(row["coefficient"])
     assert len(tables["pooled"])
     assert not (tables["bubbles"]["mark"] == "line").any()
+    # The check says so before anything is built.
+    found = preview_review(tmp_path / "r", config.load_review(tmp_path / "r"))
+    assert found.answers[0]["answered"]
+    assert f"the moderator {moderator['column']} is not regressed on" in say(
+        found.answers[0]["why"]
+    )
 
 
 def test_moderators_that_say_the_same_cannot_stand_together(tmp_path: Path) -> None:
@@ -427,6 +434,10 @@ def test_subgroups_are_not_reported_twice(tmp_path: Path) -> None:
     ].iloc[0]  # fmt: skip
     together = own[own["regression"].eq("together") & own["moderator"].eq("condition")]
     assert together["estimate"].notna().all()
+    # Where subgroups are pooled and not compared, the moderator is.
+    apart = main | {"totals": "subgroups"}
+    own = analyse(tmp_path / "s", text, moderator, main=apart)["moderators"]
+    assert own["estimate"].notna().all()
 
 
 def test_words_in_a_column_of_numbers_are_named_with_their_line(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Meta-regressions of a review: its declared moderators, one by one and together.
 
 A moderator is a property of trials. What it goes with between trials need not hold for people
-within them (ecological bias; Handbook 10.11.5), and a test of it is one of as many as were tried.
+within them (ecological bias; Handbook 10.11), and a test of it is one of as many as were tried.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from headway.effects.measures import find_family
 from headway.errors import UNCOMPUTABLE, log_frames
 from headway.messages import Message, join
 from headway.meta.design import INTERCEPT, Design, build_design
@@ -29,11 +30,10 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 NAN = float("nan")
 ALONE, TOGETHER = "alone", "together"
+AS_SUBGROUPS = "moderators.as_subgroups"
 SEED, DRAWS = 20, 10_000
 # Points of a fitted line.
 NODES = 41
-# Moderators whose own error is part of the effect, so that a slope may be nothing but that error.
-_SHARED_ERROR = ("control_risk",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,7 @@ def _regress_comparison(
 
 def _never(one: _Known) -> bool:
     """Whether a moderator can enter no regression; one that is also the subgroups' still can."""
-    return bool(one.why) and one.why != Message("moderators.as_subgroups")
+    return bool(one.why) and one.why != AS_SUBGROUPS
 
 
 def _know(
@@ -183,9 +183,10 @@ def _know(
         reference = moderator.reference or most[0]
         if reference not in most:
             return _Known(moderator, values, why=Message("moderators.no_reference"))
-        if moderator.column == comparison.grouping:
-            why = Message("moderators.as_subgroups")
-            return _Known(moderator, values, reference, why)
+        # Elsewhere subgroups are pooled, and their difference is not tested.
+        tested = comparison.totals == "all" and not comparison.dependence
+        if moderator.column == comparison.grouping and tested:
+            return _Known(moderator, values, reference, Message(AS_SUBGROUPS))
     return _Known(moderator, values, reference)
 
 
@@ -317,8 +318,10 @@ def _list_coefficients(
         if column in design.levels:
             named["reference"] = str(design.levels[column][0])
         notes = [*fit.notes]
-        if column in _SHARED_ERROR:
+        if column == "control_risk":
             notes.append(Message("moderators.shared_error"))
+        if column == "baseline_mean" and find_family(head["measure"]) == "paired":
+            notes.append(Message("moderators.shared_baseline"))
         if column in design.levels and len(design.terms[column]) > 1 and np.isnan(whole[0]):
             notes.append(Message("moderators.no_joint_test"))
         row = {

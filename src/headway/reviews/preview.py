@@ -17,6 +17,7 @@ from headway.errors import Problem, UserError
 from headway.ingest import trials
 from headway.messages import Message, join, read
 from headway.reviews.analyse import OVERALL, analyse_review
+from headway.reviews.moderators import ALONE, AS_SUBGROUPS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -140,7 +141,7 @@ def answer_comparison(comparison: Comparison, tables: dict[str, pd.DataFrame]) -
     comparison
         Its entry in review.yaml.
     tables
-        `effects` and `pooled` of the review.
+        `effects`, `pooled` and `moderators` of the review.
     """
     effects, pooled = tables["effects"], tables["pooled"]
     own = effects[effects["comparison"] == comparison.id]
@@ -165,4 +166,9 @@ def answer_comparison(comparison: Comparison, tables: dict[str, pd.DataFrame]) -
         messages: list[Message] | list[str] = read(str(reason)) or [str(reason)]
         names = list(dict.fromkeys(part["trial"]))
         why.append(Message("preview.not_pooled", trials=names, why=messages))
+    for row in tables["moderators"].to_dict("records") if "moderators" in tables else ():
+        same = row["comparison"] == comparison.id and row["regression"] == ALONE
+        if same and np.isnan(row["estimate"]) and row["note"] != AS_SUBGROUPS:
+            reason = read(str(row["note"])) or []
+            why.append(Message("preview.no_regression", name=row["moderator"], why=reason))
     return {"question": comparison.id, "answered": answered, "n": n, "why": join(why)}
