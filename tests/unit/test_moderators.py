@@ -305,6 +305,23 @@ def test_the_risk_of_the_control_arm_shares_its_error(tmp_path: Path) -> None:
     assert "moderators.shared_error" in slope(tables["moderators"])["note"]
 
 
+def test_the_mean_before_is_part_of_a_change(tmp_path: Path) -> None:
+    text = HEADER + "".join(
+        pair(f"T{i} 2001", 9 - i / 3, "", before=12 + i)
+        .replace("final", "change")
+        .replace(",,retrieved", ",worse,retrieved")
+        for i in range(6)
+    )
+    text = "".join(
+        line.replace(",4,,worse", f",4,{10 + i},worse")
+        for i, line in enumerate(text.splitlines(keepends=True))
+    )
+    before = {"column": "baseline_mean", "reason": "those worse off may change more"}
+    main = {"estimand": "within_arm", "measure": "MC"}
+    rows = analyse(tmp_path / "r", text, before, main=main)["moderators"]
+    assert "regression to the mean" in say(slope(rows)["note"])
+
+
 def test_decimal_commas_and_semicolons(tmp_path: Path) -> None:
     text = ARMS.replace(",", ";").replace("T1;12;", "T1;12,5;").replace(".", ",")
     arms = {"path": "arms.csv", "delimiter": ";", "decimal": ","}
