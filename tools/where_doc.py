@@ -83,6 +83,15 @@ MAKERS: dict[str, dict[str, str]] = {
         "rank_correlation": "meta.small_study.rank_test",
         "trim_and_fill": "meta.trim_fill.trim_and_fill",
     },
+    "moderators": {
+        "": "reviews.moderators.regress_review",
+        **dict.fromkeys(
+            ("estimate", "se", "ci_low", "ci_high", "p_value", "qm", "tau2", "i2", "r2", "qe"),
+            "reviews.moderator_fits.fit_moderators",
+        ),
+        "permutation_p": "meta.permutation.permutation_test",
+    },
+    "bubbles": {"": "reviews.moderators.regress_review"},
     "findings": {
         "": "reviews.findings.summarise_findings",
         "information_size": "reviews.certainty.find_information_size",

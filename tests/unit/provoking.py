@@ -83,10 +83,12 @@ def contrasts(**cells: object) -> Case:
     return review({"contrasts.csv": text}, {"contrasts": {"path": "contrasts.csv"}})
 
 
+COMPARISON = {"id": "main", "label": "x", "outcome": "frequency", "estimand": "between_arm",
+              "measure": "MD"}  # fmt: skip
+
+
 def compare(**changes: Any) -> Case:
-    one = {"id": "main", "label": "x", "outcome": "frequency", "estimand": "between_arm",
-           "measure": "MD"}  # fmt: skip
-    return review({"arms.csv": ARMS}, comparisons=[one | changes])
+    return review({"arms.csv": ARMS}, comparisons=[COMPARISON | changes])
 
 
 POOLED = "outcome,unit,subgroup,timepoint,k,effect,ci_low,ci_high,positive_means,status,source\n"
@@ -189,6 +191,13 @@ CASES |= {
     ),
     "no column of that name": review({"arms.csv": ARMS.replace("status", "state")}),
     "no such column for forest plots": review({"arms.csv": ARMS}, forest={"columns": ["doze"]}),
+    "no such moderator": compare(moderators=[{"column": "doze", "reason": "x"}]),
+    "a moderator twice": compare(moderators=[{"column": "year", "reason": "x"}] * 2),
+    "a moderator of text": compare(moderators=[{"column": "technique", "reason": "x"}]),
+    "a moderator that is no number": review(
+        {"arms.csv": edit(ARMS, dose="ten")},
+        comparisons=[{**COMPARISON, "moderators": [{"column": "dose", "reason": "x"}]}],
+    ),
     "a column that is none": review(
         {"arms.csv": ARMS}, {"arms": {"path": "arms.csv", "columns": {"dose": "n"}}}
     ),

@@ -12,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from headway import meta
 from headway.figures import specifications as curves
 from headway.figures import theme
-from headway.figures.review import refits, studies
+from headway.figures.review import bubbles, refits, studies
 from headway.figures.theme import Drawing
 
 # The BCG vaccine trials (Colditz et al. 1994): log risk ratios and variances to four digits.
@@ -49,9 +49,9 @@ def draw_bubbles(y: np.ndarray, v: np.ndarray, names: list[str]) -> Drawing:
     fit = meta.regress(y, v, {"latitude": x})
     grid = np.linspace(x.min(), x.max(), 21)
     p = fit.predict({"latitude": grid})
-    return studies.draw_bubbles(
+    return bubbles.draw_bubbles(
         x, y, fit.weights, line=(grid, p.estimate, p.ci_low, p.ci_high),
-        prediction=(p.pi_low, p.pi_high), x_label="latitude",
+        prediction=(p.pi_low, p.pi_high), title="Effects and latitude", x_label="latitude",
     )  # fmt: skip
 
 

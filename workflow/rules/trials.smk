@@ -33,6 +33,8 @@ rule analyse_review:
         multiverse=f"{RESULTS}/trials/{{review}}/multiverse.csv",
         refits=f"{RESULTS}/trials/{{review}}/refits.csv",
         small_studies=f"{RESULTS}/trials/{{review}}/small_studies.csv",
+        moderators=f"{RESULTS}/trials/{{review}}/moderators.csv",
+        bubbles=f"{RESULTS}/trials/{{review}}/bubbles.csv",
         findings=f"{RESULTS}/trials/{{review}}/findings.csv",
         translated=f"{RESULTS}/trials/{{review}}/translated.csv",
         support=f"{RESULTS}/trials/{{review}}/support.csv",

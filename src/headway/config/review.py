@@ -312,6 +312,43 @@ class ReviewFiles:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Moderator:
+    """What effects may go with: a column of the files, or what is known of every trial."""
+
+    # A number has no levels.
+    BESIDE: ClassVar[Mapping[str, Any]] = {
+        "if": {"required": ["reference"]},
+        "then": {"properties": {"type": {"const": "factor"}}, "required": ["type"]},
+    }
+    column: Annotated[
+        Text,
+        About(
+            "A column of files.arms or files.contrasts (of several rows of a trial, the treatment "
+            "arm's comes first), or: `year`, `n` (people, as pooled), `time_days`, `baseline_mean` "
+            "and `control_risk` (in percent) of the control arm, `risk_of_bias` (overall)."
+        ),
+    ]
+    label: Annotated[str, About("What it is called on the page. Default: the column.")] = ""
+    unit: Annotated[str, About("What one more of a number is, such as `session`.")] = ""
+    type: Annotated[
+        Literal["number", "factor"],
+        About("One coefficient per unit, or one per level against the reference."),
+    ] = "number"
+    reference: Annotated[
+        str | None, About("Level that others are compared with. Default: the most frequent.")
+    ] = None
+    planned: Annotated[
+        bool, About("Whether it was chosen before the results were seen, as a protocol says.")
+    ] = False
+    reason: Annotated[Text, About("Why effects should go with it; the page prints it.")]
+
+    @property
+    def name(self) -> str:
+        """What the page calls it."""
+        return self.label or self.column.replace("_", " ")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """What is pooled."""
 
@@ -440,6 +477,13 @@ class Comparison:
             "the column of that name."
         ),
     ] = "none"
+    moderators: Annotated[
+        tuple[Moderator, ...],
+        About("Meta-regressions, one for each; a level of trials, not of people."),
+    ] = ()
+    together: Annotated[
+        bool, About("Whether all moderators also enter one regression, each beside the others.")
+    ] = False
     note: str = ""
 
     @property
@@ -560,8 +604,9 @@ class PooledRow:
 class Recompute:
     """What is held against a printed result.
 
-    A pooled estimate (comparison), a pair of a network (network, treatment, base), two arms of one
-    trial, one arm of a trial (arm), or a difference adjusted from individual data (adjust).
+    A pooled estimate (comparison), a coefficient of one of its moderators (moderator), a pair of a
+    network (network, treatment, base), two arms of one trial, one arm of a trial (arm), or a
+    difference adjusted from individual data (adjust).
     """
 
     BESIDE: ClassVar[Mapping[str, Any]] = {"minProperties": 1}
@@ -570,6 +615,13 @@ class Recompute:
     network: Key | None = None
     treatment: Text | None = None
     base: Text | None = None
+    moderator: Annotated[
+        str | None,
+        About("One of the comparison's moderators: the number is its coefficient, alone."),
+    ] = None
+    level: Annotated[
+        str | None, About("Of a factor: the level that is compared with the reference.")
+    ] = None
     trial: str | None = None
     outcome: str | None = None
     timepoint: str | None = None
@@ -876,9 +928,10 @@ class Review:
 
     @property
     def own_columns(self) -> tuple[str, ...]:
-        """List columns of the files that are no contract's and are shown: plots and networks."""
+        """List columns of the files that are no contract's: of plots, networks, moderators."""
         of_networks = (name for network in self.networks for name in network.columns)
-        return tuple(dict.fromkeys([*self.forest.columns, *of_networks]))
+        of_moderators = (m.column for one in self.comparisons for m in one.moderators)
+        return tuple(dict.fromkeys([*self.forest.columns, *of_networks, *of_moderators]))
 
     def model_of(self, network: Network) -> tuple[str, str]:
         """Find a network's estimator and test: its own, else the review's where networks have it.

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Literal
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -340,15 +340,20 @@ def find_ratio_ticks(low: float, high: float) -> list[float]:
     return best
 
 
-def set_ratio_axis(axes: Axes, low: float, high: float) -> None:
-    """Make the x axis a log axis of ratios with round ticks."""
+def set_ratio_axis(axes: Axes, low: float, high: float, *, which: Literal["x", "y"] = "x") -> None:
+    """Make an axis a log axis of ratios with round ticks."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-    axes.set_xscale("log")
-    axes.set_xlim(low, high)
-    axes.xaxis.set_major_locator(FixedLocator(find_ratio_ticks(low, high)))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: decimal(f"{x:g}")))
+    if which == "x":
+        axes.set_xscale("log")
+        axes.set_xlim(low, high)
+    else:
+        axes.set_yscale("log")
+        axes.set_ylim(low, high)
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_major_locator(FixedLocator(find_ratio_ticks(low, high)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda x, _: decimal(f"{x:g}")))
 
 
 def write_effect(value: float, ratio: bool = False) -> str:

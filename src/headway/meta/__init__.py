@@ -8,6 +8,7 @@ scipy.special only. docs/meta.md shows it by example.
 from headway.meta.conversions import se_from_ci
 from headway.meta.covariance import impute_covariance, share_control, share_control_smd
 from headway.meta.design import Design, build_design
+from headway.meta.dose import DoseResponse, dose_response, greenland_longnecker, spread_dose
 from headway.meta.excess import ExcessTest, excess_significance
 from headway.meta.gosh import Gosh, gosh
 from headway.meta.henmi_copas import RobustInterval, henmi_copas
@@ -49,6 +50,7 @@ __all__ = [
     "METHODS",
     "AsymmetryTest",
     "Design",
+    "DoseResponse",
     "Effects",
     "ExcessTest",
     "Fit",
@@ -74,11 +76,13 @@ __all__ = [
     "build_design",
     "confint_tau2",
     "cumulate",
+    "dose_response",
     "excess_significance",
     "explore_multiverse",
     "find_outliers",
     "fit_multilevel",
     "gosh",
+    "greenland_longnecker",
     "henmi_copas",
     "impute_covariance",
     "influence",
@@ -99,6 +103,7 @@ __all__ = [
     "share_control",
     "share_control_smd",
     "shrink",
+    "spread_dose",
     "standardise_residuals",
     "subgroups",
     "trim_and_fill",

@@ -134,6 +134,20 @@ def describe_multilevel(fit: Any, outcome: str = "") -> list[Message]:
     return [*out, describe_software()]
 
 
+def describe_dose(fit: Any, outcome: str = "") -> list[Message]:
+    """Return the methods of a trend over doses as messages, with versions and references."""
+    id = "method.dose_spline" if fit.knots else "method.dose_line"
+    places: dict[str, Any] = {"k": fit.k, "what": _name_outcome(outcome)}
+    if fit.knots:
+        places["knots"] = [f"{knot:g}" for knot in fit.knots]
+    if fit.method == "EE":
+        pooled = Message("method.dose_common")
+    else:
+        pooled = Message("method.dose_pooled", estimator=term("estimator", fit.method))
+    out = [Message(id, **places), pooled]
+    return [*out, describe_interval(fit.test, fit.level, float(fit.df)), describe_software()]
+
+
 def describe_network(fit: Any, outcome: str = "") -> list[Message]:
     """Return the methods of a network meta-analysis as messages, with versions and references."""
     network = fit.network

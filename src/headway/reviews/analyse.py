@@ -18,6 +18,8 @@ from headway.reviews.findings import summarise_findings
 from headway.reviews.groups import fit_groups
 from headway.reviews.integrity import check_integrity
 from headway.reviews.ipd import summarise
+from headway.reviews.moderator_values import Trials
+from headway.reviews.moderators import regress_review
 from headway.reviews.networks.analyse import OUTPUTS as OF_NETWORKS
 from headway.reviews.networks.analyse import pool_networks
 from headway.reviews.reproduce import check_consistency, judge_review
@@ -41,6 +43,8 @@ OUTPUTS = (
     "multiverse",
     "refits",
     "small_studies",
+    "moderators",
+    "bubbles",
     "findings",
     "translated",
     "support",
@@ -131,12 +135,17 @@ def analyse_review(
     pooled = _note_gaps(pooled, gaps)
     small = check_small_studies(effects, review)
     networks = pool_networks(arms, contrasts, review, risk_of_bias, explore=explore)
+    moderators, bubbles = regress_review(
+        effects, arms, contrasts, risk_of_bias, review, permute=explore
+    )
     return {
         "effects": effects,
         "pooled": pooled,
         "multiverse": multiverse,
         "refits": refits,
         "small_studies": small,
+        "moderators": moderators,
+        "bubbles": bubbles,
         "translated": translate_review(effects, pooled, arms, risk_of_bias, review, pool_review),
         "support": support_review(effects, pooled, small, risk_of_bias, review),
         "findings": summarise_findings(effects, pooled, review),
@@ -147,6 +156,7 @@ def analyse_review(
             effects,
             ipd=ipd,
             networks=networks["network_effects"],
+            trials=Trials(arms, contrasts, risk_of_bias, review),
             search=Searcher(review, arms, contrasts, ipd) if explore else None,
         ),
         "consistency": check_consistency(published, review),
@@ -171,7 +181,11 @@ def _append(name: str, first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFram
 def list_models(review: Review) -> list[tuple[str, str]]:
     """List the models of a review as (method, test): the declared one first, none twice."""
     models = [review.model, *review.sensitivity_models]
-    models += [entry.model for entry in review.published if entry.model is not None]
+    models += [
+        entry.model
+        for entry in review.published
+        if entry.model is not None and entry.recompute.moderator is None
+    ]
     return list(dict.fromkeys((m.method, m.test) for m in models))
 
 

@@ -17,6 +17,7 @@ from headway.errors import Problem, UserError
 from headway.ingest import trials
 from headway.messages import Message, join, read
 from headway.reviews.analyse import OVERALL, analyse_review
+from headway.reviews.moderators import ALONE, AS_SUBGROUPS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -141,7 +142,7 @@ def answer_comparison(comparison: Comparison, tables: dict[str, pd.DataFrame]) -
     comparison
         Its entry in review.yaml.
     tables
-        `effects` and `pooled` of the review.
+        `effects`, `pooled` and `moderators` of the review.
     """
     effects, pooled = tables["effects"], tables["pooled"]
     own = effects[effects["comparison"] == comparison.id]
@@ -162,6 +163,11 @@ def answer_comparison(comparison: Comparison, tables: dict[str, pd.DataFrame]) -
     undecided = own["why_not"].fillna("").str.startswith("why_not.first_of_several")
     elsewhere = own["trial"].isin(used["trial"] if people else [])
     why += _list_reasons(own[~own["pooled"] & (undecided | ~elsewhere)])
+    for row in tables["moderators"].to_dict("records") if "moderators" in tables else ():
+        same = row["comparison"] == comparison.id and row["regression"] == ALONE
+        if same and np.isnan(row["estimate"]) and row["note"] != AS_SUBGROUPS:
+            reason = read(str(row["note"])) or []
+            why.append(Message("preview.no_regression", name=row["moderator"], why=reason))
     return {"question": comparison.id, "answered": answered, "n": n, "why": join(why)}
 
 

@@ -24,6 +24,8 @@ from headway.meta.network import pool_network
 from headway.meta.pooling import pool
 from headway.reviews.dependent import COVARIANCE, pool_dependent
 from headway.reviews.ipd import ancova, change_unit, read_covariates, select
+from headway.reviews.moderator_values import Trials
+from headway.reviews.moderators import find_coefficient
 from headway.reviews.networks.analyse import read_network
 from headway.reviews.networks.sensitivity import METHODS, TESTS
 from headway.reviews.totals import pool_rows, term_model
@@ -95,6 +97,7 @@ def judge_review(
     *,
     ipd: pd.DataFrame | None = None,
     networks: pd.DataFrame | None = None,
+    trials: Trials | None = None,
     search: Search | None = None,
 ) -> pd.DataFrame:
     """Judge every published quantity that a review declares.
@@ -109,6 +112,8 @@ def judge_review(
         Table `ipd`, where a review has individual data.
     networks
         Table `network_effects`, where a review has networks.
+    trials
+        Where values of moderators are looked up, if coefficients are judged.
     search
         What looks for other choices that give a number that does not reproduce; each is a
         conjecture.
@@ -126,7 +131,10 @@ def judge_review(
         head: dict[str, Any] = {"quantity": entry.id, "label": entry.label, "source": source}
         head["analysis"] = entry.analysis
         try:
-            found = _recompute(entry, review, arms, effects, (ipd, networks), k)
+            if entry.recompute.moderator is not None and trials is not None:
+                found = _recompute_coefficient(entry, review, effects, trials)
+            else:
+                found = _recompute(entry, review, arms, effects, (ipd, networks), k)
         except UNCOMPUTABLE as error:
             log_frames(error, f"published.{entry.id}")
             found = _Recomputed({}, "", Message("fit.not_computable"))
@@ -186,6 +194,42 @@ def _recompute(
     if target.arm is not None:
         return _Recomputed(*_recompute_arm(entry, arms))
     return _Recomputed(*_recompute_trial(entry, review, arms))
+
+
+def _recompute_coefficient(
+    entry: PublishedResult, review: Review, effects: pd.DataFrame, trials: Trials
+) -> _Recomputed:
+    """Regress on the moderator alone, as the source did; say what is missing where that cannot be.
+
+    A coefficient of ratios is shown as a ratio of ratios; a source's log coefficient is typed so.
+    """
+    target = entry.recompute
+    comparison = review.comparison(target.comparison)
+    level = review.level_of(comparison) if entry.level is None else entry.level / 100
+    row = find_coefficient(
+        effects, trials, comparison, str(target.moderator), target.level,
+        model=entry.model or review.model, level=level,
+    )  # fmt: skip
+    how = Message(
+        "reproduction.coefficient",
+        measure=comparison.measure,
+        method=row["method"],
+        test=row["test"],
+        moderator=str(target.moderator),
+        k=int(row["k"]),
+    )
+    if np.isnan(row["estimate"]):
+        return _Recomputed({}, how, row["note"])
+    values = {part: float(row[part]) for part in PARTS}
+    scale = MEASURES[comparison.measure].scale
+    if scale.code == "natural" and entry.unit is not None:
+        values = _change_unit(values, review.outcomes[comparison.outcome].unit, entry)
+    if entry.positive_means != "treatment_minus_control":
+        values = {part: -value for part, value in values.items()}
+        values |= {"ci_low": values["ci_high"], "ci_high": values["ci_low"]}
+    if scale.code == "ratio":
+        values = {part: float(scale.back(value)) for part, value in values.items()}
+    return _Recomputed(values, how, "", int(row["k"]))
 
 
 def _name_part(entry: PublishedResult, part: str) -> str:

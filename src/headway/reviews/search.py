@@ -69,6 +69,8 @@ class Searcher:
         target = entry.recompute
         if target.network is not None:
             return []  # its other models stand in network_sensitivity
+        if target.moderator is not None:
+            return []  # other moderators would be other questions
         if target.comparison is not None:
             totals = self._review.comparison(target.comparison).method and entry.model is None
             tried = self._try_totals(entry) if totals else self._try_pooled(entry)

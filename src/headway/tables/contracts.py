@@ -50,6 +50,8 @@ TABLES: dict[str, Table] = {
     "multiverse": reviews.MULTIVERSE,
     "refits": reviews.REFITS,
     "small_studies": reviews.SMALL_STUDIES,
+    "moderators": reviews.MODERATORS,
+    "bubbles": reviews.BUBBLES,
     "findings": reviews.FINDINGS,
     "translated": reviews.TRANSLATED,
     "support": reviews.SUPPORT,

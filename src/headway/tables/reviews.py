@@ -99,7 +99,10 @@ _SHOWN: dict[str, Column] = {
 }
 
 _OWN: dict[str, Column] = {
-    "own": words("Cells of the file's own columns that forest plots show, as JSON", nullable=True),
+    "own": words(
+        "Cells of the file's own columns that forest plots show or that are moderators, as JSON",
+        nullable=True,
+    ),
 }
 
 _ORIGIN: dict[str, Column] = {
@@ -614,6 +617,88 @@ SMALL_STUDIES = Table(
         "ci_low": printed("Lower limit"),
         "ci_high": printed("Upper limit"),
         "note": words("What it can say"),
+    },
+)
+
+REGRESSIONS = ("alone", "together")
+COEFFICIENTS = ("intercept", "slope", "difference")
+
+MODERATORS = Table(
+    row="one coefficient of a meta-regression, or why there is none",
+    key=("comparison", "regression", "moderator", "coefficient", "category"),
+    columns={
+        "comparison": words("Identifier of the comparison in review.yaml"),
+        "regression": words("Whether it enters alone or with the others", allowed=REGRESSIONS),
+        "moderator": words(
+            "Column or property; of moderators together, the intercept has none", nullable=True
+        ),
+        "coefficient": words(
+            "What it is: the fitted effect at 0 or at the reference, per unit, or of a level; "
+            "empty where there is none",
+            allowed=COEFFICIENTS,
+            nullable=True,
+        ),
+        "category": words("Level of a factor; empty for a number", nullable=True),
+        "reference": words("Level it is compared with", nullable=True),
+        "planned": yes_no("Whether the moderator was chosen before the results were seen"),
+        "reason": words("Why it was chosen", nullable=True),
+        "measure": words("Measure, metafor's code"),
+        "unit": words("Unit of the effects on their own scale"),
+        "k": whole("Trials with a value", low=0),
+        "effects": whole("Their effects", low=0),
+        "left_out": whole("Trials without a value", low=0),
+        "left_out_trials": words("Their names, and what is missing", nullable=True),
+        "method": words("Estimator of tau2, metafor's code; EE for a common effect"),
+        "test": words("z, t, knha, adhoc, or cr2 (by trials)"),
+        "level": printed("Confidence level", nullable=False),
+        "estimate": printed("Coefficient: difference in yi per unit, or against the reference"),
+        "se": printed("Standard error", low=0),
+        "ci_low": printed("Lower limit"),
+        "ci_high": printed("Upper limit"),
+        "statistic": printed("Coefficient over its standard error"),
+        "df": printed("Degrees of freedom; empty where the test is normal"),
+        "p_value": printed("Two-sided p value", low=0, high=1),
+        "permutation_p": printed("The same with the trials dealt anew", low=0, high=1),
+        "qm": printed("Test of all coefficients of the moderator: chi-squared, or F"),
+        "qm_df": printed("Its degrees of freedom"),
+        "qm_df2": printed("Second degrees of freedom of F"),
+        "qm_p_value": printed("Its p value", low=0, high=1),
+        "qm_permutation_p": printed(
+            "The same with the trials dealt anew, of all moderators in the regression",
+            low=0,
+            high=1,
+        ),
+        "arrangements": whole("Ways in which trials were dealt", nullable=True, low=1),
+        "exact": words("Whether these are all there are", allowed=("yes", "no"), nullable=True),
+        "seed": whole("Of the draw, where they are not", nullable=True, low=0),
+        "tau2": printed("Residual variance between trials", low=0),
+        "i2": printed("Residual share of variance between trials", "percent"),
+        "r2": printed("Share of tau2 that the regression accounts for", "percent"),
+        "qe": printed("Q of the residual differences"),
+        "qe_df": printed("Its degrees of freedom"),
+        "qe_p_value": printed("Its p value", low=0, high=1),
+        "ci_method": words("Method of the interval", nullable=True),
+        "note": words("What it cannot say, or why there is no number", nullable=True),
+    },
+)
+
+BUBBLES = Table(
+    row="a trial's effect at its moderator, or a point of the fitted line",
+    columns={
+        "comparison": words("Identifier of the comparison in review.yaml"),
+        "moderator": words("Column or property"),
+        "mark": words("What the row is", allowed=("trial", "line")),
+        "trial": words("Trial", nullable=True),
+        "arms": words("Arms compared, or the arm followed", nullable=True),
+        "x": printed("Value of a number"),
+        "category": words("Level of a factor", nullable=True),
+        "yi": printed("Effect, or fitted effect (log scale for ratios)"),
+        "ci_low": printed("Lower limit"),
+        "ci_high": printed("Upper limit"),
+        "pi_low": printed("Lower limit of the prediction interval"),
+        "pi_high": printed("Upper limit of the prediction interval"),
+        "weight": printed("Share of the regression", "percent"),
+        "why_not": words("Why the trial is left out", nullable=True),
     },
 )
 

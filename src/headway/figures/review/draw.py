@@ -14,6 +14,7 @@ from headway.effects.measures import MEASURES
 from headway.effects.units import name_unit
 from headway.errors import UNCOMPUTABLE, log_frames
 from headway.figures import theme
+from headway.figures.review.bubbles import draw_bubbles
 from headway.figures.review.flow import draw_flow
 from headway.figures.review.forest import draw_forest
 from headway.figures.review.judgements import draw_risk_summary, draw_traffic_lights
@@ -42,8 +43,8 @@ def draw_review(
     Parameters
     ----------
     tables
-        effects, pooled, multiverse, refits, small_studies, published, consistency, risk_of_bias,
-        networks and those that begin with `network_`.
+        effects, pooled, multiverse, refits, small_studies, bubbles, published, consistency,
+        risk_of_bias, networks and those that begin with `network_`.
     review
         review.yaml with its defaults.
     form
@@ -76,6 +77,8 @@ def draw_review(
                 form=form,
             )
         out |= _draw_checks(tables, comparison, form)
+        unit = review.outcomes[comparison.outcome].unit
+        out |= _draw_moderators(tables["bubbles"], comparison, unit, review.level_of(comparison))
         curve = _list_ways(tables["multiverse"], comparison)
         if curve is not None:
             name = f"multiverse_{comparison.id}"
@@ -256,6 +259,47 @@ def _draw_checks(
             x_label=shown,
             null=entry.scale.null_yi,
             scale=entry.scale,
+        )
+    return out
+
+
+def _draw_moderators(
+    bubbles: pd.DataFrame, comparison: Comparison, unit: str, level: float
+) -> dict[str, Drawing]:
+    """Draw a bubble plot for each number that the comparison's effects were regressed on."""
+    out: dict[str, Drawing] = {}
+    entry = MEASURES[comparison.measure]
+    back = entry.scale.back
+    shown = f"{comparison.measure}, {say(name_unit(entry.unit or unit))}"
+    shown = comparison.measure if entry.scale.code == "ratio" else shown
+    for i, moderator in enumerate(comparison.moderators):
+        own = bubbles[
+            bubbles["comparison"].eq(comparison.id) & bubbles["moderator"].eq(moderator.column)
+        ]
+        line = own[own["mark"] == "line"]
+        trials = own[own["mark"].eq("trial") & own["weight"].notna() & own["x"].notna()]
+        if not len(line) or not len(trials):
+            continue
+        step = f" ({moderator.unit})" if moderator.unit else ""
+        out |= _try(
+            f"bubbles_{comparison.id}_{i + 1}",
+            comparison.label,
+            draw_bubbles,
+            trials["x"],
+            back(trials["yi"].to_numpy(float)),
+            trials["weight"],
+            title=f"{comparison.label}: {moderator.name}",
+            line=(line["x"], *(back(line[c].to_numpy(float)) for c in ("yi", "ci_low", "ci_high"))),
+            prediction=(
+                back(line["pi_low"].to_numpy(float)),
+                back(line["pi_high"].to_numpy(float)),
+            ),
+            names=[str(trial) for trial in trials["trial"]],
+            x_label=f"{moderator.name}{step}",
+            y_label=shown,
+            null=entry.scale.null,
+            ratio=entry.scale.code == "ratio",
+            level=level,
         )
     return out
 

@@ -1,4 +1,4 @@
-"""Scatter plots with a point per study: funnel, radial, Baujat, L'Abbé, bubbles, influence."""
+"""Scatter plots with a point per study: funnel, radial, Baujat, L'Abbé, influence."""
 
 from __future__ import annotations
 
@@ -348,63 +348,6 @@ def draw_labbe(
         "treated arms."
     )
     caption = "Each circle is a study; its area reflects its size. Below the line: fewer events."
-    return Drawing(figure, title, alt, caption)
-
-
-def draw_bubbles(
-    x: ArrayLike,
-    yi: ArrayLike,
-    weights: ArrayLike,
-    *,
-    line: tuple[ArrayLike, ArrayLike, ArrayLike, ArrayLike] | None = None,
-    prediction: tuple[ArrayLike, ArrayLike] | None = None,
-    title: str = "Effects and a moderator",
-    x_label: str = "moderator",
-    y_label: str = "effect",
-) -> Drawing:
-    """Draw effects against a moderator, areas by weight, with the fitted line.
-
-    Parameters
-    ----------
-    x, yi, weights : array_like, shape (k,)
-        Moderator, effects, weights in percent.
-    line : four array_like, optional
-        Values of the moderator, fitted effects and their confidence limits
-        (:meth:`headway.meta.Regression.predict`).
-    prediction : two array_like, optional
-        Limits of the prediction interval at the values of `line`.
-    """
-    across = _read(x, "x")
-    y, w = _read(yi, "yi", across.size), _read(weights, "weights", across.size)
-    with theme.style():
-        figure, axes = _start(title, x_label, y_label)
-        axes.axhline(0, color=GREY, linewidth=0.8)
-        if line is not None:
-            at, fit, low, high = (_read(part, "line") for part in line)
-            axes.fill_between(at, low, high, color="#cfd5da", linewidth=0, label="95 % confidence")
-            axes.plot(at, fit, color=BLUE, linewidth=1.5, label="fitted")
-            if prediction is not None:
-                for i, edge in enumerate(prediction):
-                    axes.plot(
-                        at, _read(edge, "prediction", at.size), color=BLUE, linestyle=":",
-                        linewidth=1.2, label="95 % prediction" if i == 0 else None,
-                    )  # fmt: skip
-        for i, size in enumerate(_size(w)):
-            axes.plot(
-                [across[i]], [y[i]], "o", markersize=size, color=ORANGE, alpha=0.65,
-                markeredgecolor=INK, markeredgewidth=0.7, label="study" if i == 0 else None,
-            )  # fmt: skip
-        axes.margins(0.06)
-        _add_legend(figure, axes, 4)
-    alt = f"{title}: {y.size} studies, {x_label} from {across.min():g} to {across.max():g}."
-    if line is not None:
-        alt += (
-            f" The fitted effect goes from {fit[0]:.2f} (95 % CI {low[0]:.2f} to {high[0]:.2f}) to "
-            f"{fit[-1]:.2f} ({low[-1]:.2f} to {high[-1]:.2f})."
-        )
-    caption = (
-        "Each circle is a study; its area reflects its weight. Studies are compared, not people."
-    )
     return Drawing(figure, title, alt, caption)
 
 

@@ -17,6 +17,7 @@ from headway.ingest.ipd import read_individual
 from headway.ingest.trials.canonical import make_arms, make_contrasts, make_published, make_risk
 from headway.ingest.trials.checks import check_file
 from headway.ingest.trials.files import File, read_file
+from headway.ingest.trials.moderators import check_moderators
 from headway.ingest.trials.names import check_names, check_pooled_rows
 from headway.messages import Message
 from headway.tables import TABLES, empty
@@ -97,6 +98,7 @@ def read_files(folder: Path, review: Review) -> tuple[list[File], pd.DataFrame, 
         for name in network.columns
         if name not in shown
     ]  # fmt: skip
+    problems += check_moderators(files, review)
     pooled = [file for file in files if file.kind == "pooled"]
     return files, individual, problems + check_pooled_rows(review, pooled[0] if pooled else None)
 

@@ -66,6 +66,9 @@ def check_names(review: Review) -> list[Problem]:
             problems += _check_pair(target, place)
         elif target.comparison is not None:
             point("comparison", target.comparison, comparisons, f"{place}.recompute")
+            if target.moderator is not None and target.comparison in comparisons:
+                known = [m.column for m in review.comparison(target.comparison).moderators]
+                point("moderator", target.moderator, known, f"{place}.recompute")
         else:
             problems += _check_target(target, place)
             if target.outcome is not None:

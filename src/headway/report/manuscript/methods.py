@@ -124,7 +124,7 @@ def describe_methods(tables: Mapping[str, pd.DataFrame], review: Review) -> Meth
     ----------
     tables
         arms, contrasts, risk_of_bias, effects, pooled, multiverse, refits, small_studies, findings,
-        translated.
+        moderators, translated.
     review
         review.yaml with its defaults.
     """
@@ -329,6 +329,23 @@ def _describe_checks(said: Methods, tables: Mapping[str, pd.DataFrame], review: 
         )
     elif len(tables["small_studies"]):
         said.say("manuscript.no_small_studies")
+    _describe_moderators(said, tables["moderators"], review)
+
+
+def _describe_moderators(said: Methods, table: pd.DataFrame, review: Review) -> None:
+    """Say what effects were regressed on, and whether it was chosen beforehand."""
+    fitted = table[table["estimate"].notna()]
+    done = set(zip(fitted["comparison"], fitted["moderator"], strict=True))
+    for planned in (True, False):
+        names = [
+            one.name
+            for comparison in review.comparisons
+            for one in comparison.moderators
+            if one.planned == planned and (comparison.id, one.column) in done
+        ]
+        if names:
+            id = "manuscript.moderators_planned" if planned else "manuscript.moderators_unplanned"
+            said.say(id, names=list(dict.fromkeys(names)))
 
 
 def _name_other_models(pooled: pd.DataFrame) -> tuple[list[str], list[str]]:

@@ -16,6 +16,7 @@ from headway.report.drawings import share_letters
 from headway.report.render import render
 from headway.report.review import checks, judgements
 from headway.report.review.asked import describe_asked
+from headway.report.review.moderators import describe_moderators
 from headway.report.review.multiverse import describe_multiverse
 from headway.report.review.networks import describe_networks, list_headlines
 from headway.report.review.sentences import name_model, say_estimates, say_heterogeneity
@@ -210,6 +211,12 @@ def _comparison(
             drawn[f"{name}_{comparison.id}"]
             for name in ("leave_one_out", "cumulative", "funnel")
             if f"{name}_{comparison.id}" in drawn
+        ],
+        "moderators": describe_moderators(comparison, tables["moderators"]),
+        "bubbles": [
+            drawn[name]
+            for i in range(len(comparison.moderators))
+            if (name := f"bubbles_{comparison.id}_{i + 1}") in drawn
         ],
         "sentences": say_estimates(comparison, own, declared),
         "heterogeneity": [
@@ -545,6 +552,10 @@ def _methods(
         r = review.assumed_r
         others = [decimal(f"{x:g}") for x in r.sensitivity]
         out.append(t("review_page.assumed_r", r=decimal(f"{r.value:g}"), others=others))
+    regressed = [
+        text for c in comparisons if c["moderators"] for text in c["moderators"]["methods"]
+    ]
+    out += dict.fromkeys(regressed)
     measures = dict.fromkeys(c.measure for c in review.comparisons)
     names = "; ".join(say(term("measure", m)) for m in measures)
     out.append(t("review_page.measures", names=names))
