@@ -43,7 +43,7 @@ def draw_update(rows: Sequence[Row], title: str, measure: str, unit: str) -> Dra
     lines = [line for row in rows for line in _list_lines(row, scale, ratio)]
     head = fonts.wrap(title, 8.2, 10, bold=True)
     top = 0.2 + 0.15 * len(head)
-    told = {row[0]: fonts.wrap(row[0], 2.1, 8.5) for row in rows}
+    told = {row[0]: fonts.wrap(row[0], 1.8, 8.5) for row in rows}
     drawn = Counter(line.name for line in lines)
     # A name of many lines takes more room than its estimates.
     room = {name: max(0.0, 0.62 * len(told[name]) - n) for name, n in drawn.items()}
