@@ -58,6 +58,16 @@ MAKERS: dict[str, dict[str, str]] = {
         "rank_correlation": "meta.small_study.rank_test",
         "trim_and_fill": "meta.trim_fill.trim_and_fill",
     },
+    "bayes": {
+        "": "reviews.bayes.answer_bayes",
+        **dict.fromkeys(
+            ("mu_*", "tau_*", "new_*", "p_*", "factor_*"), "meta.bayes.posterior.pool_bayes"
+        ),
+        "tau_prior": "reviews.bayes.find_prior",
+        "side": "reviews.bayes.find_side",
+    },
+    "bayes_trials": {"": "meta.bayes.posterior.pool_bayes"},
+    "bayes_density": {"": "reviews.bayes.answer_bayes"},
     "findings": {
         "": "reviews.findings.summarise_findings",
         "information_size": "reviews.certainty.find_information_size",

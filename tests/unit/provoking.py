@@ -158,6 +158,9 @@ CASES |= {
     "an outcome of nothing": compare(outcome="sleep"),
     "a comparison twice": review({"arms.csv": ARMS}, comparisons=[
         {"id": "a", "label": "x", "outcome": "frequency", "estimand": "between_arm", "measure": "MD"}] * 2),
+    "a threshold that is no ratio": compare(
+        measure="ROM", bayes={"tau": {"half_normal": 1}, "threshold": 0}
+    ),
     "a ratio by differences": review(
         {"arms.csv": ARMS}, outcomes={"frequency": {"unit": "ratio"}}
     ),
