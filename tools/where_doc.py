@@ -92,6 +92,16 @@ MAKERS: dict[str, dict[str, str]] = {
         "permutation_p": "meta.permutation.permutation_test",
     },
     "bubbles": {"": "reviews.moderators.regress_review"},
+    "bayes": {
+        "": "reviews.bayes.answer_bayes",
+        **dict.fromkeys(
+            ("mu_*", "tau_*", "new_*", "p_*", "factor_*"), "meta.bayes.posterior.pool_bayes"
+        ),
+        "tau_prior": "reviews.bayes.find_prior",
+        "side": "reviews.bayes.find_side",
+    },
+    "bayes_trials": {"": "meta.bayes.posterior.pool_bayes"},
+    "bayes_density": {"": "reviews.bayes.answer_bayes"},
     "findings": {
         "": "reviews.findings.summarise_findings",
         "information_size": "reviews.certainty.find_information_size",

@@ -170,6 +170,9 @@ CASES |= {
         {"arms.csv": ARMS}, networks=[NETWORK],
         published=[{**PUBLISHED, "recompute": {"network": "a", "treatment": "manual"}}],
     ),
+    "a threshold that is no ratio": compare(
+        measure="ROM", bayes={"tau": {"half_normal": 1}, "threshold": 0}
+    ),
     "a ratio by differences": review(
         {"arms.csv": ARMS}, outcomes={"frequency": {"unit": "ratio"}}
     ),

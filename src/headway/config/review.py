@@ -108,6 +108,52 @@ CINEMA_DOMAINS = (
     "incoherence",
 )
 CinemaDomain = Annotated[str, About(allowed=CINEMA_DOMAINS)]
+# Types of outcome and of comparison of Turner et al. (2015) and Rhodes et al. (2015): the keys of
+# `headway.meta.bayes.TURNER` and `RHODES`; a test holds the two together.
+TURNER_OUTCOMES = (
+    "any",
+    "all-cause mortality",
+    "obstetric outcomes",
+    "cause-specific mortality, major morbidity",
+    "resource use, hospital stay, process",
+    "surgical or device success or failure",
+    "withdrawals",
+    "internal, structure-related outcomes",
+    "general physical health",
+    "adverse events",
+    "infection, onset of new disease",
+    "signs or symptoms, continuation or end of condition",
+    "pain",
+    "quality of life, functioning",
+    "mental health",
+    "biological markers",
+    "subjective outcomes",
+)
+TURNER_COMPARISONS = (
+    "any",
+    "pharmacological v control",
+    "pharmacological v pharmacological",
+    "non-pharmacological v control",
+    "non-pharmacological v pharmacological",
+    "non-pharmacological v non-pharmacological",
+)
+RHODES_OUTCOMES = (
+    "any",
+    "obstetric outcomes",
+    "resource use, hospital stay, process",
+    "internal, external structure-related outcomes",
+    "physical health, adverse events, pain, quality of life",
+    "signs or symptoms, infection, onset of new disease",
+    "mental health",
+    "biological markers",
+    "subjective outcomes",
+)
+RHODES_COMPARISONS = (
+    "any",
+    "pharmacological v control",
+    "pharmacological v pharmacological",
+    "non-pharmacological",
+)
 Delimiter = Literal[",", ";", "\t", "|"]
 Encoding = Literal["utf-8", "latin-1"]
 
@@ -349,6 +395,82 @@ class Moderator:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TurnerPrior:
+    """Prior of tau² for log odds ratios by type of outcome and comparison (Turner 2015)."""
+
+    outcome: Annotated[str, About("`any` with any comparison.", allowed=TURNER_OUTCOMES)] = "any"
+    comparison: Annotated[str, About(allowed=TURNER_COMPARISONS)] = "any"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RhodesPrior:
+    """Prior of tau² for SMD, or for MD by `sd`, by type of outcome and comparison (Rhodes 2015)."""
+
+    outcome: Annotated[str, About("`any` with any comparison.", allowed=RHODES_OUTCOMES)] = "any"
+    comparison: Annotated[str, About(allowed=RHODES_COMPARISONS)] = "any"
+    sd: Annotated[
+        float | None,
+        About("Of MD: the outcome's standard deviation between people, in its unit.", above=0),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TauPrior:
+    """Prior of the between-trial standard deviation tau: one of its keys."""
+
+    BESIDE: ClassVar[Mapping[str, Any]] = {
+        "oneOf": [
+            {"required": [key]}
+            for key in ("half_normal", "half_cauchy", "uniform", "turner", "rhodes")
+        ]
+    }
+    half_normal: Annotated[
+        float | None, About("Scale, in the unit of the effects (of ratios: of logs).", above=0)
+    ] = None
+    half_cauchy: Annotated[
+        float | None, About("Scale, in the unit of the effects (of ratios: of logs).", above=0)
+    ] = None
+    uniform: Annotated[
+        float | None, About("From 0 to this, in the unit of the effects (of logs).", above=0)
+    ] = None
+    turner: TurnerPrior | None = None
+    rhodes: RhodesPrior | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MuPrior:
+    """Normal prior of the mean effect, in the unit of the effects (of ratios: of logs)."""
+
+    mean: float
+    sd: Annotated[float, About(above=0)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bayes:
+    """Bayesian answer to a comparison, beside the other; docs/bayes.md."""
+
+    tau: Annotated[
+        tuple[TauPrior, ...],
+        About(
+            "The declared prior of the between-trial standard deviation, then others that show "
+            "how much it decides.",
+            several=True,
+        ),
+    ]
+    mu: Annotated[
+        MuPrior | None,
+        About("Prior of the mean effect; flat without it, and then there is no Bayes factor."),
+    ] = None
+    threshold: Annotated[
+        float | None,
+        About(
+            "Difference that matters, as the page shows effects (ratios as ratios): how probable "
+            "an effect beyond it is, on the side that is better."
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """What is pooled."""
 
@@ -484,6 +606,7 @@ class Comparison:
     together: Annotated[
         bool, About("Whether all moderators also enter one regression, each beside the others.")
     ] = False
+    bayes: Bayes | None = None
     note: str = ""
 
     @property

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, gammaln
+from scipy.special import expit, gammaln, logit
 
 Array = NDArray[np.float64]
 Formula = Callable[[Mapping[str, Array], str, bool], tuple[Array, Array, str]]
@@ -43,6 +43,11 @@ class Scale(NamedTuple):
         """No effect on the scale of yi: every transformed measure has it at 0."""
         return 0.0 if self.transform and not np.isnan(self.null) else self.null
 
+    def to_yi(self, shown: float) -> float:
+        """Return yi of a number as it is shown; NaN or infinite where no effect is shown so."""
+        with np.errstate(all="ignore"):
+            return float(_FORWARD[self.transform](np.float64(shown)))
+
 
 def _undo_arcsine(x: Any) -> Any:
     """Return the proportion of an arcsine square root; limits may lie beyond its ends."""
@@ -53,6 +58,14 @@ def _undo_bonett(x: Any) -> Any:
     return -np.expm1(-np.asarray(x, dtype=float))
 
 
+_FORWARD: dict[str, Callable[[Any], Any]] = {
+    "": np.asarray,
+    "log": np.log,
+    "fisher_z": np.arctanh,
+    "logit": logit,
+    "arcsine": lambda p: np.arcsin(np.sqrt(p)),
+    "bonett": lambda p: -np.log1p(-p),
+}
 NATURAL = Scale("natural")
 STANDARDISED = Scale("standardised")
 RATIO = Scale("ratio", np.exp, 1.0, "log")

@@ -11,6 +11,7 @@ from headway.effects.measures import MEASURES
 from headway.errors import UNCOMPUTABLE, log_frames
 from headway.messages import Message, is_missing, join
 from headway.meta.pooling import TESTS, pool
+from headway.reviews.bayes import answer_bayes
 from headway.reviews.checks import Gaps, check_small_studies, refit_review
 from headway.reviews.dependent import COVARIANCE, DEPENDENT, fit_dependent
 from headway.reviews.effects_table import ASSUMED, build_effects
@@ -45,6 +46,9 @@ OUTPUTS = (
     "small_studies",
     "moderators",
     "bubbles",
+    "bayes",
+    "bayes_trials",
+    "bayes_density",
     "findings",
     "translated",
     "support",
@@ -146,6 +150,7 @@ def analyse_review(
         "small_studies": small,
         "moderators": moderators,
         "bubbles": bubbles,
+        **answer_bayes(effects, review),
         "translated": translate_review(effects, pooled, arms, risk_of_bias, review, pool_review),
         "support": support_review(effects, pooled, small, risk_of_bias, review),
         "findings": summarise_findings(effects, pooled, review),

@@ -159,6 +159,12 @@ def answer_comparison(comparison: Comparison, tables: dict[str, pd.DataFrame]) -
         why.append(Message("preview.one_trial"))
     if len(used) and not answered:
         why.append(Message("fit.not_computable"))
+    if "bayes" in tables:
+        told = tables["bayes"]
+        notes = dict.fromkeys(told.loc[told["comparison"].eq(comparison.id), "note"].dropna())
+        if notes:
+            reasons = [message for note in notes for message in read(str(note)) or []]
+            why.append(Message("preview.no_bayes", why=reasons))
     # Of a trial that is pooled only what no rule decided is told: its user may choose.
     undecided = own["why_not"].fillna("").str.startswith("why_not.first_of_several")
     elsewhere = own["trial"].isin(used["trial"] if people else [])

@@ -59,6 +59,9 @@ QUANTITIES = (
 
 BASES = ("arms", "periods", "contrast", "published", "combined")
 
+# Priors of the between-trial standard deviation tau, as review.yaml names them.
+TAU_PRIORS = ("half_normal", "half_cauchy", "uniform", "turner", "rhodes")
+
 VERDICTS = ("reproduced", "not reproduced", "not recomputable", "not estimable")
 
 NETWORK_STATES = ("pooled", "no_trials", "not_computable")
@@ -699,6 +702,70 @@ BUBBLES = Table(
         "pi_high": printed("Upper limit of the prediction interval"),
         "weight": printed("Share of the regression", "percent"),
         "why_not": words("Why the trial is left out", nullable=True),
+    },
+)
+
+BAYES = Table(
+    row="a comparison under one prior of the between-trial standard deviation tau",
+    key=("comparison", "prior"),
+    columns={
+        "comparison": words("Identifier of the comparison in review.yaml"),
+        "prior": whole("Number of the prior in review.yaml; 1 is the declared one", low=1),
+        "declared": yes_no("Whether this is the declared prior (the others are sensitivity)"),
+        "kind": words("Kind of the prior of tau", allowed=TAU_PRIORS),
+        "tau_prior": words("Prior of tau; empty where it cannot be used", nullable=True),
+        "mu_prior": words("Prior of the mean effect", nullable=True),
+        "measure": words("Measure, metafor's code"),
+        "unit": words("Unit of the effects"),
+        "level": printed("Level of every interval", nullable=False),
+        "k": whole("Effects pooled", low=0),
+        "mu_median": printed("Mean effect: median of its posterior (log scale for ratios)"),
+        "mu_mean": printed("Mean of that posterior"),
+        "mu_low": printed("Lower limit of its equal-tailed credible interval"),
+        "mu_high": printed("Upper limit"),
+        "tau_median": printed("Between-trial standard deviation: median of its posterior", low=0),
+        "tau_mean": printed("Mean of that posterior; empty where it is infinite", low=0),
+        "tau_low": printed("Lower limit of its equal-tailed credible interval", low=0),
+        "tau_high": printed("Upper limit", low=0),
+        "new_median": printed("True effect of a new trial: median"),
+        "new_low": printed("Lower limit of its equal-tailed interval"),
+        "new_high": printed("Upper limit"),
+        "threshold": printed("Difference that matters, as shown (ratios as ratios)"),
+        "side": words("Side of it that is better", allowed=("below", "above"), nullable=True),
+        "p_mean": printed("Probability that the mean effect is beyond it", low=0, high=1),
+        "p_new": printed("Probability that a new trial's true effect is", low=0, high=1),
+        "factor_mu": printed("Bayes factor of the mean effect free over no effect", low=0),
+        "factor_tau": printed("Bayes factor of tau free over tau = 0", low=0),
+        "factor_note": words("What that of the mean compares, or why there is none", nullable=True),
+        "note": words("Why nothing could be computed", nullable=True),
+    },
+)
+
+BAYES_TRIALS = Table(
+    row="a trial as it was pooled, and its true effect under the declared prior",
+    key=("comparison", "position"),
+    columns={
+        "comparison": words("Identifier of the comparison in review.yaml"),
+        "position": whole("Place among the effects pooled", low=1),
+        "trial": words("Trial"),
+        "yi": printed("Effect as it was pooled (log scale for ratios)"),
+        "ci_low": printed("Lower limit of yi"),
+        "ci_high": printed("Upper limit of yi"),
+        "median": printed("True effect, shrunken towards the mean: median of its posterior"),
+        "low": printed("Lower limit of its equal-tailed credible interval"),
+        "high": printed("Upper limit"),
+    },
+)
+
+BAYES_DENSITY = Table(
+    row="a point of a posterior density under the declared prior",
+    key=("comparison", "of", "position"),
+    columns={
+        "comparison": words("Identifier of the comparison in review.yaml"),
+        "of": words("Mean effect, or a new trial's true effect", allowed=("mu", "new")),
+        "position": whole("Place along the axis", low=1),
+        "x": printed("Effect as shown (ratios as ratios)"),
+        "density": printed("Density, per unit of x; of ratios, of their logarithm", low=0),
     },
 )
 

@@ -19,6 +19,7 @@ from headway.figures.review.flow import draw_flow
 from headway.figures.review.forest import draw_forest
 from headway.figures.review.judgements import draw_risk_summary, draw_traffic_lights
 from headway.figures.review.network import list_drawings
+from headway.figures.review.posterior import draw_posterior
 from headway.figures.review.refits import draw_refits_in_parts
 from headway.figures.review.sheet import SCREEN, Form
 from headway.figures.review.studies import draw_funnel
@@ -43,8 +44,9 @@ def draw_review(
     Parameters
     ----------
     tables
-        effects, pooled, multiverse, refits, small_studies, bubbles, published, consistency,
-        risk_of_bias, networks and those that begin with `network_`.
+        effects, pooled, multiverse, refits, small_studies, bubbles, bayes, bayes_trials,
+        bayes_density, published, consistency, risk_of_bias, networks and those that begin with
+        `network_`.
     review
         review.yaml with its defaults.
     form
@@ -76,6 +78,7 @@ def draw_review(
                 show=review.forest.show,
                 form=form,
             )
+        out |= _draw_bayes(tables, comparison, form)
         out |= _draw_checks(tables, comparison, form)
         unit = review.outcomes[comparison.outcome].unit
         out |= _draw_moderators(tables["bubbles"], comparison, unit, review.level_of(comparison))
@@ -200,6 +203,29 @@ def save_review(drawings: Mapping[str, Drawing], folder: Path) -> list[theme.Sav
             log_frames(error, name)
             saved += theme.save({name: say_instead(drawing.title)}, folder)
     return saved
+
+
+def _draw_bayes(
+    tables: Mapping[str, pd.DataFrame], comparison: Comparison, form: Form
+) -> dict[str, Drawing]:
+    """Draw the posteriors under the declared prior, where there are any."""
+    bayes, trials, density = (
+        tables[name][tables[name]["comparison"] == comparison.id]
+        for name in ("bayes", "bayes_trials", "bayes_density")
+    )
+    declared = bayes[bayes["declared"] & bayes["mu_median"].notna()]
+    if not len(declared):
+        return {}
+    return _try(
+        f"posterior_{comparison.id}",
+        comparison.label,
+        draw_posterior,
+        declared,
+        trials,
+        density,
+        comparison,
+        form=form,
+    )
 
 
 def _draw_checks(

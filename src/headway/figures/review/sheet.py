@@ -441,7 +441,7 @@ def _mark(
     """Draw what a line shows; what leaves the axis ends in an arrow."""
     if line.kind in ("row", "open"):
         colour = BLUE if line.kind == "row" else GREY
-        _draw_interval(axes, line, y, limits, colour, 1.3)
+        draw_interval(axes, line, y, limits, colour, 1.3)
         size = 4 + 6 * math.sqrt(line.weight / heaviest) if line.weight > 0 else 5
         size *= form.size / 9
         if limits[0] <= line.value <= limits[1]:
@@ -462,12 +462,13 @@ def _mark(
         )
         _draw_arrows(axes, line, y, limits, INK, 6)
     elif line.kind == "band":
-        _draw_interval(axes, line, y, limits, INK, 3.0)
+        draw_interval(axes, line, y, limits, INK, 3.0)
 
 
-def _draw_interval(
+def draw_interval(
     axes: Axes, line: Line, y: float, limits: tuple[float, float], colour: str, width: float
 ) -> None:
+    """Draw an interval within the axis, with an arrow where it leaves it."""
     low, high = max(line.low, limits[0]), min(line.high, limits[1])
     if low < high:
         axes.plot(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from headway.config.review import Comparison, PublishedResult, Recompute, Review
@@ -40,6 +41,7 @@ def check_names(review: Review) -> list[Problem]:
         )
         problems += _check_measure(comparison)
         problems += _check_method(comparison, review)
+        problems += _check_threshold(comparison)
     networks = [n.id for n in review.networks]
     for id in sorted({n for n in networks if networks.count(n) > 1}):
         text = Message("problem.network_twice", name=id)
@@ -167,6 +169,17 @@ def _check_method(comparison: Comparison, review: Review) -> list[Problem]:
         remedy = "remedy.ratio_by_differences"
         problems.append(Problem("review.yaml", "ratio_by_differences", text, remedy=remedy))
     return problems
+
+
+def _check_threshold(comparison: Comparison) -> list[Problem]:
+    """Find a threshold that no effect of the measure can have, such as a ratio of 0."""
+    shown = comparison.bayes.threshold if comparison.bayes else None
+    if shown is None or math.isfinite(MEASURES[comparison.measure].scale.to_yi(shown)):
+        return []
+    place, measure = f"comparisons.{comparison.id}.bayes.threshold", comparison.measure
+    text = Message("problem.threshold_of_another_scale", place=place, measure=measure)
+    remedy = "remedy.threshold_of_another_scale"
+    return [Problem("review.yaml", "threshold_of_another_scale", text, remedy=remedy)]
 
 
 def _check_measure(comparison: Comparison) -> list[Problem]:

@@ -16,6 +16,7 @@ from headway.report.drawings import share_letters
 from headway.report.render import render
 from headway.report.review import checks, judgements
 from headway.report.review.asked import describe_asked
+from headway.report.review.bayes import describe_answer
 from headway.report.review.moderators import describe_moderators
 from headway.report.review.multiverse import describe_multiverse
 from headway.report.review.networks import describe_networks, list_headlines
@@ -203,6 +204,8 @@ def _comparison(
             tables["multiverse"][tables["multiverse"]["comparison"] == comparison.id],
             comparison.measure,
         ),
+        "bayes": describe_answer(comparison, tables, review),
+        "posterior": drawn.get(f"posterior_{comparison.id}"),
         "specifications": drawn.get(f"multiverse_{comparison.id}"),
         "checks": checks.describe_checks(
             comparison, tables["refits"], tables["small_studies"], declared
@@ -556,6 +559,8 @@ def _methods(
         text for c in comparisons if c["moderators"] for text in c["moderators"]["methods"]
     ]
     out += dict.fromkeys(regressed)
+    told = [text for c in comparisons if c["bayes"] for text in c["bayes"]["methods"]]
+    out += dict.fromkeys(told)
     measures = dict.fromkeys(c.measure for c in review.comparisons)
     names = "; ".join(say(term("measure", m)) for m in measures)
     out.append(t("review_page.measures", names=names))
