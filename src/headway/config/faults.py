@@ -123,7 +123,8 @@ def _say_fault(error: Any, key: str) -> Message:
     if rule in _LENGTHS:
         return Message(_LENGTHS[rule], key=key, n=limit)
     if rule == "enum":
-        return Message("problem.key_one_of", key=key, words=[str(word) for word in limit])
+        words = [f"'{word}'" if "," in str(word) else str(word) for word in limit]
+        return Message("problem.key_one_of", key=key, words=words)
     if rule == "pattern" and limit not in _PATTERNS:
         return Message("problem.key_pattern", key=key, pattern=limit)
     if rule == "uniqueItems":

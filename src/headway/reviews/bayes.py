@@ -195,8 +195,9 @@ def _tell(fit: bayes.Posterior, comparison: Comparison, review: Review) -> dict[
         side, threshold = find_side(comparison, review), scale.to_yi(shown)
         out |= {"threshold": shown, "side": side}
         if np.isfinite(threshold):
-            out["p_mean"] = fit.probability_beyond(threshold, side)
-            out["p_new"] = fit.probability_beyond(threshold, side, "new")
+            for name, of in (("p_mean", "mu"), ("p_new", "new")):
+                # Rounding may leave the bounds by a last digit.
+                out[name] = np.clip(fit.probability_beyond(threshold, side, of), 0.0, 1.0)
     if comparison.bayes.mu is None:
         return out | {"factor_note": Message("no_factor.flat")}
     out["factor_tau"] = _keep_finite(fit.bayes_factor("tau").bf10)

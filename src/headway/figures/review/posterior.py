@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,14 @@ from headway.effects.measures import MEASURES
 from headway.effects.shared import Scale
 from headway.effects.units import name_unit
 from headway.figures import fonts, theme
-from headway.figures.review.sheet import SCREEN, Form, Line, draw_interval, find_limits
+from headway.figures.review.sheet import (
+    SCREEN,
+    Form,
+    Line,
+    draw_interval,
+    find_limits,
+    leaves_axis,
+)
 from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing
 from headway.messages import decimal, say, t
 
@@ -22,7 +29,7 @@ if TYPE_CHECKING:
     from headway.config.review import Comparison
 
 ROW, WIDTH = 0.34, 9.6  # inches
-_NAME, _PLOT, _COLUMN = 2.45, 3.35, 1.75  # inches of names, of the axis and of each column
+_NAME, _GAP, _SIZE = 2.45, 0.18, 8.5  # inches of names and between columns, points of type
 _APART = 0.17  # of a trial's two intervals from the middle of its row, in rows
 _CURVE = 1.7  # rows that a density takes
 _HEAD, _FOOT = 0.42, 0.62  # inches above and below the axis
@@ -40,6 +47,16 @@ class _Row:
     @property
     def height(self) -> float:
         return max(1.0, 0.44 * len(self.lines) + 0.3)
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """The axis: its width in inches, its limits, and where columns begin right of it."""
+
+    plot: float
+    limits: tuple[float, float]
+    starts: tuple[float, float]
+    ratio: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +104,17 @@ def draw_posterior(
         _read_curve(answer, density, scale, "new", t("posterior.new"), BLUE),
     ]
     lines = [*(row.pooled for row in rows), *(curve.line for curve in curves)]
-    limits = find_limits(lines, scale)
+    places = _place(rows, curves, find_limits(lines, scale), scale)
     title = t("posterior.title", label=comparison.label)
     unit = say(name_unit(MEASURES[comparison.measure].unit or str(answer["unit"])))
     label = comparison.measure if scale.code == "ratio" else f"{comparison.measure}, {unit}"
     most = (form.tall / form.width * WIDTH - 1.6) / ROW - 2 * _CURVE
     alt, caption = _describe(title, answer, rows, curves, scale), _caption(answer)
+    if leaves_axis(lines, scale):
+        caption += " " + t("forest.arrow")
     drawings = [
         Drawing(
-            _draw(rows[part], curves, limits, scale, title, label, answer["threshold"]),
+            _draw(rows[part], curves, places, scale, title, label, answer["threshold"]),
             title,
             alt,
             caption,
@@ -115,7 +134,7 @@ def _read_row(row: Mapping[str, Any], scale: Scale) -> _Row:
         )
     )
     name = str(row["trial"])
-    return _Row(name, tuple(fonts.wrap(name, _NAME - 0.2, 8.5)), pooled, shrunken)
+    return _Row(name, tuple(fonts.wrap(name, _NAME - 0.2, _SIZE)), pooled, shrunken)
 
 
 def _read_curve(
@@ -135,13 +154,36 @@ def _read_curve(
     return _Curve(name, line, own["x"].to_numpy(float), own["density"].to_numpy(float), colour)
 
 
+def _place(
+    rows: Sequence[_Row], curves: Sequence[_Curve], limits: tuple[float, float], scale: Scale
+) -> _Places:
+    """Give each column the width of its longest cell, and the axis what is left."""
+    ratio = scale.code == "ratio"
+    cells = (
+        [row.pooled for row in rows],
+        [*(row.shrunken for row in rows), *(curve.line for curve in curves)],
+    )
+    heads = (t("posterior.as_pooled"), t("posterior.shrunken"))
+    first, second = (
+        max(fonts.measure(text, _SIZE, bold=True) for text in (head, *map(_tell_by(ratio), column)))
+        for head, column in zip(heads, cells, strict=True)
+    )
+    plot = max(WIDTH - _NAME - first - second - 3 * _GAP, 1.5)
+    return _Places(plot, limits, (_GAP, 2 * _GAP + first), ratio)
+
+
+def _tell_by(ratio: bool) -> Callable[[Line], str]:
+    """Make what writes a line's numbers."""
+    return lambda line: theme.write_interval(line.value, line.low, line.high, ratio)
+
+
 # ---- drawing -------------------------------------------------------------------------------------
 
 
 def _draw(
     rows: Sequence[_Row],
     curves: Sequence[_Curve],
-    limits: tuple[float, float],
+    places: _Places,
     scale: Scale,
     title: str,
     label: str,
@@ -153,40 +195,40 @@ def _draw(
     head = fonts.wrap(title, WIDTH - 0.4, 10, bold=True)
     top = _HEAD + 0.17 * len(head)
     inches = ROW * total + top + _FOOT
-    ratio = scale.code == "ratio"
+    limits = places.limits
     with theme.style():
         figure = theme.new_figure(WIDTH, inches)
         text = "\n".join(head)
         figure.text(0.01, 1 - 0.1 / inches, text, fontweight="bold", va="top", fontsize=10)
-        where = (_NAME / WIDTH, _FOOT / inches, _PLOT / WIDTH, ROW * total / inches)
+        where = (_NAME / WIDTH, _FOOT / inches, places.plot / WIDTH, ROW * total / inches)
         axes = figure.add_axes(where)
         axes.set_ylim(total, 0)
-        _set_axis(axes, limits, scale, label)
+        _set_axis(axes, places, scale, label)
         if math.isfinite(threshold) and limits[0] < threshold < limits[1]:
             axes.axvline(threshold, color=INK, linewidth=1.0, linestyle=":", zorder=1)
         for i, name in enumerate(("posterior.as_pooled", "posterior.shrunken")):
             colour = GREY if i == 0 else BLUE
-            _write(axes, 1, -0.5, t(name), i, bold=True, colour=colour)
+            _write(axes, 1, places.starts[i], -0.5, t(name), bold=True, colour=colour)
         y = 0.0
         for row in rows:
-            _draw_row(axes, row, y + row.height / 2, limits, ratio)
+            _draw_row(axes, row, y + row.height / 2, places)
             y += row.height
         axes.axhline(y + 0.15, color=FAINT, linewidth=0.8)
         y += 0.3
         for curve in curves:
             y += _CURVE
-            _draw_curve(axes, curve, y - 0.25, limits, ratio)
+            _draw_curve(axes, curve, y - 0.25, places)
     return figure
 
 
-def _set_axis(axes: Axes, limits: tuple[float, float], scale: Scale, label: str) -> None:
+def _set_axis(axes: Axes, places: _Places, scale: Scale, label: str) -> None:
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     if scale.code == "ratio":
-        theme.set_ratio_axis(axes, *limits)
+        theme.set_ratio_axis(axes, *places.limits)
     else:
-        axes.set_xlim(*limits)
-        axes.xaxis.set_major_locator(MaxNLocator(6))
+        axes.set_xlim(*places.limits)
+        axes.xaxis.set_major_locator(MaxNLocator(6 if places.plot > 3 else 3))
         axes.xaxis.set_major_formatter(
             FuncFormatter(lambda x, _: decimal(f"{x:g}".replace("-", "−")))
         )
@@ -199,8 +241,9 @@ def _set_axis(axes: Axes, limits: tuple[float, float], scale: Scale, label: str)
     axes.set_xlabel(label)
 
 
-def _draw_row(axes: Axes, row: _Row, y: float, limits: tuple[float, float], ratio: bool) -> None:
+def _draw_row(axes: Axes, row: _Row, y: float, places: _Places) -> None:
     """Draw a trial's interval as pooled and, below it, the shrunken one."""
+    limits = places.limits
     for i, (line, marker, colour, kind) in enumerate(
         (
             (row.pooled, "s", GREY, "posterior.as_pooled"),
@@ -209,7 +252,7 @@ def _draw_row(axes: Axes, row: _Row, y: float, limits: tuple[float, float], rati
     ):
         at = y + (_APART if i else -_APART)
         draw_interval(axes, line, at, limits, colour, 1.3)
-        numbers = theme.write_interval(line.value, line.low, line.high, ratio)
+        numbers = _tell_by(places.ratio)(line)
         if limits[0] <= line.value <= limits[1]:
             (mark,) = axes.plot(
                 [line.value], [at], marker=marker, markersize=5, color=colour, linestyle="none",
@@ -218,14 +261,13 @@ def _draw_row(axes: Axes, row: _Row, y: float, limits: tuple[float, float], rati
             theme.tip(
                 axes, mark, [t("posterior.tip", name=row.name, kind=t(kind), numbers=numbers)]
             )
-        _write(axes, 1, y, numbers, i)
-    _write(axes, 0, y, "\n".join(row.lines))
+        _write(axes, 1, places.starts[i], y, numbers)
+    _write(axes, 0, 0.12 - _NAME, y, "\n".join(row.lines))
 
 
-def _draw_curve(
-    axes: Axes, curve: _Curve, y: float, limits: tuple[float, float], ratio: bool
-) -> None:
+def _draw_curve(axes: Axes, curve: _Curve, y: float, places: _Places) -> None:
     """Draw a density above its median and interval."""
+    limits = places.limits
     inside = (curve.x >= limits[0]) & (curve.x <= limits[1])
     peak = float(curve.density.max()) if curve.density.size else 0.0
     if peak > 0:
@@ -234,33 +276,32 @@ def _draw_curve(
         axes.plot(x, y - tall, color=curve.colour, linewidth=1.1, zorder=2)
     draw_interval(axes, curve.line, y, limits, INK, 2.4)
     line = curve.line
-    numbers = theme.write_interval(line.value, line.low, line.high, ratio)
+    numbers = _tell_by(places.ratio)(line)
     if limits[0] <= line.value <= limits[1]:
         (mark,) = axes.plot(
             [line.value], [y], marker="D", markersize=6, color=curve.colour, markeredgecolor=INK,
             markeredgewidth=0.7, linestyle="none", zorder=4,
         )  # fmt: skip
         theme.tip(axes, mark, [f"{curve.name}: {numbers}"])
-    name = "\n".join(fonts.wrap(curve.name, _NAME - 0.2, 8.5, bold=True))
-    _write(axes, 0, y - 0.3, name, bold=True)
-    _write(axes, 1, y - 0.3, numbers, 1, bold=True)
+    name = "\n".join(fonts.wrap(curve.name, _NAME - 0.2, _SIZE, bold=True))
+    _write(axes, 0, 0.12 - _NAME, y - 0.3, name, bold=True)
+    _write(axes, 1, places.starts[1], y - 0.3, numbers, bold=True)
 
 
 def _write(
     axes: Axes,
     side: int,
+    inches: float,
     y: float,
     text: str,
-    column: int = 0,
     *,
     bold: bool = False,
     colour: str = INK,
 ) -> None:
-    """Write a name left of the axis, or a number into a column right of it."""
-    left = 72 * (0.12 - _NAME) if side == 0 else 72 * (0.18 + _COLUMN * column)
+    """Write text that begins so many inches from a side of the axis."""
     axes.annotate(
-        text, (side, y), xycoords=("axes fraction", "data"), xytext=(left, 0),
-        textcoords="offset points", ha="left", va="center", fontsize=8.5, color=colour,
+        text, (side, y), xycoords=("axes fraction", "data"), xytext=(72 * inches, 0),
+        textcoords="offset points", ha="left", va="center", fontsize=_SIZE, color=colour,
         fontweight="bold" if bold else "normal", annotation_clip=False, linespacing=1.1,
     )  # fmt: skip
 
@@ -275,9 +316,7 @@ def _describe(
     curves: Sequence[_Curve],
     scale: Scale,
 ) -> str:
-    def tell(line: Line) -> str:
-        return theme.write_interval(line.value, line.low, line.high, scale.code == "ratio")
-
+    tell = _tell_by(scale.code == "ratio")
     mean, new = (tell(curve.line) for curve in curves)
     percent = 100 * answer["level"]
     parts = [t("posterior.alt", title=title, k=len(rows), mean=mean, new=new, percent=percent)]
