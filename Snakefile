@@ -50,6 +50,12 @@ onstart:
         print(f"headway: {notice}", file=sys.stderr)
 
 
+# `snakemake manuscript`; `rule all` writes them where `manuscripts` says so.
+rule manuscript:
+    input:
+        of_each("trials", f"{RESULTS}/trials/{{name}}/manuscript"),
+
+
 rule all:
     default_target: True
     input:

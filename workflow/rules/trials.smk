@@ -106,9 +106,3 @@ rule write_manuscript:
         "{wildcards.review}: files for a manuscript"
     script:
         "../scripts/manuscript.py"
-
-
-# `snakemake manuscript`; `rule all` writes them where `manuscripts` says so.
-rule manuscript:
-    input:
-        of_each("trials", f"{RESULTS}/trials/{{name}}/manuscript"),
