@@ -76,7 +76,7 @@ NAMES = {
         "trial",
     ),
     *("timepoint", "treatment_arm", "control_arm", "arm", "condition", "baseline", "value"),
-    *("blank_means_missing", "model"),
+    *("blank_means_missing", "model", "moderator", "level", "treatment", "base"),
 }
 
 

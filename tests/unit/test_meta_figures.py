@@ -170,7 +170,7 @@ def test_alt_texts_hold_numbers_and_captions_say_how_to_read(name: str) -> None:
 
 def test_alt_texts_count_what_is_drawn() -> None:
     funnel = draw_funnel(YI, VI, NAMES)
-    assert "13 studies, pooled effect -0.71" in funnel.alt and "added 1" in funnel.alt
+    assert "13 trials, pooled effect −0.71" in funnel.alt and "added 1" in funnel.alt
     assert "fewer than ten" not in funnel.caption
     assert "fewer than ten" in draw_funnel(YI[:6], VI[:6], NAMES[:6]).caption
     assert "8 of them are significant" in funnel.alt

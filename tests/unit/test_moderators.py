@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -494,6 +495,7 @@ def test_the_page_says_no_more_than_the_table(tmp_path: Path, language: str) -> 
     names = ("arms", "contrasts", "published", "risk_of_bias")
     tables |= {name: getattr(found, name) for name in names}
     missed.clear()
+    review = replace(review, language=language)  # type: ignore[arg-type]
     with speaking(language):
         assert describe_moderators(review.comparisons[0], tables["moderators"])
         assert not missed

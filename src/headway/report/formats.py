@@ -154,10 +154,10 @@ def scale(value: Any, measure: str) -> float:
     """Bring an effect back to what is shown: a ratio from its log."""
     if missing(value):
         return float("nan")
-    # A ratio beyond what a computer holds has no number to show.
+    # A ratio beyond what a computer holds has no number to show; a limit without end has.
     with np.errstate(over="ignore"):
         shown = float(MEASURES[measure].scale.back(float(value)))
-    return shown if math.isfinite(shown) else float("nan")
+    return shown if math.isfinite(shown) or math.isinf(value) else float("nan")
 
 
 def unit(measure: str, own: str) -> str:
