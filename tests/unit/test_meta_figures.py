@@ -176,7 +176,7 @@ def test_alt_texts_count_what_is_drawn() -> None:
     assert "8 of them are significant" in funnel.alt
     assert (np.abs(YI) / np.sqrt(VI) > 1.96).sum() == 8
     left = draw_left_out(YI, VI, NAMES)
-    assert "13 refits compared with all studies, −0.71" in left.alt
+    assert "13 refits compared with all trials, −0.71" in left.alt
     assert "4,095 subsets" in draw_gosh(YI, VI, NAMES).alt
     curve = draw_specifications(YI, VI, NAMES)
     assert "140 specifications" in curve.alt and "declared -0.71" in curve.alt
