@@ -149,6 +149,12 @@ def test_a_crossover_trial_is_compared_within_people(tmp_path: Path) -> None:
     row = build(tmp_path / "rom", rows, measure="ROM").iloc[0]
     cv1, cv2 = 3 / 5, 4 / 7
     assert row["vi"] == pytest.approx((cv1**2 + cv2**2 - 1.2 * cv1 * cv2) / 25)
+    spread = build(tmp_path / "vr", rows, measure="VR").iloc[0]
+    assert spread["yi"] == pytest.approx(np.log(3 / 4))  # treatment over control
+    assert spread["vi"] == pytest.approx((1 - 0.6**2) / 24)
+    relative = build(tmp_path / "cvr", rows, measure="CVR").iloc[0]
+    assert relative["yi"] == pytest.approx(np.log(cv1 / cv2) - (cv1**2 - cv2**2) / 50)
+    assert relative["vi"] == pytest.approx(spread["vi"] + row["vi"])
 
 
 @pytest.mark.parametrize(

@@ -202,6 +202,16 @@ def test_a_limit_of_a_ratio_is_never_0(value: float, written: str) -> None:
         assert theme.write_effect(value, ratio=True) == written.replace(".", ",")
 
 
+def test_limits_of_a_difference_have_equal_decimals() -> None:
+    """A limit next to 0 is not 0, and does not stand out by its digits."""
+    assert theme.write_interval(1.91, -0.0041, 3.82) == "1.910 [−0.004, 3.820]"
+    assert theme.write_interval(1.9, -0.4, 3.8) == "1.90 [−0.40, 3.80]"
+    assert theme.write_interval(float("nan"), -0.4, 3.8) == "[−0.40, 3.80]"
+    assert theme.write_interval(0.5, 0.02, 12.0, ratio=True) == "0.50 [0.020, 12.00]"
+    with messages.speaking("de"):
+        assert theme.write_interval(1.91, -0.0041, 3.82) == "1,910 [−0,004; 3,820]"
+
+
 @given(st.floats(1e-4, 1), st.floats(1.01, 1e4))
 def test_ticks_of_ratios_are_few_and_within(low: float, factor: float) -> None:
     ticks = theme.find_ratio_ticks(low, low * factor)

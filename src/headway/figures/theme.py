@@ -370,10 +370,19 @@ def write_effect(value: float, ratio: bool = False) -> str:
 
 
 def write_interval(value: float, low: float, high: float, ratio: bool = False) -> str:
-    """Write an effect with its limits; the limits alone where `value` is missing."""
+    """Write an effect with its limits; the limits alone where `value` is missing.
+
+    Those of a difference get equal decimals, as on the page; of a ratio each has its own, since
+    what counts there is how many times.
+    """
     between = "; " if decimal(".") == "," else ", "
-    ends = f"[{write_effect(low, ratio)}{between}{write_effect(high, ratio)}]"
-    return ends if math.isnan(value) else f"{write_effect(value, ratio)} {ends}"
+    three = (value, low, high)
+    alike = not ratio and all(not abs(x) >= 1e4 for x in three)
+    shown, first, last = (
+        write_number(x, 2, three) if alike else write_effect(x, ratio) for x in three
+    )
+    ends = f"[{first}{between}{last}]"
+    return ends if math.isnan(value) else f"{shown} {ends}"
 
 
 def read_column(values: ArrayLike, name: str, n: int | None = None) -> NDArray[np.float64]:

@@ -69,7 +69,7 @@ def draw_refits(
         figure.text(
             0.01, 1 - 0.1 / height, "\n".join(head), fontweight="bold", va="top", fontsize=10
         )
-        right = 0.18 + 0.075 * len(extra)
+        right = 0.205 + 0.075 * len(extra)
         bottom, tall = 0.62 / height, 1 - (0.62 + top) / height
         axes = figure.add_axes((0.30, bottom, 0.68 - right, tall))
         ends = np.concatenate([low, high, whole[1:], [null]])
@@ -115,9 +115,9 @@ def draw_refits(
             write_beside(axes, 1, places[i], numbers, "left", 10, weight)
             for j, cells in enumerate(extra.values()):
                 if i < n:
-                    write_beside(axes, 1, places[i], cells[i], "left", 118 + 46 * j, weight)
+                    write_beside(axes, 1, places[i], cells[i], "left", 132 + 46 * j, weight)
         for j, column in enumerate(extra):
-            write_beside(axes, 1, -0.95, column, "left", 118 + 46 * j, "bold")
+            write_beside(axes, 1, -0.95, column, "left", 132 + 46 * j, "bold")
     moved = [(abs(v - whole[0]), name) for v, name in zip(value, names, strict=True) if v == v]
     most = max(moved)[1] if moved else t("refits.not_known")
     include = int(((low <= null) & (high >= null)).sum())
