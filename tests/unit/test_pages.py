@@ -19,7 +19,7 @@ from headway.disclosure import PRESETS
 from headway.figures import theme
 from headway.figures.clinic import draw as clinic_figures
 from headway.figures.review import draw as review_figures
-from headway.messages import say
+from headway.messages import say, speaking
 from headway.report import formats
 from headway.report import index as index_page
 from headway.report.clinic import page as clinic_page
@@ -258,6 +258,21 @@ def test_ratios_are_printed_as_ratios(tmp_path: Path) -> None:
     assert "0.73 risk ratio (95 % CI 0.59 to 0.89; normal) from 16 trials, 1 826 people" in text
     # Trials are counted, without decimals.
     assert re.search(r"\bk\s+16\s+16\s+0\s+1\b", text)
+
+
+@pytest.mark.parametrize(("language", "mark"), [("en", "."), ("es", ","), ("de", ",")])
+def test_numbers_at_the_axes_have_the_decimal_mark_of_the_page(language: str, mark: str) -> None:
+    document, tables = review("acupuncture_headache")
+    with speaking(language):
+        drawn = review_figures.draw_review(tables, document)
+        texts = []
+        for drawing in drawn.values():
+            drawing.figure.canvas.draw()
+            axes = [axis for own in drawing.figure.axes for axis in (own.xaxis, own.yaxis)]
+            texts += [label.get_text() for axis in axes for label in axis.get_ticklabels()]
+    numbers = [text for text in texts if re.fullmatch(r"−?\d+[.,]\d+", text)]
+    assert len(numbers) > 10
+    assert {re.sub(r"[−\d]", "", number) for number in numbers} == {mark}
 
 
 def test_the_page_says_how_much_hangs_on_choices(tmp_path: Path) -> None:

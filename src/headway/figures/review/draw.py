@@ -105,6 +105,8 @@ def draw_review(
             tables["consistency"][tables["consistency"]["outcome"] == outcome_id],
             label,
         )
+    for drawing in out.values():
+        theme.write_commas(drawing.figure)
     return out
 
 
