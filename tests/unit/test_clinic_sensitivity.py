@@ -19,7 +19,7 @@ from headway.outcomes.change import cohort
 from headway.outcomes.change import windows as windows_of
 from headway.outcomes.change.change import t_interval
 from headway.outcomes.change.missingness import bound_change
-from headway.outcomes.expectation import multiverse, sensitivity
+from headway.outcomes.expectation import imputation, multiverse, sensitivity
 from headway.tables import read_parquet
 from tests.unit.clinic_builder import ingest, statistic
 
@@ -157,11 +157,6 @@ def test_therapists_count_from_ten_on(demo: Clinic, table: pd.DataFrame) -> None
 
 
 def test_what_cannot_be_done_is_said(demo: Clinic) -> None:
-    spec = replace(demo.spec, sensitivity=replace(demo.spec.sensitivity, max_people=100))
-    table = demo.sensitivity(spec)
-    assert "more than 100 people" in say(row(table, "models")["note"])
-    assert "multiple_imputation" not in set(table["id"])
-    assert len(demo.specifications(spec)) == 0
     spec = replace(demo.spec, primary_outcome="intensity")
     note = say(row(demo.sensitivity(spec), "multiple_imputation")["note"])
     assert note.startswith("not done: intensity does not exist")
@@ -362,3 +357,63 @@ def test_the_other_assumptions_are_drawn_with_their_numbers(
     withheld.loc[withheld["id"] == "complete_pairs", ["estimate", "ci_low", "ci_high"]] = np.nan
     assert draw_sensitivity(withheld, "headache days") is None
     assert draw_sensitivity(tables.empty("sensitivity"), "headache days") is None
+
+
+def test_above_the_limit_a_sample_is_imputed_and_it_is_said(
+    demo: Clinic, table: pd.DataFrame
+) -> None:
+    """Everything but the imputation stands on all people, to the last digit."""
+    spec = replace(demo.spec, sensitivity=replace(demo.spec.sensitivity, max_people=100))
+    sides = imputation.before_and_after(demo.windows, demo.starters, demo.primary, "frequency")
+    people = imputation.add_auxiliaries(sides, demo.windows, demo.primary, "frequency", demo.people)
+    sample = imputation.draw_people(people, 100, 1)
+    assert sample is not None
+    assert len(sample.unique()) == 100
+    found = demo.sensitivity(spec, sample=sample)
+    sampled = found["note"].str.contains("assumed.sampled", regex=False).to_numpy()
+    assert set(found["id"][sampled]) == {
+        "multiple_imputation", "missing_information", "tipping_mean", "tipping_ci",
+    }  # fmt: skip
+    assert (found["n"][sampled] == 100).all()
+    assert (found["of"] == len(demo.starters)).all()
+    assert "random sample of 100 people" in say(row(found, "multiple_imputation")["note"])
+    pd.testing.assert_frame_equal(found[~sampled], table[~sampled])
+
+
+def test_a_sample_is_drawn_by_values_not_by_codes_or_order() -> None:
+    rng = np.random.default_rng(3)
+    people = pd.DataFrame(rng.normal(size=(500, 3)), columns=["pre", "post", "age"])
+    people.loc[::7, "post"] = np.nan
+    assert imputation.draw_people(people, 500, 1) is None
+    one = imputation.draw_people(people, 60, 1)
+    turned = people.iloc[rng.permutation(500)].set_index(np.arange(500) + 7000)
+    two = imputation.draw_people(turned[["age", "post", "pre"]], 60, 1)
+    assert one is not None
+    assert two is not None
+    first, second = people.loc[one], turned.loc[two]
+    assert sorted(first["pre"]) == sorted(second["pre"])
+    assert sorted(imputation.draw_people(people, 60, 2)) != sorted(one)
+
+
+def test_an_imputation_in_a_sample_is_within_its_error_of_the_full_one() -> None:
+    """4000 people of whom 30 % are lost at random given `pre`; 20 samples of 400 of them."""
+    rng = np.random.default_rng(11)
+    pre = rng.uniform(4, 24, 4000)
+    post = np.clip(np.round(0.7 * pre + rng.normal(0, 4, 4000)), 0, 28)
+    post[rng.random(4000) < 0.1 + 0.02 * (pre - 4)] = np.nan
+    people = pd.DataFrame({"pre": pre, "post": post})
+
+    def pool(table: pd.DataFrame) -> imputation.Pooled:
+        imputed = imputation.impute_change(table, imputations=10, seed=1, cycles=2)
+        assert imputed is not None
+        return imputation.pool_change(imputed)
+
+    full, found = pool(people), []
+    for seed in range(20):
+        sample = imputation.draw_people(people, 400, seed)
+        assert sample is not None
+        found.append(pool(people.loc[sample]))
+    errors = np.array([(one.estimate - full.estimate) / one.se for one in found])
+    assert abs(errors.mean()) < 4 / np.sqrt(20)
+    assert 0.5 < errors.std(ddof=1) < 1.5
+    assert abs(np.mean([one.se for one in found]) / full.se / np.sqrt(10) - 1) < 0.1

@@ -112,7 +112,7 @@ def test_the_mixed_model_of_complete_pairs_is_the_paired_change() -> None:
     found = longitudinal.fit_mixed(rows)
     assert found is not None
     assert np.isclose(found.estimate, change.mean(), atol=1e-8)
-    assert np.isclose(found.se, change.std(ddof=1) / np.sqrt(40), rtol=1e-4)
+    assert np.isclose(found.se, change.std(ddof=1) / np.sqrt(40), rtol=1e-9)
 
 
 def test_too_few_people_are_no_model() -> None:

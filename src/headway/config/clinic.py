@@ -660,11 +660,11 @@ class Sensitivity:
     max_people: Annotated[
         int,
         About(
-            "With more people, models and imputation are left out, and it is said.",
+            "With more people, what is missing is imputed in a random sample of this many.",
             unit="people",
-            low=1,
+            low=100,
         ),
-    ] = 20000
+    ] = 5000
     completeness: Annotated[
         tuple[Annotated[int, About(low=1)], ...],
         About(

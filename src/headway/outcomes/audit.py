@@ -147,7 +147,7 @@ def _vary(found: cohort.Prepared, clinic: Clinic, threads: int) -> dict[str, pd.
     from headway.outcomes.expectation.multiverse import build_specifications, vary_diary
     from headway.outcomes.expectation.sensitivity import build_sensitivity
 
-    primary, few = found.comparisons[0], len(found.starters) <= clinic.sensitivity.max_people
+    primary = found.comparisons[0]
     own = found.windows[found.windows["source"] == primary.source]
     there = set(own.loc[own["window"].isin([primary.pre, primary.post]), "outcome"])
     sensitivity, specifications = [], []
@@ -155,15 +155,27 @@ def _vary(found: cohort.Prepared, clinic: Clinic, threads: int) -> dict[str, pd.
         if outcome not in there:
             continue
         varied = None
-        if few and primary.source == "diary" and outcome == "frequency":
+        if primary.source == "diary" and outcome == "frequency":
             varied = vary_diary(found.days, clinic, found.courses, primary, threads=threads)
         same = (found.windows, found.starters, primary, clinic, found.people)
         therapists = found.groups.get("therapist")
-        sensitivity.append(build_sensitivity(*same, therapists, outcome=outcome))
-        if few:
-            specifications.append(build_specifications(*same, varied, outcome=outcome))
+        sample = _draw(found, clinic, outcome)
+        sensitivity.append(build_sensitivity(*same, therapists, outcome=outcome, sample=sample))
+        specifications.append(build_specifications(*same, varied, outcome=outcome, sample=sample))
     out = {"sensitivity": sensitivity, "specifications": specifications}
     return {name: pd.concat(parts, ignore_index=True) for name, parts in out.items() if parts}
+
+
+def _draw(found: cohort.Prepared, clinic: Clinic, outcome: str) -> pd.Index | None:
+    """Draw in whom what is missing of an outcome is imputed; None for everyone."""
+    from headway.outcomes.expectation import imputation
+
+    rule, primary = clinic.sensitivity, found.comparisons[0]
+    if len(found.starters) <= rule.max_people:
+        return None
+    sides = imputation.before_and_after(found.windows, found.starters, primary, outcome)
+    people = imputation.add_auxiliaries(sides, found.windows, primary, outcome, found.people)
+    return imputation.draw_people(people, rule.max_people, rule.seed)
 
 
 def _follow(

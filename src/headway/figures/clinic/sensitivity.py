@@ -11,6 +11,7 @@ from headway.figures import theme
 from headway.figures.specifications import draw_specifications
 from headway.figures.theme import BLUE, GREY, INK, Drawing
 from headway.messages import decimal, phrase, say, t, write_integer
+from headway.outcomes.expectation.multiverse import find_sample
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -132,6 +133,12 @@ def _label(axes: Axes, y: float, left: str, right: str) -> None:
         )  # fmt: skip
 
 
+def tell_sample(n: float, of: float) -> str:
+    """Say in how many of all who started missing values were imputed."""
+    shown = (t("common.a_hidden_number") if x != x else write_integer(x) for x in (n, of))
+    return t("specifications.imputed_in_a_sample", n=next(shown), of=next(shown))
+
+
 def draw_clinic_specifications(
     specifications: pd.DataFrame, name: str, *, stamp: str = ""
 ) -> Drawing | None:
@@ -179,5 +186,8 @@ def draw_clinic_specifications(
     caption = drawing.caption + t("specifications.a_filled_square_is_an_interval_that_excludes")
     if left:
         caption += " " + t("specifications.n_ways_with_too_few_people_or_withheld_are", n=left)
+    sample = find_sample(shown)
+    if sample is not None:
+        caption += " " + tell_sample(*sample)
     alt = (f"{stamp}. " if stamp else "") + drawing.alt
     return Drawing(drawing.figure, drawing.title, alt, caption, wide=True)

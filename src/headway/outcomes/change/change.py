@@ -31,6 +31,8 @@ BCA_FROM = 28
 RELATIVE = ("responders_30", "responders_50", "responders_75", "worsened_30")
 OF_STARTED = "_of_started"
 WORSE = 1.3  # times the value before
+# Above, resampling would add nothing but its own error to the first three moments.
+MOMENTS_FROM = 10_000
 _DRAWS_AT_ONCE = 2_000_000  # bootstrap draws in memory at a time
 
 
@@ -169,6 +171,41 @@ def bca_interval(
     return float(low), float(high)
 
 
+def bca_from_moments(values: Array, *, level: float = LEVEL) -> tuple[float, float]:
+    """Compute the limits that `bca_interval` approaches with endless replicates, for many values.
+
+    The bootstrap distribution of a mean is written by its first three moments (Cornish & Fisher
+    1938), the bias correction and the acceleration of a mean by its skewness (DiCiccio & Efron
+    1992, section 4). What is left out is of the order of 1 / n of the standard error.
+
+    Parameters
+    ----------
+    values
+        One value per person; their order does not matter.
+
+    Returns
+    -------
+    tuple of float
+        NaN with fewer than two values, or without spread.
+    """
+    # Sorted, so that the order of rows in a file cannot move the interval.
+    x = np.sort(np.asarray(values, float))
+    n = len(x)
+    if n < 2 or x[0] == x[-1]:
+        return float("nan"), float("nan")
+    mean = float(x.mean())
+    centred = x - mean
+    square = centred**2
+    variance = float(square.mean())
+    # A sixth of the skewness of the mean.
+    a = float((square * centred).mean()) / variance**1.5 / np.sqrt(n) / 6
+    bias = ndtri(0.5 + a / np.sqrt(2 * np.pi))
+    tail = bias + ndtri(np.array([0.5 - level / 2, 0.5 + level / 2]))
+    z = bias + tail / (1 - a * tail)
+    low, high = mean + np.sqrt(variance / n) * (z + a * (z**2 - 1))
+    return float(low), float(high)
+
+
 def summarise_change(
     pre: Array,
     post: Array,
@@ -259,6 +296,15 @@ def _bootstrap_change(
     if n < BCA_FROM:
         note = Message("remark.few_for_bootstrap", least=BCA_FROM)
         return Statistic("change_mean_bca", mean, n, unit=unit, note=note)
+    if n >= MOMENTS_FROM:
+        return Statistic(
+            "change_mean_bca",
+            mean,
+            n,
+            *bca_from_moments(change),
+            interval=Message("interval.bca_moments"),
+            unit=unit,
+        )
     return Statistic(
         "change_mean_bca",
         mean,

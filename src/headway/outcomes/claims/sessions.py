@@ -122,28 +122,40 @@ def read_points(sessions: pd.DataFrame) -> pd.DataFrame:
     """
     import pandas as pd
 
-    rows: list[tuple[str, str, float]] = []
-    left_out = 0
     known = sessions[sessions["referral_zone"].notna()].sort_values(
         ["patient_id", "day"], kind="stable"
     )
-    for patient, points, zones in zip(
-        known["patient_id"], known["trigger_points"], known["referral_zone"], strict=True
-    ):
-        zone = [read_word(z) for z in str(zones).split(";")]
-        if isinstance(points, str):
-            point = [read_word(p) for p in points.split(";")]
-        else:
-            # Without names a point cannot be known again: each record is one.
-            point = [f"record {len(rows) + i}" for i in range(len(zone))]
-        if len(point) != len(zone):
-            left_out += 1
-            continue
-        rows += [(patient, p, float(z != "none")) for p, z in zip(point, zone, strict=True)]
-    out = pd.DataFrame(rows, columns=["patient_id", "point", "refers"])
+    zones = known["referral_zone"].astype("object").astype("str").str.split(";")
+    points = known["trigger_points"].astype("object")
+    named = points.map(lambda p: isinstance(p, str)).to_numpy(bool)
+    points = points.where(named).str.split(";")
+    each = zones.str.len().to_numpy()
+    same = ~named | (points.str.len().to_numpy() == each)
+    rows = np.repeat(np.flatnonzero(same), each[same])
+    zone = zones[same].explode().map(_Words())
+    # Without names a point cannot be known again: each record is one.
+    alone = [f"record {i}" for i in range(len(rows))]
+    point = np.array(alone, dtype=object)
+    own = named[rows]
+    point[own] = points[same & named].explode().map(_Words()).to_numpy(object)
+    out = pd.DataFrame(
+        {
+            "patient_id": known["patient_id"].to_numpy()[rows],
+            "point": point,
+            "refers": (zone.to_numpy() != "none").astype(float),
+        }
+    )
     out = out.drop_duplicates(["patient_id", "point"], ignore_index=True)
-    out.attrs["left_out"] = left_out
+    out.attrs["left_out"] = int((~same).sum())
     return out
+
+
+class _Words(dict[str, str]):
+    """`read_word`, worked out once for every text."""
+
+    def __missing__(self, text: str) -> str:
+        self[text] = read_word(text)
+        return self[text]
 
 
 def hold_referral(r: Records, claims: Claims) -> list[Finding]:

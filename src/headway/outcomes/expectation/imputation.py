@@ -8,7 +8,7 @@ the sets are combined by Rubin's rules. This holds where what is missing depends
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -399,21 +399,91 @@ def before_and_after(
     DataFrame
         `pre` and `post`, indexed by `starters`.
     """
+    own = windows[(windows["source"] == comparison.source) & (windows["outcome"] == outcome)]
+    side = spread(own, starters, {*comparison.befores, comparison.post})
+    return pair_sides(side, starters, comparison, column)
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One window of everyone who started: an array per column, NaN where there is no row.
+
+    Attributes
+    ----------
+    value, count, observed : ndarray, shape (starters,)
+    complete : ndarray of bool
+    """
+
+    value: Array
+    count: Array
+    observed: Array
+    complete: NDArray[np.bool_]
+
+
+def spread(own: pd.DataFrame, starters: pd.Index, wanted: Collection[str]) -> dict[str, Side]:
+    """Spread rows of `windows` of one source and outcome over those who started, by window.
+
+    Every window of `wanted` is there, without a value where nobody has it.
+    """
+    place = starters.get_indexer(own["patient_id"])
+    window = own["window"].to_numpy()
+    columns = {c: own[c].to_numpy("float64") for c in ("value", "count", "days_observed")}
+    complete = own["complete"].to_numpy(bool)
+    out = {}
+    for name in wanted:
+        rows = np.flatnonzero((window == name) & (place >= 0))
+        arrays = []
+        for values in columns.values():
+            arrays.append(np.full(len(starters), np.nan))
+            arrays[-1][place[rows]] = values[rows]
+        done = np.zeros(len(starters), bool)
+        done[place[rows]] = complete[rows]
+        out[name] = Side(*arrays, done)
+    return out
+
+
+def pair_sides(
+    side: Mapping[str, Side],
+    starters: pd.Index,
+    comparison: Comparison,
+    column: str = "value",
+    least: Mapping[str, float] | None = None,
+) -> pd.DataFrame:
+    """Set values of complete windows beside each other (`before_and_after`).
+
+    With `least` a window must also have been observed on that many days.
+    """
     import pandas as pd
 
-    own = windows[
-        (windows["source"] == comparison.source)
-        & (windows["outcome"] == outcome)
-        & windows["complete"]
-    ]
+    def known(window: str) -> Array:
+        own = side[window]
+        complete = own.complete
+        if least is not None:
+            complete = complete & (own.observed >= least[window])
+        return np.where(complete, own.value if column == "value" else own.count, np.nan)
 
-    def side(window: str) -> pd.Series:
-        rows = own[own["window"] == window]
-        return rows.set_index("patient_id")[column].reindex(starters).astype("float64")
-
-    before = [side(window) for window in comparison.befores]
+    before = [known(window) for window in comparison.befores]
     pre = sum(before[1:], before[0]) / len(before)
-    return pd.DataFrame({"pre": pre, "post": side(comparison.post)})
+    return pd.DataFrame({"pre": pre, "post": known(comparison.post)}, index=starters)
+
+
+def draw_people(people: pd.DataFrame, most: int, seed: int) -> pd.Index | None:
+    """Draw a simple random sample of people; None where there are no more than `most`.
+
+    They are sorted by their values before anything is drawn, so that neither the order of the
+    rows nor the people's codes can move a result.
+
+    Parameters
+    ----------
+    people
+        A row of numbers per person (`add_auxiliaries`).
+    """
+    if len(people) <= most:
+        return None
+    table = people.astype("float64")[sorted(people.columns)]
+    order = np.lexsort([table[c].to_numpy() for c in reversed(table.columns)])
+    drawn = np.random.default_rng(seed).choice(len(people), most, replace=False)
+    return people.index[np.sort(order[drawn])]
 
 
 def add_auxiliaries(
@@ -422,6 +492,7 @@ def add_auxiliaries(
     comparison: Comparison,
     outcome: str,
     characteristics: pd.DataFrame,
+    sample: pd.Index | None = None,
 ) -> pd.DataFrame:
     """Put beside the values before and after what may tell of the missing ones.
 
@@ -434,16 +505,19 @@ def add_auxiliaries(
         From `before_and_after`.
     characteristics
         `headway.outcomes.change.cohort.describe_people`.
+    sample
+        The people to keep (`draw_people`); everyone by default.
     """
-    out = sides.copy()
+    out = sides.copy() if sample is None else sides.loc[sample]
     own = windows[
         (windows["source"] == comparison.source)
         & (windows["outcome"] == outcome)
         & windows["complete"]
         & ~windows["window"].isin([*comparison.befores, comparison.post])
     ]
-    for window, rows in own.groupby("window", sort=True):
-        out[f"{WINDOW}{window}"] = rows.set_index("patient_id")["value"].reindex(out.index)
+    others = sorted(own["window"].unique())
+    for window, side in spread(own, out.index, others).items():
+        out[f"{WINDOW}{window}"] = side.value
     for name in characteristics.columns:
         if name != f"{outcome}{BEFORE}" and characteristics[name].dtype.kind in "fiu":
             out[str(name)] = characteristics[name].reindex(out.index)

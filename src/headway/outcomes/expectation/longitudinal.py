@@ -8,7 +8,7 @@ uncontrolled series of people: a change, never an effect.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from scipy.special import stdtrit
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 Family = Literal["binomial", "poisson"]
 MIN_CLUSTERS = 10  # therapists; DESIGN, section 4
+MAX_RATIO = 1e9  # of the variance between people to that within
+GEE_STEPS, GEE_TOLERANCE = 100, 1e-10
+_PEOPLE = 50_000  # worked on at once where each needs a matrix
 BEFORE, AFTER = "before", "after"
 
 
@@ -144,69 +147,131 @@ def fit_gee(
 
     Notes
     -----
-    `weights` of statsmodels' GEE are one number per person; with one per row its exchangeable
-    structure and its bias-reduced covariance are wrong. The number of days therefore enters as
-    part of the working variance, which is where it belongs.
+    Scoring steps alternate with moment estimates of scale and correlation (Liang & Zeger 1986,
+    section 3.3). The number of days is part of the working variance. With an exchangeable
+    correlation a person enters through sums over the own rows alone, so that the cost grows with
+    the rows and nothing loops over people.
     """
-    import warnings
-
-    import statsmodels.api as sm
-    from statsmodels.genmod.cov_struct import Exchangeable
-
-    class Denominators(Exchangeable):  # type: ignore[misc]  # statsmodels has no types
-        """Exchangeable correlation of shares that stand on different numbers of days."""
-
-        def initialize(self, model: Any) -> None:
-            super().initialize(model)
-            self.root = model.cluster_list(np.sqrt(np.asarray(days, float)))
-
-        def update(self, params: Array) -> None:
-            squares = products = pairs = rows = 0.0
-            for i, y in enumerate(self.model.endog_li):
-                mean, _ = self.model.cached_means[i]
-                pearson = (y - mean) / np.sqrt(self.model.family.variance(mean)) * self.root[i]
-                squares += float(pearson @ pearson)
-                products += (float(pearson.sum()) ** 2 - float(pearson @ pearson)) / 2
-                pairs += len(y) * (len(y) - 1) / 2
-                rows += len(y)
-            free = self.model.ddof_scale
-            if pairs > free:
-                self.dep_params = products / (pairs - free) / (squares / (rows - free))
-
-        def covariance_matrix_solve(self, expval: Array, index: int, stdev: Array, rhs: Any) -> Any:
-            return super().covariance_matrix_solve(expval, index, stdev / self.root[index], rhs)
-
-    y, n = np.asarray(count, float), np.asarray(days, float)
+    _, number = np.unique(np.asarray(people), return_inverse=True)
+    order = np.argsort(number, kind="stable")
+    x = np.asarray(design, float)[order]
+    n = np.asarray(days, float)[order]
+    y = np.asarray(count, float)[order]
     if family == "binomial":
-        settings: dict[str, Any] = {
-            "endog": y / n, "family": sm.families.Binomial(), "cov_struct": Denominators(),
-        }  # fmt: skip
-    else:
-        settings = {
-            "endog": y, "family": sm.families.Poisson(), "offset": np.log(n),
-            "cov_struct": Exchangeable(),
-        }  # fmt: skip
-    model = sm.GEE(exog=np.asarray(design, float), groups=np.asarray(people), **settings)
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        try:
-            fit = model.fit(cov_type="bias_reduced", maxiter=100, ctol=1e-9)
-        except (np.linalg.LinAlgError, ValueError, ZeroDivisionError):
-            raise ValueError("the estimating equations have no solution") from None
-    params = np.asarray(fit.params, float)
-    robust = np.asarray(fit.cov_robust, float)
-    sound = np.isfinite(params).all() and np.isfinite(robust).all() and (np.diag(robust) > 0).all()
-    if not sound or not abs(float(fit.model.cov_struct.dep_params)) < 1:
+        y = y / n
+    each = np.bincount(number)
+    first = np.concatenate([[0], np.cumsum(each)[:-1]])
+    rows, p = x.shape
+    pairs = float((each * (each - 1)).sum()) / 2
+    params, alpha, converged = np.linalg.lstsq(x, _link(y, n, family), rcond=None)[0], 0.0, False
+    with np.errstate(all="ignore"):
+        for _ in range(GEE_STEPS):
+            mean, slope, sd = _moments(x @ params, n, family)
+            z, e = x * (slope / sd)[:, None], (y - mean) / sd
+            bread, score = _sum_people(z, e, first, each, alpha)
+            try:
+                step = np.linalg.solve(bread, score.sum(axis=0))
+            except np.linalg.LinAlgError:
+                raise ValueError("the estimating equations have no solution") from None
+            if not np.isfinite(step).all():
+                break
+            params = params + step
+            mean, _, sd = _moments(x @ params, n, family)
+            e = (y - mean) / sd
+            old, alpha = alpha, _correlation(e, first, pairs, rows, p)
+            moved = max(float(np.abs(step).max()), abs(alpha - old))
+            if converged := moved < GEE_TOLERANCE:
+                break
+        mean, slope, sd = _moments(x @ params, n, family)
+        z, e = x * (slope / sd)[:, None], (y - mean) / sd
+        bread, score = _sum_people(z, e, first, each, alpha)
+        sound = np.isfinite(bread).all() and np.isfinite(params).all() and abs(alpha) < 1
+        if not sound or np.linalg.matrix_rank(bread) < p:
+            raise ValueError("the estimating equations have no finite solution")
+        inverse = np.linalg.inv(bread)
+        robust = inverse @ (score.T @ score) @ inverse
+        corrected = _correct(z, score, bread, first, each, alpha)
+    if not (np.isfinite(robust).all() and (np.diag(robust) > 0).all()):
         raise ValueError("the estimating equations have no finite solution")
-    return Gee(
-        params=params,
-        robust=robust,
-        corrected=np.asarray(fit.cov_robust_bc, float),
-        correlation=float(fit.model.cov_struct.dep_params),
-        clusters=int(model.num_group),
-        rows=len(y),
-        converged=bool(fit.converged),
-    )
+    return Gee(params, robust, corrected, alpha, len(each), rows, converged)
+
+
+def _link(y: Array, n: Array, family: Family) -> Array:
+    """Start the linear predictor (McCullagh & Nelder 1989, section 2.5)."""
+    if family == "binomial":
+        start = (y * n + 0.5) / (n + 1)
+        return np.asarray(np.log(start / (1 - start)))
+    return np.asarray(np.log((y + 0.5) / n))
+
+
+def _moments(eta: Array, n: Array, family: Family) -> tuple[Array, Array, Array]:
+    """Mean, its slope in the linear predictor, and working standard deviation of every row."""
+    if family == "binomial":
+        mean = 1 / (1 + np.exp(-eta))
+        slope = mean * (1 - mean)
+        return mean, slope, np.sqrt(slope / n)
+    mean = n * np.exp(eta)
+    return mean, mean, np.sqrt(mean)
+
+
+def _correlation(e: Array, first: NDArray[np.intp], pairs: float, rows: int, p: int) -> float:
+    """Moment estimate of the exchangeable correlation from Pearson residuals."""
+    if pairs <= p:
+        return 0.0
+    squares = float(e @ e)
+    sums = np.add.reduceat(e, first)
+    return (float(sums @ sums) - squares) / 2 / (pairs - p) / (squares / (rows - p))
+
+
+def _shrink(each: NDArray[np.intp], alpha: float) -> Array:
+    """Compute c in R^-1 = (I - c 11') / (1 - alpha), per person."""
+    return np.asarray(alpha / (1 + (each - 1) * alpha))
+
+
+def _sum_people(
+    z: Array, e: Array, first: NDArray[np.intp], each: NDArray[np.intp], alpha: float
+) -> tuple[Array, Array]:
+    """Sum D'V^-1 D over all people, and D'V^-1 (y - mean) of each."""
+    sums = np.add.reduceat(z, first, axis=0)
+    shrink = _shrink(each, alpha)[:, None]
+    bread = z.T @ z - sums.T @ (shrink * sums)
+    score = np.add.reduceat(z * e[:, None], first, axis=0)
+    score -= shrink * sums * np.add.reduceat(e, first)[:, None]
+    return bread / (1 - alpha), score / (1 - alpha)
+
+
+def _correct(
+    z: Array,
+    score: Array,
+    bread: Array,
+    first: NDArray[np.intp],
+    each: NDArray[np.intp],
+    alpha: float,
+) -> Array:
+    """Mancl and DeRouen's covariance, from one p x p solution per person.
+
+    With B the bread, G = D'V^-1 D and u = D'V^-1 (y - mean) of a person, their leverage-corrected
+    score B^-1 D'V^-1 (I - D B^-1 D'V^-1)^-1 (y - mean) is (B - G)^-1 u (Woodbury).
+    """
+    p = z.shape[1]
+    total = np.zeros((p, p))
+    last = first + each
+    shrink = _shrink(each, alpha)
+    for at in range(0, len(each), _PEOPLE):
+        part = slice(at, at + _PEOPLE)
+        start = first[part]
+        rows = z[start[0] : last[part][-1]]
+        outer = (rows[:, :, None] * rows[:, None, :]).reshape(len(rows), p * p)
+        own = np.add.reduceat(outer, start - start[0], axis=0).reshape(-1, p, p)
+        sums = np.add.reduceat(rows, start - start[0], axis=0)
+        own -= shrink[part, None, None] * sums[:, :, None] * sums[:, None, :]
+        left = bread - own / (1 - alpha)
+        try:
+            moved = np.linalg.solve(left, score[part, :, None])[:, :, 0]
+        except np.linalg.LinAlgError:
+            return np.full((p, p), np.nan)
+        total += moved.T @ moved
+    return total
 
 
 def stack_windows(
@@ -262,10 +327,21 @@ def stack_windows(
 def _order_people(rows: pd.DataFrame) -> pd.DataFrame:
     """Put people in an order made from their values, and number them."""
     within = rows.sort_values(["patient_id", "level", "days", "count"], kind="stable")
-    keys = within.groupby("patient_id", sort=False)[["level", "days", "count"]].agg(tuple)
-    keys = keys.sort_values(["level", "days", "count"], kind="stable")
-    number = {person: i for i, person in enumerate(keys.index)}
-    out = within.assign(person=within["patient_id"].map(number))
+    start = ~within["patient_id"].duplicated().to_numpy()
+    number = np.cumsum(start) - 1
+    place = np.arange(len(within)) - np.flatnonzero(start)[number]
+    level = np.unique(within["level"].astype("str"), return_inverse=True)[1]
+    # One row per person, filled up with what is smaller than anything: shorter ones come first.
+    width = int(place.max()) + 1 if len(within) else 0
+    keys = []
+    for values in (level, within["days"], within["count"]):
+        wide = np.full((int(start.sum()), width), -np.inf)
+        wide[number, place] = np.asarray(values, float)
+        keys += list(wide.T)
+    order = np.lexsort(keys[::-1]) if keys else np.arange(0)
+    rank = np.empty(len(order), int)
+    rank[order] = np.arange(len(order))
+    out = within.assign(person=rank[number])
     return out.sort_values("person", kind="stable", ignore_index=True)
 
 
@@ -373,37 +449,92 @@ def fit_mixed(rows: pd.DataFrame, level: float = LEVEL) -> Mixed | None:
     Returns
     -------
     Mixed or None
-        None with fewer than two people before or after, or where the fit does not converge.
+        None with fewer than two people before or after, or without a finite maximum.
     """
-    import warnings
-
-    import statsmodels.api as sm
-
     own = _usable(rows[rows["complete"]], odds=False)
     if own is None:
         return None
-    design = _design(own["level"])
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        model = sm.MixedLM(own["value"].to_numpy(), design, groups=own["person"].to_numpy())
-        try:
-            fit = model.fit(reml=True, method=["lbfgs", "bfgs", "powell"])
-        except (np.linalg.LinAlgError, ValueError):
-            return None
-    estimate, se = float(fit.fe_params[1]), float(fit.bse_fe[1])
-    if not (fit.converged and np.isfinite(se) and se > 0):
+    found = _fit_intercepts(
+        own["value"].to_numpy(float), _design(own["level"]), own["person"].to_numpy()
+    )
+    if found is None:
         return None
-    half = normal_quantile(level) * se
+    params, cov, ratio, scale = found
+    estimate, variance = float(params[1]), float(cov[1, 1])
+    if not (np.isfinite(variance) and variance > 0):
+        return None
+    half = normal_quantile(level) * variance**0.5
     return Mixed(
         estimate=estimate,
         ci_low=estimate - half,
         ci_high=estimate + half,
-        se=se,
-        between=float(np.sqrt(max(float(np.asarray(fit.cov_re)[0, 0]), 0.0))),
-        within=float(np.sqrt(fit.scale)),
+        se=variance**0.5,
+        between=float(np.sqrt(ratio * scale)),
+        within=float(np.sqrt(scale)),
         people=int(own["person"].nunique()),
         rows=len(own),
     )
+
+
+def _fit_intercepts(
+    y: Array, x: Array, person: NDArray[np.int_]
+) -> tuple[Array, Array, float, float] | None:
+    """Fit a linear model with an intercept per person by REML.
+
+    With r the variance of the intercepts over that within people, V^-1 = I - r / (1 + r n) 11'
+    for a person with n rows: sums of products over people with the same n are all that the
+    likelihood needs. Its derivative in r is solved for 0.
+
+    Returns
+    -------
+    tuple or None
+        Coefficients, their covariance, r, variance within people. None without a finite maximum.
+    """
+    from scipy.optimize import brentq
+
+    rows, p = x.shape
+    _, number = np.unique(person, return_inverse=True)
+    each = np.bincount(number)
+    # Centred, so that sums of squares keep their digits.
+    shift = float(y.mean())
+    z = np.column_stack([x, y - shift])
+    sums = np.column_stack([np.bincount(number, weights=column) for column in z.T])
+    sizes = np.unique(each)
+    people = np.array([(each == size).sum() for size in sizes], float)
+    between = np.stack([sums[each == size].T @ sums[each == size] for size in sizes])
+    plain = z.T @ z
+    if rows <= p or len(each) == rows:
+        return None
+
+    def solve(r: float) -> tuple[Array, Array, float, float]:
+        shrunk = plain - np.tensordot(r / (1 + r * sizes), between, 1)
+        slope = -np.tensordot(1 / (1 + r * sizes) ** 2, between, 1)
+        inverse = np.linalg.inv(shrunk[:p, :p])
+        params = inverse @ shrunk[:p, p]
+        residual = np.append(-params, 1.0)
+        rss = float(residual @ shrunk @ residual)
+        derivative = (
+            (rows - p) * float(residual @ slope @ residual) / rss
+            + float((people * sizes / (1 + r * sizes)).sum())
+            + float(np.trace(inverse @ slope[:p, :p]))
+        )
+        return params, inverse, rss, derivative
+
+    try:
+        with np.errstate(all="raise"):
+            ratio, high = 0.0, 1.0
+            if solve(0.0)[3] < 0:
+                while solve(high)[3] < 0:
+                    high *= 4
+                    if high > MAX_RATIO:
+                        return None
+                ratio = float(brentq(lambda r: solve(r)[3], 0.0, high, xtol=1e-14, rtol=1e-13))
+            params, inverse, rss, _ = solve(ratio)
+    except (np.linalg.LinAlgError, FloatingPointError):
+        return None
+    scale = rss / (rows - p)
+    params[0] += shift
+    return params, scale * inverse, ratio, scale
 
 
 def cluster_change(change: ArrayLike, cluster: ArrayLike, level: float = LEVEL) -> Clustered | None:

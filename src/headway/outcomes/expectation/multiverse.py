@@ -8,7 +8,7 @@ meta-analysis stands in `headway.meta.multiverse`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -112,6 +112,7 @@ def build_specifications(
     characteristics: pd.DataFrame,
     varied: Mapping[float, pd.DataFrame] | None = None,
     outcome: str | None = None,
+    sample: pd.Index | None = None,
 ) -> pd.DataFrame:
     """Compute the change in an outcome under every combination of choices.
 
@@ -134,12 +135,13 @@ def build_specifications(
         `vary_diary`, where the source is a diary and the outcome is frequency.
     outcome
         Code of the outcome; the primary one by default.
+    sample
+        In whom what is missing is imputed (`imputation.draw_people`); everyone by default.
 
     Returns
     -------
     DataFrame
-        Table `specifications`: the declared one first, then axis by axis. Empty with more people
-        than `sensitivity.max_people`; the table `sensitivity` says so.
+        Table `specifications`: the declared one first, then axis by axis.
     """
     import pandas as pd
 
@@ -150,32 +152,45 @@ def build_specifications(
     # Nobody knows the pain of a window without headache: it is not imputed.
     conditional = outcome in CONDITIONAL and comparison.source == "diary"
     tables = dict(varied) if varied else {float(clinic.min_duration_h): own}
-    if not len(own) or len(starters) > clinic.sensitivity.max_people:
+    if not len(own):
         return empty("specifications")
     befores = [comparison.mean_of_two_baselines]
     if (own["window"] == "earlier").any() and comparison.pre == "baseline":
         befores.append(not comparison.mean_of_two_baselines)
+    posts = _posts(own, comparison, clinic)
+    pairs = [
+        replace(comparison, post=post, mean_of_two_baselines=two)
+        for post in posts
+        for two in befores
+    ]
+    needed = {w for pair in pairs for w in (*pair.befores, pair.post)}
+    spread = {
+        hours: imputation.spread(
+            table[(table["outcome"] == outcome) & (table["source"] == comparison.source)],
+            starters,
+            needed,
+        )
+        for hours, table in tables.items()
+    }
     rows: list[dict[str, object]] = []
-    for post in _posts(own, comparison, clinic):
+    for post in posts:
+        own_pairs = [pair for pair in pairs if pair.post == post]
         extremes = {
-            (hours, two): _extremes(
-                table,
-                starters,
-                replace(comparison, post=post, mean_of_two_baselines=two),
-                clinic,
-                outcome,
-            )
-            for hours, table in tables.items()
-            for two in befores
+            (hours, pair.mean_of_two_baselines): _extremes(side, starters, pair, clinic, outcome)
+            for hours, side in spread.items()
+            for pair in own_pairs
         }
         for least in _completeness(clinic, comparison, post, varied is not None):
-            for hours, table in tables.items():
-                known = _complete(table, clinic, least) if varied else table
-                for two in befores:
-                    pair = replace(comparison, post=post, mean_of_two_baselines=two)
+            for hours, side in spread.items():
+                for pair in own_pairs:
+                    two = pair.mean_of_two_baselines
                     for value in _values(clinic, pair, varied is not None):
-                        sides = imputation.before_and_after(
-                            known, starters, pair, outcome, "value" if value == SCALED else "count"
+                        sides = imputation.pair_sides(
+                            side,
+                            starters,
+                            pair,
+                            "value" if value == SCALED else "count",
+                            _days_needed(clinic, needed, least) if varied else None,
                         )
                         plain = (hours, value, two) == (
                             float(clinic.min_duration_h),
@@ -197,15 +212,26 @@ def build_specifications(
                         if plain and not conditional:
                             # What else is known comes from the declared windows.
                             people = imputation.add_auxiliaries(
-                                sides, windows, pair, outcome, characteristics
+                                sides, windows, pair, outcome, characteristics, sample
                             )
-                        for lost, result in _handle(sides, people, extremes[hours, two], clinic):
+                        for lost, result in _handle(
+                            sides, people, extremes[hours, two], clinic, sampled=sample is not None
+                        ):
                             rows.append({**choice, "lost": lost, **result})
     out = pd.DataFrame(rows).assign(outcome=outcome, of=float(len(starters)), redacted=False)
     out["unit"] = "days_per_28" if outcome == "frequency" else "points"
     out["specification"] = np.arange(1, len(out) + 1)
     out["declared"] = out["specification"] == 1
     return conform("specifications", out)
+
+
+def find_sample(ways: pd.DataFrame) -> tuple[float, float] | None:
+    """Find in how many people, of all who started, missing values were imputed.
+
+    None where they are all; NaN for a number that disclosure control hides.
+    """
+    drawn = ways[ways["note"].fillna("").str.contains("assumed.sampled", regex=False)]
+    return (float(drawn["n"].iloc[0]), float(drawn["of"].iloc[0])) if len(drawn) else None
 
 
 def _posts(own: pd.DataFrame, comparison: Comparison, clinic: Clinic) -> list[str]:
@@ -240,10 +266,9 @@ def _completeness(
     return out
 
 
-def _complete(table: pd.DataFrame, clinic: Clinic, least: int | None) -> pd.DataFrame:
-    """Apply a rule of completeness to windows that were made without one."""
-    needed = table["window"].map(clinic.windows.days_needed) if least is None else least
-    return table.assign(complete=table["complete"] & (table["days_observed"] >= needed))
+def _days_needed(clinic: Clinic, windows: Collection[str], least: int | None) -> dict[str, float]:
+    """Days that each window must have been observed on; `least` in place of the declared rule."""
+    return {w: float(clinic.windows.days_needed(w) if least is None else least) for w in windows}
 
 
 def _values(clinic: Clinic, comparison: Comparison, diary: bool) -> list[str]:
@@ -269,7 +294,7 @@ def _name(clinic: Clinic, comparison: Comparison, window: str) -> str:
 
 
 def _extremes(
-    table: pd.DataFrame,
+    spread: Mapping[str, imputation.Side],
     starters: pd.Index,
     comparison: Comparison,
     clinic: Clinic,
@@ -288,18 +313,17 @@ def _extremes(
     whole = comparison.source == "diary" and outcome == "frequency"
     if whole:
         whole = _lengths(clinic, comparison.pre, comparison.post) == [DAYS_PER_WINDOW] * 2
-    own = table[(table["outcome"] == outcome) & (table["source"] == comparison.source)]
 
-    def side(window: str, unknown: float) -> pd.Series:
-        rows = own[own["window"] == window].set_index("patient_id").reindex(starters)
+    def side(window: str, unknown: float) -> Array:
         if not whole:
-            return pd.Series(unknown, index=starters)
-        free = DAYS_PER_WINDOW - rows["days_observed"]
-        return (rows["count"] + (free if unknown == high else 0.0)).fillna(unknown)
+            return np.full(len(starters), unknown)
+        own = spread[window]
+        days = own.count + (DAYS_PER_WINDOW - own.observed if unknown == high else 0.0)
+        return np.where(np.isnan(days), unknown, days)
 
     before = [side(window, low) for window in comparison.befores]
     pre = sum(before[1:], before[0]) / len(before)
-    return pd.DataFrame({"pre": pre, "post": side(comparison.post, high)})
+    return pd.DataFrame({"pre": pre, "post": side(comparison.post, high)}, index=starters)
 
 
 def _handle(
@@ -307,6 +331,8 @@ def _handle(
     people: pd.DataFrame | None,
     extremes: pd.DataFrame | None,
     clinic: Clinic,
+    *,
+    sampled: bool,
 ) -> list[tuple[str, dict[str, object]]]:
     """Compute the mean change with every way to count the lost."""
     pre, post = sides["pre"].to_numpy(), sides["post"].to_numpy()
@@ -329,6 +355,8 @@ def _handle(
                 "interval": Message("interval.t_rubin"),
                 "n": float(len(people)),
             }
+            if sampled:
+                result["note"] = Message("assumed.sampled", n=len(people))
             out.append((IMPUTED, result))
     if extremes is not None:
         worst = sides["post"].fillna(extremes["post"]) - sides["pre"].fillna(extremes["pre"])

@@ -6,7 +6,7 @@ uncontrolled series of people into an effect.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -50,6 +50,7 @@ def build_sensitivity(
     characteristics: pd.DataFrame,
     therapists: pd.Series | None = None,
     outcome: str | None = None,
+    sample: pd.Index | None = None,
 ) -> pd.DataFrame:
     """Compute the change in an outcome under every way to treat what is missing.
 
@@ -69,6 +70,8 @@ def build_sensitivity(
         Who gave most of each person's sessions (`label_groups`), where recorded.
     outcome
         Code of the outcome; the primary one by default.
+    sample
+        In whom what is missing is imputed (`imputation.draw_people`); everyone by default.
 
     Returns
     -------
@@ -86,17 +89,15 @@ def build_sensitivity(
     sides = imputation.before_and_after(windows, starters, comparison, outcome)
     rows = _simple(sides, unit)
     rows += _bounds(windows, starters, comparison, clinic, outcome, unit)
-    limit = clinic.sensitivity.max_people
-    if len(starters) > limit:
-        rows += [_Row("models", note=Message("assumed.too_many_people", limit=limit))]
-    else:
-        people = imputation.add_auxiliaries(sides, windows, comparison, outcome, characteristics)
-        rows += _imputed(people, outcome, comparison, clinic, unit)
-        stacked = longitudinal.stack_windows(
-            own[own["patient_id"].isin(starters)], comparison, clinic, outcome
-        )
-        rows += _equations(stacked, comparison) if outcome == "frequency" else []
-        rows += _mixed(stacked, unit)
+    people = imputation.add_auxiliaries(
+        sides, windows, comparison, outcome, characteristics, sample
+    )
+    rows += _imputed(people, outcome, comparison, clinic, unit, sampled=sample is not None)
+    stacked = longitudinal.stack_windows(
+        own[own["patient_id"].isin(starters)], comparison, clinic, outcome
+    )
+    rows += _equations(stacked, comparison) if outcome == "frequency" else []
+    rows += _mixed(stacked, unit)
     rows += _clustered(sides, therapists, unit)
     table = pd.DataFrame(
         [
@@ -166,6 +167,8 @@ def _imputed(
     comparison: Comparison,
     clinic: Clinic,
     unit: str,
+    *,
+    sampled: bool,
 ) -> list[_Row]:
     """Impute the lost, and ask how much worse than that they would have to be."""
     if outcome in CONDITIONAL and comparison.source == "diary":
@@ -182,8 +185,10 @@ def _imputed(
     n = float(len(people))
     gaps = int(people[["pre", "post"]].isna().any(axis=1).sum())
     known = [name_characteristic(p) for p in imputed.predictors if p not in ("pre", "post")]
+    few = Message("assumed.sampled", n=len(people)) if sampled else None
     note = join(
         [
+            few,
             Message("assumed.imputed", sets=pooled.imputations, n=gaps),
             Message("assumed.missing_at_random"),
             Message("assumed.predictors_and", names=known)
@@ -195,9 +200,10 @@ def _imputed(
         _Row("multiple_imputation", pooled.estimate, pooled.ci_low, pooled.ci_high,
              Message("interval.t_rubin"), n, unit, note),
         _Row("missing_information", 100 * pooled.fmi, n=n, unit="percent",
-             note=Message("assumed.share_of_uncertainty")),
+             note=join([few, Message("assumed.share_of_uncertainty")])),
     ]  # fmt: skip
-    return rows + _tip(imputed, n, unit, *SCALES.get(outcome, (0.0, float("inf"))))
+    tipping = _tip(imputed, n, unit, *SCALES.get(outcome, (0.0, float("inf"))))
+    return rows + [replace(row, note=join([few, row.note])) for row in tipping]
 
 
 def _tip(imputed: imputation.Imputed, n: float, unit: str, low: float, high: float) -> list[_Row]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from headway.figures.clinic.sensitivity import tell_sample
 from headway.messages import Message, say, t
-from headway.outcomes.expectation.multiverse import WORST
+from headway.outcomes.expectation.multiverse import WORST, find_sample
 from headway.report import formats
 from headway.report.clinic.tables import (
     Table,
@@ -149,7 +150,7 @@ def describe_specifications(table: pd.DataFrame) -> str:
     ends = formats.ends(known["estimate"].min(), known["estimate"].max(), 1)
     if not differ or ends["low"] == ends["high"]:  # one result, as nobody was lost
         return ""
-    return t(
+    said = t(
         "other_ways.of_all_ways_to_analyse_the_primary_change",
         all=len(known),
         what=differ,
@@ -157,6 +158,8 @@ def describe_specifications(table: pd.DataFrame) -> str:
         below=below,
         **ends,
     )
+    sample = find_sample(known)
+    return said if sample is None else f"{said} {tell_sample(*sample)}"
 
 
 def describe_ways(table: pd.DataFrame) -> list[str]:
