@@ -61,7 +61,13 @@ def audit_clinic(
     found = cohort.prepare_clinic(folder, clinic, threads=threads)
     out = empty_audit() | cohort.analyse_prepared(found, clinic)
     out["traps"] = build_traps(
-        folder, clinic, found.windows, found.starters, found.comparisons, found.beside
+        folder,
+        clinic,
+        found.windows,
+        found.starters,
+        found.comparisons,
+        found.beside,
+        found.sessions,
     )
     out["safety"] = build_safety(found.sessions)
     if not found.comparisons:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,13 +36,15 @@ def conform(name: str, frame: pd.DataFrame, *, check: bool = True) -> pd.DataFra
     `check=False` leaves the validation out, for a table that is made many times on the way and
     never written.
 
+    Text may be held as categories (`read_categories`), and stays so.
+
     Columns of the contract that the frame lacks are added empty where the contract lets them
     be empty; columns that the contract does not know are an error, so that nothing is lost.
     """
     import pandas as pd
 
     spec = TABLES[name].columns
-    out = frame.copy()
+    out = frame.copy(deep=False)
     for column, rule in spec.items():
         if column not in out.columns and rule.nullable:
             out[column] = pd.NA if rule.kind != "float" else float("nan")
@@ -58,7 +60,10 @@ def conform(name: str, frame: pd.DataFrame, *, check: bool = True) -> pd.DataFra
             f"the table '{name}' does not have the columns of its contract", problems
         )
     for column, rule in spec.items():
-        if rule.kind == "text":
+        if rule.kind == "text" and isinstance(out[column].dtype, pd.CategoricalDtype):
+            if "" in out[column].cat.categories:
+                out[column] = out[column].cat.remove_categories("")
+        elif rule.kind == "text":
             series = out[column].astype("object")
             out[column] = series.where(series.notna() & (series != ""), None).astype("str")
         else:
@@ -78,6 +83,7 @@ def validate(name: str, frame: pd.DataFrame) -> None:
         With one problem per broken rule and column: how many rows, and the first row's number.
         Cell values are left out, since the table may hold health data.
     """
+    import pandas as pd
     import pandera.pandas as pa
 
     table = TABLES[name]
@@ -92,7 +98,10 @@ def validate(name: str, frame: pd.DataFrame) -> None:
             checks.append(pa.Check.le(rule.high))
         if rule.pattern:
             checks.append(pa.Check.str_matches(rule.pattern))
-        columns[column] = pa.Column(_DTYPES[rule.kind], checks=checks, nullable=rule.nullable)
+        kind: str | None = _DTYPES[rule.kind]
+        if column in frame and isinstance(frame[column].dtype, pd.CategoricalDtype):
+            kind = None if rule.kind == "text" else kind
+        columns[column] = pa.Column(kind, checks=checks, nullable=rule.nullable)
     schema = pa.DataFrameSchema(columns, strict=True, ordered=True, unique=list(table.key) or None)
     try:
         schema.validate(frame, lazy=True)
@@ -246,7 +255,10 @@ def write_parquet(frame: pd.DataFrame, path: Path) -> None:
         target = str(part).replace("'", "''")
         connection.execute("SET threads = 1")  # one row group after the other: the same bytes
         connection.register("frame", frame)
-        connection.execute(f"COPY frame TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
+        texts = [c for c in frame if frame[c].dtype == "category"]
+        plain = ", ".join(f'"{c}"::VARCHAR AS "{c}"' for c in texts)
+        rows = f"(SELECT * REPLACE ({plain}) FROM frame)" if texts else "frame"
+        connection.execute(f"COPY {rows} TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
         restrict(part)
 
 
@@ -256,6 +268,56 @@ def read_parquet(path: Path) -> pd.DataFrame:
 
     with duckdb.connect() as connection:
         return connection.execute("SELECT * FROM read_parquet(?)", [str(path)]).df()
+
+
+def read_categories(path: Path, people: pd.Index | None = None) -> pd.DataFrame:
+    """Read a row-level table with its texts as categories: a number per row, every text once.
+
+    Memory and comparisons are then those of small numbers. Categories are sorted.
+
+    Parameters
+    ----------
+    path
+        A parquet file.
+    people
+        Codes of people, sorted, which become the categories of `patient_id`, so that two tables
+        are joined by number; those of the file by default.
+    """
+    import duckdb
+    import pandas as pd
+
+    with duckdb.connect() as connection:
+        source = f"read_parquet('{str(path).replace(chr(39), chr(39) * 2)}')"
+        described = connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
+        texts = [str(row[0]) for row in described if row[1] == "VARCHAR"]
+        for i, column in enumerate(texts):
+            known = f'SELECT DISTINCT "{column}" AS v FROM {source} WHERE "{column}" IS NOT NULL'
+            if column == "patient_id" and people is not None:
+                connection.register("people", pd.DataFrame({"v": people.astype("str")}))
+                known = "SELECT v FROM people"
+            connection.execute(f"CREATE TYPE t{i} AS ENUM ({known} ORDER BY 1)")
+        casts = ", ".join(f'"{c}"::t{i} AS "{c}"' for i, c in enumerate(texts))
+        chosen = f"* REPLACE ({casts})" if texts else "*"
+        out = connection.execute(f"SELECT {chosen} FROM {source}").df()
+    for column in texts:
+        out[column] = out[column].cat.as_unordered()
+    return out
+
+
+def stack(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Put tables of the same columns under each other; texts that are categories stay so."""
+    import pandas as pd
+    from pandas.api.types import union_categoricals
+
+    held: dict[str, pd.Categorical] = {}
+    for column in parts[0]:
+        columns = [part[column] for part in parts]
+        if any(isinstance(c.dtype, pd.CategoricalDtype) for c in columns):
+            held[column] = union_categoricals(
+                [c.astype("category").array for c in columns], sort_categories=True
+            )
+    out = pd.concat([part.drop(columns=list(held)) for part in parts], ignore_index=True)
+    return out.assign(**held)[list(parts[0])]
 
 
 def count_rows(path: Path) -> int:

@@ -249,7 +249,9 @@ def _caption(
         of=count(change["of"]),
     )
     if len(lines) > MOST_LINES:
-        text += t("change.thin_lines_are_n_of_all_people", n=MOST_LINES, all=len(lines))
+        # The table itself holds a part of many people.
+        everyone = len(lines) if math.isnan(change["n"]) else max(len(lines), int(change["n"]))
+        text += t("change.thin_lines_are_n_of_all_people", n=MOST_LINES, all=everyone)
     else:
         text += t("change.thin_lines_are_people") if len(lines) else ". "
     text += t("change.right_people_by_their_change_after_minus")

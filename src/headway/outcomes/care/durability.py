@@ -169,12 +169,13 @@ def build_later_windows(
         for i in range(count)
     }
     later = replace(clinic, windows=replace(clinic.windows, named=named))
-    rows = windows_of.build_diary_windows(days, later, courses, threads=threads)
-    rows = rows[rows["outcome"] == "frequency"]
+    rows = windows_of.build_diary_windows(
+        days, later, courses, outcomes=("frequency",), threads=threads
+    )
     return pd.DataFrame(
         {
-            "patient_id": rows["patient_id"].astype("str"),
-            "window": rows["window"].str.removeprefix("later_").astype("int64"),
+            "patient_id": rows["patient_id"],
+            "window": rows["window"].map(lambda w: int(w.removeprefix("later_"))).astype("int64"),
             "value": rows["value"],
             "complete": rows["complete"],
         }

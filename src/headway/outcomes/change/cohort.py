@@ -32,7 +32,7 @@ from headway.outcomes.change.sources import (
     name_source,
 )
 from headway.outcomes.change.windows import Comparison, pair_windows
-from headway.tables import conform, empty, read_parquet
+from headway.tables import conform, empty, read_categories, stack
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,6 +50,8 @@ BEFORE, WINDOW = "_before", "window_"
 # Headache days of 28 in the window before. The number is that of ICHD-3's chronic headache, which
 # needs more than three months of it: nobody is diagnosed from one window.
 MANY_DAYS = 15
+# People's lines of one outcome: of more than so many, so many are kept.
+MANY_LINES, LINES = 10_000, 2_000
 _BIN_WIDTH = {"frequency": 4.0, "intensity": 1.0, "duration": 2.0}
 
 
@@ -67,25 +69,31 @@ class Cohort:
     flow: pd.DataFrame
 
 
+def find_people(folder: Path) -> pd.Index:
+    """List the codes of everyone in a processed table, sorted."""
+    return _list_people(folder, "patients", "sessions", "days", "questionnaires", "given_windows")
+
+
 def find_starters(folder: Path) -> pd.Index:
     """List who started: people with a session; without session records, everyone on record.
 
     `folder` holds the processed tables.
     """
+    found = _list_people(folder, "sessions")
+    return found if len(found) else _list_people(folder, "patients", "days", "given_windows")
+
+
+def _list_people(folder: Path, *names: str) -> pd.Index:
     import duckdb
     import pandas as pd
 
-    def people(connection: duckdb.DuckDBPyConnection, *names: str) -> list[str]:
-        parts = " UNION ".join(
-            f"SELECT patient_id FROM '{str(folder / name).replace(chr(39), chr(39) * 2)}.parquet'"
-            for name in names
-        )
-        rows = connection.execute(f"SELECT DISTINCT patient_id FROM ({parts}) ORDER BY 1")
-        return [str(row[0]) for row in rows.fetchall()]
-
+    parts = " UNION ALL ".join(
+        f"SELECT patient_id FROM '{str(folder / name).replace(chr(39), chr(39) * 2)}.parquet'"
+        for name in names
+    )
     with duckdb.connect() as connection:
-        ids = people(connection, "sessions")
-        ids = ids or people(connection, "patients", "days", "given_windows")
+        rows = connection.execute(f"SELECT DISTINCT patient_id FROM ({parts}) ORDER BY 1")
+        ids = [str(row[0]) for row in rows.fetchall()]
     return pd.Index(ids, name="patient_id", dtype="str")
 
 
@@ -110,12 +118,9 @@ def label_groups(
         used = pd.concat([office, never])
         out["technique"] = _most_frequent(used, "technique", "mixed").reindex(starters)
     if sessions["setting"].notna().any():
-        kinds = (
-            sessions[sessions["setting"].notna()]
-            .groupby("patient_id")["setting"]
-            .agg(lambda s: s.iloc[0] if s.nunique() == 1 else "both")
-        )
-        out["setting"] = kinds.reindex(starters)
+        kinds = sessions[sessions["setting"].notna()].groupby("patient_id")["setting"]
+        one = kinds.nunique() == 1
+        out["setting"] = kinds.first().astype("str").where(one, "both").reindex(starters)
     known = sessions[sessions["therapist"].notna()]
     if known["therapist"].nunique() > 1:
         out["therapist"] = _most_frequent(known, "therapist", "several").reindex(starters)
@@ -168,7 +173,7 @@ def _most_frequent(sessions: pd.DataFrame, column: str, tie: str) -> pd.Series:
     counts = sessions.groupby(["patient_id", column]).size().unstack(fill_value=0)
     top = counts.max(axis=1)
     several = counts.eq(top, axis=0).sum(axis=1) > 1
-    return counts.idxmax(axis=1).where(~several, tie)
+    return counts.idxmax(axis=1).astype("str").where(~several, tie)
 
 
 def build_cohort(
@@ -205,7 +210,8 @@ def build_cohort(
     for comparison in comparisons:
         pairs = pair_windows(windows, comparison)
         pairs = pairs[pairs["patient_id"].isin(starters)]
-        changes.append(pairs.assign(comparison=comparison.id))
+        own_id = pd.Categorical.from_codes(np.zeros(len(pairs), int), [comparison.id])
+        changes.append(pairs.assign(comparison=own_id))
         outcomes = _outcomes(windows, comparison)
         for outcome in outcomes:
             part = pairs[pairs["outcome"] == outcome]
@@ -266,12 +272,10 @@ def build_cohort(
             means += _window_means(windows, part, comparison, outcome, clinic)
             bins += _histogram(part["change"].to_numpy(), outcome, comparison)
     rows += _pgic_rows(windows, starters, comparisons)
-    change = pd.concat(changes, ignore_index=True) if changes else empty("change")
+    change = stack(changes) if changes else empty("change")
     columns = ["patient_id", "comparison", "outcome", "pre", "post", "change"]
-    change = conform("change", change[columns])
-    lines = change[["outcome", "comparison", "pre", "post"]].sort_values(
-        ["outcome", "comparison", "pre", "post"], kind="stable"
-    )
+    change = conform("change", change[columns], check=False)
+    lines = _draw_lines(change)
 
     def table(name: str, data: list[dict[str, object]]) -> pd.DataFrame:
         return conform(name, pd.DataFrame(data)) if data else empty(name)
@@ -286,6 +290,25 @@ def build_cohort(
         change_lines=conform("change_lines", lines),
         flow=table("flow", flow),
     )
+
+
+def _draw_lines(change: pd.DataFrame) -> pd.DataFrame:
+    """List people's values before and after by pair of windows and outcome.
+
+    Of more than `MANY_LINES` people every so many are taken, evenly over their changes in order.
+    """
+    import pandas as pd
+
+    parts = []
+    for _, own in change.groupby(["comparison", "outcome"], sort=False):
+        part = own[["outcome", "comparison", "pre", "post"]]
+        if len(own) > MANY_LINES:
+            order = np.lexsort([part["pre"], part["post"], own["change"]])
+            kept = np.linspace(0, len(own) - 1, LINES).round().astype(int)
+            part = part.iloc[order[kept]]
+        parts.append(part.astype({"outcome": "str", "comparison": "str"}))
+    lines = pd.concat(parts) if parts else empty("change_lines")
+    return lines.sort_values(["outcome", "comparison", "pre", "post"], kind="stable")
 
 
 def _outcomes(windows: pd.DataFrame, comparison: Comparison) -> list[str]:
@@ -552,7 +575,7 @@ def _people_flow(
     def people(windows: tuple[str, ...], complete: bool) -> int:
         """Count who has all of the windows complete, or a record in any of them."""
         rows = own[own["window"].isin(windows) & (own["complete"] | (not complete))]
-        found = rows.groupby("patient_id")["window"].nunique()
+        found = rows.groupby("patient_id").size()  # a row per window
         return int((found >= (len(windows) if complete else 1)).sum())
 
     n = len(starters)
@@ -688,6 +711,12 @@ class Prepared:
     beside: pd.DataFrame
 
 
+def _as_codes(people: pd.Index, everyone: pd.Index) -> pd.Index:
+    import pandas as pd
+
+    return pd.CategoricalIndex(people, categories=everyone, name="patient_id")
+
+
 def prepare_clinic(folder: Path, clinic: Clinic, *, threads: int = 2) -> Prepared:
     """Read a clinic's processed tables and make its windows.
 
@@ -698,10 +727,9 @@ def prepare_clinic(folder: Path, clinic: Clinic, *, threads: int = 2) -> Prepare
     clinic
         clinic.yaml with its defaults.
     """
-    import pandas as pd
-
+    everyone = find_people(folder)
     patients, sessions, questionnaires, given = (
-        read_parquet(folder / f"{name}.parquet")
+        read_categories(folder / f"{name}.parquet", everyone)
         for name in ("patients", "sessions", "questionnaires", "given_windows")
     )
     days = folder / "days.parquet"
@@ -710,7 +738,9 @@ def prepare_clinic(folder: Path, clinic: Clinic, *, threads: int = 2) -> Prepare
     if len(sessions):
         courses = windows_of.find_courses(sessions, clinic.course.gap_weeks)
     if "diary" in sources.usable:
-        parts.append(windows_of.build_diary_windows(days, clinic, courses, threads=threads))
+        parts.append(
+            windows_of.build_diary_windows(days, clinic, courses, everyone, threads=threads)
+        )
     if "visit" in sources.usable:
         parts.append(windows_of.build_visit_windows(sessions, clinic))
         parts.append(windows_of.build_questionnaire_windows(questionnaires, clinic))
@@ -720,8 +750,8 @@ def prepare_clinic(folder: Path, clinic: Clinic, *, threads: int = 2) -> Prepare
     asked = sessions if both else sessions.iloc[:0]
     beside = recall.set_beside(days, asked, clinic, threads=threads)
     parts = [p for p in parts if len(p)]
-    windows = pd.concat(parts, ignore_index=True) if parts else empty("windows")
-    starters = find_starters(folder)
+    windows = stack(parts) if parts else empty("windows")
+    starters = _as_codes(find_starters(folder), everyone)
     groups = label_groups(sessions, patients, windows, starters)
     comparisons = windows_of.list_comparisons(clinic, set(sources.usable))
     earlier = label_earlier(windows, comparisons[0], starters) if comparisons else None

@@ -12,7 +12,7 @@ the mean of the person's others in the window.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -219,16 +219,24 @@ def diary_windows_sql(days: str, clinic: Clinic, courses: str | None = None) -> 
     )
 
 
-def _as_rows(wide: str) -> str:
-    """Write SQL that turns `diary_windows_sql` into rows of the table `windows`, in its order."""
-    names = ", ".join(f"'{outcome}'" for outcome in DIARY_OUTCOMES)
+def _as_rows(wide: str, clinic: Clinic, outcomes: Sequence[str]) -> str:
+    """Write SQL that turns `diary_windows_sql` into rows of the table `windows`, in its order.
+
+    The type `person` holds the codes of people; texts come as numbers of an ENUM.
+    """
+    names = ", ".join(f"'{outcome}'" for outcome in outcomes)
     values, counts = (
-        ", ".join(f"{kind}_{outcome}" for outcome in DIARY_OUTCOMES) for kind in ("value", "count")
+        ", ".join(f"{kind}_{outcome}" for outcome in outcomes) for kind in ("value", "count")
+    )
+    window, outcome = (
+        "ENUM(" + ", ".join(f"'{name}'" for name in sorted(set(texts))) + ")"
+        for texts in (clinic.windows.named or ["baseline"], outcomes)
     )
     return (
-        f"SELECT * FROM (SELECT patient_id, \"window\", 'diary' AS source, "
-        f"unnest([{names}]) AS outcome, unnest([{values}]) AS value, "
-        f'unnest([{counts}]) AS "count", days_observed, days_possible, complete FROM ({wide})) '
+        f'SELECT * FROM (SELECT patient_id::person AS patient_id, "window"::{window} AS "window", '
+        f"'diary'::ENUM('diary') AS source, unnest([{names}])::{outcome} AS outcome, "
+        f'unnest([{values}]) AS value, unnest([{counts}]) AS "count", days_observed, '
+        f"days_possible, complete FROM ({wide})) "
         'WHERE value IS NOT NULL ORDER BY patient_id, "window", outcome'
     )
 
@@ -252,7 +260,9 @@ def build_diary_windows(
     days: Path,
     clinic: Clinic,
     courses: pd.DataFrame | None = None,
+    people: pd.Index | None = None,
     *,
+    outcomes: Sequence[str] = DIARY_OUTCOMES,
     threads: int = 2,
 ) -> pd.DataFrame:
     """Aggregate diary days into the declared windows.
@@ -265,24 +275,36 @@ def build_diary_windows(
         clinic.yaml with its defaults.
     courses
         `find_courses`, where there are sessions.
+    people
+        Codes of everyone, sorted: the categories of `patient_id`; those of the diary by default.
+    outcomes
+        Of `DIARY_OUTCOMES`, those that are wanted.
 
     Returns
     -------
     DataFrame
-        Table `windows`, source `diary`: a row per person, window and outcome in which at least
+        Table `windows`, source `diary`, texts held as categories: a row per person, window and outcome in which at least
         one day has an entry.
     """
     import duckdb
+    import pandas as pd
 
     with duckdb.connect() as connection:
         connection.execute(f"SET threads = {int(threads)}")
+        source = f"read_parquet({_quote(days)})"
+        known = f"SELECT DISTINCT patient_id AS v FROM {source}"
+        if people is not None:
+            connection.register("people", pd.DataFrame({"v": people.astype("str")}))
+            known = "SELECT v FROM people"
+        connection.execute(f"CREATE TYPE person AS ENUM ({known} ORDER BY 1)")
         if courses is not None:
-            connection.register("courses", courses[["patient_id", "last_day", "next_start"]])
-        sql = diary_windows_sql(
-            f"read_parquet({_quote(days)})", clinic, None if courses is None else "courses"
-        )
-        out = connection.execute(_as_rows(sql)).df()
-    return conform("windows", out)
+            own = courses[["patient_id", "last_day", "next_start"]]
+            connection.register("courses", own.astype({"patient_id": "str"}))
+        sql = diary_windows_sql(source, clinic, None if courses is None else "courses")
+        out = connection.execute(_as_rows(sql, clinic, outcomes)).df()
+    for column in ("patient_id", "window", "source", "outcome"):
+        out[column] = out[column].cat.as_unordered()
+    return conform("windows", out, check=False)
 
 
 def nearest(

@@ -75,7 +75,7 @@ def _is_headache(condition: object, claims: Claims) -> bool:
 
 def _headache_people(r: Records, claims: Claims) -> pd.Series | None:
     known = _conditions(r).dropna()
-    return known.map(lambda c: _is_headache(c, claims)) if len(known) else None
+    return known.map(lambda c: _is_headache(c, claims)).astype(bool) if len(known) else None
 
 
 def hold_conditions(r: Records, claims: Claims) -> list[Finding]:

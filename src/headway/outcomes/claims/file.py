@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +132,7 @@ def load_shipped() -> Claims:
     return load_claims()
 
 
+@lru_cache(maxsize=4096)
 def read_word(text: str) -> str:
     """Write a code in one way: lower case, with one underscore between words."""
     return re.sub(r"[\s_-]+", "_", text.strip().casefold())

@@ -43,7 +43,7 @@ def find_relapses(r: Records) -> pd.DataFrame:
         return none
     primary = r.comparisons[0]
     later = sorted(
-        {str(w) for w in r.windows["window"] if re.fullmatch(r"followup_\d+", str(w))},
+        {str(w) for w in r.windows["window"].unique() if re.fullmatch(r"followup_\d+", str(w))},
         key=lambda w: int(w.rpartition("_")[2]),
     )
     if primary.post in later:
@@ -61,7 +61,9 @@ def find_relapses(r: Records) -> pd.DataFrame:
     if not len(after) or not len(at_risk):
         return none
     # Numbers, not names, tell which follow-up comes first.
-    after = after.assign(order=after["window"].map(later.index)).sort_values("order", kind="stable")
+    after = after.assign(
+        order=after["window"].map({w: i for i, w in enumerate(later)}).astype("float64")
+    ).sort_values("order", kind="stable")
     first = after.drop_duplicates("patient_id").set_index("patient_id")["value"]
     known = at_risk.set_index("patient_id")
     value = first.reindex(known.index)

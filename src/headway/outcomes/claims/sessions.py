@@ -125,37 +125,46 @@ def read_points(sessions: pd.DataFrame) -> pd.DataFrame:
     known = sessions[sessions["referral_zone"].notna()].sort_values(
         ["patient_id", "day"], kind="stable"
     )
-    zones = known["referral_zone"].astype("object").astype("str").str.split(";")
-    points = known["trigger_points"].astype("object")
-    named = points.map(lambda p: isinstance(p, str)).to_numpy(bool)
-    points = points.where(named).str.split(";")
-    each = zones.str.len().to_numpy()
-    same = ~named | (points.str.len().to_numpy() == each)
-    rows = np.repeat(np.flatnonzero(same), each[same])
-    zone = zones[same].explode().map(_Words())
-    # Without names a point cannot be known again: each record is one.
-    alone = [f"record {i}" for i in range(len(rows))]
-    point = np.array(alone, dtype=object)
-    own = named[rows]
-    point[own] = points[same & named].explode().map(_Words()).to_numpy(object)
+    # What each pair of texts says is read once.
+    texts = known[["trigger_points", "referral_zone"]].astype("category")
+    pair = texts.groupby(list(texts), dropna=False, sort=False, observed=True).ngroup().to_numpy()
+    _, first = np.unique(pair, return_index=True)
+    words: dict[str, int] = {}
+    refers, named, sizes = [], [], []
+    for points, zones in texts.iloc[first].astype("object").itertuples(index=False):
+        zone = [read_word(z) for z in str(zones).split(";")]
+        # Without names a point cannot be known again: each record is one.
+        point = [read_word(p) for p in points.split(";")] if isinstance(points, str) else None
+        same = point is None or len(point) == len(zone)
+        sizes.append(len(zone) if same else 0)
+        if same:
+            refers += [float(z != "none") for z in zone]
+            named += [
+                -1 if p is None else words.setdefault(p, len(words))
+                for p in point or [None] * len(zone)
+            ]
+    size = np.array(sizes, int)
+    each, start = size[pair], np.concatenate([[0], np.cumsum(size)[:-1]]).astype(int)
+    row = np.repeat(np.arange(len(pair)), each)
+    at = start[pair[row]] + np.arange(len(row)) - np.repeat(np.cumsum(each) - each, each)
+    number = np.array(named, int)[at]
+    alone = number < 0
+    number[alone] = len(words) + np.flatnonzero(alone)
+    patient = known["patient_id"].astype("category")
+    key = patient.cat.codes.to_numpy("int64")[row] * (len(words) + len(row) + 1) + number
+    kept = np.sort(np.unique(key, return_index=True)[1])
+    names = np.array([*words, ""], dtype=object)
+    point = names[np.minimum(number[kept], len(words))]
+    point[alone[kept]] = [f"record {i}" for i in kept[alone[kept]]]
     out = pd.DataFrame(
         {
-            "patient_id": known["patient_id"].to_numpy()[rows],
+            "patient_id": known["patient_id"].iloc[row[kept]].to_numpy(),
             "point": point,
-            "refers": (zone.to_numpy() != "none").astype(float),
+            "refers": np.array(refers, float)[at[kept]],
         }
     )
-    out = out.drop_duplicates(["patient_id", "point"], ignore_index=True)
-    out.attrs["left_out"] = int((~same).sum())
+    out.attrs["left_out"] = int((size[pair] == 0).sum())
     return out
-
-
-class _Words(dict[str, str]):
-    """`read_word`, worked out once for every text."""
-
-    def __missing__(self, text: str) -> str:
-        self[text] = read_word(text)
-        return self[text]
 
 
 def hold_referral(r: Records, claims: Claims) -> list[Finding]:

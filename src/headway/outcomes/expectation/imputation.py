@@ -426,19 +426,21 @@ def spread(own: pd.DataFrame, starters: pd.Index, wanted: Collection[str]) -> di
     Every window of `wanted` is there, without a value where nobody has it.
     """
     place = starters.get_indexer(own["patient_id"])
-    window = own["window"].to_numpy()
-    columns = {c: own[c].to_numpy("float64") for c in ("value", "count", "days_observed")}
+    window = own["window"]
     complete = own["complete"].to_numpy(bool)
     out = {}
     for name in wanted:
-        rows = np.flatnonzero((window == name) & (place >= 0))
-        arrays = []
-        for values in columns.values():
-            arrays.append(np.full(len(starters), np.nan))
-            arrays[-1][place[rows]] = values[rows]
+        rows = np.flatnonzero((window == name).to_numpy(bool) & (place >= 0))
+        at = place[rows]
+
+        def fill(column: str, rows: Any = rows, at: Any = at) -> Array:
+            values = np.full(len(starters), np.nan)
+            values[at] = own[column].to_numpy("float64")[rows]
+            return values
+
         done = np.zeros(len(starters), bool)
-        done[place[rows]] = complete[rows]
-        out[name] = Side(*arrays, done)
+        done[at] = complete[rows]
+        out[name] = Side(fill("value"), fill("count"), fill("days_observed"), done)
     return out
 
 

@@ -289,11 +289,12 @@ def stack_windows(
         patient_id, person (a number), level (`before`, `after` or `window` and its name), value,
         count, days (observed; 28 where the value was asked or given), complete.
     """
+    import pandas as pd
+
     named = clinic.windows.named
     own = windows[(windows["source"] == comparison.source) & (windows["outcome"] == outcome)]
-    present = [
-        w for w in dict.fromkeys([*named, *sorted(own["window"])]) if w in set(own["window"])
-    ]
+    there = set(own["window"].unique())
+    present = [w for w in dict.fromkeys([*named, *sorted(there)]) if w in there]
     taken = [w for w in (comparison.pre, comparison.post) if w in present]
     for window in present:
         if window in taken:
@@ -310,14 +311,18 @@ def stack_windows(
     own = own[own["window"].isin(taken) & own["value"].notna()]
     days = own["days_observed"].fillna(float(DAYS_PER_WINDOW))
     count = own["count"].where(own["count"].notna(), own["value"] * days / DAYS_PER_WINDOW)
-    least = own["window"].map(clinic.windows.days_needed)
+    window = own["window"].astype("category").cat.remove_unused_categories()
+    least = np.array([clinic.windows.days_needed(w) for w in window.cat.categories], float)
     # Enough days and yet not complete: it reaches into another course.
-    other_course = (days >= least) & ~own["complete"]
+    other_course = (days >= least[window.cat.codes]) & ~own["complete"]
     # A clinic may have a window of its own that is called `post`.
     sides = {comparison.pre: BEFORE, comparison.post: AFTER}
     if comparison.mean_of_two_baselines:
         sides["earlier"] = BEFORE
-    level = own["window"].map(lambda w: sides.get(w, f"window {w}"))
+    names = [sides.get(w, f"window {w}") for w in window.cat.categories]
+    levels = sorted(set(names))
+    place = np.array([levels.index(name) for name in names], int)
+    level = pd.Categorical.from_codes(place[window.cat.codes], categories=levels)
     out = own[["patient_id", "value", "complete"]].assign(level=level, count=count, days=days)
     out = out[~other_course & (days > 0)]
     # Sorted by what was recorded, so that codes of people cannot move a last digit.
@@ -330,7 +335,7 @@ def _order_people(rows: pd.DataFrame) -> pd.DataFrame:
     start = ~within["patient_id"].duplicated().to_numpy()
     number = np.cumsum(start) - 1
     place = np.arange(len(within)) - np.flatnonzero(start)[number]
-    level = np.unique(within["level"].astype("str"), return_inverse=True)[1]
+    level = within["level"].astype("category").cat.codes
     # One row per person, filled up with what is smaller than anything: shorter ones come first.
     width = int(place.max()) + 1 if len(within) else 0
     keys = []
@@ -365,7 +370,7 @@ def _usable(rows: pd.DataFrame, *, odds: bool) -> pd.DataFrame | None:
         good &= (sums["count"] > 0) & (sums["count"] < sums["days"])
     if not (good.get(BEFORE, False) and good.get(AFTER, False)):
         return None
-    kept = rows[rows["level"].map(good)]
+    kept = rows[rows["level"].map(good).astype(bool)]
     return kept if kept["value"].nunique() > 1 else None
 
 

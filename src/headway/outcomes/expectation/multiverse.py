@@ -89,8 +89,9 @@ def vary_diary(
             min_duration_h=float(hours),
             windows=replace(clinic.windows, min_days=1, named=named),
         )
-        made = build_diary_windows(days, varied, courses, threads=threads)
-        out[float(hours)] = made[made["outcome"] == "frequency"].reset_index(drop=True)
+        out[float(hours)] = build_diary_windows(
+            days, varied, courses, outcomes=("frequency",), threads=threads
+        )
     return out
 
 

@@ -472,7 +472,7 @@ def find_dropout(
             "patient_id": asked["patient_id"],
             "day": asked["day"].astype("float64"),
             "value": asked["headache_days_28"],
-            "before": asked["patient_id"].map(intake),
+            "before": intake.reindex(asked["patient_id"]).to_numpy(),
         }
     )
     found = compare_last_answers(answers, lost)
@@ -495,6 +495,7 @@ def build_traps(
     starters: pd.Index,
     comparisons: list[Comparison],
     beside: pd.DataFrame | None = None,
+    sessions: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Look for every trap in a clinic's processed tables.
 
@@ -512,15 +513,18 @@ def build_traps(
         Of `headway.outcomes.change.windows.list_comparisons`, the primary one first.
     beside
         `recall.set_beside` of these tables; None: it is made here.
+    sessions
+        Table `sessions`; None: it is read here.
 
     Returns
     -------
     DataFrame
         Table `traps`, before disclosure control.
     """
-    from headway.tables import read_csv, read_parquet
+    from headway.tables import read_categories, read_csv
 
-    sessions = read_parquet(folder / "sessions.parquet")
+    if sessions is None:
+        sessions = read_categories(folder / "sessions.parquet")
     quarantine = read_csv("quarantine", folder / "quarantine.csv")
     people = summarise_diaries(folder / "days.parquet")
     if beside is None:
@@ -601,9 +605,11 @@ def summarise_diaries(days: Path) -> pd.DataFrame:
     import duckdb
 
     sql = (
-        "WITH d AS (SELECT patient_id, day, headache, intensity, "
-        "max(CASE WHEN headache = 1 THEN day END) OVER (PARTITION BY patient_id) AS last_day "
-        "FROM read_parquet(?) WHERE headache IS NOT NULL) "
+        "WITH e AS (SELECT patient_id, day, headache, intensity FROM read_parquet(?) "
+        "WHERE headache IS NOT NULL), "
+        "l AS (SELECT patient_id, max(day) FILTER (WHERE headache = 1) AS last_day FROM e "
+        "GROUP BY patient_id), "
+        "d AS (SELECT * FROM e JOIN l USING (patient_id)) "
         "SELECT patient_id, sum(headache)::DOUBLE AS hits, "
         "count(*) FILTER (WHERE day <= last_day)::DOUBLE AS entries, "
         "count(*) FILTER (WHERE day > last_day)::DOUBLE AS run, "

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from headway.config.clinic import Clinic
 
 FILES = ("patients.csv", "patients.html")
+MOST_ROWS = 1000  # of a table on the page; the file holds all of them
 _REASONS = {
     "got_worse": "for_the_clinic.got_worse",
     "due": "for_the_clinic.due",
@@ -88,7 +89,9 @@ def _tabulate(rows: pd.DataFrame, text: str, clinic: Clinic) -> Table:
             formats.integer(r["last_day"]),
             formats.limits(r["window_from"], r["window_to"], 0),
         ]
-        for r in rows.to_dict("records")
+        for r in rows.head(MOST_ROWS).to_dict("records")
     ]
     caption = t("for_the_clinic.caption", what=t(text), n=len(rows), outcome=name)
+    if len(rows) > MOST_ROWS:
+        caption += " " + t("for_the_clinic.first_rows", n=MOST_ROWS)
     return make_table(caption, heads, cells, numeric=[1, 2, 3, 4])
