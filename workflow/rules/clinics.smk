@@ -18,7 +18,7 @@ rule ingest_clinic:
         "logs/ingest_clinic/{clinic}.log",
     conda:
         "../../environment.yml"
-    threads: 2
+    threads: lambda w: threads_for(w.clinic)
     params:
         code=digest("ingest_clinic.py"),
         folder=lambda w: raw_folder("clinics", w.clinic),
@@ -44,7 +44,7 @@ rule analyse_clinic:
         "logs/analyse_clinic/{clinic}.log",
     conda:
         "../../environment.yml"
-    threads: 2
+    threads: lambda w: threads_for(w.clinic)
     params:
         code=digest("analyse_clinic.py"),
     message:

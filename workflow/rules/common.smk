@@ -2,7 +2,7 @@
 from pathlib import Path
 
 from contents import Contents
-from digest import digest
+from digest import PARSED, digest
 from headway import version
 from headway.tables import private
 from headway.config import check_config, find_sources, select_sources, to_dict
@@ -82,6 +82,12 @@ STANDING = {
 def raw_folder(kind, name):
     """Name the folder of a source."""
     return READ[kind][name].folder.as_posix()
+
+
+def threads_for(clinic):
+    """Give a large clinic two threads; a small one has no use for the second, another does."""
+    size = sum(f.stat().st_size for f in READY["clinics"][clinic].files if f.is_file())
+    return 1 if size < 50_000_000 else 2
 
 
 def of_each(kind, path):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headway.errors import ContractError, Problem
+from headway.tables.columns import Column, Table
 from headway.tables.contracts import TABLES
 from headway.tables.private import restrict
 from headway.tables.texts import guard, unguard
@@ -42,12 +43,9 @@ def conform(name: str, frame: pd.DataFrame, *, check: bool = True) -> pd.DataFra
     import pandas as pd
 
     spec = TABLES[name].columns
-    out = frame.copy()
-    for column, rule in spec.items():
-        if column not in out.columns and rule.nullable:
-            out[column] = pd.NA if rule.kind != "float" else float("nan")
-    missing = [c for c in spec if c not in out.columns]
-    extra = [c for c in out.columns if c not in spec]
+    there = set(frame.columns)
+    missing = [c for c, rule in spec.items() if c not in there and not rule.nullable]
+    extra = [c for c in frame.columns if c not in spec]
     if missing or extra:
         problems = [Problem(name, "missing_column", "is missing", column=c) for c in missing]
         problems += [
@@ -57,16 +55,22 @@ def conform(name: str, frame: pd.DataFrame, *, check: bool = True) -> pd.DataFra
         raise ContractError(
             f"the table '{name}' does not have the columns of its contract", problems
         )
-    for column, rule in spec.items():
-        if rule.kind == "text":
-            series = out[column].astype("object")
-            out[column] = series.where(series.notna() & (series != ""), None).astype("str")
-        else:
-            out[column] = out[column].astype(_DTYPES[rule.kind])
-    out = out[list(spec)].reset_index(drop=True)
+    none = pd.Series([None] * len(frame), index=frame.index, dtype="object")
+    kept = {c: _cast(frame[c] if c in there else none, rule.kind) for c, rule in spec.items()}
+    out = pd.DataFrame(kept, index=frame.index).reset_index(drop=True)
     if check:
         validate(name, out)
     return out
+
+
+def _cast(cells: pd.Series, kind: str) -> pd.Series:
+    if kind != "text":
+        return cells.astype(_DTYPES[kind])
+    if str(cells.dtype) != _DTYPES["text"]:
+        cells = cells.astype("object")
+        cells = cells.where(cells.notna(), None).astype("str")
+    empty = cells == ""
+    return cells.where(~empty) if empty.any() else cells
 
 
 def validate(name: str, frame: pd.DataFrame) -> None:
@@ -78,9 +82,40 @@ def validate(name: str, frame: pd.DataFrame) -> None:
         With one problem per broken rule and column: how many rows, and the first row's number.
         Cell values are left out, since the table may hold health data.
     """
+    table = TABLES[name]
+    if not is_sound(table, frame):
+        _explain(name, table, frame)
+
+
+def is_sound(table: Table, frame: pd.DataFrame) -> bool:
+    """Tell whether a DataFrame keeps every rule of a contract, in a fraction of pandera's time."""
+    if list(frame.columns) != list(table.columns):
+        return False
+    if table.key and frame.duplicated(list(table.key)).any():
+        return False
+    return all(_is_kept(rule, frame[column]) for column, rule in table.columns.items())
+
+
+def _is_kept(rule: Column, cells: pd.Series) -> bool:
+    if str(cells.dtype) != _DTYPES[rule.kind]:
+        return False
+    there = cells.notna()
+    if not there.all():
+        if not rule.nullable:
+            return False
+        cells = cells[there]
+    return bool(
+        (not rule.allowed or cells.isin(rule.allowed).all())
+        and (rule.low is None or (cells >= rule.low).all())
+        and (rule.high is None or (cells <= rule.high).all())
+        and (not rule.pattern or cells.str.match(rule.pattern).all())
+    )
+
+
+def _explain(name: str, table: Table, frame: pd.DataFrame) -> None:
+    """Raise the error that says which rules are broken."""
     import pandera.pandas as pa
 
-    table = TABLES[name]
     columns = {}
     for column, rule in table.columns.items():
         checks: list[Any] = []
