@@ -47,7 +47,7 @@ def ask(name: str, arguments: list[str]) -> int:
                 return REFUSED
             request = {
                 "arguments": arguments,
-                "folder": os.getcwd(),  # noqa: PTH109: pathlib takes longer than all else here
+                "folder": os.getcwd(),  # noqa: PTH109 (pathlib is slow to import)
                 "environment": dict(os.environ),
             }
             text = json.dumps(request).encode()

@@ -33,7 +33,7 @@ print(os.getppid(), "wave" in sys.modules, os.getcwd(), sys.argv[1:], os.environ
 import wave
 sys.exit(int(os.environ.get("END", 0)))
 """
-ONE = {name: "1" for name in warm.NAMES}
+ONE = dict.fromkeys(warm.NAMES, "1")
 
 
 class Run:
