@@ -19,6 +19,8 @@ rule ingest_clinic:
     conda:
         "../../environment.yml"
     threads: lambda w: threads_for(w.clinic)
+    resources:
+        **ask("ingest_clinic", lambda w: SIZES["clinics"][w.clinic]),
     params:
         code=digest("ingest_clinic.py"),
         folder=lambda w: raw_folder("clinics", w.clinic),
@@ -45,6 +47,8 @@ rule analyse_clinic:
     conda:
         "../../environment.yml"
     threads: lambda w: threads_for(w.clinic)
+    resources:
+        **ask("analyse_clinic", lambda w: SIZES["clinics"][w.clinic]),
     params:
         code=digest("analyse_clinic.py"),
     message:
@@ -70,6 +74,8 @@ rule report_clinic:
         "logs/report_clinic/{clinic}.log",
     conda:
         "../../environment.yml"
+    resources:
+        **ask("report_clinic", lambda w: SIZES["clinics"][w.clinic]),
     params:
         code=digest("report_clinic.py"),
         version=VERSION,

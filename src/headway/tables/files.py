@@ -154,8 +154,10 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield part
         part.replace(path)
-    except BaseException:
+    except BaseException as error:
         part.unlink(missing_ok=True)  # a full disk is not to stay full
+        if isinstance(error, OSError) and error.errno and error.filename is None:
+            error.filename = str(path)  # what a disk says of a write names no file
         raise
 
 
