@@ -2,6 +2,10 @@
 
 from headway.tables import RELEASED
 
+# Memory of a clinic's jobs, in MB: what DuckDB may take, and what Python takes beside it.
+ENGINE_MB = round(1000 * SETTINGS.memory_gb)
+MEMORY = {"mem_mb": ENGINE_MB + 2000, "engine_mb": ENGINE_MB}
+
 
 rule ingest_clinic:
     output:
@@ -19,6 +23,8 @@ rule ingest_clinic:
     conda:
         "../../environment.yml"
     threads: 2
+    resources:
+        **MEMORY,
     params:
         code=digest("ingest_clinic.py"),
         folder=lambda w: raw_folder("clinics", w.clinic),
@@ -45,6 +51,8 @@ rule analyse_clinic:
     conda:
         "../../environment.yml"
     threads: 2
+    resources:
+        **MEMORY,
     params:
         code=digest("analyse_clinic.py"),
     message:

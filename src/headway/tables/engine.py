@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,7 +41,7 @@ def open_engine(
         Threads that it may use; as many as there are cores where it is None.
     near
         Folder in which a private scratch folder is made for what does not fit into memory.
-        Without it nothing is ever written: what does not fit is an error.
+        Without it, or where nothing can be made there, what does not fit is an error.
 
     Yields
     ------
@@ -54,6 +54,7 @@ def open_engine(
     if threads is not None:
         config["threads"] = int(threads)
     with ExitStack() as stack:
-        if near is not None:
-            config["temp_directory"] = str(stack.enter_context(scratch_folder(near, SPILL)))
+        with suppress(OSError):
+            if near is not None:
+                config["temp_directory"] = str(stack.enter_context(scratch_folder(near, SPILL)))
         yield stack.enter_context(duckdb.connect(config=config))
