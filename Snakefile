@@ -51,7 +51,8 @@ wildcard_constraints:
 
 
 onstart:
-    private.sweep(Path(PROCESSED) / "clinics", ".staging-")
+    for left in (".staging-", "*/.spill-"):
+        private.sweep(Path(PROCESSED) / "clinics", left)
     for notice in NOTICES:
         print(f"headway: {notice}", file=sys.stderr)
     if workflow.local_exec and not workflow.touch:

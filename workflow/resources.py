@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# Memory (MB) that DuckDB takes before it goes to the disk (headway.ingest.clinics).
+# Memory (MB) that DuckDB takes before it goes to the disk, unless config.yaml says otherwise.
 ENGINE_MB = 2000
 # Snakemake starts a job on a cluster by two more processes of its own.
 STARTERS_MB = 300
@@ -50,10 +50,10 @@ NEEDS = {
 }
 
 
-def memory(rule: str, size: int, attempt: int = 1) -> int:
+def memory(rule: str, size: int, attempt: int = 1, engine_mb: int = ENGINE_MB) -> int:
     """Give the memory (MB) of a rule's job for `size` bytes; each attempt gets double."""
     need, mb = NEEDS[rule], size / 1e6
-    total = need.mb + need.mb_each * mb + min(need.engine * mb, ENGINE_MB if need.engine else 0)
+    total = need.mb + need.mb_each * mb + min(need.engine * mb, engine_mb)
     asked = (STARTERS_MB + total) * MEMORY_HEADROOM * 2 ** (attempt - 1)
     return 100 * math.ceil(asked / 100)
 
@@ -76,9 +76,13 @@ def measure(files: Iterable[Path]) -> int:
     return total
 
 
-def ask(rule: str, size: Callable[[Any], int] = lambda wildcards: 0) -> dict[str, Any]:
+def ask(
+    rule: str,
+    size: Callable[[Any], int] = lambda wildcards: 0,
+    engine_mb: int = ENGINE_MB,
+) -> dict[str, Any]:
     """Make what a rule writes below `resources:`; `size` gives the bytes for its wildcards."""
     return {
-        "mem_mb": lambda wildcards, attempt: memory(rule, size(wildcards), attempt),
+        "mem_mb": lambda wildcards, attempt: memory(rule, size(wildcards), attempt, engine_mb),
         "runtime": lambda wildcards, attempt: minutes(rule, size(wildcards), attempt),
     }

@@ -2,6 +2,9 @@
 
 from headway.tables import RELEASED
 
+# Memory (MB) that DuckDB may take before it goes to the disk.
+ENGINE_MB = round(1000 * SETTINGS.memory_gb)
+
 
 rule ingest_clinic:
     output:
@@ -20,7 +23,8 @@ rule ingest_clinic:
         "../../environment.yml"
     threads: lambda w: threads_for(w.clinic)
     resources:
-        **ask("ingest_clinic", lambda w: SIZES["clinics"][w.clinic]),
+        **ask("ingest_clinic", lambda w: SIZES["clinics"][w.clinic], ENGINE_MB),
+        engine_mb=ENGINE_MB,
     params:
         code=digest("ingest_clinic.py"),
         folder=lambda w: raw_folder("clinics", w.clinic),
@@ -48,7 +52,8 @@ rule analyse_clinic:
         "../../environment.yml"
     threads: lambda w: threads_for(w.clinic)
     resources:
-        **ask("analyse_clinic", lambda w: SIZES["clinics"][w.clinic]),
+        **ask("analyse_clinic", lambda w: SIZES["clinics"][w.clinic], ENGINE_MB),
+        engine_mb=ENGINE_MB,
     params:
         code=digest("analyse_clinic.py"),
     message:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from headway.errors import ContractError, Problem
 from headway.tables.columns import Column, Table
 from headway.tables.contracts import TABLES
+from headway.tables.engine import open_engine
 from headway.tables.private import restrict
 from headway.tables.texts import guard, unguard
 
@@ -277,11 +278,9 @@ def _read_cells(cells: pd.Series, kind: str) -> pd.Series:
 
 def write_parquet(frame: pd.DataFrame, path: Path) -> None:
     """Write a row-level table as parquet, in the order of its rows."""
-    import duckdb
-
-    with replacing(path) as part, duckdb.connect() as connection:
+    # One thread, one row group after the other: the same bytes.
+    with replacing(path) as part, open_engine(threads=1) as connection:
         target = str(part).replace("'", "''")
-        connection.execute("SET threads = 1")  # one row group after the other: the same bytes
         connection.register("frame", frame)
         connection.execute(f"COPY frame TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
         restrict(part)
@@ -289,16 +288,12 @@ def write_parquet(frame: pd.DataFrame, path: Path) -> None:
 
 def read_parquet(path: Path) -> pd.DataFrame:
     """Read a row-level table."""
-    import duckdb
-
-    with duckdb.connect() as connection:
+    with open_engine(near=path.parent) as connection:
         return connection.execute("SELECT * FROM read_parquet(?)", [str(path)]).df()
 
 
 def count_rows(path: Path) -> int:
     """Count the rows of a row-level table without reading them."""
-    import duckdb
-
-    with duckdb.connect() as connection:
+    with open_engine() as connection:
         row = connection.execute("SELECT count(*) FROM read_parquet(?)", [str(path)]).fetchone()
     return int(row[0]) if row else 0

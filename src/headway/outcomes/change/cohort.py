@@ -33,8 +33,10 @@ from headway.outcomes.change.sources import (
 )
 from headway.outcomes.change.windows import Comparison, pair_windows
 from headway.tables import conform, empty, read_parquet
+from headway.tables.engine import open_engine
 
 if TYPE_CHECKING:
+    import duckdb
     import pandas as pd
 
     from headway.config.clinic import Clinic
@@ -72,7 +74,6 @@ def find_starters(folder: Path) -> pd.Index:
 
     `folder` holds the processed tables.
     """
-    import duckdb
     import pandas as pd
 
     def people(connection: duckdb.DuckDBPyConnection, *names: str) -> list[str]:
@@ -83,7 +84,7 @@ def find_starters(folder: Path) -> pd.Index:
         rows = connection.execute(f"SELECT DISTINCT patient_id FROM ({parts}) ORDER BY 1")
         return [str(row[0]) for row in rows.fetchall()]
 
-    with duckdb.connect() as connection:
+    with open_engine(near=folder) as connection:
         ids = people(connection, "sessions")
         ids = ids or people(connection, "patients", "days", "given_windows")
     return pd.Index(ids, name="patient_id", dtype="str")

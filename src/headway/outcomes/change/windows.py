@@ -12,18 +12,21 @@ the mean of the person's others in the window.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from headway.messages import Message, phrase
 from headway.outcomes.change import instruments
 from headway.outcomes.change.sources import ASKED_AT_VISITS
 from headway.tables import conform, empty
+from headway.tables.engine import open_engine
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
     from headway.config.clinic import Clinic, Window
 
@@ -56,8 +59,8 @@ class Comparison:
         return ("earlier", self.pre) if self.mean_of_two_baselines else (self.pre,)
 
 
-def _quote(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"
+def _quote(text: object) -> str:
+    return "'" + str(text).replace("'", "''") + "'"
 
 
 def window_length(window: Window | None) -> int | None:
@@ -219,20 +222,6 @@ def diary_windows_sql(days: str, clinic: Clinic, courses: str | None = None) -> 
     )
 
 
-def _as_rows(wide: str) -> str:
-    """Write SQL that turns `diary_windows_sql` into rows of the table `windows`, in its order."""
-    names = ", ".join(f"'{outcome}'" for outcome in DIARY_OUTCOMES)
-    values, counts = (
-        ", ".join(f"{kind}_{outcome}" for outcome in DIARY_OUTCOMES) for kind in ("value", "count")
-    )
-    return (
-        f"SELECT * FROM (SELECT patient_id, \"window\", 'diary' AS source, "
-        f"unnest([{names}]) AS outcome, unnest([{values}]) AS value, "
-        f'unnest([{counts}]) AS "count", days_observed, days_possible, complete FROM ({wide})) '
-        'WHERE value IS NOT NULL ORDER BY patient_id, "window", outcome'
-    )
-
-
 def _within(window: Window) -> str:
     day = "day - last_day" if window.anchor == "last_session" else "day"
     tests = []
@@ -272,17 +261,60 @@ def build_diary_windows(
         Table `windows`, source `diary`: a row per person, window and outcome in which at least
         one day has an entry.
     """
-    import duckdb
-
-    with duckdb.connect() as connection:
-        connection.execute(f"SET threads = {int(threads)}")
+    with open_engine(threads=threads, near=days.parent) as connection:
         if courses is not None:
             connection.register("courses", courses[["patient_id", "last_day", "next_start"]])
         sql = diary_windows_sql(
             f"read_parquet({_quote(days)})", clinic, None if courses is None else "courses"
         )
-        out = connection.execute(_as_rows(sql)).df()
-    return conform("windows", out)
+        names = sorted(clinic.windows.named)
+        coded = f'enum_code(CAST("window" AS ENUM ({", ".join(map(_quote, names))})))'
+        wide = connection.execute(
+            f'SELECT * REPLACE ({coded} AS "window") FROM ({sql}) ORDER BY patient_id, "window"'
+        ).fetchnumpy()
+    return _spread(wide, names)
+
+
+def _spread(wide: Mapping[str, Any], names: Sequence[str]) -> pd.DataFrame:
+    """Turn columns of `diary_windows_sql` into rows of the table `windows`, in the same order.
+
+    `window` holds places in `names`. Texts are made once for each person, name and outcome, and
+    shared by the rows.
+    """
+    import numpy as np
+    import pandas as pd
+
+    def column(kind: str) -> NDArray[np.float64]:
+        each = [np.ma.filled(wide[f"{kind}_{o}"].astype(float), np.nan) for o in DIARY_OUTCOMES]
+        return np.column_stack(each).ravel()
+
+    people = np.asarray(wide["patient_id"], dtype=object)
+    value = column("value")
+    known = np.flatnonzero(~np.isnan(value))
+    row, outcome = np.divmod(known, len(DIARY_OUTCOMES))
+    first = np.ones(len(people), dtype=bool)
+    first[1:] = people[1:] != people[:-1]
+    person = np.cumsum(first) - 1
+
+    def text(values: Any, number: NDArray[np.int_]) -> Any:
+        return pd.array(values, dtype="str").take(number)
+
+    def days(name: str) -> NDArray[np.float64]:
+        return np.ma.filled(np.ma.asarray(wide[name]).astype(float), np.nan)[row]
+
+    return pd.DataFrame(
+        {
+            "patient_id": text(people[first], person[row]),
+            "window": text(names, np.ma.getdata(wide["window"]).astype(int)[row]),
+            "source": text(["diary"], np.zeros(len(row), dtype=int)),
+            "outcome": text(list(DIARY_OUTCOMES), outcome),
+            "value": value[known],
+            "count": column("count")[known],
+            "days_observed": days("days_observed"),
+            "days_possible": days("days_possible"),
+            "complete": np.asarray(wide["complete"], dtype=bool)[row],
+        }
+    )
 
 
 def nearest(
