@@ -205,7 +205,7 @@ def _standardise(used: Sequence[Mapping[str, Any]]) -> tuple[Any, Any]:
     if not used:
         return np.empty(0), np.empty(0)
     take = {c: np.array([r[c] for r in used], float) for c in ("sd_before", "r")}
-    return effects.escalc(
+    yi, vi = effects.escalc(
         "SMCR",
         n=np.array([r["range"][0] for r in used], float),
         mean1=np.array([r["mean_after"] for r in used], float),
@@ -213,6 +213,7 @@ def _standardise(used: Sequence[Mapping[str, Any]]) -> tuple[Any, Any]:
         sd1=take["sd_before"],
         r=take["r"],
     )
+    return yi, vi
 
 
 def _find_loss(used: Sequence[Mapping[str, Any]], fit: meta.Fit) -> dict[str, float]:

@@ -160,6 +160,9 @@ def _check(summary: Mapping[str, Any], file: str) -> Iterator[Problem]:
     primary = sum(o["primary"] for o in summary["outcomes"])
     if max(pairs.values()) > 1 or primary > 1:
         yield Problem(file, "row_twice", "problem.summary_rows", remedy=_AGAIN)
+    if summary["disclosure"]["preset"] == "internal" and not summary["clinic"]["synthetic"]:
+        inside = ("not_for_release", "problem.release_internal")
+        yield Problem(file, *inside, remedy="remedy.release_internal")
     for row in summary["outcomes"]:
         rules = [rule for rule, holds in _hold(row, summary) if not holds]
         if rules:

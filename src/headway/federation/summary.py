@@ -194,7 +194,12 @@ def _list_case_mix(
         if count is None or not n:
             withheld.append(f"case_mix/{MANY_DAYS}")
         else:
-            share = {"measure": "percent", "value": 100 * count / n, "count": count, "n": n}
+            share: dict[str, Any] = {
+                "measure": "percent",
+                "value": 100 * count / n,
+                "count": count,
+                "n": n,
+            }
             out.append({"characteristic": MANY_DAYS, "level": None, **share})
     return out
 

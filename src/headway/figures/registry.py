@@ -43,11 +43,10 @@ def draw_forest(
     """
     lines = [_row(r) for r in clinics.to_dict("records") if r["pooled"]]
     if not is_missing(pooled["estimate"]):
-        three = [float(pooled[c]) for c in ("estimate", "ci_low", "ci_high")]
+        value, low, high = (float(pooled[c]) for c in ("estimate", "ci_low", "ci_high"))
+        told = (theme.write_interval(value, low, high), "")
         label = t("registry.all_clinics", n=int(pooled["k"]))
-        lines.append(
-            Line("diamond", label, right=(theme.write_interval(*three), ""), **_ends(*three))
-        )
+        lines.append(Line("diamond", label, right=told, value=value, low=low, high=high))
     if not is_missing(pooled["pi_low"]):
         low, high = float(pooled["pi_low"]), float(pooled["pi_high"])
         ends = theme.write_interval(math.nan, low, high)
@@ -56,13 +55,14 @@ def draw_forest(
     rest = [r for r in clinics.to_dict("records") if not r["pooled"]]
     if rest:
         lines += [Line("gap"), Line("heading", t("registry.not_pooled"))]
-        lines += [Line("text", str(r["title"]), say(r["why_not"])) for r in rest]
+        lines += [Line("text", str(r["clinic"]), say(r["why_not"])) for r in rest]
     unit = say(term("unit", pooled["unit"]))
     columns = Columns(
         heads=(t("registry.people_of"),),
         own=(),
         result=(t("registry.change_in", unit=unit), t("forest.weight")),
         tools=(),
+        names=t("registry.clinic"),
     )
     sides = (t("forest.less_after"), t("forest.more_after"))
     form = replace(SCREEN, tall=_TALL)
@@ -72,20 +72,19 @@ def draw_forest(
     return name_parts([Drawing(figure, title, alt, caption, wide=True) for figure in figures])
 
 
-def _ends(value: float, low: float, high: float) -> dict[str, float]:
-    return {"value": value, "low": low, "high": high}
-
-
 def _row(r: Mapping[str, Any]) -> Line:
     value, half = float(r["mean_change"]), _NORMAL * float(r["se"])
     weight = "" if is_missing(r["weight"]) else f"{write_number(r['weight'], 1)} %"
     return Line(
         "row",
-        str(r["title"]),
+        str(r["clinic"]),
+        "" if r["title"] == r["clinic"] else str(r["title"]),
         left=(f"{write_integer(r['n'])} / {write_integer(r['of'])}",),
         right=(theme.write_interval(value, value - half, value + half), weight),
         weight=float(r["weight"]),
-        **_ends(value, value - half, value + half),
+        value=value,
+        low=value - half,
+        high=value + half,
     )
 
 
@@ -114,7 +113,7 @@ def draw_funnel(
         _draw_limits(axes, rows, pooled)
         _draw_clinics(axes, rows)
         unit = say(term("unit", pooled["unit"]))
-        axes.set_ylabel(t("registry.change_in", unit=unit))
+        axes.set_ylabel(t("registry.mean_change_in", unit=unit))
         axes.set_xlabel(t("registry.precision"))
         axes.set_axisbelow(True)
         theme.stamp(figure, stamp)
@@ -124,7 +123,7 @@ def draw_funnel(
         [
             *([f"{stamp}."] if stamp else []),
             t("registry.funnel_alt", title=title, n=len(rows)),
-            *(f"{r['title']}: {say(term('funnel_place', r['place']))}." for r in outside),
+            *(f"{r['clinic']}: {say(term('funnel_place', r['place']))}." for r in outside),
             *([] if outside else [t("registry.none_outside")]),
         ]
     )
@@ -159,11 +158,9 @@ def _draw_clinics(axes: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
             [x], [y], marker="D" if out else "o", markersize=8 if out else 6, linestyle="none",
             markerfacecolor=ORANGE if out else BLUE, markeredgecolor=INK, zorder=3,
         )  # fmt: skip
-        theme.tip(axes, mark, [f"{r['title']}: {theme.say_value(y, math.nan, math.nan, r['n'])}"])
+        theme.tip(axes, mark, [f"{r['clinic']}: {theme.say_value(y, math.nan, math.nan, r['n'])}"])
         if named or out:
-            name = str(r["title"])
-            name = name if len(name) <= 28 else f"{name[:27]}…"
             axes.annotate(
-                name, (x, y), xytext=(0, 6), textcoords="offset points", ha="center",
+                str(r["clinic"]), (x, y), xytext=(0, 6), textcoords="offset points", ha="center",
                 va="bottom", fontsize=7.5, fontweight="bold" if out else "normal", zorder=4,
             )  # fmt: skip

@@ -19,7 +19,7 @@ from headway.federation.pooling import (
 from headway.federation.summary import MANY_DAYS
 from headway.figures import registry as figures
 from headway.figures import theme
-from headway.messages import MISSING, Message, current, say, t, term
+from headway.messages import MISSING, current, say, t, term
 from headway.outcomes.care.funnel import WINSORISE
 from headway.outcomes.change.cohort import name_characteristic
 from headway.outcomes.change.instruments import name_outcome
@@ -88,7 +88,7 @@ def build(registry: Registry, saved: Sequence[Saved], *, home: str = "") -> str:
         language=current(),
         title=t("registry.title"),
         home=home,
-        stamp=_stamp(registry),
+        stamp=_say_stamp(registry),
         letters=letters,
         figures=drawn,
         sentences=write_sentences(registry),
@@ -96,6 +96,7 @@ def build(registry: Registry, saved: Sequence[Saved], *, home: str = "") -> str:
         contributions=_tabulate_contributions(said),
         refused=[f"{r['file']}: {say(r['why'])}" for r in refused],
         clinics=_tabulate_clinics(clinics, main),
+        heterogeneity=_say_heterogeneity(main),
         pooled=_tabulate_pooled(registry.pooled),
         funnel=_say_funnel(main, clinics),
         mix_sentences=_say_mix(registry.case_mix, main),
@@ -201,6 +202,7 @@ def write_sentences(registry: Registry) -> list[str]:
         )
         out.append(_say_next(main, unit))
     out.append(t("registry.uncontrolled"))
+    out += _say_before(registry.pooled, main, unit)
     out += _say_shares(used)
     out.append(_say_loss(main, said, unit))
     return out
@@ -212,6 +214,39 @@ def _say_next(main: Row, unit: str) -> str:
     ends = formats.ends(main["pi_low"], main["pi_high"])
     text = t("registry.prediction", unit=unit, **ends)
     return text if main["tau2"] > 0 else f"{text} {t('registry.no_differences')}"
+
+
+def _say_heterogeneity(main: Row | None) -> str:
+    if main is None or formats.missing(main["estimate"]):
+        return ""
+    return t(
+        "registry.heterogeneity",
+        tau=formats.number(main["tau2"] ** 0.5),
+        unit=say(term("unit", main["unit"])),
+        i2=formats.percent(main["i2"]),
+        q=formats.number(main["q"]),
+        df=formats.integer(main["q_df"]),
+        p=formats.p_value(main["q_p_value"]),
+    )
+
+
+def _say_before(pooled: pd.DataFrame, main: Row, unit: str) -> list[str]:
+    """Say how the outcome moved before anybody was treated, where clinics recorded it."""
+    rows = pooled[
+        pooled["comparison"].eq("before_treatment")
+        & pooled["outcome"].eq(main["outcome"])
+        & pooled["measure"].eq("MC")
+        & pooled["estimate"].notna()
+    ].to_dict("records")
+    if not rows or main["comparison"] == "before_treatment":
+        return []
+    three = [rows[0][c] for c in ("estimate", "ci_low", "ci_high")]
+    places = {
+        "n": int(rows[0]["k"]),
+        "value": formats.number(three[0], 2, three),
+        **formats.ends(three[1], three[2], 2, three),
+    }
+    return [t("registry.before_treatment", unit=unit, **places)]
 
 
 def _say_shares(used: pd.DataFrame) -> list[str]:
@@ -279,7 +314,7 @@ def _say_funnel(main: Row | None, clinics: pd.DataFrame) -> list[str]:
     used = clinics[clinics["pooled"]]
     out = [t("registry.question")]
     outside = [
-        t("registry.who_is", who=row["title"], place=say(term("funnel_place", row["place"])))
+        t("registry.who_is", who=row["clinic"], place=say(term("funnel_place", row["place"])))
         for row in used.to_dict("records")
         if row["place"] != "inside"
     ]
@@ -318,7 +353,7 @@ def _say_mix(mix: pd.DataFrame, main: Row | None) -> list[str]:
 
 
 def _tabulate_contributions(said: pd.DataFrame) -> dict[str, Any]:
-    rows = said.sort_values(["title", "file"], na_position="last", kind="stable")
+    rows = said.sort_values(["clinic", "file"], na_position="last", kind="stable")
     return {
         "caption": t("registry.contributions"),
         "heads": [
@@ -334,7 +369,7 @@ def _tabulate_contributions(said: pd.DataFrame) -> dict[str, Any]:
             {
                 "kind": "" if r["state"] == "pooled" else "off",
                 "cells": [
-                    r["title"] if isinstance(r["title"], str) else r["file"],
+                    _name_clinic(r) if isinstance(r["clinic"], str) else r["file"],
                     _join_why(say(term("contribution", r["state"])), r["why"])
                     if r["state"] != "refused"
                     else say(term("contribution", r["state"])),
@@ -349,6 +384,10 @@ def _tabulate_contributions(said: pd.DataFrame) -> dict[str, Any]:
         ],
         "numeric": [5],
     }
+
+
+def _name_clinic(r: Row) -> str:
+    return r["clinic"] if r["title"] == r["clinic"] else f"{r['clinic']}: {r['title']}"
 
 
 def _join_why(state: str, why: Any) -> str:
@@ -384,7 +423,7 @@ def _tabulate_clinics(clinics: pd.DataFrame, main: Row | None) -> dict[str, Any]
             {
                 "kind": "" if r["pooled"] else "off",
                 "cells": [
-                    r["title"],
+                    _name_clinic(r),
                     _people(r["n"], r["of"]),
                     *(
                         _known(r[c], 1)
@@ -410,36 +449,41 @@ def _count(value: Any) -> str:
 
 
 def _tabulate_pooled(pooled: pd.DataFrame) -> dict[str, Any] | None:
-    rows = pooled[pooled["k"] > 0]
+    pair = ["outcome", "comparison"]
+    rows = pooled[pooled["measure"].eq("MC") & (pooled["k"] > 0)]
     if not len(rows):
         return None
+    standardised = {
+        tuple(r[c] for c in pair): r
+        for r in pooled[pooled["measure"].eq("SMCR")].to_dict("records")
+    }
     return {
         "caption": t("registry.pooled_caption"),
         "heads": [
             t("registry.outcome"),
             t("registry.windows"),
-            t("registry.unit"),
             t("registry.clinics_people"),
             t("registry.change_ci"),
             t("registry.next_clinic"),
             "I²",
+            t("registry.standardised"),
         ],
         "rows": [
             {
-                "kind": "main" if r["primary"] and r["measure"] == "MC" else "",
+                "kind": "main" if r["primary"] else "",
                 "cells": [
-                    _start(_name(r["outcome"])),
+                    f"{_start(_name(r['outcome']))}, {say(term('unit', r['unit']))}",
                     say(r["comparison_label"]),
-                    say(term("unit", r["unit"])),
                     t("registry.k_n", k=int(r["k"]), people=formats.integer(r["n"])),
                     _write_estimate(r),
                     formats.limits(r["pi_low"], r["pi_high"]),
                     MISSING if formats.missing(r["i2"]) else formats.percent(r["i2"]),
+                    _write_estimate(standardised[tuple(r[c] for c in pair)]),
                 ],
             }
             for r in rows.to_dict("records")
         ],
-        "numeric": [6],
+        "numeric": [5],
     }
 
 
@@ -502,6 +546,13 @@ def _start(text: str) -> str:
 
 
 def _stamp(registry: Registry) -> str:
+    """Stamp a registry that holds a clinic nobody was treated in."""
     said = registry.contributions
-    made_up = said[said["state"].ne("refused") & said["synthetic"].astype(bool)]
-    return say(Message("registry.synthetic")) if len(made_up) else ""
+    made_up = said["state"].ne("refused") & said["synthetic"].astype(bool)
+    return "SYNTHETIC" if made_up.any() else ""
+
+
+def _say_stamp(registry: Registry) -> str:
+    said = registry.contributions[registry.contributions["state"].ne("refused")]
+    n = int(said["synthetic"].astype(bool).sum())
+    return t("registry.synthetic", n=n, of=len(said)) if n else ""
