@@ -180,7 +180,7 @@ def test_under_suppression_the_pooled_change_stays_within_the_loss_that_is_said(
 ) -> None:
     """The change without suppression lies in the printed range; made-up clinics, many times."""
     moved = []
-    for round_ in range(25):
+    for round_ in range(6):
         seeds = [100 * round_ + i for i in range(5)]
         rows = {
             preset: pool_primary(
@@ -399,7 +399,11 @@ def other(value: Any) -> Any:
         return not value
     if isinstance(value, int | float):
         return value + 1
-    return {"start": "last_session", "last_session": "start"}.get(value, "other") if isinstance(value, str) else 5
+    return (
+        {"start": "last_session", "last_session": "start"}.get(value, "other")
+        if isinstance(value, str)
+        else 5
+    )
 
 
 @pytest.mark.parametrize(
