@@ -25,14 +25,14 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import metadata
+from importlib import import_module, metadata
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-sys.path[:0] = [str(ROOT / "src"), str(HERE)]
+sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
-import rows  # noqa: E402
+from benchmarks import rows  # noqa: E402
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 PICTURES = ROOT / "docs" / "_static"
@@ -40,6 +40,7 @@ SECTIONS = ("rows", "clinics", "people")
 JOBS = ("ingest_clinic", "analyse_clinic", "report_clinic")
 CORES = 2
 PATIENTS = 100
+BLOCK, SEED = 10_000, 20260101
 # x, y and the aim of each panel; a point is (size, cost).
 Points = list[tuple[float, float]]
 
@@ -183,19 +184,20 @@ def measure_clinics(sizes: Sizes, scratch: Path, up_to: Mapping[str, float]) -> 
     return Block(lines, curves)
 
 
+def make_clinic(folder: Path, people: int) -> None:
+    """Write a simulated clinic; large ones are laid side by side (`benchmarks/people.py`)."""
+    from headway.simulate import simulate_clinic, write_clinic, write_settings
+
+    if people > BLOCK:
+        import_module("benchmarks.people").make_clinic(folder, people)
+        return
+    one = simulate_clinic(n_patients=people, scenario="real_effect", seed=SEED)
+    write_clinic(one, folder)
+    write_settings(one, folder, folder.name)
+
+
 def measure_people(sizes: Sizes, scratch: Path, up_to: Mapping[str, float]) -> Block:
     """Run the jobs of one clinic of more and more people, one after the other."""
-    try:
-        from people import make_clinic
-    except ImportError:
-        from headway.simulate import simulate_clinic, write_clinic, write_settings
-
-        def make_clinic(folder: Path, people: int) -> Path:
-            one = simulate_clinic(n_patients=people, scenario="real_effect", seed=20260101)
-            write_clinic(one, folder)
-            write_settings(one, folder, folder.name)
-            return folder
-
     lines = [
         "| people | raw files | ingest | analyse | report | whole audit | highest memory |",
         "|---|---|---|---|---|---|---|",
@@ -204,7 +206,8 @@ def measure_people(sizes: Sizes, scratch: Path, up_to: Mapping[str, float]) -> B
     for people in sizes.people:
         home = scratch / f"people{people}"
         (home / "data" / "raw" / "clinics").mkdir(parents=True)
-        raw = make_clinic(home / "data" / "raw" / "clinics" / "one", people)
+        raw = home / "data" / "raw" / "clinics" / "one"
+        make_clinic(raw, people)
         gigabytes = sum(f.stat().st_size for f in raw.iterdir()) / 1e9
         costs = [run_workflow(home, "--until", job) for job in JOBS]
         cells = [f"{c.wall:.0f} s ({c.cpu:.0f} s CPU, {c.peak:.1f} GB)" for c in costs]

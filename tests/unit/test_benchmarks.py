@@ -71,8 +71,8 @@ def test_a_peer_with_another_window_or_quarantine_is_an_error(
 
     import pandas as pd
 
-    monkeypatch.syspath_prepend(str(repo_root / "benchmarks"))
-    import rows
+    monkeypatch.syspath_prepend(str(repo_root))
+    from benchmarks import rows
 
     rows.generate(tmp_path / "c", 30)
     for what in ("headway", "pandas"):
@@ -101,8 +101,8 @@ def test_a_peer_with_another_window_or_quarantine_is_an_error(
 def test_blocks_are_written_between_their_marks(
     repo_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.syspath_prepend(str(repo_root / "benchmarks"))
-    import scale
+    monkeypatch.syspath_prepend(str(repo_root))
+    from benchmarks import scale
 
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- people: begin -->\nold\n<!-- people: end -->\nafter\n")
