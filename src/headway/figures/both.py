@@ -60,15 +60,20 @@ class _Both(RendererSVG):
         self._alone(super().draw_markers, gc, marker, marker_trans, path, trans, rgbFace)
 
     def draw_path_collection(
-        self, gc: Any, master: Any, paths: Any, transforms: Any, offsets: Any, offset_trans: Any,
-        *more: Any, **named: Any,
+        self, gc: Any, master_transform: Any, paths: Any, all_transforms: Any, offsets: Any,
+        offset_trans: Any, facecolors: Any, edgecolors: Any, linewidths: Any, linestyles: Any,
+        antialiaseds: Any, urls: Any, offset_position: Any, *, hatchcolors: Any = None,
     ) -> None:  # fmt: skip
-        larger, rest = self._larger, (paths, transforms, offsets)
+        larger, shapes = self._larger, (paths, all_transforms, offsets)
+        looks = (facecolors, edgecolors, linewidths, linestyles, antialiaseds, urls)
         self.pixels.draw_path_collection(
-            self._context(gc), master.frozen() + larger, *rest, offset_trans + larger,
-            *more, **named,
+            self._context(gc), master_transform.frozen() + larger, *shapes, offset_trans + larger,
+            *looks, offset_position, hatchcolors=hatchcolors,
         )  # fmt: skip
-        self._alone(super().draw_path_collection, gc, master, *rest, offset_trans, *more, **named)
+        self._alone(
+            super().draw_path_collection, gc, master_transform, *shapes, offset_trans,
+            *looks, offset_position, hatchcolors=hatchcolors,
+        )  # fmt: skip
 
     def draw_text(
         self, gc: Any, x: float, y: float, s: str, prop: Any, angle: float,

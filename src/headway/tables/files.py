@@ -38,6 +38,8 @@ def conform(name: str, frame: pd.DataFrame, *, check: bool = True) -> pd.DataFra
     `check=False` leaves the validation out, for a table that is made many times on the way and
     never written.
 
+    Text may be held as categories, and stays so.
+
     Columns of the contract that the frame lacks are added empty where the contract lets them
     be empty; columns that the contract does not know are an error, so that nothing is lost.
     """
@@ -67,6 +69,8 @@ def conform(name: str, frame: pd.DataFrame, *, check: bool = True) -> pd.DataFra
 def _cast(cells: pd.Series, kind: str) -> pd.Series:
     if kind != "text":
         return cells.astype(_DTYPES[kind])
+    if cells.dtype == "category":
+        return cells.cat.remove_categories("") if "" in cells.cat.categories else cells
     if str(cells.dtype) != _DTYPES["text"]:
         cells = cells.astype("object")
         cells = cells.where(cells.notna(), None).astype("str")
@@ -98,7 +102,8 @@ def is_sound(table: Table, frame: pd.DataFrame) -> bool:
 
 
 def _is_kept(rule: Column, cells: pd.Series) -> bool:
-    if str(cells.dtype) != _DTYPES[rule.kind]:
+    held = str(cells.dtype)
+    if held != _DTYPES[rule.kind] and (rule.kind, held) != ("text", "category"):
         return False
     there = cells.notna()
     if not there.all():
@@ -128,7 +133,10 @@ def _explain(name: str, table: Table, frame: pd.DataFrame) -> None:
             checks.append(pa.Check.le(rule.high))
         if rule.pattern:
             checks.append(pa.Check.str_matches(rule.pattern))
-        columns[column] = pa.Column(_DTYPES[rule.kind], checks=checks, nullable=rule.nullable)
+        kind: str | None = _DTYPES[rule.kind]
+        if rule.kind == "text" and column in frame and frame[column].dtype == "category":
+            kind = None
+        columns[column] = pa.Column(kind, checks=checks, nullable=rule.nullable)
     schema = pa.DataFrameSchema(columns, strict=True, ordered=True, unique=list(table.key) or None)
     try:
         schema.validate(frame, lazy=True)
