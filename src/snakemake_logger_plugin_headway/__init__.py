@@ -47,6 +47,8 @@ class LogHandler(LogHandlerBase):
         """Start with nothing done."""
         settings = self.common_settings
         self.plain = bool(settings.verbose or settings.debug_dag)
+        # A log of Snakemake's own on a full disk fails at each line; the run itself says why.
+        logging.raiseExceptions = self.plain
         self.quiet = {str(getattr(q, "name", q)).lower() for q in settings.quiet or ()}
         self.begun = time.monotonic()
         self.names: dict[int, str] = {}
@@ -151,18 +153,13 @@ class LogHandler(LogHandlerBase):
         name = self.names.get(job, str(data["rule_name"]))
         lines = [f"FAILED {name}"]
         logs = [Path(str(path)) for path in data.get("log") or ()]
-        there = [path for path in logs if path.is_file()]
-        batch = [line for path in logs[1:] for line in read_batch(path)]
-        if logs[:1] == there[:1] and there and says_why(there[0]):
-            there = there[:1]
-        elif batch or (logs[:1] == there[:1] and there):
-            lines += [f"    {line}" for line in [*tell("machine.ended", "machine.memory"), *batch]]
-            return "\n".join([*lines, *(f"    (log: {path})" for path in there)])
-        for path in there:
-            if tail := read_error(path):
-                lines += [*(f"    {line}" for line in tail), f"    (log: {path})"]
-        if len(lines) == 1:
-            lines.append("    it wrote no log; what it printed stands above")
+        if logs and says_why(logs[0]):
+            lines += [*(f"    {line}" for line in read_error(logs[0])), f"    (log: {logs[0]})"]
+            return "\n".join(lines)
+        # Snakemake itself makes the log of a job that wrote none, sooner or later.
+        lines += [f"    {line}" for line in tell("machine.ended", "machine.memory")]
+        for path in logs:
+            lines += [*(f"    {line}" for line in read_batch(path)), f"    (log: {path})"]
         return "\n".join(lines)
 
     def _explain(self, text: str, exception: str) -> str:
@@ -228,6 +225,8 @@ def read_error(path: Path) -> list[str]:
 
 def says_why(path: Path) -> bool:
     """Tell whether a job's log holds its error: each of ours writes one, unless it is killed."""
+    if not path.is_file():
+        return False
     with path.open(encoding="utf-8", errors="replace") as stream:
         return any(line.startswith("headway:") for line in stream)
 

@@ -202,7 +202,7 @@ def test_the_run_says_which_jobs_were_ended_and_how(runs: Runs) -> None:
     killed = runs.said.partition("FAILED demo: gate")[2].partition("\n[")[0]
     cancelled = runs.said.partition("FAILED acupuncture_headache: effects")[2].partition("\n[")[0]
     for text in (killed, cancelled):
-        assert "its process was ended before it could say why" in text
+        assert "its process ended before it could say why" in text
         assert "What to do: run fewer jobs at once" in text
     assert "(log: logs/ingest_clinic/demo.log)" in killed
     assert "CANCELLED" in cancelled

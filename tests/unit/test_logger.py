@@ -140,12 +140,13 @@ def test_bug_of_a_private_job_shows_its_place_and_not_its_message(failed):
 
 
 def test_job_without_a_log_says_so(failed):
-    assert "FAILED silent: making it\n    it wrote no log" in failed[1]
+    said = "FAILED silent: making it\n    headway: its process ended before it could say why"
+    assert said in failed[1]
 
 
 def test_killed_job_says_so_and_what_to_do(failed):
     block = failed[1][failed[1].index("FAILED killed") :].splitlines()
-    assert block[1].startswith("    headway: its process was ended before it could say why")
+    assert block[1].startswith("    headway: its process ended before it could say why")
     assert block[2].startswith("      What to do: run fewer jobs at once (--cores 1)")
     assert block[3] == f"    (log: {Path('logs') / 'killed.log'})"
 
