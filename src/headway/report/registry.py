@@ -478,13 +478,17 @@ def _tabulate_pooled(pooled: pd.DataFrame) -> dict[str, Any] | None:
                     _write_estimate(r),
                     formats.limits(r["pi_low"], r["pi_high"]),
                     MISSING if formats.missing(r["i2"]) else formats.percent(r["i2"]),
-                    _write_estimate(standardised[tuple(r[c] for c in pair)]),
+                    _write_standardised(standardised[tuple(r[c] for c in pair)]),
                 ],
             }
             for r in rows.to_dict("records")
         ],
         "numeric": [5],
     }
+
+
+def _write_standardised(r: Row) -> str:
+    return MISSING if formats.missing(r["estimate"]) else _write_estimate(r)
 
 
 def _write_estimate(r: Row) -> str:
