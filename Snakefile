@@ -1,6 +1,7 @@
 # Raw to report. The sources are the folders below data/raw; each goes through the same rules.
 # workflow/rules/common.smk finds them; trials.smk, clinics.smk and pages.smk carry them on.
 # A wheel carries this file and workflow/ too (headway/_workflow) and runs them in a user's folder.
+import os
 import sys
 from pathlib import Path
 from shlex import quote
@@ -10,7 +11,8 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 # Snakemake runs script jobs by `sys.executable` unquoted; a folder with a space would break them.
-sys.executable = quote(sys.executable)
+PYTHON = sys.executable
+sys.executable = quote(PYTHON)
 sys.path[:0] = [
     str(Path(workflow.basedir) / "src"),
     str(Path(workflow.basedir) / "workflow"),
@@ -18,6 +20,7 @@ sys.path[:0] = [
 
 import blas
 import locks
+import warm
 
 blas.keep_choice(shell)
 
@@ -39,15 +42,21 @@ include: "workflow/rules/clinics.smk"
 include: "workflow/rules/pages.smk"
 
 
+PARSED.save()
+
+
 wildcard_constraints:
     review="[a-z0-9_]+",
     clinic="[a-z0-9_]+",
 
 
 onstart:
-    private.sweep(Path(PROCESSED) / "clinics", ".staging-")
+    for left in (".staging-", "*/.spill-"):
+        private.sweep(Path(PROCESSED) / "clinics", left)
     for notice in NOTICES:
         print(f"headway: {notice}", file=sys.stderr)
+    if workflow.local_exec and not workflow.touch:
+        sys.executable = warm.start(PYTHON, os.environ)
 
 
 # `snakemake manuscript`; `rule all` writes them where `manuscripts` says so.

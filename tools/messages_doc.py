@@ -40,6 +40,7 @@ PARTS = (
         "Reasons and doubts in review.yaml, and questions at the prompt.",
     ),
     ("command", "What commands say", "Of their own work."),
+    ("machine", "What a run says that the machine failed", "And what to do about it."),
 )
 _ID = re.compile(r"(problem|remedy)\.[a-z0-9_]+")
 

@@ -121,6 +121,27 @@ MAKERS: dict[str, dict[str, str]] = {
     "library_files": {"": "reviews.library.judge_analyses"},
     "integrity": {"": "reviews.integrity.check_integrity"},
     "changes": {"": "reviews.update.compare_results"},
+    "contributions": {"": "federation.pooling.build_registry"},
+    "registry": {
+        "": "federation.pooling.build_registry",
+        **{c: f for c, f in _POOLED.items() if c not in ("p_value", "h2")},
+        "phi": "outcomes.care.funnel.estimate_overdispersion",
+        "funnel_tau2": "outcomes.care.funnel.estimate_overdispersion",
+    },
+    "registry_clinics": {
+        "": "federation.pooling.build_registry",
+        "se": "federation.summary.find_se",
+        **dict.fromkeys(
+            ("z*", "chance_*", "low_*", "high_*", "place"), "federation.funnel.find_limits"
+        ),
+    },
+    "registry_case_mix": {
+        "": "federation.pooling.build_registry",
+        **dict.fromkeys(
+            ("slope", "se", "ci_low", "ci_high", "p_value", "tau2", "r2"),
+            "meta.regression.regress",
+        ),
+    },
     "flow": {"": f"{_CHANGE}.cohort.join_flow"},
     "cohort": {
         "": _COHORT,

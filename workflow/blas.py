@@ -20,11 +20,21 @@ NAMES = (
 
 def write_prefix(environment: Mapping[str, str]) -> str:
     """Write the commands that set again what the user set; nothing but numbers gets to a shell."""
-    general = environment.get(GENERAL, "")
-    chosen = {name: environment.get(name) or general for name in NAMES}
+    chosen = _find_chosen(environment)
     return "".join(
         f"export {name}={value}; " for name, value in chosen.items() if value.isdecimal()
     )
+
+
+def choose(environment: Mapping[str, str], threads: int) -> dict[str, str]:
+    """Give the variables of a job with so many threads, unless the user set other numbers."""
+    chosen = _find_chosen(environment)
+    return {n: value if value.isdecimal() else str(threads) for n, value in chosen.items()}
+
+
+def _find_chosen(environment: Mapping[str, str]) -> dict[str, str]:
+    general = environment.get(GENERAL, "")
+    return {name: environment.get(name) or general for name in NAMES}
 
 
 def keep_choice(shell: Any) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import os
 from functools import cache
 from pathlib import Path
 
@@ -23,6 +24,7 @@ SCRIPTS = ROOT / "workflow" / "scripts"
 RUNS = {
     "execute_notebook.py": sorted((ROOT / "notebooks").glob("*.ipynb")),
 }
+HOME = Path(".snakemake")
 COMPILED = (".py", ".pyc")
 
 
@@ -81,12 +83,55 @@ class _Imports(ast.NodeVisitor):
         self.names |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
 
 
+class Parsed:
+    """What files import, by their content: parsing them all takes longer than a small run plans."""
+
+    def __init__(self, store: Path = HOME / "headway_imports.json") -> None:
+        self.store = store
+        self.known: dict[str, list[str]] | None = None
+        self.asked: dict[str, list[str]] = {}
+
+    def names(self, path: Path) -> list[str]:
+        """List every name that an import of a file could mean."""
+        if self.known is None:
+            self.known = _load(self.store)
+        key = hashlib.sha256(f"{module_name(path)}\0".encode() + path.read_bytes()).hexdigest()
+        found = self.known.get(key)
+        if found is None:
+            visitor = _Imports(path)
+            visitor.visit(ast.parse(read_source(path)))
+            found = sorted(visitor.names)
+        self.asked[key] = found
+        return found
+
+    def save(self) -> None:
+        """Keep what was asked for, unless it is what was kept; where it cannot be, it is lost."""
+        if self.asked == self.known:
+            return
+        part = self.store.with_name(f"{self.store.name}.{os.getpid()}.part")
+        try:
+            part.write_text(json.dumps(self.asked), encoding="utf-8")
+            part.replace(self.store)
+        except OSError:
+            part.unlink(missing_ok=True)
+
+
+def _load(store: Path) -> dict[str, list[str]]:
+    try:
+        held = json.loads(store.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    right = isinstance(held, dict) and all(isinstance(names, list) for names in held.values())
+    return held if right else {}
+
+
+PARSED = Parsed()
+
+
 @cache
 def imports(path: Path) -> frozenset[str]:
     """List the modules of this project that a file imports, anywhere in it."""
-    visitor = _Imports(path)
-    visitor.visit(ast.parse(read_source(path)))
-    return frozenset(name for name in visitor.names if module_path(name))
+    return frozenset(name for name in PARSED.names(path) if module_path(name))
 
 
 @cache

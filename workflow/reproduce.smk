@@ -18,7 +18,7 @@ sys.path[:0] = [
 import blas
 import locks
 from contents import Contents
-from digest import digest
+from digest import PARSED, digest
 from headway.reviews.library import list_sources, show_source
 
 blas.keep_choice(shell)
@@ -81,3 +81,6 @@ rule reproduce:
         "{params.name}"
     script:
         "scripts/reproduce.py"
+
+
+PARSED.save()

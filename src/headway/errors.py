@@ -14,10 +14,10 @@ import re
 import sys
 import traceback
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 
-from headway.messages import say, speaking, t
+from headway.messages import Message, say, say_in_english, speaking, t
 
 # What a disk, a network, the rights of a user or the memory do to a file that is as it should be.
 _OF_THE_MACHINE = frozenset(
@@ -28,27 +28,60 @@ _OF_THE_MACHINE = frozenset(
     )
     if hasattr(errno, name)
 )
+# What is said of a library that does not fit into the memory.
+_NOT_LOADED = re.compile(r"failed to map segment|[Cc]annot allocate memory")
+_FULL = frozenset({"ENOSPC", "EDQUOT", "EFBIG"})
+_RIGHTS = frozenset({"EROFS", "EACCES", "EPERM"})
 MACHINE_EXIT_CODE = 17
 # A path in quotes, which may be written out in JSON.
 _PLACE = re.compile(r'"([^"\\\n]*/[^"\\\n]*)\\?"')
 
 
 def describe_fault(error: BaseException | None) -> str | None:
-    """Say what the machine failed to do: a full disk, missing rights, memory; else None.
+    """Say what the machine failed to do and what cures it: a full disk, rights, memory; else None.
 
     The words are the system's own, with the file; nothing that stands in a file is repeated.
     """
+    found = _find_fault(error)
+    return None if found is None else tell_fault(found[0], *found[1])
+
+
+def tell_fault(number: int, *places: str) -> str | None:
+    """Say the same of the system's own number of a fault; None if it is no fault of the machine."""
+    if number not in _OF_THE_MACHINE:
+        return None
+    text = ": ".join([os.strerror(number), *places])
+    with suppress(MemoryError):  # of a machine without memory there may be no more to say
+        remedy = say_in_english(Message("frame.what_to_do_remedy", remedy=_name_remedy(number)))
+        text += f"\n  {remedy}"
+    return text
+
+
+def _find_fault(error: BaseException | None) -> tuple[int, list[str]] | None:
+    """Find the system's number of a fault of the machine, and the files that it names."""
     if isinstance(error, OSError) and error.errno and error.errno in _OF_THE_MACHINE:
-        names = [os.fsdecode(n) for n in (error.filename, error.filename2) if n and n != -1]
-        return ": ".join([os.strerror(error.errno or 0), *names])
+        return error.errno, [
+            os.fsdecode(n) for n in (error.filename, error.filename2) if n and n != -1
+        ]
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryException":
-        return os.strerror(errno.ENOMEM)
+        return errno.ENOMEM, []
+    if isinstance(error, ImportError) and _NOT_LOADED.search(str(error)):
+        return errno.ENOMEM, []
     if type(error).__name__ == "IOException":  # of DuckDB, which names the file in quotes
         text = str(error)
         for code in sorted(_OF_THE_MACHINE):
             if os.strerror(code) in text:
-                return ": ".join([os.strerror(code), *_PLACE.findall(text)[:1]])
+                return code, _PLACE.findall(text)[:1]
     return None
+
+
+def _name_remedy(number: int) -> Message:
+    name = errno.errorcode.get(number, "")
+    if name in _FULL:
+        return Message("machine.full")
+    if name in _RIGHTS:
+        return Message("machine.rights")
+    return Message("machine.memory" if name == "ENOMEM" else "machine.other")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +127,7 @@ class UserError(Exception):
 
     def __init__(self, message: str, problems: Iterable[Problem] = ()) -> None:
         handled = sys.exception()
-        if handled is not None and describe_fault(handled):
+        if handled is not None and _find_fault(handled):
             raise handled
         self.message = message
         self.problems = tuple(problems)

@@ -17,10 +17,15 @@ from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from headway import errors
+from headway.messages import Message, say_in_english
 
 # The end of a log is enough for an error; the whole is in the file.
 LINES_OF_A_LOG = 20
 FRAMES_OF_A_BUG = 3
+LINES_OF_A_BATCH = 3
+LOCKED = "Directory cannot be locked"
+# What the system says of a fault, with the file.
+FAULT = re.compile(r"\[Errno (\d+)\] [^:\n]+(?:: '([^'\n]*)')?")
 OUR_ERRORS = tuple(
     name
     for name, item in vars(errors).items()
@@ -42,6 +47,8 @@ class LogHandler(LogHandlerBase):
         """Start with nothing done."""
         settings = self.common_settings
         self.plain = bool(settings.verbose or settings.debug_dag)
+        # A log of Snakemake's own on a full disk fails at each line; the run itself says why.
+        logging.raiseExceptions = self.plain
         self.quiet = {str(getattr(q, "name", q)).lower() for q in settings.quiet or ()}
         self.begun = time.monotonic()
         self.names: dict[int, str] = {}
@@ -146,17 +153,28 @@ class LogHandler(LogHandlerBase):
         name = self.names.get(job, str(data["rule_name"]))
         lines = [f"FAILED {name}"]
         logs = [Path(str(path)) for path in data.get("log") or ()]
+        if logs and says_why(logs[0]):
+            lines += [*(f"    {line}" for line in read_error(logs[0])), f"    (log: {logs[0]})"]
+            return "\n".join(lines)
+        # Snakemake itself makes the log of a job that wrote none, sooner or later.
+        lines += [f"    {line}" for line in tell("machine.ended", "machine.memory")]
         for path in logs:
-            if path.is_file() and (tail := read_error(path)):
-                lines += [*(f"    {line}" for line in tail), f"    (log: {path})"]
-        if len(lines) == 1:
-            lines.append("    it wrote no log; what it printed stands above")
+            lines += [*(f"    {line}" for line in read_batch(path)), f"    (log: {path})"]
         return "\n".join(lines)
 
     def _explain(self, text: str, exception: str) -> str:
         """Print an error of the engine, unless it repeats a job's own."""
         if "CalledProcessError" in text or text.startswith(AFTER_A_FAILURE):
             return ""
+        if LOCKED in text:
+            remedy = Message("frame.what_to_do_remedy", remedy=Message("machine.unlock"))
+            return (
+                f"headway: {say_in_english(Message('machine.locked'))}\n  {say_in_english(remedy)}"
+            )
+        if (found := FAULT.search(text)) and (
+            fault := errors.tell_fault(int(found[1]), *filter(None, [found[2]]))
+        ):
+            return f"headway: {say_in_english(Message('command.machine', fault=fault))}"
         if exception in OUR_ERRORS:
             # Snakemake's first line and its last ones say where in our code it was raised.
             lines = text.splitlines()[1:]
@@ -203,6 +221,28 @@ def read_error(path: Path) -> list[str]:
     half = LINES_OF_A_LOG // 2
     left_out = f"... {len(found) - 2 * half} more lines ..."
     return [*found[:half], left_out, *found[-half:]]
+
+
+def says_why(path: Path) -> bool:
+    """Tell whether a job's log holds its error: each of ours writes one, unless it is killed."""
+    if not path.is_file():
+        return False
+    with path.open(encoding="utf-8", errors="replace") as stream:
+        return any(line.startswith("headway:") for line in stream)
+
+
+def tell(what: str, remedy: str) -> list[str]:
+    """Say two messages of the catalogue: what happened, and what to do."""
+    cure = Message("frame.what_to_do_remedy", remedy=Message(remedy))
+    return [f"headway: {say_in_english(Message(what))}", f"  {say_in_english(cure)}"]
+
+
+def read_batch(path: Path) -> list[str]:
+    """Read why SLURM ended a job, from its log of it: cancelled, over its time or memory."""
+    if not path.is_file():
+        return []
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    return [line for line in lines if line.startswith("slurmstepd")][-LINES_OF_A_BATCH:]
 
 
 def _jobs(number: int) -> str:

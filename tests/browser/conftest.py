@@ -13,14 +13,17 @@ import pandas as pd
 import pytest
 
 from headway import config, disclosure
+from headway.errors import Problem
+from headway.federation.pooling import build_registry
 from headway.figures import theme
 from headway.figures.clinic import draw as clinic_figures
 from headway.figures.clinic.brief import draw_brief
 from headway.figures.review import draw as review_figures
-from headway.messages import LANGUAGES
+from headway.messages import LANGUAGES, speaking
 from headway.outcomes.audit import empty_audit
 from headway.report import index as index_page
 from headway.report import library
+from headway.report import registry as registry_page
 from headway.report.clinic import brief_pages, patients
 from headway.report.clinic import page as clinic_page
 from headway.report.clinic.brief import write_brief
@@ -28,6 +31,7 @@ from headway.report.review import page as review_page
 from headway.reviews.library import judge_source
 from headway.tables import conform
 from tests.conftest import ROOT
+from tests.unit import registry_builder
 from tests.unit.pages_builder import PROBLEM, READY, analysed, released, review
 from tests.unit.simulated_clinic import scenario
 from tests.unit.test_library import write_totals
@@ -79,6 +83,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         {"headway": "0", "python": "3", "packages": {"numpy": "2"}},
     )
     texts |= write_translated(folder) | write_others(tmp_path_factory.mktemp("library"))
+    texts |= write_registry(tmp_path_factory.mktemp("registry"))
     out = {}
     for name, page in texts.items():
         out[name] = folder / f"{name}.html"
@@ -105,6 +110,22 @@ def write_translated(folder: Path) -> dict[str, str]:
         if language != "en":
             out[f"clinic {language}"], _ = clinic_page.build(clinic, READY, tables, saved, rules)
             out[f"refused {language}"], _ = clinic_page.build(clinic, refused, tables, [], rules)
+    return out
+
+
+def write_registry(folder: Path) -> dict[str, str]:
+    """Write the page of a registry with a funnel, case mix and a refused file, in each language."""
+    mix = {("age", None): 41.0, ("sex", "female"): 75.0}
+    made = [
+        registry_builder.state(f"c{i:02d}", 0.4 * i - 4, n=40 + 9 * i, mix=mix) for i in range(12)
+    ]
+    offered = registry_builder.offer(folder / "in", [*made, registry_builder.state("far", 9.0)])
+    offered[0] = offered[0].refuse(Problem("c00.json", "twice", "problem.summary_rows"))
+    registry, out = build_registry(offered), {}
+    for language in LANGUAGES:
+        with speaking(language):
+            saved = theme.save(registry_page.draw(registry), folder / language)
+            out[f"registry {language}"] = registry_page.build(registry, saved)
     return out
 
 

@@ -19,7 +19,7 @@ KINDS = ("clinic", "rich", "refused", "review", "index")
 # What else people open: each kind in each language where it has one, and what is said of sources
 # that cannot be used.
 TRANSLATED = tuple(f"{kind} {x}" for kind in ("clinic", "refused") for x in ("de", "es")) + tuple(
-    f"{kind} {x}" for kind in ("brief", "patients", "refused brief") for x in LANGUAGES
+    f"{kind} {x}" for kind in ("brief", "patients", "refused brief", "registry") for x in LANGUAGES
 )
 OTHERS = ("refused review", "library", "notebook")
 WIDTHS = (360, 768, 1280)

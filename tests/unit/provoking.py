@@ -24,6 +24,8 @@ from headway.cli import main, places, workflow
 from headway.config import find_sources
 from headway.config.sources import select_sources
 from headway.disclosure import releases
+from headway.federation.hashes import hash_content
+from headway.federation.summary import write_summary
 from headway.ingest import trials
 from headway.ingest.adapters import folder as folders
 from headway.ingest.adapters.forms import read_file
@@ -35,8 +37,10 @@ from headway.ingest.quarantine import RowAccount
 from headway.outcomes.change import instruments
 from headway.outcomes.claims import file as claims
 from headway.report.clinic import release
+from headway.report.clinic import summary as summaries
 from headway.reviews import kept
-from headway.tables import empty, write_text
+from headway.tables import empty, write_csv, write_text
+from tests.unit import registry_builder
 from tests.unit.clinic_builder import DIARY, ingest, write_clinic
 from tests.unit.exports_builder import write_parquet
 from tests.unit.review_builder import ARMS, CONTRASTS, write_review
@@ -876,6 +880,62 @@ def drafted(state: str, disclosure: str, people: int = 0) -> Case:
     return read
 
 
+def joined(*edits: Callable[[dict[str, Any]], object], reference: str | None = None) -> Case:
+    """Read summaries of clinics a, b ...; each edit changes one, which is then sealed again."""
+
+    def read(place: Path) -> object:
+        made = [registry_builder.state(id, -2.0 - i) for i, id in enumerate("abc"[: len(edits)])]
+        for one, edit in zip(made, edits, strict=True):
+            if edit(one) is not False:
+                registry_builder.seal(one)
+        for i, one in enumerate(made):
+            write_text(write_summary(one), place / f"{i}.json")
+        return main(
+            ["federate", str(place), "--results", str(place / "results")]
+            + (["--definitions-of", reference] if reference else [])
+        )
+
+    return read
+
+
+def as_it_is(summary: dict[str, Any]) -> None:
+    """Change nothing."""
+
+
+def unsealed(summary: dict[str, Any]) -> bool:
+    """Change a number and leave the hash as it is."""
+    summary["outcomes"][0]["mean_change"] = -9.0
+    return False
+
+
+def redefined(summary: dict[str, Any]) -> bool:
+    """Change a definition, and compute the hash of the whole again, not that of the definitions."""
+    summary["definitions"]["course_gap_weeks"] = 3
+    summary["hashes"]["content"] = hash_content(summary)
+    return False
+
+
+def in_file(text: str) -> Case:
+    """Read a file that is no summary."""
+
+    def read(place: Path) -> object:
+        write_text(text, place / "a.json")
+        return main(["federate", str(place), "--results", str(place / "results")])
+
+    return read
+
+
+def without_change(place: Path) -> object:
+    """Export a clinic whose tables hold no change."""
+    raw, made = place / "raw/clinics/mine", place / "processed/clinics/mine"
+    write_clinic(raw, {"diary.csv": ROWS}, {"diary": DIARY}, disclosure="internal", synthetic=True)
+    write_text(config.write_settings(config.load_clinic(raw)), made / "clinic.json")
+    write_text(json.dumps({"state": "ready"}), made / "status.json")
+    for name in ("cohort", "lost"):
+        write_csv(empty(name), place / "results/clinics/mine" / f"{name}.csv")
+    return summaries.summarise(made, place, place / "results", {}, {})
+
+
 def observed(*values: dict[str, Any], column: str | dict[str, str]) -> Case:
     """Read observations, one a day."""
     resources = [_observed(i)["resource"] for i in range(len(values))]
@@ -906,6 +966,23 @@ ZEROS = "code,before,after,score\n" + "".join(
 
 CASES |= {
     "a sheet with a person's name": clinic(book_of("geb_03.03.1961"), name="d.xlsx"),
+    "no summary at all": lambda place: main(["federate", str(place)]),
+    "a summary cut short": in_file('{"schema_version": 1'),
+    "a summary too large": in_file(" " * 1_000_001),
+    "a document that is no summary": in_file("{}"),
+    "a summary of another version": in_file('{"schema_version": 99}'),
+    "a summary changed": joined(unsealed),
+    "a definition changed": joined(redefined),
+    "an outcome twice in a summary": joined(lambda s: s["outcomes"].append(s["outcomes"][0])),
+    "a forged mean": joined(lambda s: s["outcomes"][0].update(mean_change=-9.0)),
+    "a copied summary": joined(as_it_is, lambda s: s["outcomes"][0].update(mean_change=-2.0, mean_after=13.0)),
+    "a clinic twice": joined(as_it_is, lambda s: s["clinic"].update(id="a")),
+    "other windows": joined(as_it_is, lambda s: s["definitions"]["windows"]["post"].update({"from": 28})),
+    "a rule of another program": joined(as_it_is, lambda s: s["definitions"]["headache_day"].update(treated_counts=False)),
+    "a clinic nobody offered": joined(as_it_is, reference="z"),
+    "one refused beside another": joined(as_it_is, unsealed),
+    "a pseudonym in capitals": lambda place: main(["export", "x", "--as", "Clinic A", "--data", str(place)]),
+    "no change to export": without_change,
     "a draft under internal": drafted("ready", "internal"),
     "a draft that was refused": drafted("refused", "cms"),
     "one person more than before": drafted("ready", "cms", 61),

@@ -48,8 +48,72 @@ def test_a_network_is_pooled_in_time_and_as_metafor_pools_it(repo_root: Path) ->
     assert "50 treatments, 200 trials" in table and table.count(" × |") == 1
 
 
-def test_a_diary_gives_pandas_and_headway_the_same_windows(repo_root: Path) -> None:
-    command = [sys.executable, str(repo_root / "benchmarks" / "diary.py"), "--quick"]
+def test_other_programs_and_headway_make_the_same_windows_of_a_diary(
+    repo_root: Path, tmp_path: Path
+) -> None:
+    command = [sys.executable, str(repo_root / "benchmarks" / "scale.py"), "--quick"]
+    command += ["--only", "rows", "--scratch", str(tmp_path), "--figures", str(tmp_path / "drawn")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "both set the same rows aside" in done.stdout
+    assert "pandas" in done.stdout.split("Windows of Headway and of ")[1].split(" agree")[0]
+    for peer in ("polars", "data.table"):
+        told = f"{peer} is not installed: not compared" in done.stdout
+        assert told != (peer in done.stdout.split("Windows of Headway and of ")[1])
+    assert "all set the same rows and cells aside" in done.stdout
+    assert (tmp_path / "drawn" / "scale_rows.svg").stat().st_size > 1000
+    assert [path.name for path in tmp_path.iterdir()] == ["drawn"]
+
+
+def test_a_peer_with_another_window_or_quarantine_is_an_error(
+    repo_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import json
+
+    import pandas as pd
+
+    monkeypatch.syspath_prepend(str(repo_root))
+    from benchmarks import rows
+
+    rows.generate(tmp_path / "c", 30)
+    for what in ("headway", "pandas"):
+        (tmp_path / what).mkdir()
+        rows.RUNS[what](tmp_path / "c", tmp_path / what)
+    ours, theirs = tmp_path / "headway", tmp_path / "pandas"
+    assert rows.compare(ours, theirs) < 1e-9
+    told = json.loads((theirs / "told.json").read_text())
+    (theirs / "told.json").write_text(json.dumps(told | {"rows": told["rows"] + 1}))
+    with pytest.raises(AssertionError, match="set the same rows"):
+        rows.compare(ours, theirs)
+    (theirs / "told.json").write_text(json.dumps(told))
+    import duckdb
+
+    with duckdb.connect() as connection:
+        table = connection.execute(f"SELECT * FROM '{theirs / 'theirs.parquet'}'").df()
+        (theirs / "theirs.parquet").unlink()
+        moved = table.assign(intensity=table["intensity"] + 0.5)
+        moved.to_csv(theirs / "theirs.csv", index=False)
+        assert rows.compare(ours, theirs) == pytest.approx(0.5)
+        pd.DataFrame(table.iloc[1:]).to_csv(theirs / "theirs.csv", index=False)
+    with pytest.raises(AssertionError, match="same windows"):
+        rows.compare(ours, theirs)
+
+
+def test_blocks_are_written_between_their_marks(
+    repo_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(repo_root))
+    from benchmarks import scale
+
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- people: begin -->\nold\n<!-- people: end -->\nafter\n")
+    scale.write_block("people", ["| new |"], page)
+    text = page.read_text()
+    assert text.startswith("before\n<!-- people: begin -->\n![Cost against people]")
+    assert (
+        "| new |" in text and "old" not in text and text.endswith("<!-- people: end -->\nafter\n")
+    )
+    real = (repo_root / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    for section in scale.SECTIONS:
+        assert (
+            real.count(f"<!-- {section}: begin -->") == real.count(f"<!-- {section}: end -->") == 1
+        )

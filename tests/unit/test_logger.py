@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from snakemake_logger_plugin_headway import LINES_OF_A_LOG, read_error
+from snakemake_logger_plugin_headway import LINES_OF_A_LOG, read_batch, read_error
 
 SNAKEFILE = """
 import sys
@@ -18,7 +18,7 @@ from shlex import quote
 sys.executable = quote(sys.executable)
 
 rule all:
-    input: "good.txt", "wrong.txt", "bug.txt", "silent.txt", "after.txt"
+    input: "good.txt", "wrong.txt", "bug.txt", "silent.txt", "killed.txt", "after.txt"
 
 rule make:
     output: "{name}.txt"
@@ -33,7 +33,7 @@ rule after:
     shell: "touch {output}"
 """
 MAKE = """
-import sys
+import os, signal, sys
 sys.path.insert(0, SCRIPTS)
 from headway.errors import InputError, Problem
 from pathlib import Path
@@ -47,6 +47,8 @@ def main(snakemake):
         raise InputError("wrong.csv cannot be used", [problem])
     if name == "bug":
         {}["a cell's " + "value"]
+    if name == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
     Path(snakemake.output[0]).write_text("made")
 
 if snakemake.wildcards.name == "silent":
@@ -97,7 +99,7 @@ def workdir(tmp_path_factory, repo_root) -> Path:
 
 @pytest.fixture(scope="module")
 def failed(workdir) -> tuple[int, str]:
-    """Run the small workflow, in which three jobs fail, to the end."""
+    """Run the small workflow, in which four jobs fail, to the end."""
     return snakemake(workdir, "--keep-going")
 
 
@@ -107,14 +109,16 @@ def test_run_with_failing_jobs_exits_non_zero(failed):
 
 def test_every_job_is_announced_with_its_place(failed):
     places = re.findall(r"^\[(\d)/(\d)\] (.*)$", failed[1], flags=re.M)
-    assert [p[0] for p in places] == ["1", "2", "3", "4"]
-    assert {p[1] for p in places} == {"5"}
-    assert {p[2] for p in places} == {f"{n}: making it" for n in ("good", "wrong", "bug", "silent")}
+    assert [p[0] for p in places] == ["1", "2", "3", "4", "5"]
+    assert {p[1] for p in places} == {"6"}
+    assert {p[2] for p in places} == {
+        f"{n}: making it" for n in ("good", "wrong", "bug", "silent", "killed")
+    }
 
 
 def test_run_ends_with_what_was_done(failed):
     last = failed[1].rstrip().splitlines()[-1]
-    assert re.fullmatch(r"headway: 1 of 5 jobs done, 3 failed, 1 not finished, \d+ s", last)
+    assert re.fullmatch(r"headway: 1 of 6 jobs done, 4 failed, 1 not finished, \d+ s", last)
 
 
 def test_failing_job_shows_its_own_error_once(failed):
@@ -136,7 +140,33 @@ def test_bug_of_a_private_job_shows_its_place_and_not_its_message(failed):
 
 
 def test_job_without_a_log_says_so(failed):
-    assert "FAILED silent: making it\n    it wrote no log" in failed[1]
+    said = "FAILED silent: making it\n    headway: its process ended before it could say why"
+    assert said in failed[1]
+
+
+def test_killed_job_says_so_and_what_to_do(failed):
+    block = failed[1][failed[1].index("FAILED killed") :].splitlines()
+    assert block[1].startswith("    headway: its process ended before it could say why")
+    assert block[2].startswith("      What to do: run fewer jobs at once (--cores 1)")
+    assert block[3] == f"    (log: {Path('logs') / 'killed.log'})"
+
+
+@pytest.mark.parametrize("last", ["CANCELLED AT", "CANCELLED DUE TO TIME LIMIT", "OOM Killed"])
+def test_what_slurm_says_of_a_job_that_it_ended_is_shown(tmp_path, last):
+    path = tmp_path / "2.log"
+    line = f"slurmstepd-node: error: *** JOB 3 ON node {last} ***"
+    path.write_text(f"Building DAG of jobs...\n{line}\nsrun: error: node: task 0: Killed\n")
+    assert read_batch(path) == [line]
+    assert read_batch(tmp_path / "none.log") == []
+
+
+def test_a_fault_of_the_machine_before_the_first_job_is_told_with_its_cure(tmp_path):
+    (tmp_path / "Snakefile").write_text("raise OSError(30, 'Read-only file system', 'data/x')\n")
+    code, text = snakemake(tmp_path)
+    assert code != 0
+    first, second = text.strip().splitlines()
+    assert first == "headway: the machine could not go on: Read-only file system: data/x"
+    assert second.startswith("  What to do: give yourself the right to read and write there")
 
 
 @pytest.mark.parametrize("noise", ENGINE)
@@ -147,7 +177,7 @@ def test_engine_is_silent(failed, noise):
 def test_dry_run_lists_jobs_and_reasons(workdir, failed):
     code, text = snakemake(workdir, "-n")
     assert code == 0
-    assert text.startswith("headway: 4 jobs would run\n")
+    assert text.startswith("headway: 5 jobs would run\n")
     assert re.search(r"^make: wrong: making it\n    Missing output files: wrong.txt$", text, re.M)
     assert re.search(r"^after: what stands on it\n    Missing output files: after.txt", text, re.M)
     assert "good" not in text
@@ -199,8 +229,10 @@ def test_locked_directory_is_shown(tmp_path):
     (locks / "0.output.lock").write_text("a.txt\n")
     code, text = snakemake(tmp_path)
     assert code != 0
-    assert "cannot be locked" in text
-    assert "--unlock" in text
+    first, second = text.strip().splitlines()
+    assert first == "headway: another run is at work in this folder"
+    assert second.startswith("  What to do: wait until it has ended")
+    assert second.endswith("python -m snakemake --unlock")
 
 
 def test_log_is_read_from_its_last_error(tmp_path):

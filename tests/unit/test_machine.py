@@ -40,6 +40,7 @@ FAULTS = [
     (PermissionError(errno.EACCES, "Permission denied", "d.csv"), "d.csv"),
     (OSError(errno.EIO, "Input/output error"), "Input/output error"),
     (MemoryError(), "Cannot allocate memory"),
+    (ImportError("x.so: failed to map segment from shared object"), "Cannot allocate memory"),
     (duckdb.OutOfMemoryException("failed to allocate 'SECRET'"), "Cannot allocate memory"),
     (
         duckdb.IOException('IO Error: Could not write "/tmp/t": No space left on device SECRET'),
@@ -79,11 +80,38 @@ def test_a_fault_of_the_machine_is_told_in_its_own_words(fault, words):
 
 
 @pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        ("ENOSPC", "make room on that disk"),
+        ("EROFS", "give yourself the right to read and write there"),
+        ("EACCES", "give yourself the right to read and write there"),
+        ("ENOMEM", "run fewer jobs at once"),
+        ("EIO", "see that the disk and the network work"),
+    ],
+)
+def test_a_fault_of_the_machine_comes_with_what_cures_it(number, remedy):
+    text = describe_fault(OSError(getattr(errno, number), "", "d.csv"))
+    assert text is not None
+    assert f": d.csv\n  What to do: {remedy}" in text
+
+
+def test_a_disk_that_names_no_file_is_told_with_the_file(tmp_path):
+    def write() -> None:
+        with tables.replacing(tmp_path / "table.csv"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space") as raised:
+        write()
+    assert f"No space left on device: {tmp_path / 'table.csv'}\n" in describe_fault(raised.value)
+
+
+@pytest.mark.parametrize(
     "error",
     [
         FileNotFoundError(errno.ENOENT, "No such file or directory", "d.csv"),
         OSError(errno.EINVAL, "Invalid argument"),  # what a damaged archive leads to
         OSError("Not a gzipped file"),
+        ImportError("No module named 'x'"),
         ValueError("x"),
         duckdb.InvalidInputException("No magic bytes"),
         duckdb.IOException('IO Error: No files found that match the pattern "d.csv"'),

@@ -63,8 +63,13 @@ def demo(tmp_path_factory, repo_root) -> Path:
     }
     out = files(folder, names)
     source = Named(folder=str(raw / "demo"))
-    script("ingest_clinic").main(SimpleNamespace(params=source, output=out, threads=2))
-    script("analyse_clinic").main(SimpleNamespace(input=out, output=out, threads=2))
+    memory = SimpleNamespace(engine_mb=2000)
+    script("ingest_clinic").main(
+        SimpleNamespace(params=source, output=out, threads=2, resources=memory)
+    )
+    script("analyse_clinic").main(
+        SimpleNamespace(input=out, output=out, threads=2, resources=memory)
+    )
     return base
 
 

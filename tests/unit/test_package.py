@@ -103,6 +103,7 @@ def test_all_that_is_imported_is_declared_where_it_is_used_and_nothing_else() ->
         assert own <= found, group
         known |= own
     assert groups["docs"] == PROGRAMS["docs"]
+    assert groups["benchmarks"] == {"polars"}
     assert groups["slurm"] == PROGRAMS["slurm"]
     assert groups["all"] == set()
 

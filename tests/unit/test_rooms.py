@@ -19,6 +19,7 @@ ORDER = (
     "reviews",
     "outcomes",
     "disclosure",
+    "federation",
     "figures",
     "report",
     "cli",

@@ -2,6 +2,9 @@
 
 from headway.tables import RELEASED
 
+# Memory (MB) that DuckDB may take before it goes to the disk.
+ENGINE_MB = round(1000 * SETTINGS.memory_gb)
+
 
 rule ingest_clinic:
     output:
@@ -18,7 +21,10 @@ rule ingest_clinic:
         "logs/ingest_clinic/{clinic}.log",
     conda:
         "../../environment.yml"
-    threads: 2
+    threads: lambda w: threads_for(w.clinic)
+    resources:
+        **ask("ingest_clinic", lambda w: SIZES["clinics"][w.clinic], ENGINE_MB),
+        engine_mb=ENGINE_MB,
     params:
         code=digest("ingest_clinic.py"),
         folder=lambda w: raw_folder("clinics", w.clinic),
@@ -44,7 +50,10 @@ rule analyse_clinic:
         "logs/analyse_clinic/{clinic}.log",
     conda:
         "../../environment.yml"
-    threads: 2
+    threads: lambda w: threads_for(w.clinic)
+    resources:
+        **ask("analyse_clinic", lambda w: SIZES["clinics"][w.clinic], ENGINE_MB),
+        engine_mb=ENGINE_MB,
     params:
         code=digest("analyse_clinic.py"),
     message:
@@ -70,6 +79,8 @@ rule report_clinic:
         "logs/report_clinic/{clinic}.log",
     conda:
         "../../environment.yml"
+    resources:
+        **ask("report_clinic", lambda w: SIZES["clinics"][w.clinic]),
     params:
         code=digest("report_clinic.py"),
         version=VERSION,

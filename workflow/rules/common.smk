@@ -1,11 +1,13 @@
 # What the rules share: settings, the sources found below data/raw, and the digest of the code.
 from pathlib import Path
 
+import clock
 from contents import Contents
-from digest import digest
+from digest import PARSED, digest
 from headway import version
 from headway.tables import private
 from headway.config import check_config, find_sources, select_sources, to_dict
+from resources import ask, measure
 
 SETTINGS = check_config(config)
 
@@ -49,6 +51,11 @@ NOTICES = [
 if READY["clinics"] and not private.make_private(Path(PROCESSED) / "clinics"):
     NOTICES.append(f"others may read {PROCESSED}/clinics: the file system cannot forbid it")
 
+if workflow.is_main_process:
+    # What rules read, and what earlier runs wrote.
+    OWN = [*Path("notebooks").glob("*.ipynb"), Path("requirements.lock")] if AT_HOME else []
+    NOTICES += clock.settle([Path(PROCESSED), Path(RESULTS), *OWN])
+
 # The content of raw files decides whether they are read again. They stand in no rule's `input`:
 # Snakemake would go by their time, and would take a brace in a name for a wildcard.
 CONTENTS = Contents(Path(PROCESSED) / ".contents.json")
@@ -58,6 +65,8 @@ RAW = {
     for kind, ready in READ.items()
 }
 CONTENTS.save()
+# How large they are decides what their jobs ask of a cluster.
+SIZES = {k: {name: measure(s.files) for name, s in ready.items()} for k, ready in READ.items()}
 
 
 def card_of(kind, name):
@@ -82,6 +91,11 @@ STANDING = {
 def raw_folder(kind, name):
     """Name the folder of a source."""
     return READ[kind][name].folder.as_posix()
+
+
+def threads_for(clinic):
+    """Give a large clinic two threads; a small one has no use for the second, another does."""
+    return 1 if SIZES["clinics"][clinic] < 50_000_000 else 2
 
 
 def of_each(kind, path):

@@ -22,6 +22,8 @@ rule notebook:
         "logs/notebook/{notebook}.log",
     conda:
         "../../environment.yml"
+    resources:
+        **ask("notebook"),
     params:
         code=digest("execute_notebook.py"),
         data_dir=DATA,
@@ -46,6 +48,8 @@ rule index:
         "logs/index.log",
     conda:
         "../../environment.yml"
+    resources:
+        **ask("index"),
     params:
         code=digest("index.py"),
         version=VERSION,
@@ -81,6 +85,11 @@ rule nothing_refused:
         "logs/nothing_refused.log",
     conda:
         "../../environment.yml"
+    resources:
+        **ask("nothing_refused"),
+    # No work for a cluster, and nothing to try again: it fails only by what the sources are.
+    localrule: True
+    retries: 0
     params:
         code=digest("nothing_refused.py"),
         refused=lambda w: describe_others("refused"),

@@ -14,6 +14,8 @@ rule ingest_review:
         "logs/ingest_review/{review}.log",
     conda:
         "../../environment.yml"
+    resources:
+        **ask("ingest_review", lambda w: SIZES["trials"][w.review]),
     params:
         code=digest("ingest_review.py"),
         folder=lambda w: raw_folder("trials", w.review),
@@ -59,6 +61,8 @@ rule analyse_review:
         "logs/analyse_review/{review}.log",
     conda:
         "../../environment.yml"
+    resources:
+        **ask("analyse_review", lambda w: SIZES["trials"][w.review]),
     params:
         code=digest("analyse_review.py"),
     message:
@@ -79,6 +83,8 @@ rule report_review:
         "logs/report_review/{review}.log",
     conda:
         "../../environment.yml"
+    resources:
+        **ask("report_review", lambda w: SIZES["trials"][w.review]),
     params:
         code=digest("report_review.py"),
         version=VERSION,
@@ -98,6 +104,8 @@ rule write_manuscript:
         "logs/write_manuscript/{review}.log",
     conda:
         "../../environment.yml"
+    resources:
+        **ask("write_manuscript", lambda w: SIZES["trials"][w.review]),
     params:
         code=digest("manuscript.py"),
         version=VERSION,

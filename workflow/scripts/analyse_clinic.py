@@ -6,13 +6,14 @@ from pathlib import Path
 from headway import config, tables
 from headway.outcomes import audit
 from headway.outcomes.change import cohort
-from headway.tables import private
+from headway.tables import engine, private
 
 
 def main(snakemake):
     """Read the processed tables and write what they say."""
     import pandas as pd
 
+    engine.limit_memory(snakemake.resources.engine_mb)
     folder = Path(snakemake.input.clinic).parent
     clinic = config.read_clinic(Path(snakemake.input.clinic))
     status = json.loads(Path(snakemake.input.status).read_text())

@@ -6,13 +6,14 @@ from pathlib import Path
 from headway import config, tables
 from headway.errors import UserError
 from headway.ingest import clinics
-from headway.tables import private
+from headway.tables import engine, private
 
 
 def main(snakemake):
     """Write the processed tables, or the reasons why the clinic is refused."""
     import pandas as pd
 
+    engine.limit_memory(snakemake.resources.engine_mb)
     folder = Path(snakemake.params.folder)
     out = Path(snakemake.output.status).parent
     private.make_private(out)

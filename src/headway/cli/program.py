@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Sequence
 
 import headway
-from headway.cli import checking, clinics, reviews, screen, updating, workflow
+from headway.cli import checking, clinics, federating, reviews, screen, updating, workflow
 from headway.cli.signals import STOPPED, stopping
 from headway.cli.threads import limit_threads
 from headway.errors import (
@@ -26,10 +26,10 @@ from headway.errors import (
 from headway.version import describe
 
 # In the order in which they are met.
-FAMILIES = (checking, clinics, reviews, updating, workflow)
+FAMILIES = (checking, clinics, federating, reviews, updating, workflow)
 ORDER = (
     *("new-clinic", "check", "audit", "open", "release", "new-review", "import", "transcribe"),
-    *("reproduce", "update", "manuscript", "build", "simulate"),
+    *("reproduce", "update", "manuscript", "export", "federate", "build", "simulate"),
 )
 EXIT_CODES = {
     0: "done",

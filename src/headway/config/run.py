@@ -24,6 +24,15 @@ class Config:
     )
     trials: Annotated[Selection, About("Reviews to run: all, or a list of names.")] = "all"
     clinics: Annotated[Selection, About("Clinics to run: all, or a list of names.")] = "all"
+    memory_gb: Annotated[
+        float,
+        About(
+            "Memory that DuckDB may take in a clinic's job before it goes to disk; the job itself "
+            "takes up to 2 GB more.",
+            unit="GB",
+            low=0.5,
+        ),
+    ] = 2
     notebooks: Annotated[bool, About("Whether to execute the notebooks.")] = True
     manuscripts: Annotated[
         Literal["none", "own", "en", "es", "de"],

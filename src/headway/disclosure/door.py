@@ -18,6 +18,9 @@ Rules that hold in every preset but `internal` and `public`:
 OpenSAFELY and NHS Digital ask for no rounding of standard errors, intervals and coefficients
 ("analytical results ... generally do not present any disclosure risk"; NHS HES rules). Here they
 are held to the same test as counts, since a clinic is small.
+
+A registry (`headway.federation`) has no rules here: its tables are made of clinics' summaries, and
+these of tables that have passed.
 """
 
 from __future__ import annotations

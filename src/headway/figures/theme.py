@@ -235,14 +235,24 @@ def save(drawings: Mapping[str, Drawing], folder: Path) -> list[Saved]:
         id, title, alt = make_name(name), printable(drawing.title), printable(drawing.alt)
         with style():
             caption = drawing.caption + say_missing(fonts.dress(drawing.figure))
-            stream = io.StringIO()
-            drawing.figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
             with replacing(folder / f"{id}.png") as part:
-                _write_png(drawing.figure, part)
-        svg = _prepare(stream.getvalue(), id, title, alt, _TIPS.get(drawing.figure, ()))
+                svg = _draw(drawing.figure, part)
+        svg = _prepare(svg, id, title, alt, _TIPS.get(drawing.figure, ()))
         write_text(svg, folder / f"{id}.svg")
         saved.append(Saved(name, title, alt, caption, svg, drawing.wide))
     return saved
+
+
+def _draw(figure: Figure, png: Path) -> str:
+    """Write a figure as PNG, and give its SVG; it is drawn once where it holds no picture."""
+    from headway.figures import both
+
+    if both.can_draw(figure):
+        return both.draw(figure, png, PNG_DPI)
+    stream = io.StringIO()
+    figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+    _write_png(figure, png)
+    return stream.getvalue()
 
 
 def _write_png(figure: Figure, target: Path | IO[bytes]) -> None:

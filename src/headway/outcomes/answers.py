@@ -17,6 +17,7 @@ from headway.outcomes.change.cohort import find_starters
 from headway.outcomes.change.sources import ASKED_AT_VISITS, Sources, find_sources, name_source
 from headway.outcomes.change.windows import DAYS_PER_WINDOW, Comparison
 from headway.tables import read_parquet
+from headway.tables.engine import open_engine
 
 if TYPE_CHECKING:
     import duckdb
@@ -164,9 +165,7 @@ def _count_people(processed: Path, clinic: Clinic, primary: Comparison | None) -
 
 
 def _read_columns(path: Path, *columns: str) -> pd.DataFrame:
-    import duckdb
-
-    with duckdb.connect() as connection:
+    with open_engine(near=path.parent) as connection:
         names = ", ".join(("patient_id", "day", *columns))
         return connection.execute(f"SELECT {names} FROM read_parquet(?)", [str(path)]).df()
 
@@ -175,8 +174,6 @@ def _count_diary(
     processed: Path, clinic: Clinic, primary: Comparison, starters: pd.Index
 ) -> _Counts:
     """Count within DuckDB, so that a million people are never held in memory."""
-    import duckdb
-
     courses = None
     visits = _read_columns(processed / "sessions.parquet")
     if len(visits):
@@ -187,7 +184,7 @@ def _count_diary(
     if after is not None and after.to is not None and after.anchor == "start":
         named[_LATER] = Window(from_=after.to + 1, to=after.to + DAYS_PER_WINDOW)
     narrowed = replace(clinic, windows=replace(clinic.windows, named=named))
-    with duckdb.connect() as connection:
+    with open_engine(near=processed) as connection:
         connection.register("starters", starters.to_frame(index=False))
         if courses is not None:
             connection.register("courses", courses[["patient_id", "last_day", "next_start"]])
@@ -250,9 +247,7 @@ def _count_pairs(
 
 def _sessions(processed: Path) -> list[dict[str, object]]:
     """Tell whether harms were asked about and fees recorded."""
-    import duckdb
-
-    with duckdb.connect() as connection:
+    with open_engine() as connection:
         found: Any = connection.execute(
             "SELECT count(*), count(*) FILTER (soreness_days IS NOT NULL "
             "OR lethargy_days IS NOT NULL OR adverse_event IS NOT NULL), "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headway.tables import care, change, expectation, records, reviews
+from headway.tables import care, change, expectation, records, registry, reviews
 from headway.tables.columns import Table
 
 # Tables of a clinic that go on to disclosure control and, with it, to `results/`.
@@ -64,6 +64,10 @@ TABLES: dict[str, Table] = {
     "library_files": reviews.LIBRARY_FILES,
     "integrity": reviews.INTEGRITY,
     "changes": reviews.CHANGES,
+    "contributions": registry.CONTRIBUTIONS,
+    "registry": registry.REGISTRY,
+    "registry_clinics": registry.REGISTRY_CLINICS,
+    "registry_case_mix": registry.REGISTRY_CASE_MIX,
     "patients": records.PATIENTS,
     "sessions": records.SESSIONS,
     "days": records.DAYS,

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headway.errors import ContractError, Problem
+from headway.tables.columns import Column, Table
 from headway.tables.contracts import TABLES
+from headway.tables.engine import open_engine
 from headway.tables.private import restrict
 from headway.tables.texts import guard, unguard
 
@@ -44,12 +46,9 @@ def conform(name: str, frame: pd.DataFrame, *, check: bool = True) -> pd.DataFra
     import pandas as pd
 
     spec = TABLES[name].columns
-    out = frame.copy(deep=False)
-    for column, rule in spec.items():
-        if column not in out.columns and rule.nullable:
-            out[column] = pd.NA if rule.kind != "float" else float("nan")
-    missing = [c for c in spec if c not in out.columns]
-    extra = [c for c in out.columns if c not in spec]
+    there = set(frame.columns)
+    missing = [c for c, rule in spec.items() if c not in there and not rule.nullable]
+    extra = [c for c in frame.columns if c not in spec]
     if missing or extra:
         problems = [Problem(name, "missing_column", "is missing", column=c) for c in missing]
         problems += [
@@ -59,19 +58,24 @@ def conform(name: str, frame: pd.DataFrame, *, check: bool = True) -> pd.DataFra
         raise ContractError(
             f"the table '{name}' does not have the columns of its contract", problems
         )
-    for column, rule in spec.items():
-        if rule.kind == "text" and isinstance(out[column].dtype, pd.CategoricalDtype):
-            if "" in out[column].cat.categories:
-                out[column] = out[column].cat.remove_categories("")
-        elif rule.kind == "text":
-            series = out[column].astype("object")
-            out[column] = series.where(series.notna() & (series != ""), None).astype("str")
-        else:
-            out[column] = out[column].astype(_DTYPES[rule.kind])
-    out = out[list(spec)].reset_index(drop=True)
+    none = pd.Series([None] * len(frame), index=frame.index, dtype="object")
+    kept = {c: _cast(frame[c] if c in there else none, rule.kind) for c, rule in spec.items()}
+    out = pd.DataFrame(kept, index=frame.index).reset_index(drop=True)
     if check:
         validate(name, out)
     return out
+
+
+def _cast(cells: pd.Series, kind: str) -> pd.Series:
+    if kind != "text":
+        return cells.astype(_DTYPES[kind])
+    if cells.dtype == "category":
+        return cells.cat.remove_categories("") if "" in cells.cat.categories else cells
+    if str(cells.dtype) != _DTYPES["text"]:
+        cells = cells.astype("object")
+        cells = cells.where(cells.notna(), None).astype("str")
+    empty = cells == ""
+    return cells.where(~empty) if empty.any() else cells
 
 
 def validate(name: str, frame: pd.DataFrame) -> None:
@@ -83,10 +87,41 @@ def validate(name: str, frame: pd.DataFrame) -> None:
         With one problem per broken rule and column: how many rows, and the first row's number.
         Cell values are left out, since the table may hold health data.
     """
-    import pandas as pd
+    table = TABLES[name]
+    if not is_sound(table, frame):
+        _explain(name, table, frame)
+
+
+def is_sound(table: Table, frame: pd.DataFrame) -> bool:
+    """Tell whether a DataFrame keeps every rule of a contract, in a fraction of pandera's time."""
+    if list(frame.columns) != list(table.columns):
+        return False
+    if table.key and frame.duplicated(list(table.key)).any():
+        return False
+    return all(_is_kept(rule, frame[column]) for column, rule in table.columns.items())
+
+
+def _is_kept(rule: Column, cells: pd.Series) -> bool:
+    held = str(cells.dtype)
+    if held != _DTYPES[rule.kind] and (rule.kind, held) != ("text", "category"):
+        return False
+    there = cells.notna()
+    if not there.all():
+        if not rule.nullable:
+            return False
+        cells = cells[there]
+    return bool(
+        (not rule.allowed or cells.isin(rule.allowed).all())
+        and (rule.low is None or (cells >= rule.low).all())
+        and (rule.high is None or (cells <= rule.high).all())
+        and (not rule.pattern or cells.str.match(rule.pattern).all())
+    )
+
+
+def _explain(name: str, table: Table, frame: pd.DataFrame) -> None:
+    """Raise the error that says which rules are broken."""
     import pandera.pandas as pa
 
-    table = TABLES[name]
     columns = {}
     for column, rule in table.columns.items():
         checks: list[Any] = []
@@ -99,8 +134,8 @@ def validate(name: str, frame: pd.DataFrame) -> None:
         if rule.pattern:
             checks.append(pa.Check.str_matches(rule.pattern))
         kind: str | None = _DTYPES[rule.kind]
-        if column in frame and isinstance(frame[column].dtype, pd.CategoricalDtype):
-            kind = None if rule.kind == "text" else kind
+        if rule.kind == "text" and column in frame and frame[column].dtype == "category":
+            kind = None
         columns[column] = pa.Column(kind, checks=checks, nullable=rule.nullable)
     schema = pa.DataFrameSchema(columns, strict=True, ordered=True, unique=list(table.key) or None)
     try:
@@ -128,8 +163,10 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield part
         part.replace(path)
-    except BaseException:
+    except BaseException as error:
         part.unlink(missing_ok=True)  # a full disk is not to stay full
+        if isinstance(error, OSError) and error.errno and error.filename is None:
+            error.filename = str(path)  # what a disk says of a write names no file
         raise
 
 
@@ -249,11 +286,9 @@ def _read_cells(cells: pd.Series, kind: str) -> pd.Series:
 
 def write_parquet(frame: pd.DataFrame, path: Path) -> None:
     """Write a row-level table as parquet, in the order of its rows."""
-    import duckdb
-
-    with replacing(path) as part, duckdb.connect() as connection:
+    # One thread, one row group after the other: the same bytes.
+    with replacing(path) as part, open_engine(threads=1) as connection:
         target = str(part).replace("'", "''")
-        connection.execute("SET threads = 1")  # one row group after the other: the same bytes
         connection.register("frame", frame)
         texts = [c for c in frame if frame[c].dtype == "category"]
         plain = ", ".join(f'"{c}"::VARCHAR AS "{c}"' for c in texts)
@@ -264,9 +299,7 @@ def write_parquet(frame: pd.DataFrame, path: Path) -> None:
 
 def read_parquet(path: Path) -> pd.DataFrame:
     """Read a row-level table."""
-    import duckdb
-
-    with duckdb.connect() as connection:
+    with open_engine(near=path.parent) as connection:
         return connection.execute("SELECT * FROM read_parquet(?)", [str(path)]).df()
 
 
@@ -283,10 +316,9 @@ def read_categories(path: Path, people: pd.Index | None = None) -> pd.DataFrame:
         Codes of people, sorted, which become the categories of `patient_id`, so that two tables
         are joined by number; those of the file by default.
     """
-    import duckdb
     import pandas as pd
 
-    with duckdb.connect() as connection:
+    with open_engine() as connection:
         source = f"read_parquet('{str(path).replace(chr(39), chr(39) * 2)}')"
         described = connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
         texts = [str(row[0]) for row in described if row[1] == "VARCHAR"]
@@ -322,8 +354,6 @@ def stack(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 def count_rows(path: Path) -> int:
     """Count the rows of a row-level table without reading them."""
-    import duckdb
-
-    with duckdb.connect() as connection:
+    with open_engine() as connection:
         row = connection.execute("SELECT count(*) FROM read_parquet(?)", [str(path)]).fetchone()
     return int(row[0]) if row else 0

@@ -26,6 +26,8 @@ def draw_cost_plane(
     stamp
         Text for the corner, such as SYNTHETIC.
     """
+    from matplotlib.patches import Rectangle
+
     cells = plane[(plane["currency"] == currency) & (plane["basis"] == basis)]
     rows = cost[(cost["currency"] == currency) & (cost["basis"] == basis)]
     found = rows.set_index("statistic")
@@ -44,18 +46,17 @@ def draw_cost_plane(
         most = cells["share"].max()
         for cell in cells.itertuples():
             fewer = cell.difference_high <= 0
-            axes.bar(
-                cell.difference_low,
+            square = Rectangle(
+                (cell.difference_low, cell.cost_low),
+                cell.difference_high - cell.difference_low,
                 cell.cost_high - cell.cost_low,
-                width=cell.difference_high - cell.difference_low,
-                bottom=cell.cost_low,
-                align="edge",
                 facecolor=BLUE if fewer else ORANGE,
-                alpha=0.15 + 0.85 * cell.share / most,
                 hatch="" if fewer else r"\\",
                 edgecolor="white" if fewer else INK,
                 linewidth=0.4,
             )
+            square.set_alpha(0.15 + 0.85 * cell.share / most)
+            axes.add_patch(square)
         axes.axvline(0, color=INK, linewidth=1.2)
         point = (-found.loc["days_a_year", "estimate"], found.loc["mean_total", "estimate"])
         (mark,) = axes.plot(*point, marker="D", markersize=7, color=INK, markerfacecolor="white")

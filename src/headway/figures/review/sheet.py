@@ -137,6 +137,8 @@ class Columns:
     left_out
         Ids of columns for which there was no room: `forest.no_lights`, `forest.no_own`,
         `forest.no_arms`.
+    names
+        Head of the names; empty where they are trials.
     """
 
     heads: tuple[str, ...]
@@ -144,6 +146,7 @@ class Columns:
     result: tuple[str, str]
     tools: tuple[str, ...]
     left_out: tuple[str, ...] = ()
+    names: str = ""
 
 
 def draw_sheet(
@@ -417,7 +420,7 @@ def _draw_lights(
 
 def _write_heads(sheet: Axes, columns: Columns, places: _Places, y: float, form: Form) -> None:
     heads = [
-        (form.edge, t("forest.trial")),
+        (form.edge, columns.names or t("forest.trial")),
         *zip(places.left, columns.heads, strict=True),
         *zip(places.own, _wrap_heads(columns.own, places, form), strict=True),
         *zip(places.right, columns.result, strict=True),

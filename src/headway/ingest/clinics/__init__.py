@@ -43,6 +43,7 @@ from headway.ingest.clinics.selectors import check_selectors, note_selectors, se
 from headway.ingest.clinics.verdicts import check_codes, judge_rows, kept_rows, write_quarantine
 from headway.ingest.quarantine import HARMLESS, RowAccount
 from headway.messages import Message, join
+from headway.tables.engine import open_engine
 from headway.tables.private import restrict
 
 if TYPE_CHECKING:
@@ -351,10 +352,8 @@ def _count_rules(
 
 def write_empty(destination: Path) -> None:
     """Write every processed table without a row, for a clinic that was refused."""
-    import duckdb
-
     destination.mkdir(parents=True, exist_ok=True)
-    with duckdb.connect() as connection:
+    with open_engine() as connection:
         for table in PROCESSED:
             _write(connection, empty_sql(table), destination / f"{table}.parquet")
     tables.write_csv(tables.empty("quarantine"), destination / "quarantine.csv")

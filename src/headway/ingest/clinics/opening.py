@@ -29,14 +29,13 @@ from headway.ingest.open.names import count_held, is_header, number_of, tidy
 from headway.ingest.open.sources import Source, open_source
 from headway.ingest.open.staging import Stage, stage
 from headway.messages import Message
+from headway.tables.engine import open_engine
 from headway.tables.private import scratch_folder
 
 if TYPE_CHECKING:
     import duckdb
 
 
-# Memory that the engine may take before it goes to the scratch folder.
-_MEMORY = "2GB"
 STAGING = ".staging-"
 # Canonical columns that shifted dates may stand for.
 _OF_DATES = ("day", "start_day", "diary_from", "diary_to", "start_hour")
@@ -498,14 +497,12 @@ def staged_files(
     Yields the engine, the files that could be staged, and what is wrong with the others and with
     any header.
     """
-    import duckdb
-
-    with scratch_folder(scratch_root, STAGING) as scratch, duckdb.connect() as connection:
+    with (
+        scratch_folder(scratch_root, STAGING) as scratch,
+        open_engine(threads=threads, near=scratch) as connection,
+    ):
         register(connection)
-        connection.execute(f"SET threads = {int(threads)}")
         connection.execute("SET preserve_insertion_order = true")
-        connection.execute(f"SET memory_limit = '{_MEMORY}'")
-        connection.execute(f"SET temp_directory = {literal(scratch / 'spill')}")
         sources, problems = open_files(folder, clinic, scratch)
         stages = []
         for source in sources:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from headway.ingest.clinics.contract import PROCESSED
+from headway.tables.engine import open_engine
 from headway.tables.private import sign
 
 
@@ -23,10 +24,8 @@ def sign_people(made: Path, secret: bytes) -> dict[str, str]:
     dict
         Digest of a person's code -> digest of the records.
     """
-    import duckdb
-
     people: dict[str, list[str]] = {}
-    with duckdb.connect() as connection:
+    with open_engine(near=made) as connection:
         for table in PROCESSED:
             path = made / f"{table}.parquet"
             columns = [

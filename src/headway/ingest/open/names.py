@@ -67,7 +67,15 @@ def find_header(rows: Sequence[Sequence[str]], wanted: Collection[str]) -> tuple
 
     The first row that holds most of them, if it can be the header; else the first with any cell.
     """
-    held = [count_held(match_names(row, wanted), wanted) for row in rows]
+    asked, keys = len(set(wanted)), {tidy(name).casefold() for name in wanted}
+    patterned = any(NUMBER in name for name in wanted)
+    held: list[int] = []
+    for row in rows:
+        # Most rows hold none of the names in any writing.
+        may = patterned or any(tidy(cell).casefold() in keys for cell in row)
+        held.append(count_held(match_names(row, wanted), wanted) if may else 0)
+        if asked and held[-1] == asked:  # no other can hold more
+            break
     best = max(held, default=0)
     if is_header(best, wanted):
         return held.index(best), best

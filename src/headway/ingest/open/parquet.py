@@ -9,6 +9,7 @@ from pathlib import Path
 from headway.errors import InputError, Problem
 from headway.ingest.cells import ident, literal
 from headway.messages import Message
+from headway.tables.engine import open_engine
 
 # The row numbers that pandas writes beside a table.
 _INDEX = re.compile(r"__index_level_\d+__")
@@ -35,7 +36,7 @@ def write_text(
     target.parent.mkdir(parents=True, exist_ok=True)
     source = f"read_parquet({literal(raw)}, binary_as_string = true)"
     try:
-        with duckdb.connect() as connection:
+        with open_engine(near=target.parent) as connection:
             connection.execute("SET preserve_insertion_order = true")
             connection.execute("SET TimeZone = 'UTC'")
             columns = [

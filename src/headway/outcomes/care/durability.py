@@ -29,6 +29,7 @@ from headway.outcomes.care.turnbull import (
 from headway.outcomes.change import windows as windows_of
 from headway.outcomes.change.windows import DAYS_PER_WINDOW, Comparison
 from headway.tables import conform, empty
+from headway.tables.engine import open_engine
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -140,7 +141,6 @@ def build_later_windows(
         patient_id, window (1 = first), value (headache days per 28), complete. Empty where the
         window after has no fixed end.
     """
-    import duckdb
     import pandas as pd
 
     nothing = pd.DataFrame(
@@ -154,7 +154,7 @@ def build_later_windows(
     after = clinic.windows.named.get(comparison.post)
     if after is None or after.to is None or after.anchor != "start":
         return nothing
-    with duckdb.connect() as connection:
+    with open_engine(near=days.parent) as connection:
         found = connection.execute("SELECT max(day) FROM read_parquet(?)", [str(days)]).fetchone()
     if found is None or found[0] is None:
         return nothing

@@ -33,6 +33,7 @@ from headway.outcomes.change.sources import (
 )
 from headway.outcomes.change.windows import Comparison, pair_windows
 from headway.tables import conform, empty, read_categories, stack
+from headway.tables.engine import open_engine
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,14 +85,13 @@ def find_starters(folder: Path) -> pd.Index:
 
 
 def _list_people(folder: Path, *names: str) -> pd.Index:
-    import duckdb
     import pandas as pd
 
     parts = " UNION ALL ".join(
         f"SELECT patient_id FROM '{str(folder / name).replace(chr(39), chr(39) * 2)}.parquet'"
         for name in names
     )
-    with duckdb.connect() as connection:
+    with open_engine(near=folder) as connection:
         rows = connection.execute(f"SELECT DISTINCT patient_id FROM ({parts}) ORDER BY 1")
         ids = [str(row[0]) for row in rows.fetchall()]
     return pd.Index(ids, name="patient_id", dtype="str")

@@ -12,6 +12,7 @@ from headway.outcomes.change.windows import (
     nearest,
     recall_ranges,
 )
+from headway.tables.engine import open_engine
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +46,6 @@ def set_beside(
         patient_id, window (of `SIDES`: the answers that enter the analysis), recalled, diary
         (headache days per day observed x 28; missing without an entry), days_observed.
     """
-    import duckdb
     import pandas as pd
 
     column = "headache_days_28"
@@ -67,8 +67,7 @@ def set_beside(
         f"AND d.day BETWEEN a.day - {DAYS_PER_WINDOW} AND a.day - 1 "
         'GROUP BY a.patient_id, a."window", a.recalled ORDER BY a."window", a.patient_id'
     )
-    with duckdb.connect() as connection:
-        connection.execute(f"SET threads = {int(threads)}")
+    with open_engine(threads=threads, near=days.parent) as connection:
         connection.register("answers", answers)
         out = connection.execute(sql, [str(days)]).df()
     return out.astype({"recalled": "float64", "diary": "float64", "days_observed": "float64"})

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from headway.messages import Message, phrase
 from headway.tables import conform, count_rows, empty
+from headway.tables.engine import open_engine
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,10 +73,8 @@ def find_sources(folder: Path, clinic: Clinic) -> Sources:
     clinic
         clinic.yaml with its defaults.
     """
-    import duckdb
-
     usable, idle = set(), {}
-    with duckdb.connect() as connection:
+    with open_engine(near=folder) as connection:
 
         def ask(what: str, table: str, *values: object) -> tuple[object, ...]:
             path = str(folder / f"{table}.parquet")

@@ -21,6 +21,7 @@ from headway.messages import Message, phrase
 from headway.outcomes.change import instruments
 from headway.outcomes.change.sources import ASKED_AT_VISITS
 from headway.tables import conform, empty
+from headway.tables.engine import open_engine
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,8 +57,8 @@ class Comparison:
         return ("earlier", self.pre) if self.mean_of_two_baselines else (self.pre,)
 
 
-def _quote(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"
+def _quote(text: object) -> str:
+    return "'" + str(text).replace("'", "''") + "'"
 
 
 def window_length(window: Window | None) -> int | None:
@@ -283,14 +284,12 @@ def build_diary_windows(
     Returns
     -------
     DataFrame
-        Table `windows`, source `diary`, texts held as categories: a row per person, window and outcome in which at least
-        one day has an entry.
+        Table `windows`, source `diary`, texts held as categories: a row per person, window and
+        outcome in which at least one day has an entry.
     """
-    import duckdb
     import pandas as pd
 
-    with duckdb.connect() as connection:
-        connection.execute(f"SET threads = {int(threads)}")
+    with open_engine(threads=threads, near=days.parent) as connection:
         source = f"read_parquet({_quote(days)})"
         known = f"SELECT DISTINCT patient_id AS v FROM {source}"
         if people is not None:

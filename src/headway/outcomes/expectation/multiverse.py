@@ -28,6 +28,7 @@ from headway.outcomes.change.windows import (
 )
 from headway.outcomes.expectation import imputation
 from headway.tables import conform, empty
+from headway.tables.engine import open_engine
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,9 +97,7 @@ def vary_diary(
 
 
 def _has_lengths(days: Path) -> bool:
-    import duckdb
-
-    with duckdb.connect() as connection:
+    with open_engine(near=days.parent) as connection:
         row = connection.execute(
             "SELECT bool_or(duration_hours IS NOT NULL) FROM read_parquet(?)", [str(days)]
         ).fetchone()

@@ -31,6 +31,7 @@ from headway.outcomes.change.windows import (
     pair_windows,
 )
 from headway.tables import conform, empty
+from headway.tables.engine import open_engine
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -602,8 +603,6 @@ def summarise_diaries(days: Path) -> pd.DataFrame:
         patient_id, hits and entries up to the last headache day, run (entries after it),
         headache_days, known (headache days with an intensity), highest intensity.
     """
-    import duckdb
-
     sql = (
         "WITH e AS (SELECT patient_id, day, headache, intensity FROM read_parquet(?) "
         "WHERE headache IS NOT NULL), "
@@ -618,8 +617,7 @@ def summarise_diaries(days: Path) -> pd.DataFrame:
         "max(intensity) FILTER (WHERE headache = 1) AS highest "
         "FROM d GROUP BY patient_id ORDER BY patient_id"
     )
-    with duckdb.connect() as connection:
-        connection.execute("SET threads = 1")
+    with open_engine(threads=1, near=days.parent) as connection:
         return connection.execute(sql, [str(days)]).df()
 
 

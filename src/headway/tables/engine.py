@@ -1,0 +1,60 @@
+"""One way to open DuckDB: how much memory it may take, and where it puts what does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from headway.tables.private import scratch_folder
+
+if TYPE_CHECKING:
+    import duckdb
+
+MEMORY_MB = 2000
+SPILL = ".spill-"
+
+
+class _Limit:
+    """What this process lets each engine take, in MB; `limit_memory` sets it."""
+
+    mb = MEMORY_MB
+
+
+def limit_memory(mb: int) -> None:
+    """Let every engine that this process opens from now on take so many megabytes."""
+    if mb < 1:
+        raise ValueError("the engine needs memory")
+    _Limit.mb = int(mb)
+
+
+@contextmanager
+def open_engine(
+    *, threads: int | None = None, near: Path | None = None
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open DuckDB in memory.
+
+    Parameters
+    ----------
+    threads
+        Threads that it may use; as many as there are cores where it is None.
+    near
+        Folder in which a private scratch folder is made for what does not fit into memory.
+        Without it, or where nothing can be made there, what does not fit is an error.
+
+    Yields
+    ------
+    DuckDBPyConnection
+        Closed, and its scratch folder gone, afterwards.
+    """
+    import duckdb
+
+    config: dict[str, str | int] = {"memory_limit": f"{_Limit.mb}MB", "temp_directory": ""}
+    if threads is not None:
+        config["threads"] = int(threads)
+    with ExitStack() as stack:
+        with suppress(OSError):
+            if near is not None:
+                config["temp_directory"] = str(stack.enter_context(scratch_folder(near, SPILL)))
+        yield stack.enter_context(duckdb.connect(config=config))

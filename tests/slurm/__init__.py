@@ -1,0 +1,1 @@
+"""Runs on a real scheduler: SLURM with one node, on this machine."""
