@@ -52,6 +52,7 @@ def vary_diary(
     clinic: Clinic,
     courses: pd.DataFrame | None,
     comparison: Comparison,
+    people: pd.Index | None = None,
     *,
     threads: int = 2,
 ) -> dict[float, pd.DataFrame]:
@@ -63,6 +64,8 @@ def vary_diary(
         As for `build_diary_windows`.
     comparison
         The primary comparison; only its windows, `earlier` and `post_course` are made.
+    people
+        As for `build_diary_windows`.
 
     Returns
     -------
@@ -90,7 +93,7 @@ def vary_diary(
             windows=replace(clinic.windows, min_days=1, named=named),
         )
         out[float(hours)] = build_diary_windows(
-            days, varied, courses, outcomes=("frequency",), threads=threads
+            days, varied, courses, people, outcomes=("frequency",), threads=threads
         )
     return out
 
