@@ -162,7 +162,9 @@ def _vary(found: cohort.Prepared, clinic: Clinic, threads: int) -> dict[str, pd.
             continue
         varied = None
         if primary.source == "diary" and outcome == "frequency":
-            varied = vary_diary(found.days, clinic, found.courses, primary, threads=threads)
+            varied = vary_diary(
+                found.days, clinic, found.courses, primary, found.everyone, threads=threads
+            )
         same = (found.windows, found.starters, primary, clinic, found.people)
         therapists = found.groups.get("therapist")
         sample = _draw(found, clinic, outcome)
@@ -202,7 +204,9 @@ def _follow(
     pairs = change[(change["comparison"] == primary.id) & (change["outcome"] == outcome)]
     out = {}
     if primary.source == "diary" and outcome == "frequency":
-        later = build_later_windows(found.days, clinic, primary, found.courses, threads=threads)
+        later = build_later_windows(
+            found.days, clinic, primary, found.courses, found.everyone, threads=threads
+        )
         relapse = build_durability(
             pairs, later, clinic, found.groups.get("technique"), post=primary.post
         )
@@ -222,7 +226,9 @@ def _follow(
     )
     if "therapist" in found.groups:
         # One window is too noisy to tell therapists apart.
-        wide = pair_widely(found.days, clinic, primary, found.courses, threads=threads)
+        wide = pair_widely(
+            found.days, clinic, primary, found.courses, found.everyone, threads=threads
+        )
         own, rule = pairs, ""
         if wide is not None:
             own, rule = wide.pairs[wide.pairs["outcome"] == outcome], wide.rule

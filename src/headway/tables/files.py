@@ -313,8 +313,7 @@ def read_categories(path: Path, people: pd.Index | None = None) -> pd.DataFrame:
     path
         A parquet file.
     people
-        Codes of people, sorted, which become the categories of `patient_id`, so that two tables
-        are joined by number; those of the file by default.
+        Codes of people in the file and others, where they are known already.
     """
     import pandas as pd
 
@@ -331,9 +330,23 @@ def read_categories(path: Path, people: pd.Index | None = None) -> pd.DataFrame:
         casts = ", ".join(f'"{c}"::t{i} AS "{c}"' for i, c in enumerate(texts))
         chosen = f"* REPLACE ({casts})" if texts else "*"
         out = connection.execute(f"SELECT {chosen} FROM {source}").df()
-    for column in texts:
-        out[column] = out[column].cat.as_unordered()
-    return out
+    return settle_texts(out)
+
+
+def settle_texts(frame: pd.DataFrame) -> pd.DataFrame:
+    """Leave categories without an order, and spell codes of people out, each text held once.
+
+    Codes of people stay text: pandas cannot match the groups of an empty table by category.
+    """
+    import pandas as pd
+
+    for column in frame.select_dtypes("category"):
+        frame[column] = frame[column].cat.as_unordered()
+    if isinstance(frame["patient_id"].dtype, pd.CategoricalDtype):
+        held = frame["patient_id"].array
+        spelled = held.categories.to_numpy(object)[held.codes]
+        frame["patient_id"] = pd.Series(spelled, dtype="str", index=frame.index)
+    return frame
 
 
 def stack(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:

@@ -119,6 +119,7 @@ def build_later_windows(
     clinic: Clinic,
     comparison: Comparison,
     courses: pd.DataFrame | None = None,
+    people: pd.Index | None = None,
     *,
     threads: int = 2,
 ) -> pd.DataFrame:
@@ -134,6 +135,8 @@ def build_later_windows(
         A comparison of diary windows that count from the start.
     courses
         `find_courses`; a window that reaches into a second course is not complete.
+    people
+        As for `build_diary_windows`.
 
     Returns
     -------
@@ -170,7 +173,7 @@ def build_later_windows(
     }
     later = replace(clinic, windows=replace(clinic.windows, named=named))
     rows = windows_of.build_diary_windows(
-        days, later, courses, outcomes=("frequency",), threads=threads
+        days, later, courses, people, outcomes=("frequency",), threads=threads
     )
     return pd.DataFrame(
         {

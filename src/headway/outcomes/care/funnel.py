@@ -323,6 +323,7 @@ def pair_widely(
     clinic: Clinic,
     comparison: Comparison,
     courses: pd.DataFrame | None = None,
+    people: pd.Index | None = None,
     *,
     threads: int = 2,
 ) -> WidePairs | None:
@@ -368,7 +369,7 @@ def pair_widely(
     wide = {"before": Window(from_=low, to=high), "after": Window(from_=first, to=last)}
     declared = replace(clinic, windows=replace(clinic.windows, named=wide))
     own = replace(comparison, pre="before", post="after", mean_of_two_baselines=False)
-    found = windows_of.build_diary_windows(days, declared, courses, threads=threads)
+    found = windows_of.build_diary_windows(days, declared, courses, people, threads=threads)
     rule = Message(
         "therapists.wide_windows",
         low=low,

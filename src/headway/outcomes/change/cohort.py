@@ -111,6 +111,7 @@ def label_groups(
     import pandas as pd
 
     out: dict[str, pd.Series] = {}
+    sessions = sessions[["patient_id", "technique", "setting", "therapist"]]
     if sessions["technique"].notna().any():
         used = sessions[sessions["technique"].notna()]
         office = used[used["setting"] != "at_home"]
@@ -682,6 +683,8 @@ class Prepared:
         `windows.find_courses`; None without sessions.
     windows
         Table `windows`, all sources together.
+    everyone
+        Codes of all people on record, sorted.
     starters
         Everyone who started.
     groups, people
@@ -702,6 +705,7 @@ class Prepared:
     days: Path
     courses: pd.DataFrame | None
     windows: pd.DataFrame
+    everyone: pd.Index
     starters: pd.Index
     groups: dict[str, pd.Series]
     people: pd.DataFrame
@@ -709,12 +713,6 @@ class Prepared:
     notes: list[pd.DataFrame]
     sources: Sources
     beside: pd.DataFrame
-
-
-def _as_codes(people: pd.Index, everyone: pd.Index) -> pd.Index:
-    import pandas as pd
-
-    return pd.CategoricalIndex(people, categories=everyone, name="patient_id")
 
 
 def prepare_clinic(folder: Path, clinic: Clinic, *, threads: int = 2) -> Prepared:
@@ -751,7 +749,7 @@ def prepare_clinic(folder: Path, clinic: Clinic, *, threads: int = 2) -> Prepare
     beside = recall.set_beside(days, asked, clinic, threads=threads)
     parts = [p for p in parts if len(p)]
     windows = stack(parts) if parts else empty("windows")
-    starters = _as_codes(find_starters(folder), everyone)
+    starters = find_starters(folder)
     groups = label_groups(sessions, patients, windows, starters)
     comparisons = windows_of.list_comparisons(clinic, set(sources.usable))
     earlier = label_earlier(windows, comparisons[0], starters) if comparisons else None
@@ -767,6 +765,7 @@ def prepare_clinic(folder: Path, clinic: Clinic, *, threads: int = 2) -> Prepare
         days,
         courses,
         windows,
+        everyone,
         starters,
         groups,
         people,

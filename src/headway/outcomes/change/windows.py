@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from headway.messages import Message, phrase
 from headway.outcomes.change import instruments
 from headway.outcomes.change.sources import ASKED_AT_VISITS
-from headway.tables import conform, empty
+from headway.tables import conform, empty, settle_texts
 from headway.tables.engine import open_engine
 
 if TYPE_CHECKING:
@@ -220,10 +220,10 @@ def diary_windows_sql(days: str, clinic: Clinic, courses: str | None = None) -> 
     )
 
 
-def _as_rows(wide: str, clinic: Clinic, outcomes: Sequence[str]) -> str:
+def _as_rows(wide: str, clinic: Clinic, outcomes: Sequence[str], person: str) -> str:
     """Write SQL that turns `diary_windows_sql` into rows of the table `windows`, in its order.
 
-    The type `person` holds the codes of people; texts come as numbers of an ENUM.
+    Texts come as numbers of an ENUM, codes of people as the type `person`.
     """
     names = ", ".join(f"'{outcome}'" for outcome in outcomes)
     values, counts = (
@@ -234,7 +234,8 @@ def _as_rows(wide: str, clinic: Clinic, outcomes: Sequence[str]) -> str:
         for texts in (clinic.windows.named or ["baseline"], outcomes)
     )
     return (
-        f'SELECT * FROM (SELECT patient_id::person AS patient_id, "window"::{window} AS "window", '
+        f"SELECT * FROM (SELECT patient_id::{person} AS patient_id, "
+        f'"window"::{window} AS "window", '
         f"'diary'::ENUM('diary') AS source, unnest([{names}])::{outcome} AS outcome, "
         f'unnest([{values}]) AS value, unnest([{counts}]) AS "count", days_observed, '
         f"days_possible, complete FROM ({wide})) "
@@ -277,7 +278,7 @@ def build_diary_windows(
     courses
         `find_courses`, where there are sessions.
     people
-        Codes of everyone, sorted: the categories of `patient_id`; those of the diary by default.
+        Codes of everyone, so that each is held once.
     outcomes
         Of `DIARY_OUTCOMES`, those that are wanted.
 
@@ -285,25 +286,23 @@ def build_diary_windows(
     -------
     DataFrame
         Table `windows`, source `diary`, texts held as categories: a row per person, window and
-        outcome in which at least one day has an entry.
+        outcome in which at least one day has an entry. Not validated.
     """
     import pandas as pd
 
     with open_engine(threads=threads, near=days.parent) as connection:
         source = f"read_parquet({_quote(days)})"
-        known = f"SELECT DISTINCT patient_id AS v FROM {source}"
         if people is not None:
             connection.register("people", pd.DataFrame({"v": people.astype("str")}))
-            known = "SELECT v FROM people"
-        connection.execute(f"CREATE TYPE person AS ENUM ({known} ORDER BY 1)")
+            connection.execute("CREATE TYPE person AS ENUM (SELECT v FROM people ORDER BY 1)")
         if courses is not None:
             own = courses[["patient_id", "last_day", "next_start"]]
             connection.register("courses", own.astype({"patient_id": "str"}))
         sql = diary_windows_sql(source, clinic, None if courses is None else "courses")
-        out = connection.execute(_as_rows(sql, clinic, outcomes)).df()
-    for column in ("patient_id", "window", "source", "outcome"):
-        out[column] = out[column].cat.as_unordered()
-    return conform("windows", out, check=False)
+        out = connection.execute(
+            _as_rows(sql, clinic, outcomes, "VARCHAR" if people is None else "person")
+        ).df()
+    return conform("windows", settle_texts(out), check=False)
 
 
 def nearest(

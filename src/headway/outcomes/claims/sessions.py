@@ -122,9 +122,9 @@ def read_points(sessions: pd.DataFrame) -> pd.DataFrame:
     """
     import pandas as pd
 
-    known = sessions[sessions["referral_zone"].notna()].sort_values(
-        ["patient_id", "day"], kind="stable"
-    )
+    columns = ["patient_id", "day", "trigger_points", "referral_zone"]
+    known = sessions.loc[sessions["referral_zone"].notna(), columns]
+    known = known.sort_values(["patient_id", "day"], kind="stable")
     # What each pair of texts says is read once.
     texts = known[["trigger_points", "referral_zone"]].astype("category")
     pair = texts.groupby(list(texts), dropna=False, sort=False, observed=True).ngroup().to_numpy()
@@ -139,10 +139,8 @@ def read_points(sessions: pd.DataFrame) -> pd.DataFrame:
         sizes.append(len(zone) if same else 0)
         if same:
             refers += [float(z != "none") for z in zone]
-            named += [
-                -1 if p is None else words.setdefault(p, len(words))
-                for p in point or [None] * len(zone)
-            ]
+            told = [words.setdefault(p, len(words)) for p in point or ()]
+            named += told or [-1] * len(zone)
     size = np.array(sizes, int)
     each, start = size[pair], np.concatenate([[0], np.cumsum(size)[:-1]]).astype(int)
     row = np.repeat(np.arange(len(pair)), each)

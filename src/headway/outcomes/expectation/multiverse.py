@@ -53,6 +53,7 @@ def vary_diary(
     clinic: Clinic,
     courses: pd.DataFrame | None,
     comparison: Comparison,
+    people: pd.Index | None = None,
     *,
     threads: int = 2,
 ) -> dict[float, pd.DataFrame]:
@@ -64,6 +65,8 @@ def vary_diary(
         As for `build_diary_windows`.
     comparison
         The primary comparison; only its windows, `earlier` and `post_course` are made.
+    people
+        As for `build_diary_windows`.
 
     Returns
     -------
@@ -91,7 +94,7 @@ def vary_diary(
             windows=replace(clinic.windows, min_days=1, named=named),
         )
         out[float(hours)] = build_diary_windows(
-            days, varied, courses, outcomes=("frequency",), threads=threads
+            days, varied, courses, people, outcomes=("frequency",), threads=threads
         )
     return out
 

@@ -522,10 +522,10 @@ def build_traps(
     DataFrame
         Table `traps`, before disclosure control.
     """
-    from headway.tables import read_categories, read_csv
+    from headway.tables import read_csv, read_parquet
 
     if sessions is None:
-        sessions = read_categories(folder / "sessions.parquet")
+        sessions = read_parquet(folder / "sessions.parquet")
     quarantine = read_csv("quarantine", folder / "quarantine.csv")
     people = summarise_diaries(folder / "days.parquet")
     if beside is None:
