@@ -53,3 +53,13 @@ def test_a_diary_gives_pandas_and_headway_the_same_windows(repo_root: Path) -> N
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "both set the same rows aside" in done.stdout
+
+
+def test_of_many_clinics_one_that_joins_runs_its_own_jobs(repo_root: Path) -> None:
+    command = [sys.executable, str(repo_root / "benchmarks" / "many_clinics.py")]
+    sizes = ["--few", "1", "--many", "2", "--planned", "4", "--people", "40"]
+    done = subprocess.run([*command, *sizes], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "one folder more: 5 jobs" in done.stdout
+    assert "4 clinics, nothing to do: " in done.stdout
+    assert done.stdout.splitlines()[2].endswith(", 0 jobs")
