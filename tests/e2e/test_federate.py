@@ -80,8 +80,8 @@ def test_clinics_that_keep_their_records_are_pooled(tmp_path: Path) -> None:
     assert "No clinic rounded or withheld a number" in done.stdout
     assert {p.name for p in (results / "figures").iterdir()} >= {"forest.svg", "funnel.svg"}
 
-    # One clinic hides and rounds: the loss is said. Numbers that it has printed exactly before would
-    # be withheld, so its earlier release is forgotten.
+    # One clinic hides and rounds: the loss is said. What it has printed exactly before would be
+    # withheld, so its earlier release is forgotten.
     raw = tmp_path / "south" / "data" / "raw" / "clinics" / "south"
     shutil.rmtree(raw / ".releases")
     declare(raw, disclosure="opensafely", gate={"k": 1})
