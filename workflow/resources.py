@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# Memory (MB) that DuckDB takes before it goes to the disk, unless config.yaml says otherwise.
-ENGINE_MB = 2000
+from headway.tables.engine import MEMORY_MB
+
 # Snakemake starts a job on a cluster by two more processes of its own.
 STARTERS_MB = 300
 # Other versions, other machines, other records.
@@ -50,7 +50,7 @@ NEEDS = {
 }
 
 
-def memory(rule: str, size: int, attempt: int = 1, engine_mb: int = ENGINE_MB) -> int:
+def memory(rule: str, size: int, attempt: int = 1, engine_mb: int = MEMORY_MB) -> int:
     """Give the memory (MB) of a rule's job for `size` bytes; each attempt gets double."""
     need, mb = NEEDS[rule], size / 1e6
     total = need.mb + need.mb_each * mb + min(need.engine * mb, engine_mb)
@@ -79,7 +79,7 @@ def measure(files: Iterable[Path]) -> int:
 def ask(
     rule: str,
     size: Callable[[Any], int] = lambda wildcards: 0,
-    engine_mb: int = ENGINE_MB,
+    engine_mb: int = MEMORY_MB,
 ) -> dict[str, Any]:
     """Make what a rule writes below `resources:`; `size` gives the bytes for its wildcards."""
     return {

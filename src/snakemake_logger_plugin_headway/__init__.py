@@ -6,6 +6,7 @@ Snakemake finds this package by its name (`logger: headway` in a profile). `--ve
 
 from __future__ import annotations
 
+import errno
 import logging
 import re
 import sys
@@ -23,6 +24,8 @@ from headway.messages import Message, say_in_english
 LINES_OF_A_LOG = 20
 FRAMES_OF_A_BUG = 3
 LINES_OF_A_BATCH = 3
+# An output that stands there and may not be written.
+PROTECTED = re.compile(r"Write-protected output files.*?affected files:\n *([^\n]+)", re.DOTALL)
 LOCKED = "Directory cannot be locked"
 # What the system says of a fault, with the file.
 FAULT = re.compile(r"\[Errno (\d+)\] [^:\n]+(?:: '([^'\n]*)')?")
@@ -171,6 +174,9 @@ class LogHandler(LogHandlerBase):
             return (
                 f"headway: {say_in_english(Message('machine.locked'))}\n  {say_in_english(remedy)}"
             )
+        if found := PROTECTED.search(text):
+            fault = errors.tell_fault(errno.EACCES, found[1])
+            return f"headway: {say_in_english(Message('command.machine', fault=fault))}"
         if (found := FAULT.search(text)) and (
             fault := errors.tell_fault(int(found[1]), *filter(None, [found[2]]))
         ):

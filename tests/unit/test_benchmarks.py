@@ -117,3 +117,13 @@ def test_blocks_are_written_between_their_marks(
         assert (
             real.count(f"<!-- {section}: begin -->") == real.count(f"<!-- {section}: end -->") == 1
         )
+
+
+def test_of_many_clinics_one_that_joins_runs_its_own_jobs(repo_root: Path) -> None:
+    command = [sys.executable, str(repo_root / "benchmarks" / "many_clinics.py")]
+    sizes = ["--few", "1", "--many", "2", "--planned", "4", "--people", "40"]
+    done = subprocess.run([*command, *sizes], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "one folder more: 5 jobs" in done.stdout
+    assert "4 clinics, nothing to do: " in done.stdout
+    assert done.stdout.splitlines()[2].endswith(", 0 jobs")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+import resources
 
 from headway.config import check_config
 from headway.tables import engine
@@ -81,5 +82,10 @@ def test_every_engine_of_the_package_is_opened_here(repo_root):
 def test_the_memory_of_a_run_is_a_setting():
     assert check_config({}).memory_gb == engine.MEMORY_MB / 1000
     assert check_config({"memory_gb": 8}).memory_gb == 8
-    rules = (Path(__file__).parents[2] / "workflow" / "rules" / "clinics.smk").read_text()
-    assert rules.count("**MEMORY") == 2
+
+
+def test_a_job_asks_for_as_much_more_as_its_engine_may_take():
+    large = 20_000_000_000
+    more = resources.memory("ingest_clinic", large, engine_mb=6000)
+    usual = resources.memory("ingest_clinic", large, engine_mb=2000)
+    assert more - usual == 1.5 * 4000

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from snakemake_logger_plugin_headway import LINES_OF_A_LOG, read_batch, read_error
+from snakemake_logger_plugin_headway import LINES_OF_A_LOG, LogHandler, read_batch, read_error
 
 SNAKEFILE = """
 import sys
@@ -167,6 +167,18 @@ def test_a_fault_of_the_machine_before_the_first_job_is_told_with_its_cure(tmp_p
     first, second = text.strip().splitlines()
     assert first == "headway: the machine could not go on: Read-only file system: data/x"
     assert second.startswith("  What to do: give yourself the right to read and write there")
+
+
+def test_an_output_that_may_not_be_written_is_told_with_its_cure():
+    handler = LogHandler.__new__(LogHandler)
+    said = handler._explain(
+        "ProtectedOutputException in rule a:\nWrite-protected output files for rule a:\n"
+        "    output: a.txt\n    affected files:\n        data/a.txt\n",
+        "ProtectedOutputException",
+    )
+    first, second = said.splitlines()
+    assert first == "headway: the machine could not go on: Permission denied: data/a.txt"
+    assert second.startswith("  What to do: give yourself the right")
 
 
 @pytest.mark.parametrize("noise", ENGINE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import re
@@ -201,6 +202,35 @@ def test_a_clinic_that_is_refused_keeps_file_line_and_rule(one, tmp_path):
     assert status["state"] == "refused"
     (problem,) = status["problems"]
     assert (problem["file"], problem["line"], problem["rule"]) == ("clinic.yaml", 13, "key_twice")
+
+
+class FullLog(io.StringIO):
+    """A log on a full disk."""
+
+    def write(self, text: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_log_on_a_full_disk_repeats_nothing_of_the_error(one, tmp_path, monkeypatch, capsys):
+    def read(*arguments: object, **more: object) -> None:
+        raise duckdb.IOException('IO Error: SECRET "/tmp/t": No space left on device')
+
+    monkeypatch.setattr(ingest_clinic.clinics, "ingest_clinic", read)
+    real = Path.open
+
+    def open_(path: Path, *arguments: object, **more: object) -> object:
+        full = path.name == "job.log"
+        return FullLog() if full else real(path, *arguments, **more)
+
+    monkeypatch.setattr(Path, "open", open_)
+    with pytest.raises(SystemExit) as ended:
+        _job.run(ingest_clinic.main, job(one, tmp_path / "made"), private=True)
+    assert ended.value.code == MACHINE_EXIT_CODE
+    assert ended.value.__context__ is None
+    said = capsys.readouterr().err
+    assert "the machine could not go on: No space left on device: /tmp/t\n  What to do: " in said
+    assert "SECRET" not in said
+    assert "Traceback" not in said
 
 
 LIMITED = """

@@ -307,3 +307,40 @@ def test_a_second_source_beside_a_usable_first_one_replaces_nothing(tmp_path: Pa
     row = found["flow"].set_index("account").loc["source"]
     assert (row["item"], row["step"]) == ("sessions", "not_used")
     assert statistic(found, "primary", "change_mean").isna()["note"]
+
+
+def test_rows_of_the_diary_hold_the_contract_and_are_in_order_of_their_keys(tmp_path: Path) -> None:
+    """B was never in pain, C has no entry after, D recorded nothing but blanks."""
+    import duckdb
+
+    from headway.config import load_clinic
+    from headway.outcomes.change.windows import build_diary_windows
+    from headway.tables import TABLES, validate
+
+    folder = write_clinic(tmp_path / "c", {"diary.csv": diary_text([])}, {"diary": DIARY})
+    days = tmp_path / "days.parquet"
+    with duckdb.connect() as connection:
+        connection.execute(
+            "COPY (SELECT p AS patient_id, d AS day, CASE WHEN p = 'D' THEN NULL "
+            "WHEN p = 'B' THEN 0 ELSE (d % 7 = 0)::BIGINT END AS headache, "
+            "CASE WHEN d % 7 = 0 AND p = 'A' THEN 4.0 END AS intensity, "
+            "CASE WHEN d % 7 = 0 AND p <> 'B' THEN 2.0 END AS duration_hours, "
+            "NULL::DOUBLE AS attacks, NULL::DOUBLE AS acute_medication "
+            "FROM (VALUES ('D'), ('C'), ('B'), ('A')) v(p), range(-28, 84) t(d) "
+            f"WHERE p <> 'C' OR d < 0) TO '{days}' (FORMAT parquet)"
+        )
+    found = build_diary_windows(days, load_clinic(folder))
+    validate("windows", found)
+    keys = list(map(tuple, found[["patient_id", "window", "outcome"]].to_numpy()))
+    assert keys == sorted(keys) and len(set(keys)) == len(keys)
+    assert set(TABLES["windows"].key) - {"source"} == {"patient_id", "window", "outcome"}
+    told = found[found["window"].isin(["baseline", "post"])]
+    told = told.set_index(["patient_id", "window", "outcome"])
+    assert told["value"].to_dict() == {
+        **{("A", w, o): v for w in ("baseline", "post") for o, v in
+           {"duration": 2, "frequency": 4, "headache_index": 4 * 2 * 4, "intensity": 4}.items()},
+        **{("B", w, o): 0 for w in ("baseline", "post") for o in ("frequency", "headache_index")},
+        ("C", "baseline", "duration"): 2, ("C", "baseline", "frequency"): 4,
+    }  # fmt: skip
+    assert told.loc[("A", "post"), "count"].to_list() == [4, 4, 4, 4]
+    assert (told["days_observed"] == 28).all() and told["complete"].all()

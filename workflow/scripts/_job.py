@@ -20,27 +20,37 @@ def run(main: Callable[[Any], None], snakemake: Any, *, private: bool = False) -
     missing rights or memory is told in the system's words; the job is tried again at the next run.
     """
     log = Path(str(snakemake.log[0]))
-    log.parent.mkdir(parents=True, exist_ok=True)
-    code = 0
-    with (
-        log.open("w", encoding="utf-8", buffering=1) as stream,
-        redirect_stdout(stream),
-        redirect_stderr(stream),
-    ):
-        try:
-            main(snakemake)
-        except UserError as error:
-            print(f"headway: {error}")
-            code = error.exit_code
-        except Exception as error:
-            fault = describe_fault(error)
-            if fault:
-                print(f"headway: the machine could not go on: {fault}")
-                code = MACHINE_EXIT_CODE
-            else:
-                frames = "".join(traceback.format_tb(error.__traceback__))
-                text = "(withheld: it may repeat a cell)" if private else str(error)
-                print(f"{frames}{type(error).__name__}: {text}\nheadway: this is a bug")
-                code = 1
+    told, code = "", 0
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with (
+            log.open("w", encoding="utf-8", buffering=1) as stream,
+            redirect_stdout(stream),
+            redirect_stderr(stream),
+        ):
+            told, code = _attempt(main, snakemake, private=private)
+            if told:
+                print(told)
+    except OSError as error:
+        # The log cannot be written; what it would say goes to the run, without a traceback.
+        fault = f"headway: the machine could not go on: {describe_fault(error) or error.strerror}"
+        print(told or fault, file=sys.stderr)
+        code = code or MACHINE_EXIT_CODE
     if code:
         sys.exit(code)
+
+
+def _attempt(main: Callable[[Any], None], snakemake: Any, *, private: bool) -> tuple[str, int]:
+    """Run a job; return what is to be said of its failure, and its exit code."""
+    try:
+        main(snakemake)
+    except UserError as error:
+        return f"headway: {error}", error.exit_code
+    except Exception as error:
+        fault = describe_fault(error)
+        if fault:
+            return f"headway: the machine could not go on: {fault}", MACHINE_EXIT_CODE
+        frames = "".join(traceback.format_tb(error.__traceback__))
+        text = "(withheld: it may repeat a cell)" if private else str(error)
+        return f"{frames}{type(error).__name__}: {text}\nheadway: this is a bug", 1
+    return "", 0

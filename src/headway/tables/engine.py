@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,3 +60,26 @@ def open_engine(
             if near is not None:
                 config["temp_directory"] = str(stack.enter_context(scratch_folder(near, SPILL)))
         yield stack.enter_context(duckdb.connect(config=config))
+
+
+@contextmanager
+def share_engine() -> Iterator[duckdb.DuckDBPyConnection]:
+    """Use an engine without tables that this process opens once: each would take 10 ms to open.
+
+    It keeps nothing of a file that it has read, which may be a large one.
+    """
+    with _open_shared(os.getpid(), _Limit.mb).cursor() as connection:
+        yield connection
+
+
+@cache
+def _open_shared(process: int, mb: int) -> duckdb.DuckDBPyConnection:
+    import duckdb
+
+    return duckdb.connect(
+        config={
+            "memory_limit": f"{mb}MB",
+            "temp_directory": "",
+            "enable_external_file_cache": False,
+        }
+    )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from headway.errors import ContractError, Problem
 from headway.tables.columns import Column, Table
 from headway.tables.contracts import TABLES
-from headway.tables.engine import open_engine
+from headway.tables.engine import open_engine, share_engine
 from headway.tables.private import restrict
 from headway.tables.texts import guard, unguard
 
@@ -299,7 +299,7 @@ def write_parquet(frame: pd.DataFrame, path: Path) -> None:
 
 def read_parquet(path: Path) -> pd.DataFrame:
     """Read a row-level table."""
-    with open_engine(near=path.parent) as connection:
+    with share_engine() as connection:
         return connection.execute("SELECT * FROM read_parquet(?)", [str(path)]).df()
 
 
@@ -367,6 +367,6 @@ def stack(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 def count_rows(path: Path) -> int:
     """Count the rows of a row-level table without reading them."""
-    with open_engine() as connection:
+    with share_engine() as connection:
         row = connection.execute("SELECT count(*) FROM read_parquet(?)", [str(path)]).fetchone()
     return int(row[0]) if row else 0
