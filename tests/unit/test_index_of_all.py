@@ -42,6 +42,7 @@ def test_what_an_earlier_run_built_stays_in_the_index(
         "skipped": [],
         "refused": [],
         "unread": [],
+        "registry": True,
     }
 
     class Inputs(SimpleNamespace):
@@ -58,6 +59,7 @@ def test_what_an_earlier_run_built_stays_in_the_index(
         )
     )
     page = (results / "index.html").read_text(encoding="utf-8")
+    assert 'href="registry/index.html"' in page
     for name in cards:
         assert f"The {name}" in page
     assert 'href="notebooks/audit_a_clinic.html"' in page

@@ -67,6 +67,7 @@ rule index:
         skipped=lambda w: describe_others("waiting"),
         refused=lambda w: describe_others("refused"),
         unread=lambda w: describe_others("unread"),
+        registry=lambda w: Path(f"{RESULTS}/registry/index.html").is_file(),
     message:
         "index and provenance"
     script:

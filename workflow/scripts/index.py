@@ -32,6 +32,7 @@ def main(snakemake):
         record,
         refused=asked.refused,
         unread=asked.unread,
+        registry=asked.registry,
     )
     tables.write_text(page, Path(snakemake.output.page))
 

@@ -19,6 +19,7 @@ def build(
     *,
     refused: Sequence[Mapping[str, Any]] = (),
     unread: Sequence[Mapping[str, Any]] = (),
+    registry: bool = False,
 ) -> str:
     """Write index.html.
 
@@ -36,6 +37,8 @@ def build(
         Sources that have no page, as no job could read them: name, problems.
     unread
         Folders and files that are no source: kind, name, problems.
+    registry
+        Whether `headway federate` has written a page beside the index.
     """
     without_page = [{"title": s["name"], "page": "", "problems": s["problems"]} for s in refused]
     pages = [c for c in [*trials, *clinics] if c["state"] == "refused"]
@@ -64,5 +67,6 @@ def build(
         skipped=skipped,
         unread=[problem for one in unread for problem in one["problems"]],
         notebooks=notebooks,
+        registry=registry,
         versions=versions,
     )
