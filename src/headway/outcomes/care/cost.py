@@ -85,7 +85,7 @@ def build_cost(
     rows: list[dict[str, object]] = []
     for first, visit in ((True, "first"), (False, "later")):
         rows += _time_or_fee(visits, "minutes", visit, first, None, of)
-    priced = visits.assign(currency=visits["currency"].fillna(UNKNOWN_CURRENCY))
+    priced = visits.assign(currency=visits["currency"].astype("str").fillna(UNKNOWN_CURRENCY))
     currencies = sorted(set(priced.loc[priced["fee"].notna(), "currency"]) - {SEVERAL})
     for currency in currencies:
         own = priced[priced["currency"] == currency]

@@ -73,7 +73,7 @@ def sum_fees(visits: pd.DataFrame, until: float | None) -> pd.DataFrame:
         patient_id, currency, cost; patients with an unknown fee or several currencies are absent.
     """
     own = visits if until is None else visits[visits["day"] <= until]
-    currency = own["currency"].fillna(UNKNOWN_CURRENCY)
+    currency = own["currency"].astype("str").fillna(UNKNOWN_CURRENCY)
     own = own.assign(currency=currency, known=own["fee"].notna())
     by = own.groupby("patient_id")
     ok = by["known"].all() & (by["currency"].nunique() == 1) & (by["currency"].first() != SEVERAL)
