@@ -1,4 +1,6 @@
-# make: the environment, then everything up to results/index.html.   make test: the tests.
+# make: the environment, then everything up to results/index.html.   make test: the quick tests.
+# make test-all: the slow ones and those that need a browser, which make test leaves out.
+# make golden: R's answers to the made-up data sets, again (tests/golden/inside).
 # make docs: the documents as a site.
 # Both take CORES=n and, for another interpreter than python3, PYTHON=...
 # Programs are called as modules: a script's first line cannot hold a path with a space.
@@ -8,14 +10,20 @@ WORKERS := $(if $(filter all,$(CORES)),auto,$(CORES))
 PY := .venv/bin/python
 STAMP := .venv/.stamp
 
-.PHONY: all test check e2e docs clean environment
+.PHONY: all test test-all golden check e2e docs clean environment
 .DEFAULT_GOAL := all
 
 all: $(STAMP)
 	@$(PY) -m snakemake --cores $(CORES)
 
 test: $(STAMP)
-	@$(PY) -m pytest -n $(WORKERS) --dist loadfile
+	@$(PY) -m pytest -q -m "not (slow or browser or e2e or slurm)" -n $(WORKERS) --dist loadfile
+
+test-all: $(STAMP)
+	@$(PY) -m pytest -q -m "(slow or browser) and not (e2e or slurm)" -n $(WORKERS) --dist loadfile
+
+golden: $(STAMP)
+	@$(PY) tests/golden/write_golden.py
 
 e2e: $(STAMP)
 	@$(PY) -m pytest -m e2e -n $(WORKERS) --dist loadfile

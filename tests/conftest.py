@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from tests import timing
+
+pytest_plugins = ["pytester"]
 
 # Before numpy is imported: several workers, each with a thread for every processor, would wait for
 # each other.
@@ -35,3 +41,70 @@ def shared() -> Path:
             pytest.fail(text)
         pytest.skip(f"SKIPPED LOUDLY: {text}")
     return SHARED
+
+
+class Account:
+    """What the ledgers of stored answers counted, in this process and in workers of pytest-xdist.
+
+    A section enters as it was compared in this very run: nothing here is a constant.
+    """
+
+    def __init__(self) -> None:
+        self.sections: list[dict[str, Any]] = []
+
+    @staticmethod
+    def read_own() -> list[dict[str, Any]]:
+        """Return the counts of this process, if it opened a ledger."""
+        ledger = sys.modules.get("tests.golden.ledger")
+        return list(ledger.TALLY) if ledger is not None else []
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Hand the counts of a worker over."""
+        if hasattr(session.config, "workeroutput"):
+            session.config.workeroutput["account"] = self.read_own()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take the counts of a worker."""
+        self.sections += getattr(node, "workeroutput", {}).get("account", [])
+
+    def write(self) -> list[str]:
+        """Return the lines that a reader sees; none where no ledger was opened."""
+        every = self.sections + self.read_own()
+        if not every:
+            return []
+        lines = []
+        for inside, where in ((True, "in the repository"), (False, "in HEADWAY_SHARED")):
+            own = [s for s in every if s["name"].startswith("inside: ") == inside]
+            if not own:
+                lines.append(f"{where}: not in this run")
+                continue
+            compared, off = sum(s["compared"] for s in own), sum(s["off"] for s in own)
+            line = f"{where}: {compared:,} numbers compared, {compared - off:,} agree"
+            line += f"; {sum(s['excluded'] for s in own):,} left out with a reason"
+            unfinished = [s["name"] for s in own if not s["closed"]]
+            if unfinished:
+                line += f"; NOT FINISHED: {', '.join(sorted(unfinished))}"
+            lines.append(line)
+        return lines
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Say how many numbers were held against R's metafor, and how many agree."""
+        lines = self.write()
+        if lines:
+            terminalreporter.section("held against R's metafor (tests/golden/README.md)")
+            for line in lines:
+                terminalreporter.write_line(line)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the account of what was held against metafor."""
+    config.pluginmanager.register(Account(), "headway-account")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what tests/slow.txt names: `make test` leaves it to `make test-all`."""
+    slow = set(timing.read_list())
+    for item in items:
+        if timing.is_slow(item.nodeid, slow):
+            item.add_marker(pytest.mark.slow)

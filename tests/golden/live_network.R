@@ -1,7 +1,9 @@
 # Pools networks of treatments of R's metadat with metafor's rma.mv, for test_live_network.py.
-# Rscript live_network.R answers.json
+# Rscript live_network.R answers.json [FOLDER]
+# With FOLDER the networks are the made-up ones there (write_golden.py), not those of metadat.
 # Contrasts and their covariances are made here from the arms, not by the code under test.
 suppressMessages({library(metafor); library(metadat); library(jsonlite)})
+arguments <- commandArgs(trailingOnly = TRUE)
 long <- function(d, name, parts, sets, ...) {
   rows <- lapply(sets, function(s) {
     out <- data.frame(study = as.character(d[[name]]), treatment = as.character(d[[paste0(parts[1], s)]]))
@@ -11,7 +13,11 @@ long <- function(d, name, parts, sets, ...) {
   out <- do.call(rbind, rows)
   out[!is.na(out$treatment) & out$treatment != "" & stats::complete.cases(out[, parts[-1]]), ]
 }
-arms <- list(
+made_up <- function(folder) Map(function(name, measure)
+  list(measure, read.csv(file.path(folder, paste0(name, ".csv")))),
+  c(network_means = "network_means", network_events = "network_events", network_rare = "network_rare"),
+  c("MD", "OR", "RR"))
+of_metadat <- function() list(
   hasselblad1998 = list("OR", with(dat.hasselblad1998, data.frame(study, treatment = trt, events = xi, n = ni))),
   pagliaro1992 = list("OR", with(dat.pagliaro1992, data.frame(study, treatment = trt, events = xi, n = ni))),
   senn2013 = list("MD", with(dat.senn2013, data.frame(study, treatment, n = ni, mean = mi, sd = sdi))),
@@ -84,5 +90,5 @@ fit_one <- function(entry) {
   list(measure = entry[[1]], arms = c$arms, treatments = names, fits = fits,
        y = c$y, V = c$V, study = c$study, treatment = c$treatment, base = c$base)
 }
-writeLines(toJSON(lapply(arms, fit_one), digits = NA, auto_unbox = TRUE, na = "null"),
-           commandArgs(trailingOnly = TRUE)[1])
+arms <- if (length(arguments) > 1) made_up(arguments[2]) else of_metadat()
+writeLines(toJSON(lapply(arms, fit_one), digits = NA, auto_unbox = TRUE, na = "null"), arguments[1])

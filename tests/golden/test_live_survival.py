@@ -13,45 +13,29 @@ import numpy as np
 import pytest
 
 from headway.outcomes.care.turnbull import estimate_free, fit_turnbull, restrict_mean
+from tests.golden.ledger import INSIDE, read_json
 
 SCRIPT = Path(__file__).with_name("live_survival.R")
 
 
-def draw_sets() -> list[dict[str, Any]]:
-    rng = np.random.default_rng(20261126)
-    sets = []
-    for n, last in ((5, 4), (12, 6), (40, 12), (300, 12), (2000, 39)):
-        for hazard in (0.02, 0.1, 0.4):
-            relapse = rng.geometric(hazard, n)
-            end = rng.integers(0, last + 1, n)
-            # A relapse at a time counts before the end of the record at that time.
-            event = relapse <= end
-            time = np.where(event, relapse, end)
-            horizon = int(max(1, time.max() - 1))
-            # Looks that were missed widen intervals: the last one before, and the first after.
-            left = np.maximum(time - event - rng.integers(0, 3, n), 0)
-            right = np.where(event, time + rng.integers(0, 2, n), 0)  # 0: never seen
-            sets.append(
-                {
-                    "time": time.tolist(),
-                    "event": event.astype(int).tolist(),
-                    "horizon": horizon,
-                    "left": left.tolist(),
-                    "right": right.tolist(),
-                    "at": list(range(1, horizon + 1)),
-                }
-            )
-    return sets
-
-
 @pytest.fixture(scope="module")
-def answers(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[dict[str, Any], Any]]:
+def stored() -> dict[str, Any]:
+    """Return the made-up times of write_golden.py, and what R said of them."""
+    return read_json(INSIDE / "golden" / "survival.json")
+
+
+@pytest.fixture(scope="module", params=["stored", "asked again"])
+def answers(
+    request: pytest.FixtureRequest, stored: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> list[tuple[dict[str, Any], Any]]:
+    sets = stored["data"]
+    if request.param == "stored":
+        return list(zip(sets, stored["answers"], strict=True))
     if shutil.which("Rscript") is None:
         if os.environ.get("CI"):
             pytest.fail("R with survival and jsonlite must be there in CI")
         pytest.skip("SKIPPED LOUDLY: R is not here")
     folder = tmp_path_factory.mktemp("live")
-    sets = draw_sets()
     (folder / "data.json").write_text(json.dumps(sets), encoding="utf-8")
     command = ["Rscript", "--vanilla", str(SCRIPT), "data.json", "answers.json"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)

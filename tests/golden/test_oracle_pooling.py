@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from headway import meta
-from tests.golden.ledger import Key, Ledger, read_answers
+from tests.golden.ledger import Key, Ledger, read_answers, show
 
 CLOSED = ("EE", "DL", "HE", "HS", "HSk", "SJ")
 ROOTS = ("PM", "PMM")
@@ -44,13 +44,6 @@ WEIGHT_ATOL = 1e-6  # percentage points; 1e-7 of tau2 moves no weight by more
 QPROFILE_RTOL = 1e-8
 DERIVED_RTOL = 1e-6  # leave-one-out, cumulative, influence, Baujat, shrinkage, residuals
 
-# Numbers compared and excluded in each section: the walk must not shrink.
-COUNTS = {
-    "oracle.json": (182744, 25667),
-    "oracle_metafor_5.1.json": (2372, 504),
-    "profile_likelihood": (3024, 216),
-}
-
 
 def compare_models(ledger: Ledger, key: str, y: np.ndarray, v: np.ndarray, models: Any) -> None:
     floor = TAU2_FLOOR * y.var(ddof=1)
@@ -73,6 +66,10 @@ def compare_models(ledger: Ledger, key: str, y: np.ndarray, v: np.ndarray, model
             ledger.compare("p_value", (*own, "p"), fit.p_value, rtol=P_RTOL)
             for prediction, name in (("default", "pi"), ("riley", "pi_riley"), ("t", "pi_t")):
                 if f"{name}_lb" not in stored:
+                    continue
+                if y.size < 3:
+                    for end in ("lb", "ub"):
+                        ledger.exclude(re.escape(show((*own, f"{name}_{end}"))), TWO, some=False)
                     continue
                 fit = meta.pool(y, v, method=method, test=test, prediction=prediction)
                 low, high = stored[f"{name}_lb"], stored[f"{name}_ub"]
@@ -140,6 +137,7 @@ def find_stuck(fit: meta.Fit, table: Any, y: np.ndarray, v: np.ndarray, sets: np
     return stuck
 
 
+TWO = "two trials predict nothing here"
 STUCK = "metafor's REML is on a lower maximum: likelihoods compared instead"
 
 
@@ -156,6 +154,7 @@ def compare_refits(
         ("ci_high", "ci.ub", {"rtol": INTERVAL_RTOL, "scale": half}),
         ("statistic", statistic, {"rtol": DERIVED_RTOL, "floor": 1.0}),
         ("p_value", "pval", {"rtol": P_RTOL}),
+        ("p_value", "pvals", {"rtol": P_RTOL}),  # what metafor calls it in cumulative analyses
         ("q", "Q", {"rtol": Q_RTOL, "floor": 1.0}),
         ("q_p_value", "Qp", {"rtol": P_RTOL}),
         ("tau2", "tau2", {"rtol": rtol, "floor": floor}),
@@ -261,11 +260,12 @@ def compare_section(ledger: Ledger) -> None:
     """Compare every analysis of a section; what is no result is excluded."""
     ledger.exclude(r"[^/]* / (yi|vi) / \d+", "input of the analysis")
     ledger.exclude(r"[^/]* / rows_used(| / \d+)", "input of the analysis")
-    ledger.exclude(r"[^/]* / default_control_tau2 / .*", "metafor's default stopping rules")
-    ledger.exclude(r"[^/]* / time_ms / .*", "time")
-    ledger.exclude(
-        r"[^/]* / models / (DLIT|SJIT) / .*", "DLIT and SJIT: iterated moments, unstable"
-    )
+    if not ledger.is_inside:
+        ledger.exclude(r"[^/]* / default_control_tau2 / .*", "metafor's default stopping rules")
+        ledger.exclude(r"[^/]* / time_ms / .*", "time")
+        ledger.exclude(
+            r"[^/]* / models / (DLIT|SJIT) / .*", "DLIT and SJIT: iterated moments, unstable"
+        )
     for key, entry in ledger.section.items():
         y, v = np.array(entry["yi"], dtype=float), np.array(entry["vi"], dtype=float)
         ledger.compare("k", (key, "k"), y.size)
@@ -276,24 +276,22 @@ def compare_section(ledger: Ledger) -> None:
     ledger.close()
 
 
-def test_every_stored_number_of_pooling_is_reproduced(shared: Path) -> None:
-    ledger = Ledger("random_effects", read_answers(shared)["random_effects"])
+def test_every_stored_number_of_pooling_is_reproduced(source: Path) -> None:
+    ledger = Ledger("random_effects", read_answers(source)["random_effects"], source)
     ledger.exclude(r".* / bias / .*", "small-study effects: compared in test_oracle_small_study")
     compare_section(ledger)
-    assert (ledger.compared, ledger.excluded.total()) == COUNTS["oracle.json"]
 
 
 def test_every_number_that_needs_version_5_1_is_reproduced(shared: Path) -> None:
     section = read_answers(shared, "oracle_metafor_5.1.json")["random_effects_new"]
     ledger = Ledger("random_effects_new", section)
     compare_section(ledger)
-    assert (ledger.compared, ledger.excluded.total()) == COUNTS["oracle_metafor_5.1.json"]
 
 
-def find_effects(shared: Path, key: str) -> tuple[np.ndarray, np.ndarray] | None:
+def find_effects(source: Path, key: str) -> tuple[np.ndarray, np.ndarray] | None:
     """Return yi and vi of an analysis of version 5.1, from what is stored; None if nothing is."""
-    new = read_answers(shared, "oracle_metafor_5.1.json")
-    if key in new["random_effects_new"]:
+    new = read_answers(source, "oracle_metafor_5.1.json")
+    if key in new.get("random_effects_new", {}):
         entry = new["random_effects_new"][key]
         return np.array(entry["yi"], float), np.array(entry["vi"], float)
     dataset, _, measure = key.partition("|")
@@ -313,24 +311,23 @@ def find_effects(shared: Path, key: str) -> tuple[np.ndarray, np.ndarray] | None
         # Trials without spread (poole2003) were not analysed.
         known = np.isfinite(found[0]) & (found[1] > 0)
         return found[0][known], found[1][known]
-    entry = read_answers(shared)["random_effects"].get(key)
+    entry = read_answers(source)["random_effects"].get(key)
     if entry is not None:
         return np.array(entry["yi"], float), np.array(entry["vi"], float)
     return None
 
 
-def test_every_stored_profile_likelihood_interval_is_reproduced(shared: Path) -> None:
-    section = read_answers(shared, "oracle_metafor_5.1.json")["profile_likelihood"]
-    ledger = Ledger("profile_likelihood", section)
+def test_every_stored_profile_likelihood_interval_is_reproduced(source: Path) -> None:
+    section = read_answers(source, "oracle_metafor_5.1.json")["profile_likelihood"]
+    ledger = Ledger("profile_likelihood", section, source)
     for key, entry in section.items():
-        effects = find_effects(shared, key)
+        effects = find_effects(source, key)
         if effects is None:
             ledger.exclude(re.escape(key) + " / .*", "effects of this data set are not stored")
             continue
         y, v = effects
         compare_confint(ledger, key, y, v, entry, (key,))
     ledger.close()
-    assert (ledger.compared, ledger.excluded.total()) == COUNTS["profile_likelihood"]
 
 
 def test_likelihood_traps_are_climbed(shared: Path) -> None:

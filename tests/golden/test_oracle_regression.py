@@ -21,10 +21,6 @@ RTOL = 1e-6
 # costs it digits there (6e-11 seen, 1e-12 without years). Here the design is orthonormalised.
 Q_RTOL = 1e-9
 
-# Sections of the file: numbers compared, numbers excluded. The walk must not shrink.
-REGRESSION_COUNTS = (15840, 0)
-SUBGROUP_COUNTS = (3235, 0)
-
 
 def read_rows(shared: Path, dataset: str) -> list[dict[str, str]]:
     for folder in ("golden/metafor/data", "data/metadat-1.7-2"):
@@ -65,13 +61,13 @@ def read_moderators(formula: str, rows: list[dict[str, str]]) -> tuple[dict[str,
     }, known
 
 
-def test_every_stored_meta_regression_is_reproduced(shared: Path) -> None:
-    answers = read_answers(shared)
+def test_every_stored_meta_regression_is_reproduced(source: Path) -> None:
+    answers = read_answers(source)
     section = answers["meta_regression"]
-    ledger = Ledger("meta_regression", section)
+    ledger = Ledger("meta_regression", section, source)
     for key, entry in section.items():
         dataset, measure = key.split("|")[:2]
-        rows = read_rows(shared, dataset)
+        rows = read_rows(source, dataset)
         y, v, rows = read_effects(answers, f"{dataset}|{measure}", rows)
         moderators, known = read_moderators(entry["formula"], rows)
         y, v = y[known], v[known]
@@ -108,10 +104,9 @@ def test_every_stored_meta_regression_is_reproduced(shared: Path) -> None:
             ledger.compare("p", (*at, "p"), len(fit.names))
             ledger.compare("k", (*at, "k"), fit.k)
     ledger.close()
-    assert (ledger.compared, ledger.excluded.total()) == REGRESSION_COUNTS
 
 
-# The grouping column of each analysis with stored subgroups.
+# The grouping column of each analysis with stored subgroups, where it is not called grp.
 GROUP_COLUMNS = {
     "gibson2002": "type",
     "curtis1998": "fungrp",
@@ -122,14 +117,14 @@ GROUP_COLUMNS = {
 }
 
 
-def test_every_stored_subgroup_analysis_is_reproduced(shared: Path) -> None:
-    answers = read_answers(shared)
+def test_every_stored_subgroup_analysis_is_reproduced(source: Path) -> None:
+    answers = read_answers(source)
     section = answers["subgroups"]
-    ledger = Ledger("subgroups", section)
+    ledger = Ledger("subgroups", section, source)
     for key, entry in section.items():
         dataset = key.split("|")[0]
-        y, v, rows = read_effects(answers, key, read_rows(shared, dataset))
-        labels = [row[GROUP_COLUMNS[dataset]] for row in rows]
+        y, v, rows = read_effects(answers, key, read_rows(source, dataset))
+        labels = [row[GROUP_COLUMNS.get(dataset, "grp")] for row in rows]
         for name, stored in entry["methods"].items():
             method, test = name.split("_")
             at = (key, "methods", name)
@@ -163,4 +158,3 @@ def test_every_stored_subgroup_analysis_is_reproduced(shared: Path) -> None:
             qe = meta.regress(y, v, {"group": labels}, method=method, test=test).qe
             ledger.compare("QE", (*shared_tau2, "QE"), qe, rtol=Q_RTOL)
     ledger.close()
-    assert (ledger.compared, ledger.excluded.total()) == SUBGROUP_COUNTS

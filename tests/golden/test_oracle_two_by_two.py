@@ -18,9 +18,6 @@ RTOL = 1e-11
 # p-values far out in the tail magnify the rounding of their statistic.
 P_RTOL = 1e-9
 
-# Numbers compared, numbers excluded. The walk must not shrink.
-COUNTS = (360, 0)
-
 # Events and patients of both groups, where the columns are not ai, n1i, ci, n2i.
 COLUMNS = {
     "damico2009": ("xt", "nt", "xc", "nc"),
@@ -61,11 +58,11 @@ def compare(ledger: Ledger, at: tuple[str, str], ours: TwoByTwoFit, stored: Any)
     ledger.compare("Tarone", (*at, "TA"), ours.tarone, rtol=RTOL)
 
 
-def test_every_stored_mantel_haenszel_and_peto_model_is_reproduced(shared: Path) -> None:
-    section = read_answers(shared)["mh_peto"]
-    ledger = Ledger("mh_peto", section)
+def test_every_stored_mantel_haenszel_and_peto_model_is_reproduced(source: Path) -> None:
+    section = read_answers(source)["mh_peto"]
+    ledger = Ledger("mh_peto", section, source)
     for dataset, models in section.items():
-        tables = read_tables(shared, dataset)
+        tables = read_tables(source, dataset)
         for name, stored in models.items():
             if name == "PETO":
                 ours = peto(**tables)
@@ -73,4 +70,3 @@ def test_every_stored_mantel_haenszel_and_peto_model_is_reproduced(shared: Path)
                 ours = mantel_haenszel(**tables, measure=name.removeprefix("MH_"))
             compare(ledger, (dataset, name), ours, stored)
     ledger.close()
-    assert (ledger.compared, ledger.excluded.total()) == COUNTS
