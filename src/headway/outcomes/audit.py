@@ -138,8 +138,8 @@ def _list_people(found: cohort.Prepared, clinic: Clinic, change: pd.DataFrame) -
 
     primary, outcome = found.comparisons[0], clinic.primary_outcome
     own = found.windows
-    own = own[own["complete"] & own["source"].eq(primary.source) & own["value"].notna()]
-    own = own[own["outcome"].eq(outcome)]
+    own = own[own["outcome"].eq(outcome) & own["source"].eq(primary.source) & own["complete"]]
+    own = own[own["value"].notna()]
     # The value before is that of all its windows, for people with all of them.
     values = own[own["window"].isin(primary.befores)].groupby("patient_id")["value"]
     before = values.mean()[values.size() == len(primary.befores)]
@@ -163,8 +163,9 @@ def _vary(found: cohort.Prepared, clinic: Clinic, threads: int) -> dict[str, pd.
     from headway.outcomes.expectation.sensitivity import build_sensitivity
 
     primary = found.comparisons[0]
-    own = found.windows[found.windows["source"] == primary.source]
-    there = set(own.loc[own["window"].isin([primary.pre, primary.post]), "outcome"])
+    own = found.windows["source"] == primary.source
+    own &= found.windows["window"].isin([primary.pre, primary.post])
+    there = set(found.windows.loc[own, "outcome"].unique())
     sensitivity, specifications = [], []
     for outcome in dict.fromkeys((clinic.primary_outcome, *SHOWN)):
         if outcome not in there:

@@ -322,7 +322,7 @@ def read_categories(
     """
     import pandas as pd
 
-    with open_engine() as connection:
+    with open_engine(near=path.parent) as connection:
         source = _quote_source(path)
         if columns is not None:
             source = f"(SELECT {', '.join(map(_quote_name, columns))} FROM {source})"

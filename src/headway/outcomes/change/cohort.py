@@ -318,9 +318,11 @@ def _draw_lines(change: pd.DataFrame) -> pd.DataFrame:
 
 def _outcomes(windows: pd.DataFrame, comparison: Comparison) -> list[str]:
     """Outcomes recorded on both sides, frequency, intensity and duration first."""
-    own = windows[windows["source"] == comparison.source]
-    pre = set(own.loc[own["window"] == comparison.pre, "outcome"])
-    post = set(own.loc[own["window"] == comparison.post, "outcome"])
+    own = windows["source"] == comparison.source
+    pre, post = (
+        set(windows.loc[own & (windows["window"] == window), "outcome"].unique())
+        for window in (comparison.pre, comparison.post)
+    )
     order = list(UNITS)
     return sorted(pre & post, key=lambda o: (order.index(o) if o in order else len(order), o))
 
@@ -443,11 +445,8 @@ def _pgic_rows(
 ) -> list[dict[str, object]]:
     """Count what people say about their change; asked once, afterwards."""
     comparison = next((c for c in comparisons if c.id == "visit_recall"), None)
-    said = windows[
-        (windows["outcome"] == "PGIC")
-        & (windows["window"] == "post")
-        & windows["patient_id"].isin(starters)
-    ]
+    said = windows[(windows["outcome"] == "PGIC") & (windows["window"] == "post")]
+    said = said[said["patient_id"].isin(starters)]
     if comparison is None or not len(said):
         return []
     label = Message("comparison.asked_at_a_later_visit")
@@ -574,11 +573,9 @@ def _people_flow(
     outcome: str,
     pairs: pd.DataFrame,
 ) -> list[dict[str, object]]:
-    own = windows[
-        (windows["source"] == comparison.source)
-        & (windows["outcome"] == outcome)
-        & windows["patient_id"].isin(starters)
-    ]
+    asked = (windows["source"] == comparison.source) & (windows["outcome"] == outcome)
+    own = windows.loc[asked, ["patient_id", "window", "complete"]]
+    own = own[own["patient_id"].isin(starters)]
 
     def people(windows: tuple[str, ...], complete: bool) -> int:
         """Count who has all of the windows complete, or a record in any of them."""
