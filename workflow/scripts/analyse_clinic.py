@@ -13,7 +13,8 @@ def main(snakemake):
     """Read the processed tables and write what they say."""
     import pandas as pd
 
-    engine.limit_memory(snakemake.resources.engine_mb)
+    # Tables of people stand beside the engine.
+    engine.limit_memory(max(1, snakemake.resources.engine_mb // 2))
     folder = Path(snakemake.input.clinic).parent
     clinic = config.read_clinic(Path(snakemake.input.clinic))
     status = json.loads(Path(snakemake.input.status).read_text())

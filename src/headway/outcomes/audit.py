@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from headway.config.clinic import Clinic
+    from headway.tables.files import Stored
 
 
 def audit_clinic(
@@ -49,34 +50,35 @@ def audit_clinic(
         `windows`, `change` and `follow_up` (row-level; the last has rows under `internal` alone),
         and the tables of `headway.tables.RELEASED` before disclosure control.
     """
+    from headway.outcomes.care import safety, visits
     from headway.outcomes.care.cost import build_cost
     from headway.outcomes.care.cost_per_day import Expected
     from headway.outcomes.care.durability import read_time_to_relapse
-    from headway.outcomes.care.safety import build_safety
-    from headway.outcomes.care.visits import find_last_day
     from headway.outcomes.claims import Records, build_claims
+    from headway.outcomes.expectation import traps
     from headway.outcomes.expectation.benchmark import build_benchmark, describe_clinic
-    from headway.outcomes.expectation.traps import build_traps
 
     found = cohort.prepare_clinic(folder, clinic, threads=threads)
     out = empty_audit() | cohort.analyse_prepared(found, clinic)
-    out["traps"] = build_traps(
+    out["traps"] = traps.build_traps(
         folder,
         clinic,
         found.windows,
         found.starters,
         found.comparisons,
         found.beside,
-        found.sessions,
+        found.sessions.read(*traps.SESSION_COLUMNS),
     )
-    out["safety"] = build_safety(found.sessions)
+    out["safety"] = safety.build_safety(_read_filled(found.sessions, *safety.SESSION_COLUMNS))
     if not found.comparisons:
         return out
     primary = found.comparisons[0]
     # The same people as those whose change is summarised.
-    own_windows = found.windows[found.windows["patient_id"].isin(found.starters)]
+    started = found.windows["patient_id"].isin(found.starters)
+    own_windows = found.windows if started.all() else found.windows[started]
     out["expected"] = build_expected(own_windows, primary, clinic, arms)
     out["checks"] = build_checks(own_windows, primary)
+    del own_windows
     out |= _follow(found, clinic, out["change"], threads)
     if clinic.disclosure == "internal":
         out["follow_up"] = _list_people(found, clinic, out["change"])
@@ -93,12 +95,12 @@ def audit_clinic(
     out |= _vary(found, clinic, threads)
     without = [Expected(*row) for row in _deciding(out["expected"], out["cohort"])]
     out["cost"], out["cost_plane"] = build_cost(
-        found.sessions,
+        found.sessions.read(*visits.SESSION_COLUMNS),
         out["change"],
         found.starters,
         clinic,
         primary.id,
-        until=find_last_day(clinic, primary),
+        until=visits.find_last_day(clinic, primary),
         expected=without,
     )
     out["claims"] = build_claims(
@@ -106,7 +108,8 @@ def audit_clinic(
             clinic=clinic,
             starters=found.starters,
             patients=found.patients,
-            sessions=found.sessions,
+            sessions=found.sessions.read("patient_id", "day"),
+            stored=found.sessions,
             questionnaires=found.questionnaires,
             windows=found.windows,
             change=out["change"],
@@ -121,6 +124,12 @@ def audit_clinic(
     return out
 
 
+def _read_filled(sessions: Stored, *columns: str) -> pd.DataFrame:
+    """Read whose each session is, and those of the columns that the clinic's records have."""
+    there = {"patient_id", *sessions.filled}
+    return sessions.read(*(column for column in columns if column in there))
+
+
 def _list_people(found: cohort.Prepared, clinic: Clinic, change: pd.DataFrame) -> pd.DataFrame:
     """List whom the clinic may want to look at."""
     import pandas as pd
@@ -129,15 +138,15 @@ def _list_people(found: cohort.Prepared, clinic: Clinic, change: pd.DataFrame) -
 
     primary, outcome = found.comparisons[0], clinic.primary_outcome
     own = found.windows
-    own = own[own["complete"] & own["source"].eq(primary.source) & own["value"].notna()]
-    own = own[own["outcome"].eq(outcome)]
+    own = own[own["outcome"].eq(outcome) & own["source"].eq(primary.source) & own["complete"]]
+    own = own[own["value"].notna()]
     # The value before is that of all its windows, for people with all of them.
     values = own[own["window"].isin(primary.befores)].groupby("patient_id")["value"]
     before = values.mean()[values.size() == len(primary.befores)]
     return build_follow_up(
         change[change["comparison"].eq(primary.id) & change["outcome"].eq(outcome)],
         found.starters,
-        found.sessions,
+        found.sessions.read("patient_id", "day", "month"),
         found.days,
         primary,
         clinic,
@@ -154,8 +163,9 @@ def _vary(found: cohort.Prepared, clinic: Clinic, threads: int) -> dict[str, pd.
     from headway.outcomes.expectation.sensitivity import build_sensitivity
 
     primary = found.comparisons[0]
-    own = found.windows[found.windows["source"] == primary.source]
-    there = set(own.loc[own["window"].isin([primary.pre, primary.post]), "outcome"])
+    own = found.windows["source"] == primary.source
+    own &= found.windows["window"].isin([primary.pre, primary.post])
+    there = set(found.windows.loc[own, "outcome"].unique())
     sensitivity, specifications = [], []
     for outcome in dict.fromkeys((clinic.primary_outcome, *SHOWN)):
         if outcome not in there:
@@ -215,15 +225,17 @@ def _follow(
         return out
     window = clinic.windows.named.get(primary.post)
     last = None if window is None else window.to
+    begun = found.sessions.read("patient_id", "day", "month")
     out["control_chart"] = build_control_charts(
         pairs,
-        find_start_months(found.sessions),
+        find_start_months(begun),
         found.starters,
         clinic,
         unit=unit,
         # Who started too late to be measured again is not lost.
-        last_month=None if last is None else find_last_month(found.sessions, last),
+        last_month=None if last is None else find_last_month(begun, last),
     )
+    del begun
     if "therapist" in found.groups:
         # One window is too noisy to tell therapists apart.
         wide = pair_widely(
@@ -237,7 +249,8 @@ def _follow(
             own, found.groups["therapist"], before, outcome=outcome, unit=unit, rule=rule
         )
     if window is not None and window.from_ is not None and window.anchor == "start":
-        out["dose"] = build_dose(pairs, found.sessions, float(window.from_), unit=unit)
+        given = found.sessions.read("patient_id", "day", "minutes")
+        out["dose"] = build_dose(pairs, given, float(window.from_), unit=unit)
     return out
 
 

@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +61,7 @@ def conform(name: str, frame: pd.DataFrame, *, check: bool = True) -> pd.DataFra
         )
     none = pd.Series([None] * len(frame), index=frame.index, dtype="object")
     kept = {c: _cast(frame[c] if c in there else none, rule.kind) for c, rule in spec.items()}
-    out = pd.DataFrame(kept, index=frame.index).reset_index(drop=True)
+    out = pd.DataFrame(kept, index=frame.index, copy=False).reset_index(drop=True)
     if check:
         validate(name, out)
     return out
@@ -303,7 +304,9 @@ def read_parquet(path: Path) -> pd.DataFrame:
         return connection.execute("SELECT * FROM read_parquet(?)", [str(path)]).df()
 
 
-def read_categories(path: Path, people: pd.Index | None = None) -> pd.DataFrame:
+def read_categories(
+    path: Path, people: pd.Index | None = None, columns: Sequence[str] | None = None
+) -> pd.DataFrame:
     """Read a row-level table with its texts as categories: a number per row, every text once.
 
     Memory and comparisons are then those of small numbers. Categories are sorted.
@@ -314,11 +317,15 @@ def read_categories(path: Path, people: pd.Index | None = None) -> pd.DataFrame:
         A parquet file.
     people
         Codes of people in the file and others, where they are known already.
+    columns
+        Those to read, in this order; all by default.
     """
     import pandas as pd
 
-    with open_engine() as connection:
-        source = f"read_parquet('{str(path).replace(chr(39), chr(39) * 2)}')"
+    with open_engine(near=path.parent) as connection:
+        source = _quote_source(path)
+        if columns is not None:
+            source = f"(SELECT {', '.join(map(_quote_name, columns))} FROM {source})"
         described = connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
         texts = [str(row[0]) for row in described if row[1] == "VARCHAR"]
         for i, column in enumerate(texts):
@@ -330,39 +337,96 @@ def read_categories(path: Path, people: pd.Index | None = None) -> pd.DataFrame:
         casts = ", ".join(f'"{c}"::t{i} AS "{c}"' for i, c in enumerate(texts))
         chosen = f"* REPLACE ({casts})" if texts else "*"
         out = connection.execute(f"SELECT {chosen} FROM {source}").df()
-    return settle_texts(out)
+    return settle_texts(out, people)
 
 
-def settle_texts(frame: pd.DataFrame) -> pd.DataFrame:
+def settle_texts(frame: pd.DataFrame, people: pd.Index | None = None) -> pd.DataFrame:
     """Leave categories without an order, and spell codes of people out, each text held once.
 
-    Codes of people stay text: pandas cannot match the groups of an empty table by category.
+    Codes of people stay text: pandas cannot match the groups of an empty table by category. With
+    `people`, sorted, all tables share the same texts.
     """
     import pandas as pd
 
     for column in frame.select_dtypes("category"):
         frame[column] = frame[column].cat.as_unordered()
-    if isinstance(frame["patient_id"].dtype, pd.CategoricalDtype):
+    if "patient_id" in frame and isinstance(frame["patient_id"].dtype, pd.CategoricalDtype):
         held = frame["patient_id"].array
-        spelled = held.categories.to_numpy(object)[held.codes]
+        shared = people is not None and held.categories.equals(people)
+        spelled = (people if shared else held.categories).to_numpy(object)[held.codes]
         frame["patient_id"] = pd.Series(spelled, dtype="str", index=frame.index)
     return frame
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A row-level table on disk, of which columns are read where they are asked for.
+
+    Attributes
+    ----------
+    path
+        A parquet file.
+    people
+        As for `read_categories`.
+    rows
+        How many rows it has.
+    filled
+        Columns in which any row has a value.
+    """
+
+    path: Path
+    people: pd.Index | None
+    rows: int
+    filled: frozenset[str]
+
+    def __len__(self) -> int:
+        return self.rows
+
+    def read(self, *columns: str) -> pd.DataFrame:
+        """Read columns, as `read_categories` does; every call gives the rows in the same order."""
+        return read_categories(self.path, self.people, columns)
+
+
+def open_stored(path: Path, people: pd.Index | None = None) -> Stored:
+    """Look at a row-level table without holding it: its rows, and which columns have values."""
+    source = _quote_source(path)
+    with share_engine() as connection:
+        names = [str(row[0]) for row in connection.execute(f"DESCRIBE FROM {source}").fetchall()]
+        counts = ", ".join(f"count({_quote_name(name)})" for name in names)
+        row = connection.execute(f"SELECT count(*), {counts} FROM {source}").fetchone() or (0,)
+    filled = frozenset(name for name, n in zip(names, row[1:], strict=True) if n)
+    return Stored(path, people, int(row[0]), filled)
+
+
+def _quote_source(path: Path) -> str:
+    return "read_parquet('" + str(path).replace("'", "''") + "')"
+
+
+def _quote_name(column: str) -> str:
+    return '"' + column.replace('"', '""') + '"'
+
+
 def stack(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Put tables of the same columns under each other; texts that are categories stay so."""
+    """Put tables of the same columns under each other; texts that are categories stay so.
+
+    A list of parts is emptied, column by column, so that no second copy of all of them is held.
+    """
     import pandas as pd
     from pandas.api.types import union_categoricals
 
-    held: dict[str, pd.Categorical] = {}
-    for column in parts[0]:
-        columns = [part[column] for part in parts]
+    names, left = list(parts[0]), [part.copy(deep=False) for part in parts]
+    if isinstance(parts, list):
+        parts.clear()
+    held: dict[str, Any] = {}
+    for column in names:
+        columns = [part.pop(column) for part in left]
         if any(isinstance(c.dtype, pd.CategoricalDtype) for c in columns):
             held[column] = union_categoricals(
                 [c.astype("category").array for c in columns], sort_categories=True
             )
-    out = pd.concat([part.drop(columns=list(held)) for part in parts], ignore_index=True)
-    return out.assign(**held)[list(parts[0])]
+        else:
+            held[column] = pd.concat(columns, ignore_index=True).array
+    return pd.DataFrame(held, columns=names, copy=False)
 
 
 def count_rows(path: Path) -> int:

@@ -22,6 +22,7 @@ from headway.outcomes.care.cost_per_day import (
     Expected,
     cost_per_day,
     count_cells,
+    draw_pairs,
 )
 from headway.outcomes.care.visits import (
     SEVERAL,
@@ -103,13 +104,16 @@ def build_cost(
         both = pairs[pairs["currency"] == currency]
         if not len(both):
             continue
+        fees, moved = both["cost"].to_numpy(float), both["change"].to_numpy(float)
+        drawn = draw_pairs(fees, moved, boot.replicates, boot.seed)
         for source in (None, *expected):
             found = cost_per_day(
-                both["cost"].to_numpy(float),
-                both["change"].to_numpy(float),
+                fees,
+                moved,
                 expected=source,
                 replicates=boot.replicates,
                 seed=boot.seed,
+                drawn=drawn,
             )
             basis = UNCONTROLLED if source is None else f"{LESS}: {source.source}"
             rows += _cost_rows(found, currency, basis, of, source)

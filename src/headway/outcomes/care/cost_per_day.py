@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array = NDArray[np.float64]
+    Drawn = tuple[Array, Array, Array]
 
 WINDOWS_PER_YEAR = 13  # of 28 days
 # Below, the interval of mean fees covers less than 93 % where fees are skewed (docs/skewed.md).
@@ -72,7 +73,13 @@ class CostPerDay:
 
 
 def cost_per_day(
-    cost: Array, change: Array, *, expected: Expected | None, replicates: int, seed: int
+    cost: Array,
+    change: Array,
+    *,
+    expected: Expected | None,
+    replicates: int,
+    seed: int,
+    drawn: Drawn | None = None,
 ) -> CostPerDay:
     """Divide mean fees by the headache days a year of difference, with a bootstrap over pairs.
 
@@ -84,6 +91,8 @@ def cost_per_day(
         Subtracted from the mean change; its error enters as normal. None: uncontrolled.
     replicates, seed
         Resamples of pairs, and the seed of their draws.
+    drawn
+        `draw_pairs` of the same values, where it is made already.
 
     Returns
     -------
@@ -92,13 +101,14 @@ def cost_per_day(
         lies below 0: near 0 a ratio runs to infinity, and beyond it changes its meaning.
     """
     c, d = np.asarray(cost, float), np.asarray(change, float)
-    order = np.lexsort((d, c))  # the order of rows in a file cannot move the interval
-    c, d, n = c[order], d[order], len(c)
+    c, d = _order(c, d)
+    n = len(c)
     shift = 0.0 if expected is None else expected.change
     error = 0.0 if expected is None or np.isnan(expected.se) else expected.se
     if n == 0:
         return CostPerDay(0, note=Message("fees.nobody_has_both"))
-    costs, differences = _resample(c, d, shift, error, replicates, seed)
+    costs, changes, normal = drawn or draw_pairs(c, d, replicates, seed)
+    differences = changes - shift + error * normal
     mean_cost, difference = float(c.mean()), float(d.mean()) - shift
     low, high = t_interval(d)
     if expected is not None:
@@ -148,20 +158,32 @@ def _remark_fees(cost: Array) -> str:
     return Message("fees.few_for_a_mean", least=ENOUGH) if len(cost) < ENOUGH else ""
 
 
-def _resample(
-    cost: Array, change: Array, shift: float, error: float, replicates: int, seed: int
-) -> tuple[Array, Array]:
-    """Draw pairs with replacement: mean fees and mean difference of each replicate."""
+def _order(cost: Array, change: Array) -> tuple[Array, Array]:
+    """Sort pairs, so that the order of rows in a file cannot move an interval."""
+    order = np.lexsort((change, cost))
+    return cost[order], change[order]
+
+
+def draw_pairs(cost: Array, change: Array, replicates: int, seed: int) -> Drawn:
+    """Draw pairs with replacement.
+
+    Returns
+    -------
+    tuple of array
+        Mean fees and mean change of each replicate, and a standard normal for the error of what
+        would be expected. The draws do not depend on the expectation, so that one set serves all.
+    """
+    cost, change = _order(np.asarray(cost, float), np.asarray(change, float))
     rng = np.random.default_rng(seed)
     n = len(cost)
-    costs, differences = np.empty(replicates), np.empty(replicates)
+    costs, changes = np.empty(replicates), np.empty(replicates)
     step = max(1, _DRAWS_AT_ONCE // n)
     for start in range(0, replicates, step):
         stop = min(start + step, replicates)
         draw = rng.integers(0, n, (stop - start, n))
         costs[start:stop] = cost[draw].mean(axis=1)
-        differences[start:stop] = change[draw].mean(axis=1) - shift
-    return costs, differences + error * rng.standard_normal(replicates)
+        changes[start:stop] = change[draw].mean(axis=1)
+    return costs, changes, rng.standard_normal(replicates)
 
 
 def less_expected(

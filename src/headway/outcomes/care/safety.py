@@ -8,6 +8,7 @@ a session without harm; it stays in `of` and out of `n`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,18 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # How a clinic writes that nothing happened.
+# Of the table `sessions`, what harms are read from.
+SESSION_COLUMNS = (
+    "patient_id",
+    "technique",
+    "setting",
+    "soreness_days",
+    "soreness_reported",
+    "lethargy_days",
+    "lethargy_reported",
+    "adverse_event",
+    "adverse_event_reported",
+)
 NO_EVENT = ("none", "no", "nil", "0")
 SHORT_DAYS = 2  # "for a day or two"
 _FLOOR = Message("safety.a_floor")
@@ -49,24 +62,24 @@ def _column(sessions: pd.DataFrame, name: str) -> pd.Series:
     return pd.Series(np.nan, index=sessions.index, dtype="object")
 
 
-def _harms(sessions: pd.DataFrame) -> list[_Harm]:
+def _harms(sessions: pd.DataFrame) -> Iterator[_Harm]:
+    """Take the kinds of harm one after the other: each holds a number per session."""
     import pandas as pd
 
-    out = []
     for name in ("soreness", "lethargy"):
         days = pd.to_numeric(_column(sessions, f"{name}_days"))
         happened = (days > 0).astype(float).where(days.notna())
-        out.append(_Harm(name, "any", happened, days, _column(sessions, f"{name}_reported")))
-    code = _column(sessions, "adverse_event").astype("object")
-    code = code.where(code.isna(), code.astype(str).str.strip().str.casefold())
+        yield _Harm(name, "any", happened, days, _column(sessions, f"{name}_reported"))
+    code = _column(sessions, "adverse_event").astype("category")
+    words = {c: str(c).strip().casefold() for c in code.cat.categories}
+    code = code.astype("object").map(words)
     reported = _column(sessions, "adverse_event_reported")
     known = code.notna()
     happened = (~code.isin(NO_EVENT)).astype(float).where(known)
-    out.append(_Harm("adverse_event", "any", happened, None, reported))
-    for event in sorted(set(code[known]) - set(NO_EVENT)):
+    yield _Harm("adverse_event", "any", happened, None, reported)
+    for event in sorted(set(code[known].unique()) - set(NO_EVENT)):
         hit = (code == event).astype(float).where(known)
-        out.append(_Harm("adverse_event", event, hit, None, reported))
-    return out
+        yield _Harm("adverse_event", event, hit, None, reported)
 
 
 def count_patients(values: pd.Series, patients: pd.Series) -> Estimate:

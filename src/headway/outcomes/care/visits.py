@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
+# Of the table `sessions`, what visits in the office are made of.
+SESSION_COLUMNS = ("patient_id", "day", "setting", "minutes", "fee", "currency", "insured")
 UNKNOWN_CURRENCY = "not_recorded"
 SEVERAL = "several"
 
@@ -39,7 +41,7 @@ def office_visits(sessions: pd.DataFrame) -> pd.DataFrame:
         return known[0] if len(known) == 1 else None if len(known) == 0 else SEVERAL
 
     several = own.duplicated(["patient_id", "day"], keep=False)
-    keep = ["patient_id", "day", "minutes", "fee", "currency", "insured"]
+    keep = [c for c in SESSION_COLUMNS if c != "setting"]
     out = own.loc[~several, keep]
     if several.any():
         merged = (

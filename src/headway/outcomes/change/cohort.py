@@ -25,6 +25,7 @@ from headway.outcomes.change.missingness import (
     measure_completeness,
 )
 from headway.outcomes.change.sources import (
+    ASKED_AT_VISITS,
     NOT_USED,
     Sources,
     find_sources,
@@ -32,13 +33,14 @@ from headway.outcomes.change.sources import (
     name_source,
 )
 from headway.outcomes.change.windows import Comparison, pair_windows
-from headway.tables import conform, empty, read_categories, stack
+from headway.tables import conform, empty, open_stored, read_categories, stack
 from headway.tables.engine import open_engine
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from headway.config.clinic import Clinic
+    from headway.tables.files import Stored
 
 UNITS = {
     "frequency": "days_per_28",
@@ -52,6 +54,8 @@ BEFORE, WINDOW = "_before", "window_"
 # needs more than three months of it: nobody is diagnosed from one window.
 MANY_DAYS = 15
 # People's lines of one outcome: of more than so many, so many are kept.
+# Of the table `sessions`, what people are grouped by.
+GROUP_COLUMNS = ("patient_id", "technique", "setting", "therapist")
 MANY_LINES, LINES = 10_000, 2_000
 _BIN_WIDTH = {"frequency": 4.0, "intensity": 1.0, "duration": 2.0}
 
@@ -111,7 +115,7 @@ def label_groups(
     import pandas as pd
 
     out: dict[str, pd.Series] = {}
-    sessions = sessions[["patient_id", "technique", "setting", "therapist"]]
+    sessions = sessions[list(GROUP_COLUMNS)]
     if sessions["technique"].notna().any():
         used = sessions[sessions["technique"].notna()]
         office = used[used["setting"] != "at_home"]
@@ -206,13 +210,14 @@ def build_cohort(
     bins: list[dict[str, object]] = []
     flow: list[dict[str, object]] = []
     changes = []
+    columns = ["patient_id", "comparison", "outcome", "pre", "post", "change"]
     primary_outcome = clinic.primary_outcome
     boot = clinic.bootstrap
     for comparison in comparisons:
         pairs = pair_windows(windows, comparison)
         pairs = pairs[pairs["patient_id"].isin(starters)]
         own_id = pd.Categorical.from_codes(np.zeros(len(pairs), int), [comparison.id])
-        changes.append(pairs.assign(comparison=own_id))
+        changes.append(pairs[columns[:1] + columns[2:]].assign(comparison=own_id))
         outcomes = _outcomes(windows, comparison)
         for outcome in outcomes:
             part = pairs[pairs["outcome"] == outcome]
@@ -274,7 +279,6 @@ def build_cohort(
             bins += _histogram(part["change"].to_numpy(), outcome, comparison)
     rows += _pgic_rows(windows, starters, comparisons)
     change = stack(changes) if changes else empty("change")
-    columns = ["patient_id", "comparison", "outcome", "pre", "post", "change"]
     change = conform("change", change[columns], check=False)
     lines = _draw_lines(change)
 
@@ -314,9 +318,11 @@ def _draw_lines(change: pd.DataFrame) -> pd.DataFrame:
 
 def _outcomes(windows: pd.DataFrame, comparison: Comparison) -> list[str]:
     """Outcomes recorded on both sides, frequency, intensity and duration first."""
-    own = windows[windows["source"] == comparison.source]
-    pre = set(own.loc[own["window"] == comparison.pre, "outcome"])
-    post = set(own.loc[own["window"] == comparison.post, "outcome"])
+    own = windows["source"] == comparison.source
+    pre, post = (
+        set(windows.loc[own & (windows["window"] == window), "outcome"].unique())
+        for window in (comparison.pre, comparison.post)
+    )
     order = list(UNITS)
     return sorted(pre & post, key=lambda o: (order.index(o) if o in order else len(order), o))
 
@@ -439,11 +445,8 @@ def _pgic_rows(
 ) -> list[dict[str, object]]:
     """Count what people say about their change; asked once, afterwards."""
     comparison = next((c for c in comparisons if c.id == "visit_recall"), None)
-    said = windows[
-        (windows["outcome"] == "PGIC")
-        & (windows["window"] == "post")
-        & windows["patient_id"].isin(starters)
-    ]
+    said = windows[(windows["outcome"] == "PGIC") & (windows["window"] == "post")]
+    said = said[said["patient_id"].isin(starters)]
     if comparison is None or not len(said):
         return []
     label = Message("comparison.asked_at_a_later_visit")
@@ -508,7 +511,10 @@ def _begun_rows(
     """Count who began a new preventive drug, of the people of the primary change."""
     import pandas as pd
 
-    recorded = cointerventions.is_recorded(prepared.patients, prepared.sessions)
+    sessions = empty("sessions")
+    if cointerventions.NEW_PREVENTIVE in prepared.sessions.filled:
+        sessions = prepared.sessions.read("patient_id", "day", cointerventions.NEW_PREVENTIVE)
+    recorded = cointerventions.is_recorded(prepared.patients, sessions)
     if not prepared.comparisons or not recorded:
         return []
     primary, outcome = prepared.comparisons[0], clinic.primary_outcome
@@ -516,7 +522,7 @@ def _begun_rows(
     if not len(own):
         return []
     last = find_last_day(clinic, primary)
-    begun = cointerventions.find_new_preventives(prepared.patients, prepared.sessions, last)
+    begun = cointerventions.find_new_preventives(prepared.patients, sessions, last)
     statistic = cointerventions.count_new_preventives(begun, pd.Index(own["patient_id"]))
     unit = UNITS.get(outcome, "points")
     of = len(prepared.starters)
@@ -567,11 +573,9 @@ def _people_flow(
     outcome: str,
     pairs: pd.DataFrame,
 ) -> list[dict[str, object]]:
-    own = windows[
-        (windows["source"] == comparison.source)
-        & (windows["outcome"] == outcome)
-        & windows["patient_id"].isin(starters)
-    ]
+    asked = (windows["source"] == comparison.source) & (windows["outcome"] == outcome)
+    own = windows.loc[asked, ["patient_id", "window", "complete"]]
+    own = own[own["patient_id"].isin(starters)]
 
     def people(windows: tuple[str, ...], complete: bool) -> int:
         """Count who has all of the windows complete, or a record in any of them."""
@@ -675,8 +679,10 @@ class Prepared:
 
     Attributes
     ----------
-    patients, sessions, questionnaires
+    patients, questionnaires
         Processed tables.
+    sessions
+        Processed table, of which each analysis reads the columns that it needs.
     days
         Path of the processed diary.
     courses
@@ -700,7 +706,7 @@ class Prepared:
     """
 
     patients: pd.DataFrame
-    sessions: pd.DataFrame
+    sessions: Stored
     questionnaires: pd.DataFrame
     days: Path
     courses: pd.DataFrame | None
@@ -726,31 +732,37 @@ def prepare_clinic(folder: Path, clinic: Clinic, *, threads: int = 2) -> Prepare
         clinic.yaml with its defaults.
     """
     everyone = find_people(folder)
-    patients, sessions, questionnaires, given = (
+    patients, questionnaires, given = (
         read_categories(folder / f"{name}.parquet", everyone)
-        for name in ("patients", "sessions", "questionnaires", "given_windows")
+        for name in ("patients", "questionnaires", "given_windows")
     )
+    sessions = open_stored(folder / "sessions.parquet", everyone)
     days = folder / "days.parquet"
     parts, sources = [], find_sources(folder, clinic)
     courses = None
     if len(sessions):
-        courses = windows_of.find_courses(sessions, clinic.course.gap_weeks)
+        visits = sessions.read("patient_id", "day")
+        courses = windows_of.find_courses(visits, clinic.course.gap_weeks)
+        del visits
     if "diary" in sources.usable:
         parts.append(
             windows_of.build_diary_windows(days, clinic, courses, everyone, threads=threads)
         )
     if "visit" in sources.usable:
-        parts.append(windows_of.build_visit_windows(sessions, clinic))
+        asked = sessions.read("patient_id", "day", *ASKED_AT_VISITS.values())
+        parts.append(windows_of.build_visit_windows(asked, clinic))
+        del asked
         parts.append(windows_of.build_questionnaire_windows(questionnaires, clinic))
     if "given" in sources.usable:
         parts.append(windows_of.build_given_windows(given))
     both = {"diary", "visit"} <= set(sources.usable)
-    asked = sessions if both else sessions.iloc[:0]
+    asked = sessions.read(*recall.SESSION_COLUMNS) if both else empty("sessions")
     beside = recall.set_beside(days, asked, clinic, threads=threads)
+    del asked
     parts = [p for p in parts if len(p)]
     windows = stack(parts) if parts else empty("windows")
     starters = find_starters(folder)
-    groups = label_groups(sessions, patients, windows, starters)
+    groups = label_groups(sessions.read(*GROUP_COLUMNS), patients, windows, starters)
     comparisons = windows_of.list_comparisons(clinic, set(sources.usable))
     earlier = label_earlier(windows, comparisons[0], starters) if comparisons else None
     if earlier is not None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from headway.config.clinic import Clinic
 
 SIDES = ("baseline", "post")
+# Of the table `sessions`, what is set beside the diary.
+SESSION_COLUMNS = ("patient_id", "day", "headache_days_28")
 
 
 def set_beside(
@@ -49,7 +51,7 @@ def set_beside(
     import pandas as pd
 
     column = "headache_days_28"
-    asked = sessions.loc[sessions[column].notna(), ["patient_id", "day", column]]
+    asked = sessions.loc[sessions[column].notna(), list(SESSION_COLUMNS)]
     parts = []
     for window, low, high, target in recall_ranges(clinic):
         if window in SIDES:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from headway.messages import Message, phrase
 from headway.outcomes.change import instruments
 from headway.outcomes.change.sources import ASKED_AT_VISITS
-from headway.tables import conform, empty, settle_texts
+from headway.tables import conform, empty, settle_texts, stack
 from headway.tables.engine import open_engine
 
 if TYPE_CHECKING:
@@ -302,7 +302,7 @@ def build_diary_windows(
         out = connection.execute(
             _as_rows(sql, clinic, outcomes, "VARCHAR" if people is None else "person")
         ).df()
-    return conform("windows", settle_texts(out), check=False)
+    return conform("windows", settle_texts(out, people), check=False)
 
 
 def nearest(
@@ -478,8 +478,19 @@ def name_visit(clinic: Clinic, window: str) -> str:
     return Message(named[window]) if window in named else phrase("window", window)
 
 
-def pair_windows(windows: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:
+def pair_windows(
+    windows: pd.DataFrame, comparison: Comparison, outcome: str | None = None
+) -> pd.DataFrame:
     """Pair each person's values before and after, once, by id, before anything is dropped.
+
+    Parameters
+    ----------
+    windows
+        Table `windows`.
+    comparison
+        The pair of windows.
+    outcome
+        The only outcome that is wanted; None: all of them.
 
     Returns
     -------
@@ -487,20 +498,32 @@ def pair_windows(windows: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:
         patient_id, outcome, pre, post, change, pre_count, post_count, n_pre (windows before);
         people with a complete value in every window only.
     """
+    import pandas as pd
+
     keys = ["patient_id", "outcome"]
-    usable = windows[(windows["source"] == comparison.source) & windows["complete"]]
+    asked = windows["window"].isin([*comparison.befores, comparison.post])
+    asked &= (windows["source"] == comparison.source) & windows["complete"]
+    if outcome is not None:
+        asked &= windows["outcome"] == outcome
+    usable = windows.loc[asked, [*keys, "window", "value", "count"]]
 
-    def side(window: str) -> pd.DataFrame:
-        rows = usable.loc[usable["window"] == window, [*keys, "value", "count"]]
-        return rows.set_index(keys)
+    def side(own: pd.DataFrame, window: str) -> pd.DataFrame:
+        rows = own.loc[own["window"] == window, ["patient_id", "value", "count"]]
+        return rows.set_index("patient_id")
 
-    pre, post = side(comparison.pre), side(comparison.post)
-    if comparison.mean_of_two_baselines:
-        pre = (pre + side("earlier").reindex(pre.index)) / 2
-    pre["n_pre"] = len(comparison.befores)
-    pre = pre.rename(columns={"value": "pre", "count": "pre_count"})
-    post = post.rename(columns={"value": "post", "count": "post_count"})
-    both = pre.join(post, how="inner")
-    both["change"] = both["post"] - both["pre"]
-    both = both[both["pre"].notna() & both["post"].notna()]
-    return both.reset_index().sort_values(keys, kind="stable", ignore_index=True)
+    parts = []
+    for _, own in usable.groupby("outcome", observed=True):
+        pre, post = side(own, comparison.pre), side(own, comparison.post)
+        if comparison.mean_of_two_baselines:
+            pre = (pre + side(own, "earlier").reindex(pre.index)) / 2
+        pre["n_pre"] = len(comparison.befores)
+        pre = pre.rename(columns={"value": "pre", "count": "pre_count"})
+        post = post.rename(columns={"value": "post", "count": "post_count"})
+        both = pre.join(post, how="inner").reset_index()
+        both.insert(1, "outcome", own["outcome"].iloc[:1].repeat(len(both)).array)
+        both["change"] = both["post"] - both["pre"]
+        parts.append(both[both["pre"].notna() & both["post"].notna()])
+    if not parts:
+        numbers = ["pre", "pre_count", "n_pre", "post", "post_count", "change"]
+        return usable[keys].assign(**dict.fromkeys(numbers, pd.Series(dtype="float64")))
+    return stack(parts).sort_values(keys, kind="stable", ignore_index=True)

@@ -48,8 +48,8 @@ def find_relapses(r: Records) -> pd.DataFrame:
     )
     if primary.post in later:
         later = later[later.index(primary.post) + 1 :]
-    pairs = windows.pair_windows(r.windows, primary)
-    pairs = pairs[(pairs["outcome"] == "frequency") & (pairs["pre"] > 0)]
+    pairs = windows.pair_windows(r.windows, primary, "frequency")
+    pairs = pairs[pairs["pre"] > 0]
     rule = r.clinic.relapse
     at_risk = pairs[(pairs["post"] / pairs["pre"]).round(12) <= round(1 - rule.response, 12)]
     after = r.windows[

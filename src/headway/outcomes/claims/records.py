@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from headway.config.clinic import Clinic
+    from headway.tables.files import Stored
 
     Array = NDArray[np.float64]
 
@@ -30,7 +31,8 @@ class Records:
 
     sessions, patients, questionnaires are processed tables; windows, change, cohort, safety and
     cost are tables of the analysis; `comparisons` are `windows.list_comparisons`, the primary one
-    first. `time_to_relapse` and `expected` come from other analyses, where there are any.
+    first. `time_to_relapse` and `expected` come from other analyses, where there are any. Columns
+    that `sessions` lacks are read from `stored`, in the same order of rows, as each is asked for.
     """
 
     clinic: Clinic
@@ -46,6 +48,7 @@ class Records:
     comparisons: Sequence[windows.Comparison]
     expected: Sequence[Expected] = ()
     time_to_relapse: Estimate | None = None
+    stored: Stored | None = None
 
     def column(self, name: str) -> pd.Series:
         """Take a column of the sessions; all missing where the clinic's records lack it."""
@@ -53,6 +56,8 @@ class Records:
 
         if name in self.sessions:
             return self.sessions[name]
+        if self.stored is not None and name in self.stored.filled:
+            return self.stored.read(name)[name]
         return pd.Series(np.nan, index=self.sessions.index, dtype="object")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
+_LIDOCAINE = re.compile("lidocain|lignocain|xylocain")
 COMPLAINT_COLUMNS = ("vertigo", "tinnitus", "digestion")
 
 
@@ -167,12 +169,14 @@ def read_points(sessions: pd.DataFrame) -> pd.DataFrame:
 
 def hold_referral(r: Records, claims: Claims) -> list[Finding]:
     """Row 4: points that refer pain."""
-    if "referral_zone" not in r.sessions or not r.sessions["referral_zone"].notna().any():
+    zones = r.column("referral_zone")
+    if not zones.notna().any():
         return [name_missing("refers", Message("claim.missing.referral_zone"))]
-    sessions = r.sessions
-    if "trigger_points" not in sessions:
-        sessions = sessions.assign(trigger_points=None)
-    points = read_points(sessions)
+    points = read_points(
+        r.sessions[["patient_id", "day"]].assign(
+            trigger_points=r.column("trigger_points"), referral_zone=zones
+        )
+    )
     if not len(points):
         return [name_missing("refers", Message("claim.missing.matching_zones"))]
     found = as_percent(clustered.share(points["refers"], points["patient_id"]))
@@ -244,12 +248,12 @@ def _sore_difference(
 
 def hold_wet_and_dry(r: Records, claims: Claims) -> list[Finding]:
     """Row 6: soreness after wet and dry needling."""
-    technique, drug = r.column("technique"), r.column("drug").astype("object")
+    technique, drug = r.column("technique"), r.column("drug")
     wet = (technique == "wet_needling").astype(bool)
     note: str = Message("claim.note.asked")
     if drug[wet].notna().any():
-        lidocaine = drug.astype(str).str.casefold().str.contains("lidocain|lignocain|xylocain")
-        wet &= lidocaine
+        named = [d for d in drug.dropna().unique() if _LIDOCAINE.search(str(d).casefold())]
+        wet &= drug.isin(named)
     else:
         note = join([note, Message("claim.note.drug")])
     dry = (technique == "dry_needling").astype(bool)

@@ -152,11 +152,12 @@ def fit_gee(
     correlation a person enters through sums over the own rows alone, so that the cost grows with
     the rows and nothing loops over people.
     """
-    _, number = np.unique(np.asarray(people), return_inverse=True)
-    order = np.argsort(number, kind="stable")
-    x = np.asarray(design, float)[order]
-    n = np.asarray(days, float)[order]
-    y = np.asarray(count, float)[order]
+    who = np.asarray(people)
+    x, n, y = (np.asarray(values, float) for values in (design, days, count))
+    if (who[1:] < who[:-1]).any():
+        order = np.argsort(who, kind="stable")
+        who, x, n, y = who[order], x[order], n[order], y[order]
+    number = np.cumsum(np.append(0, who[1:] != who[:-1]))
     if family == "binomial":
         y = y / n
     each = np.bincount(number)
@@ -370,7 +371,7 @@ def _usable(rows: pd.DataFrame, *, odds: bool) -> pd.DataFrame | None:
         good &= (sums["count"] > 0) & (sums["count"] < sums["days"])
     if not (good.get(BEFORE, False) and good.get(AFTER, False)):
         return None
-    kept = rows[rows["level"].map(good).astype(bool)]
+    kept = rows if good.all() else rows[rows["level"].map(good).astype(bool)]
     return kept if kept["value"].nunique() > 1 else None
 
 

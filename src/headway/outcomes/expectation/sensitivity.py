@@ -93,9 +93,9 @@ def build_sensitivity(
         sides, windows, comparison, outcome, characteristics, sample
     )
     rows += _imputed(people, outcome, comparison, clinic, unit, sampled=sample is not None)
-    stacked = longitudinal.stack_windows(
-        own[own["patient_id"].isin(starters)], comparison, clinic, outcome
-    )
+    own = own[own["patient_id"].isin(starters)]
+    stacked = longitudinal.stack_windows(own, comparison, clinic, outcome)
+    del own
     rows += _equations(stacked, comparison) if outcome == "frequency" else []
     rows += _mixed(stacked, unit)
     rows += _clustered(sides, therapists, unit)

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
     Bools = NDArray[np.bool_]
 
+# Of the table `sessions`, what is looked at.
+SESSION_COLUMNS = (*recall.SESSION_COLUMNS, "technique", "minutes")
 NAN = float("nan")
 MIN_PEOPLE = 5  # fewer people with a sign are typing errors, not a way of recording
 IDS = ("zero_coded_missing", "unit_mix", "mnar_diary", "dropout_if_not_better")
@@ -453,8 +455,8 @@ def find_dropout(
     id = "dropout_if_not_better"
     if comparison is None:
         return _unseen(id, Message("trap.lost_not_said"))
-    pairs = pair_windows(windows, comparison)
-    analysed = pd.Index(pairs.loc[pairs["outcome"] == clinic.primary_outcome, "patient_id"])
+    pairs = pair_windows(windows, comparison, clinic.primary_outcome)
+    analysed = pd.Index(pairs["patient_id"])
     lost = starters.difference(analysed)
     if not len(lost):
         return Trap(id, False, 0.0, 0.0, Message("trap.nobody_lost"), "")
@@ -515,17 +517,17 @@ def build_traps(
     beside
         `recall.set_beside` of these tables; None: it is made here.
     sessions
-        Table `sessions`; None: it is read here.
+        Of the table `sessions`, the columns `SESSION_COLUMNS`; None: they are read here.
 
     Returns
     -------
     DataFrame
         Table `traps`, before disclosure control.
     """
-    from headway.tables import read_csv, read_parquet
+    from headway.tables import open_stored, read_csv
 
     if sessions is None:
-        sessions = read_parquet(folder / "sessions.parquet")
+        sessions = open_stored(folder / "sessions.parquet").read(*SESSION_COLUMNS)
     quarantine = read_csv("quarantine", folder / "quarantine.csv")
     people = summarise_diaries(folder / "days.parquet")
     if beside is None:
@@ -604,11 +606,11 @@ def summarise_diaries(days: Path) -> pd.DataFrame:
         headache_days, known (headache days with an intensity), highest intensity.
     """
     sql = (
-        "WITH e AS (SELECT patient_id, day, headache, intensity FROM read_parquet(?) "
-        "WHERE headache IS NOT NULL), "
+        "WITH e AS NOT MATERIALIZED (SELECT patient_id, day, headache, intensity "
+        "FROM read_parquet(?) WHERE headache IS NOT NULL), "
         "l AS (SELECT patient_id, max(day) FILTER (WHERE headache = 1) AS last_day FROM e "
         "GROUP BY patient_id), "
-        "d AS (SELECT * FROM e JOIN l USING (patient_id)) "
+        "d AS NOT MATERIALIZED (SELECT * FROM e JOIN l USING (patient_id)) "
         "SELECT patient_id, sum(headache)::DOUBLE AS hits, "
         "count(*) FILTER (WHERE day <= last_day)::DOUBLE AS entries, "
         "count(*) FILTER (WHERE day > last_day)::DOUBLE AS run, "
