@@ -2,7 +2,7 @@
 
 A job of a small clinic spends more on imports than on its work. On Linux a run therefore keeps one
 process that learns from the first job of each script what it imports, imports the same before the
-next job of that script, and forks for it. `ask.py` stands in for Python in a job's command: it
+next job of that script, prepares what every such job would, and forks for it. `ask.py` stands in for Python in a job's command: it
 hands over the script, the environment and the open files, and waits for the end. A job that cannot
 be taken over (more threads, no such process, another system) starts Python as ever.
 
@@ -40,6 +40,14 @@ from blas import NAMES, choose
 
 # Set to anything: every job starts Python itself.
 OFF = "HEADWAY_COLD_JOBS"
+# What modules read or set up alike in each job, whatever its source; kept once it is there.
+PREPARED = (
+    ("headway.messages", "entries"),
+    ("headway.report.render", "prepare"),
+    ("headway.figures.both", "prepare"),
+    ("headway.outcomes.claims.file", "load_shipped"),
+    ("headway.outcomes.expectation.untreated", "load_untreated"),
+)
 _ASKED_S = 10.0  # for somebody to say what is asked
 _DIE_WITH_PARENT = 1  # of Linux's prctl
 
@@ -117,6 +125,7 @@ class Server:
         self.jobs: set[Job] = set()
         self.learned: dict[str, list[str]] = {}
         self.tried: set[str] = set()
+        self.prepared: set[tuple[str, str]] = set()
         self.waiting = selectors.DefaultSelector()
         self.waiting.register(self.listener, selectors.EVENT_READ)
         self.waiting.register(alive, selectors.EVENT_READ)
@@ -150,7 +159,7 @@ class Server:
             os.close(file)
 
     def _can_take(self, request: Request) -> bool:
-        """Import what such a job needs; tell whether a fork of this process is the same as it."""
+        """Import and prepare what such a job needs; tell whether a fork of this process is the same as it."""
         same = all(request.environment.get(name) == os.environ.get(name) for name in NAMES)
         if not same or not request.arguments or request.arguments[0].startswith("-"):
             return False
@@ -159,6 +168,11 @@ class Server:
                 self.tried.add(name)
                 with suppress(Exception):
                     import_module(name)
+        for module, function in PREPARED:
+            if module in sys.modules and (module, function) not in self.prepared:
+                self.prepared.add((module, function))
+                with suppress(Exception):
+                    getattr(sys.modules[module], function)()
         gc.freeze()
         # A thread would not be there in the fork, and what it holds would stay held.
         return len(os.listdir("/proc/self/task")) == 1  # noqa: PTH208

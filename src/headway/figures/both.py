@@ -1,7 +1,7 @@
 """Draw a figure once for both of its forms: what is placed for the SVG is painted for the PNG too.
 
 Half of the time to save a figure goes into working out where its ticks and words are; it is spent
-once. Words stand in the PNG where they stand in the SVG.
+once. Words stand in the PNG where they stand in the SVG, with the same outlines.
 """
 
 from __future__ import annotations
@@ -9,9 +9,13 @@ from __future__ import annotations
 import io
 from typing import IO, TYPE_CHECKING, Any
 
+import numpy as np
+from matplotlib import rcParams
 from matplotlib.backend_bases import GraphicsContextBase
 from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.backends.backend_svg import RendererSVG
+from matplotlib.path import Path as Outline
+from matplotlib.textpath import TextToPath
 from matplotlib.transforms import Affine2D, Bbox, TransformedPath
 
 if TYPE_CHECKING:
@@ -23,6 +27,19 @@ if TYPE_CHECKING:
 PACKED = 4
 
 
+class _Letters(TextToPath):
+    """Finds the letters of a text, and keeps those of the last one: outline, x and y."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last: list[tuple[str, float, float, float]] = []
+
+    def get_glyphs_with_font(self, *given: Any, **named: Any) -> Any:
+        found = super().get_glyphs_with_font(*given, **named)
+        self.last = found[0]
+        return found
+
+
 class _Both(RendererSVG):
     """Write SVG, and repeat each call for a renderer of pixels, `scale` times as large."""
 
@@ -31,6 +48,7 @@ class _Both(RendererSVG):
         self.scale = dpi / 72
         self.pixels = RendererAgg(width * self.scale, height * self.scale, dpi)
         self._larger = Affine2D().scale(self.scale)
+        self._text2path = _Letters()
         self._within = False  # a call that makes others: those are not repeated
 
     def _context(self, gc: Any) -> GraphicsContextBase:
@@ -79,9 +97,25 @@ class _Both(RendererSVG):
         self, gc: Any, x: float, y: float, s: str, prop: Any, angle: float,
         ismath: Any = False, mtext: Any = None,
     ) -> None:  # fmt: skip
-        place = (x * self.scale, y * self.scale)
-        self.pixels.draw_text(self._context(gc), *place, s, prop, angle, ismath, mtext)
         self._alone(super().draw_text, gc, x, y, s, prop, angle, ismath, mtext)
+        if ismath or rcParams["svg.fonttype"] != "path":
+            place = (x * self.scale, y * self.scale)
+            self.pixels.draw_text(self._context(gc), *place, s, prop, angle, ismath, mtext)
+        elif self._text2path.last:
+            self._paint(gc, x, y, prop.get_size_in_points() / TextToPath.FONT_SCALE, angle)
+
+    def _paint(self, gc: Any, x: float, y: float, size: float, angle: float) -> None:
+        """Fill the outlines of the text that was just written, where it was written."""
+        letters = [(*self._glyph_map[name], at) for name, *at, _ in self._text2path.last]
+        outline = Outline(
+            np.concatenate([points + at for points, _, at in letters]),
+            np.concatenate([codes for _, codes, _ in letters]),
+        )
+        place = Affine2D().scale(size).rotate_deg(angle).translate(x, self.height - y)
+        own = self._context(gc)
+        own.set_linewidth(0)
+        own.set_snap(False)
+        self.pixels.draw_path(own, outline, place + self._larger, gc.get_rgb())
 
     def _alone(self, draw: Any, *given: Any, **named: Any) -> None:
         before, self._within = self._within, True
@@ -112,6 +146,18 @@ def draw(figure: Figure, png: Path | IO[bytes], dpi: float) -> str:
     finally:
         figure.dpi = before
     seen = renderer.pixels.buffer_rgba()
-    picture = Image.frombuffer("RGBA", seen.shape[1::-1], seen, "raw", "RGBA", 0, 1)
-    picture.convert("RGB").save(png, format="png", dpi=(dpi, dpi), compress_level=PACKED)
+    picture = Image.frombytes("RGB", seen.shape[1::-1], seen, "raw", "RGBX")
+    picture.save(png, format="png", dpi=(dpi, dpi), compress_level=PACKED)
     return stream.getvalue()
+
+
+def prepare() -> None:
+    """Draw a figure for nobody: fonts are found, and rules of drawing read, before the first."""
+    from headway.figures import theme
+
+    with theme.style():
+        figure = theme.new_figure(2.0, 2.0)
+        axes = figure.add_axes((0.2, 0.2, 0.7, 0.6))
+        axes.plot([0, 1], [0, 1], marker="o")
+        axes.set_title("0")
+        draw(figure, io.BytesIO(), theme.PNG_DPI)

@@ -180,14 +180,18 @@ def dress(figure: Figure) -> tuple[str, ...]:
     for axis in _list_axes(figure):
         axis.get_ticklabels(which="both")  # they are written when they are asked for
     gone: set[str] = set()
+    changed = False
     for text in figure.findobj(Text):
         content = str(text.get_text())
         families, lost = find_families(content)
         if families:
             text.set_fontfamily([HOUSE, *families])
-        text.set_text(replace_lost(content, lost))
+        shown = replace_lost(content, lost)
+        if shown != content:
+            text.set_text(shown)
+            changed = True
         gone |= lost
-    for axis in _list_axes(figure):
+    for axis in _list_axes(figure) if changed else ():
         _keep_out_of_ticks(axis, gone)
     return report_lost(gone)
 

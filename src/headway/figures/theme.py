@@ -52,6 +52,7 @@ _RC: Any = {
     "axes.titlesize": 10,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
+    "axes.titley": 1.0,
     "figure.facecolor": "white",
     "svg.hashsalt": "headway",
     "text.parse_math": False,  # a name with two dollar signs is drawn as it is typed

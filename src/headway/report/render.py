@@ -44,6 +44,12 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
+def prepare() -> None:
+    """Compile every template, for pages that are made later."""
+    for name in _environment().list_templates(extensions=["html"]):
+        _environment().get_template(name)
+
+
 def _print(value: Any) -> Any:
     """Make what a template writes printable; it is escaped afterwards."""
     if not isinstance(value, str):
