@@ -352,8 +352,10 @@ def settle_texts(frame: pd.DataFrame, people: pd.Index | None = None) -> pd.Data
         frame[column] = frame[column].cat.as_unordered()
     if "patient_id" in frame and isinstance(frame["patient_id"].dtype, pd.CategoricalDtype):
         held = frame["patient_id"].array
-        shared = people is not None and held.categories.equals(people)
-        spelled = (people if shared else held.categories).to_numpy(object)[held.codes]
+        known = held.categories
+        if people is not None and known.equals(people):
+            known = people
+        spelled = known.to_numpy(object)[held.codes]
         frame["patient_id"] = pd.Series(spelled, dtype="str", index=frame.index)
     return frame
 

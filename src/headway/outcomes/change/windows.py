@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from headway.messages import Message, phrase
 from headway.outcomes.change import instruments
 from headway.outcomes.change.sources import ASKED_AT_VISITS
@@ -331,6 +333,16 @@ def recall_ranges(clinic: Clinic) -> tuple[tuple[str, float, float, float], ...]
     )
 
 
+def _name_rows(rows: pd.DataFrame, **texts: str) -> pd.DataFrame:
+    """Add columns in which every row has the same text, held once."""
+    import pandas as pd
+
+    same = np.zeros(len(rows), "int8")
+    return rows.assign(
+        **{name: pd.Categorical.from_codes(same, [text]) for name, text in texts.items()}
+    )
+
+
 def build_visit_windows(sessions: pd.DataFrame, clinic: Clinic) -> pd.DataFrame:
     """Take the intake answer and later answers to "days in the last 28" from session records.
 
@@ -338,18 +350,14 @@ def build_visit_windows(sessions: pd.DataFrame, clinic: Clinic) -> pd.DataFrame:
     is the nearest to `target_day` within `within_days` (the earlier of two as near). The last
     visit is secondary: how long a course lasts depends on how it went.
     """
-    import pandas as pd
-
     parts = []
     for outcome, column in ASKED_AT_VISITS.items():
         asked = sessions.loc[sessions[column].notna(), ["patient_id", "day", column]]
         for window, low, high, target in recall_ranges(clinic):
             reach = asked["day"].max() if target == math.inf and len(asked) else target
             part = nearest(asked, column, low, high, reach)
-            parts.append(part.assign(window=window, outcome=outcome))
-    out = pd.concat(parts, ignore_index=True)
-    out = out.assign(
-        source="visit",
+            parts.append(_name_rows(part, window=window, outcome=outcome))
+    out = _name_rows(stack(parts), source="visit").assign(
         count=float("nan"),
         days_observed=float("nan"),
         days_possible=float("nan"),
@@ -377,8 +385,6 @@ def build_questionnaire_windows(questionnaires: pd.DataFrame, clinic: Clinic) ->
     The outcome is the instrument's canonical name; a score that the instrument cannot give is
     unknown (`headway.outcomes.change.instruments`).
     """
-    import pandas as pd
-
     parts = [empty("windows")]
     recall = clinic.windows.visit_recall
     (_, intake), (low, high) = recall.intake_days, recall.within_days
@@ -391,17 +397,19 @@ def build_questionnaire_windows(questionnaires: pd.DataFrame, clinic: Clinic) ->
             scores = scores[~wrong]
         for window, first, last, wanted in ranges:
             parts.append(
-                nearest(scores, "score", first, last, wanted).assign(
+                _name_rows(
+                    nearest(scores, "score", first, last, wanted),
                     window=window,
                     outcome=str(instrument),
                     source="visit",
+                ).assign(
                     count=float("nan"),
                     days_observed=float("nan"),
                     days_possible=float("nan"),
                     complete=True,
                 )
             )
-    out = pd.concat([p for p in parts if len(p)] or parts[:1], ignore_index=True)
+    out = stack([p[list(parts[0])] for p in parts if len(p)] or parts[:1])
     return conform("windows", out.sort_values(["patient_id", "window", "outcome"]))
 
 
