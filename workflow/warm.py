@@ -1,10 +1,11 @@
 """Jobs that start warm: forked from a process that has their imports done.
 
 A job of a small clinic spends more on imports than on its work. On Linux a run therefore keeps one
-process that learns from the first job of each script what it imports, imports the same before the
-next job of that script, prepares what every such job would, and forks for it. `ask.py` stands in for Python in a job's command: it
-hands over the script, the environment and the open files, and waits for the end. A job that cannot
-be taken over (more threads, no such process, another system) starts Python as ever.
+process that learns from the first job of each script what it imports. Before the next job of that
+script it imports the same, prepares what every such job would, and forks. `ask.py` stands in for
+Python in a job's command: it hands over the script, the environment and the open files, and waits
+for the end. A job that cannot be taken over (more threads, no such process, another system) starts
+Python as ever.
 
 The process ends with the run, however that ends: it reads a pipe that closes with the run. Its
 jobs end with it, or when the one that asked for them is gone. The socket has no name in the file
@@ -159,7 +160,7 @@ class Server:
             os.close(file)
 
     def _can_take(self, request: Request) -> bool:
-        """Import and prepare what such a job needs; tell whether a fork of this process is the same as it."""
+        """Prepare what such a job needs; tell whether a fork of this process is the same as it."""
         same = all(request.environment.get(name) == os.environ.get(name) for name in NAMES)
         if not same or not request.arguments or request.arguments[0].startswith("-"):
             return False
