@@ -307,6 +307,7 @@ def test_a_log_of_a_job_holds_no_cell(tmp_path: Path, monkeypatch: pytest.Monkey
         ),
         params=SimpleNamespace(folder=str(folder)),
         threads=1,
+        resources=SimpleNamespace(engine_mb=2000),
     )
     with redirect_stdout(io.StringIO()) as log:
         ingest_clinic.main(job)

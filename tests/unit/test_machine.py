@@ -69,6 +69,7 @@ def job(folder: Path, made: Path) -> SimpleNamespace:
         output=SimpleNamespace(**{k: str(made / v) for k, v in names.items()}),
         log=[str(made / "job.log")],
         threads=1,
+        resources=SimpleNamespace(engine_mb=2000),
     )
 
 
@@ -244,7 +245,7 @@ made = {made!r}
 names = dict(clinic="clinic.json", status="status.json", account="account.csv")
 _job.run(ingest_clinic.main, N(
     params=N(folder={folder!r}), output=N(**{{k: made + "/" + v for k, v in names.items()}}),
-    log=[made + "/job.log"], threads=1), private=True)
+    log=[made + "/job.log"], threads=1, resources=N(engine_mb=2000)), private=True)
 """
 
 
