@@ -580,7 +580,9 @@ def _people_flow(
     def people(windows: tuple[str, ...], complete: bool) -> int:
         """Count who has all of the windows complete, or a record in any of them."""
         rows = own[own["window"].isin(windows) & (own["complete"] | (not complete))]
-        found = rows.groupby("patient_id").size()  # a row per window
+        if len(windows) == 1:
+            return len(rows)  # a row per person and window
+        found = rows.groupby("patient_id").size()
         return int((found >= (len(windows) if complete else 1)).sum())
 
     n = len(starters)
