@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -305,8 +306,13 @@ def _draw_lines(change: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
     parts = []
-    for _, own in change.groupby(["comparison", "outcome"], sort=False):
-        part = own[["outcome", "comparison", "pre", "post"]]
+    columns = ["outcome", "comparison", "pre", "post"]
+    # Grouping would copy the whole table.
+    for comparison, outcome in product(change["comparison"].unique(), change["outcome"].unique()):
+        own = change[change["comparison"].eq(comparison) & change["outcome"].eq(outcome)]
+        if not len(own):
+            continue
+        part = own[columns]
         if len(own) > MANY_LINES:
             order = np.lexsort([part["pre"], part["post"], own["change"]])
             kept = np.linspace(0, len(own) - 1, LINES).round().astype(int)
@@ -580,7 +586,9 @@ def _people_flow(
     def people(windows: tuple[str, ...], complete: bool) -> int:
         """Count who has all of the windows complete, or a record in any of them."""
         rows = own[own["window"].isin(windows) & (own["complete"] | (not complete))]
-        found = rows.groupby("patient_id").size()  # a row per window
+        if len(windows) == 1:
+            return len(rows)  # a row per person and window
+        found = rows.groupby("patient_id").size()
         return int((found >= (len(windows) if complete else 1)).sum())
 
     n = len(starters)
