@@ -1,40 +1,50 @@
-"""Many clinics of 100 people: CPU seconds of one more, a folder that joins, and planning.
+"""Clinics of a run: CPU seconds of one more, a folder that joins, and planning.
 
-python benchmarks/many_clinics.py [--few 4] [--many 20] [--planned 500] [--people 100]
-
-The whole workflow runs `few` and then `many` clinics from nothing; the difference is what a clinic
-costs beyond a fixed start. Then one folder joins, and its jobs are counted. Last, `planned`
-finished clinics are planned (`-n`) after a change to one file of one of them, and a run is timed
-that has nothing to do. Every fourth clinic is simulated with a seed of its own; the others are
-copies of these.
+The whole workflow runs fewer and more clinics from nothing; the difference is what a clinic costs
+beyond a fixed start. Then one folder joins, and its jobs are counted. Last, finished clinics are
+planned (`-n`) after a change to one file of one of them, and a run is timed that has nothing to do.
+Every fourth clinic is simulated with a seed of its own; the others are copies of these.
+`benchmarks/scale.py` prints what is measured here.
 """
 
 from __future__ import annotations
 
-import argparse
+import json
 import os
 import re
-import resource
 import shutil
 import subprocess
 import sys
-import tempfile
-import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.rows import Cost
+
 ROOT = Path(__file__).resolve().parents[1]
+CORES = 2
 OWN = 4  # one clinic in so many is simulated
 JOBS_OF_A_CLINIC = 3
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+# A process of its own, so that memory and CPU time are those of one run and all that it starts.
+_WATCHER = """
+import json, resource, subprocess, sys, time
+start = time.perf_counter()
+told = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+done = subprocess.run(sys.argv[1:], **told)
+if done.returncode:
+    sys.exit(done.stdout[-3000:])
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+cost = [time.perf_counter() - start, used.ru_utime + used.ru_stime, used.ru_maxrss / 1e6]
+print(json.dumps([cost, done.stdout]))
+"""
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run of the workflow: wall and CPU seconds, and what it said."""
+    """A run of the workflow with every process that it started, and what it said."""
 
-    wall: float
-    cpu: float
+    cost: Cost
     text: str
 
     @property
@@ -61,31 +71,27 @@ def add_clinic(data: Path, i: int, people: int) -> None:
 def run(folder: Path, *more: str) -> Run:
     """Run the workflow on the data below a folder."""
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
-    command += ["--workflow-profile", str(ROOT / "profiles" / "default"), "--cores", "all"]
+    command += ["--workflow-profile", str(ROOT / "profiles" / "default"), "--cores", str(CORES)]
     command += [*more, "--config", "trials=[]", "notebooks=False"]
-    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     done = subprocess.run(
-        command,
+        [sys.executable, "-c", _WATCHER, *command],
         cwd=folder,
         env=ENVIRONMENT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        capture_output=True,
         text=True,
         check=False,
     )
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:
-        sys.exit(done.stdout[-3000:])
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Run(time.perf_counter() - start, cpu, done.stdout)
+        raise RuntimeError(done.stderr)
+    cost, text = json.loads(done.stdout)
+    return Run(Cost(*cost), text)
 
 
-def build(base: Path, clinics: int, people: int) -> tuple[Path, Run]:
+def build(folder: Path, clinics: int, people: int) -> Run:
     """Run so many clinics from nothing."""
-    folder = base / f"of_{clinics}"
     for i in range(clinics):
         add_clinic(folder / "data", i, people)
-    return folder, run(folder)
+    return run(folder)
 
 
 def finish(folder: Path, clinics: int) -> None:
@@ -105,44 +111,33 @@ def finish(folder: Path, clinics: int) -> None:
                 settings.unlink()
                 settings.write_text(text, encoding="utf-8")
     run(folder, "--touch", "--quiet", "all")
+    run(folder)  # the index of all of them
 
 
-def study(base: Path, few: int, many: int, planned: int, people: int) -> list[str]:
-    """Measure everything; one line each."""
-    _, small = build(base, few, people)
-    folder, large = build(base, many, people)
-    each = (large.cpu - small.cpu) / (many - few)
-    start = small.cpu - few * each
-    add_clinic(folder / "data", many, people)
-    joined = run(folder)
+def study(
+    base: Path, counts: Sequence[int], planned: int, people: int
+) -> Iterator[tuple[str, int, Run]]:
+    """Run everything: what was run, of how many clinics, and its cost.
+
+    `counts` rise; the folder of the last is gone on with.
+
+    Yields
+    ------
+    tuple
+        `built` for each count, then `joined`, `idle` and `planned`.
+    """
+    for count in counts:
+        folder = base / f"of_{count}"
+        yield "built", count, build(folder, count, people)
+        if count != counts[-1]:
+            shutil.rmtree(folder)
+    add_clinic(folder / "data", counts[-1], people)
+    yield "joined", counts[-1] + 1, run(folder)
     finish(folder, planned)
-    nothing = run(folder)
+    yield "idle", planned, run(folder)
     path = folder / "data" / "raw" / "clinics" / "clinic_0000" / "diary.csv"
     text = path.read_bytes()
     path.unlink()  # others are links to it
     path.write_bytes(text + text.splitlines(keepends=True)[-1])
-    plan = run(folder, "-n", "--quiet", "all")
-    return [
-        f"CPU seconds of one more clinic of {people}: {each:.1f} (and {start:.1f} for the start); "
-        f"{few} clinics {small.cpu:.0f}, {many} clinics {large.cpu:.0f}, wall {large.wall:.0f}",
-        f"one folder more: {joined.jobs} jobs ({JOBS_OF_A_CLINIC} of its own, 2 of the index), "
-        f"wall {joined.wall:.1f}, CPU {joined.cpu:.1f}",
-        f"{planned} clinics, nothing to do: wall {nothing.wall:.1f}, CPU {nothing.cpu:.1f}, "
-        f"{nothing.jobs} jobs",
-        f"{planned} clinics, planned with one changed file: wall {plan.wall:.1f}, "
-        f"CPU {plan.cpu:.1f}",
-    ]
-
-
-def main() -> None:
-    """Read the arguments and print the lines."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    for name, default in (("few", 4), ("many", 20), ("planned", 500), ("people", 100)):
-        parser.add_argument(f"--{name}", type=int, default=default)
-    asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as base:
-        print(*study(Path(base), **vars(asked)), sep="\n")
-
-
-if __name__ == "__main__":
-    main()
+    yield "planned", planned, run(folder, "-n", "--quiet", "all")
+    shutil.rmtree(folder)

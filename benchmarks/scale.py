@@ -5,7 +5,8 @@
 
 - rows: a diary of 1, 10 and 84 million rows beside bare DuckDB, Polars, pandas and R's data.table
   (`benchmarks/rows.py`), their answers compared before time is;
-- clinics: the whole workflow of 1, 50 and 200 clinics of 100 people;
+- clinics: the whole workflow of 1, 50 and 200 clinics of 100 people, one that joins, and the plan
+  of 500 finished ones (`benchmarks/many_clinics.py`);
 - people: the jobs of one clinic of 10 000, 100 000 and 1 000 000 people.
 
 A program that is not installed is named and left out. The blocks of docs/benchmarks.md and the
@@ -15,7 +16,6 @@ figures of the sections that were run are written, unless `--quick` asks for a s
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import shutil
@@ -32,14 +32,12 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
-from benchmarks import rows  # noqa: E402
+from benchmarks import many_clinics, rows  # noqa: E402
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 PICTURES = ROOT / "docs" / "_static"
 SECTIONS = ("rows", "clinics", "people")
 JOBS = ("ingest_clinic", "analyse_clinic", "report_clinic")
-CORES = 2
-PATIENTS = 100
 BLOCK, SEED = 10_000, 20260101
 # x, y and the aim of each panel; a point is (size, cost).
 Points = list[tuple[float, float]]
@@ -61,10 +59,12 @@ class Sizes:
     clinics: list[int]
     people: list[int]
     pairs: int
+    planned: int  # finished clinics, of which a run is planned
+    patients: int  # of each of several clinics
 
 
-FULL = Sizes([1, 10, 84], [1, 50, 200], [10_000, 100_000, 1_000_000], 3)
-QUICK = Sizes([0.02, 0.04], [1], [100], 1)
+FULL = Sizes([1, 10, 84], [1, 50, 200], [10_000, 100_000, 1_000_000], 3, 500, 100)
+QUICK = Sizes([0.02, 0.04], [1, 2], [100], 1, 4, 40)
 
 
 def measure_rows(sizes: Sizes, scratch: Path, up_to: Mapping[str, float]) -> Block:
@@ -122,65 +122,45 @@ def measure_rows(sizes: Sizes, scratch: Path, up_to: Mapping[str, float]) -> Blo
     return Block(lines, {names.get(what, what): points for what, points in curves.items()})
 
 
-def run_workflow(home: Path, *more: str) -> rows.Cost:
-    """Run Snakemake in a folder with data/raw below it; count every process that it starts."""
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
-    command += ["--workflow-profile", str(ROOT / "profiles" / "default"), "--cores", str(CORES)]
-    command += [*more, "--config", "notebooks=False", "trials=[]"]
-    watcher = (
-        "import json, resource, subprocess, sys, time\n"
-        "start = time.perf_counter()\n"
-        "done = subprocess.run(sys.argv[1:], capture_output=True, text=True)\n"
-        "if done.returncode: sys.exit(done.stdout[-3000:] + done.stderr[-3000:])\n"
-        "used = resource.getrusage(resource.RUSAGE_CHILDREN)\n"
-        "print(json.dumps([time.perf_counter() - start, used.ru_utime + used.ru_stime, "
-        "used.ru_maxrss / 1e6]))\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", watcher, *command],
-        cwd=home,
-        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise RuntimeError(done.stderr[-3000:])
-    return rows.Cost(*json.loads(done.stdout.splitlines()[-1]))
-
-
 def measure_clinics(sizes: Sizes, scratch: Path, up_to: Mapping[str, float]) -> Block:
-    """Run the whole workflow for more and more clinics."""
-    from headway.simulate import simulate_clinic, write_clinic, write_settings
-
+    """Run the whole workflow for more and more clinics; then add one, and plan many."""
     lines = [
-        "| clinics | whole run | CPU | CPU of each clinic more | plan | nothing to do | memory |",
-        "|---|---|---|---|---|---|---|",
+        "| clinics | whole run | CPU | CPU of each clinic more | memory |",
+        "|---|---|---|---|---|",
     ]
-    curves: dict[str, Points] = {"whole run, CPU": [], "nothing to do": []}
-    last: tuple[int, float] | None = None
-    for count in sizes.clinics:
-        home = scratch / f"clinics{count}"
-        for i in range(count):
-            name = f"c{i:03d}"
-            one = simulate_clinic(n_patients=PATIENTS, scenario="real_effect", seed=1000 + i)
-            write_clinic(one, home / "data" / "raw" / "clinics" / name)
-            write_settings(one, home / "data" / "raw" / "clinics" / name, name)
-        plan = run_workflow(home, "--dry-run", "--quiet")
-        whole = run_workflow(home)
-        idle = run_workflow(home)
-        each = "–"
-        if last is not None:
-            each = f"{(whole.cpu - last[1]) / (count - last[0]):.2f} s"
-        last = (count, whole.cpu)
+    curves: dict[str, Points] = {"whole run": [], "whole run, CPU": []}
+    further = {}
+    each, last = 0.0, (0, 0.0)
+    for what, n, done in many_clinics.study(scratch, sizes.clinics, sizes.planned, sizes.patients):
+        cost = done.cost
+        if what != "built":
+            further[what] = done
+            continue
+        each = (cost.cpu - last[1]) / (n - last[0])
+        more = f"{each:.2f} s" if last[0] else "–"
+        last = (n, cost.cpu)
         lines.append(
-            f"| {count} | {whole.wall:.1f} s | {whole.cpu:.1f} s | {each} | {plan.wall:.1f} s "
-            f"| {idle.wall:.1f} s | {whole.peak:.2f} GB |"
+            f"| {n} | {cost.wall:.1f} s | {cost.cpu:.1f} s | {more} | {cost.peak:.2f} GB |"
         )
         print(lines[-1], flush=True)
-        curves["whole run, CPU"].append((count, whole.cpu))
-        curves["nothing to do"].append((count, idle.wall))
-        shutil.rmtree(home)
+        curves["whole run"].append((n, cost.wall))
+        curves["whole run, CPU"].append((n, cost.cpu))
+    joined, idle, plan = (further[what] for what in ("joined", "idle", "planned"))
+    own = many_clinics.JOBS_OF_A_CLINIC
+
+    def told(done: many_clinics.Run) -> str:
+        return f"{done.cost.wall:.1f} s, {done.cost.cpu:.1f} s of CPU"
+
+    if len(sizes.clinics) > 1:
+        start = last[1] - last[0] * each
+        lines += ["", f"The start of a run, from the last two lines: {start:.1f} s of CPU."]
+    lines += [
+        "",
+        f"- One folder more: {joined.jobs} jobs, {own} of its own and those of the index; "
+        f"{told(joined)}",
+        f"- {sizes.planned} finished clinics, nothing to do: {idle.jobs} jobs; {told(idle)}",
+        f"- {sizes.planned} finished clinics, planned after a change to one file: {told(plan)}",
+    ]
     return Block(lines, curves)
 
 
@@ -209,7 +189,7 @@ def measure_people(sizes: Sizes, scratch: Path, up_to: Mapping[str, float]) -> B
         raw = home / "data" / "raw" / "clinics" / "one"
         make_clinic(raw, people)
         gigabytes = sum(f.stat().st_size for f in raw.iterdir()) / 1e9
-        costs = [run_workflow(home, "--until", job) for job in JOBS]
+        costs = [many_clinics.run(home, "--until", job).cost for job in JOBS]
         cells = [f"{c.wall:.0f} s ({c.cpu:.0f} s CPU, {c.peak:.1f} GB)" for c in costs]
         lines.append(
             f"| {people:,} | {gigabytes:.2f} GB | {' | '.join(cells)} "
@@ -288,7 +268,8 @@ def describe_machine(section: str) -> list[str]:
     import headway
 
     return [
-        f"- {os.cpu_count()} cores, {platform.system()}; {CORES} threads, DuckDB's memory 2 GB",
+        f"- {os.cpu_count()} cores, {platform.system()}; {many_clinics.CORES} threads, "
+        "DuckDB's memory 2 GB",
         f"- Headway {headway.__version__}; {', '.join(versions)}",
     ]
 
@@ -316,6 +297,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS))
     parser.add_argument("--millions", type=float, nargs="+")
     parser.add_argument("--clinics", type=int, nargs="+")
+    parser.add_argument("--planned", type=int, help="finished clinics of which a run is planned")
     parser.add_argument("--people", type=int, nargs="+")
     parser.add_argument("--pairs", type=int)
     most = "millions of rows up to which it is run"
@@ -332,6 +314,8 @@ def main() -> None:
         asked.clinics or start.clinics,
         asked.people or start.people,
         asked.pairs or start.pairs,
+        asked.planned or start.planned,
+        start.patients,
     )
     up_to = {
         "pandas": asked.pandas_up_to,

@@ -119,11 +119,14 @@ def test_blocks_are_written_between_their_marks(
         )
 
 
-def test_of_many_clinics_one_that_joins_runs_its_own_jobs(repo_root: Path) -> None:
-    command = [sys.executable, str(repo_root / "benchmarks" / "many_clinics.py")]
-    sizes = ["--few", "1", "--many", "2", "--planned", "4", "--people", "40"]
-    done = subprocess.run([*command, *sizes], capture_output=True, text=True, check=False)
+def test_of_several_clinics_one_that_joins_runs_its_own_jobs(
+    repo_root: Path, tmp_path: Path
+) -> None:
+    command = [sys.executable, str(repo_root / "benchmarks" / "scale.py"), "--quick"]
+    command += ["--only", "clinics", "--scratch", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "one folder more: 5 jobs" in done.stdout
-    assert "4 clinics, nothing to do: " in done.stdout
-    assert done.stdout.splitlines()[2].endswith(", 0 jobs")
+    assert "One folder more: 5 jobs, 3 of its own" in done.stdout
+    assert "4 finished clinics, nothing to do: 0 jobs" in done.stdout
+    assert "4 finished clinics, planned after a change to one file: " in done.stdout
+    assert not any(tmp_path.iterdir())

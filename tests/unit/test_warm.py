@@ -192,6 +192,33 @@ def test_a_run_that_ends_waits_for_the_process(at_work: Run) -> None:
     assert is_gone(at_work.server)
 
 
+def test_what_is_prepared_is_there_once_and_starts_no_thread() -> None:
+    """With a thread, no job could be forked any more; an open font would be read by two jobs."""
+    text = """
+import os, warm
+from importlib import import_module
+for module, function in warm.PREPARED:
+    getattr(import_module(module), function)()
+from headway.messages import entries
+from headway.report.render import _environment
+print(len(os.listdir("/proc/self/task")), entries.cache_info().misses)
+print(sorted(name for _, name in _environment().cache.keys() if name == "clinic.html"))
+if os.fork() == 0:
+    from headway.figures import fonts
+    from matplotlib.font_manager import _get_font
+    print(_get_font.cache_info().currsize, fonts._open.cache_info().currsize)
+"""
+    path = os.pathsep.join(str(ROOT / name) for name in ("workflow", "src"))
+    done = subprocess.run(
+        [sys.executable, "-u", "-c", text],
+        env={**os.environ, **ONE, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "1 1\n['clinic.html']\n0 0\n", done.stderr
+
+
 def test_words_for_python_where_jobs_are_to_start_it_themselves() -> None:
     assert warm.start("/a b/python", {warm.OFF: "1"}) == "'/a b/python'"
 

@@ -48,7 +48,7 @@ class _Both(RendererSVG):
         self.scale = dpi / 72
         self.pixels = RendererAgg(width * self.scale, height * self.scale, dpi)
         self._larger = Affine2D().scale(self.scale)
-        self._text2path = _Letters()
+        self._text2path = self._letters = _Letters()
         self._within = False  # a call that makes others: those are not repeated
 
     def _context(self, gc: Any) -> GraphicsContextBase:
@@ -101,12 +101,12 @@ class _Both(RendererSVG):
         if ismath or rcParams["svg.fonttype"] != "path":
             place = (x * self.scale, y * self.scale)
             self.pixels.draw_text(self._context(gc), *place, s, prop, angle, ismath, mtext)
-        elif self._text2path.last:
+        elif self._letters.last:
             self._paint(gc, x, y, prop.get_size_in_points() / TextToPath.FONT_SCALE, angle)
 
     def _paint(self, gc: Any, x: float, y: float, size: float, angle: float) -> None:
         """Fill the outlines of the text that was just written, where it was written."""
-        letters = [(*self._glyph_map[name], at) for name, *at, _ in self._text2path.last]
+        letters = [(*self._glyph_map[name], at) for name, *at, _ in self._letters.last]
         outline = Outline(
             np.concatenate([points + at for points, _, at in letters]),
             np.concatenate([codes for _, codes, _ in letters]),
