@@ -15,6 +15,8 @@ def main(snakemake):
 
     # Tables of people stand beside the engine.
     engine.limit_memory(max(1, snakemake.resources.engine_mb // 2))
+    if snakemake.threads > 1:  # a large clinic
+        engine.return_memory_early()
     folder = Path(snakemake.input.clinic).parent
     clinic = config.read_clinic(Path(snakemake.input.clinic))
     status = json.loads(Path(snakemake.input.status).read_text())

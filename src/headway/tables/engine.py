@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 MEMORY_MB = 2000
 SPILL = ".spill-"
+_MMAP_THRESHOLD = -3  # of mallopt
 
 
 class _Limit:
@@ -29,6 +31,16 @@ def limit_memory(mb: int) -> None:
     if mb < 1:
         raise ValueError("the engine needs memory")
     _Limit.mb = int(mb)
+
+
+def return_memory_early() -> None:
+    """Have the C library return large blocks to the system as soon as they are free.
+
+    glibc keeps them otherwise, in pieces that the next table does not fit into; other libraries are
+    left as they are.
+    """
+    with suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, 1 << 18)
 
 
 @contextmanager

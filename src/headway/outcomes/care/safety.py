@@ -23,7 +23,6 @@ from headway.tables import TECHNIQUES, conform, empty
 if TYPE_CHECKING:
     import pandas as pd
 
-# How a clinic writes that nothing happened.
 # Of the table `sessions`, what harms are read from.
 SESSION_COLUMNS = (
     "patient_id",
@@ -36,6 +35,7 @@ SESSION_COLUMNS = (
     "adverse_event",
     "adverse_event_reported",
 )
+# How a clinic writes that nothing happened.
 NO_EVENT = ("none", "no", "nil", "0")
 SHORT_DAYS = 2  # "for a day or two"
 _FLOOR = Message("safety.a_floor")
@@ -68,17 +68,17 @@ def _harms(sessions: pd.DataFrame) -> Iterator[_Harm]:
 
     for name in ("soreness", "lethargy"):
         days = pd.to_numeric(_column(sessions, f"{name}_days"))
-        happened = (days > 0).astype(float).where(days.notna())
+        happened = (days > 0).astype("float32").where(days.notna())
         yield _Harm(name, "any", happened, days, _column(sessions, f"{name}_reported"))
     code = _column(sessions, "adverse_event").astype("category")
     words = {c: str(c).strip().casefold() for c in code.cat.categories}
     code = code.astype("object").map(words)
     reported = _column(sessions, "adverse_event_reported")
     known = code.notna()
-    happened = (~code.isin(NO_EVENT)).astype(float).where(known)
+    happened = (~code.isin(NO_EVENT)).astype("float32").where(known)
     yield _Harm("adverse_event", "any", happened, None, reported)
     for event in sorted(set(code[known].unique()) - set(NO_EVENT)):
-        hit = (code == event).astype(float).where(known)
+        hit = (code == event).astype("float32").where(known)
         yield _Harm("adverse_event", event, hit, None, reported)
 
 
@@ -120,7 +120,8 @@ def build_safety(sessions: pd.DataFrame) -> pd.DataFrame:
         return empty("safety")
     rows: list[dict[str, object]] = []
     # Numbers for codes: they are grouped many times over.
-    who = pd.Series(pd.factorize(sessions["patient_id"])[0], index=sessions.index)
+    codes = pd.factorize(sessions["patient_id"])[0].astype("int32")
+    who = pd.Series(codes, index=sessions.index)
     technique = _column(sessions, "technique")
     groups = {"all": pd.Series(True, index=sessions.index)}
     groups |= {f"technique: {t}": technique == t for t in TECHNIQUES if (technique == t).any()}
@@ -156,7 +157,7 @@ def _rows(
     happened: pd.Series,
     patients: pd.Series,
 ) -> list[dict[str, object]]:
-    values, who = happened[base], patients[base]
+    values, who = happened[base].astype(float), patients[base]
     if not len(values):
         return []
     note = _FLOOR if reported == "volunteered" else ""
