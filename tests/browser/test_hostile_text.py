@@ -54,7 +54,11 @@ def run_job(script: str, inputs: dict[str, Any], outputs: dict[str, Any], **para
     if str(SCRIPTS) not in sys.path:
         sys.path.insert(0, str(SCRIPTS))
     asked = SimpleNamespace(
-        input=Named(**inputs), output=Named(**outputs), params=Named(**params), threads=2
+        input=Named(**inputs),
+        output=Named(**outputs),
+        params=Named(**params),
+        threads=1,
+        resources=SimpleNamespace(engine_mb=2000),
     )
     __import__(script).main(asked)
 

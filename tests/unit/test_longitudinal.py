@@ -227,3 +227,21 @@ def test_a_window_of_nobody_else_does_not_stop_the_model() -> None:
     assert found is not None
     assert np.isclose(found.days, change.mean(), atol=1e-9)
     assert found.rows == 80
+
+
+def test_equations_that_leave_no_residual_have_no_solution() -> None:
+    """Everybody has the same share before, and the same after: nothing is left to correlate."""
+    design = np.tile([[1.0, 0.0], [1.0, 1.0]], (4, 1))
+    count, days, people = np.tile([7.0, 14.0], 4), np.full(8, 28.0), np.repeat(range(4), 2)
+    for family in ("binomial", "poisson"):
+        with pytest.raises(ValueError, match="without residuals"):
+            longitudinal.fit_gee(count, days, design, people, family)
+
+
+def test_a_model_that_leaves_no_residual_is_no_fit() -> None:
+    """Everybody has the same value before, and the same after."""
+    people = [f"p{i}" for i in range(6)]
+    level = pd.DataFrame({"level": ["before", "after"], "value": [7.0, 14.0]})
+    rows = pd.DataFrame({"patient_id": people, "person": range(6)}).merge(level, how="cross")
+    rows = rows.assign(count=rows["value"], days=28.0, complete=True)
+    assert longitudinal.fit_mixed(rows) is None

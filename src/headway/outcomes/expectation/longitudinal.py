@@ -28,6 +28,7 @@ Family = Literal["binomial", "poisson"]
 MIN_CLUSTERS = 10  # therapists; DESIGN, section 4
 MAX_RATIO = 1e9  # of the variance between people to that within
 GEE_STEPS, GEE_TOLERANCE = 100, 1e-10
+NO_RESIDUAL = 1e-14  # of all squares: what is left below this is rounding
 _PEOPLE = 50_000  # worked on at once where each needs a matrix
 BEFORE, AFTER = "before", "after"
 
@@ -220,6 +221,8 @@ def _correlation(e: Array, first: NDArray[np.intp], pairs: float, rows: int, p: 
     if pairs <= p:
         return 0.0
     squares = float(e @ e)
+    if rows <= p or squares <= rows * NO_RESIDUAL:
+        raise ValueError("without residuals there is no correlation")
     sums = np.add.reduceat(e, first)
     return (float(sums @ sums) - squares) / 2 / (pairs - p) / (squares / (rows - p))
 
@@ -509,6 +512,7 @@ def _fit_intercepts(
     people = np.array([(each == size).sum() for size in sizes], float)
     between = np.stack([sums[each == size].T @ sums[each == size] for size in sizes])
     plain = z.T @ z
+    total = float(plain[p, p])
     if rows <= p or len(each) == rows:
         return None
 
@@ -519,6 +523,8 @@ def _fit_intercepts(
         params = inverse @ shrunk[:p, p]
         residual = np.append(-params, 1.0)
         rss = float(residual @ shrunk @ residual)
+        if rss <= total * NO_RESIDUAL:
+            raise FloatingPointError("nothing is left within people")
         derivative = (
             (rows - p) * float(residual @ slope @ residual) / rss
             + float((people * sizes / (1 + r * sizes)).sum())
