@@ -124,6 +124,7 @@ def build_everything(base: Path, text: str, books: tuple[str, ...]) -> None:
         skipped=[beside],
         refused=[beside],
         unread=[],
+        registry=False,
     )
 
 

@@ -39,7 +39,7 @@ from headway.outcomes.claims import file as claims
 from headway.report.clinic import release
 from headway.report.clinic import summary as summaries
 from headway.reviews import kept
-from headway.tables import empty, write_csv, write_text
+from headway.tables import empty, write_text
 from tests.unit import registry_builder
 from tests.unit.clinic_builder import DIARY, ingest, write_clinic
 from tests.unit.exports_builder import write_parquet
@@ -930,10 +930,7 @@ def without_change(place: Path) -> object:
     raw, made = place / "raw/clinics/mine", place / "processed/clinics/mine"
     write_clinic(raw, {"diary.csv": ROWS}, {"diary": DIARY}, disclosure="internal", synthetic=True)
     write_text(config.write_settings(config.load_clinic(raw)), made / "clinic.json")
-    write_text(json.dumps({"state": "ready"}), made / "status.json")
-    for name in ("cohort", "lost"):
-        write_csv(empty(name), place / "results/clinics/mine" / f"{name}.csv")
-    return summaries.summarise(made, place, place / "results", {}, {})
+    return summaries.summarise(made, {name: empty(name) for name in ("cohort", "lost")})
 
 
 def observed(*values: dict[str, Any], column: str | dict[str, str]) -> Case:

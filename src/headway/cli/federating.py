@@ -18,7 +18,7 @@ def export(
     named: Path, alias: str | None, to: Path | None, data: Path | None, results: Path | None
 ) -> int:
     """Release a clinic's draft, and write the summary that other clinics may have."""
-    from headway.federation.summary import write_summary
+    from headway.federation.summary import SOURCES, write_summary
     from headway.ingest.clinics.people import sign_people
     from headway.report.clinic import release, summary
     from headway.tables import RELEASED, read_csv, write_text
@@ -32,7 +32,9 @@ def export(
         made = release.find_draft(source.name, data_dir, results_dir)
         draft = {table: read_csv(table, made / f"{table}.csv") for table in RELEASED}
         people = sign_people(made, read_secret(data_dir))
-        found = summary.summarise(made, data_dir, results_dir, draft, people, alias)
+        folder = summary.find_released(made, data_dir, results_dir, draft, people)
+        released = {table: read_csv(table, folder / f"{table}.csv") for table in SOURCES}
+        found = summary.summarise(made, released, alias)
     path = to or results_dir / "clinics" / source.name / summary.NAME
     if path.is_dir() or not path.suffix:
         path = path / f"{found['clinic']['id']}.json"

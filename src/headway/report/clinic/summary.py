@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from headway import config, disclosure
 from headway.errors import InputError, Problem, RefusedError
-from headway.federation.summary import SOURCES, build_summary
+from headway.federation.summary import build_summary
 from headway.messages import Message
 from headway.report.clinic.release import release
-from headway.tables import read_csv
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,15 +34,14 @@ def check_alias(alias: str | None) -> None:
         raise InputError("failure.alias", [problem])
 
 
-def summarise(
+def find_released(
     made: Path,
     data_dir: Path,
     results_dir: Path,
     tables: Mapping[str, pd.DataFrame],
     people: Mapping[str, str],
-    alias: str | None = None,
-) -> dict[str, Any]:
-    """Release a clinic's draft, and make its summary of the release.
+) -> Path:
+    """Release a clinic's draft, and give the folder of the release that its summary is made of.
 
     The release is held against all earlier ones and remembered, so that a summary says nothing that
     a release has not said. A clinic that a simulator made may be under `internal`, which is never
@@ -53,6 +51,32 @@ def summarise(
     ----------
     made, data_dir, results_dir, tables, people
         As for `headway.report.clinic.release.release`.
+
+    Raises
+    ------
+    RefusedError
+        If the draft cannot be released.
+    """
+    clinic = config.read_clinic(made / "clinic.json")
+    preset = disclosure.choose_preset(clinic.disclosure)
+    status = json.loads((made / "status.json").read_text(encoding="utf-8"))
+    if clinic.synthetic and preset.name == "internal" and status["state"] == "ready":
+        return results_dir / "clinics" / made.name
+    folder, _ = release(made, data_dir, results_dir, tables, people)
+    return folder
+
+
+def summarise(
+    made: Path, released: Mapping[str, pd.DataFrame], alias: str | None = None
+) -> dict[str, Any]:
+    """Make a clinic's summary of its released tables.
+
+    Parameters
+    ----------
+    made
+        Folder of the clinic's processed tables, for clinic.json.
+    released
+        The tables `headway.federation.summary.SOURCES`, read from `find_released`.
     alias
         Pseudonym that stands for the clinic's identifier and title.
 
@@ -64,18 +88,10 @@ def summarise(
     Raises
     ------
     RefusedError
-        If the draft cannot be released.
-    InputError
-        If there is no change in it.
+        If there is no change in them.
     """
     clinic = config.read_clinic(made / "clinic.json")
     preset = disclosure.choose_preset(clinic.disclosure)
-    status = json.loads((made / "status.json").read_text(encoding="utf-8"))
-    if clinic.synthetic and preset.name == "internal" and status["state"] == "ready":
-        folder = results_dir / "clinics" / made.name
-    else:
-        folder, _ = release(made, data_dir, results_dir, tables, people)
-    released = {name: read_csv(name, folder / f"{name}.csv") for name in SOURCES}
     summary = build_summary(released, clinic, preset, alias)
     if not summary["outcomes"]:
         check = Message("remedy.run", line=f"headway check {made.name}")
