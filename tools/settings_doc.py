@@ -1,7 +1,7 @@
 """Write what is derived from the classes of the settings: python tools/settings_doc.py.
 
 The JSON Schemas beside `headway.config`, for editors that complete YAML, and the tables of every
-key in docs/clinic.yaml.md and docs/review.yaml.md.
+key in config/README.md, docs/clinic.yaml.md and docs/review.yaml.md.
 """
 
 from __future__ import annotations
@@ -137,8 +137,9 @@ def write_table(name: config.SchemaName) -> str:
 def derived() -> dict[Path, str]:
     """Make every file that is derived, by its path."""
     out = {ROOT / f"src/headway/config/{name}.schema.yaml": write_schema(name) for name in NAMES}
-    for name in NAMES[1:]:
-        page = ROOT / f"docs/{name}.yaml.md"
+    pages: dict[config.SchemaName, Path] = {"config": ROOT / "config/README.md"}
+    pages |= {name: ROOT / f"docs/{name}.yaml.md" for name in NAMES[1:]}
+    for name, page in pages.items():
         before, rest = page.read_text(encoding="utf-8").split(BEGIN)
         out[page] = before + BEGIN + "\n" + write_table(name) + "\n" + END + rest.split(END)[1]
     return out
