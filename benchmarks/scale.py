@@ -235,8 +235,10 @@ def draw(section: str, curves: Mapping[str, Points], path: Path) -> None:
     bottom, top = axes.get_ylim()
     # Names of curves that end together are moved apart.
     gap, place = (top / bottom) ** 0.055, 0.0
+    longest = max(x for _, x, _, _ in ends)
     for y, x, label, colour in sorted(ends):
-        place = max(y, place * gap)
+        # Above a curve that others go on beside.
+        place = max(y if x == longest else y * gap, place * gap)
         axes.annotate(
             label, (x, y), (x * (high / low) ** 0.02, place), color=colour, va="center", fontsize=9
         )
