@@ -45,7 +45,7 @@ OFF = "HEADWAY_COLD_JOBS"
 PREPARED = (
     ("headway.messages", "entries"),
     ("headway.report.render", "prepare"),
-    ("headway.figures.both", "prepare"),
+    ("headway.figures.theme", "prepare"),
     ("headway.outcomes.claims.file", "load_shipped"),
     ("headway.outcomes.expectation.untreated", "load_untreated"),
 )

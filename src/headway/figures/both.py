@@ -149,15 +149,3 @@ def draw(figure: Figure, png: Path | IO[bytes], dpi: float) -> str:
     picture = Image.frombytes("RGB", seen.shape[1::-1], seen, "raw", "RGBX")
     picture.save(png, format="png", dpi=(dpi, dpi), compress_level=PACKED)
     return stream.getvalue()
-
-
-def prepare() -> None:
-    """Draw a figure for nobody: fonts are found, and rules of drawing read, before the first."""
-    from headway.figures import theme
-
-    with theme.style():
-        figure = theme.new_figure(2.0, 2.0)
-        axes = figure.add_axes((0.2, 0.2, 0.7, 0.6))
-        axes.plot([0, 1], [0, 1], marker="o")
-        axes.set_title("0")
-        draw(figure, io.BytesIO(), theme.PNG_DPI)

@@ -413,3 +413,15 @@ def write_beside(
         textcoords="offset points", ha=align, va="center", fontsize=8.5, fontweight=weight,
         annotation_clip=False,
     )  # fmt: skip
+
+
+def prepare() -> None:
+    """Draw a figure for nobody: fonts are found, and rules of drawing read, before the first."""
+    from headway.figures import both
+
+    with style():
+        figure = new_figure(2.0, 2.0)
+        axes = figure.add_axes((0.2, 0.2, 0.7, 0.6))
+        axes.plot([0, 1], [0, 1], marker="o")
+        axes.set_title("0")
+        both.draw(figure, io.BytesIO(), PNG_DPI)
