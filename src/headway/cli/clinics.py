@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from headway.cli.arguments import Command, Subparsers, add_data, add_places
 from headway.cli.checking import check
-from headway.cli.places import find_place, locate, refuse_elsewhere
+from headway.cli.places import Source, find_place, locate, refuse_elsewhere
 from headway.cli.prompt import ask, leave_open
 from headway.cli.screen import say, working
 from headway.errors import InputError
@@ -30,21 +31,27 @@ def new_clinic(
     return check(Path("clinics") / name, data)
 
 
-def release(named: Path, data: Path | None, results: Path | None) -> int:
-    """Release a clinic's draft, held against its earlier releases."""
+def read_draft(source: Source) -> tuple[Path, Path, Path, dict[str, Any], dict[str, str]]:
+    """Read a clinic's draft: what `headway.report.clinic.release.release` takes."""
     from headway.ingest.clinics.people import sign_people
-    from headway.report.clinic import release as releasing
+    from headway.report.clinic.release import find_draft
     from headway.tables import RELEASED, read_csv
     from headway.tables.private import read_secret
 
+    data, results = source.place.data, source.place.results
+    made = find_draft(source.name, data, results)
+    draft = {table: read_csv(table, made / f"{table}.csv") for table in RELEASED}
+    return made, data, results, draft, sign_people(made, read_secret(data))
+
+
+def release(named: Path, data: Path | None, results: Path | None) -> int:
+    """Release a clinic's draft, held against its earlier releases."""
+    from headway.report.clinic import release as releasing
+
     source = locate(named, data, results)
     refuse_elsewhere(source, "clinics")
-    data_dir, results_dir = source.place.data, source.place.results
     with working(say("command.releasing")):
-        made = releasing.find_draft(source.name, data_dir, results_dir)
-        draft = {table: read_csv(table, made / f"{table}.csv") for table in RELEASED}
-        people = sign_people(made, read_secret(data_dir))
-        folder, new = releasing.release(made, data_dir, results_dir, draft, people)
+        folder, new = releasing.release(*read_draft(source))
     print(folder if new else say("command.released_before", folder=str(folder)))
     return 0
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from headway.cli.arguments import Command, Subparsers, add_places
+from headway.cli.clinics import read_draft
 from headway.cli.places import find_place, locate, refuse_elsewhere
 from headway.cli.screen import say, show, working
 from headway.errors import InputError, RefusedError
@@ -19,23 +20,18 @@ def export(
 ) -> int:
     """Release a clinic's draft, and write the summary that other clinics may have."""
     from headway.federation.summary import SOURCES, write_summary
-    from headway.ingest.clinics.people import sign_people
-    from headway.report.clinic import release, summary
-    from headway.tables import RELEASED, read_csv, write_text
-    from headway.tables.private import read_secret
+    from headway.report.clinic import summary
+    from headway.tables import read_csv, write_text
 
     summary.check_alias(alias)
     source = locate(named, data, results)
     refuse_elsewhere(source, "clinics")
-    data_dir, results_dir = source.place.data, source.place.results
     with working(say("command.releasing")):
-        made = release.find_draft(source.name, data_dir, results_dir)
-        draft = {table: read_csv(table, made / f"{table}.csv") for table in RELEASED}
-        people = sign_people(made, read_secret(data_dir))
-        folder = summary.find_released(made, data_dir, results_dir, draft, people)
+        draft = read_draft(source)
+        folder = summary.find_released(*draft)
         released = {table: read_csv(table, folder / f"{table}.csv") for table in SOURCES}
-        found = summary.summarise(made, released, alias)
-    path = to or results_dir / "clinics" / source.name / summary.NAME
+        found = summary.summarise(draft[0], released, alias)
+    path = to or source.place.results / "clinics" / source.name / summary.NAME
     if path.is_dir() or not path.suffix:
         path = path / f"{found['clinic']['id']}.json"
     write_text(write_summary(found), path)
