@@ -54,6 +54,13 @@ class Limits:
     place: tuple[str, ...]
 
 
+def find_widths(se: ArrayLike, tau2: float) -> tuple[Array, Array]:
+    """Half widths of the 95 % and 99.8 % limits, with a variance beyond chance of `tau2`."""
+    wide = np.sqrt(np.asarray(se, float) ** 2 + tau2)
+    inner, outer = QUANTILES
+    return inner * wide, outer * wide
+
+
 def find_limits(y: ArrayLike, se: ArrayLike) -> Limits:
     """Find the limits of each clinic.
 
@@ -89,7 +96,7 @@ def find_limits(y: ArrayLike, se: ArrayLike) -> Limits:
         z,
         z / np.sqrt(phi),
         with_more,
-        (inner * errors, outer * errors),
-        (inner * wide, outer * wide),
+        find_widths(errors, 0.0),
+        find_widths(errors, found.tau2),
         tuple(map(str, places)),
     )

@@ -17,7 +17,7 @@ import numpy as np
 from headway import effects, meta
 from headway.disclosure import Preset
 from headway.errors import UNCOMPUTABLE
-from headway.federation.funnel import FEW, LEAST, find_limits
+from headway.federation.funnel import FEW, LEAST, QUANTILES, find_limits
 from headway.federation.reading import Offered, find_unit
 from headway.federation.summary import MANY_DAYS
 from headway.messages import Message, join, term
@@ -133,6 +133,7 @@ def _describe(summary: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, A
         "title": summary["clinic"]["title"],
         "unit": row["unit"],
         **{c: NAN if row[c] is None else row[c] for c in _COPIED},
+        **_find_limits(row),
         "pooled": not why,
         "why_not": why or None,
         # Beside the table's columns.
@@ -143,6 +144,13 @@ def _describe(summary: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, A
         "sd_before": row["sd_before"],
         "r": row["r"],
     }
+
+
+def _find_limits(row: Mapping[str, Any]) -> dict[str, float]:
+    if row["mean_change"] is None or row["se"] is None:
+        return {"ci_low": NAN, "ci_high": NAN}
+    half = QUANTILES[0] * row["se"]
+    return {"ci_low": row["mean_change"] - half, "ci_high": row["mean_change"] + half}
 
 
 def _pool(rows: Sequence[dict[str, Any]], measure: str) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import ndtri
 
 from headway.effects.measures import MEASURES
+from headway.federation.funnel import find_widths
 from headway.figures import theme
 from headway.figures.review.sheet import SCREEN, Columns, Line, draw_sheet
 from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing, name_parts
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _TALL = 16.0  # inches; a longer forest goes on in a further part
-_NORMAL = float(ndtri(0.975))
 _FEW_NAMES = 25  # clinics up to which each is named in the funnel
 
 
@@ -73,18 +72,18 @@ def draw_forest(
 
 
 def _row(r: Mapping[str, Any]) -> Line:
-    value, half = float(r["mean_change"]), _NORMAL * float(r["se"])
+    value, low, high = (float(r[c]) for c in ("mean_change", "ci_low", "ci_high"))
     weight = "" if is_missing(r["weight"]) else f"{write_number(r['weight'], 1)} %"
     return Line(
         "row",
         str(r["clinic"]),
         "" if r["title"] == r["clinic"] else str(r["title"]),
         left=(f"{write_integer(r['n'])} / {write_integer(r['of'])}",),
-        right=(theme.write_interval(value, value - half, value + half), weight),
+        right=(theme.write_interval(value, low, high), weight),
         weight=float(r["weight"]),
         value=value,
-        low=value - half,
-        high=value + half,
+        low=low,
+        high=high,
     )
 
 
@@ -135,11 +134,10 @@ def _draw_limits(axes: Axes, rows: Sequence[Mapping[str, Any]], pooled: Mapping[
     low, high = 0.85 * precision.min(), 1.08 * precision.max()
     x = np.linspace(low, high, 200)
     target, tau2 = float(pooled["target"]), float(pooled["funnel_tau2"])
-    for level, coverage, style in (("95", 0.95, "--"), ("99.8", 0.998, "-")):
-        z = float(ndtri(0.5 + coverage / 2))
-        more = z * np.sqrt(1 / x**2 + tau2)
+    limits = zip(find_widths(1 / x, 0.0), find_widths(1 / x, tau2), strict=True)
+    for level, style, (chance, more) in zip(("95", "99.8"), ("--", "-"), limits, strict=True):
         for sign in (-1, 1):
-            axes.plot(x, target + sign * z / x, color=FAINT, linewidth=1.2, linestyle=style)
+            axes.plot(x, target + sign * chance, color=FAINT, linewidth=1.2, linestyle=style)
             axes.plot(x, target + sign * more, color=INK, linewidth=1.1, linestyle=style)
         axes.annotate(
             t("registry.limit", percent=level), (x[-1], target + more[-1]), xytext=(-2, 3),

@@ -102,6 +102,8 @@ REGISTRY_CLINICS = Table(
         "mean_change": printed("Mean change; negative is less than before"),
         "sd_change": printed("Standard deviation of the change", low=0),
         "se": printed("Standard error, of the fewest people whose number is so printed", low=0),
+        "ci_low": printed("Lower 95 % limit of the mean change, normal, from `se`"),
+        "ci_high": printed("Upper such limit"),
         "responders_30": printed("People with a fall of at least 30 %", "people"),
         "responders_50": printed("People with a fall of at least 50 %", "people"),
         "worsened_30": printed("People who got worse by at least 30 %", "people"),
