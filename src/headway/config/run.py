@@ -27,8 +27,8 @@ class Config:
     memory_gb: Annotated[
         float,
         About(
-            "Memory that DuckDB may take in a clinic's job before it goes to disk; the job itself "
-            "takes up to 2 GB more.",
+            "Memory that DuckDB may take in a clinic's job before it goes to disk. The tables of a "
+            "large clinic stand beside it.",
             unit="GB",
             low=0.5,
         ),
