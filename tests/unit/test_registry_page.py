@@ -90,7 +90,7 @@ def test_losses_by_disclosure_control_are_said(tmp_path: Path) -> None:
     registry, page = build(tmp_path, made)
     withheld = int(registry.contributions["withheld"].sum())
     assert withheld > 0
-    told = f"rounded the numbers of 3 clinics and withheld {withheld} numbers in all"
+    told = f"rounded the numbers of 3 clinics. Numbers withheld in all: {withheld}."
     assert told in read(page) and "could lie anywhere from" in read(page)
 
 
