@@ -84,9 +84,10 @@ def run(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
 def outputs(folder: Path) -> Iterator[Path]:
     """List every output that stands under its own name (a part has a name with a dot)."""
     for top in OUTPUTS:
-        for path in (folder / top).rglob("*"):
-            if path.is_file() and not any(p[0] == "." for p in path.relative_to(folder).parts):
-                yield path
+        # A folder may go while its parent is read (os.walk passes over that, rglob does not).
+        for at, folders, files in os.walk(folder / top):
+            folders[:] = [name for name in folders if name[0] != "."]
+            yield from (Path(at, name) for name in files if name[0] != ".")
 
 
 def read(folder: Path) -> dict[str, str]:

@@ -82,10 +82,19 @@ def read(page: str) -> str:
         (None, 2, "–"),
         (1234.5, 0, "1234"),
         (float("-inf"), 2, "−∞"),
+        (1e308, 2, ">10⁹"),
+        (-1e9, 2, "<−10⁹"),
     ],
 )
 def test_numbers(value: float | None, digits: int, text: str) -> None:
     assert formats.number(value, digits) == text
+
+
+def test_a_ratio_too_large_for_a_computer_is_neither_missing_nor_without_end() -> None:
+    # exp(800) is about 10 to the 347th; floating point ends at 1.8 times 10 to the 308th.
+    low, high = (formats.scale(value, "OR") for value in (-800.0, 800.0))
+    assert (formats.number(low), formats.number(high)) == ("0.00", ">10⁹")
+    assert formats.number(formats.scale(float("inf"), "OR")) == "∞"
 
 
 def test_missing_is_never_zero_and_never_blank() -> None:

@@ -43,6 +43,17 @@ class Scale(NamedTuple):
         """No effect on the scale of yi: every transformed measure has it at 0."""
         return 0.0 if self.transform and not np.isnan(self.null) else self.null
 
+    def show(self, value: float) -> float:
+        """Return the number shown for one yi; the largest of a computer where it lies beyond that.
+
+        Only a limit without end is shown as one.
+        """
+        with np.errstate(over="ignore"):
+            shown = float(self.back(float(value)))
+        if np.isinf(shown) and not np.isinf(value):
+            return float(np.copysign(np.finfo(float).max, shown))
+        return shown
+
     def to_yi(self, shown: float) -> float:
         """Return yi of a number as it is shown; NaN or infinite where no effect is shown so."""
         with np.errstate(all="ignore"):

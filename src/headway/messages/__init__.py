@@ -37,6 +37,7 @@ MISSING = "–"
 _language: ContextVar[str] = ContextVar("language", default="en")
 # Whether the numbers that are written were rounded for release.
 _rounded: ContextVar[bool] = ContextVar("rounded", default=False)
+_LARGEST = 1e9  # what is written in full; a limit beyond it says no more than that
 _SAME = 1e-9  # numbers that agree to nine decimals are one number
 _BETWEEN = re.compile(r"[^a-z0-9]+")
 # Text that was to be said in another language and is no message; tests read it.
@@ -121,13 +122,16 @@ def write_number(value: Any, digits: int = 2, beside: Sequence[Any] = ()) -> str
 
     `beside` holds the numbers that it stands with, such as its limits: they get equal decimals,
     up to two more than asked for, so that the smallest of them is not 0. Of numbers that were
-    rounded for release no decimal is written that was not released.
+    rounded for release no decimal is written that was not released. Of one
+    beyond `_LARGEST` it is said that it lies there.
     """
     if is_missing(value):
         return MISSING
     value = float(value)
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
+    if abs(value) >= _LARGEST:
+        return ">10⁹" if value > 0 else "<−10⁹"
     asked, digits = digits, keep_digits(digits, value, *beside)
     if len(beside):
         digits = _show_smallest(digits, value, *beside)

@@ -5,12 +5,10 @@ A missing number is an en dash, never 0 and never blank; a hidden one says that 
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from headway.disclosure.precision import find_decimals
@@ -154,10 +152,7 @@ def scale(value: Any, measure: str) -> float:
     """Bring an effect back to what is shown: a ratio from its log."""
     if missing(value):
         return float("nan")
-    # A ratio beyond what a computer holds has no number to show; a limit without end has.
-    with np.errstate(over="ignore"):
-        shown = float(MEASURES[measure].scale.back(float(value)))
-    return shown if math.isfinite(shown) or math.isinf(value) else float("nan")
+    return MEASURES[measure].scale.show(value)
 
 
 def unit(measure: str, own: str) -> str:

@@ -364,7 +364,7 @@ def _caption(
 
 
 def _scale(value: Any, measure: str) -> float:
-    return float(MEASURES[measure].scale.back(float(value)))
+    return MEASURES[measure].scale.show(value)
 
 
 def _number(value: Any, measure: str) -> str:
