@@ -32,6 +32,8 @@ check: $(STAMP)
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
+	@$(PY) -m snakefmt --check Snakefile workflow
+	@.venv/bin/hadolint Containerfile
 
 docs: $(STAMP)
 	@$(PY) -m sphinx -W --keep-going -j auto -q -b html docs docs/_build/html

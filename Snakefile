@@ -36,6 +36,9 @@ if not SETTINGS.is_file():
 configfile: SETTINGS
 
 
+report: "workflow/report/workflow.rst"
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/trials.smk"
 include: "workflow/rules/clinics.smk"
@@ -70,6 +73,7 @@ rule all:
     input:
         f"{RESULTS}/index.html",
         f"{RESULTS}/provenance.json",
+        f"{RESULTS}/ro-crate-metadata.json",
         # Every page by name, so that one that was deleted is made again.
         of_each("trials", f"{RESULTS}/trials/{{name}}/index.html"),
         of_each("clinics", f"{RESULTS}/clinics/{{name}}/audit.html"),

@@ -1,4 +1,4 @@
-"""What a wheel carries beside the package: the workflow, and the commit that it was built from."""
+"""What a wheel carries beside the package: the workflow, and commit and day of its code."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WORKFLOW = (
 
 
 class CustomBuildHook(BuildHookInterface[Any]):
-    """Add both to a wheel, and the commit to a source archive, which has no git."""
+    """Add both to a wheel, and commit and day to a source archive, which has no git."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Name the files; an editable install reads the checkout and needs none."""
@@ -31,12 +31,12 @@ class CustomBuildHook(BuildHookInterface[Any]):
         if self.target_name == "wheel":
             include |= {str(root / name): f"headway/_workflow/{name}" for name in WORKFLOW}
         sys.path.insert(0, str(root / "src"))
-        from headway.version import WRITTEN, find_commit
+        from headway.version import WRITTEN, find_commit, find_date
 
         if WRITTEN.is_file():  # an unpacked source archive: it is one of the package's files
             return
         self.scratch = tempfile.TemporaryDirectory()
         path = Path(self.scratch.name, WRITTEN.name)
-        path.write_text(f"{find_commit()}\n", encoding="utf-8")
+        path.write_text(f"{find_commit()} {find_date()}\n", encoding="utf-8")
         folder = "headway" if self.target_name == "wheel" else "src/headway"
         include[str(path)] = f"{folder}/{WRITTEN.name}"

@@ -59,6 +59,7 @@ def run_job(script: str, inputs: dict[str, Any], outputs: dict[str, Any], **para
         params=Named(**params),
         threads=1,
         resources=SimpleNamespace(engine_mb=2000),
+        scriptdir=str(SCRIPTS),
     )
     __import__(script).main(asked)
 
@@ -116,7 +117,15 @@ def build_everything(base: Path, text: str, books: tuple[str, ...]) -> None:
             "notebooks": [str(p) for p in (results / "notebooks").glob("*.html")],
             "environment": [],
         },
-        list_files(results, {"page": "index.html", "provenance": "provenance.json"}),
+        list_files(
+            results,
+            {
+                "page": "index.html",
+                "provenance": "provenance.json",
+                "crate": "ro-crate-metadata.json",
+                "workflow": "workflow",
+            },
+        ),
         files=[str(f) for s in found for f in s.files],
         standing={"trials": [], "clinics": []},
         data_dir=str(data),

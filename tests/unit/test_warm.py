@@ -239,7 +239,10 @@ def read_outputs(folder: Path) -> dict[str, bytes]:
     tops = ("results", "data/processed")
     files = [p for top in tops for p in sorted((folder / top).rglob("*")) if p.is_file()]
     # Times, and digests that are keyed with the folder's own secret.
-    own = (".contents.json", ".snakemake_timestamp", "provenance.json")
+    own = (
+        *(".contents.json", ".snakemake_timestamp"),
+        *("provenance.json", "ro-crate-metadata.json"),
+    )
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in files if p.name not in own}
 
 

@@ -41,11 +41,11 @@ rule analyse_clinic:
         # Untreated arms of published trials, beside which a clinic's change is read.
         arms=expand(f"{PROCESSED}/trials/{{name}}/arms.csv", name=sorted(TRIALS)),
     output:
+        **{t: f"{PROCESSED}/clinics/{{clinic}}/{t}.csv" for t in RELEASED},
         windows=f"{PROCESSED}/clinics/{{clinic}}/windows.parquet",
         change=f"{PROCESSED}/clinics/{{clinic}}/change.parquet",
         # Whom the clinic may want to look at; without rows unless its preset is internal.
         follow_up=f"{PROCESSED}/clinics/{{clinic}}/patients.csv",
-        **{t: f"{PROCESSED}/clinics/{{clinic}}/{t}.csv" for t in RELEASED},
     log:
         "logs/analyse_clinic/{clinic}.log",
     conda:
@@ -64,16 +64,41 @@ rule analyse_clinic:
 
 rule report_clinic:
     input:
+        **{t: rules.analyse_clinic.output[t] for t in RELEASED},
         clinic=rules.ingest_clinic.output.clinic,
         status=rules.ingest_clinic.output.status,
         follow_up=rules.analyse_clinic.output.follow_up,
-        **{t: rules.analyse_clinic.output[t] for t in RELEASED},
     output:
-        page=f"{RESULTS}/clinics/{{clinic}}/audit.html",
-        brief=f"{RESULTS}/clinics/{{clinic}}/brief.html",
-        brief_pdf=f"{RESULTS}/clinics/{{clinic}}/brief.pdf",
-        figures=directory(f"{RESULTS}/clinics/{{clinic}}/figures"),
         **{t: f"{RESULTS}/clinics/{{clinic}}/{t}.csv" for t in RELEASED},
+        page=report(
+            f"{RESULTS}/clinics/{{clinic}}/audit.html",
+            caption="../report/audit.rst",
+            category="Clinics",
+            subcategory="{clinic}",
+            labels={"what": "audit"},
+        ),
+        brief=report(
+            f"{RESULTS}/clinics/{{clinic}}/brief.html",
+            caption="../report/brief.rst",
+            category="Clinics",
+            subcategory="{clinic}",
+            labels={"what": "brief"},
+        ),
+        brief_pdf=report(
+            f"{RESULTS}/clinics/{{clinic}}/brief.pdf",
+            caption="../report/brief.rst",
+            category="Clinics",
+            subcategory="{clinic}",
+            labels={"what": "brief, for print"},
+        ),
+        figures=report(
+            directory(f"{RESULTS}/clinics/{{clinic}}/figures"),
+            patterns=["{figure}.svg"],
+            caption="../report/clinic_figure.rst",
+            category="Clinics",
+            subcategory="{clinic}",
+            labels={"what": "figure: {figure}"},
+        ),
         card=f"{PROCESSED}/clinics/{{clinic}}/card.json",
     log:
         "logs/report_clinic/{clinic}.log",

@@ -106,9 +106,15 @@ def of_each(kind, path):
 def describe_others(state):
     """Say of sources that no job reads what the index and the end of a run say of them."""
     return [
-        dict(kind=s.kind, name=s.name, missing=list(s.missing), obtain=s.obtain,
-             folder=f"{DATA}/raw/{s.kind}/{s.name}",
-             problems=[{k: v if v is None else str(v) for k, v in p.as_dict().items()}
-                       for p in s.problems])
+        dict(
+            kind=s.kind,
+            name=s.name,
+            missing=list(s.missing),
+            obtain=s.obtain,
+            folder=f"{DATA}/raw/{s.kind}/{s.name}",
+            problems=[
+                {k: v if v is None else str(v) for k, v in p.as_dict().items()} for p in s.problems
+            ],
+        )
         for s in OTHERS[state]
     ]

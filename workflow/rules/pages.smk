@@ -17,7 +17,12 @@ rule notebook:
         notebook=f"{BESIDE}notebooks/{{notebook}}.ipynb",
         results=lambda w: f"{PROCESSED}/{'/'.join(NOTEBOOKS[w.notebook])}/card.json",
     output:
-        page=f"{RESULTS}/notebooks/{{notebook}}.html",
+        page=report(
+            f"{RESULTS}/notebooks/{{notebook}}.html",
+            caption="../report/notebook.rst",
+            category="Notebooks",
+            labels={"what": "{notebook}"},
+        ),
     log:
         "logs/notebook/{notebook}.log",
     conda:
@@ -42,8 +47,15 @@ rule index:
         # What a checkout's environment was made from; nobody knows what another was.
         environment=["requirements.lock"] if AT_HOME else [],
     output:
-        page=f"{RESULTS}/index.html",
+        page=report(
+            f"{RESULTS}/index.html",
+            caption="../report/index.rst",
+            category="Index",
+            labels={"what": "index"},
+        ),
         provenance=f"{RESULTS}/provenance.json",
+        crate=f"{RESULTS}/ro-crate-metadata.json",
+        workflow=directory(f"{RESULTS}/workflow"),
     log:
         "logs/index.log",
     conda:
@@ -84,13 +96,13 @@ rule nothing_refused:
         f"{PROCESSED}/nothing_refused.txt",
     log:
         "logs/nothing_refused.log",
+    # Nothing to try again, and no work for a cluster: it fails only by what the sources are.
+    retries: 0
+    localrule: True
     conda:
         "../../environment.yml"
     resources:
         **ask("nothing_refused"),
-    # No work for a cluster, and nothing to try again: it fails only by what the sources are.
-    localrule: True
-    retries: 0
     params:
         code=digest("nothing_refused.py"),
         refused=lambda w: describe_others("refused"),

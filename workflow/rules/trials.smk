@@ -76,8 +76,21 @@ rule report_review:
         **rules.ingest_review.output,
         **rules.analyse_review.output,
     output:
-        page=f"{RESULTS}/trials/{{review}}/index.html",
-        figures=directory(f"{RESULTS}/trials/{{review}}/figures"),
+        page=report(
+            f"{RESULTS}/trials/{{review}}/index.html",
+            caption="../report/review.rst",
+            category="Reviews",
+            subcategory="{review}",
+            labels={"what": "review"},
+        ),
+        figures=report(
+            directory(f"{RESULTS}/trials/{{review}}/figures"),
+            patterns=["{figure}.svg"],
+            caption="../report/review_figure.rst",
+            category="Reviews",
+            subcategory="{review}",
+            labels={"what": "figure: {figure}"},
+        ),
         card=f"{PROCESSED}/trials/{{review}}/card.json",
     log:
         "logs/report_review/{review}.log",
