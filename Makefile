@@ -1,5 +1,5 @@
 # make: the environment, then everything up to results/index.html.   make test: the quick tests.
-# make test-all: the slow ones and those that need a browser, which make test leaves out.
+# make test-all: what make test leaves out: slow ones, those of a browser, those on data from outside.
 # make golden: R's answers to the made-up data sets, again (tests/golden/inside).
 # make docs: the documents as a site.
 # Both take CORES=n and, for another interpreter than python3, PYTHON=...
@@ -17,10 +17,10 @@ all: $(STAMP)
 	@$(PY) -m snakemake --cores $(CORES)
 
 test: $(STAMP)
-	@$(PY) -m pytest -q -m "not (slow or browser or e2e or slurm)" -n $(WORKERS) --dist loadfile
+	@$(PY) -m pytest -q -m "not (slow or browser or outside or e2e or slurm)" -n $(WORKERS) --dist loadfile
 
 test-all: $(STAMP)
-	@$(PY) -m pytest -q -m "(slow or browser) and not (e2e or slurm)" -n $(WORKERS) --dist loadfile
+	@$(PY) -m pytest -q -m "(slow or browser or outside) and not (e2e or slurm)" -n $(WORKERS) --dist loadfile
 
 golden: $(STAMP)
 	@$(PY) tests/golden/write_golden.py

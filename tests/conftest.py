@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -97,14 +99,59 @@ class Account:
                 terminalreporter.write_line(line)
 
 
+class Left:
+    """How many tests a run left to which command; one line for each reason."""
+
+    REASONS: ClassVar = {
+        "slurm": "need a scheduler: pytest -m slurm",
+        "e2e": "take a fresh clone through the commands: make e2e",
+        "outside": "need data that the project may not carry (HEADWAY_SHARED): make test-all",
+        "browser": "need a browser: make test-all",
+        "slow": "are slow: make test-all",
+    }
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+
+    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
+        """Count what is left, by the first reason that holds."""
+        for item in items:
+            marks = {mark.name for mark in item.iter_markers()}
+            self.counts.update([next((r for r in self.REASONS if r in marks), "")])
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Hand the counts of a worker over; all workers collect the same tests."""
+        if hasattr(session.config, "workeroutput"):
+            session.config.workeroutput["left"] = dict(self.counts)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take the counts of a worker."""
+        self.counts = Counter(getattr(node, "workeroutput", {}).get("left", {})) or self.counts
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Say what was left, and where it runs."""
+        told = [(self.counts[r], text) for r, text in self.REASONS.items() if self.counts[r]]
+        if told:
+            terminalreporter.section("left to other commands")
+        for count, text in told:
+            terminalreporter.write_line(f"{count:,} {text}")
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep the account of what was held against metafor."""
+    """Keep the account of what was held against metafor, and of what was left."""
     config.pluginmanager.register(Account(), "headway-account")
+    config.pluginmanager.register(Left(), "headway-left")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what tests/slow.txt names: `make test` leaves it to `make test-all`."""
+    """Mark what tests/slow.txt names, and what needs data from outside."""
     slow = set(timing.read_list())
     for item in items:
         if timing.is_slow(item.nodeid, slow):
             item.add_marker(pytest.mark.slow)
+        chosen = getattr(item, "callspec", None)
+        if "shared" in getattr(item, "fixturenames", ()) or (
+            chosen is not None and chosen.params.get("source") == "outside"
+        ):
+            item.add_marker(pytest.mark.outside)

@@ -16,11 +16,3 @@ def source(request: pytest.FixtureRequest) -> Path:
         return INSIDE
     folder: Path = request.getfixturevalue("shared")
     return folder
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave answers outside to `make test-all`: `make test` is the same on every machine."""
-    for item in items:
-        callspec = getattr(item, "callspec", None)
-        if callspec is not None and callspec.params.get("source") == "outside":
-            item.add_marker(pytest.mark.slow)

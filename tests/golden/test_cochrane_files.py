@@ -8,7 +8,9 @@ and stand below `data/cochrane` of the shared folder.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,6 +51,12 @@ SHEETS = {
 }
 
 
+def mark(names: Iterable[str]) -> list[Any]:
+    """Mark what does not travel with the repository."""
+    outside = pytest.mark.outside
+    return [n if (HERE / n).is_file() else pytest.param(n, marks=outside) for n in names]
+
+
 def find(name: str, request: pytest.FixtureRequest) -> Path:
     if (HERE / name).is_file():
         return HERE / name
@@ -58,7 +66,7 @@ def find(name: str, request: pytest.FixtureRequest) -> Path:
     return folder / name
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", mark(FILES))
 def test_every_stored_total_comes_back(
     name: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
@@ -85,7 +93,7 @@ def test_every_stored_total_comes_back(
                 assert math.isnan(row["recomputed"]) and row["verdict"] == "not estimable"
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", mark(FILES))
 def test_the_library_gives_the_same_verdicts(name: str, request: pytest.FixtureRequest) -> None:
     table, account = judge_source(find(name, request), name)
     assert account["totals"] == FILES[name][0] and account["rows"] == FILES[name][1]
@@ -94,7 +102,7 @@ def test_the_library_gives_the_same_verdicts(name: str, request: pytest.FixtureR
     assert set(table["verdict"]) <= {"reproduced", "not estimable"}
 
 
-@pytest.mark.parametrize("name", SHEETS)
+@pytest.mark.parametrize("name", mark(SHEETS))
 def test_every_row_of_a_sheet_has_the_effect_that_it_shows(
     name: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
