@@ -1,0 +1,373 @@
+"""Would the tests notice a fault? A sample of mutants of each package, and which tests kill them.
+
+    pip install --group mutants
+    python benchmarks/mutants.py [--packages effects meta] [--sample 200] [--minutes 60]
+
+Cosmic Ray makes one small change at a time (an operator, a comparison, a constant, a branch). A
+seeded random sample of these mutants is drawn for each package; a mutant is killed when a test that
+runs its line fails, ends with an error, or takes five times as long. Which tests those are is
+measured once, with Coverage; only the tests of `make test` count. What was done is kept in
+`.mutants`, so that a later run goes on; `--list` prints what survived. Types of annotations are not
+mutated, as nothing reads them at run time. The table in docs/mutation.md is written anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import json
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+WORK = ROOT / ".mutants"
+DOCS = ROOT / "docs" / "mutation.md"
+PACKAGES = ("effects", "meta", "reviews", "outcomes", "disclosure", "ingest")
+QUICK = "not (slow or browser or outside or e2e or slurm)"
+SEED = 20261130
+WORKERS = 2
+# Imported once, before a process is forked for each mutant.
+SHARED = (
+    *("numpy", "pandas", "scipy.stats", "scipy.optimize", "matplotlib.figure", "duckdb", "jinja2"),
+    *("jsonschema", "yaml", "openpyxl", "pytest", "hypothesis", "_pytest.assertion.rewrite"),
+)
+
+
+# ---- which tests run a line ---------------------------------------------------------------------
+
+
+def copy_tree(target: Path) -> None:
+    """Copy the tracked files, as they are now."""
+    shutil.rmtree(target, ignore_errors=True)
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, target / name)
+
+
+def environment(tree: Path) -> dict[str, str]:
+    """Return the surroundings of tests on a tree: its own sources, one thread, nothing outside."""
+    return {
+        **{k: v for k, v in os.environ.items() if k != "CI"},
+        "PYTHONPATH": os.pathsep.join([str(tree / "src"), os.environ.get("PYTHONPATH", "")]),
+        "HEADWAY_SHARED": str(tree / "nowhere"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
+    }
+
+
+def measure(tree: Path) -> None:
+    """Run the quick tests once and keep which of them runs which line, and for how long."""
+    settings = WORK / "coverage.ini"
+    settings.write_text(
+        "[run]\nparallel = true\ndynamic_context = test_function\n"
+        f"source = {tree / 'src' / 'headway'}\ndata_file = {WORK / 'lines'}\n",
+        encoding="utf-8",
+    )
+    parts: list[list[str]] = [[] for _ in range(WORKERS)]
+    for i, path in enumerate(sorted((tree / "tests").rglob("test_*.py"))):
+        parts[i % WORKERS].append(path.relative_to(tree).as_posix())
+    running = [
+        subprocess.Popen(
+            [
+                *(sys.executable, "-m", "coverage", "run", f"--rcfile={settings}", "-m", "pytest"),
+                *("-q", "-p", "no:cacheprovider", "-p", "tests.timing", "-m", QUICK, *part),
+            ],
+            cwd=tree,
+            env=environment(tree) | {"HEADWAY_TIMES": str(WORK / f"times-{i}.jsonl")},
+            stdout=(WORK / f"measured-{i}.log").open("w"),
+            stderr=subprocess.STDOUT,
+        )
+        for i, part in enumerate(parts)
+    ]
+    if any(process.wait() for process in running):
+        raise SystemExit(f"the tests fail before anything is changed: see {WORK}/measured-*.log")
+    subprocess.run(
+        [sys.executable, "-m", "coverage", "combine", f"--rcfile={settings}"],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    (WORK / "lines").replace(WORK / "lines.sqlite")
+
+
+class Lines:
+    """Which tests run a line of the package, quickest first."""
+
+    def __init__(self, tree: Path) -> None:
+        from coverage import CoverageData
+
+        self.tree = tree
+        self.data = CoverageData(basename=str(WORK / "lines.sqlite"))
+        self.data.read()
+        self.seconds: Counter[str] = Counter()
+        for path in WORK.glob("times-*.jsonl"):
+            for line in path.read_text(encoding="utf-8").splitlines():
+                node, seconds = json.loads(line)
+                self.seconds[node.partition("[")[0]] += seconds
+
+    def find(self, module: str, first: int, last: int) -> list[str]:
+        """List the tests that run any of these lines of a module."""
+        ran = self.data.contexts_by_lineno(str(self.tree / module))
+        contexts = {c for line in range(first, last + 1) for c in ran.get(line, []) if c}
+        tests = {name for c in contexts if (name := self.name(c)) in self.seconds}
+        return sorted(tests, key=lambda t: (self.seconds[t], t))
+
+    @staticmethod
+    def name(context: str) -> str:
+        """Turn `tests.unit.test_x.test_y` into what pytest calls it."""
+        module, _, test = context.rpartition(".")
+        return f"{module.replace('.', '/')}.py::{test}"
+
+
+# ---- mutants -------------------------------------------------------------------------------------
+
+
+def list_annotations(path: Path) -> list[tuple[int, int, int, int]]:
+    """List where annotations of a module begin and end."""
+    found: list[ast.expr | None] = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.arg | ast.AnnAssign):
+            found.append(node.annotation)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            found.append(node.returns)
+    return [
+        (n.lineno, n.col_offset, n.end_lineno or n.lineno, n.end_col_offset or n.col_offset)
+        for n in found
+        if n is not None
+    ]
+
+
+def draw(package: str, size: int, tree: Path) -> None:
+    """Draw a package's mutants, unless they have been drawn."""
+    from cosmic_ray.commands import init
+    from cosmic_ray.work_db import WorkDB
+
+    path = WORK / f"{package}.sqlite"
+    if path.exists():
+        return
+    every = WORK / f"{package}-all.sqlite"
+    every.unlink(missing_ok=True)
+    modules = sorted((tree / "src" / "headway" / package).rglob("*.py"))
+    whole = WorkDB(every, WorkDB.Mode.create)
+    init(modules, whole, {})
+    typed = {module: list_annotations(module) for module in modules}
+    items = []
+    for item in whole.work_items:
+        (change,) = item.mutations
+        at = change.start_pos
+        if not any((a, b) <= at < (c, d) for a, b, c, d in typed[change.module_path]):
+            items.append(item)
+    items.sort(
+        key=lambda i: [(str(m.module_path), m.operator_name, m.occurrence) for m in i.mutations]
+    )
+    chosen = random.Random(f"{SEED} {package}").sample(items, min(size, len(items)))
+    part = path.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    drawn = WorkDB(part, WorkDB.Mode.create)
+    drawn.add_work_items(chosen)
+    drawn.close()
+    whole.close()
+    every.unlink()
+    (WORK / f"{package}.json").write_text(json.dumps({"mutants": len(items)}), encoding="utf-8")
+    part.rename(path)
+
+
+def run_tests(tree: Path, tests: Sequence[str], limit: float) -> str:
+    """Run tests in a process of their own: `survived`, `killed`, or `timeout`."""
+    child = os.fork()
+    if not child:
+        try:
+            os.setsid()
+            os.chdir(tree)
+            os.environ.clear()
+            os.environ.update(environment(tree))
+            sys.dont_write_bytecode = True
+            sys.path[:0] = [str(tree), str(tree / "src")]
+            quiet = os.open(os.devnull, os.O_RDWR)
+            for stream in (0, 1, 2):
+                os.dup2(quiet, stream)
+            import pytest
+
+            code = pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-m", QUICK, *tests])
+            os._exit(int(code))
+        finally:
+            os._exit(3)
+    end = time.monotonic() + limit
+    while time.monotonic() < end:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return "survived" if status == 0 else "killed"
+        time.sleep(0.02)
+    os.killpg(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return "timeout"
+
+
+def work(number: int, todo: Any, done: Any, end: float) -> None:
+    """Take mutants until none, or no time, is left."""
+    os.environ.update(environment(WORK / f"tree-{number}"))
+    for name in SHARED:
+        __import__(name)
+    from cosmic_ray.mutating import use_mutation
+    from cosmic_ray.plugins import get_operator
+
+    tree = WORK / f"tree-{number}"
+    lines = Lines(WORK / "tree-0")
+    for item in iter(todo.get, None):
+        if time.monotonic() > end:
+            continue
+        (change,) = item.mutations
+        module = change.module_path.relative_to(WORK / "tree-0")
+        tests = lines.find(module.as_posix(), change.start_pos[0], change.end_pos[0])
+        outcome, started = "not run", time.monotonic()
+        operator = get_operator(change.operator_name)(**change.operator_args)
+        with use_mutation(tree / module, operator, change.occurrence) as (_, mutated):
+            if mutated is None:
+                outcome = "none"
+            elif tests:
+                limit = 20 + 5 * sum(lines.seconds[t] for t in tests)
+                outcome = run_tests(tree, tests, limit)
+        done.put((item, outcome, len(tests), time.monotonic() - started))
+    done.put(None)
+
+
+def run(package: str, end: float) -> None:
+    """Try a package's mutants that have not been tried."""
+    from cosmic_ray.work_db import WorkDB
+    from cosmic_ray.work_item import TestOutcome, WorkerOutcome, WorkResult
+
+    database = WorkDB(WORK / f"{package}.sqlite", WorkDB.Mode.open)
+    tried = {job for job, _ in database.results}
+    context = multiprocessing.get_context("fork")
+    todo, done = context.Queue(), context.Queue()
+    for item in database.work_items:
+        if item.job_id not in tried:
+            todo.put(item)
+    for _ in range(WORKERS):
+        todo.put(None)
+    workers = [context.Process(target=work, args=(n, todo, done, end)) for n in range(WORKERS)]
+    for worker in workers:
+        worker.start()
+    for _ in range(WORKERS):
+        for item, outcome, tests, seconds in iter(done.get, None):
+            alive = outcome in ("survived", "not run")
+            result = WorkResult(
+                worker_outcome=WorkerOutcome.NO_TEST if outcome == "none" else WorkerOutcome.NORMAL,
+                test_outcome=TestOutcome.SURVIVED if alive else TestOutcome.KILLED,
+                output=f"{outcome}; {tests} tests; {seconds:.1f} s",
+            )
+            database.set_result(item.job_id, result)
+            print(f"{package}: {outcome}, {tests} tests, {seconds:.1f} s", flush=True)
+    for worker in workers:
+        worker.join()
+    database.close()
+
+
+# ---- what came of it -----------------------------------------------------------------------------
+
+
+def read(package: str) -> list[dict[str, Any]]:
+    """Read a package's mutants with what came of them."""
+    from cosmic_ray.work_db import WorkDB
+
+    database = WorkDB(WORK / f"{package}.sqlite", WorkDB.Mode.open)
+    results = dict(database.results)
+    rows = []
+    for item in database.work_items:
+        if item.job_id in results:
+            (change,) = item.mutations
+            rows.append(
+                {
+                    "module": change.module_path.relative_to(WORK / "tree-0").as_posix(),
+                    "line": change.start_pos[0],
+                    "operator": change.operator_name.removeprefix("core/"),
+                    "occurrence": change.occurrence,
+                    "within": change.definition_name or "",
+                    "outcome": (results[item.job_id].output or "").partition(";")[0],
+                }
+            )
+    database.close()
+    return [row for row in rows if row["outcome"] != "none"]
+
+
+def tabulate(packages: Iterable[str]) -> str:
+    """Write the table of mutants: how many there are, were tried, and were killed."""
+    from statsmodels.stats.proportion import proportion_confint
+
+    lines = [
+        "| package | mutants | tried | killed | % killed (95 % CI; Wilson) | survived "
+        "| not run by a quick test |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for package in packages:
+        if not (WORK / f"{package}.sqlite").exists():
+            continue
+        rows = read(package)
+        if not rows:
+            continue
+        counts = Counter(row["outcome"] for row in rows)
+        killed = counts["killed"] + counts["timeout"]
+        low, high = proportion_confint(killed, len(rows), method="wilson")
+        total = json.loads((WORK / f"{package}.json").read_text(encoding="utf-8"))["mutants"]
+        lines.append(
+            f"| `{package}` | {total:,} | {len(rows)} | {killed} | {100 * killed / len(rows):.0f} "
+            f"({100 * low:.0f} to {100 * high:.0f}) | {counts['survived']} | {counts['not run']} |"
+        )
+    return "\n".join(lines)
+
+
+def write(packages: Iterable[str]) -> None:
+    """Put the table into the document."""
+    begin, end = "<!-- mutants: begin -->", "<!-- mutants: end -->"
+    text = DOCS.read_text(encoding="utf-8")
+    before, _, rest = text.partition(begin)
+    _, _, after = rest.partition(end)
+    table = tabulate(packages)
+    DOCS.write_text(f"{before}{begin}\n{table}\n\nSeed {SEED}.\n{end}{after}", encoding="utf-8")
+    print(table)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Draw, try and count mutants."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--packages", nargs="+", default=PACKAGES, choices=PACKAGES)
+    parser.add_argument("--sample", type=int, default=200)
+    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--list", action="store_true", help="print what survived, and stop")
+    asked = parser.parse_args(arguments)
+    if asked.list:
+        for package in asked.packages:
+            for row in sorted(read(package), key=lambda r: (r["module"], r["line"])):
+                if row["outcome"] in ("survived", "not run"):
+                    print(*row.values())
+        return
+    end = time.monotonic() + 60 * asked.minutes
+    WORK.mkdir(exist_ok=True)
+    trees = [WORK / f"tree-{n}" for n in range(WORKERS)]
+    if not (WORK / "lines.sqlite").exists():
+        copy_tree(trees[0])
+        measure(trees[0])
+        for tree in trees[1:]:
+            copy_tree(tree)
+    for package in asked.packages:
+        draw(package, asked.sample, trees[0])
+        run(package, end)
+    write(PACKAGES)
+
+
+if __name__ == "__main__":
+    main()
