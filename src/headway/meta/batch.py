@@ -17,6 +17,8 @@ Array = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 MAX_POSITIONS_SHOWN = 10
+# Squares, and squares over variances, of anything smaller hold in floating point (1.8e308).
+LARGEST = 1e100
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,8 @@ def prepare_batch(yi: ArrayLike, vi: ArrayLike, mask: ArrayLike | None = None) -
     ------
     ValueError
         Shapes that do not match; a studied effect that is not finite; a variance that is not
-        finite and positive; a single set without studies.
+        finite and positive; one of them beyond what can be squared (`LARGEST`); a single set
+        without studies.
     """
     y, v = read_numbers(yi, "yi"), read_numbers(vi, "vi")
     try:
@@ -118,14 +121,19 @@ def prepare_batch(yi: ArrayLike, vi: ArrayLike, mask: ArrayLike | None = None) -
     except ValueError:
         raise ValueError(f"yi {y.shape} and vi {v.shape} must have one shape") from None
     held = np.ones(y.shape, dtype=np.bool_) if mask is None else read_mask(mask, y.shape)
-    sound = np.isfinite(y) & (v > 0) & (v < np.inf)
+    sound = (np.abs(y) < LARGEST) & (v > 1 / LARGEST) & (v < LARGEST)
     whole = mask is None or bool(held.all())
     if not (sound if whole else sound | ~held).all():
         bad = held & ~np.isfinite(y)
         if bad.any():
             raise ValueError(f"yi must be finite: see {describe_positions(bad)}")
-        bad = held & ~sound
-        raise ValueError(f"vi must be finite and above 0: see {describe_positions(bad)}")
+        bad = held & ~((v > 0) & (v < np.inf))
+        if bad.any():
+            raise ValueError(f"vi must be finite and above 0: see {describe_positions(bad)}")
+        raise ValueError(
+            "yi must lie within ±1e100, and vi between 1e-100 and 1e100: see "
+            f"{describe_positions(held & ~sound)}"
+        )
     shape, studies = y.shape[:-1], y.shape[-1]
     sets = math.prod(shape)  # not -1 in reshape: there may be no studies at all
     held = np.ascontiguousarray(held.reshape(sets, studies).T)

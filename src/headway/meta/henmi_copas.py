@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammainc
 
 from headway.meta.distributions import check_level
@@ -63,6 +63,11 @@ def henmi_copas(yi: ArrayLike, vi: ArrayLike, *, level: float = 0.95) -> RobustI
     """
     check_level(level)
     y, v = read_studies(yi, vi, "a Henmi-Copas interval", 2)
+    with np.errstate(all="ignore"):  # what overflows leaves limits that nobody knows
+        return _find_interval(y, v, level)
+
+
+def _find_interval(y: NDArray[np.float64], v: NDArray[np.float64], level: float) -> RobustInterval:
     k = y.size
     # In units of the mean weight: the powers of w below would overflow in small units.
     unit = 1 / np.mean(1 / v)
@@ -100,7 +105,7 @@ def henmi_copas(yi: ArrayLike, vi: ArrayLike, *, level: float = 0.95) -> RobustI
         return float((half * weights * below * density).sum())
 
     tail = (1 - level) / 2
-    low, high = 0.0, 2.0
+    low, high = 0.0, 2.0 if np.isfinite(find_tail(2.0)) else float("nan")
     while find_tail(high) > tail:
         low, high = high, 2 * high
     while high - low > 1e-13 * high:

@@ -316,8 +316,10 @@ def standardise_residuals(yi: ArrayLike, vi: ArrayLike, *, method: str = "REML")
     """Return each study's difference from the pooled effect over its standard error.
 
     The study itself is part of the pooled effect (internally standardised): the variance of the
-    residual is v + tau2 less that of the estimate.
+    residual is v + tau2 less that of the estimate. NaN where that is nothing, as of a study that
+    is the pooled effect all by itself.
     """
     y, v, _ = _read_one_set(yi, vi, None, "residuals")
     fit = pool(y, v, method=method, test="z")
-    return np.asarray((y - fit.estimate) / np.sqrt(v + fit.tau2 - fit.se**2))
+    variance = v + fit.tau2 - fit.se**2
+    return np.asarray((y - fit.estimate) / np.sqrt(np.where(variance > 0, variance, np.nan)))
