@@ -92,7 +92,8 @@ def measure(tree: Path) -> None:
         )
         for i, part in enumerate(parts)
     ]
-    if any(process.wait() for process in running):
+    ended = [process.wait() for process in running]
+    if any(ended):
         raise SystemExit(f"the tests fail before anything is changed: see {WORK}/measured-*.log")
     subprocess.run(
         [sys.executable, "-m", "coverage", "combine", f"--rcfile={settings}"],
@@ -217,13 +218,19 @@ def run_tests(tree: Path, tests: Sequence[str], limit: float) -> str:
 
 def work(number: int, todo: Any, done: Any, end: float) -> None:
     """Take mutants until none, or no time, is left."""
-    os.environ.update(environment(WORK / f"tree-{number}"))
+    try:
+        _work(WORK / f"tree-{number}", todo, done, end)
+    finally:
+        done.put(None)
+
+
+def _work(tree: Path, todo: Any, done: Any, end: float) -> None:
+    os.environ.update(environment(tree))
     for name in SHARED:
         __import__(name)
     from cosmic_ray.mutating import use_mutation
     from cosmic_ray.plugins import get_operator
 
-    tree = WORK / f"tree-{number}"
     lines = Lines(WORK / "tree-0")
     for item in iter(todo.get, None):
         if time.monotonic() > end:
@@ -240,7 +247,6 @@ def work(number: int, todo: Any, done: Any, end: float) -> None:
                 limit = 20 + 5 * sum(lines.seconds[t] for t in tests)
                 outcome = run_tests(tree, tests, limit)
         done.put((item, outcome, len(tests), time.monotonic() - started))
-    done.put(None)
 
 
 def run(package: str, end: float) -> None:
@@ -355,6 +361,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 if row["outcome"] in ("survived", "not run"):
                     print(*row.values())
         return
+    # A neighbour of this script is called coverage, too.
+    sys.path[:] = [p for p in sys.path if Path(p).resolve() != Path(__file__).parent]
     end = time.monotonic() + 60 * asked.minutes
     WORK.mkdir(exist_ok=True)
     trees = [WORK / f"tree-{n}" for n in range(WORKERS)]
