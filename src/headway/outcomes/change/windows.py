@@ -157,6 +157,8 @@ def diary_windows_sql(days: str, clinic: Clinic, courses: str | None = None) -> 
     join = "" if courses is None else f" LEFT JOIN {courses} USING (patient_id)"
     more = "" if courses is None else ", last_day, next_start"
     number = {name: i for i, name in enumerate(named)}
+    # Days outside every window make a group of their own (k is NULL) that no rule takes: left out
+    # before, they would cost the engine twice as much.
     parts = []
     for members in _disjoint(named):
         whens = " ".join(f"WHEN {_within(named[m])} THEN {number[m]}" for m in members)
@@ -166,7 +168,7 @@ def diary_windows_sql(days: str, clinic: Clinic, courses: str | None = None) -> 
             f"{'max(next_start)' if courses else 'NULL'} AS next_start, "
             f"{'max(last_day)' if courses else 'NULL'} AS last_day "
             f"FROM (SELECT *, CASE {whens} END AS k FROM d) "
-            "WHERE k IS NOT NULL GROUP BY patient_id, k HAVING count(hd) > 0"
+            "GROUP BY patient_id, k HAVING count(hd) > 0"
         )
     rules = ", ".join(
         f"({number[name]}, '{name}', {window_length(w) or 'NULL'}, "
@@ -188,7 +190,7 @@ def diary_windows_sql(days: str, clinic: Clinic, courses: str | None = None) -> 
         "frequency": (f"{scale} * hits", "hits"),
         # Not recorded is not an index of 0; a window without headache is.
         "headache_index": (
-            "CASE WHEN (SELECT max(area_n) FROM w) > 0 THEN "
+            "CASE WHEN (SELECT max(area_n) FILTER (WHERE k IS NOT NULL) FROM w) > 0 THEN "
             f"CASE WHEN hits = 0 THEN 0 ELSE {scale} * hits * area END END",
             "hits",
         ),
@@ -227,21 +229,22 @@ def _as_rows(wide: str, clinic: Clinic, outcomes: Sequence[str], person: str) ->
 
     Texts come as numbers of an ENUM, codes of people as the type `person`.
     """
-    names = ", ".join(f"'{outcome}'" for outcome in outcomes)
+    names = ", ".join(f"'{outcome}'" for outcome in sorted(outcomes))
     values, counts = (
-        ", ".join(f"{kind}_{outcome}" for outcome in outcomes) for kind in ("value", "count")
+        ", ".join(f"{kind}_{outcome}" for outcome in sorted(outcomes))
+        for kind in ("value", "count")
     )
     window, outcome = (
         "ENUM(" + ", ".join(f"'{name}'" for name in sorted(set(texts))) + ")"
         for texts in (clinic.windows.named or ["baseline"], outcomes)
     )
     return (
-        f"SELECT * FROM (SELECT patient_id::{person} AS patient_id, "
-        f'"window"::{window} AS "window", '
-        f"'diary'::ENUM('diary') AS source, unnest([{names}])::{outcome} AS outcome, "
-        f'unnest([{values}]) AS value, unnest([{counts}]) AS "count", days_observed, '
-        f"days_possible, complete FROM ({wide})) "
-        'WHERE value IS NOT NULL ORDER BY patient_id, "window", outcome'
+        "SELECT * FROM (SELECT patient_id, \"window\", 'diary'::ENUM('diary') AS source, "
+        f"unnest([{names}])::{outcome} AS outcome, unnest([{values}]) AS value, "
+        f'unnest([{counts}]) AS "count", days_observed, days_possible, complete '
+        f"FROM (SELECT * REPLACE (patient_id::{person} AS patient_id, "
+        f'"window"::{window} AS "window") FROM ({wide}) ORDER BY patient_id, "window")) '
+        "WHERE value IS NOT NULL"
     )
 
 
