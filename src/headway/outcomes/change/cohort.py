@@ -35,6 +35,7 @@ from headway.outcomes.change.sources import (
 )
 from headway.outcomes.change.windows import Comparison, pair_windows
 from headway.tables import conform, empty, open_stored, read_categories, stack
+from headway.tables.diary import read_table_sql
 from headway.tables.engine import open_engine
 
 if TYPE_CHECKING:
@@ -93,8 +94,7 @@ def _list_people(folder: Path, *names: str) -> pd.Index:
     import pandas as pd
 
     parts = " UNION ALL ".join(
-        f"SELECT patient_id FROM '{str(folder / name).replace(chr(39), chr(39) * 2)}.parquet'"
-        for name in names
+        f"SELECT patient_id FROM {read_table_sql(folder, name)}" for name in names
     )
     with open_engine(near=folder) as connection:
         rows = connection.execute(f"SELECT DISTINCT patient_id FROM ({parts}) ORDER BY 1")

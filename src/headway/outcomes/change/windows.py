@@ -23,6 +23,7 @@ from headway.messages import Message, phrase
 from headway.outcomes.change import instruments
 from headway.outcomes.change.sources import ASKED_AT_VISITS
 from headway.tables import conform, empty, settle_texts, stack
+from headway.tables.diary import read_days_sql
 from headway.tables.engine import open_engine
 
 if TYPE_CHECKING:
@@ -296,7 +297,7 @@ def build_diary_windows(
     import pandas as pd
 
     with open_engine(threads=threads, near=days.parent) as connection:
-        source = f"read_parquet({_quote(days)})"
+        source = read_days_sql(days)
         if people is not None:
             connection.register("people", pd.DataFrame({"v": people.astype("str")}))
             connection.execute("CREATE TYPE person AS ENUM (SELECT v FROM people ORDER BY 1)")
