@@ -89,9 +89,14 @@ def amend_days(connection: duckdb.DuckDBPyConnection, cast: Cast) -> Amended | N
         return None
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE amended AS SELECT row FROM ({listed}) "
-        f"UNION SELECT row FROM cast_{kind} WHERE row >= {REST}"
+        f"UNION SELECT row FROM {cast.relation} WHERE row >= {REST}"
     )
-    kept = kept_sql(connection, cast, "row IN (SELECT row FROM amended)", "row")
+    # Rows that are used and stand where the engine read them are few, and mostly none.
+    used = f"SELECT row FROM amended WHERE row NOT IN (SELECT row FROM verdict_{kind})"
+    among = f"row >= {REST}"
+    if count_one(connection, f"SELECT count(*) FROM ({used}) WHERE row < {REST}"):
+        among = f"row IN ({used})"
+    kept = kept_sql(connection, cast, among, "row")
     columns = ", ".join(ident(column) for column in tables.TABLES["days"].columns)
     return Amended(
         days,

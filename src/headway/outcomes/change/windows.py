@@ -22,11 +22,13 @@ import numpy as np
 from headway.messages import Message, phrase
 from headway.outcomes.change import instruments
 from headway.outcomes.change.sources import ASKED_AT_VISITS
-from headway.tables import conform, empty, settle_texts, stack
+from headway.tables import TABLES, conform, empty, replacing, settle_texts, stack
 from headway.tables.diary import read_days_sql
 from headway.tables.engine import open_engine
+from headway.tables.private import restrict
 
 if TYPE_CHECKING:
+    import duckdb
     import pandas as pd
 
     from headway.config.clinic import Clinic, Window
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 DAYS_PER_WINDOW = 28
 # Outcomes of a diary, in the order of their names.
 DIARY_OUTCOMES = ("duration", "frequency", "headache_index", "intensity")
+# The engine's types of the kinds of a contract.
+_SQL_TYPES = {"text": "VARCHAR", "int": "BIGINT", "float": "DOUBLE", "bool": "BOOLEAN"}
 # Means over headache days: people without headache in a window have none.
 CONDITIONAL = ("intensity", "duration")
 
@@ -294,21 +298,64 @@ def build_diary_windows(
         Table `windows`, source `diary`, texts held as categories: a row per person, window and
         outcome in which at least one day has an entry. Not validated.
     """
+    with open_engine(threads=threads, near=days.parent) as connection:
+        rows = _diary_rows(connection, days, clinic, courses, people, outcomes)
+        out = connection.execute(rows).df()
+    return conform("windows", settle_texts(out, people), check=False)
+
+
+def store_diary_windows(
+    days: Path,
+    clinic: Clinic,
+    target: Path,
+    courses: pd.DataFrame | None = None,
+    *,
+    threads: int = 2,
+) -> None:
+    """Aggregate diary days into the table `windows`, and store it as it is made.
+
+    Parameters
+    ----------
+    days, clinic, courses
+        As for `build_diary_windows`.
+    target
+        Where the table is to stand (parquet).
+    """
+    spelled = ", ".join(
+        f'"{column}"::{_SQL_TYPES[rule.kind]} AS "{column}"'
+        for column, rule in TABLES["windows"].columns.items()
+    )
+    with (
+        replacing(target) as part,
+        open_engine(threads=threads, near=days.parent) as connection,
+    ):
+        rows = _diary_rows(connection, days, clinic, courses, None, DIARY_OUTCOMES)
+        connection.execute(
+            f"COPY (SELECT {spelled} FROM ({rows})) TO {_quote(part)} "
+            "(FORMAT parquet, COMPRESSION zstd)"
+        )
+        restrict(part)
+
+
+def _diary_rows(
+    connection: duckdb.DuckDBPyConnection,
+    days: Path,
+    clinic: Clinic,
+    courses: pd.DataFrame | None,
+    people: pd.Index | None,
+    outcomes: Sequence[str],
+) -> str:
+    """Write SQL for the rows of the table `windows`, and hand the engine what it needs for it."""
     import pandas as pd
 
-    with open_engine(threads=threads, near=days.parent) as connection:
-        source = read_days_sql(days)
-        if people is not None:
-            connection.register("people", pd.DataFrame({"v": people.astype("str")}))
-            connection.execute("CREATE TYPE person AS ENUM (SELECT v FROM people ORDER BY 1)")
-        if courses is not None:
-            own = courses[["patient_id", "last_day", "next_start"]]
-            connection.register("courses", own.astype({"patient_id": "str"}))
-        sql = diary_windows_sql(source, clinic, None if courses is None else "courses")
-        out = connection.execute(
-            _as_rows(sql, clinic, outcomes, "VARCHAR" if people is None else "person")
-        ).df()
-    return conform("windows", settle_texts(out, people), check=False)
+    if people is not None:
+        connection.register("people", pd.DataFrame({"v": people.astype("str")}))
+        connection.execute("CREATE TYPE person AS ENUM (SELECT v FROM people ORDER BY 1)")
+    if courses is not None:
+        own = courses[["patient_id", "last_day", "next_start"]]
+        connection.register("courses", own.astype({"patient_id": "str"}))
+    sql = diary_windows_sql(read_days_sql(days), clinic, None if courses is None else "courses")
+    return _as_rows(sql, clinic, outcomes, "VARCHAR" if people is None else "person")
 
 
 def nearest(
