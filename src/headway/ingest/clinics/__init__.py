@@ -41,7 +41,6 @@ from headway.ingest.clinics.opening import staged_files
 from headway.ingest.clinics.processed import (
     Amended,
     amend_days,
-    empty_amended_sql,
     empty_sql,
     kept_sql,
 )
@@ -102,7 +101,7 @@ def ingest_clinic(folder: Path, clinic: Clinic, destination: Path, *, threads: i
                 if table != "days":
                     _write(found.connection, found.select(table), destination / f"{table}.parquet")
             amended = found.amend_days()
-            others = empty_amended_sql() if amended is None else amended.rows
+            others = empty_sql("days_amended") if amended is None else amended.rows
             _write(found.connection, others, destination / AMENDED)
             if amended is None:
                 _write(found.connection, found.select("days"), destination / "days.parquet")
@@ -384,5 +383,5 @@ def write_empty(destination: Path) -> None:
     with open_engine() as connection:
         for table in PROCESSED:
             _write(connection, empty_sql(table), destination / f"{table}.parquet")
-        _write(connection, empty_amended_sql(), destination / AMENDED)
+        _write(connection, empty_sql("days_amended"), destination / AMENDED)
     tables.write_csv(tables.empty("quarantine"), destination / "quarantine.csv")

@@ -110,11 +110,6 @@ def _count_laid_out(connection: duckdb.DuckDBPyConnection, days: Path) -> int:
     return count_one(connection, f"SELECT count(*) FROM read_parquet({literal(days)})")
 
 
-def empty_amended_sql() -> str:
-    """SELECT that yields a table of amended days without a row."""
-    return f"SELECT CAST(NULL AS BIGINT) AS {REPLACED}, * FROM ({empty_sql('days')})"
-
-
 def _windows_sql(cast: Cast, where: str) -> str:
     parts = []
     for number, staged in enumerate(cast.stages):

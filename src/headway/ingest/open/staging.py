@@ -498,7 +498,8 @@ def _count_texts(
             f"FROM {literal(target)} WHERE {column} IS NOT NULL GROUP BY ALL"
         )
         row: Any = connection.execute(
-            f"SELECT bool_and(v = {normal('v')}), bool_or(starts_with(v, '#')) FROM {table}"
+            f"SELECT bool_and(regexp_full_match(v, '[!-~]+') OR v = {normal('v')}), "
+            f"bool_or(starts_with(v, '#')) FROM {table}"
         ).fetchone()
         if row[0] is not False:
             normal_ones.add(own)
