@@ -35,7 +35,10 @@ def read_days_sql(days: Path) -> str:
     path, amended = _literal(days), days.with_name(AMENDED)
     if not amended.is_file():
         return f"(SELECT * FROM read_parquet({path}))"
-    columns = ", ".join(f'"{column}"' for column in TABLES["days"].columns)
+    columns = ", ".join(
+        f'CAST("{column}" AS BIGINT) AS "{column}"' if rule.kind == "int" else f'"{column}"'
+        for column, rule in TABLES["days"].columns.items()
+    )
     others = f"read_parquet({_literal(amended)})"
     return (
         f"(SELECT {columns} FROM read_parquet({path}, file_row_number = true) d "

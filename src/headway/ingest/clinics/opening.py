@@ -17,7 +17,6 @@ from headway.errors import InputError, Problem
 from headway.ingest.adapters import redcap
 from headway.ingest.adapters.pages import join_pages
 from headway.ingest.cells import (
-    MAX_INT,
     SQL_TYPE,
     boxes_of,
     code_key,
@@ -513,7 +512,7 @@ def _lay_out(source: Source, sources: Sequence[Source], numbers: set[str]) -> La
         return None
     whole = frozenset(own for own, canonical in names.items() if rules[canonical].kind == "int")
     columns = {column: SQL_TYPE[rule.kind] for column, rule in rules.items()}
-    return Layout(names, whole, columns, MAX_INT)
+    return Layout(names, whole, columns)
 
 
 def _unfold(connection: duckdb.DuckDBPyConnection, staged: Stage) -> Stage:

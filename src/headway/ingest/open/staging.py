@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from headway.errors import InputError, Problem
-from headway.ingest.cells import Staged, cell_of, ident, literal, normal
+from headway.ingest.cells import MAX_INT, Staged, cell_of, ident, literal, normal
 from headway.ingest.open.layout import MAX_LINE
 from headway.ingest.open.rows import count_lines, fit_row, normalise, split_line, write_rows
 from headway.ingest.open.sources import Source
@@ -56,14 +56,13 @@ class Part:
 class Layout:
     """A processed table that a file may be written as while it is read, so that it stands once.
 
-    `names` maps every own column to the table's; those of `whole` hold whole numbers within
-    `most`. `columns` are all of the table, with the engine's types, in order.
+    `names` maps every own column to the table's; those of `whole` hold whole numbers, which take
+    four bytes each. `columns` are all of the table, with the engine's types, in order.
     """
 
     names: Mapping[str, str]
     whole: frozenset[str]
     columns: Mapping[str, str]
-    most: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,12 +249,11 @@ def _copy(
         selects = ", ".join(f"c{at[c]} AS c{i}" for i, c in enumerate(kept)) or "1 AS c0"
         compression = "uncompressed"
     else:
-        cells = {name: f"c{at[c]}" for c, name in layout.names.items()}
-        cells |= {layout.names[c]: _as_whole(f"c{at[c]}", layout.most) for c in layout.whole}
-        selects = ", ".join(
-            f"CAST({cells.get(name, 'NULL')} AS {kind}) AS {ident(name)}"
-            for name, kind in layout.columns.items()
-        )
+        # NULL in a column that the file does not have.
+        cells = {name: f"CAST(NULL AS {kind})" for name, kind in layout.columns.items()}
+        cells |= {name: f"c{at[c]}" for c, name in layout.names.items()}
+        cells |= {layout.names[c]: _as_whole(f"c{at[c]}") for c in layout.whole}
+        selects = ", ".join(f"{cell} AS {ident(name)}" for name, cell in cells.items())
         compression = "zstd"
     scan = _scan(source, source.path, numbers, marks)
     row = connection.execute(
@@ -265,11 +263,11 @@ def _copy(
     return int(row[0]) if row else 0
 
 
-def _as_whole(cell: str, most: float) -> str:
-    """Write SQL for a whole number; an error of the engine where a cell is no such number."""
+def _as_whole(cell: str) -> str:
+    """Write SQL for a whole number in four bytes; an error of the engine where a cell is none."""
     return (
-        f"CASE WHEN {cell} = floor({cell}) AND abs({cell}) <= {most!r} "
-        f"THEN CAST({cell} AS BIGINT) WHEN {cell} IS NOT NULL THEN error('not whole') END"
+        f"CASE WHEN {cell} = floor({cell}) AND abs({cell}) <= {MAX_INT!r} "
+        f"THEN CAST({cell} AS INTEGER) WHEN {cell} IS NOT NULL THEN error('not whole') END"
     )
 
 
