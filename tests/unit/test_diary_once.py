@@ -13,10 +13,10 @@ import pytest
 from headway import config
 from headway.ingest.clinics import opening, processed
 from headway.ingest.clinics.people import sign_people
-from headway.outcomes.change.cohort import find_people
+from headway.outcomes.change.cohort import find_people, prepare_clinic
 from headway.outcomes.change.sources import find_sources
-from headway.outcomes.change.windows import build_diary_windows
-from headway.tables import read_parquet
+from headway.outcomes.change.windows import build_diary_windows, store_diary_windows
+from headway.tables import read_parquet, write_parquet
 from headway.tables.diary import AMENDED, REPLACED, read_days_sql
 from headway.tables.engine import share_engine
 from tests.unit.clinic_builder import ingest, write_clinic
@@ -242,3 +242,21 @@ def test_a_row_that_is_replaced_is_replaced_and_one_more_is_added(tmp_path: Path
     assert found.astype({"headache": "int"}).values.tolist() == [
         ["A", 1, 0], ["B", 1, 0], ["C", 5, 1],
     ]  # fmt: skip
+
+
+def test_windows_that_are_stored_are_those_that_are_built(tmp_path: Path) -> None:
+    folder = write_clinic(
+        tmp_path / "c", {"diary.csv": make_diary(5, 1500)}, {"diary": SPEC}, course={"start": 0}
+    )
+    out, clinic = ingest(folder)[2], config.load_clinic(folder)
+    # The engine by itself; pandas; and both on the way through the workflow's job.
+    store_diary_windows(out / "days.parquet", clinic, tmp_path / "engine.parquet")
+    built = build_diary_windows(out / "days.parquet", clinic)
+    write_parquet(built, tmp_path / "pandas.parquet")
+    found = prepare_clinic(out, clinic, stored=tmp_path / "job.parquet")
+    expected = read_parquet(tmp_path / "pandas.parquet")
+    assert len(expected) > 50 and expected["outcome"].nunique() == 4
+    for name in ("engine", "job"):
+        pd.testing.assert_frame_equal(read_parquet(tmp_path / f"{name}.parquet"), expected)
+    texts = dict.fromkeys(("window", "source", "outcome", "patient_id"), "object")
+    pd.testing.assert_frame_equal(found.windows.astype(texts), built.astype(texts))

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 DAYS_PER_WINDOW = 28
 # Outcomes of a diary, in the order of their names.
 DIARY_OUTCOMES = ("duration", "frequency", "headache_index", "intensity")
-# The engine's types of the kinds of a contract.
-_SQL_TYPES = {"text": "VARCHAR", "int": "BIGINT", "float": "DOUBLE", "bool": "BOOLEAN"}
+# The engine's types of the kinds of a contract, texts apart.
+_SQL_TYPES = {"int": "BIGINT", "float": "DOUBLE", "bool": "BOOLEAN"}
 # Means over headache days: people without headache in a window have none.
 CONDITIONAL = ("intensity", "duration")
 
@@ -321,8 +321,11 @@ def store_diary_windows(
     target
         Where the table is to stand (parquet).
     """
-    spelled = ", ".join(
-        f'"{column}"::{_SQL_TYPES[rule.kind]} AS "{column}"'
+    # Texts stay numbers of an ENUM up to the file, where they are texts.
+    columns = ", ".join(
+        f'"{column}"'
+        if rule.kind == "text"
+        else f'"{column}"::{_SQL_TYPES[rule.kind]} AS "{column}"'
         for column, rule in TABLES["windows"].columns.items()
     )
     with (
@@ -331,7 +334,7 @@ def store_diary_windows(
     ):
         rows = _diary_rows(connection, days, clinic, courses, None, DIARY_OUTCOMES)
         connection.execute(
-            f"COPY (SELECT {spelled} FROM ({rows})) TO {_quote(part)} "
+            f"COPY (SELECT {columns} FROM ({rows})) TO {_quote(part)} "
             "(FORMAT parquet, COMPRESSION zstd)"
         )
         restrict(part)
