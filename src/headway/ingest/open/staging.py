@@ -496,8 +496,8 @@ def _count_texts(
             f"FROM {literal(target)} WHERE {column} IS NOT NULL GROUP BY ALL"
         )
         row: Any = connection.execute(
-            f"SELECT bool_and(regexp_full_match(v, '[!-~]+') OR v = {normal('v')}), "
-            f"bool_or(starts_with(v, '#')) FROM {table}"
+            f"SELECT bool_and(CASE WHEN regexp_full_match(v, '[!-~]+') THEN true "
+            f"ELSE v = {normal('v')} END), bool_or(starts_with(v, '#')) FROM {table}"
         ).fetchone()
         if row[0] is not False:
             normal_ones.add(own)
