@@ -138,14 +138,15 @@ def run_headway(folder: Path, out: Path) -> None:
 
 def run_workflow(folder: Path, out: Path) -> None:
     """Do as the workflow does: write the processed diary, and read it again for the windows."""
-    from headway import config, tables
+    from headway import config
     from headway.ingest import clinics
-    from headway.outcomes.change.windows import build_diary_windows
+    from headway.outcomes.change.windows import store_diary_windows
 
     clinic = config.load_clinic(folder)
     clinics.ingest_clinic(folder, clinic, out / "processed", threads=THREADS)
-    windows = build_diary_windows(out / "processed" / "days.parquet", clinic, threads=THREADS)
-    tables.write_parquet(windows, out / "processed" / "windows.parquet")
+    processed = out / "processed"
+    windows = processed / "windows.parquet"
+    store_diary_windows(processed / "days.parquet", clinic, windows, threads=THREADS)
 
 
 def run_pandas(folder: Path, out: Path) -> None:

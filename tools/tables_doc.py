@@ -81,7 +81,9 @@ def write() -> str:
 
 # The package lists the files of one shipped clinic and one shipped review.
 _CLINIC, _REVIEW = "clinics/demo", "trials/acupuncture_headache"
-_RECORDS = ("patients", "sessions", "days", "questionnaires", "windows", "change")
+_RECORDS = (
+    "patients", "sessions", "days", "days_amended", "questionnaires", "windows", "change",
+)  # fmt: skip
 _OF_A_REVIEW = ("arms", "contrasts", "ipd", "risk_of_bias", "published")
 _TYPES = {"text": "string", "int": "integer", "float": "number", "bool": "boolean"}
 

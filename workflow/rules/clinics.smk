@@ -15,6 +15,8 @@ rule ingest_clinic:
         patients=f"{PROCESSED}/clinics/{{clinic}}/patients.parquet",
         sessions=f"{PROCESSED}/clinics/{{clinic}}/sessions.parquet",
         days=f"{PROCESSED}/clinics/{{clinic}}/days.parquet",
+        # What stands in place of rows of a diary that was written while it was read.
+        days_amended=f"{PROCESSED}/clinics/{{clinic}}/days_amended.parquet",
         questionnaires=f"{PROCESSED}/clinics/{{clinic}}/questionnaires.parquet",
         given_windows=f"{PROCESSED}/clinics/{{clinic}}/given_windows.parquet",
     log:

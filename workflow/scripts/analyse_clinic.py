@@ -23,12 +23,13 @@ def main(snakemake):
     if status["state"] == "ready":
         read = [tables.read_csv("arms", Path(p)) for p in getattr(snakemake.input, "arms", ())]
         arms = pd.concat([a for a in read if len(a)]) if any(map(len, read)) else None
-        result = audit.audit_clinic(folder, clinic, arms, threads=snakemake.threads)
+        windows, threads = Path(snakemake.output.windows), snakemake.threads
+        result = audit.audit_clinic(folder, clinic, arms, stored=windows, threads=threads)
     else:
         result = audit.empty_audit(status["problems"])
+        tables.write_parquet(result["windows"], Path(snakemake.output.windows))
     account = tables.read_csv("flow", Path(snakemake.input.account))
-    for name in ("windows", "change"):
-        tables.write_parquet(result[name], Path(snakemake.output[name]))
+    tables.write_parquet(result["change"], Path(snakemake.output.change))
     follow_up = Path(snakemake.output.follow_up)
     tables.write_csv(result["follow_up"], follow_up)
     private.restrict(follow_up)

@@ -80,7 +80,7 @@ SPREADSHEET_ERRORS = (
     "#FORMULA!",
 )
 # A whole number that a spreadsheet would still hold exactly, far above any day or count.
-_MAX_INT = 1e9
+MAX_INT = 1e9
 
 
 def ident(name: str) -> str:
@@ -472,8 +472,8 @@ def cell_sql(
 
 def _limits(rule: tables.Column) -> tuple[float | None, float | None]:
     """Take the lowest and highest value of a column; whole numbers always have both."""
-    low = rule.low if rule.low is not None or rule.kind != "int" else -_MAX_INT
-    high = rule.high if rule.high is not None or rule.kind != "int" else _MAX_INT
+    low = rule.low if rule.low is not None or rule.kind != "int" else -MAX_INT
+    high = rule.high if rule.high is not None or rule.kind != "int" else MAX_INT
     return low, high
 
 

@@ -17,6 +17,7 @@ from headway.outcomes.change.cohort import find_starters
 from headway.outcomes.change.sources import ASKED_AT_VISITS, Sources, find_sources, name_source
 from headway.outcomes.change.windows import DAYS_PER_WINDOW, Comparison
 from headway.tables import read_parquet
+from headway.tables.diary import read_days_sql
 from headway.tables.engine import open_engine
 
 if TYPE_CHECKING:
@@ -188,9 +189,10 @@ def _count_diary(
         connection.register("starters", starters.to_frame(index=False))
         if courses is not None:
             connection.register("courses", courses[["patient_id", "last_day", "next_start"]])
-        path = str(processed / "days.parquet").replace("'", "''")
         wide = windows_of.diary_windows_sql(
-            f"read_parquet('{path}')", narrowed, None if courses is None else "courses"
+            read_days_sql(processed / "days.parquet"),
+            narrowed,
+            None if courses is None else "courses",
         )
         connection.execute(
             f"CREATE TEMP TABLE w AS SELECT * FROM ({wide}) "

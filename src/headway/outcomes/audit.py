@@ -31,6 +31,7 @@ def audit_clinic(
     clinic: Clinic,
     arms: pd.DataFrame | None = None,
     *,
+    stored: Path | None = None,
     threads: int = 2,
 ) -> dict[str, pd.DataFrame]:
     """Take a clinic's processed tables through every analysis.
@@ -43,6 +44,8 @@ def audit_clinic(
         clinic.yaml with its defaults.
     arms
         Table `arms` of published trials, of all reviews together.
+    stored
+        Where the table `windows` is to be stored as well (parquet), as soon as it is made.
 
     Returns
     -------
@@ -58,7 +61,7 @@ def audit_clinic(
     from headway.outcomes.expectation import traps
     from headway.outcomes.expectation.benchmark import build_benchmark, describe_clinic
 
-    found = cohort.prepare_clinic(folder, clinic, threads=threads)
+    found = cohort.prepare_clinic(folder, clinic, stored=stored, threads=threads)
     out = empty_audit() | cohort.analyse_prepared(found, clinic)
     out["traps"] = traps.build_traps(
         folder,

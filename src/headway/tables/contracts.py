@@ -71,6 +71,7 @@ TABLES: dict[str, Table] = {
     "patients": records.PATIENTS,
     "sessions": records.SESSIONS,
     "days": records.DAYS,
+    "days_amended": records.DAYS_AMENDED,
     "questionnaires": records.QUESTIONNAIRES,
     "windows": records.WINDOWS_TABLE,
     "change": records.CHANGE,

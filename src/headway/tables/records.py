@@ -168,6 +168,23 @@ DAYS = Table(
     },
 )
 
+DAYS_AMENDED = Table(
+    row="row that stands in place of one of `days` or beside them, of a diary of many rows",
+    level="row-level",
+    columns={
+        "replaced": whole(
+            "Row of `days.parquet`, from 0; empty for one more", nullable=True, low=0
+        ),
+        "patient_id": code("As in `days`; empty where nothing stands there", nullable=True),
+        "day": whole("As in `days`", "days", nullable=True),
+        **{
+            column: rule
+            for column, rule in DAYS.columns.items()
+            if column not in ("patient_id", "day")
+        },
+    },
+)
+
 QUESTIONNAIRES = Table(
     row="patient x instrument x day",
     level="row-level",

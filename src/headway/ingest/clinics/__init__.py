@@ -38,11 +38,17 @@ from headway.ingest.clinics.contract import CONTRACT, PROCESSED
 from headway.ingest.clinics.identity import check_gate, check_k, name_columns, required_k
 from headway.ingest.clinics.losses import ColumnLoss, count_losses, judge_losses, list_unmapped
 from headway.ingest.clinics.opening import staged_files
-from headway.ingest.clinics.processed import empty_sql, kept_sql
+from headway.ingest.clinics.processed import (
+    Amended,
+    amend_days,
+    empty_sql,
+    kept_sql,
+)
 from headway.ingest.clinics.selectors import check_selectors, note_selectors, selected_sql
 from headway.ingest.clinics.verdicts import check_codes, judge_rows, kept_rows, write_quarantine
 from headway.ingest.quarantine import HARMLESS, RowAccount
 from headway.messages import Message, join
+from headway.tables.diary import AMENDED
 from headway.tables.engine import open_engine
 from headway.tables.private import restrict
 
@@ -86,19 +92,30 @@ def ingest_clinic(folder: Path, clinic: Clinic, destination: Path, *, threads: i
         counted = found.count()
         for account in counted.accounts:
             account.check()
-        problems = found.judge_losses()
+        problems, amended = found.judge_losses(), None
         if problems:
             write_empty(destination)
         else:
             destination.mkdir(parents=True, exist_ok=True)
             for table in PROCESSED:
-                _write(found.connection, found.select(table), destination / f"{table}.parquet")
+                if table != "days":
+                    _write(found.connection, found.select(table), destination / f"{table}.parquet")
+            amended = found.amend_days()
+            others = empty_sql("days_amended") if amended is None else amended.rows
+            _write(found.connection, others, destination / AMENDED)
+            if amended is None:
+                _write(found.connection, found.select("days"), destination / "days.parquet")
         rows = found.connection.execute(
             'SELECT * FROM quarantine ORDER BY file, line, "column", rule'
         ).df()
         tables.write_csv(tables.conform("quarantine", rows), destination / "quarantine.csv")
         if problems:
             raise LossError(problems, counted)
+        if amended is not None:
+            # Last: until here its rows were looked at.
+            with tables.replacing(destination / "days.parquet") as part:
+                amended.days.replace(part)
+                restrict(part)
         return counted
 
 
@@ -204,6 +221,16 @@ class Judged:
             if name == table and kind in self.casts:
                 return kept_sql(self.connection, self.casts[kind])
         return empty_sql(table)
+
+    def amend_days(self) -> Amended | None:
+        """Tell what of the staged diary has to be replaced for it to be the table `days`.
+
+        None where it was not written as one, or where too much of it would have to be.
+        """
+        diary = self.casts.get("diary")
+        if diary is None or "attacks" in self.casts:
+            return None
+        return amend_days(self.connection, diary)
 
 
 @contextmanager
@@ -356,4 +383,5 @@ def write_empty(destination: Path) -> None:
     with open_engine() as connection:
         for table in PROCESSED:
             _write(connection, empty_sql(table), destination / f"{table}.parquet")
+        _write(connection, empty_sql("days_amended"), destination / AMENDED)
     tables.write_csv(tables.empty("quarantine"), destination / "quarantine.csv")

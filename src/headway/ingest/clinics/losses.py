@@ -11,18 +11,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from headway.config.clinic import ClinicFile, Loss, WideColumn
 from headway.errors import Problem
 from headway.ingest.adapters import redcap
-from headway.ingest.cells import boxes_of
+from headway.ingest.cells import boxes_of, literal
 from headway.ingest.clinics.casts import Cast
 from headway.ingest.clinics.contract import CONTRACT
 from headway.ingest.clinics.cures import Place, cure_column, cure_rows
 from headway.ingest.clinics.opening import name_wanted
+from headway.ingest.clinics.selectors import selected_sql
 from headway.ingest.clinics.shapes import Shape, find_format, find_shapes
-from headway.ingest.open.staging import Stage
+from headway.ingest.open.staging import REST, Stage
 from headway.ingest.quarantine import HARMLESS, RowAccount
 from headway.messages import Message
 
@@ -102,11 +103,15 @@ def count_losses(
         rules[number, name][rule] = n
     kept: dict[tuple[int, str], int] = {}
     if hit := sorted({name for _, name in rules}):
+        stored = _count_stored(connection, cast, hit)
+        where = "selected" if stored is None else f"row >= {REST}"
         for number, *counts in connection.execute(
             f"SELECT file, {', '.join(f'count(v_{c})' for c in hit)} FROM {cast.relation} "
-            "WHERE selected GROUP BY file"
+            f"WHERE {where} GROUP BY file"
         ).fetchall():
             kept |= {(number, c): n for c, n in zip(hit, counts, strict=True)}
+        for c, n in (stored or {}).items():
+            kept[0, c] = kept.get((0, c), 0) + n
     losses = {}
     for number, (staged, own) in enumerate(zip(cast.stages, cast.own, strict=True)):
         spec = staged.source.spec
@@ -127,6 +132,29 @@ def count_losses(
                 "" if declared is None else declared.reason,
             )
     return losses
+
+
+def _count_stored(
+    connection: duckdb.DuckDBPyConnection, cast: Cast, columns: Sequence[str]
+) -> dict[str, int] | None:
+    """Count the usable cells of a file that was staged as its table, from what it says of itself.
+
+    None where it was not, or where rows are left out. Rows from `REST` on are not in that file.
+    """
+    first = cast.stages[0]
+    if first.laid_out is None or cast.narrowed or selected_sql(first) != "true":
+        return None
+    filled = dict(
+        connection.execute(
+            "SELECT path_in_schema, sum(num_values - stats_null_count)::BIGINT "
+            f"FROM parquet_metadata({literal(first.laid_out)}) GROUP BY ALL"
+        ).fetchall()
+    )
+    broken = ", ".join(f"count(q_{c})" for c in columns)
+    found: Any = connection.execute(
+        f"SELECT {broken} FROM flagged_{cast.kind} WHERE row < {REST}"
+    ).fetchone()
+    return {c: filled[c] - n for c, n in zip(columns, found, strict=True)}
 
 
 def _wide(spec: ClinicFile, canonical: str) -> WideColumn | None:

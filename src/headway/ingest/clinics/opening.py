@@ -11,11 +11,13 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from headway import tables
 from headway.config.clinic import Clinic, ClinicFile, Column
 from headway.errors import InputError, Problem
 from headway.ingest.adapters import redcap
 from headway.ingest.adapters.pages import join_pages
 from headway.ingest.cells import (
+    SQL_TYPE,
     boxes_of,
     code_key,
     is_plain_number,
@@ -27,7 +29,7 @@ from headway.ingest.clinics.contract import CONTRACT, list_columns
 from headway.ingest.open.grid import MOST_DAYS, find_days, list_patterns, unpivot
 from headway.ingest.open.names import count_held, is_header, number_of, tidy
 from headway.ingest.open.sources import Source, open_source
-from headway.ingest.open.staging import Stage, stage
+from headway.ingest.open.staging import Layout, Stage, is_number, stage
 from headway.messages import Message
 from headway.tables.engine import open_engine
 from headway.tables.private import scratch_folder
@@ -41,6 +43,8 @@ STAGING = ".staging-"
 _OF_DATES = ("day", "start_day", "diary_from", "diary_to", "start_hour")
 # No export has more columns, or a longer name of one.
 MAX_COLUMNS, MAX_NAME = 10_000, 2_000
+# A diary of more rows is written once, as the table `days`, while it is read.
+MANY_ROWS = 500_000
 # How alike two names are for one to be meant by the other.
 _NEAR = 0.75
 
@@ -478,6 +482,39 @@ def key_columns(source: Source) -> set[str]:
     return keys
 
 
+def _lay_out(source: Source, sources: Sequence[Source], numbers: set[str]) -> Layout | None:
+    """Lay out a large diary as the table `days`; None if its columns are not those of the table.
+
+    A cell then stands as the clinic wrote it: nothing is coded, scaled, selected or left over.
+    """
+    spec, rules = source.spec, tables.TABLES["days"].columns
+    beside = {s.kind for s in sources if s is not source}
+    others = (
+        spec.constants, spec.wide, spec.band, spec.keep_where, spec.offset_from, spec.window_from,
+        spec.redcap, spec.fhir,
+    )  # fmt: skip
+    if source.kind != "diary" or (source.lines or 0) <= MANY_ROWS or any(others):
+        return None
+    # A number that stands for a missing cell would have to go.
+    if beside & {"diary", "attacks"} or any(map(is_number, spec.missing)):
+        return None
+    names = {own_column(entry): canonical for canonical, entry in spec.columns.items()}
+    as_it_stands = all(
+        isinstance(entry, str) or replace(entry, loss=None) == Column(column=entry.column)
+        for entry in spec.columns.values()
+    )
+    kept = {*source.header} - {*spec.drop}
+    if not as_it_stands or {*names} != kept or len(names) != len(spec.columns):
+        return None
+    if not {"patient_id", "day"} <= {*names.values()} <= {*rules}:
+        return None
+    if {own for own, canonical in names.items() if rules[canonical].kind != "text"} - numbers:
+        return None
+    whole = frozenset(own for own, canonical in names.items() if rules[canonical].kind == "int")
+    columns = {column: SQL_TYPE[rule.kind] for column, rule in rules.items()}
+    return Layout(names, whole, columns)
+
+
 def _unfold(connection: duckdb.DuckDBPyConnection, staged: Stage) -> Stage:
     """Make a row of each day of a grid; other files stay as they are."""
     wanted = name_wanted(staged.source.spec)
@@ -512,7 +549,8 @@ def staged_files(
                 key_columns(source),
             )
             try:
-                staged = stage(connection, source, numbers, scratch, whole, keys)
+                layout = _lay_out(source, sources, numbers)
+                staged = stage(connection, source, numbers, scratch, whole, keys, layout)
             except InputError as error:
                 problems += list_problems(error, source.name)
             else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from headway.ingest.clinics.contract import PROCESSED
+from headway.tables.diary import read_table_sql
 from headway.tables.engine import open_engine
 from headway.tables.private import sign
 
@@ -27,19 +28,14 @@ def sign_people(made: Path, secret: bytes) -> dict[str, str]:
     people: dict[str, list[str]] = {}
     with open_engine(near=made) as connection:
         for table in PROCESSED:
-            path = made / f"{table}.parquet"
-            columns = [
-                d[0]
-                for d in connection.execute(
-                    "SELECT * FROM read_parquet(?) LIMIT 0", [str(path)]
-                ).description
-            ]
+            source = read_table_sql(made, table)
+            described = connection.execute(f"SELECT * FROM {source} LIMIT 0").description
+            columns = [d[0] for d in described]
             own = ", ".join(f'"{c}"' for c in columns if c not in ("line", "patient_id"))
             rows = connection.execute(
                 f"SELECT patient_id, md5(string_agg(told, '|' ORDER BY told)) FROM (SELECT "
-                f"patient_id, CAST(row({own}) AS VARCHAR) AS told FROM read_parquet(?)) "
-                "GROUP BY patient_id",
-                [str(path)],
+                f"patient_id, CAST(row({own}) AS VARCHAR) AS told FROM {source}) "
+                "GROUP BY patient_id"
             ).fetchall()
             for code, told in rows:
                 people.setdefault(str(code), []).append(f"{table} {told}")

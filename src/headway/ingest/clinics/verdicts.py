@@ -202,12 +202,18 @@ def check_codes(connection: duckdb.DuckDBPyConnection, casts: Mapping[str, Cast]
                 cell = staged.cell(own, part)
                 known = part.texts.get(own)
                 text, relation = ("v", known) if known else (cell.text, part.relation)
+                once = "" if known else "DISTINCT "  # a table of texts holds each once
                 parts.append(
-                    f"SELECT DISTINCT {literal(staged.source.name)} AS file, "
+                    f"SELECT {once}{literal(staged.source.name)} AS file, "
                     f"{cell_text(replace(cell, text=text), ())} AS code FROM {relation}"
                 )
     if not parts:
         return []
+    told: Any = connection.execute(
+        f"SELECT bool_and(code = {code_key('code')}) FROM ({' UNION ALL '.join(parts)})"
+    ).fetchone()
+    if told[0] is not False:
+        return []  # every code is written as its key: none has two spellings
     found = connection.execute(
         f"SELECT count(DISTINCT key), list(DISTINCT file ORDER BY file) FROM ("
         f"SELECT file, {code_key('code')} AS key, count(DISTINCT code) OVER (PARTITION BY "

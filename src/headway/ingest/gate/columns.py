@@ -24,7 +24,7 @@ _ALL_REMARKS, _FORMS = 20_000, 50
 _NUMBER = re.compile(r"[-+]?(\d+)(?:[.,](\d+))?")
 # The form of a cell: digits one by one, letters by run and case.
 _FORM = (
-    r"regexp_replace(regexp_replace(regexp_replace(left(v, 80), '[0-9]', '9', 'g'), "
+    r"regexp_replace(regexp_replace(translate(left(v, 80), '012345678', '999999999'), "
     r"'\p{Ll}+', 'a', 'g'), '\p{Lu}', 'A', 'g')"
 )
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from headway.errors import InputError, Problem
-from headway.ingest.cells import Staged, cell_of, literal, normal
+from headway.ingest.cells import MAX_INT, Staged, cell_of, ident, literal, normal
 from headway.ingest.open.layout import MAX_LINE
 from headway.ingest.open.rows import count_lines, fit_row, normalise, split_line, write_rows
 from headway.ingest.open.sources import Source
@@ -34,7 +34,7 @@ _FEW = 1000
 # Rows of a block in which gaps before a row are looked for.
 _GAP_BLOCK = 1024
 # Rejected rows stand behind all others where rows are told apart.
-_REST = 1 << 39
+REST = 1 << 39
 _STRUCTURE = {"MISSING COLUMNS": "missing_columns", "TOO MANY COLUMNS": "too_many_columns"}
 
 
@@ -50,6 +50,19 @@ class Part:
     plain: Mapping[str, tuple[float, float, bool]]  # own column -> lowest, highest, whole
     texts: Mapping[str, str] = field(default_factory=dict)
     clean: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A processed table that a file may be written as while it is read, so that it stands once.
+
+    `names` maps every own column to the table's; those of `whole` hold whole numbers, which take
+    four bytes each. `columns` are all of the table, with the engine's types, in order.
+    """
+
+    names: Mapping[str, str]
+    whole: frozenset[str]
+    columns: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +88,8 @@ class Stage:
     malformed_relation: str = ""
     # Of a grid: SQL for the days from the one that a row is about to the one of its cell.
     step: str = ""
+    # A file that was written as a `Layout` asks: its rows are those of the first part.
+    laid_out: Path | None = None
 
     def line_sql(self, pos: str) -> str:
         """Write SQL for the line of a row in the clinic's own file."""
@@ -82,7 +97,7 @@ class Stage:
         if not self.counted:
             return f"({pos} + {offset})"
         read = self.counted.replace("{pos}", pos)
-        return f"(CASE WHEN {pos} >= {_REST} THEN {pos} - {_REST} ELSE {read} END + {offset})"
+        return f"(CASE WHEN {pos} >= {REST} THEN {pos} - {REST} ELSE {read} END + {offset})"
 
     @property
     def rows_in(self) -> int:
@@ -121,6 +136,7 @@ def stage(
     scratch: Path,
     whole: Collection[str] = (),
     keys: Collection[str] = (),
+    layout: Layout | None = None,
 ) -> Stage:
     """Stage one file.
 
@@ -138,6 +154,8 @@ def stage(
         Those among `numbers` that have to be whole.
     keys
         Own columns in which a marker of missing cells is a text like another.
+    layout
+        The table that the staged file is to be, as far as its cells can be read so.
 
     Returns
     -------
@@ -159,7 +177,7 @@ def stage(
         if source.by_line:
             with suppress(duckdb.InvalidInputException):
                 # What the engine will not read, the slower way may.
-                plain = _stage_plain(connection, source, kept, *columns, scratch)
+                plain = _stage_plain(connection, source, kept, *columns, scratch, layout)
         staged = plain or _stage_slowly(connection, source, kept, scratch)
     source.check_unchanged()
     return staged
@@ -179,7 +197,7 @@ def _marks(source: Source) -> list[str]:
     They spare a column of numbers from being read as text. Markers that are numbers are left to
     `cells`, which knows in which columns they count.
     """
-    return [m for m in map(str, source.spec.missing) if m and not _is_number(m)]
+    return [m for m in map(str, source.spec.missing) if m and not is_number(m)]
 
 
 def _csv(
@@ -202,9 +220,10 @@ def _csv(
     )
 
 
-def _is_number(marker: str) -> bool:
+def is_number(marker: object) -> bool:
+    """Tell whether a marker of missing cells is a number."""
     try:
-        return math.isfinite(float(marker))
+        return math.isfinite(float(str(marker)))
     except ValueError:
         return False
 
@@ -221,17 +240,35 @@ def _copy(
     numbers: Collection[str],
     target: Path,
     marks: Collection[str] = (),
+    layout: Layout | None = None,
 ) -> int:
     """Read the file in one pass into a scratch file; return the number of rows."""
     _forget_rejects(connection)
     at = {c: i for i, c in enumerate(source.header)}
-    selects = ", ".join(f"c{at[c]} AS c{i}" for i, c in enumerate(kept)) or "1 AS c0"
+    if layout is None:
+        selects = ", ".join(f"c{at[c]} AS c{i}" for i, c in enumerate(kept)) or "1 AS c0"
+        compression = "uncompressed"
+    else:
+        # NULL in a column that the file does not have.
+        cells = {name: f"CAST(NULL AS {kind})" for name, kind in layout.columns.items()}
+        cells |= {name: f"c{at[c]}" for c, name in layout.names.items()}
+        cells |= {layout.names[c]: _as_whole(f"c{at[c]}") for c in layout.whole}
+        selects = ", ".join(f"{cell} AS {ident(name)}" for name, cell in cells.items())
+        compression = "zstd"
     scan = _scan(source, source.path, numbers, marks)
     row = connection.execute(
         f"COPY (SELECT {selects} FROM {scan}) TO {literal(target)} "
-        "(FORMAT parquet, COMPRESSION uncompressed)"
+        f"(FORMAT parquet, COMPRESSION {compression})"
     ).fetchone()
     return int(row[0]) if row else 0
+
+
+def _as_whole(cell: str) -> str:
+    """Write SQL for a whole number in four bytes; an error of the engine where a cell is none."""
+    return (
+        f"CASE WHEN {cell} = floor({cell}) AND abs({cell}) <= {MAX_INT!r} "
+        f"THEN CAST({cell} AS INTEGER) WHEN {cell} IS NOT NULL THEN error('not whole') END"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,34 +288,49 @@ def _read_once(
     numbers: set[str],
     keys: set[str],
     target: Path,
-) -> tuple[int, _Rejects, set[str]] | None:
+    layout: Layout | None,
+) -> tuple[int, _Rejects, set[str], Layout | None] | None:
     """Read a file in one pass, again where too much was not as expected; None if no line is a row.
 
-    Returns the rows that were read, the rejects, and the columns that were read as numbers.
+    Returns the rows that were read, the rejects, the columns that were read as numbers, and the
+    layout if the file could be written so.
     """
+    import duckdb
+
     marks = _marks(source)
-    rows = _copy(connection, source, kept, numbers, target, marks)
+    try:
+        rows = _copy(connection, source, kept, numbers, target, marks, layout)
+    except duckdb.InvalidInputException:
+        if layout is None:
+            raise
+        layout = None  # a number that should be whole is not
+        rows = _copy(connection, source, kept, numbers, target, marks)
     places = [i for i, c in enumerate(kept) if c in keys - numbers]
-    if marks and _any_blank(connection, target, places):
+    if marks and _any_blank(connection, target, [_held(kept, layout)[i] for i in places]):
         # A word for a missing cell may be someone's code: every cell is read as it stands.
         marks = []
-        rows = _copy(connection, source, kept, numbers, target, marks)
+        rows = _copy(connection, source, kept, numbers, target, marks, layout)
     rejects = _read_rejects(connection, source, rows)
     if rejects is not None and rejects.many:
         # A column of durations or notes: no numbers for the engine. Read it as text.
-        numbers = numbers - {source.header[i] for i in rejects.failed}
+        numbers, layout = numbers - {source.header[i] for i in rejects.failed}, None
         rows = _copy(connection, source, kept, numbers, target, marks)
         rejects = _read_rejects(connection, source, rows)
     if rejects is None or rejects.many:
         return None
-    return rows, rejects, numbers
+    return rows, rejects, numbers, layout
 
 
-def _any_blank(connection: duckdb.DuckDBPyConnection, target: Path, columns: list[int]) -> bool:
+def _held(kept: Sequence[str], layout: Layout | None) -> list[str]:
+    """Name the columns of a scratch file, in the order of the own columns that it holds."""
+    return [f"c{i}" if layout is None else layout.names[own] for i, own in enumerate(kept)]
+
+
+def _any_blank(connection: duckdb.DuckDBPyConnection, target: Path, columns: list[str]) -> bool:
     """Tell from what a staged file says of its blocks whether a column may have a blank cell."""
     if not columns:
         return False
-    names = ", ".join(literal(f"c{i}") for i in columns)
+    names = ", ".join(map(literal, columns))
     row: Any = connection.execute(
         "SELECT bool_or(stats_null_count IS NULL OR stats_null_count > 0) "
         f"FROM parquet_metadata({literal(target)}) WHERE path_in_schema IN ({names})"
@@ -294,18 +346,20 @@ def _stage_plain(
     whole: set[str],
     keys: set[str],
     scratch: Path,
+    layout: Layout | None,
 ) -> Stage | None:
     """Stage a file in which a line is a row; None if it is not such a file."""
     target = scratch / f"{source.id}.parquet"
-    read = _read_once(connection, source, kept, numbers, keys, target)
+    read = _read_once(connection, source, kept, numbers, keys, target, layout)
     if read is None:
         return None
-    rows, rejects, numbers = read
+    rows, rejects, numbers, layout = read
+    held = dict(zip(kept, map(ident, _held(kept, layout)), strict=True))
     lines = count_lines(source.path) if source.lines is None else source.lines
     gone = sorted({*rejects.cells, *rejects.malformed})
     if lines != source.skip + rows + len(gone):
         return None
-    rest = [(_REST + line, cells) for line, cells in sorted(rejects.cells.items())]
+    rest = [(REST + line, cells) for line, cells in sorted(rejects.cells.items())]
     spoilt = [(line, cells) for line, (_, cells) in sorted(rejects.malformed.items())]
     others, malformed = f"rest_{source.id}", f"malformed_{source.id}"
     _store_rows(connection, source, kept, rest, others, scratch)
@@ -315,20 +369,22 @@ def _stage_plain(
     thresholds = [line - source.skip - j for j, line in enumerate(gone)]
     counted = _store_gaps(connection, source, thresholds, rows)
     scan = f"read_parquet({literal(target)}, file_row_number = true)"
-    texts, clean, as_they_stand = _count_texts(connection, source, target, kept, numbers)
+    texts, clean, as_they_stand = _count_texts(connection, source, target, held, numbers)
     parts = []
-    for i, own in enumerate(kept):
+    for i, (own, column) in enumerate(held.items()):
         if own in numbers:
-            parts.append(f"c{i} AS n{i}, CAST(NULL AS VARCHAR) AS t{i}")
+            parts.append(f"CAST({column} AS DOUBLE) AS n{i}, CAST(NULL AS VARCHAR) AS t{i}")
         else:
-            text = f"c{i}" if own in as_they_stand else cell_of(f"c{i}")
+            text = column if own in as_they_stand else cell_of(column)
             parts.append(f"CAST(NULL AS DOUBLE) AS n{i}, {text} AS t{i}")
     main, relation = f"main_{source.id}", f"staged_{source.id}"
     connection.execute(
         f"CREATE OR REPLACE TEMP VIEW {main} AS SELECT "
         f"file_row_number AS pos{''.join(', ' + p for p in parts)} FROM {scan}"
     )
-    facts = _facts(connection, target, kept, numbers, whole)
+    plain = {own: column for own, column in held.items() if own in numbers}
+    sure = frozenset() if layout is None else layout.whole
+    facts = _facts(connection, target, plain, whole, sure)
     found = [Part(main, facts, texts, clean)]
     union = ""
     if rest:
@@ -345,6 +401,7 @@ def _stage_plain(
         tuple((line + offset, rule) for line, (rule, _) in sorted(rejects.malformed.items())),
         counted,
         malformed,
+        laid_out=target if layout and {*layout.names} <= numbers | as_they_stand else None,
     )
 
 
@@ -371,45 +428,46 @@ def _store_gaps(
 def _facts(
     connection: duckdb.DuckDBPyConnection,
     target: Path,
-    kept: Sequence[str],
-    numbers: set[str],
+    plain: Mapping[str, str],
     whole: set[str],
+    sure: frozenset[str],
 ) -> dict[str, tuple[float, float, bool]]:
     """Find the lowest and highest value of each plain column, and whether all are whole.
 
-    Whether they are whole is looked at in the columns `whole` alone; the others say False. The
-    ends come from what the staged file says of its blocks, where it says so: `nan` and infinite
-    values leave them open, and then the rows are read.
+    Whether they are whole is looked at in the columns `whole` alone, and known of `sure`; the
+    others say False. The ends come from what the staged file says of its blocks, where it says so:
+    `nan` and infinite values leave them open, and then the rows are read.
     """
-    plain = {own: f"c{i}" for i, own in enumerate(kept) if own in numbers}
     if not plain:
         return {}
     told: dict[str, Any] = {
-        str(column): ends
-        for column, *ends, sure in connection.execute(
+        ident(str(column)): ends
+        for column, *ends, known in connection.execute(
             "SELECT path_in_schema, min(TRY_CAST(stats_min_value AS DOUBLE)), "
             "max(TRY_CAST(stats_max_value AS DOUBLE)), bool_and(num_values = stats_null_count OR "
             "(stats_min_value IS NOT NULL AND stats_max_value IS NOT NULL)) "
             f"FROM parquet_metadata({literal(target)}) GROUP BY ALL"
         ).fetchall()
-        if sure
+        if known
     }
-    selects = []
+    selects, asked = [], []
     for own, c in plain.items():
         if c not in told:
-            selects.append(f"[min({c}), max({c})] AS {c}")
-        if own in whole:
-            selects.append(f"bool_and({c} = floor({c})) AS whole_{c}")
+            asked.append(c)
+            selects.append(f"[min({c}), max({c})]")
+        if own in whole - sure:
+            asked.append(f"whole {c}")
+            selects.append(f"bool_and({c} = floor({c}))")
     if selects:
         found = connection.execute(f"SELECT {', '.join(selects)} FROM {literal(target)}")
-        names = [str(d[0]) for d in found.description]
-        told |= dict(zip(names, found.fetchone() or (), strict=True))
+        told |= dict(zip(asked, found.fetchone() or (), strict=True))
     facts = {}
     for own, c in plain.items():
         low, high = told.get(c, (None, None))
         # Nothing at all lies between these two; a column of nothing but `nan` is not empty.
         empty = (math.inf, -math.inf, True)
-        facts[own] = empty if low is None else (low, high, bool(told.get(f"whole_{c}")))
+        are_whole = own in sure or bool(told.get(f"whole {c}"))
+        facts[own] = empty if low is None else (low, high, are_whole)
     return facts
 
 
@@ -417,7 +475,7 @@ def _count_texts(
     connection: duckdb.DuckDBPyConnection,
     source: Source,
     target: Path,
-    kept: Sequence[str],
+    held: Mapping[str, str],
     numbers: set[str],
 ) -> tuple[dict[str, str], frozenset[str], frozenset[str]]:
     """Count every different text once, so that the gate and the casts need not look at each row.
@@ -429,16 +487,17 @@ def _count_texts(
         text is in its normal form already.
     """
     texts, clean, normal_ones = {}, set(), set()
-    for i, own in enumerate(kept):
+    for i, (own, column) in enumerate(held.items()):
         if own in numbers:
             continue
         table = texts[own] = f"texts_{source.id}_{i}"
         connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT c{i} AS v, count(*) AS n "
-            f"FROM {literal(target)} WHERE c{i} IS NOT NULL GROUP BY ALL"
+            f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT {column} AS v, count(*) AS n "
+            f"FROM {literal(target)} WHERE {column} IS NOT NULL GROUP BY ALL"
         )
         row: Any = connection.execute(
-            f"SELECT bool_and(v = {normal('v')}), bool_or(starts_with(v, '#')) FROM {table}"
+            f"SELECT bool_and(CASE WHEN regexp_full_match(v, '[!-~]+') THEN true "
+            f"ELSE v = {normal('v')} END), bool_or(starts_with(v, '#')) FROM {table}"
         ).fetchone()
         if row[0] is not False:
             normal_ones.add(own)

@@ -29,6 +29,7 @@ from headway.outcomes.care.turnbull import (
 from headway.outcomes.change import windows as windows_of
 from headway.outcomes.change.windows import DAYS_PER_WINDOW, Comparison
 from headway.tables import conform, empty
+from headway.tables.diary import read_days_sql
 from headway.tables.engine import open_engine
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ def build_later_windows(
     if after is None or after.to is None or after.anchor != "start":
         return nothing
     with open_engine(near=days.parent) as connection:
-        found = connection.execute("SELECT max(day) FROM read_parquet(?)", [str(days)]).fetchone()
+        found = connection.execute(f"SELECT max(day) FROM {read_days_sql(days)}").fetchone()
     if found is None or found[0] is None:
         return nothing
     first = int(after.to) + 1

@@ -12,6 +12,7 @@ from headway.outcomes.care.control_charts import find_last_month, find_start_mon
 from headway.outcomes.care.visits import find_last_day
 from headway.outcomes.change.change import WORSE
 from headway.tables import conform
+from headway.tables.diary import read_days_sql
 from headway.tables.engine import open_engine
 
 if TYPE_CHECKING:
@@ -116,9 +117,8 @@ def _find_last_record(sessions: pd.DataFrame, days: Path) -> pd.Series:
     """Find the last day with a visit or an entry in the diary, per person."""
     with open_engine(near=days.parent) as connection:
         diary = connection.execute(
-            "SELECT patient_id, max(day) AS day FROM read_parquet(?) "
-            "WHERE headache IS NOT NULL GROUP BY patient_id",
-            [str(days)],
+            f"SELECT patient_id, max(day) AS day FROM {read_days_sql(days)} "
+            "WHERE headache IS NOT NULL GROUP BY patient_id"
         ).df()
     import pandas as pd
 

@@ -34,7 +34,8 @@ from headway.outcomes.change.sources import (
     name_source,
 )
 from headway.outcomes.change.windows import Comparison, pair_windows
-from headway.tables import conform, empty, open_stored, read_categories, stack
+from headway.tables import conform, empty, open_stored, read_categories, stack, write_parquet
+from headway.tables.diary import read_table_sql
 from headway.tables.engine import open_engine
 
 if TYPE_CHECKING:
@@ -93,8 +94,7 @@ def _list_people(folder: Path, *names: str) -> pd.Index:
     import pandas as pd
 
     parts = " UNION ALL ".join(
-        f"SELECT patient_id FROM '{str(folder / name).replace(chr(39), chr(39) * 2)}.parquet'"
-        for name in names
+        f"SELECT patient_id FROM {read_table_sql(folder, name)}" for name in names
     )
     with open_engine(near=folder) as connection:
         rows = connection.execute(f"SELECT DISTINCT patient_id FROM ({parts}) ORDER BY 1")
@@ -729,7 +729,9 @@ class Prepared:
     beside: pd.DataFrame
 
 
-def prepare_clinic(folder: Path, clinic: Clinic, *, threads: int = 2) -> Prepared:
+def prepare_clinic(
+    folder: Path, clinic: Clinic, *, stored: Path | None = None, threads: int = 2
+) -> Prepared:
     """Read a clinic's processed tables and make its windows.
 
     Parameters
@@ -738,6 +740,8 @@ def prepare_clinic(folder: Path, clinic: Clinic, *, threads: int = 2) -> Prepare
         Folder of the processed tables (patients, sessions, days, questionnaires, given_windows).
     clinic
         clinic.yaml with its defaults.
+    stored
+        Where the table `windows` is to be stored as well (parquet).
     """
     everyone = find_people(folder)
     patients, questionnaires, given = (
@@ -752,7 +756,12 @@ def prepare_clinic(folder: Path, clinic: Clinic, *, threads: int = 2) -> Prepare
         visits = sessions.read("patient_id", "day")
         courses = windows_of.find_courses(visits, clinic.course.gap_weeks)
         del visits
-    if "diary" in sources.usable:
+    alone = stored if sources.usable == {"diary"} else None
+    if alone is not None:
+        # Stored by the engine as it is made, and read from there.
+        windows_of.store_diary_windows(days, clinic, alone, courses, threads=threads)
+        parts.append(conform("windows", read_categories(alone, everyone), check=False))
+    elif "diary" in sources.usable:
         parts.append(
             windows_of.build_diary_windows(days, clinic, courses, everyone, threads=threads)
         )
@@ -769,6 +778,8 @@ def prepare_clinic(folder: Path, clinic: Clinic, *, threads: int = 2) -> Prepare
     del asked
     parts = [p for p in parts if len(p)]
     windows = stack(parts) if parts else empty("windows")
+    if stored is not None and alone is None:
+        write_parquet(windows, stored)
     starters = find_starters(folder)
     groups = label_groups(sessions.read(*GROUP_COLUMNS), patients, windows, starters)
     comparisons = windows_of.list_comparisons(clinic, set(sources.usable))

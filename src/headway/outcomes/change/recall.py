@@ -12,6 +12,7 @@ from headway.outcomes.change.windows import (
     nearest,
     recall_ranges,
 )
+from headway.tables.diary import read_days_sql
 from headway.tables.engine import open_engine
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def set_beside(
     answers = pd.concat(parts, ignore_index=True).astype({"day": "int64", "recalled": "float64"})
     hd = headache_day_sql(clinic)
     sql = (
-        f"WITH d AS (SELECT patient_id, day, {hd} AS hd FROM read_parquet(?)) "
+        f"WITH d AS (SELECT patient_id, day, {hd} AS hd FROM {read_days_sql(days)}) "
         'SELECT a.patient_id, a."window", a.recalled, '
         f"{float(DAYS_PER_WINDOW)!r} * sum(d.hd) / nullif(count(d.hd), 0) AS diary, "
         "CAST(count(d.hd) AS DOUBLE) AS days_observed "
@@ -71,7 +72,7 @@ def set_beside(
     )
     with open_engine(threads=threads, near=days.parent) as connection:
         connection.register("answers", answers)
-        out = connection.execute(sql, [str(days)]).df()
+        out = connection.execute(sql).df()
     return out.astype({"recalled": "float64", "diary": "float64", "days_observed": "float64"})
 
 

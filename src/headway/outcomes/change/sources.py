@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from headway.messages import Message, phrase
 from headway.tables import conform, count_rows, empty
+from headway.tables.diary import read_table_sql
 from headway.tables.engine import open_engine
 
 if TYPE_CHECKING:
@@ -77,9 +78,8 @@ def find_sources(folder: Path, clinic: Clinic) -> Sources:
     with open_engine(near=folder) as connection:
 
         def ask(what: str, table: str, *values: object) -> tuple[object, ...]:
-            path = str(folder / f"{table}.parquet")
-            sql = f"SELECT {what} FROM read_parquet(?)"
-            return connection.execute(sql, [*values, path]).fetchone() or ()
+            sql = f"SELECT {what} FROM {read_table_sql(folder, table)}"
+            return connection.execute(sql, [*values]).fetchone() or ()
 
         days, known, free, untold, treated = ask(
             "count(*), count(headache), coalesce(bool_or(headache = 0), false), "

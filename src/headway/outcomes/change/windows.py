@@ -22,10 +22,13 @@ import numpy as np
 from headway.messages import Message, phrase
 from headway.outcomes.change import instruments
 from headway.outcomes.change.sources import ASKED_AT_VISITS
-from headway.tables import conform, empty, settle_texts, stack
+from headway.tables import TABLES, conform, empty, replacing, settle_texts, stack
+from headway.tables.diary import read_days_sql
 from headway.tables.engine import open_engine
+from headway.tables.private import restrict
 
 if TYPE_CHECKING:
+    import duckdb
     import pandas as pd
 
     from headway.config.clinic import Clinic, Window
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
 DAYS_PER_WINDOW = 28
 # Outcomes of a diary, in the order of their names.
 DIARY_OUTCOMES = ("duration", "frequency", "headache_index", "intensity")
+# The engine's types of the kinds of a contract, texts apart.
+_SQL_TYPES = {"int": "BIGINT", "float": "DOUBLE", "bool": "BOOLEAN"}
 # Means over headache days: people without headache in a window have none.
 CONDITIONAL = ("intensity", "duration")
 
@@ -157,6 +162,8 @@ def diary_windows_sql(days: str, clinic: Clinic, courses: str | None = None) -> 
     join = "" if courses is None else f" LEFT JOIN {courses} USING (patient_id)"
     more = "" if courses is None else ", last_day, next_start"
     number = {name: i for i, name in enumerate(named)}
+    # Days outside every window make a group of their own (k is NULL) that no rule takes: left out
+    # before, they would cost the engine twice as much.
     parts = []
     for members in _disjoint(named):
         whens = " ".join(f"WHEN {_within(named[m])} THEN {number[m]}" for m in members)
@@ -166,7 +173,7 @@ def diary_windows_sql(days: str, clinic: Clinic, courses: str | None = None) -> 
             f"{'max(next_start)' if courses else 'NULL'} AS next_start, "
             f"{'max(last_day)' if courses else 'NULL'} AS last_day "
             f"FROM (SELECT *, CASE {whens} END AS k FROM d) "
-            "WHERE k IS NOT NULL GROUP BY patient_id, k HAVING count(hd) > 0"
+            "GROUP BY patient_id, k HAVING count(hd) > 0"
         )
     rules = ", ".join(
         f"({number[name]}, '{name}', {window_length(w) or 'NULL'}, "
@@ -188,7 +195,7 @@ def diary_windows_sql(days: str, clinic: Clinic, courses: str | None = None) -> 
         "frequency": (f"{scale} * hits", "hits"),
         # Not recorded is not an index of 0; a window without headache is.
         "headache_index": (
-            "CASE WHEN (SELECT max(area_n) FROM w) > 0 THEN "
+            "CASE WHEN (SELECT max(area_n) FILTER (WHERE k IS NOT NULL) FROM w) > 0 THEN "
             f"CASE WHEN hits = 0 THEN 0 ELSE {scale} * hits * area END END",
             "hits",
         ),
@@ -227,21 +234,22 @@ def _as_rows(wide: str, clinic: Clinic, outcomes: Sequence[str], person: str) ->
 
     Texts come as numbers of an ENUM, codes of people as the type `person`.
     """
-    names = ", ".join(f"'{outcome}'" for outcome in outcomes)
+    names = ", ".join(f"'{outcome}'" for outcome in sorted(outcomes))
     values, counts = (
-        ", ".join(f"{kind}_{outcome}" for outcome in outcomes) for kind in ("value", "count")
+        ", ".join(f"{kind}_{outcome}" for outcome in sorted(outcomes))
+        for kind in ("value", "count")
     )
     window, outcome = (
         "ENUM(" + ", ".join(f"'{name}'" for name in sorted(set(texts))) + ")"
         for texts in (clinic.windows.named or ["baseline"], outcomes)
     )
     return (
-        f"SELECT * FROM (SELECT patient_id::{person} AS patient_id, "
-        f'"window"::{window} AS "window", '
-        f"'diary'::ENUM('diary') AS source, unnest([{names}])::{outcome} AS outcome, "
-        f'unnest([{values}]) AS value, unnest([{counts}]) AS "count", days_observed, '
-        f"days_possible, complete FROM ({wide})) "
-        'WHERE value IS NOT NULL ORDER BY patient_id, "window", outcome'
+        "SELECT * FROM (SELECT patient_id, \"window\", 'diary'::ENUM('diary') AS source, "
+        f"unnest([{names}])::{outcome} AS outcome, unnest([{values}]) AS value, "
+        f'unnest([{counts}]) AS "count", days_observed, days_possible, complete '
+        f"FROM (SELECT * REPLACE (patient_id::{person} AS patient_id, "
+        f'"window"::{window} AS "window") FROM ({wide}) ORDER BY patient_id, "window")) '
+        "WHERE value IS NOT NULL"
     )
 
 
@@ -290,21 +298,67 @@ def build_diary_windows(
         Table `windows`, source `diary`, texts held as categories: a row per person, window and
         outcome in which at least one day has an entry. Not validated.
     """
+    with open_engine(threads=threads, near=days.parent) as connection:
+        rows = _diary_rows(connection, days, clinic, courses, people, outcomes)
+        out = connection.execute(rows).df()
+    return conform("windows", settle_texts(out, people), check=False)
+
+
+def store_diary_windows(
+    days: Path,
+    clinic: Clinic,
+    target: Path,
+    courses: pd.DataFrame | None = None,
+    *,
+    threads: int = 2,
+) -> None:
+    """Aggregate diary days into the table `windows`, and store it as it is made.
+
+    Parameters
+    ----------
+    days, clinic, courses
+        As for `build_diary_windows`.
+    target
+        Where the table is to stand (parquet).
+    """
+    # Texts stay numbers of an ENUM up to the file, where they are texts.
+    columns = ", ".join(
+        f'"{column}"'
+        if rule.kind == "text"
+        else f'"{column}"::{_SQL_TYPES[rule.kind]} AS "{column}"'
+        for column, rule in TABLES["windows"].columns.items()
+    )
+    with (
+        replacing(target) as part,
+        open_engine(threads=threads, near=days.parent) as connection,
+    ):
+        rows = _diary_rows(connection, days, clinic, courses, None, DIARY_OUTCOMES)
+        connection.execute(
+            f"COPY (SELECT {columns} FROM ({rows})) TO {_quote(part)} "
+            "(FORMAT parquet, COMPRESSION zstd)"
+        )
+        restrict(part)
+
+
+def _diary_rows(
+    connection: duckdb.DuckDBPyConnection,
+    days: Path,
+    clinic: Clinic,
+    courses: pd.DataFrame | None,
+    people: pd.Index | None,
+    outcomes: Sequence[str],
+) -> str:
+    """Write SQL for the rows of the table `windows`, and hand the engine what it needs for it."""
     import pandas as pd
 
-    with open_engine(threads=threads, near=days.parent) as connection:
-        source = f"read_parquet({_quote(days)})"
-        if people is not None:
-            connection.register("people", pd.DataFrame({"v": people.astype("str")}))
-            connection.execute("CREATE TYPE person AS ENUM (SELECT v FROM people ORDER BY 1)")
-        if courses is not None:
-            own = courses[["patient_id", "last_day", "next_start"]]
-            connection.register("courses", own.astype({"patient_id": "str"}))
-        sql = diary_windows_sql(source, clinic, None if courses is None else "courses")
-        out = connection.execute(
-            _as_rows(sql, clinic, outcomes, "VARCHAR" if people is None else "person")
-        ).df()
-    return conform("windows", settle_texts(out, people), check=False)
+    if people is not None:
+        connection.register("people", pd.DataFrame({"v": people.astype("str")}))
+        connection.execute("CREATE TYPE person AS ENUM (SELECT v FROM people ORDER BY 1)")
+    if courses is not None:
+        own = courses[["patient_id", "last_day", "next_start"]]
+        connection.register("courses", own.astype({"patient_id": "str"}))
+    sql = diary_windows_sql(read_days_sql(days), clinic, None if courses is None else "courses")
+    return _as_rows(sql, clinic, outcomes, "VARCHAR" if people is None else "person")
 
 
 def nearest(

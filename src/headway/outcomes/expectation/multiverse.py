@@ -28,6 +28,7 @@ from headway.outcomes.change.windows import (
 )
 from headway.outcomes.expectation import imputation
 from headway.tables import conform, empty
+from headway.tables.diary import read_days_sql
 from headway.tables.engine import open_engine
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def vary_diary(
 def _has_lengths(days: Path) -> bool:
     with open_engine(near=days.parent) as connection:
         row = connection.execute(
-            "SELECT bool_or(duration_hours IS NOT NULL) FROM read_parquet(?)", [str(days)]
+            f"SELECT bool_or(duration_hours IS NOT NULL) FROM {read_days_sql(days)}"
         ).fetchone()
     return bool(row and row[0])
 

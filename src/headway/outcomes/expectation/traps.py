@@ -31,6 +31,7 @@ from headway.outcomes.change.windows import (
     pair_windows,
 )
 from headway.tables import conform, empty
+from headway.tables.diary import read_days_sql
 from headway.tables.engine import open_engine
 
 if TYPE_CHECKING:
@@ -607,7 +608,7 @@ def summarise_diaries(days: Path) -> pd.DataFrame:
     """
     sql = (
         "WITH e AS NOT MATERIALIZED (SELECT patient_id, day, headache, intensity "
-        "FROM read_parquet(?) WHERE headache IS NOT NULL), "
+        f"FROM {read_days_sql(days)} WHERE headache IS NOT NULL), "
         "l AS (SELECT patient_id, max(day) FILTER (WHERE headache = 1) AS last_day FROM e "
         "GROUP BY patient_id), "
         "d AS NOT MATERIALIZED (SELECT * FROM e JOIN l USING (patient_id)) "
@@ -620,7 +621,7 @@ def summarise_diaries(days: Path) -> pd.DataFrame:
         "FROM d GROUP BY patient_id ORDER BY patient_id"
     )
     with open_engine(threads=1, near=days.parent) as connection:
-        return connection.execute(sql, [str(days)]).df()
+        return connection.execute(sql).df()
 
 
 def count_outside(quarantine: pd.DataFrame, clinic: Clinic) -> int:
