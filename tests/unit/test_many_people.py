@@ -21,7 +21,7 @@ from headway.outcomes.claims.file import read_word
 from headway.outcomes.claims.sessions import read_points
 from headway.outcomes.expectation import longitudinal, multiverse
 from headway.report.clinic import patients
-from headway.tables import files
+from headway.tables import TABLES, files
 from tests.unit.test_claims import bare
 from tests.unit.test_safety import sessions
 
@@ -109,6 +109,35 @@ def test_a_stored_table_is_read_column_by_column(
     tables.write_parquet(frame.iloc[:0], path.with_name("none.parquet"))
     nobody = tables.open_stored(path.with_name("none.parquet"))
     assert (len(nobody), nobody.filled) == (0, frozenset())
+
+
+def test_texts_are_shared_and_say_the_same() -> None:
+    everyone = pd.Index(["a", "b", "c"], name="patient_id", dtype="str")
+    told = [None, "post", "post", "pre"]
+    frame = pd.DataFrame({"patient_id": ["c", "a", "c", "b"], "window": told, "x": [1, 2, 3, 4]})
+    frame.index = pd.Index([5, 6, 7, 8])
+    shared = files.share_texts(frame, everyone)
+    pd.testing.assert_frame_equal(shared, frame)
+    held = shared["patient_id"].array.to_numpy(object)
+    assert {id(v) for v in held} <= {id(v) for v in everyone.array.to_numpy(object)}
+    nobody = files.share_texts(frame.iloc[:0], everyone)
+    pd.testing.assert_frame_equal(nobody, frame.iloc[:0])
+
+
+def test_windows_that_were_slim_are_whole_again() -> None:
+    clinic = name_clinic("one")
+    rows = [
+        ("a", "baseline", "diary", "frequency", 9.3, 8.0, 24.0, 28.0, True),
+        ("a", "of its own", "diary", "intensity", 5.1, 3.0, 20.0, np.nan, False),
+        ("a", "post", "diary", "frequency", 4.0, 4.0, 28.0, 28.0, True),
+        ("b", "post", "visit", "frequency", 7.0, np.nan, np.nan, np.nan, True),
+    ]
+    windows = tables.conform("windows", pd.DataFrame(rows, columns=list(TABLES["windows"].columns)))
+    slim = cohort.slim_windows(windows)
+    assert slim.memory_usage()[1:].sum() < 0.8 * windows.memory_usage()[1:].sum()
+    pd.testing.assert_frame_equal(cohort.fill_windows(slim, clinic), windows)
+    none = tables.empty("windows")
+    pd.testing.assert_frame_equal(cohort.fill_windows(cohort.slim_windows(none), clinic), none)
 
 
 def test_claims_are_the_same_from_columns_on_disk(stored: tuple[pd.DataFrame, Path]) -> None:

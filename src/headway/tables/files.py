@@ -368,6 +368,21 @@ def settle_texts(frame: pd.DataFrame, people: pd.Index | None = None) -> pd.Data
     return frame
 
 
+def share_texts(frame: pd.DataFrame, people: pd.Index) -> pd.DataFrame:
+    """Hold every text of a table once, codes of people as those of `people`, of whom all are."""
+    import pandas as pd
+
+    shared = {}
+    for column in frame.select_dtypes("str"):
+        if column == "patient_id":
+            codes, texts = people.get_indexer(frame[column]), people
+        else:
+            codes, texts = pd.factorize(frame[column], use_na_sentinel=False)
+        held = np.asarray(texts, object)[codes]
+        shared[column] = pd.Series(held, index=frame.index, dtype="str")
+    return frame.assign(**shared)
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """A row-level table on disk, of which columns are read where they are asked for.
