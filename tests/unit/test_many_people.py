@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from headway import messages, tables
 from headway.config import name_clinic
+from headway.figures.clinic.change import draw_change
 from headway.figures.clinic.sensitivity import draw_clinic_specifications
 from headway.messages import Message
 from headway.outcomes.care.cost_per_day import Expected, cost_per_day, draw_pairs
@@ -396,3 +398,28 @@ def test_equations_of_sums_per_person_are_those_of_statsmodels(
     assert np.allclose(found.robust, known.cov_robust, rtol=1e-5)
     corrected = model.fit(maxiter=500, ctol=1e-12, cov_type="bias_reduced").cov_robust_bc
     assert np.allclose(found.corrected, corrected, rtol=1e-5)
+
+
+def test_counts_of_many_people_stand_clear_of_each_other() -> None:
+    edges = np.arange(-24.0, 20.0, 4.0)
+    counts = [344, 2029, 9499, 22919, 46693, 55862, 38053, 14449, 3543, 648, 157]
+    histogram = pd.DataFrame(
+        {"bin_low": edges, "bin_high": edges + 4, "n": np.array(counts, float), "redacted": False}
+    )
+    numbers = {"ci_low": 13.0, "ci_high": 17.0, "n": 194196.0, "redacted": False}
+    means = pd.DataFrame([{"order": i, "label": "post", "mean": 15.0, **numbers} for i in (0, 1)])
+    change = {**numbers, "estimate": -3.07, "of": 300000.0, "unit": "days_per_28"}
+    lines = pd.DataFrame({"pre": np.arange(300) % 28, "post": np.arange(300) % 19})
+    made = draw_change(means, histogram, lines, change | {"comparison_label": "a"}, "days")
+    assert "200 of 194 196 people" in made.caption
+    canvas = FigureCanvasAgg(made.figure)
+    canvas.draw()
+    axes = made.figure.axes[1]
+    assert "56 000" in [label.get_text() for label in axes.get_yticklabels()]
+    written = [messages.write_integer(n) for n in counts]
+    boxes = [text.get_window_extent() for text in axes.texts if text.get_text() in written]
+    assert len(boxes) == len(counts)
+    bars = [bar.get_window_extent() for bar in axes.patches]
+    for i, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in [*boxes[:i], *boxes[i + 1 :], *bars])
+        assert box.y1 < axes.get_window_extent().y1
