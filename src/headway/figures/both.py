@@ -60,7 +60,8 @@ class _Letters(TextToPath):
         if ismath:
             return super().get_text_width_height_descent(s, prop, ismath)
         scale = prop.get_size_in_points() / self.FONT_SCALE
-        return tuple(side * scale for side in _measure(self._get_font(prop), s))
+        font = self._get_font(prop)  # type: ignore[attr-defined]  # of TextToPath
+        return tuple(side * scale for side in _measure(font, s))
 
 
 _OUTLINES: dict[str, Any] = {}
