@@ -11,6 +11,7 @@ for each 100 000 people.
 from __future__ import annotations
 
 import argparse
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -67,35 +68,40 @@ def _tile(block: Path, folder: Path, blocks: int, seed: int) -> None:
     said = f"{BLOCK} people"
     text = text.replace(said, f"{blocks * BLOCK} people (in blocks of {BLOCK})")
     (folder / "clinic.yaml").write_text(text, encoding="utf-8")
-    with duckdb.connect() as connection:
+    with duckdb.connect(config={"memory_limit": "1GB", "temp_directory": ""}) as connection:
         for path in sorted(block.glob("*.csv")):
-            source, target = (str(p).replace("'", "''") for p in (path, folder / path.name))
+            source = str(path).replace("'", "''")
             connection.execute(
                 "CREATE OR REPLACE TEMP TABLE one AS SELECT * FROM read_csv("
                 f"'{source}', all_varchar = true, header = true)"
             )
             columns = [row[0] for row in connection.execute("DESCRIBE one").fetchall()]
-            kept = [
-                # Letters, so that an id is not read as a number of another kind.
-                "code || chr(65 + (b // 26)::INT) || chr(65 + (b % 26)::INT) AS code",
-                *(f'"{c}"' for c in columns[1:] if c != "age_years"),
-            ]
-            if "age_years" in columns:
-                kept.insert(
-                    1,
-                    "CASE WHEN b = 0 THEN age_years ELSE coalesce((try_cast(age_years AS INT) + "
-                    f"(hash(code, b, {seed}) % 5)::INT - 2)::VARCHAR, age_years) END AS age_years",
-                )
-            where = ""
-            if path.stem in ("diary", "sessions"):
-                day = "day" if path.stem == "diary" else "visit_day"
-                where = (
-                    f"WHERE b = 0 OR {day} = '0' OR hash(code, {day}, b, {seed}) % {LEFT_OUT} > 0"
-                )
-            connection.execute(
-                f"COPY (SELECT {', '.join(kept)} FROM range({blocks}) t(b), one {where}) "
-                f"TO '{target}' (HEADER)"
-            )
+            # A block at a time: all of them at once are held before they are written.
+            with (folder / path.name).open("wb") as stream:
+                for b in range(blocks):
+                    rows = _read_block(path.stem, columns, b, seed)
+                    connection.execute(
+                        f"COPY ({rows}) TO '{source}.part' (FORMAT csv, HEADER {b == 0})"
+                    )
+                    with Path(f"{path}.part").open("rb") as part:
+                        shutil.copyfileobj(part, stream, 1 << 20)
+
+
+def _read_block(kind: str, columns: list[str], b: int, seed: int) -> str:
+    """Write SQL for the rows of block `b` of a file, out of its table `one`."""
+    # Letters, so that an id is not read as a number of another kind.
+    chosen = [f"code || '{chr(65 + b // 26)}{chr(65 + b % 26)}' AS code"]
+    for column in columns[1:]:
+        moved = (
+            f"coalesce((try_cast(age_years AS INT) + (hash(code, {b}::BIGINT, {seed}) % 5)::INT "
+            "- 2)::VARCHAR, age_years) AS age_years"
+        )
+        chosen.append(moved if b and column == "age_years" else f'"{column}"')
+    sql = f"SELECT {', '.join(chosen)} FROM one"
+    if b and kind in ("diary", "sessions"):
+        day = "day" if kind == "diary" else "visit_day"
+        sql += f" WHERE {day} = '0' OR hash(code, {day}, {b}::BIGINT, {seed}) % {LEFT_OUT} > 0"
+    return sql
 
 
 def main() -> None:

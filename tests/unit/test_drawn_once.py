@@ -88,3 +88,11 @@ def test_a_figure_that_holds_a_picture_is_drawn_for_each_form(tmp_path: Path) ->
     (saved,) = theme.save({"one": Drawing(figure, "a title", "alt", "caption")}, tmp_path)
     assert "<image" in saved.svg
     assert (tmp_path / "one.png").stat().st_size > 500
+
+
+def test_pixels_come_back_from_the_png_as_they_were_packed() -> None:
+    pixels = np.random.default_rng(1).integers(0, 256, (7, 5, 4), dtype=np.uint8)
+    with Image.open(io.BytesIO(both._pack(pixels, 160))) as picture:
+        assert (picture.format, picture.mode) == ("PNG", "RGB")
+        assert picture.info["dpi"] == pytest.approx((160, 160), abs=0.01)
+        np.testing.assert_array_equal(np.asarray(picture), pixels[:, :, :3])

@@ -64,6 +64,37 @@ def test_a_folder_that_cannot_be_written_is_read_all_the_same(tmp_path):
         assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
+def test_users_of_an_engine_that_is_kept_open_see_nothing_of_each_other(tmp_path):
+    make = "CREATE TYPE who AS ENUM ('a'); CREATE TABLE t AS SELECT 'a'::who AS v"
+    with engine.keep_open(near=tmp_path):
+        with engine.open_engine() as one, engine.open_engine(threads=1) as two:
+            for connection in (one, two):
+                connection.execute(make)
+            one.execute("INSERT INTO t VALUES ('a')")
+            counts = [c.execute("SELECT count(*) FROM t").fetchone()[0] for c in (one, two)]
+            assert counts == [2, 1]
+            assert asked(one, "temp_directory") == asked(two, "temp_directory") != ""
+        with pytest.raises(duckdb.BinderException), engine.open_engine() as connection:
+            connection.execute("SELECT nothing")
+        with engine.open_engine() as connection:
+            there = "SELECT database_name FROM duckdb_databases() WHERE NOT internal"
+            assert len(connection.execute(there).fetchall()) == 2  # the first, and its own
+        with engine.open_engine(threads=2) as other:
+            assert asked(other, "threads") == 2
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_engine_that_is_kept_open_spills_where_it_was_told(tmp_path, little):
+    with engine.keep_open(near=tmp_path):
+        for _ in range(2):  # what the first took is free for the second
+            with engine.open_engine() as connection:
+                connection.execute(MUCH)
+                (folder,) = tmp_path.iterdir()
+                assert folder.stat().st_mode & 0o077 == 0
+                assert connection.execute("SELECT count(*) FROM t").fetchone() == (9_000_000,)
+    assert not list(tmp_path.iterdir())
+
+
 def test_no_memory_is_refused():
     with pytest.raises(ValueError, match="memory"):
         engine.limit_memory(0)

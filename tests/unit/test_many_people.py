@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from headway import messages, tables
 from headway.config import name_clinic
+from headway.figures.clinic.change import draw_change
 from headway.figures.clinic.sensitivity import draw_clinic_specifications
 from headway.messages import Message
 from headway.outcomes.care.cost_per_day import Expected, cost_per_day, draw_pairs
@@ -21,6 +23,7 @@ from headway.outcomes.claims.file import read_word
 from headway.outcomes.claims.sessions import read_points
 from headway.outcomes.expectation import longitudinal, multiverse
 from headway.report.clinic import patients
+from headway.tables import TABLES, files
 from tests.unit.test_claims import bare
 from tests.unit.test_safety import sessions
 
@@ -91,17 +94,52 @@ def test_one_text_of_a_code_serves_every_row(stored: tuple[pd.DataFrame, Path]) 
     assert len(texts) == 40
 
 
-def test_a_stored_table_is_read_column_by_column(stored: tuple[pd.DataFrame, Path]) -> None:
+@pytest.mark.parametrize("held", [0, 120], ids=["on disk", "held"])
+def test_a_stored_table_is_read_column_by_column(
+    stored: tuple[pd.DataFrame, Path], monkeypatch: pytest.MonkeyPatch, held: int
+) -> None:
     frame, path = stored
+    monkeypatch.setattr(files, "_HELD_ROWS", held)
     found = tables.open_stored(path)
     assert len(found) == len(frame) == 120
     assert found.filled == {c for c in frame if frame[c].notna().any()}
     read = found.read("day", "drug")
     assert list(read) == ["day", "drug"]
+    read["day"] = 0  # whoever has it may change it
+    read = found.read("day", "drug")
     pd.testing.assert_frame_equal(as_texts(read), as_texts(frame[["day", "drug"]]))
     tables.write_parquet(frame.iloc[:0], path.with_name("none.parquet"))
     nobody = tables.open_stored(path.with_name("none.parquet"))
     assert (len(nobody), nobody.filled) == (0, frozenset())
+
+
+def test_texts_are_shared_and_say_the_same() -> None:
+    everyone = pd.Index(["a", "b", "c"], name="patient_id", dtype="str")
+    told = [None, "post", "post", "pre"]
+    frame = pd.DataFrame({"patient_id": ["c", "a", "c", "b"], "window": told, "x": [1, 2, 3, 4]})
+    frame.index = pd.Index([5, 6, 7, 8])
+    shared = files.share_texts(frame, everyone)
+    pd.testing.assert_frame_equal(shared, frame)
+    held = shared["patient_id"].array.to_numpy(object)
+    assert {id(v) for v in held} <= {id(v) for v in everyone.array.to_numpy(object)}
+    nobody = files.share_texts(frame.iloc[:0], everyone)
+    pd.testing.assert_frame_equal(nobody, frame.iloc[:0])
+
+
+def test_windows_that_were_slim_are_whole_again() -> None:
+    clinic = name_clinic("one")
+    rows = [
+        ("a", "baseline", "diary", "frequency", 9.3, 8.0, 24.0, 28.0, True),
+        ("a", "of its own", "diary", "intensity", 5.1, 3.0, 20.0, np.nan, False),
+        ("a", "post", "diary", "frequency", 4.0, 4.0, 28.0, 28.0, True),
+        ("b", "post", "visit", "frequency", 7.0, np.nan, np.nan, np.nan, True),
+    ]
+    windows = tables.conform("windows", pd.DataFrame(rows, columns=list(TABLES["windows"].columns)))
+    slim = cohort.slim_windows(windows)
+    assert slim.memory_usage()[1:].sum() < 0.8 * windows.memory_usage()[1:].sum()
+    pd.testing.assert_frame_equal(cohort.fill_windows(slim, clinic), windows)
+    none = tables.empty("windows")
+    pd.testing.assert_frame_equal(cohort.fill_windows(cohort.slim_windows(none), clinic), none)
 
 
 def test_claims_are_the_same_from_columns_on_disk(stored: tuple[pd.DataFrame, Path]) -> None:
@@ -360,3 +398,28 @@ def test_equations_of_sums_per_person_are_those_of_statsmodels(
     assert np.allclose(found.robust, known.cov_robust, rtol=1e-5)
     corrected = model.fit(maxiter=500, ctol=1e-12, cov_type="bias_reduced").cov_robust_bc
     assert np.allclose(found.corrected, corrected, rtol=1e-5)
+
+
+def test_counts_of_many_people_stand_clear_of_each_other() -> None:
+    edges = np.arange(-24.0, 20.0, 4.0)
+    counts = [344, 2029, 9499, 22919, 46693, 55862, 38053, 14449, 3543, 648, 157]
+    histogram = pd.DataFrame(
+        {"bin_low": edges, "bin_high": edges + 4, "n": np.array(counts, float), "redacted": False}
+    )
+    numbers = {"ci_low": 13.0, "ci_high": 17.0, "n": 194196.0, "redacted": False}
+    means = pd.DataFrame([{"order": i, "label": "post", "mean": 15.0, **numbers} for i in (0, 1)])
+    change = {**numbers, "estimate": -3.07, "of": 300000.0, "unit": "days_per_28"}
+    lines = pd.DataFrame({"pre": np.arange(300) % 28, "post": np.arange(300) % 19})
+    made = draw_change(means, histogram, lines, change | {"comparison_label": "a"}, "days")
+    assert "200 of 194 196 people" in made.caption
+    canvas = FigureCanvasAgg(made.figure)
+    canvas.draw()
+    axes = made.figure.axes[1]
+    assert "56 000" in [label.get_text() for label in axes.get_yticklabels()]
+    written = [messages.write_integer(n) for n in counts]
+    boxes = [text.get_window_extent() for text in axes.texts if text.get_text() in written]
+    assert len(boxes) == len(counts)
+    bars = [bar.get_window_extent() for bar in axes.patches]
+    for i, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in [*boxes[:i], *boxes[i + 1 :], *bars])
+        assert box.y1 < axes.get_window_extent().y1

@@ -275,7 +275,7 @@ def test_beyond_two_hundred_people_a_sample_is_drawn_and_said_to_be_one() -> Non
     few, many = draw_lines(MOST_LINES), draw_lines(20_000)
     assert count_thin(few) == count_thin(many) == 200
     assert "thin lines are people" in few.caption
-    assert "thin lines are 200 of 20000 people, evenly spread over their changes." in many.caption
+    assert "thin lines are 200 of 20 000 people, evenly spread over their changes." in many.caption
     changes = [np.diff(line.get_ydata())[0] for line in many.figure.axes[0].get_lines()
                if line.get_linewidth() == 0.6]  # fmt: skip
     assert np.mean(changes) == pytest.approx(-3, abs=0.2)

@@ -11,13 +11,21 @@ from headway.tables import engine, private
 
 def main(snakemake):
     """Read the processed tables and write what they say."""
-    import pandas as pd
-
     # Tables of people stand beside the engine.
     engine.limit_memory(max(1, snakemake.resources.engine_mb // 2))
+    folder = Path(snakemake.input.clinic).parent
     if snakemake.threads > 1:  # a large clinic
         engine.return_memory_early()
-    folder = Path(snakemake.input.clinic).parent
+        analyse(snakemake, folder)
+    else:
+        with engine.keep_open(near=folder):
+            analyse(snakemake, folder)
+
+
+def analyse(snakemake, folder):
+    """Take the processed tables of a clinic through every analysis."""
+    import pandas as pd
+
     clinic = config.read_clinic(Path(snakemake.input.clinic))
     status = json.loads(Path(snakemake.input.status).read_text())
     if status["state"] == "ready":

@@ -423,5 +423,7 @@ def prepare() -> None:
         figure = new_figure(2.0, 2.0)
         axes = figure.add_axes((0.2, 0.2, 0.7, 0.6))
         axes.plot([0, 1], [0, 1], marker="o")
-        axes.set_title("0")
+        letters = "".join(map(chr, [*range(33, 127), *range(161, 256)]))
+        axes.set_title(letters)
+        axes.set_xlabel(letters)
         both.draw(figure, io.BytesIO(), PNG_DPI)

@@ -45,14 +45,28 @@ def audit_clinic(
     arms
         Table `arms` of published trials, of all reviews together.
     stored
-        Where the table `windows` is to be stored as well (parquet), as soon as it is made.
+        Where the table `windows` is to be stored (parquet), as soon as it is made.
 
     Returns
     -------
     dict of DataFrame
-        `windows`, `change` and `follow_up` (row-level; the last has rows under `internal` alone),
-        and the tables of `headway.tables.RELEASED` before disclosure control.
+        `windows` unless it is stored, `change` and `follow_up` (row-level; the last has rows under
+        `internal` alone), and the tables of `headway.tables.RELEASED` before disclosure control.
     """
+    found = cohort.prepare_clinic(folder, clinic, stored=stored, threads=threads)
+    out = _audit_prepared(folder, found, clinic, arms, threads)
+    if stored is None:
+        out["windows"] = cohort.fill_windows(found.windows, clinic)
+    return out
+
+
+def _audit_prepared(
+    folder: Path,
+    found: cohort.Prepared,
+    clinic: Clinic,
+    arms: pd.DataFrame | None,
+    threads: int,
+) -> dict[str, pd.DataFrame]:
     from headway.outcomes.care import safety, visits
     from headway.outcomes.care.cost import build_cost
     from headway.outcomes.care.cost_per_day import Expected
@@ -61,7 +75,6 @@ def audit_clinic(
     from headway.outcomes.expectation import traps
     from headway.outcomes.expectation.benchmark import build_benchmark, describe_clinic
 
-    found = cohort.prepare_clinic(folder, clinic, stored=stored, threads=threads)
     out = empty_audit() | cohort.analyse_prepared(found, clinic)
     out["traps"] = traps.build_traps(
         folder,
@@ -70,7 +83,7 @@ def audit_clinic(
         found.starters,
         found.comparisons,
         found.beside,
-        found.sessions.read(*traps.SESSION_COLUMNS),
+        found.sessions,
     )
     out["safety"] = safety.build_safety(_read_filled(found.sessions, *safety.SESSION_COLUMNS))
     if not found.comparisons:

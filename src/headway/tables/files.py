@@ -7,9 +7,11 @@ import signal
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from headway.errors import ContractError, Problem
 from headway.tables.columns import Column, Table
@@ -21,6 +23,7 @@ from headway.tables.texts import guard, unguard
 if TYPE_CHECKING:
     import pandas as pd
 
+_HELD_ROWS = 50_000  # of a table that is held rather than read again: about 10 MB
 _DTYPES = {"text": "str", "int": "Int64", "float": "float64", "bool": "bool"}
 
 
@@ -278,11 +281,16 @@ def _read_cells(cells: pd.Series, kind: str) -> pd.Series:
     """Turn the text of a column into its kind."""
     import pandas as pd
 
+    values = cells.tolist()
+    held: Any
     if kind == "text":
-        return cells.map(unguard).where(cells != "", None)
-    if kind == "bool":
-        return cells == "True"
-    return pd.to_numeric(cells.where(cells != "", None))
+        texts = (v if isinstance(v, str) else "" for v in values)
+        held = pd.array([unguard(v) if v[:1] == "'" else v or None for v in texts], dtype="str")
+    elif kind == "bool":
+        held = [v == "True" for v in values]
+    else:
+        held = pd.to_numeric(np.array([v or None for v in values], dtype=object))
+    return pd.Series(held, index=cells.index, dtype=None if values else cells.dtype)
 
 
 def write_parquet(frame: pd.DataFrame, path: Path) -> None:
@@ -360,9 +368,26 @@ def settle_texts(frame: pd.DataFrame, people: pd.Index | None = None) -> pd.Data
     return frame
 
 
+def share_texts(frame: pd.DataFrame, people: pd.Index) -> pd.DataFrame:
+    """Hold every text of a table once, codes of people as those of `people`, of whom all are."""
+    import pandas as pd
+
+    shared = {}
+    for column in frame.select_dtypes("str"):
+        if column == "patient_id":
+            codes, texts = people.get_indexer(frame[column]), people
+        else:
+            codes, texts = pd.factorize(frame[column], use_na_sentinel=False)
+        held = np.asarray(texts, object)[codes]
+        shared[column] = pd.Series(held, index=frame.index, dtype="str")
+    return frame.assign(**shared)
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """A row-level table on disk, of which columns are read where they are asked for.
+
+    One of few rows is read once, and held.
 
     Attributes
     ----------
@@ -380,13 +405,18 @@ class Stored:
     people: pd.Index | None
     rows: int
     filled: frozenset[str]
+    _held: list[pd.DataFrame] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         return self.rows
 
     def read(self, *columns: str) -> pd.DataFrame:
         """Read columns, as `read_categories` does; every call gives the rows in the same order."""
-        return read_categories(self.path, self.people, columns)
+        if self.rows > _HELD_ROWS:
+            return read_categories(self.path, self.people, columns)
+        if not self._held:
+            self._held.append(read_categories(self.path, self.people))
+        return self._held[0][list(columns)]
 
 
 def open_stored(path: Path, people: pd.Index | None = None) -> Stored:

@@ -41,6 +41,8 @@ def make_name(text: str) -> str:
 
 def guard(text: str) -> str:
     """Put an apostrophe before text that a spreadsheet would run as a formula."""
+    if text[:1].isalnum():  # most are
+        return text
     return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
 
 

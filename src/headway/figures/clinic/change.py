@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+_MANY = 10_000  # people in a bar
 MOST_LINES = 200  # of people: more fill the figure and the page, and show no more
 
 
@@ -127,7 +128,7 @@ def _tick(r: dict[str, Any]) -> str:
 
 
 def _draw_histogram(axes: Axes, histogram: pd.DataFrame, unit: str) -> None:
-    from matplotlib.ticker import MaxNLocator
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     rows = histogram.to_dict("records")
     axes.set_title(t("change.how_many_changed_by_how_much"))
@@ -139,6 +140,9 @@ def _draw_histogram(axes: Axes, histogram: pd.DataFrame, unit: str) -> None:
         )
         return
     top = max((r["n"] for r in rows if not r["redacted"]), default=1.0)
+    many = top >= _MANY  # its counts are wider than its bars
+    look: dict[str, Any] = {"fontsize": 7, "rotation": 90} if many else {"fontsize": 8}
+    gap = 0.02 * top if many else 0.0
     labels = []
     for x, r in enumerate(rows):
         better, worse = r["bin_high"] <= 0, r["bin_low"] >= 0
@@ -167,7 +171,7 @@ def _draw_histogram(axes: Axes, histogram: pd.DataFrame, unit: str) -> None:
                 hatch="" if better else r"\\" if worse else "xx",
             )
             theme.tip(axes, bar, [f"{_bin(r)}: n {write_integer(r['n'])}"])
-            axes.text(x, r["n"], write_integer(r["n"]), ha="center", va="bottom", fontsize=8)
+            axes.text(x, r["n"] + gap, write_integer(r["n"]), ha="center", va="bottom", **look)
         labels.append(_bin(r))
     zero = [x for x, r in enumerate(rows) if r["bin_low"] == 0]
     if zero:
@@ -180,8 +184,10 @@ def _draw_histogram(axes: Axes, histogram: pd.DataFrame, unit: str) -> None:
         fontsize=7.5,
         rotation_mode="anchor",
     )
-    axes.set_ylim(0, top * 1.18)
+    axes.set_ylim(0, top * (1.4 if many else 1.18))
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    if many:
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda n, _: write_integer(n)))
     axes.set_ylabel(t("common.people"))
     axes.set_xlabel(t("change.change_in_unit", unit=say(phrase("unit", unit))), fontsize=8)
 
@@ -251,7 +257,9 @@ def _caption(
     if len(lines) > MOST_LINES:
         # The table itself holds a part of many people.
         everyone = len(lines) if math.isnan(change["n"]) else max(len(lines), int(change["n"]))
-        text += t("change.thin_lines_are_n_of_all_people", n=MOST_LINES, all=everyone)
+        text += t(
+            "change.thin_lines_are_n_of_all_people", n=MOST_LINES, all=write_integer(everyone)
+        )
     else:
         text += t("change.thin_lines_are_people") if len(lines) else ". "
     text += t("change.right_people_by_their_change_after_minus")

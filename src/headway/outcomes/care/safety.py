@@ -71,8 +71,10 @@ def _harms(sessions: pd.DataFrame) -> Iterator[_Harm]:
         happened = (days > 0).astype("float32").where(days.notna())
         yield _Harm(name, "any", happened, days, _column(sessions, f"{name}_reported"))
     code = _column(sessions, "adverse_event").astype("category")
-    words = {c: str(c).strip().casefold() for c in code.cat.categories}
-    code = code.astype("object").map(words)
+    words = [str(c).strip().casefold() for c in code.cat.categories]
+    events = sorted(set(words))  # a place of -1 is not known
+    place = np.array([*map(events.index, words), -1], "int16")[code.cat.codes]
+    code = pd.Series(pd.Categorical.from_codes(place, events), index=code.index)
     reported = _column(sessions, "adverse_event_reported")
     known = code.notna()
     happened = (~code.isin(NO_EVENT)).astype("float32").where(known)

@@ -37,6 +37,7 @@ from headway.outcomes.change.windows import Comparison, pair_windows
 from headway.tables import conform, empty, open_stored, read_categories, stack, write_parquet
 from headway.tables.diary import read_table_sql
 from headway.tables.engine import open_engine
+from headway.tables.files import share_texts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,9 +98,8 @@ def _list_people(folder: Path, *names: str) -> pd.Index:
         f"SELECT patient_id FROM {read_table_sql(folder, name)}" for name in names
     )
     with open_engine(near=folder) as connection:
-        rows = connection.execute(f"SELECT DISTINCT patient_id FROM ({parts}) ORDER BY 1")
-        ids = [str(row[0]) for row in rows.fetchall()]
-    return pd.Index(ids, name="patient_id", dtype="str")
+        found = connection.execute(f"SELECT DISTINCT patient_id FROM ({parts}) ORDER BY 1").df()
+    return pd.Index(found["patient_id"], name="patient_id", dtype="str")
 
 
 def label_groups(
@@ -142,10 +142,8 @@ def label_groups(
     ].drop_duplicates("patient_id")
     if len(base):
         value = base.set_index("patient_id")["value"].reindex(starters)
-        label = pd.Series(
-            np.where(value >= MANY_DAYS, "at least 15 of 28 days", "fewer than 15 of 28 days"),
-            index=starters,
-        )
+        texts = np.array(["fewer than 15 of 28 days", "at least 15 of 28 days"], object)
+        label = pd.Series(texts[(value >= MANY_DAYS).to_numpy(int)], index=starters, dtype="str")
         out["baseline"] = label.where(value.notna())
     return out
 
@@ -171,7 +169,8 @@ def label_earlier(
     known = starters.isin(own["patient_id"])
     if known.all() or not known.any():
         return None
-    return pd.Series(np.where(known, "known", "not known"), index=starters)
+    texts = np.array(["not known", "known"], object)
+    return pd.Series(texts[known.astype(int)], index=starters, dtype="str")
 
 
 def _most_frequent(sessions: pd.DataFrame, column: str, tie: str) -> pd.Series:
@@ -696,7 +695,7 @@ class Prepared:
     courses
         `windows.find_courses`; None without sessions.
     windows
-        Table `windows`, all sources together.
+        Table `windows`, all sources together, as `slim_windows` leaves it.
     everyone
         Codes of all people on record, sorted.
     starters
@@ -774,13 +773,15 @@ def prepare_clinic(
         parts.append(windows_of.build_given_windows(given))
     both = {"diary", "visit"} <= set(sources.usable)
     asked = sessions.read(*recall.SESSION_COLUMNS) if both else empty("sessions")
-    beside = recall.set_beside(days, asked, clinic, threads=threads)
+    beside = share_texts(recall.set_beside(days, asked, clinic, threads=threads), everyone)
     del asked
+    parts = [slim_windows(parts.pop(0)) for _ in range(len(parts))]
     parts = [p for p in parts if len(p)]
-    windows = stack(parts) if parts else empty("windows")
+    windows = stack(parts) if parts else slim_windows(empty("windows"))
     if stored is not None and alone is None:
-        write_parquet(windows, stored)
-    starters = find_starters(folder)
+        write_parquet(fill_windows(windows, clinic), stored)
+    found = find_starters(folder)
+    starters = everyone[everyone.get_indexer(found)]
     groups = label_groups(sessions.read(*GROUP_COLUMNS), patients, windows, starters)
     comparisons = windows_of.list_comparisons(clinic, set(sources.usable))
     earlier = label_earlier(windows, comparisons[0], starters) if comparisons else None
@@ -807,6 +808,26 @@ def prepare_clinic(
     )
 
 
+def slim_windows(windows: pd.DataFrame) -> pd.DataFrame:
+    """Take out of the table `windows` what takes memory and tells nothing more.
+
+    The days in a window are those of its rule, and single precision holds numbers of days exactly.
+    `fill_windows` makes it whole again.
+    """
+    days = dict.fromkeys(("count", "days_observed"), "float32")
+    return windows.drop(columns="days_possible").astype(days)
+
+
+def fill_windows(windows: pd.DataFrame, clinic: Clinic) -> pd.DataFrame:
+    """Make the table `windows` of one that `slim_windows` made; it is not validated."""
+    named = clinic.windows.named
+    names = windows["window"].astype("category").cat
+    lengths = [windows_of.window_length(named[n]) if n in named else None for n in names.categories]
+    possible = np.array([*lengths, None], float)[names.codes]  # the last one where there is none
+    possible[(windows["source"] != "diary").to_numpy()] = np.nan
+    return conform("windows", windows.assign(days_possible=possible), check=False)
+
+
 def _answering(windows: pd.DataFrame, comparisons: list[Comparison], clinic: Clinic) -> str | None:
     """Find the source from which the primary outcome is answered; None where none is."""
     if not comparisons:
@@ -830,11 +851,12 @@ def analyse_clinic(folder: Path, clinic: Clinic, *, threads: int = 2) -> dict[st
         windows, change (row-level) and cohort, window_means, change_histogram, change_lines,
         flow, before disclosure control.
     """
-    return analyse_prepared(prepare_clinic(folder, clinic, threads=threads), clinic)
+    out = analyse_prepared(prepare_clinic(folder, clinic, threads=threads), clinic)
+    return out | {"windows": fill_windows(out["windows"], clinic)}
 
 
 def analyse_prepared(prepared: Prepared, clinic: Clinic) -> dict[str, pd.DataFrame]:
-    """Summarise a prepared clinic (`analyse_clinic`)."""
+    """Summarise a prepared clinic (`analyse_clinic`); `windows` stays slim."""
     import pandas as pd
 
     result = build_cohort(

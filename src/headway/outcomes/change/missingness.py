@@ -82,7 +82,8 @@ def _limits(
     own = windows[(windows["source"] == comparison.source) & (windows["window"] == window)]
 
     def rows(name: str) -> pd.DataFrame:
-        return own[own["outcome"] == name].set_index("patient_id").reindex(starters)
+        numbers = own.loc[own["outcome"] == name, ["patient_id", "value", "count", "days_observed"]]
+        return numbers.set_index("patient_id").astype("float64").reindex(starters)
 
     if comparison.source != "diary":
         value = rows(outcome)["value"]
@@ -132,7 +133,8 @@ def measure_completeness(
                 & (windows["window"] == window)
                 & (windows["outcome"] == "frequency")
             ]
-            entries = rows.set_index("patient_id")["days_observed"].reindex(starters)
+            entries = rows.set_index("patient_id")["days_observed"].astype("float64")
+            entries = entries.reindex(starters)
             observed += float(entries.fillna(0.0).mean())
             days += length
         out[side] = 100 * observed / days

@@ -567,7 +567,7 @@ def pair_windows(
     asked &= (windows["source"] == comparison.source) & windows["complete"]
     if outcome is not None:
         asked &= windows["outcome"] == outcome
-    usable = windows.loc[asked, [*keys, "window", "value", "count"]]
+    usable = windows.loc[asked, [*keys, "window", "value", "count"]].astype({"count": "float64"})
 
     def side(own: pd.DataFrame, window: str) -> pd.DataFrame:
         rows = own.loc[own["window"] == window, ["patient_id", "value", "count"]]

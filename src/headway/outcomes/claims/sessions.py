@@ -143,22 +143,25 @@ def read_points(sessions: pd.DataFrame) -> pd.DataFrame:
             refers += [float(z != "none") for z in zone]
             told = [words.setdefault(p, len(words)) for p in point or ()]
             named += told or [-1] * len(zone)
+    patient = known["patient_id"]
+    del texts, known
     size = np.array(sizes, int)
     each, start = size[pair], np.concatenate([[0], np.cumsum(size)[:-1]]).astype(int)
-    row = np.repeat(np.arange(len(pair)), each)
+    row = np.repeat(np.arange(len(pair), dtype="int32"), each)
     at = start[pair[row]] + np.arange(len(row)) - np.repeat(np.cumsum(each) - each, each)
     number = np.array(named, int)[at]
     alone = number < 0
     number[alone] = len(words) + np.flatnonzero(alone)
-    patient = known["patient_id"].astype("category")
-    key = patient.cat.codes.to_numpy("int64")[row] * (len(words) + len(row) + 1) + number
+    codes = patient.astype("category").cat.codes.to_numpy("int64")
+    key = codes[row] * (len(words) + len(row) + 1) + number
     kept = np.sort(np.unique(key, return_index=True)[1])
+    del key, codes
     names = np.array([*words, ""], dtype=object)
     point = names[np.minimum(number[kept], len(words))]
     point[alone[kept]] = [f"record {i}" for i in kept[alone[kept]]]
     out = pd.DataFrame(
         {
-            "patient_id": known["patient_id"].iloc[row[kept]].to_numpy(),
+            "patient_id": patient.iloc[row[kept]].to_numpy(),
             "point": point,
             "refers": np.array(refers, float)[at[kept]],
         }

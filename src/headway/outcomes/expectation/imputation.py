@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -178,6 +179,21 @@ def complete_sets(
     ndarray, shape (imputations, rows, columns)
         In the order of `sort_by_content(table)` and its columns.
     """
+    ordered = sort_by_content(table)
+    cells, names = ordered.to_numpy(), tuple(map(str, ordered.columns))
+    return _complete(cells.tobytes(), cells.shape, names, imputations, seed, cycles)
+
+
+@lru_cache(maxsize=1)  # one analysis after the other asks for the same
+def _complete(
+    cells: bytes,
+    shape: tuple[int, int],
+    names: tuple[str, ...],
+    imputations: int,
+    seed: int,
+    cycles: int,
+) -> Array:
+    import pandas as pd
     from statsmodels.imputation.mice import MICEData
 
     class Chains(MICEData):  # type: ignore[misc]  # statsmodels has no types
@@ -195,15 +211,16 @@ def complete_sets(
             x, y = np.delete(self.filled, j, axis=2), self.filled[0, seen, j]
             self.filled[:, gaps, j] = _match(x[:, seen], y, x[:, gaps], self.rng)
 
-    ordered = sort_by_content(table)
+    ordered = pd.DataFrame(np.frombuffer(cells).reshape(shape), columns=list(names))
     # MICEData drops people of whom nothing is known, but they started too; the column of ones
     # keeps them and is the intercept.
     ordered = ordered.assign(intercept=1.0)
-    if not ordered.isna().to_numpy().any():
-        return np.repeat(ordered.to_numpy()[None, :, :-1], imputations, axis=0)
-    chains = Chains(ordered, rng=np.random.default_rng(seed))
-    filled = chains.start()
-    chains.update_all(cycles)
+    filled = np.repeat(ordered.to_numpy()[None], imputations, axis=0)
+    if ordered.isna().to_numpy().any():
+        chains = Chains(ordered, rng=np.random.default_rng(seed))
+        filled = chains.start()
+        chains.update_all(cycles)
+    filled.flags.writeable = False
     return filled[:, :, :-1]
 
 

@@ -313,8 +313,9 @@ def stack_windows(
             continue
         taken.append(window)
     own = own[own["window"].isin(taken) & own["value"].notna()]
-    days = own["days_observed"].fillna(float(DAYS_PER_WINDOW))
-    count = own["count"].where(own["count"].notna(), own["value"] * days / DAYS_PER_WINDOW)
+    days = own["days_observed"].astype("float64").fillna(float(DAYS_PER_WINDOW))
+    count = own["count"].astype("float64")
+    count = count.where(count.notna(), own["value"] * days / DAYS_PER_WINDOW)
     window = own["window"].astype("category").cat.remove_unused_categories()
     least = np.array([clinic.windows.days_needed(w) for w in window.cat.categories], float)
     # Enough days and yet not complete: it reaches into another course.

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from headway.config.clinic import Clinic
+    from headway.tables.files import Stored
 
     Array = NDArray[np.float64]
     Bools = NDArray[np.bool_]
@@ -499,7 +500,7 @@ def build_traps(
     starters: pd.Index,
     comparisons: list[Comparison],
     beside: pd.DataFrame | None = None,
-    sessions: pd.DataFrame | None = None,
+    sessions: Stored | None = None,
 ) -> pd.DataFrame:
     """Look for every trap in a clinic's processed tables.
 
@@ -518,7 +519,7 @@ def build_traps(
     beside
         `recall.set_beside` of these tables; None: it is made here.
     sessions
-        Of the table `sessions`, the columns `SESSION_COLUMNS`; None: they are read here.
+        The table `sessions`, opened; None: it is opened here.
 
     Returns
     -------
@@ -527,23 +528,26 @@ def build_traps(
     """
     from headway.tables import open_stored, read_csv
 
-    if sessions is None:
-        sessions = open_stored(folder / "sessions.parquet").read(*SESSION_COLUMNS)
     quarantine = read_csv("quarantine", folder / "quarantine.csv")
+    outside = count_outside(quarantine, clinic)
+    # The diary first: it takes an engine, beside which the sessions would stand.
     people = summarise_diaries(folder / "days.parquet")
+    mixed = find_unit_mix(people, outside)
+    people = people[people["hits"] > 0]
+    stored = open_stored(folder / "sessions.parquet") if sessions is None else sessions
+    answers = stored.read(*SESSION_COLUMNS)
     if beside is None:
         # A diary that cannot be used (attacks alone) has no windows, and is held against nothing.
         both = {"diary", "visit"} <= set(windows["source"])
-        asked = sessions if both else sessions.iloc[:0]
+        asked = answers if both else answers.iloc[:0]
         beside = recall.set_beside(folder / "days.parquet", asked, clinic)
-    outside = count_outside(quarantine, clinic)
     return collect(
         [
-            find_zero_coded(sessions, windows, people[people["hits"] > 0], beside, clinic),
-            find_unit_mix(people, outside),
+            find_zero_coded(answers, windows, people, beside, clinic),
+            mixed,
             find_chosen_days(beside, starters),
             find_dropout(
-                sessions, windows, comparisons[0] if comparisons else None, starters, clinic
+                answers, windows, comparisons[0] if comparisons else None, starters, clinic
             ),
         ]
     )
