@@ -27,6 +27,12 @@ blas.keep_choice(shell)
 if workflow.is_main_process:
     locks.clear_left_behind()
 
+# Snakemake's own limit (100 jobs a second) wakes its scheduler once a second more for every job
+# that is done; hundreds of sources would cost more than their jobs. Another limit stays.
+RATE = workflow.scheduling_settings and workflow.scheduling_settings.max_jobs_per_timespan
+if RATE and (RATE.max_jobs, RATE.timespan) == (100, 1):
+    workflow.scheduling_settings.max_jobs_per_timespan = None
+
 # The folder's own settings, or else those that stand beside this file.
 SETTINGS = Path("config/config.yaml")
 if not SETTINGS.is_file():

@@ -328,6 +328,8 @@ def main() -> None:
         for absent in rows.find_absent():
             print(f"{absent} is not installed: not compared")
             del up_to[absent]
+    if asked.scratch:
+        Path(asked.scratch).mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix="scale-", dir=asked.scratch))
     try:
         for section in asked.only:
