@@ -125,20 +125,22 @@ def measure_rows(sizes: Sizes, scratch: Path, up_to: Mapping[str, float]) -> Blo
 def measure_clinics(sizes: Sizes, scratch: Path, up_to: Mapping[str, float]) -> Block:
     """Run the whole workflow for more and more clinics; then add one, and plan many."""
     lines = [
-        "| clinics | whole run | CPU | CPU of each clinic more | memory |",
+        "| clinics | whole run | CPU | CPU of each clinic beyond the first | memory |",
         "|---|---|---|---|---|",
     ]
     curves: dict[str, Points] = {"whole run": [], "whole run, CPU": []}
     further = {}
-    each, last = 0.0, (0, 0.0)
+    each, first = 0.0, (0, 0.0)
     for what, n, done in many_clinics.study(scratch, sizes.clinics, sizes.planned, sizes.patients):
         cost = done.cost
         if what != "built":
             further[what] = done
             continue
-        each = (cost.cpu - last[1]) / (n - last[0])
-        more = f"{each:.2f} s" if last[0] else "–"
-        last = (n, cost.cpu)
+        if not first[0]:
+            first, more = (n, cost.cpu), "–"
+        else:
+            each = (cost.cpu - first[1]) / (n - first[0])
+            more = f"{each:.2f} s"
         lines.append(
             f"| {n} | {cost.wall:.1f} s | {cost.cpu:.1f} s | {more} | {cost.peak:.2f} GB |"
         )
@@ -152,8 +154,11 @@ def measure_clinics(sizes: Sizes, scratch: Path, up_to: Mapping[str, float]) -> 
         return f"{done.cost.wall:.1f} s, {done.cost.cpu:.1f} s of CPU"
 
     if len(sizes.clinics) > 1:
-        start = last[1] - last[0] * each
-        lines += ["", f"The start of a run, from the last two lines: {start:.1f} s of CPU."]
+        start = first[1] - first[0] * each
+        lines += [
+            "",
+            f"The start of a run, from the first and the last line: {start:.1f} s of CPU.",
+        ]
     lines += [
         "",
         f"- One folder more: {joined.jobs} jobs, {own} of its own and those of the index; "
