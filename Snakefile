@@ -27,12 +27,6 @@ blas.keep_choice(shell)
 if workflow.is_main_process:
     locks.clear_left_behind()
 
-# Snakemake's own limit (100 jobs a second) wakes its scheduler once a second more for every job
-# that is done; hundreds of sources would cost more than their jobs. Another limit stays.
-RATE = workflow.scheduling_settings and workflow.scheduling_settings.max_jobs_per_timespan
-if RATE and (RATE.max_jobs, RATE.timespan) == (100, 1):
-    workflow.scheduling_settings.max_jobs_per_timespan = None
-
 # The folder's own settings, or else those that stand beside this file.
 SETTINGS = Path("config/config.yaml")
 if not SETTINGS.is_file():
@@ -64,6 +58,11 @@ onstart:
         private.sweep(Path(PROCESSED) / "clinics", left)
     for notice in NOTICES:
         print(f"headway: {notice}", file=sys.stderr)
+    # Snakemake's own limit (100 jobs a second) wakes its scheduler once a second more for every
+    # job that is done: for hundreds of sources more work than the jobs. Another limit stays.
+    limit = getattr(workflow.scheduler, "job_rate_limiter", None)
+    if limit and (limit.max_jobs, limit.timespan) == (100, 1):
+        workflow.scheduler.job_rate_limiter = None
     if workflow.local_exec and not workflow.touch:
         sys.executable = warm.start(PYTHON, os.environ)
 
