@@ -42,8 +42,6 @@ class Line:
         Codes; see the module.
     most
         Of a flag: the highest rate in percent that its rule promises; None for an interval.
-    says
-        What the page, or a page of the documentation, says where the rate lies outside.
     """
 
     what: str
@@ -51,7 +49,6 @@ class Line:
     method: str
     holds: tuple[str, ...]
     most: float | None = None
-    says: str = ""
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,12 @@ def _inside(low: Any, truth: Any, high: Any) -> Array:
         "pi": Line(
             "prediction interval, 10 trials", REVIEW, "t, k - 1", ("pooled.pi", "bubbles.pi")
         ),
+        "pi above": Line(
+            "prediction interval, 10 trials, where τ² was estimated above 0",
+            REVIEW,
+            "t, k - 1",
+            ("pooled.pi",),
+        ),
         "pi 4": Line("prediction interval, 4 trials", REVIEW, "t, k - 1", ("pooled.pi",)),
         "q": Line(
             "p < .05 of Q where effects are equal, 10 trials",
@@ -95,13 +101,15 @@ def hold_pooled(world: World, rng: Rng, runs: int) -> Iterator[Hits]:
     few = {test: meta.pool(y4, v4, method="REML", test=test) for test in ("adhoc", "knha")}
     one = meta.pool(y[:, :1], v[:, :1], method="REML", test="adhoc")
     tau2 = meta.confint_tau2(y, v)
+    new = _inside(fits["adhoc"].pi_low, ten["new"], fits["adhoc"].pi_high)
     none = meta.pool(y - MEAN, v, method="REML", test="adhoc")
     yield from _zip(
         **{test: _inside(f.ci_low, MEAN, f.ci_high) for test, f in fits.items()},
         **{f"{test} 4": _inside(f.ci_low, MEAN, f.ci_high) for test, f in few.items()},
         one=_inside(one.ci_low, ten["true"][:, 0], one.ci_high),
         p=np.asarray(none.p_value) < 0.05,
-        pi=_inside(fits["adhoc"].pi_low, ten["new"], fits["adhoc"].pi_high),
+        pi=new,
+        **{"pi above": np.where(np.asarray(fits["adhoc"].tau2) > 0, new, NAN)},
         **{"pi 4": _inside(few["adhoc"].pi_low, four["new"], few["adhoc"].pi_high)},
         q=np.asarray(meta.pool(*_differ(same), method="REML", test="adhoc").q_p_value) < 0.05,
         tau2=_inside(tau2.tau2_low, TAU2, tau2.tau2_high),

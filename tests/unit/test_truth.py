@@ -195,3 +195,8 @@ def test_the_page_holds_the_numbers_of_the_command(
         found = truth.count_hits(family, world, truth.REPLICATES)
         for key, line in family.lines.items():
             assert shown[line.what, line.method][at] == truth.write_cell(found[key])
+
+
+def test_what_is_said_is_of_a_line(truth: Any) -> None:
+    names = {f"{f.name}: {line}" for f in truth.FAMILIES.values() for line in f.lines}
+    assert set(truth.SAYS) <= names
