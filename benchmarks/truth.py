@@ -143,7 +143,7 @@ SAYS = {
     "individual change: reliable_deteriorated": _COUNTS,
     "checks: oldham": _WIDE,
     "expected: mee_chua": _WIDE,
-    "benchmark: new": "note: too narrow if few arms made τ² too small",
+    "benchmark: new": "figure: too narrow if few arms made τ² too small",
     "lost at random: pairs": "note: `lost like the others` is assumed",
     "lost at random: pairs strongly": "note: `lost like the others` is assumed",
     "lost at random: imputed strongly": "note: too narrow if most with high values were lost",
