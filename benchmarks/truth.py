@@ -134,7 +134,7 @@ def list_codes() -> set[str]:
 _COUNTS = "counts are whole: right on average over shares (Brown 2001), not at each; this page"
 _WIDE = "wider than it promises; left"
 _ALIKE = "where τ² is estimated as 0: too narrow if they do differ"
-_KNOWN = "methods text: Q takes variances as known and rejects somewhat too often"
+_KNOWN = "among the limits: Q takes variances as known and speaks somewhat too often"
 _SHAPE = "holds for normal true effects; this page"
 SAYS = {
     "change: smcr": _WIDE,
