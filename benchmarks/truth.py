@@ -153,7 +153,7 @@ SAYS = {
     "harms: days": f"{_WIDE}: whole days",
     "harms: people": _WIDE,
     "registry: new": _ALIKE,
-    "registry: q": _KNOWN,
+    "registry: q": "methods: Q takes standard errors as known and speaks somewhat too often",
     "pooled: z": "shown beside Hartung-Knapp; [coverage](coverage.md)",
     "pooled: kr": f"{_WIDE}; [coverage](coverage.md)",
     "pooled: adhoc 4": f"{_WIDE}; [coverage](coverage.md)",
@@ -175,6 +175,7 @@ SAYS = {
     "network: between": _KNOWN,
     "network: q": _KNOWN,
     "bayes: tau": "holds if prior and model do",
+    "bayes: fixed_new": "holds if prior and model do: over the prior, not at every τ",
     "reproduced: coarse": "above the table: few digits can move a total by more",
     "reproduced: wrong": "above the table: another choice of trials can give the same number",
 }
