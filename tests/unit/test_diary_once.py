@@ -260,4 +260,5 @@ def test_windows_that_are_stored_are_those_that_are_built(tmp_path: Path) -> Non
     for name in ("engine", "job"):
         pd.testing.assert_frame_equal(read_parquet(tmp_path / f"{name}.parquet"), expected)
     texts = dict.fromkeys(("window", "source", "outcome", "patient_id"), "object")
-    pd.testing.assert_frame_equal(found.windows.astype(texts), built.astype(texts))
+    whole = fill_windows(found.windows, clinic)
+    pd.testing.assert_frame_equal(whole.astype(texts), built.astype(texts))
