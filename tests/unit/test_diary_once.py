@@ -14,7 +14,7 @@ from headway import config
 from headway.ingest import clinics
 from headway.ingest.clinics import opening, processed
 from headway.ingest.clinics.people import sign_people
-from headway.outcomes.change.cohort import find_people, prepare_clinic
+from headway.outcomes.change.cohort import fill_windows, find_people, prepare_clinic
 from headway.outcomes.change.sources import find_sources
 from headway.outcomes.change.windows import build_diary_windows, store_diary_windows
 from headway.tables import read_parquet, write_parquet
