@@ -107,9 +107,9 @@ def wheel(base: Path) -> Path:
         )
         assert done.returncode == 0, done.stderr
         made += sorted((base / name).iterdir())
-    source, wheel, *again = made
-    assert (source.suffix, wheel.suffix) == (".gz", ".whl")
-    assert [p.read_bytes() for p in again] == [source.read_bytes(), wheel.read_bytes()]
+    wheel, source, *again = made
+    assert (wheel.suffix, source.suffix) == (".whl", ".gz")
+    assert [p.read_bytes() for p in again] == [wheel.read_bytes(), source.read_bytes()]
     assert all(p.name.startswith(f"headway-{describe().split()[0]}") for p in made)
     return wheel
 
