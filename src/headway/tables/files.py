@@ -16,6 +16,7 @@ import numpy as np
 from headway.errors import ContractError, Problem
 from headway.tables.columns import Column, Table
 from headway.tables.contracts import TABLES
+from headway.tables.diary import read_table_sql
 from headway.tables.engine import open_engine, share_engine
 from headway.tables.private import restrict
 from headway.tables.texts import guard, unguard
@@ -307,9 +308,9 @@ def write_parquet(frame: pd.DataFrame, path: Path) -> None:
 
 
 def read_parquet(path: Path) -> pd.DataFrame:
-    """Read a row-level table."""
+    """Read a row-level table; of `days.parquet` without the rows that were set aside."""
     with share_engine() as connection:
-        return connection.execute("SELECT * FROM read_parquet(?)", [str(path)]).df()
+        return connection.execute(f"SELECT * FROM {read_table_sql(path.parent, path.stem)}").df()
 
 
 def read_categories(
