@@ -16,6 +16,12 @@ from headway import config
 from headway.errors import UserError
 
 CORPUS = Path(__file__).with_name("fuzz")
+RAW = Path(__file__).parents[1] / "data" / "raw"
+# Files of the project that a search starts from, too.
+SEEDS = {
+    "rm5": [Path(__file__).with_name("golden") / "made_up_1.rm5"],
+    "yaml": [*sorted(RAW.glob("clinics/*/clinic.yaml")), *sorted(RAW.glob("trials/*/review.yaml"))],
+}
 SECRET = bytes(32)
 
 
@@ -85,6 +91,12 @@ def read_yaml(data: bytes) -> None:
             Path(folder, name).write_bytes(data)
             with suppress(UserError):
                 load(Path(folder))
+
+
+def list_corpus(target: str) -> list[Path]:
+    """List the files that a target's search starts from, and those that it found."""
+    own = (CORPUS / target).glob("*")
+    return [*SEEDS.get(target, []), *sorted(own)]
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
