@@ -1,20 +1,23 @@
 """Would the tests notice a fault? A sample of mutants of each package, and which tests kill them.
 
-    pip install --group mutants
+    pip install --group mutants       # pip 25.1 or later
     python benchmarks/mutants.py [--packages effects meta] [--sample 200] [--minutes 60]
 
 Cosmic Ray makes one small change at a time (an operator, a comparison, a constant, a branch). A
 seeded random sample of these mutants is drawn for each package; a mutant is killed when a test that
 runs its line fails, ends with an error, or takes five times as long. Which tests those are is
-measured once, with Coverage; only the tests of `make test` count. What was done is kept in
-`.mutants`, so that a later run goes on; `--list` prints what survived. Types of annotations are not
-mutated, as nothing reads them at run time. The table in docs/mutation.md is written anew.
+measured once, with Coverage; for a line that runs when its module is imported they are those that
+run any other line of the module. Only the tests of `make test` count, quickest first, as many as
+take a minute together. What was done is kept in `.mutants`, so that a later run goes on; `--list`
+prints what survived. Types of annotations are not mutated, as nothing reads them at run time. The
+table in docs/mutation.md is written anew.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+import itertools
 import json
 import multiprocessing
 import os
@@ -36,6 +39,8 @@ PACKAGES = ("effects", "meta", "reviews", "outcomes", "disclosure", "ingest")
 QUICK = "not (slow or browser or outside or e2e or slurm)"
 SEED = 20261130
 WORKERS = 2
+MEASURED = WORK / "measured"  # the tree whose lines were measured; never changed
+LONGEST = 60  # seconds that the tests of one mutant may take together
 # Imported once, before a process is forked for each mutant.
 SHARED = (
     *("numpy", "pandas", "scipy.stats", "scipy.optimize", "matplotlib.figure", "duckdb", "jinja2"),
@@ -106,10 +111,9 @@ def measure(tree: Path) -> None:
 class Lines:
     """Which tests run a line of the package, quickest first."""
 
-    def __init__(self, tree: Path) -> None:
+    def __init__(self) -> None:
         from coverage import CoverageData
 
-        self.tree = tree
         self.data = CoverageData(basename=str(WORK / "lines.sqlite"))
         self.data.read()
         self.seconds: Counter[str] = Counter()
@@ -119,11 +123,16 @@ class Lines:
                 self.seconds[node.partition("[")[0]] += seconds
 
     def find(self, module: str, first: int, last: int) -> list[str]:
-        """List the tests that run any of these lines of a module."""
-        ran = self.data.contexts_by_lineno(str(self.tree / module))
-        contexts = {c for line in range(first, last + 1) for c in ran.get(line, []) if c}
+        """List the tests that run any of these lines of a module, as many as time allows."""
+        ran = self.data.contexts_by_lineno(str(MEASURED / module))
+        own = [ran.get(line, []) for line in range(first, last + 1)]
+        contexts = {c for found in own for c in found if c}
+        if not contexts and any(own):  # at import, whose context has no name
+            contexts = {c for found in ran.values() for c in found if c}
         tests = {name for c in contexts if (name := self.name(c)) in self.seconds}
-        return sorted(tests, key=lambda t: (self.seconds[t], t))
+        ordered = sorted(tests, key=lambda t: (self.seconds[t], t))
+        together = itertools.accumulate(self.seconds[t] for t in ordered)
+        return [t for t, sum_ in zip(ordered, together, strict=True) if sum_ <= LONGEST]
 
     @staticmethod
     def name(context: str) -> str:
@@ -150,7 +159,7 @@ def list_annotations(path: Path) -> list[tuple[int, int, int, int]]:
     ]
 
 
-def draw(package: str, size: int, tree: Path) -> None:
+def draw(package: str, size: int) -> None:
     """Draw a package's mutants, unless they have been drawn."""
     from cosmic_ray.commands import init
     from cosmic_ray.work_db import WorkDB
@@ -160,7 +169,7 @@ def draw(package: str, size: int, tree: Path) -> None:
         return
     every = WORK / f"{package}-all.sqlite"
     every.unlink(missing_ok=True)
-    modules = sorted((tree / "src" / "headway" / package).rglob("*.py"))
+    modules = sorted((MEASURED / "src" / "headway" / package).rglob("*.py"))
     whole = WorkDB(every, WorkDB.Mode.create)
     init(modules, whole, {})
     typed = {module: list_annotations(module) for module in modules}
@@ -231,12 +240,12 @@ def _work(tree: Path, todo: Any, done: Any, end: float) -> None:
     from cosmic_ray.mutating import use_mutation
     from cosmic_ray.plugins import get_operator
 
-    lines = Lines(WORK / "tree-0")
+    lines = Lines()
     for item in iter(todo.get, None):
         if time.monotonic() > end:
             continue
         (change,) = item.mutations
-        module = change.module_path.relative_to(WORK / "tree-0")
+        module = change.module_path.relative_to(MEASURED)
         tests = lines.find(module.as_posix(), change.start_pos[0], change.end_pos[0])
         outcome, started = "not run", time.monotonic()
         operator = get_operator(change.operator_name)(**change.operator_args)
@@ -296,7 +305,7 @@ def read(package: str) -> list[dict[str, Any]]:
             (change,) = item.mutations
             rows.append(
                 {
-                    "module": change.module_path.relative_to(WORK / "tree-0").as_posix(),
+                    "module": change.module_path.relative_to(MEASURED).as_posix(),
                     "line": change.start_pos[0],
                     "operator": change.operator_name.removeprefix("core/"),
                     "occurrence": change.occurrence,
@@ -365,14 +374,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.path[:] = [p for p in sys.path if Path(p).resolve() != Path(__file__).parent]
     end = time.monotonic() + 60 * asked.minutes
     WORK.mkdir(exist_ok=True)
-    trees = [WORK / f"tree-{n}" for n in range(WORKERS)]
     if not (WORK / "lines.sqlite").exists():
-        copy_tree(trees[0])
-        measure(trees[0])
-        for tree in trees[1:]:
-            copy_tree(tree)
+        copy_tree(MEASURED)
+        measure(MEASURED)
+    for n in range(WORKERS):  # whole, even if an earlier run was killed within a mutant
+        shutil.rmtree(WORK / f"tree-{n}", ignore_errors=True)
+        shutil.copytree(MEASURED, WORK / f"tree-{n}")
     for package in asked.packages:
-        draw(package, asked.sample, trees[0])
+        draw(package, asked.sample)
         run(package, end)
     write(PACKAGES)
 
