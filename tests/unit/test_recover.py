@@ -182,6 +182,21 @@ def test_normal_people_are_called_skewed_in_one_of_twenty(printed: str, n: int) 
         assert reject(rng.lognormal(0, 1, (20_000, n))) > 0.6
 
 
+def test_skewness_is_that_of_the_paper_by_hand() -> None:
+    # Shi 2023, three scenarios, n = 100: critical values 1.01 / ln(109) + 2.43 / 101,
+    # 2.66 / 10 - 5.92 / 10 000 and 3 / 10 - 40 / 1 000 000; the range counts 2.65 ln(60) / 10 times
+    # beside the quartiles.
+    nan = float("nan")
+    limits, weight = (0.2393493450700043, 0.265408, 0.29996), 1.0850013089888566
+    for printed, expected in (
+        ((2, nan, 14, nan, 46), (20 / 44, limits[0])),
+        ((nan, 10, 14, 20, nan), (2 / 10, limits[1])),
+        ((2, 10, 14, 20, 46), (weight * 20 / 44, limits[2])),
+        ((4, 10, 14, 20, 25), (2 / 10, limits[2])),  # the larger one is the quartiles'
+    ):
+        np.testing.assert_allclose(recover.skewness(*printed, 100), expected, rtol=1e-12)
+
+
 def test_nothing_printed_is_not_skewed() -> None:
     statistic, critical = recover.skewness(*[np.nan] * 5, 20)
     assert np.isnan(statistic)
