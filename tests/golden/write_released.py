@@ -35,7 +35,7 @@ JOINED_LATE = 2  # people of the demo whom its earlier release did not have
 
 
 def analyse(folder: Path) -> Tables:
-    """Audit a clinic's files; of people's lines, which no preset prints, a few made-up ones stay."""
+    """Audit a clinic's files; lines of people, which no preset prints, stay where made up."""
     clinic = config.load_clinic(folder)
     with tempfile.TemporaryDirectory() as place:
         out = Path(place) / "out"
