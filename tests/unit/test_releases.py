@@ -6,6 +6,7 @@ import json
 import shutil
 import stat
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from itertools import combinations
 from pathlib import Path
@@ -27,6 +28,7 @@ from headway.tables import TABLES
 
 MONTHS = 4
 FIRST = 48
+NAN = float("nan")
 RULES = ("opensafely", "cms", "nhs")
 Tables = dict[str, pd.DataFrame]
 Cell = tuple[str, tuple[str, ...], str]
@@ -215,6 +217,30 @@ def test_few_people_are_counted_whether_they_are_new_gone_or_changed() -> None:
         (before | {f"new{i}": "a" for i in range(11)}, None),
     ):
         assert releases.find_few(kept, people, cms) == found
+
+
+def test_a_release_is_remembered_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = {"account": "people", "item": "all", "step": "started", "n": 40.0, "redacted": False}
+    frame = tables.conform("flow", pd.DataFrame([row]), check=False)
+    made = releases.Release(1, "d1", {"p1": "r1"}, {"flow": frame}, {"flow": frame.assign(n=NAN)})
+    releases.write_release(made, tmp_path)
+
+    def stop(text: str, path: Path) -> None:
+        raise OSError(28, "no space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(releases, "write_text", stop)
+        with pytest.raises(OSError, match="no space"):
+            releases.write_release(replace(made, number=2), tmp_path)
+    (kept,) = releases.read_releases(tmp_path)
+    assert (kept.number, kept.digest, kept.people) == (1, "d1", {"p1": "r1"})
+    assert kept.true["flow"]["n"].tolist() == [40]
+    assert kept.printed["flow"]["n"].isna().tolist() == [True]
+    releases.write_release(replace(made, number=2, digest="d2"), tmp_path)
+    assert [r.digest for r in releases.read_releases(tmp_path)] == ["d1", "d2"]
+    assert not list(tmp_path.glob(".*"))
 
 
 # -- the command

@@ -19,6 +19,7 @@ holds keyed digests of people, the counts behind the tables and what was printed
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -262,13 +263,15 @@ def read_releases(folder: Path) -> list[Release]:
 
 
 def write_release(release: Release, folder: Path) -> None:
-    """Keep a release; `release.json` is written last, and whole."""
-    kept = folder / f"{release.number:04d}"
+    """Keep a release whole, or not at all: it is written beside its place and moved there."""
+    made = folder / f".{release.number:04d}.part"
+    shutil.rmtree(made, ignore_errors=True)  # of a run that was killed
     for part, tables in (("true", release.true), ("printed", release.printed)):
         for name, frame in tables.items():
-            write_csv(frame, kept / part / f"{name}.csv")
+            write_csv(frame, made / part / f"{name}.csv")
     told = {"number": release.number, "digest": release.digest, "people": dict(release.people)}
-    write_text(json.dumps(told) + "\n", kept / "release.json")
+    write_text(json.dumps(told) + "\n", made / "release.json")
+    made.rename(folder / f"{release.number:04d}")
 
 
 def keep_counts(tables: Mapping[str, pd.DataFrame], preset: Preset) -> dict[str, pd.DataFrame]:
