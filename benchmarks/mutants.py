@@ -27,6 +27,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -128,8 +129,8 @@ class Lines:
         ran = self.data.contexts_by_lineno(str(MEASURED / module))
         own = [ran.get(line, []) for line in range(first, last + 1)]
         contexts = {c for found in own for c in found if c}
-        if not contexts and any(own):  # at import, whose context has no name
-            contexts = {c for found in ran.values() for c in found if c}
+        # Runs at import, whose context has no name, or within an expression that began above.
+        contexts = contexts or {c for found in ran.values() for c in found if c}
         tests = {name for c in contexts if (name := self.name(c)) in self.seconds}
         ordered = sorted(tests, key=lambda t: (self.seconds[t], t))
         together = itertools.accumulate(self.seconds[t] for t in ordered)
@@ -160,6 +161,27 @@ def list_annotations(path: Path) -> list[tuple[int, int, int, int]]:
     ]
 
 
+def change(item: Any) -> str:
+    """Return a mutant's source."""
+    from cosmic_ray.mutating import mutate_code
+    from cosmic_ray.plugins import get_operator
+
+    (mutation,) = item.mutations
+    operator = get_operator(mutation.operator_name)(**mutation.operator_args)
+    source = mutation.module_path.read_text(encoding="utf-8")
+    return mutate_code(source, operator, mutation.occurrence) or source
+
+
+def compiles(source: str) -> bool:
+    """Tell whether Python reads a mutant; the star before keywords is taken for an operator."""
+    with warnings.catch_warnings(action="ignore"):
+        try:
+            compile(source, "", "exec")
+        except SyntaxError:
+            return False
+    return True
+
+
 def draw(package: str, size: int) -> None:
     """Draw a package's mutants, unless they have been drawn."""
     from cosmic_ray.commands import init
@@ -176,14 +198,15 @@ def draw(package: str, size: int) -> None:
     typed = {module: list_annotations(module) for module in modules}
     items = []
     for item in whole.work_items:
-        (change,) = item.mutations
-        at = change.start_pos
-        if not any((a, b) <= at < (c, d) for a, b, c, d in typed[change.module_path]):
+        (mutation,) = item.mutations
+        at = mutation.start_pos
+        if not any((a, b) <= at < (c, d) for a, b, c, d in typed[mutation.module_path]):
             items.append(item)
     items.sort(
         key=lambda i: [(str(m.module_path), m.operator_name, m.occurrence) for m in i.mutations]
     )
-    chosen = random.Random(f"{SEED} {package}").sample(items, min(size, len(items)))
+    drawn = random.Random(f"{SEED} {package}").sample(items, min(size + size // 10, len(items)))
+    chosen = [item for item in drawn if compiles(change(item))][:size]
     part = path.with_suffix(".part")
     part.unlink(missing_ok=True)
     drawn = WorkDB(part, WorkDB.Mode.create)
@@ -268,7 +291,7 @@ def run(package: str, end: float) -> None:
     from cosmic_ray.work_item import TestOutcome, WorkerOutcome, WorkResult
 
     database = WorkDB(WORK / f"{package}.sqlite", WorkDB.Mode.open)
-    tried = {job for job, _ in database.results}
+    tried = {job for job, r in database.results if not (r.output or "").startswith("not run")}
     context = multiprocessing.get_context("fork")
     todo, done = context.Queue(), context.Queue()
     for item in database.work_items:
