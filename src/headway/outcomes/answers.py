@@ -216,7 +216,9 @@ def _count_pairs(
         return f"{before(outcome)} IS NOT NULL AND post.value_{outcome} IS NOT NULL"
 
     first = before(clinic.primary_outcome)
-    fell = f"post.{value} <= {1 - clinic.relapse.response!r} * {first} AND {first} > 0"
+    # As `change.divide_by_before` has it.
+    least = round(1 - clinic.relapse.response, 12)
+    fell = f"{first} > 0 AND round(post.{value} / {first}, 12) <= {least!r}"
     tests = [
         *(both(o) for o in outcomes),
         f"{both(clinic.primary_outcome)} AND e.{value} IS NOT NULL",
