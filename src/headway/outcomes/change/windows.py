@@ -75,6 +75,20 @@ def window_length(window: Window | None) -> int | None:
     return int(window.to) - int(window.from_) + 1
 
 
+def find_middle(clinic: Clinic, comparison: Comparison) -> float:
+    """Find the middle of the days that the value after is about, in days from the start.
+
+    An answer at a visit is about the 28 days before it. NaN where they differ between people.
+    """
+    if comparison.source == "visit":
+        day = clinic.windows.visit_recall.target_day
+        return day - DAYS_PER_WINDOW / 2 if comparison.post == "post" else math.nan
+    window = clinic.windows.named.get(comparison.post)
+    if window is None or window.from_ is None or window.to is None or window.anchor != "start":
+        return math.nan
+    return (window.from_ + window.to) / 2
+
+
 def find_courses(sessions: pd.DataFrame, gap_weeks: int) -> pd.DataFrame:
     """Tell courses of treatment apart: a pause of more than `gap_weeks` starts a new one.
 

@@ -23,7 +23,7 @@ from headway.effects.recover import combine_arms, find_r, sd_change
 from headway.effects.units import convert
 from headway.messages import Message, join, phrase, read, term
 from headway.outcomes.change.change import LEVEL
-from headway.outcomes.change.windows import Comparison
+from headway.outcomes.change.windows import Comparison, find_middle
 from headway.outcomes.expectation.untreated import name_arm
 from headway.tables import conform, empty, read_csv
 
@@ -139,15 +139,14 @@ def describe_clinic(
         Techniques in use, for the case mix; names only, since counts need disclosure control.
     """
     own = change[(change["comparison"] == comparison.id) & (change["outcome"] == outcome)]
-    time_days, label = _time_of(comparison, clinic)
     used = [term("technique", t) for t in sorted({t for t in techniques if isinstance(t, str)})]
     return ClinicChange(
         outcome=outcome,
         pre=own["pre"].to_numpy(dtype=float),
         post=own["post"].to_numpy(dtype=float),
         of=of,
-        time_days=time_days,
-        timepoint=label,
+        time_days=find_middle(clinic, comparison),
+        timepoint=_name_time(comparison, clinic),
         condition=str(clinic.condition),
         technique=Message("arm.several_techniques", names=used)
         if used
@@ -156,21 +155,21 @@ def describe_clinic(
     )
 
 
-def _time_of(comparison: Comparison, clinic: Clinic) -> tuple[float, str]:
-    """Find the middle of the window after; NaN where it differs from person to person."""
+def _name_time(comparison: Comparison, clinic: Clinic) -> str:
+    """Name the time of the window after."""
     if comparison.source == "visit":
         if comparison.post != "post":
-            return NAN, Message("window.at_the_last_visit")
+            return Message("window.at_the_last_visit")
         day = float(clinic.windows.visit_recall.target_day)
-        return day - 14, Message("window.four_weeks_before_day", day=day)
+        return Message("window.four_weeks_before_day", day=day)
     window = clinic.windows.named.get(comparison.post)
     if window is None or window.from_ is None or window.to is None:
-        return NAN, phrase("window", comparison.post)
+        return phrase("window", comparison.post)
+    if window.label:
+        return phrase("window", window.label)
     if window.anchor != "start":
-        return NAN, phrase("window", window.label or comparison.post)
-    days = Message("window.days", low=window.from_, high=window.to)
-    middle = (window.from_ + window.to) / 2
-    return middle, phrase("window", window.label or days)
+        return phrase("window", comparison.post)
+    return Message("window.days", low=window.from_, high=window.to)
 
 
 def classify_condition(text: str) -> str:
