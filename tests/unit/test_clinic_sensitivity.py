@@ -14,7 +14,7 @@ import pytest
 from headway import config, tables
 from headway.figures import theme
 from headway.figures.clinic.sensitivity import draw_clinic_specifications, draw_sensitivity
-from headway.messages import Message, say
+from headway.messages import Message, say, term
 from headway.outcomes.change import cohort
 from headway.outcomes.change import windows as windows_of
 from headway.outcomes.change.change import t_interval
@@ -165,6 +165,21 @@ def test_what_cannot_be_done_is_said(demo: Clinic) -> None:
     assert "fewer than 10" in say(row(table, "multiple_imputation")["note"])
     assert len(demo.sensitivity(starters=demo.starters[:0])) == 0
     assert len(demo.sensitivity(windows=demo.windows[:0])) == 0
+
+
+@pytest.mark.parametrize("outcome", ["frequency", "intensity", "duration", "headache_index"])
+def test_a_change_has_one_unit_in_every_table(demo: Clinic, outcome: str) -> None:
+    unit = statistic(demo.result, "primary", "change_mean", outcome=outcome)["unit"]
+    spec = replace(demo.spec, primary_outcome=outcome)
+    assert row(demo.sensitivity(spec), "complete_pairs")["unit"] == unit
+    assert set(demo.specifications(spec)["unit"]) == {unit}
+
+
+def test_hours_that_were_asked_tip_in_hours(demo: Clinic) -> None:
+    visits = windows_of.list_comparisons(demo.spec, {"visit"})[0]
+    table = demo.sensitivity(replace(demo.spec, primary_outcome="duration"), comparison=visits)
+    unit = say(term("unit", row(table, "tipping_mean")["unit"]))
+    assert unit in ("hours, worse than imputed", "hours, better than imputed")
 
 
 def test_the_declared_specification_is_the_declared_analysis(

@@ -227,7 +227,7 @@ def _follow(
     from headway.outcomes.care.visits import find_last_day
 
     primary, outcome = found.comparisons[0], clinic.primary_outcome
-    unit = cohort.UNITS.get(outcome, "points")
+    unit = cohort.find_unit(outcome)
     pairs = change[(change["comparison"] == primary.id) & (change["outcome"] == outcome)]
     out = {}
     if primary.source == "diary" and outcome == "frequency":

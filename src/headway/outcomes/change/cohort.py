@@ -77,6 +77,11 @@ class Cohort:
     flow: pd.DataFrame
 
 
+def find_unit(outcome: str) -> str:
+    """Find the code of the unit in which an outcome is held; questionnaires are in points."""
+    return UNITS.get(outcome, "points")
+
+
 def find_people(folder: Path) -> pd.Index:
     """List the codes of everyone in a processed table, sorted."""
     return _list_people(folder, "patients", "sessions", "days", "questionnaires", "given_windows")
@@ -222,7 +227,7 @@ def build_cohort(
         for outcome in outcomes:
             part = pairs[pairs["outcome"] == outcome]
             primary = comparison.primary and outcome == primary_outcome
-            unit = UNITS.get(outcome, "points")
+            unit = find_unit(outcome)
 
             def add(
                 statistics: list[Statistic],
@@ -529,7 +534,7 @@ def _begun_rows(
     last = find_last_day(clinic, primary)
     begun = cointerventions.find_new_preventives(prepared.patients, sessions, last)
     statistic = cointerventions.count_new_preventives(begun, pd.Index(own["patient_id"]))
-    unit = UNITS.get(outcome, "points")
+    unit = find_unit(outcome)
     of = len(prepared.starters)
     return [_cohort_row(statistic, outcome, primary, "all", True, of, unit)]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from headway.messages import Message, join
 from headway.outcomes.care.cost_per_day import less_expected
 from headway.outcomes.change import instruments
+from headway.outcomes.change.cohort import find_unit
 from headway.outcomes.claims.file import Claims
 from headway.outcomes.claims.records import (
     Finding,
@@ -107,7 +108,7 @@ def hold_conditions(r: Records, claims: Claims) -> list[Finding]:
                 Finding(
                     "condition",
                     average(values),
-                    _outcome_unit(outcome),
+                    find_unit(outcome),
                     float(len(people)),
                     f"{name}: {outcome}",
                     note=name_windows(labels[first]),
@@ -115,11 +116,6 @@ def hold_conditions(r: Records, claims: Claims) -> list[Finding]:
                 )
             )
     return out or [name_missing("condition", Message("claim.missing.any_outcome"))]
-
-
-def _outcome_unit(outcome: str) -> str:
-    units = {"frequency": "days_per_28", "intensity": "nrs_0_10", "duration": "hours"}
-    return units.get(outcome, "points")
 
 
 def _direction(outcome: str, rule: Rule) -> Rule:

@@ -17,6 +17,7 @@ import numpy as np
 
 from headway.messages import Message, phrase
 from headway.outcomes.change.change import t_interval
+from headway.outcomes.change.cohort import find_unit
 from headway.outcomes.change.missingness import SCALES
 from headway.outcomes.change.windows import (
     CONDITIONAL,
@@ -223,7 +224,7 @@ def build_specifications(
                         ):
                             rows.append({**choice, "lost": lost, **result})
     out = pd.DataFrame(rows).assign(outcome=outcome, of=float(len(starters)), redacted=False)
-    out["unit"] = "days_per_28" if outcome == "frequency" else "points"
+    out["unit"] = find_unit(outcome)
     out["specification"] = np.arange(1, len(out) + 1)
     out["declared"] = out["specification"] == 1
     return conform("specifications", out)

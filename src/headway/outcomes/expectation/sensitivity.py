@@ -13,7 +13,7 @@ import numpy as np
 
 from headway.messages import Message, join, term
 from headway.outcomes.change.change import t_interval
-from headway.outcomes.change.cohort import name_characteristic
+from headway.outcomes.change.cohort import find_unit, name_characteristic
 from headway.outcomes.change.instruments import name_outcome
 from headway.outcomes.change.missingness import SCALES, bound_change
 from headway.outcomes.change.windows import CONDITIONAL
@@ -85,7 +85,7 @@ def build_sensitivity(
     own = windows[(windows["source"] == comparison.source) & (windows["outcome"] == outcome)]
     if not len(own) or not len(starters):
         return empty("sensitivity")
-    unit = DAYS if outcome == "frequency" else "points"
+    unit = find_unit(outcome)
     sides = imputation.before_and_after(windows, starters, comparison, outcome)
     rows = _simple(sides, unit)
     rows += _bounds(windows, starters, comparison, clinic, outcome, unit)
