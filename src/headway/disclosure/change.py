@@ -67,7 +67,10 @@ def _redact(frame: pd.DataFrame, hidden: np.ndarray, preset: Preset) -> None:
 
 
 def release_flow(frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.DataFrame:
-    """Hide and round counts of rows and people; a total is the sum of its printed parts."""
+    """Hide and round counts of rows and people; a total is the sum of its printed parts.
+
+    Where none is printed but zeros, the total is hidden too: the file was not empty.
+    """
     preset = ledger.preset
     hidden, of = (_marks(names, ledger, "flow", c) for c in ("n", "of"))
     frame["n"] = frame["n"].map(preset.round).mask(hidden)
@@ -75,7 +78,10 @@ def release_flow(frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.DataFr
     for item, part in frame[frame["account"] == "rows"].groupby("item", sort=False):
         total = part.index[part["step"] == IN_THE_FILE]
         parts = part.loc[~part["step"].isin([IN_THE_FILE, LOST]), "n"]
-        value = float(parts.fillna(0).sum())
+        value = float(parts.sum())
+        if not value and parts.isna().any():
+            value = NAN
+        hidden |= frame.index.isin(total) & np.isnan(value)
         frame.loc[total, "n"] = value
         frame.loc[frame["item"].eq(item) & frame["account"].eq("rows"), "of"] = value
     # Remarks on files count rows, cells and resources as they are.
