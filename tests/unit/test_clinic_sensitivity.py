@@ -263,6 +263,17 @@ def test_a_diary_without_lengths_has_one_headache_day(demo: Clinic, tmp_path: Pa
     assert list(made) == [0.5]
 
 
+def test_given_windows_need_not_be_declared(demo: Clinic) -> None:
+    """A file of windows may name one `post_course`, of which clinic.yaml says nothing."""
+    kept = {name: demo.spec.windows.named[name] for name in ("baseline", "post")}
+    spec = replace(demo.spec, windows=replace(demo.spec.windows, named=kept))
+    given = demo.windows[demo.windows["source"] == "diary"].assign(source="given")
+    assert (given["window"] == "post_course").any()
+    comparison = windows_of.list_comparisons(spec, {"given"})[0]
+    ways = multiverse.build_specifications(given, demo.starters, comparison, spec, demo.people)
+    assert ways["window"].nunique() == 1
+
+
 def test_values_that_were_asked_have_fewer_axes(demo: Clinic) -> None:
     comparisons = windows_of.list_comparisons(demo.spec, {"visit"})
     asked = multiverse.build_specifications(

@@ -240,19 +240,14 @@ def find_sample(ways: pd.DataFrame) -> tuple[float, float] | None:
 
 
 def _posts(own: pd.DataFrame, comparison: Comparison, clinic: Clinic) -> list[str]:
-    others = ["last_visit"] if comparison.source == "visit" else ["post_course"]
-    declared = clinic.windows.named
-    present = set(own["window"])
-    return [
-        comparison.post,
-        *(
-            w
-            for w in others
-            if w in present
-            and w != comparison.post
-            and (w == "last_visit" or declared[w].anchor == "last_session")
-        ),
-    ]
+    """List the windows after that are tried, the declared one first."""
+    declared = clinic.windows.named.get("post_course")
+    other = ""
+    if comparison.source == "visit":
+        other = "last_visit"
+    elif declared is not None and declared.anchor == "last_session":
+        other = "post_course"
+    return [*dict.fromkeys([comparison.post, *({other} & set(own["window"]))])]
 
 
 def _lengths(clinic: Clinic, *windows: str) -> list[int | None]:
