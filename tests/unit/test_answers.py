@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from headway import config
-from headway.messages import LANGUAGES, is_message, say, speaking
-from headway.outcomes.answers import list_answers, name_question
+from headway.messages import LANGUAGES, is_message, say, speaking, term
+from headway.outcomes.answers import list_answers
 from headway.outcomes.care.control_charts import build_control_charts
 from headway.outcomes.care.durability import build_durability
 from headway.outcomes.change.cohort import analyse_clinic
@@ -155,7 +155,7 @@ def test_every_answer_is_said_in_every_language(tmp_path: Path) -> None:
     for language in LANGUAGES:
         with speaking(language):
             for answer in found.values():
-                for cell in (answer["why"], answer["remedy"], name_question(answer["question"])):
+                for cell in (answer["why"], answer["remedy"], term("question", answer["question"])):
                     assert not cell or (is_message(cell) and "{" not in say(cell))
             assert not any(a["answered"] for q, a in found.items() if q not in ("safety", "cost"))
 

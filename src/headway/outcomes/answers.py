@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headway.config.clinic import Window
-from headway.messages import Message, term
+from headway.messages import Message
 from headway.outcomes.change import windows as windows_of
 from headway.outcomes.change.cohort import find_starters
 from headway.outcomes.change.sources import ASKED_AT_VISITS, Sources, find_sources, name_source
@@ -76,11 +76,6 @@ def list_answers(processed: Path, clinic: Clinic) -> list[dict[str, object]]:
     out = [_outcome(o, found, sources, clinic) for o in outcomes]
     out += [_expected(found, primary, clinic), _relapse(found, primary, clinic)]
     return out + _sessions(processed)
-
-
-def name_question(code: str) -> str:
-    """Name a question of `list_answers`."""
-    return term("question", code)
 
 
 def _answer(

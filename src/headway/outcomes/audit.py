@@ -263,7 +263,7 @@ def _follow(
         own, rule = pairs, ""
         if wide is not None:
             own, rule = wide.pairs[wide.pairs["outcome"] == outcome], wide.rule
-        before = describe_baseline(own, found.patients, clinic)
+        before = describe_baseline(own, found.patients)
         out["funnel"] = build_funnel(
             own, found.groups["therapist"], before, outcome=outcome, unit=unit, rule=rule
         )

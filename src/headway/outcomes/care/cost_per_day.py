@@ -50,7 +50,7 @@ class CostPerDay:
     """Fees per headache day of difference, and the bootstrap that it rests on.
 
     `difference` is in headache days per 28 (negative = fewer), `days_a_year` of fewer days;
-    `quadrants` is the share of replicates with fewer, and with as many or more, headache days.
+    `fewer` and `more` are shares of replicates: with fewer, and with as many or more of them.
     """
 
     n: int
@@ -218,15 +218,15 @@ def count_cells(found: CostPerDay) -> list[dict[str, float]]:
         return []
     x, y = WINDOWS_PER_YEAR * found.differences, found.costs
 
-    def edges(values: Array, low: float, high: float) -> Array:
+    def edges(values: Array) -> Array:
+        low, high = float(values.min()), float(values.max())
         width = max(high - low, 1e-9) / _CELLS
         step = 10 ** np.floor(np.log10(width))
         width = step * next(m for m in (1, 2, 5, 10) if m * step >= width * (1 - 1e-12))
         first, last = np.floor(low / width), np.floor(high / width)
         return np.arange(first, last + 2) * width
 
-    xs = edges(x, float(x.min()), float(x.max()))
-    ys = edges(y, float(y.min()), float(y.max()))
+    xs, ys = edges(x), edges(y)
     counts, _, _ = np.histogram2d(x, y, bins=[xs, ys])
     return [
         {

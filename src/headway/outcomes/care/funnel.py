@@ -472,7 +472,7 @@ def build_funnel(
     return conform("funnel", out)
 
 
-def describe_baseline(pairs: pd.DataFrame, patients: pd.DataFrame, clinic: Clinic) -> pd.DataFrame:
+def describe_baseline(pairs: pd.DataFrame, patients: pd.DataFrame) -> pd.DataFrame:
     """Collect the case mix for `build_funnel`: value before, condition, chronicity, age, sex."""
     out = pairs.set_index("patient_id")[["pre"]].rename(columns={"pre": "value_before"})
     known = patients.set_index("patient_id").reindex(out.index)

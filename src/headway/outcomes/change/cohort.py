@@ -56,9 +56,9 @@ BEFORE, WINDOW = "_before", "window_"
 # Headache days of 28 in the window before. The number is that of ICHD-3's chronic headache, which
 # needs more than three months of it: nobody is diagnosed from one window.
 MANY_DAYS = 15
-# People's lines of one outcome: of more than so many, so many are kept.
 # Of the table `sessions`, what people are grouped by.
 GROUP_COLUMNS = ("patient_id", "technique", "setting", "therapist")
+# People's lines of one outcome: of more than so many, so many are kept.
 MANY_LINES, LINES = 10_000, 2_000
 _BIN_WIDTH = {"frequency": 4.0, "intensity": 1.0, "duration": 2.0}
 
@@ -236,11 +236,9 @@ def build_cohort(
                 outcome: str = outcome,
                 comparison: Comparison = comparison,
                 primary: bool = primary,
-                unit: str = unit,
             ) -> None:
                 rows.extend(
-                    _cohort_row(s, outcome, comparison, group, primary, of, unit)
-                    for s in statistics
+                    _cohort_row(s, outcome, comparison, group, primary, of) for s in statistics
                 )
 
             pre, post = part["pre"].to_numpy(), part["post"].to_numpy()
@@ -280,7 +278,7 @@ def build_cohort(
                             of_group += _individual(own, clinic, unit)
                         add(of_group, f"{family}: {label}", len(members))
             flow += _people_flow(windows, starters, comparison, outcome, part)
-            means += _window_means(windows, part, comparison, outcome, clinic)
+            means += _window_means(part, comparison, outcome, clinic)
             bins += _histogram(part["change"].to_numpy(), outcome, comparison)
     rows += _pgic_rows(windows, starters, comparisons)
     change = stack(changes) if changes else empty("change")
@@ -344,7 +342,6 @@ def _cohort_row(
     group: str,
     primary: bool,
     of: int,
-    unit: str,
 ) -> dict[str, object]:
     return {
         "outcome": outcome,
@@ -462,7 +459,7 @@ def _pgic_rows(
     label = Message("comparison.asked_at_a_later_visit")
     asked = Comparison(comparison.id, label, "", comparison.post, "visit", False, False)
     return [
-        _cohort_row(s, "PGIC", asked, "all", False, len(starters), "")
+        _cohort_row(s, "PGIC", asked, "all", False, len(starters))
         for s in instruments.summarise_pgic(said["value"])
     ]
 
@@ -534,9 +531,7 @@ def _begun_rows(
     last = find_last_day(clinic, primary)
     begun = cointerventions.find_new_preventives(prepared.patients, sessions, last)
     statistic = cointerventions.count_new_preventives(begun, pd.Index(own["patient_id"]))
-    unit = find_unit(outcome)
-    of = len(prepared.starters)
-    return [_cohort_row(statistic, outcome, primary, "all", True, of, unit)]
+    return [_cohort_row(statistic, outcome, primary, "all", True, len(prepared.starters))]
 
 
 def _entry_checks(beside: pd.DataFrame, starters: pd.Index) -> list[dict[str, object]]:
@@ -568,11 +563,7 @@ def _entry_checks(beside: pd.DataFrame, starters: pd.Index) -> list[dict[str, ob
             note=note,
         )
         compared = Comparison(id, label, window, window, "", False, False)
-        rows.append(
-            _cohort_row(
-                statistic, "frequency", compared, "all", False, len(starters), UNITS["frequency"]
-            )
-        )
+        rows.append(_cohort_row(statistic, "frequency", compared, "all", False, len(starters)))
     return rows
 
 
@@ -620,13 +611,12 @@ def _people_flow(
 
 
 def _window_means(
-    windows: pd.DataFrame,
     pairs: pd.DataFrame,
     comparison: Comparison,
     outcome: str,
     clinic: Clinic,
 ) -> list[dict[str, object]]:
-    """Means of the same people before and after, and of `earlier` where they have it."""
+    """Describe the values of the same people before and after."""
     named = clinic.windows.named
     sides = {"baseline": "before", "post": "after"}
     out: list[dict[str, object]] = []
@@ -853,8 +843,8 @@ def analyse_clinic(folder: Path, clinic: Clinic, *, threads: int = 2) -> dict[st
     Returns
     -------
     dict of DataFrame
-        windows, change (row-level) and cohort, window_means, change_histogram, change_lines,
-        flow, before disclosure control.
+        windows, change (row-level) and cohort, individual, lost, window_means,
+        change_histogram, change_lines, flow, before disclosure control.
     """
     out = analyse_prepared(prepare_clinic(folder, clinic, threads=threads), clinic)
     return out | {"windows": fill_windows(out["windows"], clinic)}

@@ -96,7 +96,7 @@ def build_sensitivity(
     own = own[own["patient_id"].isin(starters)]
     stacked = longitudinal.stack_windows(own, comparison, clinic, outcome)
     del own
-    rows += _equations(stacked, comparison) if outcome == "frequency" else []
+    rows += _equations(stacked) if outcome == "frequency" else []
     rows += _mixed(stacked, unit)
     rows += _clustered(sides, therapists, unit)
     table = pd.DataFrame(
@@ -239,7 +239,7 @@ def _tip(imputed: imputation.Imputed, n: float, unit: str, low: float, high: flo
     return rows
 
 
-def _equations(stacked: pd.DataFrame, comparison: Comparison) -> list[_Row]:
+def _equations(stacked: pd.DataFrame) -> list[_Row]:
     """Fit all windows by estimating equations: binomial, and Poisson for comparison."""
     rows = []
     for family, ratio in (("binomial", "odds_ratio"), ("poisson", "rate_ratio")):
