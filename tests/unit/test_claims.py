@@ -34,6 +34,7 @@ from headway.outcomes.claims import (
     load_claims,
 )
 from headway.outcomes.claims.lasting import find_relapses
+from headway.outcomes.claims.records import average
 from headway.outcomes.claims.sessions import read_complaints, read_points
 from tests.unit.clinic_builder import allow_losses, ingest, write_clinic
 from tests.unit.test_safety import DEMO, sessions
@@ -328,6 +329,10 @@ def test_the_page_of_clinic_yaml_lists_every_column(repo_root: Path) -> None:
 
 
 # ------------------------------------------------------------------------------ row by row
+
+
+def test_equal_values_come_from_as_many_patients() -> None:
+    assert average(np.full(3, 2.0)).patients == average(np.array([1.0, 2.0, 3.0])).patients == 3
 
 
 def test_points_count_once_per_person() -> None:
