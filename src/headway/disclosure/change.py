@@ -25,16 +25,11 @@ _SIDES = ("analysed", "lost")
 _NUMBERS = ["estimate", "ci_low", "ci_high", "count"]
 
 
-def _marks(names: Names, ledger: Ledger, table: str, column: str) -> np.ndarray:
-    """Which rows' counts are hidden."""
-    return np.array([n is not None and n in ledger.hidden for n in names[table, column]], bool)
-
-
 def release_cohort(frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.DataFrame:
     """Hide statistics on few people; compute shares again; print estimates no finer than safe."""
     preset = ledger.preset
-    hidden, of = (_marks(names, ledger, "cohort", c) for c in ("n", "of"))
-    part = _marks(names, ledger, "cohort", "count")
+    hidden, of = (ledger.find_hidden(names["cohort", c]) for c in ("n", "of"))
+    part = ledger.find_hidden(names["cohort", "count"])
     exact = frame["n"].copy()
     n = exact.map(preset.round)
     count = frame["count"].map(preset.round).clip(upper=n)
@@ -72,7 +67,7 @@ def release_flow(frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.DataFr
     Where none is printed but zeros, the total is hidden too: the file was not empty.
     """
     preset = ledger.preset
-    hidden, of = (_marks(names, ledger, "flow", c) for c in ("n", "of"))
+    hidden, of = (ledger.find_hidden(names["flow", c]) for c in ("n", "of"))
     frame["n"] = frame["n"].map(preset.round).mask(hidden)
     frame["of"] = frame["of"].map(preset.round).mask(of)
     for item, part in frame[frame["account"] == "rows"].groupby("item", sort=False):
@@ -94,7 +89,7 @@ def release_flow(frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.DataFr
 def release_window_means(frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.DataFrame:
     """Hide means of few people, and quartiles whose quarters hold few."""
     preset = ledger.preset
-    hidden = _marks(names, ledger, "window_means", "n")
+    hidden = ledger.find_hidden(names["window_means", "n"])
     quarters = frame["n"] <= 4 * preset.redact_up_to
     columns = ("mean", "ci_low", "ci_high")
     precision.widen(frame, ~hidden, columns, frame["n"], preset)
@@ -109,9 +104,9 @@ def release_window_means(frame: pd.DataFrame, names: Names, ledger: Ledger) -> p
 def release_cells(table: str, frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.DataFrame:
     """Hide and round the cells of a cross-table, or the bins of a histogram (tails collapsed)."""
     for column in [c for t, c in names if t == table]:
-        hidden = _marks(names, ledger, table, column)
+        hidden = ledger.find_hidden(names[table, column])
         frame[column] = frame[column].map(ledger.preset.round).mask(hidden)
-    frame["redacted"] = _marks(names, ledger, table, "n")
+    frame["redacted"] = ledger.find_hidden(names[table, "n"])
     return frame
 
 
@@ -152,7 +147,7 @@ def release_lost(frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.DataFr
     hidden = np.zeros(len(frame), bool)
     for column in ("n", "of", "count"):
         for side in sides:
-            hidden |= _marks(names, ledger, "lost", f"{column}_{side}")
+            hidden |= ledger.find_hidden(names["lost", f"{column}_{side}"])
     share = frame["measure"].eq("percent").to_numpy(dtype=bool)
     mean = ~share & ~hidden
     numbers = {c: s for c, s in TABLES["lost"].columns.items() if s.kind == "float"}

@@ -278,7 +278,7 @@ def release_statistics(
     shape, preset = shape or SHAPES[table], ledger.preset
 
     def gone(column: str) -> np.ndarray:
-        return np.array([m is not None and m in ledger.hidden for m in names[table, column]], bool)
+        return ledger.find_hidden(names[table, column])
 
     def small(column: str) -> np.ndarray:
         return np.array(
