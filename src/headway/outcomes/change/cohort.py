@@ -56,6 +56,7 @@ BEFORE, WINDOW = "_before", "window_"
 # Headache days of 28 in the window before. The number is that of ICHD-3's chronic headache, which
 # needs more than three months of it: nobody is diagnosed from one window.
 MANY_DAYS = 15
+SEVERAL_THERAPISTS = "several"  # gave as many of somebody's sessions as each other
 # Of the table `sessions`, what people are grouped by.
 GROUP_COLUMNS = ("patient_id", "technique", "setting", "therapist")
 # People's lines of one outcome: of more than so many, so many are kept.
@@ -134,7 +135,7 @@ def label_groups(
         out["setting"] = kinds.first().astype("str").where(one, "both").reindex(starters)
     known = sessions[sessions["therapist"].notna()]
     if known["therapist"].nunique() > 1:
-        out["therapist"] = _most_frequent(known, "therapist", "several").reindex(starters)
+        out["therapist"] = _most_frequent(known, "therapist", SEVERAL_THERAPISTS).reindex(starters)
     if patients["condition"].notna().any():
         out["condition"] = patients.set_index("patient_id")["condition"].reindex(starters)
     if patients["start_year"].notna().any():

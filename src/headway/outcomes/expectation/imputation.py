@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import ndtri, stdtrit
 
+from headway.outcomes.change.change import LEVEL
 from headway.outcomes.change.cohort import BEFORE, WINDOW
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-LEVEL = 0.95
 DONORS = 5  # Morris, White & Royston 2014: 3 to 10; mice takes 5
 CYCLES = 10
 MIN_PAIRS = 10  # people with both values; below, no regression is trusted with the others

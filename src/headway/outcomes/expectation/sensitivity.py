@@ -13,7 +13,7 @@ import numpy as np
 
 from headway.messages import Message, join, term
 from headway.outcomes.change.change import t_interval
-from headway.outcomes.change.cohort import find_unit, name_characteristic
+from headway.outcomes.change.cohort import SEVERAL_THERAPISTS, find_unit, name_characteristic
 from headway.outcomes.change.instruments import name_outcome
 from headway.outcomes.change.missingness import SCALES, bound_change
 from headway.outcomes.change.windows import CONDITIONAL
@@ -278,7 +278,7 @@ def _clustered(sides: pd.DataFrame, therapists: pd.Series | None, unit: str) -> 
         return [_Row("clustered_by_therapist", unit=unit, note=why)]
     change = sides["post"] - sides["pre"]
     who = therapists.reindex(sides.index)
-    known = change.notna() & who.notna() & (who != "several")
+    known = change.notna() & who.notna() & (who != SEVERAL_THERAPISTS)
     ordered = np.argsort(change[known].to_numpy(), kind="stable")
     fit = longitudinal.cluster_change(
         change[known].to_numpy()[ordered], who[known].to_numpy()[ordered]
