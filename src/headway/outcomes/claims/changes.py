@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -22,19 +21,17 @@ from headway.outcomes.claims.records import (
     read_cohort,
 )
 from headway.outcomes.claims.rules import Rule
+from headway.outcomes.expectation.benchmark import classify_condition
 from headway.tables import OUTCOMES, TECHNIQUES
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-_ICHD = re.compile(r"^\d+(\.\d+)*$")
-
-
 def hold_relief(r: Records, claims: Claims) -> list[Finding]:
     """Row 1: pain such as headache, beside what would be expected."""
     out = []
-    headache = _headache_people(r, claims)
+    headache = _headache_people(r)
     for outcome in ("frequency", "intensity", "duration"):
         why = Message("claim.missing.outcome", outcome=instruments.name_outcome(outcome))
         finding = read_cohort(outcome, find_statistic(r, outcome, "change_mean"), why)
@@ -69,14 +66,13 @@ def _conditions(r: Records) -> pd.Series:
     return own if common is None else own.where(own.notna(), common)
 
 
-def _is_headache(condition: object, claims: Claims) -> bool:
-    text = str(condition).casefold()
-    return bool(_ICHD.match(text)) or any(w in text for w in claims.headache_words)
+def _is_headache(condition: object) -> bool:
+    return classify_condition(str(condition)) == "headache"
 
 
-def _headache_people(r: Records, claims: Claims) -> pd.Series | None:
+def _headache_people(r: Records) -> pd.Series | None:
     known = _conditions(r).dropna()
-    return known.map(lambda c: _is_headache(c, claims)).astype(bool) if len(known) else None
+    return known.map(_is_headache).astype(bool) if len(known) else None
 
 
 def hold_conditions(r: Records, claims: Claims) -> list[Finding]:
@@ -84,7 +80,7 @@ def hold_conditions(r: Records, claims: Claims) -> list[Finding]:
     condition = _conditions(r).dropna()
     if not len(condition):
         return [name_missing("condition", Message("claim.missing.condition"))]
-    others = sorted(c for c in condition.unique() if not _is_headache(c, claims))
+    others = sorted(c for c in condition.unique() if not _is_headache(c))
     if not others:
         return [name_missing("condition", Message("claim.missing.other_condition"))]
     out = []

@@ -58,7 +58,7 @@ _KIND_OF = {
 _RANK_KIND = {"change": 0, "final": 1}
 _RANK_STATUS = {"retrieved": 0, "computed": 0, "recalled": 1}
 _ICHD = re.compile(r"^\d{1,2}(\.\d{1,2})*$")
-_HEADACHE = ("headache", "migraine", "tension-type", "cephalalgia")
+_HEADACHE = ("headache", "migraine", "tension-type", "cephal")
 
 
 @dataclass(frozen=True, slots=True)
