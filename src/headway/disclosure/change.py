@@ -90,12 +90,11 @@ def release_window_means(frame: pd.DataFrame, names: Names, ledger: Ledger) -> p
     """Hide means of few people, and quartiles whose quarters hold few."""
     preset = ledger.preset
     hidden = ledger.find_hidden(names["window_means", "n"])
-    quarters = frame["n"] <= 4 * preset.redact_up_to
     columns = ("mean", "ci_low", "ci_high")
     precision.widen(frame, ~hidden, columns, frame["n"], preset)
     precision.coarsen(frame, ~hidden, (*columns, "p25", "p75"), np.ones(len(frame), int))
-    frame.loc[hidden, ["mean", "ci_low", "ci_high", "n"]] = NAN
-    frame.loc[hidden | quarters, ["p25", "p75"]] = NAN
+    precision.hide_values_of_single_people(frame, frame["n"], columns, preset)
+    frame.loc[hidden, [*columns, "p25", "p75", "n"]] = NAN
     frame["n"] = frame["n"].map(preset.round)
     frame["redacted"] = hidden
     return frame
@@ -143,16 +142,15 @@ def _collapse_tails(part: pd.DataFrame, preset: Preset) -> pd.DataFrame:
 
 def release_lost(frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.DataFrame:
     """Hide a characteristic where a number of either side is; shares again from rounded counts."""
-    preset, sides = ledger.preset, _SIDES
+    preset = ledger.preset
     hidden = np.zeros(len(frame), bool)
     for column in ("n", "of", "count"):
-        for side in sides:
+        for side in _SIDES:
             hidden |= ledger.find_hidden(names["lost", f"{column}_{side}"])
     share = frame["measure"].eq("percent").to_numpy(dtype=bool)
     mean = ~share & ~hidden
-    numbers = {c: s for c, s in TABLES["lost"].columns.items() if s.kind == "float"}
-    rules = {name: column.disclosure for name, column in numbers.items()}
-    for side in sides:
+    rules = {c: s.disclosure for c, s in TABLES["lost"].columns.items() if s.kind == "float"}
+    for side in _SIDES:
         for column in ("n", "of", "count"):
             frame[f"{column}_{side}"] = frame[f"{column}_{side}"].map(preset.round)
         frame[f"count_{side}"] = frame[f"count_{side}"].clip(upper=frame[f"n_{side}"])

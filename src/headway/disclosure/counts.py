@@ -312,8 +312,7 @@ def enter_individual(ledger: Ledger, frame: pd.DataFrame, names: Names) -> None:
     for (outcome, comparison), part in frame.groupby(["outcome", "comparison"], sort=False):
         whole = ledger.add(_people(outcome, comparison, "all"), part["of"].iloc[0], Worth.ANALYSED)
         cells: dict[tuple[str, str], Hashable] = {}
-        for row in part.to_dict("index").items():
-            index, r = row
+        for index, r in part.to_dict("index").items():
             at = (r["class"], r["response"])
             cells[at] = ledger.add(("cell", outcome, comparison, *at), r["n"], Worth.CELL)
             out[index], of[index] = cells[at], whole
@@ -382,8 +381,7 @@ def enter_lost(
                 known = ledger.add(("known", characteristic, side), n, Worth.LOST)
                 ledger.split(total, [known], nested=True)
             levels = []
-            for row in part.to_dict("index").items():
-                i, r = row
+            for i, r in part.to_dict("index").items():
                 names["lost", f"of_{side}"][i] = total
                 names["lost", f"n_{side}"][i] = known
                 if np.isnan(r[f"count_{side}"]):
