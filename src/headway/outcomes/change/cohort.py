@@ -660,9 +660,10 @@ def _histogram(change: np.ndarray, outcome: str, comparison: Comparison) -> list
             width *= 2
         while spread / width < 5:
             width /= 2
-    first, last = np.floor(change.min() / width), np.floor(change.max() / width)
-    edges = np.arange(first, last + 2) * width
-    counts, _ = np.histogram(change, bins=np.append(edges[:-1], edges[-1] + 1e-9))
+    # Rounded, so that who stands on an edge does not fall beside it by a binary fraction.
+    place = np.floor(np.round(change / width, 9)).astype(int)
+    counts = np.bincount(place - place.min())
+    edges = np.arange(place.min(), place.max() + 1) * width
     return [
         {
             "outcome": outcome,
@@ -672,7 +673,7 @@ def _histogram(change: np.ndarray, outcome: str, comparison: Comparison) -> list
             "n": float(n),
             "redacted": False,
         }
-        for low, n in zip(edges[:-1], counts, strict=True)
+        for low, n in zip(edges, counts, strict=True)
     ]
 
 
