@@ -90,7 +90,7 @@ class Clinics:
         pairs = wide.pairs[wide.pairs["outcome"] == "frequency"]
         starters = pd.Index(sorted(sessions["patient_id"].unique()), name="patient_id")
         groups = label_groups(sessions, patients, tables.empty("windows"), starters)
-        return pairs, groups["therapist"], describe_baseline(pairs, patients, self.settings)
+        return pairs, groups["therapist"], describe_baseline(pairs, patients)
 
 
 def draw_people(

@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from headway import config
-from headway.messages import LANGUAGES, is_message, say, speaking
-from headway.outcomes.answers import list_answers, name_question
+from headway.messages import LANGUAGES, is_message, say, speaking, term
+from headway.outcomes.answers import list_answers
+from headway.outcomes.care.control_charts import build_control_charts
+from headway.outcomes.care.durability import build_durability
 from headway.outcomes.change.cohort import analyse_clinic
 from tests.unit.clinic_builder import DIARY, diary_text, ingest, statistic, write_clinic
 
@@ -79,6 +82,29 @@ def test_people_are_counted_as_the_page_counts_them(tmp_path: Path) -> None:
         assert (row["n"], row["of"]) == counts[outcome][1:]
 
 
+def test_a_fall_of_exactly_half_is_one_whatever_the_days_with_an_entry(tmp_path: Path) -> None:
+    """8 of 20 days, then 5 of 25: 11.2 and 5.6 days per 28, of which binary fractions are no half.
+
+    The cohort counts who responded; the chart of months, the curve of relapse, and the answers told
+    beforehand must count the same person.
+    """
+    rows = [("A", i - 28, int(i < 8), "", "", 0) for i in range(20)]
+    rows += [("A", i + 56, int(i < 5), "", "", 0) for i in range(25)]
+    rows += [("A", i + 84, 0, "", "", 0) for i in range(28)]
+    folder = diary_clinic(tmp_path / "c", rows)
+    found, result = ask(folder)
+    assert statistic(result, "primary", "responders_50")["count"] == 1
+    assert (found["relapse"]["n"], found["relapse"]["of"]) == (1, 1)
+    pairs = result["change"].query("outcome == 'frequency' and comparison == 'primary'")
+    later = pd.DataFrame({"patient_id": ["A"], "window": [1], "value": [0.0], "complete": [True]})
+    clinic = config.load_clinic(folder)
+    assert build_durability(pairs, later, clinic).relapse["n"].tolist() == [1]
+    chart = build_control_charts(
+        pairs, pd.Series({"A": 1}), pd.Index(["A"]), clinic, unit="days", last_month=None
+    )
+    assert chart.set_index("chart").loc["responders", "count"] == 1
+
+
 def test_harms_and_fees_are_counted_by_session(tmp_path: Path) -> None:
     rows = days("A", -28, 9) + days("A", 56, 4)
     found, _ = ask(diary_clinic(tmp_path / "c", rows, **{"v.csv": PAID}))
@@ -129,7 +155,7 @@ def test_every_answer_is_said_in_every_language(tmp_path: Path) -> None:
     for language in LANGUAGES:
         with speaking(language):
             for answer in found.values():
-                for cell in (answer["why"], answer["remedy"], name_question(answer["question"])):
+                for cell in (answer["why"], answer["remedy"], term("question", answer["question"])):
                     assert not cell or (is_message(cell) and "{" not in say(cell))
             assert not any(a["answered"] for q, a in found.items() if q not in ("safety", "cost"))
 

@@ -13,7 +13,7 @@ from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
 from headway.messages import LANGUAGES, Message, speaking
-from headway.outcomes.change import change
+from headway.outcomes.change import change, cohort
 from headway.outcomes.change.change import (
     bca_interval,
     repeat_of_started,
@@ -23,6 +23,7 @@ from headway.outcomes.change.change import (
     t_interval,
     wilson,
 )
+from headway.outcomes.change.windows import Comparison
 from headway.report.clinic.tables import name_level
 from tests.unit.clinic_builder import DIARY, analyse, diary_text, write_clinic
 
@@ -237,3 +238,12 @@ def test_many_people_have_limits_from_moments_and_it_is_said() -> None:
         found = change.summarise_change(pre[:n], post[:n], unit="days_per_28", replicates=200)
         (bca,) = [s for s in found if s.id == "change_mean_bca"]
         assert bca.interval.startswith(method)
+
+
+@pytest.mark.parametrize("least", [1.7, -1.7, 3.4])
+def test_nobody_falls_beside_the_bins_by_a_binary_fraction(least: float) -> None:
+    """17 x 0.1 is a hair above 1.7, which must stand in the bin that begins there."""
+    comparison = Comparison("primary", "", "baseline", "post", "given", True, False)
+    bins = cohort._histogram(least + np.array([0.0, 0.3, 0.7]), "headache_score", comparison)
+    assert sum(b["n"] for b in bins) == 3
+    assert bins[0]["n"] == 1 and bins[0]["bin_low"] == pytest.approx(least)

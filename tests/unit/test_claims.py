@@ -6,6 +6,7 @@ import itertools
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -33,8 +34,11 @@ from headway.outcomes.claims import (
     judge_again,
     load_claims,
 )
+from headway.outcomes.claims.changes import hold_conditions
 from headway.outcomes.claims.lasting import find_relapses
+from headway.outcomes.claims.records import average
 from headway.outcomes.claims.sessions import read_complaints, read_points
+from headway.outcomes.expectation.benchmark import classify_condition
 from tests.unit.clinic_builder import allow_losses, ingest, write_clinic
 from tests.unit.test_safety import DEMO, sessions
 
@@ -328,6 +332,34 @@ def test_the_page_of_clinic_yaml_lists_every_column(repo_root: Path) -> None:
 
 
 # ------------------------------------------------------------------------------ row by row
+
+
+@pytest.mark.parametrize(
+    ("condition", "headache"),
+    [
+        ("1.1", True),
+        ("Chronic migraine", True),
+        ("episodic tension-type", True),
+        ("cephalea", True),
+        ("sciatica", False),
+    ],
+)
+def test_claims_and_benchmark_call_the_same_conditions_headache(
+    condition: str, headache: bool
+) -> None:
+    clinic = SimpleNamespace(condition="")
+    patients = pd.DataFrame({"patient_id": ["a"], "condition": [condition]})
+    changes = pd.DataFrame({c: [] for c in ("patient_id", "outcome", "comparison", "change")})
+    records: Any = SimpleNamespace(
+        clinic=clinic, patients=patients, starters=pd.Index(["a"]), change=changes, comparisons=[]
+    )
+    (found,) = hold_conditions(records, load_claims())
+    assert (found.missing == Message("claim.missing.other_condition")) is headache
+    assert (classify_condition(condition) == "headache") is headache
+
+
+def test_equal_values_come_from_as_many_patients() -> None:
+    assert average(np.full(3, 2.0)).patients == average(np.array([1.0, 2.0, 3.0])).patients == 3
 
 
 def test_points_count_once_per_person() -> None:

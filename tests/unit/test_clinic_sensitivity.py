@@ -14,7 +14,7 @@ import pytest
 from headway import config, tables
 from headway.figures import theme
 from headway.figures.clinic.sensitivity import draw_clinic_specifications, draw_sensitivity
-from headway.messages import Message, say
+from headway.messages import Message, say, term
 from headway.outcomes.change import cohort
 from headway.outcomes.change import windows as windows_of
 from headway.outcomes.change.change import t_interval
@@ -167,6 +167,21 @@ def test_what_cannot_be_done_is_said(demo: Clinic) -> None:
     assert len(demo.sensitivity(windows=demo.windows[:0])) == 0
 
 
+@pytest.mark.parametrize("outcome", ["frequency", "intensity", "duration", "headache_index"])
+def test_a_change_has_one_unit_in_every_table(demo: Clinic, outcome: str) -> None:
+    unit = statistic(demo.result, "primary", "change_mean", outcome=outcome)["unit"]
+    spec = replace(demo.spec, primary_outcome=outcome)
+    assert row(demo.sensitivity(spec), "complete_pairs")["unit"] == unit
+    assert set(demo.specifications(spec)["unit"]) == {unit}
+
+
+def test_hours_that_were_asked_tip_in_hours(demo: Clinic) -> None:
+    visits = windows_of.list_comparisons(demo.spec, {"visit"})[0]
+    table = demo.sensitivity(replace(demo.spec, primary_outcome="duration"), comparison=visits)
+    unit = say(term("unit", row(table, "tipping_mean")["unit"]))
+    assert unit in ("hours, worse than imputed", "hours, better than imputed")
+
+
 def test_the_declared_specification_is_the_declared_analysis(
     demo: Clinic, table: pd.DataFrame, curve: pd.DataFrame
 ) -> None:
@@ -246,6 +261,17 @@ def test_a_diary_without_lengths_has_one_headache_day(demo: Clinic, tmp_path: Pa
     tables.write_parquet(days, tmp_path / "days.parquet")
     made = multiverse.vary_diary(tmp_path / "days.parquet", demo.spec, demo.courses, demo.primary)
     assert list(made) == [0.5]
+
+
+def test_given_windows_need_not_be_declared(demo: Clinic) -> None:
+    """A file of windows may name one `post_course`, of which clinic.yaml says nothing."""
+    kept = {name: demo.spec.windows.named[name] for name in ("baseline", "post")}
+    spec = replace(demo.spec, windows=replace(demo.spec.windows, named=kept))
+    given = demo.windows[demo.windows["source"] == "diary"].assign(source="given")
+    assert (given["window"] == "post_course").any()
+    comparison = windows_of.list_comparisons(spec, {"given"})[0]
+    ways = multiverse.build_specifications(given, demo.starters, comparison, spec, demo.people)
+    assert ways["window"].nunique() == 1
 
 
 def test_values_that_were_asked_have_fewer_axes(demo: Clinic) -> None:

@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from headway import config
 from headway.config import name_clinic
 from headway.config.clinic import ChartNote, Charts
 from headway.figures.clinic.control_chart import draw_control_charts
 from headway.ingest.gate.texts import check_texts
 from headway.messages import Message, speaking
+from headway.outcomes.audit import audit_clinic
 from headway.outcomes.care.control_charts import (
     build_control_charts,
     chart_individuals,
@@ -169,6 +171,21 @@ def test_who_could_not_yet_reach_the_window_after_is_not_lost() -> None:
     lost = found[found["chart"] == "lost"]
     assert lost["month"].max() == 16
     assert (lost["value"] == 0).all() and lost["signals"].isna().all()
+
+
+def test_answers_at_visits_may_come_later_than_the_diary_window_ends(tmp_path: Path) -> None:
+    """Records end in month 12; an answer counts up to day 112, four months after the start."""
+    rows = [(f"{who}{start}", 0, start, 14) for start in range(1, 13) for who in "ab"]
+    rows += [(f"a{start}", 84, start + 3, 10) for start in range(1, 10)]
+    text = "code,day,calendar,asked\n" + "".join(f"{','.join(map(str, r))}\n" for r in rows)
+    columns = {"patient_id": "code", "day": "day", "month": "calendar", "headache_days_28": "asked"}
+    spec = {"sessions": {"path": "sessions.csv", "columns": columns}}
+    folder = write_clinic(tmp_path / "c", {"sessions.csv": text}, spec, course={"start": 0})
+    clinic = config.load_clinic(folder)
+    found = audit_clinic(ingest(folder)[2], clinic)["control_chart"]
+    lost = found[found["chart"] == "lost"].set_index("month")["count"]
+    # In month 9 both may still answer: neither is lost, nor charted.
+    assert lost.to_dict() == dict.fromkeys(range(1, 9), 1)
 
 
 def charted(months: int = 12) -> pd.DataFrame:

@@ -18,7 +18,13 @@ from headway.config.clinic import Bootstrap, Window, Windows
 from headway.figures.clinic.cost import draw_cost_plane
 from headway.messages import Message
 from headway.outcomes.care.cost import build_cost
-from headway.outcomes.care.cost_per_day import Expected, cost_per_day, less_expected
+from headway.outcomes.care.cost_per_day import (
+    CostPerDay,
+    Expected,
+    cost_per_day,
+    count_cells,
+    less_expected,
+)
 from headway.outcomes.care.visits import find_last_day, office_visits, sum_fees
 from headway.outcomes.change.windows import Comparison
 from tests.unit.test_safety import sessions
@@ -315,3 +321,11 @@ def test_the_plane_is_drawn_as_the_table_says() -> None:
     hidden = draw_cost_plane(plane.assign(redacted=True), table, "EUR", "uncontrolled")
     assert not hidden.figure.axes[0].patches and "Hidden" in hidden.alt
     assert not re.search(r"\d", hidden.alt)
+
+
+def test_every_replicate_lies_in_a_cell_of_the_plane() -> None:
+    """17 x 0.2 is a hair above 3.4, which must stand in the cell that begins there."""
+    costs, differences = np.array([3.4, 4.0, 6.0]), np.array([-1.0, 0.0, 1.0])
+    cells = count_cells(CostPerDay(3, costs=costs, differences=differences))
+    assert sum(cell["share"] for cell in cells) == pytest.approx(100)
+    assert min(cell["cost_low"] for cell in cells) == pytest.approx(3.4)

@@ -242,22 +242,27 @@ def test_random_two_way_tables_hold(preset: str, seed: int) -> None:
     assert adversary.run(seed) == {}
 
 
+def account_of_rows(kept: float, quarantined: float) -> pd.DataFrame:
+    total = kept + quarantined
+    steps = {"in_the_file": total, "kept": kept, "quarantined": quarantined}
+    same = {"account": "rows", "item": "diary.csv", "of": total, "redacted": False}
+    rows = [same | {"step": step, "n": n} for step, n in steps.items()]
+    return tables.conform("flow", pd.DataFrame(rows))
+
+
+@pytest.mark.parametrize("preset", STRICT)
+def test_a_file_of_which_every_part_is_hidden_is_not_said_to_be_empty(preset: str) -> None:
+    out = release({"flow": account_of_rows(5.0, 0.0)}, PRESETS[preset])["flow"].set_index("step")
+    assert np.isnan(out.loc["in_the_file", "n"]) and out.loc["in_the_file", "redacted"]
+    assert out["of"].isna().all() and out.loc["quarantined", "n"] == 0
+    out = release({"flow": account_of_rows(0.0, 0.0)}, PRESETS[preset])["flow"].set_index("step")
+    assert out.loc["in_the_file", "n"] == 0 and not out["redacted"].any()
+
+
 def test_an_account_of_rows_does_not_tell_a_single_row() -> None:
     """The total of a file is printed as the sum of its printed parts."""
-    account = [("in_the_file", 5600.0), ("kept", 5599.0), ("quarantined", 1.0)]
-    rows = [
-        {
-            "account": "rows",
-            "item": "diary.csv",
-            "step": s,
-            "n": n,
-            "of": 5600.0,
-            "redacted": False,
-        }
-        for s, n in account
-    ]
     for preset in STRICT:
-        flow = tables.conform("flow", pd.DataFrame(rows))
+        flow = account_of_rows(5599.0, 1.0)
         out = release({"flow": flow}, PRESETS[preset])["flow"].set_index("step")
         assert np.isnan(out.loc["quarantined", "n"])
         assert out.loc["in_the_file", "n"] == out.loc["kept", "n"]

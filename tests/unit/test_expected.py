@@ -285,6 +285,18 @@ def test_the_clinics_own_trial_is_left_out(clinic: Clinic, arms: pd.DataFrame) -
         assert not (rows["source"] == "arm").any()
 
 
+@pytest.mark.parametrize(("days", "shown"), [(41.0, 0), (45.0, 1), (95.0, 1), (105.0, 0)])
+def test_arms_stand_beside_the_middle_of_the_days_that_an_answer_is_about(
+    clinic: Clinic, arms: pd.DataFrame, days: float, shown: int
+) -> None:
+    """An answer on day 84 is about days 56 to 83: arms count from day 42 to day 98."""
+    e, b, y = people(n=80)
+    visit = replace(PRIMARY, id="visit_recall", source="visit")
+    moved = arms.assign(time_days=arms["time_days"].where(arms["time_days"] != 84, days))
+    rows = expected.build_expected(windows_table(e * np.nan, b, y, "visit"), visit, clinic, moved)
+    assert (rows["source"] == "arm").sum() == shown
+
+
 def test_a_known_entry_threshold_is_shown(clinic: Clinic) -> None:
     e, b, y = people(effect=-4, n=150)
     cutoff = Cutoff(days=15, population_sd=7, source="test")

@@ -202,7 +202,7 @@ def test_case_mix_is_adjusted_for() -> None:
     unit = "headache days per 28"
     raw = build_funnel(pairs, who, nothing, outcome="frequency", unit=unit).set_index("therapist")
     assert raw.loc["T0", "flag"]
-    baseline = describe_baseline(pairs, patients, name_clinic("c"))
+    baseline = describe_baseline(pairs, patients)
     assert list(baseline.columns) == ["value_before", "condition", "age", "sex"]
     found = build_funnel(pairs, who, baseline, outcome="frequency", unit=unit)
     assert not found["flag"].any()
@@ -222,7 +222,7 @@ def test_case_mix_is_adjusted_for() -> None:
 
 def test_people_of_several_therapists_and_few_therapists() -> None:
     pairs, who, patients = make_people(k=4)
-    baseline = describe_baseline(pairs, patients, name_clinic("c"))
+    baseline = describe_baseline(pairs, patients)
     mixed = who.mask(who == "T3", "several")
     found = build_funnel(pairs, mixed, baseline, outcome="frequency", unit="d")
     assert found["therapist"].tolist() == ["T0", "T1", "T2"]

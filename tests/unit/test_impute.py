@@ -150,7 +150,7 @@ def test_the_tipping_point_in_closed_form() -> None:
     post = [a + b for a, b in zip(pre, change, strict=True)]
     imputed = make_imputed(pre, post, [True, True, True] + [False] * 5)
     found = imputation.tip(imputed, 0, 28)
-    assert (found.direction, found.reached_mean, found.reached_ci) == (1, True, True)
+    assert found.direction == 1
     assert np.isclose(found.delta_mean, 2 * 8 / 3, atol=1e-9)
     # At the other shift the t interval of the shifted changes ends at 0.
     moved = np.array(change) + np.array([found.delta_ci] * 3 + [0.0] * 5)
@@ -163,7 +163,6 @@ def test_the_end_of_the_scale_counts() -> None:
     """One lost person after at 20 can be 8 worse and no more."""
     pre, post = [20.0, 22.0, 25.0, 24.0], [20.0, 12.0, 16.0, 13.0]
     found = imputation.tip(make_imputed(pre, post, [True, False, False, False]), 0, 28)
-    assert not found.reached_mean
     assert np.isnan(found.delta_mean)
     assert found.farthest == (8 - 10 - 9 - 11) / 4
     # Two lost at 26 and 10, both to reach a sum of 0 from -14: 2 from the one, 12 from the other.

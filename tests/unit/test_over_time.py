@@ -92,7 +92,7 @@ def test_every_table_keeps_its_contract(demo: dict[str, Any]) -> None:
     assert wide is not None
     more = wide.pairs[wide.pairs["outcome"] == "frequency"]
     assert set(more["patient_id"]) >= set(pairs["patient_id"])
-    baseline = funnel.describe_baseline(more, demo["patients"], clinic)
+    baseline = funnel.describe_baseline(more, demo["patients"])
     table = funnel.build_funnel(
         more,
         groups["therapist"],

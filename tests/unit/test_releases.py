@@ -203,6 +203,20 @@ def test_the_same_tables_are_released_as_they_were(preset: str) -> None:
         pd.testing.assert_frame_equal(first[0][1][name], first[1][1][name])
 
 
+@pytest.mark.parametrize("table", ["change_histogram", "window_means"])
+def test_a_table_that_no_earlier_release_had_is_released_as_it_is(table: str) -> None:
+    """Of a clinic that was first released by a version without the table."""
+    names = {
+        "change_histogram": {"bin_low": [0.0, 4.0], "bin_high": [4.0, 8.0], "n": [30.0, 40.0]},
+        "window_means": {"window": ["baseline", "post"], "label": "", "order": [0, 1]},
+    }
+    rows = {"outcome": "frequency", "comparison": "primary", "redacted": False, **names[table]}
+    frame = tables.conform(table, pd.DataFrame(rows), check=False)
+    earlier = [releases.Release(1, "", {}, {}, {})]
+    shown = releases.keep_back(table, frame, frame, earlier, PRESETS["opensafely"])
+    pd.testing.assert_frame_equal(shown, frame)
+
+
 def test_few_people_are_counted_whether_they_are_new_gone_or_changed() -> None:
     before = {f"p{i}": "a" for i in range(60)}
     kept = [releases.Release(4, "", before, {}, {})]

@@ -25,16 +25,11 @@ _SIDES = ("analysed", "lost")
 _NUMBERS = ["estimate", "ci_low", "ci_high", "count"]
 
 
-def _marks(names: Names, ledger: Ledger, table: str, column: str) -> np.ndarray:
-    """Which rows' counts are hidden."""
-    return np.array([n is not None and n in ledger.hidden for n in names[table, column]], bool)
-
-
 def release_cohort(frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.DataFrame:
     """Hide statistics on few people; compute shares again; print estimates no finer than safe."""
     preset = ledger.preset
-    hidden, of = (_marks(names, ledger, "cohort", c) for c in ("n", "of"))
-    part = _marks(names, ledger, "cohort", "count")
+    hidden, of = (ledger.find_hidden(names["cohort", c]) for c in ("n", "of"))
+    part = ledger.find_hidden(names["cohort", "count"])
     exact = frame["n"].copy()
     n = exact.map(preset.round)
     count = frame["count"].map(preset.round).clip(upper=n)
@@ -67,15 +62,21 @@ def _redact(frame: pd.DataFrame, hidden: np.ndarray, preset: Preset) -> None:
 
 
 def release_flow(frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.DataFrame:
-    """Hide and round counts of rows and people; a total is the sum of its printed parts."""
+    """Hide and round counts of rows and people; a total is the sum of its printed parts.
+
+    Where none is printed but zeros, the total is hidden too: the file was not empty.
+    """
     preset = ledger.preset
-    hidden, of = (_marks(names, ledger, "flow", c) for c in ("n", "of"))
+    hidden, of = (ledger.find_hidden(names["flow", c]) for c in ("n", "of"))
     frame["n"] = frame["n"].map(preset.round).mask(hidden)
     frame["of"] = frame["of"].map(preset.round).mask(of)
     for item, part in frame[frame["account"] == "rows"].groupby("item", sort=False):
         total = part.index[part["step"] == IN_THE_FILE]
         parts = part.loc[~part["step"].isin([IN_THE_FILE, LOST]), "n"]
-        value = float(parts.fillna(0).sum())
+        value = float(parts.sum())
+        if not value and parts.isna().any():
+            value = NAN
+        hidden |= frame.index.isin(total) & np.isnan(value)
         frame.loc[total, "n"] = value
         frame.loc[frame["item"].eq(item) & frame["account"].eq("rows"), "of"] = value
     # Remarks on files count rows, cells and resources as they are.
@@ -88,13 +89,12 @@ def release_flow(frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.DataFr
 def release_window_means(frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.DataFrame:
     """Hide means of few people, and quartiles whose quarters hold few."""
     preset = ledger.preset
-    hidden = _marks(names, ledger, "window_means", "n")
-    quarters = frame["n"] <= 4 * preset.redact_up_to
+    hidden = ledger.find_hidden(names["window_means", "n"])
     columns = ("mean", "ci_low", "ci_high")
     precision.widen(frame, ~hidden, columns, frame["n"], preset)
     precision.coarsen(frame, ~hidden, (*columns, "p25", "p75"), np.ones(len(frame), int))
-    frame.loc[hidden, ["mean", "ci_low", "ci_high", "n"]] = NAN
-    frame.loc[hidden | quarters, ["p25", "p75"]] = NAN
+    precision.hide_values_of_single_people(frame, frame["n"], columns, preset)
+    frame.loc[hidden, [*columns, "p25", "p75", "n"]] = NAN
     frame["n"] = frame["n"].map(preset.round)
     frame["redacted"] = hidden
     return frame
@@ -103,9 +103,9 @@ def release_window_means(frame: pd.DataFrame, names: Names, ledger: Ledger) -> p
 def release_cells(table: str, frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.DataFrame:
     """Hide and round the cells of a cross-table, or the bins of a histogram (tails collapsed)."""
     for column in [c for t, c in names if t == table]:
-        hidden = _marks(names, ledger, table, column)
+        hidden = ledger.find_hidden(names[table, column])
         frame[column] = frame[column].map(ledger.preset.round).mask(hidden)
-    frame["redacted"] = _marks(names, ledger, table, "n")
+    frame["redacted"] = ledger.find_hidden(names[table, "n"])
     return frame
 
 
@@ -142,16 +142,15 @@ def _collapse_tails(part: pd.DataFrame, preset: Preset) -> pd.DataFrame:
 
 def release_lost(frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.DataFrame:
     """Hide a characteristic where a number of either side is; shares again from rounded counts."""
-    preset, sides = ledger.preset, _SIDES
+    preset = ledger.preset
     hidden = np.zeros(len(frame), bool)
     for column in ("n", "of", "count"):
-        for side in sides:
-            hidden |= _marks(names, ledger, "lost", f"{column}_{side}")
+        for side in _SIDES:
+            hidden |= ledger.find_hidden(names["lost", f"{column}_{side}"])
     share = frame["measure"].eq("percent").to_numpy(dtype=bool)
     mean = ~share & ~hidden
-    numbers = {c: s for c, s in TABLES["lost"].columns.items() if s.kind == "float"}
-    rules = {name: column.disclosure for name, column in numbers.items()}
-    for side in sides:
+    rules = {c: s.disclosure for c, s in TABLES["lost"].columns.items() if s.kind == "float"}
+    for side in _SIDES:
         for column in ("n", "of", "count"):
             frame[f"{column}_{side}"] = frame[f"{column}_{side}"].map(preset.round)
         frame[f"count_{side}"] = frame[f"count_{side}"].clip(upper=frame[f"n_{side}"])

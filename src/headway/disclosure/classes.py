@@ -86,7 +86,7 @@ def enter_rest(ledger: Ledger, tables: Mapping[str, pd.DataFrame], names: Names)
                 others = [o[i] for o in beside if o[i] is not None]
                 out.append(
                     tuple(
-                        _enter(ledger, (table, column, i, j), v, others)
+                        _enter(ledger, (table, column, i, j), v, others, Worth.STEP)
                         for j, v in enumerate(values)
                         if own[i] and not np.isnan(v)
                     )
@@ -106,15 +106,15 @@ def _enter_erased(
     out: list[Hashable | None] = [None] * len(values)
     for i, value in enumerate(values):
         if not np.isnan(value):
-            name = out[i] = ledger.add((*at, i), value)
-            for other in [o[i] for o in beside if o[i] is not None]:
-                inner, outer = sorted((name, other), key=lambda m: ledger.values[m])
-                ledger.split(outer, [inner], nested=True)
+            others = [o[i] for o in beside if o[i] is not None]
+            out[i] = _enter(ledger, (*at, i), value, others)
     return out
 
 
-def _enter(ledger: Ledger, name: Hashable, value: float, others: list[Any]) -> Hashable:
-    ledger.add(name, value, Worth.STEP)
+def _enter(
+    ledger: Ledger, name: Hashable, value: float, others: list[Any], worth: int | None = None
+) -> Hashable:
+    ledger.add(name, value, worth)
     for other in others:
         inner, outer = sorted((name, other), key=lambda m: ledger.values[m])
         ledger.split(outer, [inner], nested=True)
@@ -151,7 +151,7 @@ def prepare(table: str, frame: pd.DataFrame, rest: Names, ledger: Ledger) -> pd.
         if rule.again:
             _blank(frame, column, np.ones(len(frame), bool))
         elif (table, column) in rest and rule.kind == "count":
-            gone = np.array([n in ledger.hidden for n in rest[table, column]], bool)
+            gone = ledger.find_hidden(rest[table, column])
             shown = frame[column].map(ledger.preset.round).mask(gone)
             frame[column] = shown.where(own, frame[column])
         elif (table, column) in rest:

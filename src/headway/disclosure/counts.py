@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from headway.disclosure.suppress import EVERYONE, Ledger, Names, Worth
+from headway.outcomes.change.change import OF_STARTED as REPEATED
+from headway.outcomes.change.cointerventions import NEW_PREVENTIVE
 from headway.outcomes.change.windows import CONDITIONAL
 
 if TYPE_CHECKING:
@@ -55,11 +57,9 @@ _WHOLE = (
 )
 # Nobody is in two of these.
 _APART = (("responders_30", "worsened_30"),)
-# Statistics of everyone who started; shares of them repeat the count of a share of the analysed.
+# Statistics of everyone who started; shares of them (`REPEATED`) repeat the count of a share of the
+# analysed.
 OF_STARTED = ("bound_", "completeness_")
-REPEATED = "_of_started"
-# A share of those of the analysed who have an answer.
-ANSWERED = "new_preventive"
 
 
 def is_of_started(statistic: str) -> bool:
@@ -112,7 +112,7 @@ def enter_cohort(ledger: Ledger, frame: pd.DataFrame, names: Names) -> dict[str,
                         ledger.split(people[i], [name], nested=True)
                 continue
             people[i] = name
-            if row.statistic == ANSWERED:
+            if row.statistic == NEW_PREVENTIVE:  # of those with an answer
                 people[i] = ledger.add(("answered", outcome, comparison, group), n, worth)
                 ledger.split(name, [people[i]], nested=True)
             elif n < top:  # some of these people: those with a value before above 0, say
@@ -312,8 +312,7 @@ def enter_individual(ledger: Ledger, frame: pd.DataFrame, names: Names) -> None:
     for (outcome, comparison), part in frame.groupby(["outcome", "comparison"], sort=False):
         whole = ledger.add(_people(outcome, comparison, "all"), part["of"].iloc[0], Worth.ANALYSED)
         cells: dict[tuple[str, str], Hashable] = {}
-        for row in part.to_dict("index").items():
-            index, r = row
+        for index, r in part.to_dict("index").items():
             at = (r["class"], r["response"])
             cells[at] = ledger.add(("cell", outcome, comparison, *at), r["n"], Worth.CELL)
             out[index], of[index] = cells[at], whole
@@ -382,8 +381,7 @@ def enter_lost(
                 known = ledger.add(("known", characteristic, side), n, Worth.LOST)
                 ledger.split(total, [known], nested=True)
             levels = []
-            for row in part.to_dict("index").items():
-                i, r = row
+            for i, r in part.to_dict("index").items():
                 names["lost", f"of_{side}"][i] = total
                 names["lost", f"n_{side}"][i] = known
                 if np.isnan(r[f"count_{side}"]):

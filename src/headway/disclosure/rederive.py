@@ -17,6 +17,7 @@ from headway.disclosure.presets import Preset, explain
 from headway.disclosure.survival import CURVES, fit_counts, round_curve
 from headway.outcomes import claims
 from headway.outcomes.care import control_charts, durability, funnel
+from headway.outcomes.care.cost_per_day import WINDOWS_PER_YEAR
 from headway.outcomes.change.change import LEVEL
 from headway.outcomes.change.windows import DAYS_PER_WINDOW
 from headway.outcomes.expectation import benchmark
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     Tables = dict[str, pd.DataFrame]
 
 NAN = float("nan")
-_WINDOWS_A_YEAR = 13
 
 
 def follow(out: Tables, true: Mapping[str, pd.DataFrame], preset: Preset) -> None:
@@ -73,7 +73,7 @@ def _follow_cost(frame: pd.DataFrame, true: Mapping[str, pd.DataFrame], preset: 
     for i in frame.index[(frame["statistic"] == "days_a_year") & ~frame["redacted"]]:
         found = base.get(tuple(str(frame.at[i, k]) for k in key))
         if found is not None:
-            mean, low, high = (-_WINDOWS_A_YEAR * v for v in found)
+            mean, low, high = (-WINDOWS_PER_YEAR * v for v in found)
             frame.loc[i, columns] = [mean, high, low]
 
 

@@ -161,6 +161,7 @@ def keep_back(
     frame, true
         The table as disclosure control lets it go, and before that; the same rows.
     """
+    earlier = [release for release in earlier if table in release.printed]
     if not len(frame) or not earlier:
         return frame
     if table == "change_histogram":
@@ -170,8 +171,6 @@ def keep_back(
     people = sorted({n for c in numbers for n in columns[c].disclosure.n})
     moved = np.zeros(len(frame), bool)
     for release in earlier:
-        if table not in release.printed:
-            continue
         printed = _index(table, release.printed[table])
         counted = _index(table, release.true[table])
         today = zip(_list_keys(table, frame), frame.to_dict("records"), strict=True)

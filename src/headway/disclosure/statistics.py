@@ -278,7 +278,7 @@ def release_statistics(
     shape, preset = shape or SHAPES[table], ledger.preset
 
     def gone(column: str) -> np.ndarray:
-        return np.array([m is not None and m in ledger.hidden for m in names[table, column]], bool)
+        return ledger.find_hidden(names[table, column])
 
     def small(column: str) -> np.ndarray:
         return np.array(
@@ -365,15 +365,14 @@ def _find_mixed(
     rest = [c for c in shape.by if c != column]
     key = [tuple(k) for k in frame[rest].astype(str).to_numpy()] if rest else [()] * len(frame)
     kind, n = frame[column].to_numpy(), frame[shape.n].to_numpy(dtype=float)
-    base = {k: (n[i], people[i]) for i, k in enumerate(key) if kind[i] == plain}
-    at = {k: i for i, k in enumerate(key) if kind[i] == plain}
+    base = {k: i for i, k in enumerate(key) if kind[i] == plain}
     pairs: dict[tuple[float, float], list[tuple[int, int]]] = {}
     for i, k in enumerate(key):
         if kind[i] == mixed and k in base:
-            partner, gone = base[k]
-            out[i] = people[i] or gone or preset.hides(n[i] - partner)
+            j = base[k]
+            out[i] = people[i] or people[j] or preset.hides(n[i] - n[j])
             if not out[i] and preset.round_to > 1:
-                pairs.setdefault((partner, n[i]), []).append((i, at[k]))
+                pairs.setdefault((n[j], n[i]), []).append((i, j))
     means = frame[shape.numbers[0]].to_numpy(dtype=float)
     for (few, many), rows in pairs.items():
         if not _fit_several(few, many, [(means[j], means[i]) for i, j in rows], preset):

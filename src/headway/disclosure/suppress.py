@@ -168,6 +168,10 @@ class Ledger:
                     self.blank |= new
                     self.hidden |= new
 
+    def find_hidden(self, names: Iterable[Hashable | None]) -> NDArray[np.bool_]:
+        """Find which of some names are hidden; None is not."""
+        return np.array([n is not None and n in self.hidden for n in names], bool)
+
     def range_of(self, name: Hashable) -> tuple[float, float]:
         """Range that an adversary starts from for one count."""
         value, limit = self.values[name], self.preset.redact_up_to

@@ -164,7 +164,7 @@ def enter_curve(
     for key, part in frame.groupby([*curve.by, curve.group], sort=False):
         what, group = key[:-1], str(key[-1])
         people = int(part[curve.at_risk].iloc[0])
-        # The same people stand at the start of every curve of a group (`ties`).
+        # The same people stand at the start of every curve of a group (`relations`).
         name = at_risk(group)
         if ledger.values.get(name, people) != people:
             name = (table, *what, group, "at risk")

@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 
     from headway.config.clinic import Clinic
 
-# Parts with a name for each entry: a clinic without an entry does not contribute to it, and that
-# is no contradiction.
-NAMED = ("windows", "comparisons", "outcomes")
 # Pairs of windows that the program makes of itself (headway.outcomes.change.windows).
 _OWN = {
     "before_treatment": ("earlier", "baseline"),

@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headway import effects, meta
-from headway.disclosure import Preset
 from headway.errors import UNCOMPUTABLE
 from headway.federation.funnel import FEW, LEAST, QUANTILES, find_limits
-from headway.federation.reading import Offered, find_unit
-from headway.federation.summary import MANY_DAYS
+from headway.federation.reading import Offered, find_unit, read_preset
+from headway.federation.summary import COUNTS, MANY_DAYS
 from headway.messages import Message, join, term
 from headway.tables import OUTCOMES, TECHNIQUES, conform, empty
 
@@ -33,7 +32,7 @@ CLINICS_PER_COVARIATE = 10
 _FIELDS = ("mean_change", "sd_change", "n")
 _COPIED = (
     *("n", "of", "mean_before", "mean_after", "mean_change", "sd_change", "se"),
-    *("responders_30", "responders_50", "worsened_30"),
+    *COUNTS,
 )
 
 
@@ -105,12 +104,6 @@ def list_pairs(summaries: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
 
 def _find(summary: Mapping[str, Any], pair: tuple[str, str]) -> list[Mapping[str, Any]]:
     return [o for o in summary["outcomes"] if (o["outcome"], o["comparison"]) == pair]
-
-
-def read_preset(summary: Mapping[str, Any]) -> Preset:
-    """Read the rules under which a summary's numbers were printed."""
-    told = summary["disclosure"]
-    return Preset(told["preset"], told["hidden_up_to"], told["rounded_to"], "")
 
 
 def _describe(summary: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:

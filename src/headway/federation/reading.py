@@ -21,7 +21,7 @@ from headway.disclosure import Preset
 from headway.errors import InputError, Problem, RefusedError
 from headway.federation.definitions import find_differences
 from headway.federation.hashes import hash_content, hash_numbers, hash_value
-from headway.federation.summary import SCHEMA_VERSION, find_se
+from headway.federation.summary import COUNTS, SCHEMA_VERSION, find_se
 from headway.messages import Message, term
 
 SCHEMA_FILE = Path(__file__).with_name("summary.schema.yaml")
@@ -177,8 +177,7 @@ def _check(summary: Mapping[str, Any], file: str) -> Iterator[Problem]:
 
 def _hold(row: Mapping[str, Any], summary: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
     """Hold a row against what must be so of any clinic: the rule, and whether it holds."""
-    told = summary["disclosure"]
-    preset = Preset(told["preset"], told["hidden_up_to"], told["rounded_to"], "")
+    preset = read_preset(summary)
     defined, n = summary["definitions"], row["n"]
     units, pairs = defined["outcomes"], defined["comparisons"]
     yield (
@@ -200,7 +199,7 @@ def _hold(row: Mapping[str, Any], summary: Mapping[str, Any]) -> Iterator[tuple[
         (se is None) == (row["se"] is None)
         and (se is None or math.isclose(se, row["se"], rel_tol=1e-9, abs_tol=1e-300)),
     )
-    counts = [row[c] for c in ("responders_30", "responders_50", "worsened_30")]
+    counts = [row[c] for c in COUNTS]
     known = [c for c in counts if c is not None]
     yield (
         "people",
@@ -212,6 +211,12 @@ def _hold(row: Mapping[str, Any], summary: Mapping[str, Any]) -> Iterator[tuple[
         "disclosure",
         all(c == 0 or (c > preset.redact_up_to and c % preset.round_to == 0) for c in printed),
     )
+
+
+def read_preset(summary: Mapping[str, Any]) -> Preset:
+    """Read the rules under which a summary's numbers were printed."""
+    told = summary["disclosure"]
+    return Preset(told["preset"], told["hidden_up_to"], told["rounded_to"], "")
 
 
 def find_unit(row: Mapping[str, Any]) -> float:

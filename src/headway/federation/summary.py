@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 # Released tables that a summary is made of.
 SOURCES = ("cohort", "lost")
+COUNTS = ("responders_30", "responders_50", "worsened_30")
 # Field -> statistic of `cohort`, and the column that holds it.
 FIELDS = {
     "mean_before": ("pre_mean", "estimate"),
@@ -39,11 +40,8 @@ FIELDS = {
     "ci_low": ("change_mean", "ci_low"),
     "ci_high": ("change_mean", "ci_high"),
     "r": ("r", "estimate"),
-    "responders_30": ("responders_30", "count"),
-    "responders_50": ("responders_50", "count"),
-    "worsened_30": ("worsened_30", "count"),
+    **{name: (name, "count") for name in COUNTS},
 }
-_COUNTS = ("responders_30", "responders_50", "worsened_30")
 MANY_DAYS = "days_15_or_more"
 _MANY_DAYS_GROUP = "baseline: at least 15 of 28 days"
 _YEAR = "year: "
@@ -141,7 +139,7 @@ def _list_outcomes(
         }
         for field, (statistic, column) in FIELDS.items():
             found = by.get(statistic, {})
-            write = _count if field in _COUNTS else _real
+            write = _count if field in COUNTS else _real
             made[field] = write(found.get(column))
             if made[field] is None and found.get("redacted"):
                 withheld.append(f"{outcome}/{comparison}/{field}")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headway.config.clinic import Window
-from headway.messages import Message, term
+from headway.messages import Message
 from headway.outcomes.change import windows as windows_of
 from headway.outcomes.change.cohort import find_starters
 from headway.outcomes.change.sources import ASKED_AT_VISITS, Sources, find_sources, name_source
@@ -76,11 +76,6 @@ def list_answers(processed: Path, clinic: Clinic) -> list[dict[str, object]]:
     out = [_outcome(o, found, sources, clinic) for o in outcomes]
     out += [_expected(found, primary, clinic), _relapse(found, primary, clinic)]
     return out + _sessions(processed)
-
-
-def name_question(code: str) -> str:
-    """Name a question of `list_answers`."""
-    return term("question", code)
 
 
 def _answer(
@@ -216,7 +211,9 @@ def _count_pairs(
         return f"{before(outcome)} IS NOT NULL AND post.value_{outcome} IS NOT NULL"
 
     first = before(clinic.primary_outcome)
-    fell = f"post.{value} <= {1 - clinic.relapse.response!r} * {first} AND {first} > 0"
+    # As `change.divide_by_before` has it.
+    least = round(1 - clinic.relapse.response, 12)
+    fell = f"{first} > 0 AND round(post.{value} / {first}, 12) <= {least!r}"
     tests = [
         *(both(o) for o in outcomes),
         f"{both(clinic.primary_outcome)} AND e.{value} IS NOT NULL",

@@ -224,9 +224,10 @@ def _follow(
     from headway.outcomes.care.dose import build_dose
     from headway.outcomes.care.durability import build_durability, build_later_windows
     from headway.outcomes.care.funnel import build_funnel, describe_baseline, pair_widely
+    from headway.outcomes.care.visits import find_last_day
 
     primary, outcome = found.comparisons[0], clinic.primary_outcome
-    unit = cohort.UNITS.get(outcome, "points")
+    unit = cohort.find_unit(outcome)
     pairs = change[(change["comparison"] == primary.id) & (change["outcome"] == outcome)]
     out = {}
     if primary.source == "diary" and outcome == "frequency":
@@ -240,7 +241,9 @@ def _follow(
     if not len(found.sessions):
         return out
     window = clinic.windows.named.get(primary.post)
-    last = None if window is None else window.to
+    last = find_last_day(clinic, primary)
+    if last is None and window is not None:
+        last = window.to  # of other anchors and of given windows: no earlier than that
     begun = found.sessions.read("patient_id", "day", "month")
     out["control_chart"] = build_control_charts(
         pairs,
@@ -260,7 +263,7 @@ def _follow(
         own, rule = pairs, ""
         if wide is not None:
             own, rule = wide.pairs[wide.pairs["outcome"] == outcome], wide.rule
-        before = describe_baseline(own, found.patients, clinic)
+        before = describe_baseline(own, found.patients)
         out["funnel"] = build_funnel(
             own, found.groups["therapist"], before, outcome=outcome, unit=unit, rule=rule
         )

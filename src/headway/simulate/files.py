@@ -88,8 +88,8 @@ _MORE: dict[str, dict[str, str]] = {
     },
     "sessions": {"month": "month", "remark": "remarks"},
 }
-# Canonical columns that `headway.tables` calls otherwise; None where it has none.
-_PIPELINE: dict[str, str | None] = {
+# Canonical columns that `headway.tables` calls otherwise.
+_PIPELINE = {
     "retention_min": "retention_minutes",
     "soreness_how": "soreness_reported",
     "rotation_deg": "range_of_motion_degrees",
@@ -159,8 +159,6 @@ def describe_clinic(simulated: SimulatedClinic, name: str) -> dict[str, Any]:
         mapped: dict[str, Any] = {}
         for own_name, own in columns.items():
             canonical = _PIPELINE.get(own_name, own_name)
-            if canonical is None:
-                continue
             codes = CODES.get(file, {}).get(own_name)
             if own_name in _YES_NO:
                 mapped[canonical] = {"column": own, "codes": {"yes": 1, "no": 0}}

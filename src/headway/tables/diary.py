@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from headway.tables.contracts import TABLES
+from headway.tables.engine import quote
 
 # Beside `days.parquet`.
 AMENDED = "days_amended.parquet"
@@ -32,14 +33,14 @@ def read_days_sql(days: Path) -> str:
     str
         SQL in parentheses, with the columns of the table `days` in the contract's order.
     """
-    path, amended = _literal(days), days.with_name(AMENDED)
+    path, amended = quote(days), days.with_name(AMENDED)
     if not amended.is_file():
         return f"(SELECT * FROM read_parquet({path}))"
     columns = ", ".join(
         f'CAST("{column}" AS BIGINT) AS "{column}"' if rule.kind == "int" else f'"{column}"'
         for column, rule in TABLES["days"].columns.items()
     )
-    others = f"read_parquet({_literal(amended)})"
+    others = f"read_parquet({quote(amended)})"
     return (
         f"(SELECT {columns} FROM read_parquet({path}, file_row_number = true) d "
         f"ANTI JOIN (SELECT {REPLACED} FROM {others}) a ON d.file_row_number = a.{REPLACED} "
@@ -50,8 +51,4 @@ def read_days_sql(days: Path) -> str:
 def read_table_sql(folder: Path, table: str) -> str:
     """Write the FROM clause that yields a table of people from the folder of processed tables."""
     path = folder / f"{table}.parquet"
-    return read_days_sql(path) if table == "days" else f"read_parquet({_literal(path)})"
-
-
-def _literal(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"
+    return read_days_sql(path) if table == "days" else f"read_parquet({quote(path)})"

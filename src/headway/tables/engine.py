@@ -36,6 +36,11 @@ def limit_memory(mb: int) -> None:
     _Limit.mb = int(mb)
 
 
+def quote(text: object) -> str:
+    """Write a text, such as a path, as a literal of SQL."""
+    return "'" + str(text).replace("'", "''") + "'"
+
+
 def return_memory_early() -> None:
     """Have the C library return large blocks to the system as soon as they are free.
 

@@ -17,7 +17,7 @@ from headway.errors import ContractError, Problem
 from headway.tables.columns import Column, Table
 from headway.tables.contracts import TABLES
 from headway.tables.diary import read_table_sql
-from headway.tables.engine import open_engine, share_engine
+from headway.tables.engine import open_engine, quote, share_engine
 from headway.tables.private import restrict
 from headway.tables.texts import guard, unguard
 
@@ -79,8 +79,8 @@ def _cast(cells: pd.Series, kind: str) -> pd.Series:
     if str(cells.dtype) != _DTYPES["text"]:
         cells = cells.astype("object")
         cells = cells.where(cells.notna(), None).astype("str")
-    empty = cells == ""
-    return cells.where(~empty) if empty.any() else cells
+    blank = cells == ""
+    return cells.where(~blank) if blank.any() else cells
 
 
 def validate(name: str, frame: pd.DataFrame) -> None:
@@ -298,12 +298,11 @@ def write_parquet(frame: pd.DataFrame, path: Path) -> None:
     """Write a row-level table as parquet, in the order of its rows."""
     # One thread, one row group after the other: the same bytes.
     with replacing(path) as part, open_engine(threads=1) as connection:
-        target = str(part).replace("'", "''")
         connection.register("frame", frame)
         texts = [c for c in frame if frame[c].dtype == "category"]
         plain = ", ".join(f'"{c}"::VARCHAR AS "{c}"' for c in texts)
         rows = f"(SELECT * REPLACE ({plain}) FROM frame)" if texts else "frame"
-        connection.execute(f"COPY {rows} TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
+        connection.execute(f"COPY {rows} TO {quote(part)} (FORMAT parquet, COMPRESSION zstd)")
         restrict(part)
 
 
@@ -332,7 +331,7 @@ def read_categories(
     import pandas as pd
 
     with open_engine(near=path.parent) as connection:
-        source = _quote_source(path)
+        source = f"read_parquet({quote(path)})"
         if columns is not None:
             source = f"(SELECT {', '.join(map(_quote_name, columns))} FROM {source})"
         described = connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
@@ -422,17 +421,13 @@ class Stored:
 
 def open_stored(path: Path, people: pd.Index | None = None) -> Stored:
     """Look at a row-level table without holding it: its rows, and which columns have values."""
-    source = _quote_source(path)
+    source = f"read_parquet({quote(path)})"
     with share_engine() as connection:
         names = [str(row[0]) for row in connection.execute(f"DESCRIBE FROM {source}").fetchall()]
         counts = ", ".join(f"count({_quote_name(name)})" for name in names)
         row = connection.execute(f"SELECT count(*), {counts} FROM {source}").fetchone() or (0,)
     filled = frozenset(name for name, n in zip(names, row[1:], strict=True) if n)
     return Stored(path, people, int(row[0]), filled)
-
-
-def _quote_source(path: Path) -> str:
-    return "read_parquet('" + str(path).replace("'", "''") + "')"
 
 
 def _quote_name(column: str) -> str:

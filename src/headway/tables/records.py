@@ -22,8 +22,6 @@ value = partial(number, disclosure=ROW_LEVEL)
 whole = partial(integer, disclosure=ROW_LEVEL)
 yes_no = partial(flag, disclosure=ROW_LEVEL)
 
-WINDOWS = ("earlier", "baseline", "post")  # and followup_1, followup_2, ...
-
 REPORTED = ("asked", "volunteered")
 
 # Lists of short codes: long enough to look like free text, which the gate refuses, so their

@@ -18,13 +18,13 @@ import numpy as np
 from scipy.special import bdtr, stdtrit
 
 from headway.messages import Message
+from headway.outcomes.change.change import LEVEL
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     Array = NDArray[np.float64]
 
-LEVEL = 0.95
 RULE_OF_THREE = Message("interval.rule_of_three")
 FEW = 10  # clusters below which a robust variance is rough
 _TOO_FEW = Message("estimate.too_few_patients")

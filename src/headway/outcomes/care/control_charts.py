@@ -15,6 +15,7 @@ import numpy as np
 
 from headway.effects.units import DAYS_PER_MONTH
 from headway.messages import Message, join, term
+from headway.outcomes.change.change import divide_by_before
 from headway.tables import conform, empty
 
 if TYPE_CHECKING:
@@ -257,9 +258,11 @@ def build_control_charts(
 def _count_by_month(pairs: pd.DataFrame, month: pd.Series) -> pd.DataFrame:
     """Count, per month, who started, was analysed and halved the days; the mean change."""
     known = pairs.set_index("patient_id")[["pre", "post"]].reindex(month.index)
-    half = (known["post"] <= 0.5 * known["pre"]) & (known["pre"] > 0)
-    change = known["post"] - known["pre"]
-    people = known.assign(month=month, change=change, half=half & change.notna())
+    people = known.assign(
+        month=month,
+        change=known["post"] - known["pre"],
+        half=divide_by_before(known["pre"], known["post"]) <= 0.5,
+    )
     return people.groupby("month").agg(
         n=("change", "count"),
         started=("change", "size"),

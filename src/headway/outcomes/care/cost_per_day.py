@@ -50,7 +50,7 @@ class CostPerDay:
     """Fees per headache day of difference, and the bootstrap that it rests on.
 
     `difference` is in headache days per 28 (negative = fewer), `days_a_year` of fewer days;
-    `quadrants` is the share of replicates with fewer, and with as many or more, headache days.
+    `fewer` and `more` are shares of replicates: with fewer, and with as many or more of them.
     """
 
     n: int
@@ -216,25 +216,24 @@ def count_cells(found: CostPerDay) -> list[dict[str, float]]:
     """
     if found.n < _MIN_PLANE:
         return []
-    x, y = WINDOWS_PER_YEAR * found.differences, found.costs
 
-    def edges(values: Array, low: float, high: float) -> Array:
-        width = max(high - low, 1e-9) / _CELLS
+    def place(values: Array) -> tuple[Array, float]:
+        """Find the cell of each value, and the width of cells."""
+        width = max(float(np.ptp(values)), 1e-9) / _CELLS
         step = 10 ** np.floor(np.log10(width))
         width = step * next(m for m in (1, 2, 5, 10) if m * step >= width * (1 - 1e-12))
-        first, last = np.floor(low / width), np.floor(high / width)
-        return np.arange(first, last + 2) * width
+        # Rounded, so that what stands on an edge does not fall beside it by a binary fraction.
+        return np.floor(np.round(values / width, 9)) + 0.0, float(width)
 
-    xs = edges(x, float(x.min()), float(x.max()))
-    ys = edges(y, float(y.min()), float(y.max()))
-    counts, _, _ = np.histogram2d(x, y, bins=[xs, ys])
+    (x, wide), (y, high) = place(WINDOWS_PER_YEAR * found.differences), place(found.costs)
+    cells, counts = np.unique(np.column_stack([x, y]), axis=0, return_counts=True)
     return [
         {
-            "difference_low": float(xs[i]),
-            "difference_high": float(xs[i + 1]),
-            "cost_low": float(ys[j]),
-            "cost_high": float(ys[j + 1]),
-            "share": 100 * float(counts[i, j]) / len(x),
+            "difference_low": float(i * wide),
+            "difference_high": float((i + 1) * wide),
+            "cost_low": float(j * high),
+            "cost_high": float((j + 1) * high),
+            "share": 100 * float(n) / len(x),
         }
-        for i, j in zip(*np.nonzero(counts), strict=True)
+        for (i, j), n in zip(cells, counts, strict=True)
     ]

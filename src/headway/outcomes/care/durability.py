@@ -27,6 +27,7 @@ from headway.outcomes.care.turnbull import (
     restrict_mean,
 )
 from headway.outcomes.change import windows as windows_of
+from headway.outcomes.change.change import divide_by_before
 from headway.outcomes.change.windows import DAYS_PER_WINDOW, Comparison
 from headway.tables import conform, empty
 from headway.tables.diary import read_days_sql
@@ -227,8 +228,8 @@ def build_durability(
     import pandas as pd
 
     rule = clinic.relapse
-    fell = pairs["post"] <= (1 - rule.response) * pairs["pre"]
-    at_risk = pairs[fell & (pairs["pre"] > 0)].set_index("patient_id")
+    fell = divide_by_before(pairs["pre"], pairs["post"]) <= round(1 - rule.response, 12)
+    at_risk = pairs[fell].set_index("patient_id")
     width = int(later["window"].max()) if len(later) else 0
     if not len(at_risk) or not width:
         return Durability(empty("relapse"), empty("relapse_curve"))
@@ -239,9 +240,8 @@ def build_durability(
         .to_numpy(dtype=float)
     )
     known = ~np.isnan(value)
-    # Rounded, so that 0.75 x a scaled mean of windows is met where it is equal.
-    border = np.round(rule.back_to * at_risk["pre"].to_numpy(dtype=float), 9)
-    bad = known & (np.round(value, 9) >= border[:, None])
+    share = divide_by_before(at_risk[["pre"]], value)
+    bad = share >= round(rule.back_to, 12)
     members = _members(at_risk.index, groups)
     horizon = find_horizon(clinic, post)
     summaries: list[dict[str, Any]] = []

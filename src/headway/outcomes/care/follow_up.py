@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from headway.outcomes.care.control_charts import find_last_month, find_start_months
 from headway.outcomes.care.visits import find_last_day
-from headway.outcomes.change.change import WORSE
+from headway.outcomes.change.change import WORSE, divide_by_before
 from headway.tables import conform
 from headway.tables.diary import read_days_sql
 from headway.tables.engine import open_engine
@@ -64,7 +64,7 @@ def build_follow_up(
     import pandas as pd
 
     known = pairs.set_index("patient_id")[["pre", "post"]].reindex(starters)
-    ratio = (known["post"] / known["pre"].where(known["pre"] > 0)).round(12)
+    ratio = divide_by_before(known["pre"], known["post"])
     worse = (ratio >= WORSE) | ((known["pre"] == 0) & (known["post"] > 0))
     first, last = _find_window(clinic, comparison)
     reason = pd.Series(None, index=starters, dtype="object").mask(worse, "got_worse")

@@ -26,6 +26,7 @@ from scipy.special import chdtrc, stdtrit
 from headway.config.clinic import Window
 from headway.messages import Message, join
 from headway.outcomes.change import windows as windows_of
+from headway.outcomes.change.cohort import SEVERAL_THERAPISTS
 from headway.outcomes.change.windows import DAYS_PER_WINDOW, Comparison
 from headway.tables import conform, empty
 
@@ -45,7 +46,6 @@ FEW_THERAPISTS = 10
 # 10.1136/rmdopen-2026-007100); the median of 1 039 variables of primary care is .005 (Adams 2004,
 # J Clin Epidemiol 57:785).
 USUAL_ICC = 0.007
-SEVERAL = "several"  # the label of people whose sessions no therapist gave most of
 _SIGNIFICANT = 0.01
 _FLAT = 1e-9  # share of a variable's range below which it does not vary
 _PEOPLE_PER_COLUMN = 10
@@ -425,7 +425,7 @@ def build_funnel(
 
     frame = pairs.set_index("patient_id")[["pre", "post"]]
     who = therapist.reindex(frame.index)
-    kept = who.notna() & (who != SEVERAL)
+    kept = who.notna() & (who != SEVERAL_THERAPISTS)
     frame, who = frame[kept], who[kept].astype(str)
     sizes = who.value_counts().sort_index()
     change = (frame["post"] - frame["pre"]).to_numpy(dtype=float)
@@ -472,7 +472,7 @@ def build_funnel(
     return conform("funnel", out)
 
 
-def describe_baseline(pairs: pd.DataFrame, patients: pd.DataFrame, clinic: Clinic) -> pd.DataFrame:
+def describe_baseline(pairs: pd.DataFrame, patients: pd.DataFrame) -> pd.DataFrame:
     """Collect the case mix for `build_funnel`: value before, condition, chronicity, age, sex."""
     out = pairs.set_index("patient_id")[["pre"]].rename(columns={"pre": "value_before"})
     known = patients.set_index("patient_id").reindex(out.index)

@@ -228,7 +228,6 @@ class SourceComparison:
     flag_low: float
     flag_high: float
     share_observed: float
-    correlation: float
     flag: bool
 
 
@@ -245,7 +244,7 @@ def compare_sources(
     difference (diary - recalled), as printed to a tenth, lies above 0 and less than 90 % of the
     days were observed on average. With no selection of days and unbiased recall that happens in
     at most 1 % of clinics that are looked at before and after. Recall that is too low looks the
-    same; a negative correlation speaks for the diary as the reason.
+    same.
 
     Parameters
     ----------
@@ -259,8 +258,7 @@ def compare_sources(
     Returns
     -------
     SourceComparison
-        Over people with all three; `share_observed` is their mean, `correlation` that of the
-        difference with the share observed (NaN with fewer than three people or without spread).
+        Over people with all three; `share_observed` is their mean.
     """
     import pandas as pd
 
@@ -280,7 +278,6 @@ def compare_sources(
     nan = float("nan")
     low, high = t_interval(difference)
     flag_low, flag_high = t_interval(difference, LEVEL_OF_TWO)
-    spread = n > 2 and np.ptp(difference) > 0 and np.ptp(share) > 0
     observed = float(share.mean()) if n else nan
     return SourceComparison(
         n=n,
@@ -290,7 +287,6 @@ def compare_sources(
         flag_low=flag_low,
         flag_high=flag_high,
         share_observed=observed,
-        correlation=float(np.corrcoef(difference, share)[0, 1]) if spread else nan,
         # Judged as printed, so that the flag follows from what a reader sees.
         flag=bool(n and round(flag_low, 1) > 0 and round(observed, 2) < COMPLETE_FROM),
     )

@@ -341,20 +341,28 @@ def _wald(id: str, yi: float, vi: float, n: int, note: str = "") -> Statistic:
     )
 
 
+def divide_by_before(pre: ArrayLike, post: ArrayLike) -> Array:
+    """Divide values after by those of the same people before; NaN where these are not above 0.
+
+    Rounded, so that a relative change that equals a threshold on paper does not miss it by a
+    binary fraction.
+    """
+    before, after = np.asarray(pre, float), np.asarray(post, float)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.round(after / np.where(before > 0, before, np.nan), 12)
+
+
 def summarise_responders(pre: Array, post: Array) -> list[Statistic]:
     """Count people who improved by at least 30, 50, 75 % or worsened by at least 30 %.
 
     Someone whose value before is 0 has no relative change and is left out of the denominator,
     which is n.
     """
-    positive = pre > 0
-    before, after = pre[positive], post[positive]
-    n = int(positive.sum())
+    ratio = divide_by_before(pre, post)
+    n = int((~np.isnan(ratio)).sum())
     left_out = len(pre) - n
     note = Message("remark.zero_before", n=left_out) if left_out else ""
     out = []
-    # A relative change that equals the threshold on paper must not miss it by rounding.
-    ratio = np.round(after / before, 12)
     for id, hit in (
         ("responders_30", ratio <= 0.7),
         ("responders_50", ratio <= 0.5),

@@ -56,9 +56,10 @@ BEFORE, WINDOW = "_before", "window_"
 # Headache days of 28 in the window before. The number is that of ICHD-3's chronic headache, which
 # needs more than three months of it: nobody is diagnosed from one window.
 MANY_DAYS = 15
-# People's lines of one outcome: of more than so many, so many are kept.
+SEVERAL_THERAPISTS = "several"  # gave as many of somebody's sessions as each other
 # Of the table `sessions`, what people are grouped by.
 GROUP_COLUMNS = ("patient_id", "technique", "setting", "therapist")
+# People's lines of one outcome: of more than so many, so many are kept.
 MANY_LINES, LINES = 10_000, 2_000
 _BIN_WIDTH = {"frequency": 4.0, "intensity": 1.0, "duration": 2.0}
 
@@ -75,6 +76,11 @@ class Cohort:
     change_histogram: pd.DataFrame
     change_lines: pd.DataFrame
     flow: pd.DataFrame
+
+
+def find_unit(outcome: str) -> str:
+    """Find the code of the unit in which an outcome is held; questionnaires are in points."""
+    return UNITS.get(outcome, "points")
 
 
 def find_people(folder: Path) -> pd.Index:
@@ -129,7 +135,7 @@ def label_groups(
         out["setting"] = kinds.first().astype("str").where(one, "both").reindex(starters)
     known = sessions[sessions["therapist"].notna()]
     if known["therapist"].nunique() > 1:
-        out["therapist"] = _most_frequent(known, "therapist", "several").reindex(starters)
+        out["therapist"] = _most_frequent(known, "therapist", SEVERAL_THERAPISTS).reindex(starters)
     if patients["condition"].notna().any():
         out["condition"] = patients.set_index("patient_id")["condition"].reindex(starters)
     if patients["start_year"].notna().any():
@@ -222,7 +228,7 @@ def build_cohort(
         for outcome in outcomes:
             part = pairs[pairs["outcome"] == outcome]
             primary = comparison.primary and outcome == primary_outcome
-            unit = UNITS.get(outcome, "points")
+            unit = find_unit(outcome)
 
             def add(
                 statistics: list[Statistic],
@@ -231,11 +237,9 @@ def build_cohort(
                 outcome: str = outcome,
                 comparison: Comparison = comparison,
                 primary: bool = primary,
-                unit: str = unit,
             ) -> None:
                 rows.extend(
-                    _cohort_row(s, outcome, comparison, group, primary, of, unit)
-                    for s in statistics
+                    _cohort_row(s, outcome, comparison, group, primary, of) for s in statistics
                 )
 
             pre, post = part["pre"].to_numpy(), part["post"].to_numpy()
@@ -275,7 +279,7 @@ def build_cohort(
                             of_group += _individual(own, clinic, unit)
                         add(of_group, f"{family}: {label}", len(members))
             flow += _people_flow(windows, starters, comparison, outcome, part)
-            means += _window_means(windows, part, comparison, outcome, clinic)
+            means += _window_means(part, comparison, outcome, clinic)
             bins += _histogram(part["change"].to_numpy(), outcome, comparison)
     rows += _pgic_rows(windows, starters, comparisons)
     change = stack(changes) if changes else empty("change")
@@ -339,7 +343,6 @@ def _cohort_row(
     group: str,
     primary: bool,
     of: int,
-    unit: str,
 ) -> dict[str, object]:
     return {
         "outcome": outcome,
@@ -457,7 +460,7 @@ def _pgic_rows(
     label = Message("comparison.asked_at_a_later_visit")
     asked = Comparison(comparison.id, label, "", comparison.post, "visit", False, False)
     return [
-        _cohort_row(s, "PGIC", asked, "all", False, len(starters), "")
+        _cohort_row(s, "PGIC", asked, "all", False, len(starters))
         for s in instruments.summarise_pgic(said["value"])
     ]
 
@@ -529,9 +532,7 @@ def _begun_rows(
     last = find_last_day(clinic, primary)
     begun = cointerventions.find_new_preventives(prepared.patients, sessions, last)
     statistic = cointerventions.count_new_preventives(begun, pd.Index(own["patient_id"]))
-    unit = UNITS.get(outcome, "points")
-    of = len(prepared.starters)
-    return [_cohort_row(statistic, outcome, primary, "all", True, of, unit)]
+    return [_cohort_row(statistic, outcome, primary, "all", True, len(prepared.starters))]
 
 
 def _entry_checks(beside: pd.DataFrame, starters: pd.Index) -> list[dict[str, object]]:
@@ -563,11 +564,7 @@ def _entry_checks(beside: pd.DataFrame, starters: pd.Index) -> list[dict[str, ob
             note=note,
         )
         compared = Comparison(id, label, window, window, "", False, False)
-        rows.append(
-            _cohort_row(
-                statistic, "frequency", compared, "all", False, len(starters), UNITS["frequency"]
-            )
-        )
+        rows.append(_cohort_row(statistic, "frequency", compared, "all", False, len(starters)))
     return rows
 
 
@@ -615,13 +612,12 @@ def _people_flow(
 
 
 def _window_means(
-    windows: pd.DataFrame,
     pairs: pd.DataFrame,
     comparison: Comparison,
     outcome: str,
     clinic: Clinic,
 ) -> list[dict[str, object]]:
-    """Means of the same people before and after, and of `earlier` where they have it."""
+    """Describe the values of the same people before and after."""
     named = clinic.windows.named
     sides = {"baseline": "before", "post": "after"}
     out: list[dict[str, object]] = []
@@ -664,9 +660,10 @@ def _histogram(change: np.ndarray, outcome: str, comparison: Comparison) -> list
             width *= 2
         while spread / width < 5:
             width /= 2
-    first, last = np.floor(change.min() / width), np.floor(change.max() / width)
-    edges = np.arange(first, last + 2) * width
-    counts, _ = np.histogram(change, bins=np.append(edges[:-1], edges[-1] + 1e-9))
+    # Rounded, so that who stands on an edge does not fall beside it by a binary fraction.
+    place = np.floor(np.round(change / width, 9)).astype(int)
+    counts = np.bincount(place - place.min())
+    edges = np.arange(place.min(), place.max() + 1) * width
     return [
         {
             "outcome": outcome,
@@ -676,7 +673,7 @@ def _histogram(change: np.ndarray, outcome: str, comparison: Comparison) -> list
             "n": float(n),
             "redacted": False,
         }
-        for low, n in zip(edges[:-1], counts, strict=True)
+        for low, n in zip(edges, counts, strict=True)
     ]
 
 
@@ -848,8 +845,8 @@ def analyse_clinic(folder: Path, clinic: Clinic, *, threads: int = 2) -> dict[st
     Returns
     -------
     dict of DataFrame
-        windows, change (row-level) and cohort, window_means, change_histogram, change_lines,
-        flow, before disclosure control.
+        windows, change (row-level) and cohort, individual, lost, window_means,
+        change_histogram, change_lines, flow, before disclosure control.
     """
     out = analyse_prepared(prepare_clinic(folder, clinic, threads=threads), clinic)
     return out | {"windows": fill_windows(out["windows"], clinic)}

@@ -78,7 +78,6 @@ class Instrument:
     high: float
     better: Literal["lower", "higher"]
     aliases: tuple[str, ...] = ()
-    asks_about: str = ""
     grades: tuple[Grade, ...] = ()
     thresholds: tuple[Threshold, ...] = ()
     steps: tuple[Step, ...] = ()
@@ -261,7 +260,6 @@ def _build(name: str, entry: Mapping[str, Any]) -> Instrument:
         high=float(entry["range"]["high"]),
         better=entry["better"],
         aliases=tuple(entry.get("aliases", ())),
-        asks_about=entry.get("asks_about", ""),
         grades=tuple(Grade(float(a), float(b)) for a, b in steps),
         thresholds=tuple(Threshold(**t) for t in entry.get("thresholds", ())),
         steps=tuple(Step(**s) for s in entry.get("steps", ())),

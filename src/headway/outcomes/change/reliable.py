@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from headway.messages import Message, join, phrase
-from headway.outcomes.change.change import WORSE, Statistic, count_share
+from headway.outcomes.change.change import WORSE, Statistic, count_share, divide_by_before
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -170,8 +170,7 @@ def classify_response(pre: ArrayLike, post: ArrayLike) -> NDArray[np.str_]:
     whose value before is 0 has no relative change.
     """
     before, after = np.asarray(pre, float), np.asarray(post, float)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.round(after / before, 12)
+    ratio = divide_by_before(before, after)
     return np.select(
         [
             np.isnan(before) | np.isnan(after),

@@ -15,7 +15,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from headway.outcomes.change import instruments
 from headway.outcomes.change.sources import ASKED_AT_VISITS
 from headway.tables import TABLES, conform, empty, replacing, settle_texts, stack
 from headway.tables.diary import read_days_sql
-from headway.tables.engine import open_engine
+from headway.tables.engine import open_engine, quote
 from headway.tables.private import restrict
 
 if TYPE_CHECKING:
@@ -40,6 +40,11 @@ DIARY_OUTCOMES = ("duration", "frequency", "headache_index", "intensity")
 _SQL_TYPES = {"int": "BIGINT", "float": "DOUBLE", "bool": "BOOLEAN"}
 # Means over headache days: people without headache in a window have none.
 CONDITIONAL = ("intensity", "duration")
+# What the table `windows` says of a value that was asked or given, not counted.
+_NO_DAYS: dict[str, Any] = {
+    **dict.fromkeys(("count", "days_observed", "days_possible"), float("nan")),
+    "complete": True,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +69,25 @@ class Comparison:
         return ("earlier", self.pre) if self.mean_of_two_baselines else (self.pre,)
 
 
-def _quote(text: object) -> str:
-    return "'" + str(text).replace("'", "''") + "'"
-
-
 def window_length(window: Window | None) -> int | None:
     """Count the days of a declared window; None where an end is open."""
     if window is None or window.from_ is None or window.to is None:
         return None
     return int(window.to) - int(window.from_) + 1
+
+
+def find_middle(clinic: Clinic, comparison: Comparison) -> float:
+    """Find the middle of the days that the value after is about, in days from the start.
+
+    An answer at a visit is about the 28 days before it. NaN where they differ between people.
+    """
+    if comparison.source == "visit":
+        day = clinic.windows.visit_recall.target_day
+        return day - DAYS_PER_WINDOW / 2 if comparison.post == "post" else math.nan
+    window = clinic.windows.named.get(comparison.post)
+    if window is None or window.from_ is None or window.to is None or window.anchor != "start":
+        return math.nan
+    return (window.from_ + window.to) / 2
 
 
 def find_courses(sessions: pd.DataFrame, gap_weeks: int) -> pd.DataFrame:
@@ -334,7 +349,7 @@ def store_diary_windows(
     ):
         rows = _diary_rows(connection, days, clinic, courses, None, DIARY_OUTCOMES)
         connection.execute(
-            f"COPY (SELECT {columns} FROM ({rows})) TO {_quote(part)} "
+            f"COPY (SELECT {columns} FROM ({rows})) TO {quote(part)} "
             "(FORMAT parquet, COMPRESSION zstd)"
         )
         restrict(part)
@@ -411,25 +426,14 @@ def build_visit_windows(sessions: pd.DataFrame, clinic: Clinic) -> pd.DataFrame:
             reach = asked["day"].max() if target == math.inf and len(asked) else target
             part = nearest(asked, column, low, high, reach)
             parts.append(_name_rows(part, window=window, outcome=outcome))
-    out = _name_rows(stack(parts), source="visit").assign(
-        count=float("nan"),
-        days_observed=float("nan"),
-        days_possible=float("nan"),
-        complete=True,
-    )
+    out = _name_rows(stack(parts), source="visit").assign(**_NO_DAYS)
     return conform("windows", out.sort_values(["patient_id", "window", "outcome"]))
 
 
 def build_given_windows(given: pd.DataFrame) -> pd.DataFrame:
     """Take values that come as windows already; a blank stays unknown."""
     out = given.loc[given["value"].notna(), ["patient_id", "window", "outcome", "value"]]
-    out = out.assign(
-        source="given",
-        count=float("nan"),
-        days_observed=float("nan"),
-        days_possible=float("nan"),
-        complete=True,
-    )
+    out = out.assign(source="given", **_NO_DAYS)
     return conform("windows", out.sort_values(["patient_id", "window", "outcome"]))
 
 
@@ -456,12 +460,7 @@ def build_questionnaire_windows(questionnaires: pd.DataFrame, clinic: Clinic) ->
                     window=window,
                     outcome=str(instrument),
                     source="visit",
-                ).assign(
-                    count=float("nan"),
-                    days_observed=float("nan"),
-                    days_possible=float("nan"),
-                    complete=True,
-                )
+                ).assign(**_NO_DAYS)
             )
     out = stack([p[list(parts[0])] for p in parts if len(p)] or parts[:1])
     return conform("windows", out.sort_values(["patient_id", "window", "outcome"]))

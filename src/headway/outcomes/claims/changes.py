@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from headway.messages import Message, join
 from headway.outcomes.care.cost_per_day import less_expected
 from headway.outcomes.change import instruments
+from headway.outcomes.change.cohort import find_unit
 from headway.outcomes.claims.file import Claims
 from headway.outcomes.claims.records import (
     Finding,
@@ -21,19 +21,17 @@ from headway.outcomes.claims.records import (
     read_cohort,
 )
 from headway.outcomes.claims.rules import Rule
+from headway.outcomes.expectation.benchmark import classify_condition
 from headway.tables import OUTCOMES, TECHNIQUES
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-_ICHD = re.compile(r"^\d+(\.\d+)*$")
-
-
 def hold_relief(r: Records, claims: Claims) -> list[Finding]:
     """Row 1: pain such as headache, beside what would be expected."""
     out = []
-    headache = _headache_people(r, claims)
+    headache = _headache_people(r)
     for outcome in ("frequency", "intensity", "duration"):
         why = Message("claim.missing.outcome", outcome=instruments.name_outcome(outcome))
         finding = read_cohort(outcome, find_statistic(r, outcome, "change_mean"), why)
@@ -68,14 +66,13 @@ def _conditions(r: Records) -> pd.Series:
     return own if common is None else own.where(own.notna(), common)
 
 
-def _is_headache(condition: object, claims: Claims) -> bool:
-    text = str(condition).casefold()
-    return bool(_ICHD.match(text)) or any(w in text for w in claims.headache_words)
+def _is_headache(condition: object) -> bool:
+    return classify_condition(str(condition)) == "headache"
 
 
-def _headache_people(r: Records, claims: Claims) -> pd.Series | None:
+def _headache_people(r: Records) -> pd.Series | None:
     known = _conditions(r).dropna()
-    return known.map(lambda c: _is_headache(c, claims)).astype(bool) if len(known) else None
+    return known.map(_is_headache).astype(bool) if len(known) else None
 
 
 def hold_conditions(r: Records, claims: Claims) -> list[Finding]:
@@ -83,7 +80,7 @@ def hold_conditions(r: Records, claims: Claims) -> list[Finding]:
     condition = _conditions(r).dropna()
     if not len(condition):
         return [name_missing("condition", Message("claim.missing.condition"))]
-    others = sorted(c for c in condition.unique() if not _is_headache(c, claims))
+    others = sorted(c for c in condition.unique() if not _is_headache(c))
     if not others:
         return [name_missing("condition", Message("claim.missing.other_condition"))]
     out = []
@@ -107,7 +104,7 @@ def hold_conditions(r: Records, claims: Claims) -> list[Finding]:
                 Finding(
                     "condition",
                     average(values),
-                    _outcome_unit(outcome),
+                    find_unit(outcome),
                     float(len(people)),
                     f"{name}: {outcome}",
                     note=name_windows(labels[first]),
@@ -115,11 +112,6 @@ def hold_conditions(r: Records, claims: Claims) -> list[Finding]:
                 )
             )
     return out or [name_missing("condition", Message("claim.missing.any_outcome"))]
-
-
-def _outcome_unit(outcome: str) -> str:
-    units = {"frequency": "days_per_28", "intensity": "nrs_0_10", "duration": "hours"}
-    return units.get(outcome, "points")
 
 
 def _direction(outcome: str, rule: Rule) -> Rule:

@@ -44,7 +44,6 @@ class Claims:
 
     parts: tuple[Part, ...]
     complaints: tuple[str, ...]
-    headache_words: tuple[str, ...]
     cups: float
     assessments: Mapping[str, tuple[str, ...]]
     sites: Mapping[str, str]  # word -> region
@@ -86,7 +85,6 @@ def load_claims(path: Path = CLAIMS_FILE) -> Claims:
     return Claims(
         parts=tuple(parts),
         complaints=tuple(read_word(w) for w in document["complaints"]),
-        headache_words=tuple(w.casefold() for w in document["headache_words"]),
         cups=float(document["cups"]["value"]),
         assessments={k: tuple(read_word(w) for w in v) for k, v in document["assessments"].items()},
         sites={read_word(w): region for region, words in regions["sites"].items() for w in words},

@@ -11,6 +11,7 @@ from headway.messages import Message
 from headway.outcomes.care.clustered import Estimate
 from headway.outcomes.change import windows
 from headway.outcomes.change.attrition import newcombe_interval
+from headway.outcomes.change.change import divide_by_before
 from headway.outcomes.claims.file import Claims
 from headway.outcomes.claims.records import (
     Finding,
@@ -49,9 +50,9 @@ def find_relapses(r: Records) -> pd.DataFrame:
     if primary.post in later:
         later = later[later.index(primary.post) + 1 :]
     pairs = windows.pair_windows(r.windows, primary, "frequency")
-    pairs = pairs[pairs["pre"] > 0]
     rule = r.clinic.relapse
-    at_risk = pairs[(pairs["post"] / pairs["pre"]).round(12) <= round(1 - rule.response, 12)]
+    fell = divide_by_before(pairs["pre"], pairs["post"]) <= round(1 - rule.response, 12)
+    at_risk = pairs[fell]
     after = r.windows[
         (r.windows["source"] == primary.source)
         & (r.windows["outcome"] == "frequency")
@@ -67,8 +68,8 @@ def find_relapses(r: Records) -> pd.DataFrame:
     first = after.drop_duplicates("patient_id").set_index("patient_id")["value"]
     known = at_risk.set_index("patient_id")
     value = first.reindex(known.index)
-    back = ((value / known["pre"]).round(12) >= round(rule.back_to, 12)).astype(float)
-    return pd.DataFrame({"back": back[value.notna()]})
+    back = divide_by_before(known["pre"], value) >= round(rule.back_to, 12)
+    return pd.DataFrame({"back": back.astype(float)}, index=known.index)[value.notna()]
 
 
 def hold_relapse(r: Records, claims: Claims) -> list[Finding]:

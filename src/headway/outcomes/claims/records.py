@@ -88,7 +88,8 @@ def average(values: Array) -> Estimate:
     """Mean with its t interval; without one where all values are equal."""
     n = len(values)
     if n > 1 and np.ptp(values) == 0:
-        return Estimate(float(values[0]), NAN, NAN, "", n, note=Message("estimate.all_alike"))
+        note = Message("estimate.all_alike")
+        return Estimate(float(values[0]), NAN, NAN, "", n, patients=n, note=note)
     low, high = t_interval(values)
     mean = float(values.mean()) if n else NAN
     return Estimate(mean, low, high, Message("interval.t") if n > 1 else "", n, patients=n)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import stdtrit
+from scipy.special import ndtri, stdtrit
 
 from headway import meta
 from headway.effects.measures import escalc
@@ -23,7 +23,9 @@ from headway.effects.recover import combine_arms, find_r, sd_change
 from headway.effects.units import convert
 from headway.messages import Message, join, phrase, read, term
 from headway.outcomes.change.change import LEVEL
-from headway.outcomes.change.windows import Comparison
+from headway.outcomes.change.cohort import find_unit
+from headway.outcomes.change.missingness import SCALES
+from headway.outcomes.change.windows import Comparison, find_middle
 from headway.outcomes.expectation.untreated import name_arm
 from headway.tables import conform, empty, read_csv
 
@@ -52,20 +54,11 @@ _KIND_OF = {
     "dry_needling": "needling",
     "wet_needling": "needling",
 }
-# The unit in which the outcomes of a clinic are held; others have no common scale.
-OUTCOME_UNITS = {
-    "frequency": "days_per_28",
-    "intensity": "nrs_0_10",
-    "duration": "hours",
-}
-# Length of each outcome's scale: days in a window, points, hours in a day.
-_SCALES = {"frequency": 28.0, "intensity": 10.0, "duration": 24.0}
 # The most exact source of a change first.
 _RANK_KIND = {"change": 0, "final": 1}
 _RANK_STATUS = {"retrieved": 0, "computed": 0, "recalled": 1}
-# ICHD-3 chapters (first numbers) whose condition is a headache: primary and secondary ones.
 _ICHD = re.compile(r"^\d{1,2}(\.\d{1,2})*$")
-_HEADACHE = ("headache", "migraine", "tension-type", "cephalalgia")
+_HEADACHE = ("headache", "migraine", "tension-type", "cephal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,15 +132,14 @@ def describe_clinic(
         Techniques in use, for the case mix; names only, since counts need disclosure control.
     """
     own = change[(change["comparison"] == comparison.id) & (change["outcome"] == outcome)]
-    time_days, label = _time_of(comparison, clinic)
     used = [term("technique", t) for t in sorted({t for t in techniques if isinstance(t, str)})]
     return ClinicChange(
         outcome=outcome,
         pre=own["pre"].to_numpy(dtype=float),
         post=own["post"].to_numpy(dtype=float),
         of=of,
-        time_days=time_days,
-        timepoint=label,
+        time_days=find_middle(clinic, comparison),
+        timepoint=_name_time(comparison, clinic),
         condition=str(clinic.condition),
         technique=Message("arm.several_techniques", names=used)
         if used
@@ -156,21 +148,21 @@ def describe_clinic(
     )
 
 
-def _time_of(comparison: Comparison, clinic: Clinic) -> tuple[float, str]:
-    """Find the middle of the window after; NaN where it differs from person to person."""
+def _name_time(comparison: Comparison, clinic: Clinic) -> str:
+    """Name the time of the window after."""
     if comparison.source == "visit":
         if comparison.post != "post":
-            return NAN, Message("window.at_the_last_visit")
+            return Message("window.at_the_last_visit")
         day = float(clinic.windows.visit_recall.target_day)
-        return day - 14, Message("window.four_weeks_before_day", day=day)
+        return Message("window.four_weeks_before_day", day=day)
     window = clinic.windows.named.get(comparison.post)
     if window is None or window.from_ is None or window.to is None:
-        return NAN, phrase("window", comparison.post)
+        return phrase("window", comparison.post)
+    if window.label:
+        return phrase("window", window.label)
     if window.anchor != "start":
-        return NAN, phrase("window", window.label or comparison.post)
-    days = Message("window.days", low=window.from_, high=window.to)
-    middle = (window.from_ + window.to) / 2
-    return middle, phrase("window", window.label or days)
+        return phrase("window", comparison.post)
+    return Message("window.days", low=window.from_, high=window.to)
 
 
 def classify_condition(text: str) -> str:
@@ -297,7 +289,8 @@ def build_benchmark(own: ClinicChange, arms: pd.DataFrame, clinic: Clinic) -> pd
     rows: list[dict[str, Any]] = [ours]
     drawn: list[dict[str, Any]] = []
     refused: list[dict[str, Any]] = []
-    target = OUTCOME_UNITS.get(own.outcome)
+    # Other outcomes have no scale in common.
+    target = find_unit(own.outcome) if own.outcome in SCALES else None
     r, r_from = estimate_r(_for_r(arms, own, target, rule), own.outcome)
     for row in _one_per_arm(arms, own, target, rule):
         entry, why = _arm_row(row, arms, own, target, r, r_from, rule)
@@ -343,7 +336,7 @@ def _clinic_row(own: ClinicChange) -> dict[str, Any]:
             r,
         )
     why = []
-    if own.outcome not in OUTCOME_UNITS:
+    if own.outcome not in SCALES:
         why.append(Message("unlike.own_outcome_has_no_scale"))
     if not math.isfinite(own.time_days):
         why.append(Message("unlike.own_time_not_fixed"))
@@ -356,7 +349,7 @@ def _clinic_row(own: ClinicChange) -> dict[str, Any]:
         "trial": None,
         "arm": None,
         "outcome": own.outcome,
-        "unit": OUTCOME_UNITS.get(own.outcome, "points"),
+        "unit": find_unit(own.outcome),
         "condition": own.condition,
         "technique": own.technique,
         "n": float(n),
@@ -556,7 +549,7 @@ def _romc(
     if not all(math.isfinite(x) for x in (n, sd1, sd2, r)) or n < 2:
         return math.log(mean1 / mean2), NAN, NAN
     yi, vi = escalc("ROMC", n=n, mean1=mean1, sd1=sd1, mean2=mean2, sd2=sd2, r=r)
-    half = 1.959963984540054 * math.sqrt(float(vi))
+    half = float(ndtri(0.5 + LEVEL / 2)) * math.sqrt(float(vi))
     return float(yi), float(yi) - half, float(yi) + half
 
 
@@ -583,7 +576,7 @@ def _judge_baseline(
     if not math.isfinite(apart):
         return {"like_baseline": "not_printed"}
     # Declared in days; other outcomes take the same share of their scale.
-    within = rule.baseline_within * _SCALES[ours["outcome"]] / _SCALES["frequency"]
+    within = rule.baseline_within * SCALES[ours["outcome"]][1] / SCALES["frequency"][1]
     # Rounded, so that a difference of exactly the declared distance is within it.
     return {"like_baseline": "yes" if round(apart - within, 9) <= 0 else "no"}
 

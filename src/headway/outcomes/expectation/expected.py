@@ -14,7 +14,7 @@ import numpy as np
 
 from headway.messages import Message, join
 from headway.outcomes.change.change import LEVEL
-from headway.outcomes.change.windows import Comparison
+from headway.outcomes.change.windows import Comparison, find_middle
 from headway.outcomes.expectation import judge
 from headway.outcomes.expectation.regression import mee_chua, regression_to_mean_cutoff
 from headway.outcomes.expectation.untreated import RETEST, select_arms
@@ -82,13 +82,13 @@ def build_expected(
 
     values = collect_values(windows, comparison)
     e, b, y = (values[name].to_numpy(float) for name in ("earlier", "baseline", "post"))
-    rule, time_days = read_settings(clinic), _time_of(comparison, clinic)
+    rule, time_days = read_settings(clinic), find_middle(clinic, comparison)
     chosen = None
-    if arms is not None and time_days is not None:
+    if arms is not None and not np.isnan(time_days):
         own = [clinic.doi or "", *clinic.expected.leave_out]
         chosen = select_arms(arms, time_days=time_days, leave_out=own, retest=_retest(clinic))
     listed = None if chosen is None else chosen[chosen["decides"]]
-    found = judge.judge_change(e, b, y, arms=listed, time_days=time_days or _NAN, settings=rule)
+    found = judge.judge_change(e, b, y, arms=listed, time_days=time_days, settings=rule)
     if found.kind == "no_data":
         return empty("expected")
     rows = [_deciding_row(row, found) for row in found.deciding]
@@ -258,15 +258,3 @@ def collect_values(
         for column, window in names.items()
     }
     return pd.DataFrame(sides).sort_index()
-
-
-def _time_of(comparison: Comparison, clinic: Clinic) -> float | None:
-    """Middle of the later window, days from the start; None where it differs between people."""
-    if comparison.source == "visit":
-        day = clinic.windows.visit_recall.target_day
-        return float(day) if comparison.post == "post" else None
-    window = clinic.windows.named.get(comparison.post)
-    if window is None or window.to is None or window.anchor != "start":
-        return None
-    first = window.to - 27 if window.from_ is None else window.from_
-    return (first + window.to) / 2

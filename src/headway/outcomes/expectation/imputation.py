@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import ndtri, stdtrit
 
+from headway.outcomes.change.change import LEVEL
 from headway.outcomes.change.cohort import BEFORE, WINDOW
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-LEVEL = 0.95
-# Ends of the scales: days per 28, 0 to 10, hours a day. An index has no upper end.
 DONORS = 5  # Morris, White & Royston 2014: 3 to 10; mice takes 5
 CYCLES = 10
 MIN_PAIRS = 10  # people with both values; below, no regression is trusted with the others
@@ -88,8 +87,8 @@ class Tipping:
         Shift of the lost people's values after at which the mean change is 0; NaN where it
         cannot be reached.
     delta_ci : float
-        Shift at which the interval first touches 0; 0 where it includes 0 as it is.
-    reached_mean, reached_ci : bool
+        Shift at which the interval first touches 0; 0 where it includes 0 as it is, NaN where
+        it never does.
     direction : int
         1: worse (the change is an improvement), -1: better.
     farthest : float
@@ -98,8 +97,6 @@ class Tipping:
 
     delta_mean: float
     delta_ci: float
-    reached_mean: bool
-    reached_ci: bool
     direction: int
     farthest: float
 
@@ -370,8 +367,6 @@ def tip(imputed: Imputed, low: float, high: float) -> Tipping:
     return Tipping(
         delta_mean=mean,
         delta_ci=touch,
-        reached_mean=bool(np.isfinite(mean)),
-        reached_ci=bool(np.isfinite(touch)),
         direction=direction,
         farthest=farthest,
     )

@@ -39,7 +39,7 @@ docs/expected.md has the rates of false and of missed verdicts. Negative is impr
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -201,7 +201,6 @@ class Verdict:
     both: int = 0
     allowed: float = _NAN
     published_fall: float = _NAN
-    arms: tuple[str, ...] = field(default=())
 
     @property
     def sentence(self) -> str:
@@ -593,8 +592,7 @@ def _close(
         analysed,
         both,
         max(0.0, -low) if expected else _NAN,
-        max(0.0, *falls, 0.0) if falls else _NAN,
-        tuple(r.label for r in rows if r.source == "arm"),
+        max(0.0, *falls) if falls else _NAN,
     )
     return replace(made, message=write_sentence(made, rule))
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from scipy.special import stdtrit
 
+from headway.outcomes.change.change import LEVEL
 from headway.outcomes.change.windows import DAYS_PER_WINDOW, Comparison, windows_overlap
-from headway.outcomes.expectation.imputation import LEVEL, normal_quantile
+from headway.outcomes.expectation.imputation import normal_quantile
 
 if TYPE_CHECKING:
     import pandas as pd

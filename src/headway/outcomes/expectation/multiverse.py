@@ -17,6 +17,7 @@ import numpy as np
 
 from headway.messages import Message, phrase
 from headway.outcomes.change.change import t_interval
+from headway.outcomes.change.cohort import find_unit
 from headway.outcomes.change.missingness import SCALES
 from headway.outcomes.change.windows import (
     CONDITIONAL,
@@ -223,7 +224,7 @@ def build_specifications(
                         ):
                             rows.append({**choice, "lost": lost, **result})
     out = pd.DataFrame(rows).assign(outcome=outcome, of=float(len(starters)), redacted=False)
-    out["unit"] = "days_per_28" if outcome == "frequency" else "points"
+    out["unit"] = find_unit(outcome)
     out["specification"] = np.arange(1, len(out) + 1)
     out["declared"] = out["specification"] == 1
     return conform("specifications", out)
@@ -239,19 +240,14 @@ def find_sample(ways: pd.DataFrame) -> tuple[float, float] | None:
 
 
 def _posts(own: pd.DataFrame, comparison: Comparison, clinic: Clinic) -> list[str]:
-    others = ["last_visit"] if comparison.source == "visit" else ["post_course"]
-    declared = clinic.windows.named
-    present = set(own["window"])
-    return [
-        comparison.post,
-        *(
-            w
-            for w in others
-            if w in present
-            and w != comparison.post
-            and (w == "last_visit" or declared[w].anchor == "last_session")
-        ),
-    ]
+    """List the windows after that are tried, the declared one first."""
+    declared = clinic.windows.named.get("post_course")
+    other = ""
+    if comparison.source == "visit":
+        other = "last_visit"
+    elif declared is not None and declared.anchor == "last_session":
+        other = "post_course"
+    return [*dict.fromkeys([comparison.post, *({other} & set(own["window"]))])]
 
 
 def _lengths(clinic: Clinic, *windows: str) -> list[int | None]:

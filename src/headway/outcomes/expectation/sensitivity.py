@@ -13,7 +13,7 @@ import numpy as np
 
 from headway.messages import Message, join, term
 from headway.outcomes.change.change import t_interval
-from headway.outcomes.change.cohort import name_characteristic
+from headway.outcomes.change.cohort import SEVERAL_THERAPISTS, find_unit, name_characteristic
 from headway.outcomes.change.instruments import name_outcome
 from headway.outcomes.change.missingness import SCALES, bound_change
 from headway.outcomes.change.windows import CONDITIONAL
@@ -85,7 +85,7 @@ def build_sensitivity(
     own = windows[(windows["source"] == comparison.source) & (windows["outcome"] == outcome)]
     if not len(own) or not len(starters):
         return empty("sensitivity")
-    unit = DAYS if outcome == "frequency" else "points"
+    unit = find_unit(outcome)
     sides = imputation.before_and_after(windows, starters, comparison, outcome)
     rows = _simple(sides, unit)
     rows += _bounds(windows, starters, comparison, clinic, outcome, unit)
@@ -96,7 +96,7 @@ def build_sensitivity(
     own = own[own["patient_id"].isin(starters)]
     stacked = longitudinal.stack_windows(own, comparison, clinic, outcome)
     del own
-    rows += _equations(stacked, comparison) if outcome == "frequency" else []
+    rows += _equations(stacked) if outcome == "frequency" else []
     rows += _mixed(stacked, unit)
     rows += _clustered(sides, therapists, unit)
     table = pd.DataFrame(
@@ -239,7 +239,7 @@ def _tip(imputed: imputation.Imputed, n: float, unit: str, low: float, high: flo
     return rows
 
 
-def _equations(stacked: pd.DataFrame, comparison: Comparison) -> list[_Row]:
+def _equations(stacked: pd.DataFrame) -> list[_Row]:
     """Fit all windows by estimating equations: binomial, and Poisson for comparison."""
     rows = []
     for family, ratio in (("binomial", "odds_ratio"), ("poisson", "rate_ratio")):
@@ -278,7 +278,7 @@ def _clustered(sides: pd.DataFrame, therapists: pd.Series | None, unit: str) -> 
         return [_Row("clustered_by_therapist", unit=unit, note=why)]
     change = sides["post"] - sides["pre"]
     who = therapists.reindex(sides.index)
-    known = change.notna() & who.notna() & (who != "several")
+    known = change.notna() & who.notna() & (who != SEVERAL_THERAPISTS)
     ordered = np.argsort(change[known].to_numpy(), kind="stable")
     fit = longitudinal.cluster_change(
         change[known].to_numpy()[ordered], who[known].to_numpy()[ordered]

@@ -246,8 +246,8 @@ def find_zero_coded(
         )
     n, of, signs = 0, 0, []
     if len(said):
-        beside = _stand_beside_visit(sessions, clinic)
-        flag, zeros, answered, sign = find_zero_answers(said, diary, beside)
+        visited = _stand_beside_visit(sessions, clinic)
+        flag, zeros, answered, sign = find_zero_answers(said, diary, visited)
         if flag:
             signs.append(
                 Message(

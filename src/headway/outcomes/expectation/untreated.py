@@ -33,7 +33,6 @@ def select_arms(
     arms: pd.DataFrame,
     *,
     time_days: float,
-    within_days: float | None = None,
     leave_out: Collection[str] = (),
     retest: float = RETEST,
 ) -> pd.DataFrame:
@@ -44,10 +43,8 @@ def select_arms(
     arms
         Table `arms`, of one review or several.
     time_days
-        Time of the clinic's later window, days from the start.
-    within_days
-        How far an arm's time may lie from it; without it 28 days or a quarter of `time_days`,
-        whichever is more.
+        Time of the clinic's later window, days from the start. An arm's may lie 28 days or a
+        quarter of it away, whichever is more.
     leave_out
         Trials or DOIs that are not used: the trial the clinic's people come from.
     retest
@@ -65,7 +62,7 @@ def select_arms(
     import pandas as pd
 
     columns = ["label", "change", "se", "n", "baseline", "time_days", "note", "decides"]
-    reach = within_days if within_days is not None else max(28.0, time_days / 4)
+    reach = max(28.0, time_days / 4)
     listed = {(a["trial"], a["comparator"]) for a in load_untreated()["arms"]}
     own = {str(name).strip().casefold() for name in leave_out if str(name).strip()}
     use = arms[
