@@ -23,7 +23,7 @@ from headway.meta.conversions import se_from_ci
 from headway.meta.network import pool_network
 from headway.meta.pooling import pool
 from headway.reviews.dependent import COVARIANCE, pool_dependent
-from headway.reviews.ipd import ancova, change_unit, read_covariates, select
+from headway.reviews.ipd import ancova, change_unit, find_least, read_covariates, select
 from headway.reviews.moderator_values import Trials
 from headway.reviews.moderators import find_coefficient
 from headway.reviews.networks.analyse import read_network
@@ -137,7 +137,7 @@ def judge_review(
                 found = _recompute(entry, review, arms, effects, (ipd, networks), k)
         except UNCOMPUTABLE as error:
             log_frames(error, f"published.{entry.id}")
-            found = _Recomputed({}, "", Message("fit.not_computable"))
+            found = _Recomputed({}, Message("reproduction.declared"), Message("fit.not_computable"))
         head["how"] = found.how
         if entry.estimate == NOT_ESTIMABLE or found.empty:
             rows += _judge_estimability(entry, printed, found, head)
@@ -168,7 +168,7 @@ class _Recomputed:
     """
 
     values: dict[str, float]
-    how: Message | str
+    how: Message
     missing: Message | str = ""
     trials: int | None = None
     empty: bool = False
@@ -534,6 +534,7 @@ def _recompute_adjusted(
         own["role"].eq("treatment"),
         read_covariates(own, names),
         level=review.level,
+        least=find_least(review.files.ipd),
     )
     unit = review.outcomes[target.place[1]].unit
     values = change_unit(found, unit, entry.unit or unit)

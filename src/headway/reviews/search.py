@@ -20,7 +20,14 @@ from headway.messages import Message, term
 from headway.meta.pooling import pool
 from headway.reviews.candidates import default_kinds
 from headway.reviews.effects_table import build_effects
-from headway.reviews.ipd import BASELINE, ancova, change_unit, read_covariates, select
+from headway.reviews.ipd import (
+    BASELINE,
+    ancova,
+    change_unit,
+    find_least,
+    read_covariates,
+    select,
+)
 from headway.reviews.reproduce import judge_number, turn
 from headway.reviews.totals import pool_rows, term_model
 
@@ -284,6 +291,7 @@ class Searcher:
                             treated,
                             read_covariates(own, chosen),
                             level=self._review.level,
+                            least=find_least(spec),
                         )
                     except ValueError:
                         continue
