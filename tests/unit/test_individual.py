@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import ndtri, stdtrit
 
 from headway import config
 from headway.config.review import Review
@@ -20,7 +22,7 @@ from headway.messages import say
 from headway.reviews.analyse import analyse_review
 from headway.reviews.ipd import ancova, read_covariates, summarise
 from headway.reviews.search import Searcher
-from tests.unit.review_builder import write_review
+from tests.unit.review_builder import ARMS, write_review
 
 SPEC: dict[str, Any] = {
     "path": "people.csv",
@@ -286,6 +288,42 @@ def test_the_search_finds_the_choice_that_was_made(tmp_path: Path) -> None:
         .str.contains("none of the other choices")
         .all()
     )
+
+
+@pytest.mark.parametrize("level", [None, 90])
+@pytest.mark.parametrize("of", ["arms", "comparison", "people"])
+def test_an_interval_is_recomputed_at_its_own_level(
+    tmp_path: Path, of: str, level: float | None
+) -> None:
+    tail = 0.975 if level is None else 0.95
+    place = {"trial": "A 2001", "outcome": "frequency", "timepoint": "3 months"}
+    target: dict[str, Any] = {**place, "treatment_arm": "massage", "control_arm": "care"}
+    table = people()
+    value, half = 8.0 - 10.0, float(ndtri(tail)) * math.sqrt(4**2 / 20 + 5**2 / 21)
+    if of == "comparison":
+        target = {"comparison": "main"}
+    elif of == "people":
+        fit = ancova(table["after"], table["group"].eq("m"), table[["before"]])
+        value, half = fit.estimate, float(stdtrit(fit.df, tail)) * fit.se
+        target = {"trial": "Example 2020", "outcome": "frequency", "timepoint": "end"}
+        target["adjust"] = ["baseline"]
+    values = {"estimate": value, "ci_low": value - half, "ci_high": value + half}
+    printed = entry(values, recompute=target, **({} if level is None else {"level": level}))
+    if of == "people":
+        review, read = load(tmp_path / "r", table, published=[printed])
+    else:
+        files = {"arms.csv": "".join(ARMS.splitlines(keepends=True)[:3])}
+        write_review(tmp_path / "r", files, published=[printed])
+        review = config.load_review(tmp_path / "r")
+        read = trials.read_review(tmp_path / "r", review)
+    found = analyse_review(
+        read.arms, read.contrasts, read.published, review, read.risk_of_bias, read.ipd
+    )["reproduction"]
+    assert set(found["verdict"]) == {"reproduced"}
+    # What the source declares is no other choice.
+    parts = {"estimate": printed["estimate"], "ci_low": printed["ci"][0]}
+    search = Searcher(review, read.arms, read.contrasts, read.ipd)
+    assert not any("%" in say(one) for one in search(review.published[0], parts))
 
 
 def test_the_search_finds_another_model_and_another_measure(tmp_path: Path) -> None:

@@ -205,7 +205,7 @@ def _recompute_coefficient(
     """
     target = entry.recompute
     comparison = review.comparison(target.comparison)
-    level = review.level_of(comparison) if entry.level is None else entry.level / 100
+    level = find_level(entry, review, comparison)
     row = find_coefficient(
         effects, trials, comparison, str(target.moderator), target.level,
         model=entry.model or review.model, level=level,
@@ -230,6 +230,15 @@ def _recompute_coefficient(
     if scale.code == "ratio":
         values = {part: float(scale.back(value)) for part, value in values.items()}
     return _Recomputed(values, how, "", int(row["k"]))
+
+
+def find_level(
+    entry: PublishedResult, review: Review, comparison: Comparison | None = None
+) -> float:
+    """Find the level of a printed interval: its own, else the comparison's or the review's."""
+    if entry.level is not None:
+        return entry.level / 100
+    return review.level if comparison is None else review.level_of(comparison)
 
 
 def _name_part(entry: PublishedResult, part: str) -> str:
@@ -411,7 +420,7 @@ def _recompute_pair(
         return _Recomputed({}, how, Message("reproduction.no_treatment", names=absent), there)
     if method not in METHODS or test not in TESTS:
         return _Recomputed({}, how, Message("reproduction.no_network_model"), there)
-    level = review.level if entry.level is None else entry.level / 100
+    level = find_level(entry, review)
     fit = pool_network(made, method=method, test=test, level=level)
     i, j = fit.place(treatment), fit.place(base)
     values = {part: float(getattr(fit, part)[i, j]) for part in PARTS}
@@ -425,7 +434,7 @@ def _pool_as_printed(
     entry: PublishedResult, review: Review, comparison: Comparison, rows: pd.DataFrame
 ) -> dict[str, float]:
     """Pool rows by the model that the entry names, else by the comparison's own."""
-    level = review.level_of(comparison) if entry.level is None else entry.level / 100
+    level = find_level(entry, review, comparison)
     if entry.model is None and comparison.method is not None:
         total = pool_rows(rows, comparison, review, level=level)
         return {part: float(getattr(total, part)) for part in PARTS}
@@ -483,7 +492,7 @@ def _recompute_trial(
     yi, vi = escalc(
         "MD", n1=a["n"], mean1=a["mean"], sd1=a["sd"], n2=b["n"], mean2=b["mean"], sd2=b["sd"]
     )
-    fit = pool([float(yi)], [float(vi)], method="EE", test="z", level=review.level)
+    fit = pool([float(yi)], [float(vi)], method="EE", test="z", level=find_level(entry, review))
     values = {
         "estimate": float(fit.estimate),
         "ci_low": float(fit.ci_low),
@@ -533,7 +542,7 @@ def _recompute_adjusted(
         own["value"],
         own["role"].eq("treatment"),
         read_covariates(own, names),
-        level=review.level,
+        level=find_level(entry, review),
         least=find_least(review.files.ipd),
     )
     unit = review.outcomes[target.place[1]].unit
