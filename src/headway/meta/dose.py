@@ -88,7 +88,7 @@ class DoseResponse(Described):
 
     def predict(self, doses: ArrayLike, reference: float = 0.0) -> tuple[Array, Array, Array]:
         """Return the effect of doses against a reference dose, with its confidence limits."""
-        at = np.atleast_1d(read_numbers(doses, "doses"))
+        at = read_numbers(np.atleast_1d(doses), "doses")
         x = spread_dose(at, self.knots) - spread_dose(np.array([reference]), self.knots)
         fitted = x @ self.estimate
         se = np.sqrt(np.einsum("ij,jk,ik->i", x, self.vcov, x))
@@ -272,7 +272,7 @@ def dose_response(
     if np.abs(cover[number[:, None] != number]).max(initial=0.0) > 0:
         raise ValueError("effects of different trials must not be correlated in v")
     kept, left, b, s = _fit_trials(y, cover, x, number, names)
-    estimate, vcov, df, covariance, test, code = _pool_trends(b, s, kept, method, test, level)
+    estimate, vcov, df, covariance, test, code = _pool_trends(b, s, method, test, level)
     inverse = np.linalg.inv(s)
     common = np.linalg.solve(inverse.sum(axis=0), np.einsum("ijk,ik->j", inverse, b))
     off = b - common
@@ -341,7 +341,7 @@ def _test_curve(estimate: Array, vcov: Array, df: float) -> float:
 
 
 def _pool_trends(
-    b: Array, s: Array, kept: list[Hashable], method: str, test: str, level: float
+    b: Array, s: Array, method: str, test: str, level: float
 ) -> tuple[Array, Array, float, Array, str, str]:
     """Pool trends: their mean, its covariance and df; their covariance between trials."""
     k, p = b.shape
