@@ -105,6 +105,7 @@ class Searcher:
         declared = entry.model or review.model
         comparison = review.comparison(target.comparison)
         stated = find_level(entry, review, comparison)
+        levels = dict.fromkeys([stated, *LEVELS])
         for changes, frames, label in self._list_rows(comparison):
             other = replace(comparison, **changes)
             effects = build_effects(*frames, replace(review, comparisons=(other,)), check=False)
