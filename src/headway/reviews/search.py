@@ -120,9 +120,7 @@ class Searcher:
                 out: Words = []
                 if dropped is not None:
                     out.append(Message("choice.without", trial=own.at[dropped, "trial"]))
-                for method, test, level in product(
-                    METHODS, TESTS, dict.fromkeys([stated, *LEVELS])
-                ):
+                for method, test, level in product(METHODS, TESTS, levels):
                     if method == "EE" and test not in ("z", "t"):
                         continue
                     steps = [
