@@ -107,11 +107,6 @@ def judge(one: Candidate) -> None:
         one.values["vi"] = NAN  # an error of 0 would be read as certainty
 
 
-def is_chosen(choice: str, *names: str | None) -> bool:
-    """Whether a trial's entry under `choose` names an arm, an instrument or an effect type."""
-    return choice in names
-
-
 def choose(found: Sequence[Candidate], comparison: Comparison) -> list[Candidate]:
     """Leave at most one pooled row per trial (per arm, where arms are followed).
 

@@ -33,7 +33,6 @@ from headway.reviews.candidates import (
     choose,
     compute,
     default_kinds,
-    is_chosen,
     judge,
     list_origins,
 )
@@ -80,8 +79,8 @@ _NUMBERS = (
 # their own controls (Handbook 23.2.7).
 _PERIODS = {"MD": "MC", "SMD": "SMCRP", "ROM": "ROMC", "VR": "VRC", "CVR": "CVRC"}
 CROSSOVER, CLUSTER = "crossover", "cluster"
-# Status of a row made of several: the least certain of them.
-_RANK = {status: i for i, status in enumerate(STATUSES)}  # from the surest down
+# Subgroup of a row that names none, where others do.
+NOT_STATED = "not stated"
 
 
 def _list_wanted(measure: str, side: int) -> list[str]:
@@ -151,6 +150,9 @@ def build_effects(
         found += choose(found, comparison)
         if check:
             found += _list_rest(arms, comparison, found, taken[comparison.outcome])
+        if any(one.subgroup for one in found):
+            for one in found:
+                one.subgroup = one.subgroup or NOT_STATED
         rows += [_as_row(c, comparison, unit, review.level_of(comparison)) for c in found]
     return conform("effects", pd.DataFrame(rows), check=check) if rows else empty("effects")
 
@@ -195,7 +197,7 @@ def _list_rest(
                 trial=first["trial"],
                 arms=_join(part["arm"]),
                 timepoint=timepoint,
-                time_days=_first(part["time_days"]),
+                time_days=first["time_days"],
                 basis="arms",
                 kind=kind,
                 status=_worst(part["status"]),
@@ -205,7 +207,7 @@ def _list_rest(
                 instrument=instrument,
                 rows=list_origins(part.to_dict("records")),
             )
-            one.values["year"] = _first(part["year"])
+            one.values["year"] = first["year"]
             chosen = comparison.choose.get(str(trial))
             if kind not in kinds:
                 reason = Message("why_not.kind_not_taken", kind=term("rows", kind))
@@ -340,7 +342,7 @@ def _pair(
         subgroup=_subgroup(comparison, first, side2[0]),
         analysis=first.analysis or None,
         instrument=first.instrument,
-        rows=tuple(dict.fromkeys((str(r.file), int(r.line)) for r in both)),
+        rows=list_origins([r._asdict() for r in both]),
     )
     one.values["year"] = first.year
     one.notes += list(dict.fromkeys(r.note for r in both if isinstance(r.note, str)))
@@ -564,7 +566,7 @@ def _take_contrasts(
             one.reasons.append(_unit_reason(row.unit, unit))
         chosen = comparison.choose.get(row.trial)
         names = (row.treatment_arm, row.instrument, row.effect_type)
-        if chosen is not None and not is_chosen(chosen, *names):
+        if chosen is not None and chosen not in names:
             one.reasons.append(Message("why_not.not_chosen", name=chosen))
         printed = find_family(comparison.measure) == "printed"
         if (row.file, row.line) in unlogged:
@@ -789,7 +791,7 @@ def _measure(one: Candidate, comparison: Comparison) -> tuple[float, float]:
 
 
 def _subgroup(comparison: Comparison, treated: Any, control: Any) -> str | None:
-    """Label a row by what the comparison's subgroups are made of."""
+    """Label a row by what the comparison's subgroups are made of; None where it has none."""
     by = comparison.grouping
     if by == "none":
         return None
@@ -803,7 +805,7 @@ def _subgroup(comparison: Comparison, treated: Any, control: Any) -> str | None:
         )
     else:
         label = getattr(treated, by)
-    return label.replace("_", " ") if isinstance(label, str) else "not stated"
+    return label.replace("_", " ") if isinstance(label, str) else NOT_STATED
 
 
 def _as_row(one: Candidate, comparison: Comparison, unit: str, level: float) -> dict[str, Any]:
@@ -858,13 +860,10 @@ def _unit_reason(unit: str, wanted: str) -> Message:
     return Message("why_not.other_unit", unit=name_unit(unit), wanted=name_unit(wanted))
 
 
-def _worst(statuses: Any) -> str:
-    return max(statuses, key=lambda s: _RANK[s])
+def _worst(statuses: Iterable[str]) -> str:
+    """Find the status of what is made of several rows: that of the least certain."""
+    return max(statuses, key=STATUSES.index)
 
 
 def _join(texts: Any) -> str:
     return " + ".join(dict.fromkeys(str(t) for t in texts))
-
-
-def _first(values: pd.Series) -> Any:
-    return values.iloc[0]
