@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from headway.meta.batch import describe_positions, read_numbers
+from headway.effects.shared import describe_positions
+from headway.meta.batch import number_labels, read_labels, read_numbers
 from headway.meta.distributions import (
     check_level,
     find_chi2_tail,
@@ -22,7 +23,7 @@ from headway.meta.distributions import (
     find_p_value,
 )
 from headway.meta.methods import describe_dose, write
-from headway.meta.multilevel import _number, _read_labels, fit_multilevel, read_covariance
+from headway.meta.multilevel import fit_multilevel, read_covariance
 from headway.meta.notes import Described
 from headway.meta.pooling import describe_test, pool
 
@@ -265,7 +266,7 @@ def dose_response(
     check_level(level)
     y = read_numbers(yi, "yi")
     cover = read_covariance(v, y.size)
-    number, names = _number(_read_labels(trials, "trials", y.size))
+    number, names = number_labels(read_labels(trials, "trials", y.size))
     x = spread_dose(doses, knots) - spread_dose(reference, knots)
     if x.shape[0] != y.size:
         raise ValueError(f"doses hold {x.shape[0]} arms, effects {y.size}")

@@ -150,9 +150,9 @@ def build_effects(
         found += choose(found, comparison)
         if check:
             found += _list_rest(arms, comparison, found, taken[comparison.outcome])
-        if any(one.subgroup for one in found):
-            for one in found:
-                one.subgroup = one.subgroup or NOT_STATED
+        if any(row.subgroup for row in found):
+            for row in found:
+                row.subgroup = row.subgroup or NOT_STATED
         rows += [_as_row(c, comparison, unit, review.level_of(comparison)) for c in found]
     return conform("effects", pd.DataFrame(rows), check=check) if rows else empty("effects")
 

@@ -21,13 +21,14 @@ from headway.errors import UNCOMPUTABLE, log_frames
 from headway.messages import Message, term
 from headway.meta.conversions import se_from_ci
 from headway.meta.network import pool_network
+from headway.meta.network.fit import METHODS
 from headway.meta.pooling import pool
 from headway.reviews.dependent import COVARIANCE, pool_dependent
 from headway.reviews.ipd import ancova, change_unit, find_least, read_covariates, select
 from headway.reviews.moderator_values import Trials
 from headway.reviews.moderators import find_coefficient
 from headway.reviews.networks.analyse import read_network
-from headway.reviews.networks.sensitivity import METHODS, TESTS
+from headway.reviews.networks.sensitivity import TESTS
 from headway.reviews.totals import pool_rows, term_model
 from headway.reviews.zero_events import is_not_estimable
 from headway.tables import conform, empty

@@ -15,8 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from headway.effects.measures import COUNTS_NEEDED, MEASURES, escalc
 from headway.effects.shared import check_summaries, hedges_j
-from headway.meta.batch import read_numbers
-from headway.meta.multilevel import _read_labels, read_covariance
+from headway.meta.batch import number_labels, read_labels, read_numbers
+from headway.meta.multilevel import read_covariance
 
 Array = NDArray[np.float64]
 Numbers = NDArray[np.int64]
@@ -146,8 +146,8 @@ def read_contrasts(
     if y.ndim != 1 or not np.isfinite(y).all():
         raise ValueError("yi must be finite, of one dimension")
     m = y.size
-    of_trial, trial_names = _number(_read_labels(trials, "trials", m))
-    one, other = _read_labels(treatments, "treatments", m), _read_labels(bases, "bases", m)
+    of_trial, trial_names = _number(read_labels(trials, "trials", m))
+    one, other = read_labels(treatments, "treatments", m), read_labels(bases, "bases", m)
     names = sorted({str(label) for label in (*one, *other)})
     place = {name: i for i, name in enumerate(names)}
     treatment = np.array([place[str(label)] for label in one])
@@ -210,9 +210,9 @@ def read_pairs(
         raise ValueError("yi and vi must be one-dimensional, of one length")
     if not (np.isfinite(y).all() and np.isfinite(v).all() and (v > 0).all()):
         raise ValueError("yi must be finite, vi finite and above 0")
-    of_trial, names = _number(_read_labels(trials, "trials", y.size))
-    one = [str(label) for label in _read_labels(treatments, "treatments", y.size)]
-    other = [str(label) for label in _read_labels(bases, "bases", y.size)]
+    of_trial, names = _number(read_labels(trials, "trials", y.size))
+    one = [str(label) for label in read_labels(treatments, "treatments", y.size)]
+    other = [str(label) for label in read_labels(bases, "bases", y.size)]
     kept: list[int] = []
     cover = np.zeros((y.size, y.size))
     values = np.array(y)
@@ -287,8 +287,8 @@ def read_arms(
     if measure != "SMD" and measure not in ADDITIVE:
         raise ValueError(f"measure must be SMD or one of {list(ADDITIVE)}, not {measure!r}")
     k = len(np.atleast_1d(np.asarray(trials, dtype=object)))
-    of_trial, names = _number(_read_labels(trials, "trials", k))
-    label = [str(one) for one in _read_labels(treatments, "treatments", k)]
+    of_trial, names = _number(read_labels(trials, "trials", k))
+    label = [str(one) for one in read_labels(treatments, "treatments", k)]
     needed = _list_needed(measure)
     missing = [name for name in needed if name not in arms]
     if missing:
@@ -326,9 +326,8 @@ def _list_needed(measure: str) -> list[str]:
 
 
 def _number(labels: list[Hashable]) -> tuple[Numbers, tuple[str, ...]]:
-    names = list(dict.fromkeys(map(str, labels)))
-    place = {name: i for i, name in enumerate(names)}
-    return np.array([place[str(label)] for label in labels], dtype=np.int64), tuple(names)
+    number, names = number_labels(list(map(str, labels)))
+    return number, tuple(map(str, names))
 
 
 def _name(names: tuple[str, ...], numbers: Numbers) -> str:
