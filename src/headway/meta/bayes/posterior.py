@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -520,13 +520,13 @@ def _summarise(flat: _Numbers, model: Model, grid: Grid, sets: Indices, level: f
     chunk = max(CHUNK // grid.nodes, 1)
     for start in range(0, sets.size, chunk):
         rows = np.arange(start, min(start + chunk, sets.size))
-        part = Grid(*(getattr(grid, name)[rows] for name in Grid.__slots__))
+        part = grid.take(rows)
         own = model.take(rows)
         for quantity in QUANTITIES:
             offset = np.zeros(rows.size) if quantity == "tau" else centre[rows]
             values = _describe(own, part, quantity, level)
             _place(flat.of[quantity], sets[rows], values, offset, root[rows])
-        inner = Grid(rows, *(getattr(part, name) for name in Grid.__slots__[1:]))
+        inner = replace(part, sets=rows)
         for study in range(model.batch.y.shape[0]):
             mixture = _shrink(model, inner, study)
             keep = np.flatnonzero(model.batch.held[study, rows])

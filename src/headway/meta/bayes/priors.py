@@ -19,7 +19,7 @@ from headway.messages import Message
 
 Array = NDArray[np.float64]
 
-HALF_LOG_TAU = 0.5 * math.log(2 * math.pi)
+HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 LOG_T_DF = 5.0
 
 
@@ -81,7 +81,7 @@ class HalfNormal(_Light):
     def log_density(self, z: Array) -> Array:
         """Return the log density of log(tau)."""
         u = z - math.log(self.scale)
-        return math.log(2) - HALF_LOG_TAU + u - 0.5 * np.exp(2 * u)
+        return math.log(2) - HALF_LOG_2PI + u - 0.5 * np.exp(2 * u)
 
     def density_at_zero(self) -> float:
         """Return the density of tau at 0."""
@@ -182,7 +182,7 @@ class LogNormal(_Light):
     def log_density(self, z: Array) -> Array:
         """Return the log density of log(tau)."""
         u = (2 * z - self.mean) / self.sd
-        return math.log(2 / self.sd) - HALF_LOG_TAU - 0.5 * u**2
+        return math.log(2 / self.sd) - HALF_LOG_2PI - 0.5 * u**2
 
     def density_at_zero(self) -> float:
         """Return the density of tau at 0."""

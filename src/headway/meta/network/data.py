@@ -74,6 +74,10 @@ class Network:
             arms[trial] |= {int(one), int(other)}
         return [tuple(sorted(each)) for each in arms]
 
+    def count_trials(self) -> NDArray[np.int64]:
+        """Count the trials that have each treatment, shape (treatments,)."""
+        return np.bincount(np.concatenate(self.list_arms()), minlength=len(self.treatments))
+
     def count_pairs(self) -> NDArray[np.int64]:
         """Count the trials that compare each pair directly, shape (treatments, treatments)."""
         count = np.zeros((len(self.treatments),) * 2, dtype=np.int64)

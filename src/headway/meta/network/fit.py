@@ -213,10 +213,7 @@ def choose_reference(network: Network, reference: str) -> int:
         if reference not in network.treatments:
             raise ValueError(f"reference must be one of {list(network.treatments)}")
         return network.treatments.index(reference)
-    count = np.zeros(len(network.treatments), dtype=np.int64)
-    for arms in network.list_arms():
-        count[list(arms)] += 1
-    return int(np.argmax(count))
+    return int(np.argmax(network.count_trials()))
 
 
 def _read_moderator(
