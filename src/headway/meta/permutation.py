@@ -1,4 +1,4 @@
-"""Tests that need no distribution: signs of effects flipped, moderators dealt anew."""
+"""Permutation tests: signs of effects flipped, moderators reassigned among studies."""
 
 from __future__ import annotations
 
