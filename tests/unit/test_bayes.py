@@ -415,6 +415,8 @@ def test_published_priors_are_those_of_their_tables() -> None:
         (lambda: fit_schools().bayes_factor("theta"), "'mu' or 'tau'"),
         (lambda: fit_schools().cdf(0.0, "theta"), "of must be"),
         (lambda: fit_schools().cdf(math.nan), "NaN"),
+        (lambda: bayes.pool_bayes(*SCHOOLS, tau=bayes.Fixed(3.0)).cdf(math.nan, "tau"), "NaN"),
+        (lambda: fit_schools(nodes=8193), "from 17 to 4097"),
         (lambda: fit_schools().probability_beyond(0.0, "left"), "side"),
         (lambda: fit_schools().density([[0.0]]), "one dimension"),
         (lambda: bayes.compare_priors(*SCHOOLS, []), "at least one"),

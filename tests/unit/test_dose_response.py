@@ -66,6 +66,7 @@ def test_a_line_without_noise_comes_back() -> None:
     fitted, low, high = fit.predict([0, 10], reference=5)
     assert fitted == pytest.approx([1.5, -1.5])
     assert (low < fitted).all() and (fitted < high).all()
+    assert fit.predict(10, reference=5)[0] == pytest.approx([-1.5])
 
 
 def test_a_common_line_is_generalised_least_squares() -> None:

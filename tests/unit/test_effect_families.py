@@ -253,6 +253,17 @@ def test_paired_records_are_what_scipy_makes_of_them() -> None:
     assert abs(ranked.estimate) == pytest.approx(1 - 2 * signed.statistic / total)
 
 
+@pytest.mark.parametrize("measure", [records.describe_records, records.rank_biserial])
+def test_records_that_are_no_pairs_are_refused(measure: Any) -> None:
+    for pre, post, words in (
+        ([1.0, 2.0, 3.0], [2.0, np.nan, 5.0], "complete"),
+        ([1.0, 2.0], [[2.0], [4.0]], "one value per person"),
+        ([1.0], [2.0, 4.0], "one value per person"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            measure(pre, post)
+
+
 def test_noncentral_intervals_cover() -> None:
     rng = np.random.default_rng(2)
     hits = 0

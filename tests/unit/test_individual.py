@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import ndtri, stdtrit
 
 from headway import config
 from headway.config.review import Review
@@ -20,7 +22,7 @@ from headway.messages import say
 from headway.reviews.analyse import analyse_review
 from headway.reviews.ipd import ancova, read_covariates, summarise
 from headway.reviews.search import Searcher
-from tests.unit.review_builder import write_review
+from tests.unit.review_builder import ARMS, write_review
 
 SPEC: dict[str, Any] = {
     "path": "people.csv",
@@ -125,6 +127,45 @@ def test_small_arms_of_restricted_data_are_withheld(tmp_path: Path) -> None:
         assert bool(len(tables["effects"])) == bool(kept)
 
 
+@pytest.mark.parametrize(("gone", "kept"), [(0, 2), (3, 1), (17, 1), (10, 2), (20, 1)])
+def test_values_before_of_few_people_are_withheld(tmp_path: Path, gone: int, kept: int) -> None:
+    # Of 20 people of an arm `gone` have no value before: with means of 20 and of 17 the three
+    # would be known by subtraction.
+    table = people(40)
+    table.loc[table.index[table["group"] == "m"][:gone], "before"] = np.nan
+    for disclosure in ("public", "restricted"):
+        review, read = load(tmp_path / disclosure, table, {**SPEC, "disclosure": disclosure})
+        arms, contrasts = summarise(read.ipd, review)
+        own = arms[arms["arm"] == "massage"].set_index("kind")
+        assert own.loc["final", "n"] == 20
+        shown = kept if disclosure == "restricted" else 2 if gone < 20 else 1
+        assert len(own) == shown
+        assert np.isfinite(own.loc["final", "baseline_mean"]) == (shown == 2)
+        assert np.isfinite(contrasts["effect"]).all() == (shown == 2)
+
+
+@pytest.mark.parametrize(("known", "judged"), [(7, False), (8, True)])
+def test_a_difference_adjusted_in_few_people_is_withheld(
+    tmp_path: Path, known: int, judged: bool
+) -> None:
+    table = people(40)
+    table["age"] = table["age"].astype(float)
+    table.loc[table.index[table["group"] == "m"][known:], "age"] = np.nan
+    place = {"trial": "Example 2020", "outcome": "frequency", "timepoint": "end"}
+    printed = entry(
+        {"estimate": 1.0, "ci_low": 0.0, "ci_high": 2.0},
+        recompute={**place, "adjust": ["baseline", "age"]},
+    )
+    restricted = {**SPEC, "disclosure": "restricted"}
+    review, read = load(tmp_path / "r", table, restricted, published=[printed])
+    _, contrasts = summarise(read.ipd, review)
+    assert np.isfinite(contrasts["effect"]).all() == judged
+    found = analyse_review(
+        read.arms, read.contrasts, read.published, review, read.risk_of_bias, read.ipd
+    )["reproduction"]
+    assert found["recomputed"].notna().all() == judged
+
+
 @pytest.mark.parametrize(
     ("spec", "change", "expected"),
     [
@@ -179,7 +220,7 @@ def test_ancova_moves_with_its_unit(seed: int, effect: float, scale: float, shif
 
 
 def test_ancova_says_what_it_cannot_do() -> None:
-    with pytest.raises(ValueError, match="nobody"):
+    with pytest.raises(ValueError, match="too few people with all"):
         ancova([1.0, 2.0], [True, True], np.empty((2, 0)))
     with pytest.raises(ValueError, match="too few"):
         ancova([1.0, 2.0], [True, False], np.empty((2, 0)))
@@ -190,6 +231,20 @@ def test_covariates_are_numbers_or_levels(tmp_path: Path) -> None:
     found = read_covariates(read.ipd, ["baseline", "age", "centre"])
     assert found.shape == (60, 4)  # three centres are two columns
     assert set(np.unique(found[:, 2:])) == {0.0, 1.0}
+
+
+def test_who_lacks_a_covariate_is_left_out(tmp_path: Path) -> None:
+    table = people().astype({"centre": object, "age": object})
+    table.loc[:4, "centre"] = "NA"
+    _, read = load(tmp_path / "a", table)
+    found = read_covariates(read.ipd, ["centre"])
+    assert np.isnan(found[:5]).all() and np.isfinite(found[5:]).all()
+    own = read.ipd
+    truth = ancova(own["value"][5:], own["role"][5:].eq("treatment"), found[5:])
+    assert ancova(own["value"], own["role"].eq("treatment"), found) == truth
+    table["age"] = "NA"
+    _, read = load(tmp_path / "b", table)
+    assert np.isnan(read_covariates(read.ipd, ["age"])).all()
 
 
 def entry(values: dict[str, float], digits: int = 2, **more: Any) -> dict[str, Any]:
@@ -233,6 +288,42 @@ def test_the_search_finds_the_choice_that_was_made(tmp_path: Path) -> None:
         .str.contains("none of the other choices")
         .all()
     )
+
+
+@pytest.mark.parametrize("level", [None, 90])
+@pytest.mark.parametrize("of", ["arms", "comparison", "people"])
+def test_an_interval_is_recomputed_at_its_own_level(
+    tmp_path: Path, of: str, level: float | None
+) -> None:
+    tail = 0.975 if level is None else 0.95
+    place = {"trial": "A 2001", "outcome": "frequency", "timepoint": "3 months"}
+    target: dict[str, Any] = {**place, "treatment_arm": "massage", "control_arm": "care"}
+    table = people()
+    value, half = 8.0 - 10.0, float(ndtri(tail)) * math.sqrt(4**2 / 20 + 5**2 / 21)
+    if of == "comparison":
+        target = {"comparison": "main"}
+    elif of == "people":
+        fit = ancova(table["after"], table["group"].eq("m"), table[["before"]])
+        value, half = fit.estimate, float(stdtrit(fit.df, tail)) * fit.se
+        target = {"trial": "Example 2020", "outcome": "frequency", "timepoint": "end"}
+        target["adjust"] = ["baseline"]
+    values = {"estimate": value, "ci_low": value - half, "ci_high": value + half}
+    printed = entry(values, recompute=target, **({} if level is None else {"level": level}))
+    if of == "people":
+        review, read = load(tmp_path / "r", table, published=[printed])
+    else:
+        files = {"arms.csv": "".join(ARMS.splitlines(keepends=True)[:3])}
+        write_review(tmp_path / "r", files, published=[printed])
+        review = config.load_review(tmp_path / "r")
+        read = trials.read_review(tmp_path / "r", review)
+    found = analyse_review(
+        read.arms, read.contrasts, read.published, review, read.risk_of_bias, read.ipd
+    )["reproduction"]
+    assert set(found["verdict"]) == {"reproduced"}
+    # What the source declares is no other choice.
+    parts = {"estimate": printed["estimate"], "ci_low": printed["ci"][0]}
+    search = Searcher(review, read.arms, read.contrasts, read.ipd)
+    assert not any("%" in say(one) for one in search(review.published[0], parts))
 
 
 def test_the_search_finds_another_model_and_another_measure(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -171,6 +172,36 @@ def test_rows_of_another_trial_are_recognised_and_shared_controls_are_not(tmp_pa
     # Round numbers agree by chance.
     plain = row(mean=10, sd=6) + row(trial="Other 2005", mean=10, sd=6)
     assert checks(tmp_path / "c", plain) == []
+
+
+@pytest.mark.parametrize(
+    ("people", "digits", "sd_digits"),
+    [([0, 0, 4, 4], 1, 2), ([0, 2, 2, 3], 0, 1), ([1, 1, 1, 1.9], 2, 1), ([0, 0, 0.9], 0, 2)],
+)
+def test_what_people_gave_can_be_printed_rounded(
+    people: list[float], digits: int, sd_digits: int
+) -> None:
+    values = np.array(people)
+    mean, sd = round(values.mean(), digits), round(values.std(ddof=1), sd_digits)
+    printed = {"n": len(people), "mean": mean, "sd": sd, "printed_mean": mean}
+    printed |= {"range_low": values.min(), "range_high": values.max(), "mean_decimals": digits}
+    printed |= {"sd_decimals": sd_digits}
+    names = ("trial", "arm", "outcome", "timepoint", "file")
+    where = {**dict.fromkeys(names, "x"), "line": 2, "unit": "score", "unit_printed": "score"}
+    rows = pd.DataFrame([{**where, **printed}])
+    assert list(integrity_arms.check_ranges(rows)) == []
+    for wrong in ({"sd": 2 * sd + 1}, {"mean": mean + 9}):
+        assert len(list(integrity_arms.check_ranges(rows.assign(**wrong)))) == 1
+
+
+@given(st.lists(st.integers(0, 12), max_size=7), st.lists(st.integers(0, 12), min_size=1))
+def test_means_are_alike_where_any_choice_of_them_is(theirs: list[int], mine: list[int]) -> None:
+    one, other = (np.sort(np.array(x, dtype=float) / 15) for x in (theirs, mine[:4]))
+    near = integrity_arms.NEAR
+    any_choice = any(
+        (np.abs(np.array(some) - other) <= near).all() for some in combinations(one, len(other))
+    )
+    assert integrity_arms._hold_alike(one, other) == any_choice
 
 
 @pytest.mark.parametrize(

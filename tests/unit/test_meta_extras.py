@@ -89,9 +89,9 @@ def test_leave_one_out_respects_a_mask() -> None:
 def test_leave_one_out_refuses_what_it_cannot_do() -> None:
     with pytest.raises(ValueError, match="at least two studies"):
         meta.leave_one_out([1.0], [1.0])
-    with pytest.raises(ValueError, match="one dimension"):
+    with pytest.raises(ValueError, match="one-dimensional"):
         meta.leave_one_out([Y], [V])
-    with pytest.raises(ValueError, match="must have one shape"):
+    with pytest.raises(ValueError, match="one-dimensional, of one length"):
         meta.leave_one_out(Y, V[:2])
 
 

@@ -489,6 +489,11 @@ def test_arms_that_make_no_trial() -> None:
         nma.read_arms("PETO", ["x", "x"], ["a", "b"], events=[1, 2], n=[9, 9])
     with pytest.raises(ValueError, match="not defined"):
         nma.read_arms("ROM", ["x", "x"], ["a", "b"], n=[9, 9], mean=[1, -2], sd=[1, 1])
+    for measure, needed in (("RR", "events, n"), ("SMD", "n, mean, sd"), ("IRR", "events, time")):
+        with pytest.raises(ValueError, match=f"needs {needed}; not given"):
+            nma.read_arms(measure, ["x", "x"], ["a", "b"])
+    with pytest.raises(ValueError, match="sd must be at least 0: see position 1"):
+        nma.read_arms("SMD", ["x", "x"], ["a", "b"], n=[9, 9], mean=[1, 2], sd=[1, -1])
 
 
 def test_codes_that_are_not_known() -> None:
@@ -496,6 +501,11 @@ def test_codes_that_are_not_known() -> None:
     for name, value in (("method", "HE"), ("reference", "z"), ("test", "kr"), ("interaction", "x")):
         with pytest.raises(ValueError, match=f"{name} must be|'{value}'"):
             nma.pool_network(network, moderator=np.arange(7.0), **{name: value})
+    # In a tree, where neither is used, too.
+    for made in (network, pairwise({"ab": [(0, 1)], "bc": [(0, 1)]})):
+        for name in ("test", "prediction"):
+            with pytest.raises(ValueError, match=f"{name} must be one of"):
+                nma.pool_network(made, **{name: "x"})
     with pytest.raises(ValueError, match="same in every trial"):
         nma.pool_network(network, moderator=np.ones(7))
     with pytest.raises(ValueError, match="whole"):

@@ -312,3 +312,13 @@ def test_a_control_arm_is_shared_by_someone() -> None:
 )
 def test_what_cannot_be_found_is_missing(found: np.ndarray) -> None:
     assert np.isnan(found)
+
+
+def test_a_design_effect_is_the_variance_of_a_mean_of_alike_people() -> None:
+    # Variance of the mean of 5 people who are correlated by 0.3, over that of 5 strangers.
+    together = np.full((5, 5), 0.3) + 0.7 * np.eye(5)
+    assert recover.design_effect(5, 0.3) == pytest.approx(together.mean() / (1 / 5))
+    assert recover.design_effect([1, 21], [0.9, 0.05]) == pytest.approx([1.0, 2.0])
+    for size, icc in ((0.5, 0.1), (5, -0.1), (5, 1.1)):
+        with pytest.raises(ValueError, match="clusters hold"):
+            recover.design_effect(size, icc)

@@ -167,6 +167,20 @@ def test_a_set_that_does_not_determine_the_coefficients_is_nan_with_a_note() -> 
     assert "do not determine" in batch.note[1] and "do not determine" not in batch.note[0]
 
 
+@pytest.mark.parametrize("method", meta.METHODS)
+@pytest.mark.parametrize("held", [0, 1, 2])
+def test_a_set_of_too_few_studies_leaves_the_others_alone(method: str, held: int) -> None:
+    mask = np.ones((3, K), dtype=bool)
+    mask[1, held:] = False
+    weights = 1 / V if method == "GENQ" else None
+    settings: dict[str, Any] = {"method": method, "weights": weights}
+    batch = meta.regress(np.stack([Y, Y, Y]), V, {"x": X}, mask=mask, **settings)
+    alone = meta.regress(Y, V, {"x": X}, **settings)
+    assert batch.estimate[[0, 2]] == pytest.approx(np.stack([alone.estimate] * 2))
+    assert batch.tau2[[0, 2]] == pytest.approx(alone.tau2)
+    assert np.isnan(batch.estimate[1]).all() and batch.k.tolist() == [K, held, K]
+
+
 def test_collinear_moderators_are_named() -> None:
     with pytest.raises(ValueError, match="column 'twice' is a combination"):
         meta.regress(Y, V, {"x": X, "twice": 2 * X + 3})

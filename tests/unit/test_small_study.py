@@ -70,9 +70,9 @@ def test_bad_input_is_refused_by_name(function: Any) -> None:
         function(y, np.where(np.arange(14) == 3, 0, v))
     with pytest.raises(ValueError, match="yi must be finite: see position 0"):
         function(np.where(np.arange(14) == 0, np.nan, y), v)
-    with pytest.raises(ValueError, match="one row of studies"):
+    with pytest.raises(ValueError, match="one-dimensional, of one length"):
         function(y.reshape(2, 7), v.reshape(2, 7))
-    with pytest.raises(ValueError, match="one row of studies"):
+    with pytest.raises(ValueError, match="one-dimensional, of one length"):
         function(y, v[:5])
 
 

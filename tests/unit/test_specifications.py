@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 
 from headway import config, meta
-from headway.config.review import Review
+from headway.config.review import Comparison, Review
 from headway.effects.measures import list_kin
 from headway.ingest import trials
 from headway.reviews.analyse import analyse_review
-from headway.reviews.specifications import explore_review, list_ways
+from headway.reviews.specifications import explore_review, include_by_risk, list_ways
 
 TRIALS = Path(__file__).resolve().parents[2] / "data" / "raw" / "trials"
 SHIPPED = ("acupuncture_headache", "manual_therapy_headache", "lee_done_2004_acupoint")
@@ -99,3 +99,14 @@ def test_a_review_of_pooled_results_has_no_multiverse() -> None:
     review, found, tables = analysed("falsiroli_maistrello_2018")
     assert len(tables["multiverse"]) == 0
     assert len(explore_review(found.arms, found.contrasts, review)) == 0
+
+
+def test_a_judgement_is_found_by_the_whole_name_of_its_trial() -> None:
+    names = ("A", "A: first part", "B")
+    judged = {"trial": names, "outcome": None, "domain": "overall"}
+    table = pd.DataFrame({**judged, "judgement": ("low", "high", "low")})
+    studies = ["A", "A: first part", "A: first part: massage v care", "B: massage v care", "C"]
+    comparison = Comparison(id="x", label="x", outcome="pain", estimand="between_arm", measure="MD")
+    found = include_by_risk(table, comparison, studies)
+    assert found["low_risk"].tolist() == [True, False, False, True, False]
+    assert found["not_high_risk"].tolist() == [True, False, False, True, True]

@@ -195,3 +195,34 @@ def test_trials_of_their_own_subgroups_are_not_compared(tmp_path: Path) -> None:
     rows = made["pooled"][made["pooled"]["declared"]].set_index("subgroup")
     assert "cannot be tested: each holds one trial" in say(rows.loc["overall", "note"])
     assert rows.loc["migraine", "estimate"] == pytest.approx(-3)
+
+
+@pytest.mark.parametrize("totals", ["all", "subgroups"])
+@pytest.mark.parametrize("method", [None, "IV"])
+@pytest.mark.parametrize("groups", ["aabb--", "aa----", "--aaaa"])
+def test_trials_without_a_subgroup_are_one_of_their_own(
+    tmp_path: Path, groups: str, method: str | None, totals: str
+) -> None:
+    rows = [
+        f"T{i},2001,{arm},{role},{kinds},frequency,days_per_28,3 months,84,final,50,{mean},4,,"
+        f"retrieved,T,{group.strip('-')}\n"
+        for i, group in enumerate(groups)
+        for arm, role, kinds, mean in (
+            ("m", "treatment", "manual,", 8 + 0.3 * i),
+            ("c", "control", ",usual_care", 10),
+        )
+    ]
+    one = {**REVIEW["comparisons"][0], "subgroup_by": "subgroup", "totals": totals}
+    one |= {} if method is None else {"method": method}
+    header = ARMS_HEADER.strip() + ",subgroup\n"
+    write_review(tmp_path / "r", {"arms.csv": header + "".join(rows)}, comparisons=[one])
+    review = config.load_review(tmp_path / "r")
+    read = trials.read_review(tmp_path / "r", review)
+    pooled = analyse_review(read.arms, read.contrasts, read.published, review, explore=False)[
+        "pooled"
+    ].query("declared")
+    found = dict(zip(pooled["subgroup"], pooled["k"], strict=True))
+    expected = {group: groups.count(group) for group in groups}
+    expected["not stated"] = expected.pop("-")
+    assert found == expected | ({"overall": 6} if totals == "all" else {})
+    assert pooled["estimate"].notna().all()

@@ -65,7 +65,7 @@ def analyse(
         outcome: {"unit": "participants" if counts else "days_per_28", "lower_is_better": better}
     }
     one = {"id": "main", "label": "Massage v care", "outcome": outcome, "measure": measure}
-    one |= {"estimand": "between_arm"}
+    one |= {"estimand": "between_arm", **changes.pop("comparison", {})}
     folder = write_review(
         tmp_path / "r", files, mapped, comparisons=[one], outcomes=outcomes, **changes
     )
@@ -150,6 +150,34 @@ def test_where_events_are_good_more_of_them_is_benefit(tmp_path: Path) -> None:
     for folder, better, sign in (("a", False, 1), ("b", True, -1)):
         _, tables = analyse(tmp_path / folder, counts, "RD", lower_is_better=better)
         assert math.copysign(1, pick(tables, "number_needed")["estimate"]) == sign
+
+
+def test_more_of_a_swapped_event_is_harm(tmp_path: Path) -> None:
+    # Of 100 people 40 still have pain with treatment and 60 without: 60 against 40 have none.
+    counts = write_counts([(40, 60), (42, 60), (38, 60)])
+    entry = [{"comparison": "main", "meaningful": {"value": 0.05, "source": "made up"}}]
+    for folder, swap in (("a", False), ("b", True)):
+        _, tables = analyse(
+            tmp_path / folder, counts, "RR", findings=entry, comparison={"swap_events": swap}
+        )
+        assert tables["findings"]["target"].tolist() == ["important_benefit"]
+
+
+def test_a_finding_names_the_level_of_its_interval(tmp_path: Path) -> None:
+    entry = [{"comparison": "main", "meaningful": {"value": 0.05, "source": "made up"}}]
+    counts = write_counts([(40, 60), (42, 60), (38, 60)])
+    _, tables = analyse(tmp_path, counts, "RR", findings=entry, comparison={"ci_level": 90})
+    assert "90 % CI" in messages.say(tables["findings"]["imprecision"].iloc[0])
+
+
+def test_prediction_limits_are_in_the_unit_of_the_meaningful_difference(tmp_path: Path) -> None:
+    # SMDs of -1, 0 and 1 at an SD of 4 days: their mean is 0, and tells no unit by itself.
+    means = write_means([(6, 10, 4), (10, 10, 4), (14, 10, 4)])
+    stated = {"meaningful": {"value": 10, "source": "x"}, "control": {"sd": 4, "source": "x"}}
+    _, tables = analyse(tmp_path, means, "SMD", findings=[{"comparison": "main", **stated}])
+    pooled = tables["pooled"].query("declared").iloc[0]
+    assert pooled["estimate"] == 0 and pooled["pi_high"] < 10 < 4 * pooled["pi_high"]
+    assert "crosses 2 of" in messages.say(tables["findings"]["inconsistency"].iloc[0])
 
 
 @pytest.mark.parametrize(

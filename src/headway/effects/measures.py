@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 
 from headway.effects.counts import MEASURES as _COUNTS
 from headway.effects.counts import NEEDED as COUNTS_NEEDED
+from headway.effects.counts import NOTHING_ADDED as _NOTHING_TO_COUNTS
 from headway.effects.counts import RATES, measure_person_time, measure_two_by_two
 from headway.effects.paired import CONTROLLED, measure_controlled_change, measure_paired_means
 from headway.effects.paired import MEASURES as _PAIRED
@@ -40,12 +41,15 @@ from headway.effects.single_arm import (
     measure_proportion,
     measure_reliability,
 )
+from headway.effects.single_arm import NOTHING_ADDED as _NOTHING_TO_SHARES
 from headway.effects.two_groups import MEASURES as _TWO_GROUPS
 from headway.effects.two_groups import measure_two_group_means
 
 __all__ = [
+    "COUNTS_NEEDED",
     "FAMILIES",
     "MEASURES",
+    "NOTHING_ADDED",
     "EffectSizes",
     "arrange",
     "escalc",
@@ -92,6 +96,8 @@ FAMILIES: dict[str, Family] = {
 MEASURES: dict[str, Measure] = {
     code: entry for family in FAMILIES.values() for code, entry in family.measures.items()
 }
+# Measures of counts that are defined with empty cells.
+NOTHING_ADDED = (*_NOTHING_TO_COUNTS, *_NOTHING_TO_SHARES)
 
 
 def find_family(measure: str) -> str:

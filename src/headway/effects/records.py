@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import nctdtr, ndtr, ndtri, stdtr, stdtrit
 
-from headway.effects.shared import hedges_j
+from headway.effects.shared import Array, hedges_j
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +193,15 @@ def describe_summaries(
     )
 
 
+def _read_records(pre: ArrayLike, post: ArrayLike) -> tuple[Array, Array]:
+    before, after = (np.asarray(x, dtype=np.float64) for x in (pre, post))
+    if before.ndim != 1 or before.shape != after.shape:
+        raise ValueError("pre and post must hold one value per person, in one order")
+    if not (np.isfinite(before).all() and np.isfinite(after).all()):
+        raise ValueError("pre and post must be complete: leave out who was not measured twice")
+    return before, after
+
+
 def describe_records(pre: ArrayLike, post: ArrayLike, level: float = 0.95) -> PairedEffects:
     """Compute every effect size of a change from records of the same people.
 
@@ -201,11 +210,7 @@ def describe_records(pre: ArrayLike, post: ArrayLike, level: float = 0.95) -> Pa
     ValueError
         Records of different length, missing values, or as :func:`describe_summaries`.
     """
-    before, after = (np.asarray(x, dtype=np.float64) for x in (pre, post))
-    if before.ndim != 1 or before.shape != after.shape:
-        raise ValueError("pre and post must hold one value per person, in one order")
-    if not (np.isfinite(before).all() and np.isfinite(after).all()):
-        raise ValueError("pre and post must be complete: leave out who was not measured twice")
+    before, after = _read_records(pre, post)
     if before.size < 2:
         raise ValueError("n must be at least 2 pairs")
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -226,9 +231,14 @@ def rank_biserial(pre: ArrayLike, post: ArrayLike, level: float = 0.95) -> Bound
 
     Kerby (2014): favourable less unfavourable share of the ranks of the differences, zeros left
     out; standard error of z as in R's effectsize.
+
+    Raises
+    ------
+    ValueError
+        Records of different length, missing values, or no pair that differs.
     """
-    difference = np.asarray(post, dtype=np.float64) - np.asarray(pre, dtype=np.float64)
-    difference = difference[difference != 0]
+    before, after = _read_records(pre, post)
+    difference = (after - before)[after != before]
     n = difference.size
     if n == 0:
         raise ValueError("no pair differs: there is nothing to rank")

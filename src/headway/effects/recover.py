@@ -16,6 +16,7 @@ from headway.effects.recover_quantiles import (
     mean_from_five,
     mean_from_quartiles,
     mean_from_range,
+    read,
     sd_from_five,
     sd_from_iqr,
     sd_from_range,
@@ -24,6 +25,7 @@ from headway.effects.recover_quantiles import (
 
 __all__ = [
     "combine_arms",
+    "design_effect",
     "find_r",
     "mean_from_five",
     "mean_from_quartiles",
@@ -60,19 +62,12 @@ _P = re.compile(
 _NOT_SIGNIFICANT = {"ns", "n.s.", "n.s", "not significant", "nonsignificant", "non-significant"}
 
 
-def _read(*values: ArrayLike) -> list[Array]:
-    return [
-        np.array(x, dtype=float)
-        for x in np.broadcast_arrays(*(np.asarray(v, float) for v in values))
-    ]
-
-
 # ---- one arm -------------------------------------------------------------------------------------
 
 
 def sd_from_se(se: ArrayLike, n: ArrayLike) -> Array:
     """Find a standard deviation from the standard error of a mean (Handbook 6.5.2.2)."""
-    se, n = _read(se, n)
+    se, n = read(se, n)
     return se * np.sqrt(np.where(n >= 2, n, np.nan))
 
 
@@ -86,7 +81,7 @@ def sd_from_ci(low: ArrayLike, high: ArrayLike, n: ArrayLike, level: float = 0.9
     ndarray
         NaN where a limit or n is missing, or n < 2.
     """
-    low, high, n = _read(low, high, n)
+    low, high, n = read(low, high, n)
     half = (high - low) / 2
     return np.asarray(half / _quantile(n, 1, level) * np.sqrt(n))
 
@@ -102,20 +97,20 @@ def se_of_difference(
     Handbook 6.5.2.3: Student's t with n - 2 df for fewer than 60 people in both arms together,
     normal quantiles else and where the number of people is not printed.
     """
-    low, high, n = _read(low, high, n_total)
+    low, high, n = read(low, high, n_total)
     return np.asarray((high - low) / 2 / _quantile(np.where(np.isnan(n), np.inf, n), 2, level))
 
 
 def se_from_t(difference: ArrayLike, t: ArrayLike) -> Array:
     """Find a difference's standard error from its t: `abs(difference / t)` (Handbook 6.5.2.3)."""
-    difference, t = _read(difference, t)
+    difference, t = read(difference, t)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return np.abs(np.where((t == 0) | (difference == 0), np.nan, difference / t))
 
 
 def se_from_f(difference: ArrayLike, f: ArrayLike) -> Array:
     """Find the standard error of a difference of two arms from F with 1 df, the square of t."""
-    (f,) = _read(f)
+    (f,) = read(f)
     return se_from_t(difference, np.sqrt(np.where(f >= 0, f, np.nan)))
 
 
@@ -126,13 +121,13 @@ def se_from_p(difference: ArrayLike, p: ArrayLike, n_total: ArrayLike = np.nan) 
     bound such as p < 0.001 gives no standard error but only its largest value: read it with
     :func:`p_bounds` and do not pass it on.
     """
-    difference, p, n = _read(difference, p, n_total)
+    difference, p, n = read(difference, p, n_total)
     return se_from_t(difference, _t_of_p(p, np.where(np.isnan(n), np.inf, n - 2)))
 
 
 def sd_from_se_of_difference(se: ArrayLike, n1: ArrayLike, n2: ArrayLike) -> Array:
     """Find the average standard deviation of two arms: se / sqrt(1/n1 + 1/n2) (6.5.2.3)."""
-    se, n1, n2 = _read(se, n1, n2)
+    se, n1, n2 = read(se, n1, n2)
     with np.errstate(divide="ignore", invalid="ignore"):
         return se / np.sqrt(1 / np.where(n1 > 0, n1, np.nan) + 1 / np.where(n2 > 0, n2, np.nan))
 
@@ -164,7 +159,7 @@ def find_r(sd_pre: ArrayLike, sd_post: ArrayLike, sd_change: ArrayLike) -> Array
     ndarray
         NaN where one is missing, or where the three do not fit together (outside -1..1).
     """
-    a, b, d = _read(sd_pre, sd_post, sd_change)
+    a, b, d = read(sd_pre, sd_post, sd_change)
     with np.errstate(divide="ignore", invalid="ignore"):
         r = (a**2 + b**2 - d**2) / (2 * a * b)
     return np.where(np.abs(r) <= 1, r, np.nan)
@@ -172,7 +167,7 @@ def find_r(sd_pre: ArrayLike, sd_post: ArrayLike, sd_change: ArrayLike) -> Array
 
 def sd_change(sd_pre: ArrayLike, sd_post: ArrayLike, r: ArrayLike) -> Array:
     """Find the standard deviation of the change from those before and after and r (6.5.2.8)."""
-    a, b, r = _read(sd_pre, sd_post, r)
+    a, b, r = read(sd_pre, sd_post, r)
     r = np.where(np.abs(r) <= 1, r, np.nan)
     # Written so that nothing cancels where r is near 1.
     return np.sqrt((a - b) ** 2 + 2 * a * b * (1 - r))
@@ -190,7 +185,7 @@ def sd_change_from_f(change: ArrayLike, f: ArrayLike, n: ArrayLike) -> Array:
 
 def sd_change_from_p(change: ArrayLike, p: ArrayLike, n: ArrayLike) -> Array:
     """Find the standard deviation of a change from the two-sided p of its paired t (n - 1 df)."""
-    change, p, n = _read(change, p, n)
+    change, p, n = read(change, p, n)
     return sd_from_se(se_from_t(change, _t_of_p(p, n - 1)), n)
 
 
@@ -232,7 +227,7 @@ def split_control(
     """
     if parts < 1:
         raise ValueError("a control arm is shared by at least one comparison")
-    n, mean, sd = _read(n, mean, sd)
+    n, mean, sd = read(n, mean, sd)
     return n / parts, mean, sd
 
 

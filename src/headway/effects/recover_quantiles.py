@@ -16,12 +16,12 @@ from numpy.typing import ArrayLike, NDArray
 Array = NDArray[np.float64]
 Weights = Literal["luo", "wan"]
 
-IQR_OF_NORMAL = (
-    1.35  # quartiles of a normal sample of any size, as the Handbook rounds it (6.5.2.5)
-)
+# Between the quartiles of a normal sample of any size, as the Handbook rounds it (6.5.2.5).
+IQR_OF_NORMAL = 1.35
 
 
-def _read(*values: ArrayLike) -> list[Array]:
+def read(*values: ArrayLike) -> list[Array]:
+    """Return numbers as arrays of one shape, each its own."""
     return [
         np.array(x, dtype=float)
         for x in np.broadcast_arrays(*(np.asarray(v, float) for v in values))
@@ -48,7 +48,7 @@ def _expected_iqr(n: Array) -> Array:
 
 def sd_from_range(low: ArrayLike, high: ArrayLike, n: ArrayLike) -> Array:
     """Find a standard deviation from the smallest and largest of n values (Wan 2014, eq. 9)."""
-    a, b, n = _read(low, high, n)
+    a, b, n = read(low, high, n)
     return (b - a) / _expected_range(n)
 
 
@@ -58,9 +58,9 @@ def sd_from_iqr(q1: ArrayLike, q3: ArrayLike, n: ArrayLike | None = None) -> Arr
     Wan 2014, equation 16, where n is known; else the width over 1.35 (Handbook 6.5.2.5).
     """
     if n is None:
-        a, b = _read(q1, q3)
+        a, b = read(q1, q3)
         return (b - a) / IQR_OF_NORMAL
-    a, b, size = _read(q1, q3, n)
+    a, b, size = read(q1, q3, n)
     return (b - a) / _expected_iqr(size)
 
 
@@ -79,7 +79,7 @@ def sd_from_five(
     Shi 2020: the two estimates weighted by how much each tells at n (the range less, the larger
     the sample); `wan`: their plain mean (Wan 2014, equation 13).
     """
-    a, q, m, r, b, n = _read(low, q1, median, q3, high, n)
+    a, q, m, r, b, n = read(low, q1, median, q3, high, n)
     share = 1 / (1 + 0.07 * n**0.6) if weights == "shi" else np.full(n.shape, 0.5)
     found = share * (b - a) / _expected_range(n) + (1 - share) * (r - q) / _expected_iqr(n)
     return np.where(np.isnan(m), np.nan, found)
@@ -94,7 +94,7 @@ def mean_from_range(
     weights: Weights = "luo",
 ) -> Array:
     """Find a mean from median and range (Luo 2018, eq. 7; `wan`: (a + 2m + b)/4)."""
-    a, m, b, n = _read(low, median, high, n)
+    a, m, b, n = read(low, median, high, n)
     share = 4 / (4 + n**0.75) if weights == "luo" else np.where(np.isnan(n), np.nan, 0.5)
     return share * (a + b) / 2 + (1 - share) * m
 
@@ -108,7 +108,7 @@ def mean_from_quartiles(
     weights: Weights = "luo",
 ) -> Array:
     """Find a mean from median and quartiles (Luo 2018, eq. 11; `wan`: the mean of the three)."""
-    q, m, r, n = _read(q1, median, q3, n)
+    q, m, r, n = read(q1, median, q3, n)
     share = 0.7 + 0.39 / n if weights == "luo" else np.where(np.isnan(n), np.nan, 2 / 3)
     return share * (q + r) / 2 + (1 - share) * m
 
@@ -124,7 +124,7 @@ def mean_from_five(
     weights: Weights = "luo",
 ) -> Array:
     """Find a mean from range, quartiles and median (Luo 2018, eq. 15; `wan`: Wan 2014, eq. 10)."""
-    a, q, m, r, b, n = _read(low, q1, median, q3, high, n)
+    a, q, m, r, b, n = read(low, q1, median, q3, high, n)
     if weights == "luo":
         outer, inner = 2.2 / (2.2 + n**0.75), 0.7 - 0.72 / n**0.55
     else:
@@ -145,7 +145,7 @@ def skewness(
         Statistic and its critical value at the 5 % level; a larger statistic says skewed. NaN
         where neither the range nor the quartiles are printed.
     """
-    a, q, m, r, b, n = _read(low, q1, median, q3, high, n)
+    a, q, m, r, b, n = read(low, q1, median, q3, high, n)
     with np.errstate(divide="ignore", invalid="ignore"):
         outer = np.abs(a + b - 2 * m) / (b - a)
         inner = np.abs(q + r - 2 * m) / (r - q)

@@ -164,21 +164,21 @@ class EffectSizes:
 # ── validation ────────────────────────────────────────────────────────────────────────────────
 
 
-def find_positions(bad: NDArray[np.bool_]) -> str:
-    """Return where ``bad`` is true as text (counted from 0); positions only, never values."""
+def describe_positions(bad: NDArray[np.bool_]) -> str:
+    """Return where `bad` is true, counted from 0: positions only, never values."""
     if bad.ndim == 0:
         return "a single value"
     found = [i[0] if len(i) == 1 else i for i in map(tuple, np.argwhere(bad).tolist())]
     shown = ", ".join(map(str, found[:MAX_POSITIONS_SHOWN]))
     more = len(found) - MAX_POSITIONS_SHOWN
     noun = "position" if len(found) == 1 else "positions"
-    return f"{noun} {shown}" + (f" and {more} more" if more > 0 else "")
+    return f"{noun} {shown}" + (f" and {more} more" if more > 0 else "") + " (counted from 0)"
 
 
 def require(ok: NDArray[np.bool_], name: str, rule: str) -> None:
     """Raise a ValueError that names argument, rule and positions where `ok` is false."""
     if not ok.all():
-        raise ValueError(f"{name} must be {rule}: see {find_positions(~ok)} (counted from 0)")
+        raise ValueError(f"{name} must be {rule}: see {describe_positions(~ok)}")
 
 
 def gather(measure: str, given: Mapping[str, ArrayLike | None], needed: str) -> dict[str, Array]:

@@ -8,15 +8,18 @@ ten numbers a hundred thousand times. A study a set does not hold has variance i
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from headway.effects.shared import describe_positions
+
 Array = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-MAX_POSITIONS_SHOWN = 10
 # Squares, and squares over variances, of anything smaller hold in floating point (1.8e308).
 LARGEST = 1e100
 
@@ -69,15 +72,6 @@ class Batch:
         return Batch(self.y + offset, self.v, self.held, self.k, zero, self.unit, self.shape)
 
 
-def describe_positions(bad: Bools) -> str:
-    """Return where `bad` is true, counted from 0: positions only, never values."""
-    found = [i[0] if len(i) == 1 else i for i in map(tuple, np.argwhere(bad).tolist())]
-    shown = ", ".join(map(str, found[:MAX_POSITIONS_SHOWN]))
-    more = len(found) - MAX_POSITIONS_SHOWN
-    noun = "position" if len(found) == 1 else "positions"
-    return f"{noun} {shown}" + (f" and {more} more" if more > 0 else "") + " (counted from 0)"
-
-
 def read_numbers(value: ArrayLike, name: str) -> Array:
     """Return `value` as floats of at least one dimension."""
     try:
@@ -87,6 +81,38 @@ def read_numbers(value: ArrayLike, name: str) -> Array:
     if array.ndim == 0:
         raise ValueError(f"{name} must have at least one dimension: one entry per study")
     return array
+
+
+def read_pair(yi: ArrayLike, vi: ArrayLike) -> tuple[Array, Array]:
+    """Return effects and variances of one set of studies as they are given."""
+    y, v = read_numbers(yi, "yi"), read_numbers(vi, "vi")
+    if y.ndim != 1 or v.shape != y.shape:
+        raise ValueError(f"yi {y.shape} and vi {v.shape} must be one-dimensional, of one length")
+    return y, v
+
+
+def read_labels(labels: Any, name: str, k: int) -> list[Any]:
+    """Return labels as a list, one per effect, none missing."""
+    raw = labels.tolist() if isinstance(labels, np.ndarray) else list(labels)
+    if len(raw) != k:
+        raise ValueError(f"{name} must hold one label per effect: {len(raw)} for {k}")
+    raw = [value.item() if isinstance(value, np.generic) else value for value in raw]
+    missing = find_missing(raw)
+    if missing.any():
+        raise ValueError(f"{name} must not be missing: see {describe_positions(missing)}")
+    return raw
+
+
+def find_missing(values: Sequence[Any]) -> Bools:
+    """Tell which of some values are None, NaN or pandas.NA, which is equal to nothing."""
+    return np.array([value is None or (value == value) is not True for value in values], dtype=bool)
+
+
+def number_labels(labels: Sequence[Hashable]) -> tuple[NDArray[np.int64], list[Hashable]]:
+    """Return labels as numbers from 0, in the order in which they first appear."""
+    names = list(dict.fromkeys(labels))
+    place = {name: i for i, name in enumerate(names)}
+    return np.array([place[label] for label in labels], dtype=np.int64), names
 
 
 def read_mask(mask: ArrayLike | None, shape: tuple[int, ...]) -> Bools:

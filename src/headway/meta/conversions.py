@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from headway.meta.batch import describe_positions
+from headway.effects.shared import describe_positions
 from headway.meta.distributions import check_level, find_critical
 
 

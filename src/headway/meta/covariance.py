@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from headway.meta.batch import describe_positions, read_numbers
-from headway.meta.multilevel import _number, _read_labels, read_covariance
+from headway.effects.shared import describe_positions
+from headway.meta.batch import number_labels, read_labels, read_numbers
+from headway.meta.multilevel import read_covariance
 
 Array = NDArray[np.float64]
 
@@ -44,7 +45,7 @@ def impute_covariance(vi: ArrayLike, clusters: Sequence[Any] | ArrayLike, rho: f
         raise ValueError(f"vi must be finite and above 0: see {describe_positions(bad)}")
     if not -1 < rho < 1:
         raise ValueError("rho must lie between -1 and 1")
-    number, _ = _number(_read_labels(clusters, "clusters", v.size))
+    number, _ = number_labels(read_labels(clusters, "clusters", v.size))
     matrix = np.where(number[:, None] == number, rho, 0.0) * np.sqrt(np.outer(v, v))
     matrix[np.diag_indices(v.size)] = v
     try:
@@ -84,7 +85,7 @@ def share_control(
     bad = ~((part > 0) & (part < v) & np.isfinite(v))
     if bad.any():
         raise ValueError(f"v_control must lie between 0 and vi: see {describe_positions(bad)}")
-    number, _ = _number(_read_labels(controls, "controls", v.size))
+    number, _ = number_labels(read_labels(controls, "controls", v.size))
     matrix = np.where(number[:, None] == number, np.sqrt(np.outer(part, part)), 0.0)
     matrix[np.diag_indices(v.size)] = v
     return read_covariance(matrix, v.size)
@@ -128,7 +129,7 @@ def share_control_smd(
         raise ValueError(
             f"effects must be finite and groups at least 2: see {describe_positions(bad)}"
         )
-    number, _ = _number(_read_labels(controls, "controls", d.size))
+    number, _ = number_labels(read_labels(controls, "controls", d.size))
     same = number[:, None] == number
     bad = (same & (control[:, None] != control)).any(axis=1)
     if bad.any():

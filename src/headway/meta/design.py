@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from headway.meta.batch import describe_positions
+from headway.effects.shared import describe_positions
+from headway.meta.batch import find_missing
 
 Array = NDArray[np.float64]
 
@@ -59,8 +60,7 @@ def _read_column(name: str, values: Any, k: int | None) -> tuple[Array | None, l
     if k is not None and len(raw) != k:
         raise ValueError(f"moderator {name!r} must hold one entry per study: {len(raw)} for {k}")
     raw = [value.item() if isinstance(value, np.generic) else value for value in raw]
-    # None, NaN and pandas.NA: the last is not equal to anything in a way that can be told apart.
-    missing = np.array([value is None or (value == value) is not True for value in raw], dtype=bool)
+    missing = find_missing(raw)
     if missing.any():
         raise ValueError(
             f"moderator {name!r} must not be missing: see "

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from headway.meta.batch import describe_positions, read_numbers
+from headway.effects.shared import describe_positions
+from headway.meta.batch import number_labels, read_labels, read_numbers
 from headway.meta.distributions import (
     check_level,
     find_chi2_tail,
@@ -22,7 +23,7 @@ from headway.meta.distributions import (
     find_p_value,
 )
 from headway.meta.methods import describe_dose, write
-from headway.meta.multilevel import _number, _read_labels, fit_multilevel, read_covariance
+from headway.meta.multilevel import fit_multilevel, read_covariance
 from headway.meta.notes import Described
 from headway.meta.pooling import describe_test, pool
 
@@ -88,7 +89,7 @@ class DoseResponse(Described):
 
     def predict(self, doses: ArrayLike, reference: float = 0.0) -> tuple[Array, Array, Array]:
         """Return the effect of doses against a reference dose, with its confidence limits."""
-        at = np.atleast_1d(read_numbers(doses, "doses"))
+        at = read_numbers(np.atleast_1d(doses), "doses")
         x = spread_dose(at, self.knots) - spread_dose(np.array([reference]), self.knots)
         fitted = x @ self.estimate
         se = np.sqrt(np.einsum("ij,jk,ik->i", x, self.vcov, x))
@@ -265,14 +266,14 @@ def dose_response(
     check_level(level)
     y = read_numbers(yi, "yi")
     cover = read_covariance(v, y.size)
-    number, names = _number(_read_labels(trials, "trials", y.size))
+    number, names = number_labels(read_labels(trials, "trials", y.size))
     x = spread_dose(doses, knots) - spread_dose(reference, knots)
     if x.shape[0] != y.size:
         raise ValueError(f"doses hold {x.shape[0]} arms, effects {y.size}")
     if np.abs(cover[number[:, None] != number]).max(initial=0.0) > 0:
         raise ValueError("effects of different trials must not be correlated in v")
     kept, left, b, s = _fit_trials(y, cover, x, number, names)
-    estimate, vcov, df, covariance, test, code = _pool_trends(b, s, kept, method, test, level)
+    estimate, vcov, df, covariance, test, code = _pool_trends(b, s, method, test, level)
     inverse = np.linalg.inv(s)
     common = np.linalg.solve(inverse.sum(axis=0), np.einsum("ijk,ik->j", inverse, b))
     off = b - common
@@ -341,7 +342,7 @@ def _test_curve(estimate: Array, vcov: Array, df: float) -> float:
 
 
 def _pool_trends(
-    b: Array, s: Array, kept: list[Hashable], method: str, test: str, level: float
+    b: Array, s: Array, method: str, test: str, level: float
 ) -> tuple[Array, Array, float, Array, str, str]:
     """Pool trends: their mean, its covariance and df; their covariance between trials."""
     k, p = b.shape

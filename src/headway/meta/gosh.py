@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from headway.meta.batch import prepare_batch, read_numbers
+from headway.meta.batch import prepare_batch, read_pair
 from headway.meta.pooling import Array, find_typical_variance
 from headway.meta.tau2 import check_method, compute_q, estimate_tau2, weigh
 
@@ -100,9 +100,7 @@ def gosh(
     check_method(method)
     if method == "GENQ":
         raise ValueError("gosh is defined for inverse-variance weights, not for 'GENQ'")
-    y, v = read_numbers(yi, "yi"), read_numbers(vi, "vi")
-    if y.ndim != 1 or v.shape != y.shape:
-        raise ValueError(f"yi {y.shape} and vi {v.shape} must be one-dimensional, of one length")
+    y, v = read_pair(yi, vi)
     studies = y.size
     if not 2 <= studies <= 63:
         raise ValueError(f"gosh needs 2 to 63 studies, not {studies}")

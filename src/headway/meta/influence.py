@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import chdtr
 
-from headway.meta.batch import read_mask, read_numbers
+from headway.meta.batch import read_mask, read_numbers, read_pair
 from headway.meta.distributions import find_critical
 from headway.meta.pooling import Array, Fit, pool
 
@@ -21,11 +21,7 @@ def _read_one_set(
     yi: ArrayLike, vi: ArrayLike, mask: ArrayLike | None, what: str, least: int = 2
 ) -> tuple[Array, Array, NDArray[np.bool_]]:
     """Return effects, variances and mask of one set of at least `least` studies."""
-    y, v = read_numbers(yi, "yi"), read_numbers(vi, "vi")
-    if y.ndim != 1:
-        raise ValueError(f"yi must have one dimension for {what}, not {y.ndim}")
-    if v.shape != y.shape:
-        raise ValueError(f"yi {y.shape} and vi {v.shape} must have one shape")
+    y, v = read_pair(yi, vi)
     counted = read_mask(mask, y.shape)
     if counted.sum() < least:
         number = "two studies" if least == 2 else "one study"

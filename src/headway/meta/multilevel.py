@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from headway.effects.shared import describe_positions
 from headway.messages import Message, join
-from headway.meta.batch import describe_positions, read_numbers
+from headway.meta.batch import number_labels, read_labels, read_numbers
 from headway.meta.design import Design, orthonormalise
 from headway.meta.distributions import (
     check_level,
@@ -191,24 +192,6 @@ class Fitted:
 # ── structure ─────────────────────────────────────────────────────────────────────────────────
 
 
-def _read_labels(labels: Any, name: str, k: int) -> list[Hashable]:
-    raw = labels.tolist() if isinstance(labels, np.ndarray) else list(labels)
-    if len(raw) != k:
-        raise ValueError(f"{name!r} must hold one label per effect: {len(raw)} for {k}")
-    raw = [value.item() if isinstance(value, np.generic) else value for value in raw]
-    missing = np.array([value is None or (value == value) is not True for value in raw])
-    if missing.any():
-        raise ValueError(f"{name!r} must not be missing: see {describe_positions(missing)}")
-    return raw
-
-
-def _number(labels: Sequence[Hashable]) -> tuple[NDArray[np.int64], list[Hashable]]:
-    """Return labels as numbers from 0, in the order in which they first appear."""
-    names = list(dict.fromkeys(labels))
-    place = {name: i for i, name in enumerate(names)}
-    return np.array([place[label] for label in labels]), names
-
-
 def read_covariance(v: ArrayLike, k: int) -> Array:
     """Return a sampling covariance matrix from variances or a matrix.
 
@@ -355,8 +338,8 @@ def _build_structure(
     outer: list[Hashable], inner: list[Hashable], structure: str
 ) -> tuple[list[Array], list[Hashable]]:
     """Return the matrices of a covariance between the outcomes of a unit."""
-    unit, _ = _number(outer)
-    kind, names = _number(inner)
+    unit, _ = number_labels(outer)
+    kind, names = number_labels(inner)
     seen: set[tuple[int, int]] = set()
     for pair in zip(unit.tolist(), kind.tolist(), strict=True):
         if pair in seen and structure != "ID":
@@ -696,9 +679,9 @@ def fit_multilevel(
     units: dict[str, int] = {}
     path: list[tuple[Hashable, ...]] = [()] * k
     for name, labels in (levels or {}).items():
-        own = _read_labels(labels, name, k)
+        own = read_labels(labels, repr(name), k)
         path = [(*before, label) for before, label in zip(path, own, strict=True)]
-        number, seen = _number(path)
+        number, seen = number_labels(path)
         if len(seen) > 1 and [len(seen)] == list(units.values())[-1:]:
             raise ValueError(f"level {name!r} has the units of the level above it")
         units[name] = len(seen)
@@ -708,7 +691,7 @@ def fit_multilevel(
     outcomes: list[Hashable] = []
     if outer is not None and inner is not None:
         found, outcomes = _build_structure(
-            _read_labels(outer, "outer", k), _read_labels(inner, "inner", k), structure
+            read_labels(outer, "outer", k), read_labels(inner, "inner", k), structure
         )
         g += found
 

@@ -112,7 +112,9 @@ class Multiverse:
         return self.share_significant
 
     def count_by(self, factor: str) -> dict[str, tuple[int, int]]:
-        """Return, per level of a factor, how many specifications and how many significant.
+        """Count, per level of a factor, its specifications, and those that agree on an effect.
+
+        These are significant in the direction of the declared one.
 
         Raises
         ------

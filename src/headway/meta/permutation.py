@@ -1,4 +1,4 @@
-"""Tests that need no distribution: signs of effects flipped, moderators dealt anew."""
+"""Permutation tests: signs of effects flipped, moderators reassigned among studies."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from headway.meta.batch import read_numbers
+from headway.meta.batch import read_pair
 from headway.meta.pooling import Array, pool
 from headway.meta.regression import Moderators, read_design, regress
 
@@ -87,9 +87,7 @@ def permutation_test(
     effects are flipped, which is exact if their distributions are symmetric about 0; with
     moderators the pairs of effect and variance are dealt to the moderators anew.
     """
-    y, v = read_numbers(yi, "yi"), read_numbers(vi, "vi")
-    if y.ndim != 1 or v.shape != y.shape:
-        raise ValueError(f"yi {y.shape} and vi {v.shape} must be one-dimensional, of one length")
+    y, v = read_pair(yi, vi)
     if draws < 100:
         raise ValueError("draws must be at least 100: p-values would be too coarse")
     k = y.size

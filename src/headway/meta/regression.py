@@ -403,7 +403,7 @@ def regress(
         Names to one entry per study (see :func:`headway.meta.design.build_design`: numbers are
         columns, labels are factors), or a matrix of shape (k, columns).
     test : {"adhoc", "knha", "t", "z"}
-        As for :func:`headway.meta.pool`, with k − p df; "knha" and "t" test several coefficients
+        As for :func:`headway.meta.pool`, with k − p df; all but "z" test several coefficients
         with F.
     intercept, reference
         For a mapping or matrix: whether there is an intercept; reference levels of factors.
@@ -457,10 +457,13 @@ def regress(
         batch = batch.uncentred()
     mixed = prepare_mixed(batch, q)
     determined = find_determined(mixed)
+    own = None if weights is None else prepare_weights(weights, batch).T
+    counted = batch.k
     if not determined.all():
         # Their numbers are blanked below; with every study held the algebra goes through.
-        mixed = prepare_mixed(_stand_in(batch, ~determined), q)
-    own = None if weights is None else prepare_weights(weights, batch).T
+        batch = _stand_in(batch, ~determined)
+        mixed = prepare_mixed(batch, q)
+        own = None if own is None else np.where(determined[:, None], own, mixed.held)
     df = mixed.df
     free = df > 0
     rest = np.where(free, df, np.nan)
@@ -513,7 +516,7 @@ def regress(
 
     bad = ~determined | (~free & (not known_spread))
     notes = np.full(sets, "", dtype="<U24")
-    notes[batch.k < 10 * max(1, p - design.has_intercept)] = NOTE_FEW
+    notes[counted < 10 * max(1, p - design.has_intercept)] = NOTE_FEW
     notes[flat] = NOTE_EQUAL
     notes[~free] = NOTE_SATURATED
     notes[~determined] = NOTE_UNDETERMINED
@@ -532,7 +535,7 @@ def regress(
     qm, qm_df, qm_df2, qm_p = together.pop("")
     return Regression(
         names=design.names,
-        k=batch.k.reshape(batch.shape) if batch.shape else int(batch.k[0]),
+        k=counted.reshape(batch.shape) if batch.shape else int(counted[0]),
         estimate=shape(estimate),
         se=shape(se),
         statistic=shape(statistic),

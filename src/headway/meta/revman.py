@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from headway.effects.recover_quantiles import read
 from headway.messages import Message
 from headway.meta.distributions import check_level, find_chi2_tail, find_critical, find_p_value
 from headway.meta.pooling import NOTE_ONE, describe_prediction, describe_test, pool
@@ -129,10 +130,6 @@ class Total:
 # ── rows ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def _read(*values: ArrayLike) -> list[Array]:
-    return [np.array(x, dtype=np.float64) for x in np.broadcast_arrays(*values)]
-
-
 def count_rows(
     measure: str,
     *,
@@ -166,7 +163,7 @@ def count_rows(
     """
     if measure not in COUNTS:
         raise ValueError(f"measure must be one of {list(COUNTS)}, not {measure!r}")
-    a, m1, c, m2 = _read(events1, n1, events2, n2)
+    a, m1, c, m2 = read(events1, n1, events2, n2)
     if any((x < 0).any() for x in (a, c, m1 - a, m2 - c)):
         raise ValueError("events must lie between 0 and the number of people")
     raw = Cells(a, m1 - a, c, m2 - c)
@@ -243,7 +240,7 @@ def mean_rows(
     ValueError
         Unknown `measure`.
     """
-    m1, s1, k1, m2, s2, k2 = _read(mean1, sd1, n1, mean2, sd2, n2)
+    m1, s1, k1, m2, s2, k2 = read(mean1, sd1, n1, mean2, sd2, n2)
     with np.errstate(all="ignore"):
         if measure == "MD":
             yi, vi = m1 - m2, s1**2 / k1 + s2**2 / k2
@@ -260,20 +257,20 @@ def mean_rows(
 
 def generic_rows(yi: ArrayLike, se: ArrayLike) -> Rows:
     """Take effects as they were typed (ratios as logarithms), with their standard errors."""
-    effect, error = _read(yi, se)
+    effect, error = read(yi, se)
     return _plain("GIV", effect, error**2, error > 0)
 
 
 def o_e_rows(o_e: ArrayLike, variance: ArrayLike) -> Rows:
     """Compute log ratios from observed minus expected events and their variance."""
-    off, spread = _read(o_e, variance)
+    off, spread = read(o_e, variance)
     with np.errstate(all="ignore"):
         return _plain("O_E", off / spread, 1 / spread, spread > 0)
 
 
 def effect_rows(yi: ArrayLike, vi: ArrayLike, measure: str = "GIV") -> Rows:
     """Take effects and variances that were computed before."""
-    effect, variance = _read(yi, vi)
+    effect, variance = read(yi, vi)
     return _plain(measure, effect, variance, variance > 0)
 
 

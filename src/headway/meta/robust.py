@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from headway.messages import Message
+from headway.meta.batch import number_labels, read_labels
 from headway.meta.distributions import find_critical, find_p_value
-from headway.meta.multilevel import Fitted, Multilevel, _number, _read_labels
+from headway.meta.multilevel import Fitted, Multilevel
 from headway.meta.notes import Described
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def robust_inference(
         raise ValueError(f"correction must be one of {list(CORRECTIONS)}, not {correction!r}")
     own = fit.fitted if isinstance(fit, Multilevel) else fit
     k, p = own.x.shape
-    number, names = _number(_read_labels(clusters, "clusters", k))
+    number, names = number_labels(read_labels(clusters, "clusters", k))
     m = len(names)
     if m <= p:
         raise ValueError(f"{p} coefficients need more than {p} clusters, there are {m}")

@@ -169,10 +169,8 @@ def _height_and_slope(
     chance = ndtr(b) - ndtr(a)
     root = np.sqrt(2 * np.pi)
     density_low, density_high = np.exp(-(low**2) / 2) / root, np.exp(-(high**2) / 2) / root
-    weighted_low = np.where(np.isinf(low), 0.0, np.where(np.isinf(low), 0.0, low) * density_low)
-    weighted_high = np.where(
-        np.isinf(high), 0.0, np.where(np.isinf(high), 0.0, high) * density_high
-    )
+    weighted_low = np.where(np.isinf(low), 0.0, low) * density_low
+    weighted_high = np.where(np.isinf(high), 0.0, high) * density_high
     delta = np.exp(np.concatenate([[0.0], theta]))
     share = delta @ problem.belongs
     seen = np.maximum(share @ chance, np.finfo(float).tiny)

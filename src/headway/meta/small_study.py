@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from headway.effects.shared import describe_positions
 from headway.messages import join
-from headway.meta.batch import describe_positions, prepare_batch, read_numbers
+from headway.meta.batch import prepare_batch, read_numbers, read_pair
 from headway.meta.distributions import check_level, find_critical, find_p_value
 from headway.meta.notes import Tabled
 from headway.meta.pooling import print_p
@@ -62,9 +63,7 @@ def read_studies(
         More than one dimension, other lengths, effects that are not finite, variances that are
         not finite and above 0, or too few studies for `what`.
     """
-    y, v = read_numbers(yi, "yi"), read_numbers(vi, "vi")
-    if y.ndim != 1 or v.shape != y.shape:
-        raise ValueError(f"yi {y.shape} and vi {v.shape} must be one row of studies, equally long")
+    y, v = read_pair(yi, vi)
     if y.size < minimum:
         raise ValueError(f"{what} needs at least {minimum} studies, not {y.size}")
     prepare_batch(y, v)  # refuses what is not finite, with its positions

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from headway.meta.batch import describe_positions, read_numbers
+from headway.meta.batch import read_labels, read_pair
 from headway.meta.design import build_design
 from headway.meta.distributions import find_chi2_tail, find_critical, find_f_tail
 from headway.meta.pooling import FEWEST, Array, Fit, describe_prediction, pool, print_p
@@ -141,17 +141,8 @@ def subgroups(
     meta-regression's (Knapp and Hartung 2003), without a floor, which would find too few. See
     docs/coverage.md for the rates of false differences.
     """
-    y, v = read_numbers(yi, "yi"), read_numbers(vi, "vi")
-    if y.ndim != 1 or v.shape != y.shape:
-        raise ValueError(f"yi {y.shape} and vi {v.shape} must be one-dimensional, of one length")
-    labels: list[Any] = list(groups)  # type: ignore[arg-type]
-    if len(labels) != y.size:
-        raise ValueError(f"groups must hold one label per effect: {len(labels)} for {y.size}")
-    labels = [label.item() if isinstance(label, np.generic) else label for label in labels]
-    # None, NaN and pandas.NA: the last is not equal to anything in a way that can be told apart.
-    missing = np.array([label is None or (label == label) is not True for label in labels])
-    if missing.any():
-        raise ValueError(f"groups must not be missing: see {describe_positions(missing)}")
+    y, v = read_pair(yi, vi)
+    labels = read_labels(groups, "groups", y.size)
     if tau2 not in ("separate", "common"):
         raise ValueError("tau2 must be 'separate' or 'common'")
     if differences not in ("wald", "f"):
@@ -249,11 +240,9 @@ def _share_tau2(
             ci_code=means.ci_code,
             pi_code=describe_prediction(overall.method, overall.test, "default", len(names)),
         )
-    kind = (
-        f"F on {difference.qm_df} and {difference.qm_df2:g} df"
-        if difference.qm_df2 == difference.qm_df2
-        else (f"chi-squared on {difference.qm_df} df")
-    )
+    kind = f"F on {difference.qm_df} and {difference.qm_df2:g} df"
+    if np.isnan(difference.qm_df2):
+        kind = f"chi-squared on {difference.qm_df} df"
     return Subgroups(
         fits,
         overall,

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from headway.effects.measures import MEASURES, measure_two_by_two
+from headway.effects.shared import describe_positions
 from headway.messages import join, say_in_english, term
-from headway.meta.batch import describe_positions, read_numbers
+from headway.meta.batch import read_numbers
 from headway.meta.distributions import (
     check_level,
     find_chi2_tail,

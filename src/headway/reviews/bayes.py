@@ -14,6 +14,7 @@ from headway.messages import Message
 from headway.meta import bayes
 from headway.meta.bayes.priors import Prior
 from headway.meta.methods import describe_bayes
+from headway.reviews.candidates import name_trials
 from headway.tables import conform, empty
 from headway.tables.reviews import TAU_PRIORS
 
@@ -216,8 +217,6 @@ def _keep_finite(value: Any) -> float:
 
 def _list_trials(fit: bayes.Posterior, own: pd.DataFrame, comparison: str) -> list[dict[str, Any]]:
     """List each trial as it was pooled and its true effect, shrunken towards the mean."""
-    several = own["trial"].duplicated(keep=False)
-    names = own["trial"].mask(several, own["trial"] + ": " + own["arms"])
     shrunken = fit.trials
     ends = {end: np.atleast_1d(getattr(shrunken, end)) for end in ("median", "low", "high")}
     return [
@@ -228,7 +227,7 @@ def _list_trials(fit: bayes.Posterior, own: pd.DataFrame, comparison: str) -> li
             **{c: own[c].iloc[i] for c in ("yi", "ci_low", "ci_high")},
             **{end: values[i] for end, values in ends.items()},
         }
-        for i, name in enumerate(names)
+        for i, name in enumerate(name_trials(own))
     ]
 
 

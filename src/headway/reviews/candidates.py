@@ -8,7 +8,8 @@ pooled and the others say so. The rows of a file's own analysis all enter, as th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ from headway.reviews.dependent import combine_effects
 from headway.tables import STATUSES
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from headway.config.review import Comparison
 
 NAN = float("nan")
@@ -61,7 +64,7 @@ class Candidate:
 
     @property
     def lines(self) -> str:
-        """Name file and lines, as `arms.csv 2, 3`."""
+        """Name file and lines, as `arms.csv 2, 3`; :func:`read_lines` reads them back."""
         by: dict[str, list[int]] = {}
         for file, line in self.rows:
             by.setdefault(file, []).append(line)
@@ -105,11 +108,6 @@ def judge(one: Candidate) -> None:
     elif vi <= 0:
         one.reasons.append(Message("why_not.no_spread"))
         one.values["vi"] = NAN  # an error of 0 would be read as certainty
-
-
-def is_chosen(choice: str, *names: str | None) -> bool:
-    """Whether a trial's entry under `choose` names an arm, an instrument or an effect type."""
-    return choice in names
 
 
 def choose(found: Sequence[Candidate], comparison: Comparison) -> list[Candidate]:
@@ -241,9 +239,23 @@ def _rank(
     )
 
 
+def name_trials(rows: pd.DataFrame) -> pd.Series:
+    """Name rows of `effects` by trial, and by their arms where it has several."""
+    several = rows["trial"].duplicated(keep=False)
+    return rows["trial"].mask(several, rows["trial"] + ": " + rows["arms"])
+
+
 def name(one: Candidate) -> str:
     """Name an effect by what sets it apart within its trial."""
     return one.instrument or one.effect_type or f"{one.arms}, {one.timepoint}"
+
+
+def read_lines(text: Any) -> Iterator[tuple[str, int]]:
+    """List file and line of `arms.csv 2, 3; contrasts.csv 4`."""
+    for part in str(text).split("; "):
+        found = re.fullmatch(r"(.+?) (\d+(?:, \d+)*)", part)
+        if found:
+            yield from ((found[1], int(line)) for line in found[2].split(", "))
 
 
 def list_origins(rows: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, int], ...]:

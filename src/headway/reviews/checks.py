@@ -13,6 +13,7 @@ from headway.messages import Message, join, term
 from headway.meta.influence import cumulate, leave_one_out
 from headway.meta.small_study import CONSTANT, rank_test, regression_test
 from headway.meta.trim_fill import trim_and_fill
+from headway.reviews.candidates import name_trials
 from headway.reviews.totals import name_model, refit
 from headway.tables import conform, empty
 
@@ -81,8 +82,6 @@ def refit_review(
                 found["p_value"] = np.full(len(rows), np.nan)
             elif null:
                 found |= {name: found[name] + null for name in _NUMBERS[:5]}
-            several = rows["trial"].duplicated(keep=False)
-            names = rows["trial"].mask(several, rows["trial"] + ": " + rows["arms"])
             parts.append(
                 pd.DataFrame(
                     {
@@ -90,7 +89,7 @@ def refit_review(
                         "subgroup": subgroup,
                         "analysis": analysis,
                         "position": np.arange(1, len(rows) + 1),
-                        "trial": names.to_numpy(),
+                        "trial": name_trials(rows).to_numpy(),
                         "k": len(rows) - 1
                         if analysis == "leave one out"
                         else np.arange(1, len(rows) + 1),

@@ -33,7 +33,6 @@ from headway.reviews.candidates import (
     choose,
     compute,
     default_kinds,
-    is_chosen,
     judge,
     list_origins,
 )
@@ -80,11 +79,11 @@ _NUMBERS = (
 # their own controls (Handbook 23.2.7).
 _PERIODS = {"MD": "MC", "SMD": "SMCRP", "ROM": "ROMC", "VR": "VRC", "CVR": "CVRC"}
 CROSSOVER, CLUSTER = "crossover", "cluster"
-# Status of a row made of several: the least certain of them.
-_RANK = {status: i for i, status in enumerate(STATUSES)}  # from the surest down
+# Subgroup of a row that names none, where others do.
+NOT_STATED = "not stated"
 
 
-def _list_wanted(measure: str, side: int) -> list[str]:
+def list_wanted(measure: str, side: int) -> list[str]:
     """List the columns of `arms` that a measure needs of a side; the r of two times is assumed."""
     needed = MEASURES[measure].needed.split()
     if find_family(measure) == "counts":
@@ -144,13 +143,16 @@ def build_effects(
                     r,
                     review.assumed_period_r,
                 ),
-                *_take_contrasts(contrasts, comparison, unit),
+                *take_contrasts(contrasts, comparison, unit),
             ]
         else:
             found = list(_follow_arms(arms, comparison, unit, r))
         found += choose(found, comparison)
         if check:
             found += _list_rest(arms, comparison, found, taken[comparison.outcome])
+        if any(row.subgroup for row in found):
+            for row in found:
+                row.subgroup = row.subgroup or NOT_STATED
         rows += [_as_row(c, comparison, unit, review.level_of(comparison)) for c in found]
     return conform("effects", pd.DataFrame(rows), check=check) if rows else empty("effects")
 
@@ -163,7 +165,7 @@ def _list_rest(
     A row of a kind that another comparison of the outcome takes (`taken`) is listed there, unless
     its trial has no row here at all.
     """
-    own = _own(arms, comparison)
+    own = take_own(arms, comparison)
     treated, control = own["role"].eq("treatment"), own["role"].eq("control")
     if comparison.techniques:
         treated &= own["technique"].isin(comparison.techniques)
@@ -195,17 +197,17 @@ def _list_rest(
                 trial=first["trial"],
                 arms=_join(part["arm"]),
                 timepoint=timepoint,
-                time_days=_first(part["time_days"]),
+                time_days=first["time_days"],
                 basis="arms",
                 kind=kind,
-                status=_worst(part["status"]),
+                status=find_worst(part["status"]),
                 source=_join(part["source"]),
                 subgroup=_subgroup(comparison, first, first),
                 analysis=first["analysis"] or None,
                 instrument=instrument,
                 rows=list_origins(part.to_dict("records")),
             )
-            one.values["year"] = _first(part["year"])
+            one.values["year"] = first["year"]
             chosen = comparison.choose.get(str(trial))
             if kind not in kinds:
                 reason = Message("why_not.kind_not_taken", kind=term("rows", kind))
@@ -256,7 +258,8 @@ def _without_printed(arms: pd.DataFrame, comparison: Comparison) -> pd.DataFrame
     return arms.head(0) if find_family(comparison.measure) == "printed" else arms
 
 
-def _own(frame: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:
+def take_own(frame: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:
+    """Take the rows of a comparison's outcome, and of its analysis where it is of a file."""
     own = frame[frame["outcome"] == comparison.outcome]
     if comparison.analysis is not None:
         own = own[own["analysis"] == comparison.analysis]
@@ -277,8 +280,8 @@ def _pair_arms(
     meets its share of the control arm (23.3.4).
     """
     kinds = comparison.kinds or default_kinds(comparison.measure)
-    own = _own(arms, comparison)
-    own = _recover_changes(own, assumed_r, derive=list(kinds) == ["change"])
+    own = take_own(arms, comparison)
+    own = recover_changes(own, assumed_r, derive=list(kinds) == ["change"])
     own = own[own["kind"].isin(kinds)]
     treated = own[own["role"] == "treatment"]
     controls = own[own["role"] == "control"]
@@ -286,8 +289,8 @@ def _pair_arms(
         treated = treated[treated["technique"].isin(comparison.techniques)]
     if comparison.comparators:
         controls = controls[controls["comparator"].isin(comparison.comparators)]
-    pairs = _group(treated)
-    for at, side2 in _group(controls).items():
+    pairs = group_rows(treated)
+    for at, side2 in group_rows(controls).items():
         side1 = pairs.get(at)
         if side1 is None:
             continue
@@ -307,7 +310,7 @@ def _pair_arms(
             yield _pair(part, side2, comparison, outcome, assumed_r, period_r, shared_by)
 
 
-def _group(rows: pd.DataFrame) -> dict[tuple[Any, ...], list[Any]]:
+def group_rows(rows: pd.DataFrame) -> dict[tuple[Any, ...], list[Any]]:
     """Group rows, as named tuples, by trial, time, kind and what sets rows apart."""
     out: dict[tuple[Any, ...], list[Any]] = {}
     for row in rows.itertuples():
@@ -335,20 +338,20 @@ def _pair(
         time_days=float(first.time_days),
         basis="arms",
         kind=first.kind,
-        status=_worst(row.status for row in both),
+        status=find_worst(row.status for row in both),
         source=_join(r.source for r in both),
         subgroup=_subgroup(comparison, first, side2[0]),
         analysis=first.analysis or None,
         instrument=first.instrument,
-        rows=tuple(dict.fromkeys((str(r.file), int(r.line)) for r in both)),
+        rows=list_origins([r._asdict() for r in both]),
     )
     one.values["year"] = first.year
     one.notes += list(dict.fromkeys(r.note for r in both if isinstance(r.note, str)))
     measure = comparison.measure
-    _check_rows(one, side1, unit, _list_wanted(measure, 1), measure)
-    _check_rows(one, side2, unit, _list_wanted(measure, 2), measure)
-    _check_scale(one, both, unit, measure)
-    _note_recovered(one, both)
+    check_rows(one, side1, unit, list_wanted(measure, 1), measure)
+    check_rows(one, side2, unit, list_wanted(measure, 2), measure)
+    check_scale(one, both, unit, measure)
+    note_recovered(one, both)
     note_clusters(one, both)
     crossed = [row.design == CROSSOVER for row in both]
     if any(crossed):
@@ -365,7 +368,7 @@ def _pair(
             _set_means(one, side1, side2)
         if find_family(measure) == "controlled":
             _set_before(one, side1, side2, assumed_r)
-        _turn_scale(one, both, lower_is_better, measure)
+        turn_scale(one, both, lower_is_better, measure)
         if any(r.sd_from == FROM_ASSUMED_R for r in both):
             one.values |= {"r": assumed_r, "r_from": ASSUMED}
         if shared_by > 1:
@@ -410,7 +413,7 @@ def _turn_periods(
         one.values |= {f"{name}{number}": float(getattr(row, name)) for name in _SUMMARY}
     one.values |= {"r": r, "r_from": PRINTED if printed else ASSUMED_PERIOD}
     one.notes.append(Message("effect_type.crossover", r=r))
-    _turn_scale(one, rows, outcome.lower_is_better, comparison.measure)
+    turn_scale(one, rows, outcome.lower_is_better, comparison.measure)
     v = one.values
     paired = _PERIODS[comparison.measure]
     yi, vi = (float(x) for x in escalc(paired, **arrange(paired, v)))
@@ -418,7 +421,7 @@ def _turn_periods(
     v |= {"yi": yi, "vi": vi, "n2": NAN}
 
 
-def _recover_changes(own: pd.DataFrame, assumed_r: float, *, derive: bool) -> pd.DataFrame:
+def recover_changes(own: pd.DataFrame, assumed_r: float, *, derive: bool) -> pd.DataFrame:
     """Give changes the SD that before, after and r imply (Handbook 6.5.2.8).
 
     Where the comparison takes changes only (`derive`), an arm that prints before and after but no
@@ -472,7 +475,7 @@ def _share_control(one: Candidate, parts: int) -> None:
     one.recovered.append(Message("recovered.control_shared", n=parts))
 
 
-def _note_recovered(one: Candidate, rows: Iterable[Any]) -> None:
+def note_recovered(one: Candidate, rows: Iterable[Any]) -> None:
     """List the numbers of a row that no paper prints, and how each was found."""
     for row in rows:
         for id, origin in (("recovered.mean", row.mean_from), ("recovered.sd", row.sd_from)):
@@ -526,11 +529,11 @@ def _set_before(one: Candidate, side1: list[Any], side2: list[Any], assumed_r: f
     }
 
 
-def _take_contrasts(
+def take_contrasts(
     contrasts: pd.DataFrame, comparison: Comparison, unit: str
 ) -> Iterator[Candidate]:
     """Take printed differences between arms."""
-    own = _own(contrasts, comparison)
+    own = take_own(contrasts, comparison)
     if comparison.techniques:
         own = own[own["technique"].isin(comparison.techniques)]
     if comparison.comparators:
@@ -564,7 +567,7 @@ def _take_contrasts(
             one.reasons.append(_unit_reason(row.unit, unit))
         chosen = comparison.choose.get(row.trial)
         names = (row.treatment_arm, row.instrument, row.effect_type)
-        if chosen is not None and not is_chosen(chosen, *names):
+        if chosen is not None and chosen not in names:
             one.reasons.append(Message("why_not.not_chosen", name=chosen))
         printed = find_family(comparison.measure) == "printed"
         if (row.file, row.line) in unlogged:
@@ -594,7 +597,7 @@ def _follow_arms(
 ) -> Iterator[Candidate]:
     """Follow single arms from before to after, or take them as they are."""
     kinds = comparison.kinds or default_kinds(comparison.measure)
-    own = _own(arms, comparison)
+    own = take_own(arms, comparison)
     own = own[own["kind"].isin(kinds)]
     wanted = own["role"].eq("treatment") & (
         own["technique"].isin(comparison.techniques) if comparison.techniques else True
@@ -621,8 +624,8 @@ def _follow_arms(
         )
         one.values["year"] = row["year"]
         one.notes += [row["note"]] if isinstance(row["note"], str) else []
-        _check_rows(one, [cells], unit, _list_wanted(comparison.measure, 1), comparison.measure)
-        _note_recovered(one, [cells])
+        check_rows(one, [cells], unit, list_wanted(comparison.measure, 1), comparison.measure)
+        note_recovered(one, [cells])
         note_clusters(one, [cells])
         compute(
             one, partial(_measure_arm, one, row, arms, assumed_r, comparison), comparison.measure
@@ -696,7 +699,7 @@ def is_free_of_units(measure: str) -> bool:
     return family in ("two_groups", "controlled") and MEASURES[measure].scale.code != "natural"
 
 
-def _check_rows(
+def check_rows(
     one: Candidate, rows: Iterable[Any], unit: str, wanted: list[str], measure: str
 ) -> None:
     """Collect what keeps arm rows from being pooled."""
@@ -714,7 +717,7 @@ def _check_rows(
         one.reasons += [r for r in reasons if r not in one.reasons]
 
 
-def _turn_scale(one: Candidate, rows: list[Any], lower_is_better: bool, measure: str) -> None:
+def turn_scale(one: Candidate, rows: list[Any], lower_is_better: bool, measure: str) -> None:
     """Turn the means of a scale that runs against its outcome, as its rows declare."""
     against = "better" if lower_is_better else "worse"
     says = {r.positive_means for r in rows if r.kind == "final"} & {"better", "worse"}
@@ -730,7 +733,7 @@ def _turn_scale(one: Candidate, rows: list[Any], lower_is_better: bool, measure:
     one.notes.append(Message("effect_type.scale_turned"))
 
 
-def _check_scale(one: Candidate, rows: list[Any], unit: str, measure: str) -> None:
+def check_scale(one: Candidate, rows: list[Any], unit: str, measure: str) -> None:
     """Hold a trial's own scale to one direction, where a measure takes scales as they are.
 
     A row's `positive_means` says whether high values are better or worse on its scale; where it
@@ -789,7 +792,7 @@ def _measure(one: Candidate, comparison: Comparison) -> tuple[float, float]:
 
 
 def _subgroup(comparison: Comparison, treated: Any, control: Any) -> str | None:
-    """Label a row by what the comparison's subgroups are made of."""
+    """Label a row by what the comparison's subgroups are made of; None where it has none."""
     by = comparison.grouping
     if by == "none":
         return None
@@ -803,7 +806,7 @@ def _subgroup(comparison: Comparison, treated: Any, control: Any) -> str | None:
         )
     else:
         label = getattr(treated, by)
-    return label.replace("_", " ") if isinstance(label, str) else "not stated"
+    return label.replace("_", " ") if isinstance(label, str) else NOT_STATED
 
 
 def _as_row(one: Candidate, comparison: Comparison, unit: str, level: float) -> dict[str, Any]:
@@ -858,13 +861,10 @@ def _unit_reason(unit: str, wanted: str) -> Message:
     return Message("why_not.other_unit", unit=name_unit(unit), wanted=name_unit(wanted))
 
 
-def _worst(statuses: Any) -> str:
-    return max(statuses, key=lambda s: _RANK[s])
+def find_worst(statuses: Iterable[str]) -> str:
+    """Find the status of what is made of several rows: that of the least certain."""
+    return max(statuses, key=STATUSES.index)
 
 
 def _join(texts: Any) -> str:
     return " + ".join(dict.fromkeys(str(t) for t in texts))
-
-
-def _first(values: pd.Series) -> Any:
-    return values.iloc[0]

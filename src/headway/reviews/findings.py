@@ -13,12 +13,13 @@ from headway.effects.units import name_unit
 from headway.errors import UNCOMPUTABLE, log_frames
 from headway.messages import Message, join, term
 from headway.reviews import certainty
+from headway.reviews.bayes import find_side
 from headway.tables import conform, empty
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from headway.config.review import Comparison, Finding, Outcome, Review
+    from headway.config.review import Comparison, Finding, Review
 
 RISKS = list_kin("RR")
 NAN = float("nan")
@@ -66,7 +67,7 @@ def summarise_findings(effects: pd.DataFrame, pooled: pd.DataFrame, review: Revi
         if entry.subgroup != "overall":
             own = own[own["subgroup"] == entry.subgroup]
         try:
-            computed = _compute(row, own, entry, comparison, outcome, review.level)
+            computed = _compute(row, own, entry, comparison, review)
         except UNCOMPUTABLE as error:
             log_frames(error, f"findings, {entry.comparison}, {entry.subgroup}")
             computed = {**_nothing(), "imprecision": Message("fit.not_computable")}
@@ -105,10 +106,10 @@ def _compute(
     own: pd.DataFrame,
     entry: Finding,
     comparison: Comparison,
-    outcome: Outcome,
-    level: float,
+    review: Review,
 ) -> dict[str, Any]:
-    measure, low_good = comparison.measure, outcome.lower_is_better
+    measure, level = comparison.measure, review.level_of(comparison)
+    low_good = find_side(comparison, review) == "below"
     numbers = [float(row[c]) for c in ("estimate", "ci_low", "ci_high")]
     scale = MEASURES[measure].scale
     shown = [float(scale.back(x)) for x in numbers]
@@ -134,6 +135,7 @@ def _compute(
         differences = numbers
         places = dict(zip(("value", "low", "high"), numbers, strict=True))
         out["absolute"] = Message("finding.in_unit", **places, unit=name_unit(row["unit"]))
+    unit = control["sd"] if measure == "SMD" else 1.0
     imprecision: list[Message] = []
     if differences is None or not meaningful:
         imprecision.append(Message("finding.no_meaningful"))
@@ -146,7 +148,6 @@ def _compute(
         if MEASURES[measure].kin == "means":
             out["share"] = _share(differences[0], control, limit, low_good)
         if measure not in RISKS:
-            unit = control["sd"] if measure == "SMD" else 1.0
             share, low, high, why = certainty.find_settings(
                 numbers[0] * unit,
                 float(row["se"]) * unit,
@@ -164,7 +165,8 @@ def _compute(
                 )
             )
     out["imprecision"] = join(imprecision)
-    out["inconsistency"] = join(_find_heterogeneity(row, measure, differences, numbers, limit))
+    told = limit if differences is not None and measure not in RISKS else NAN
+    out["inconsistency"] = join(_find_heterogeneity(row, measure, unit, told))
     return out
 
 
@@ -261,13 +263,8 @@ def _share(difference: float, control: Mapping[str, Any], limit: float, low_good
     return Message("finding.share", treated=100 * treated, untreated=100 * untreated, limit=limit)
 
 
-def _find_heterogeneity(
-    row: Any,
-    measure: str,
-    differences: list[float] | None,
-    numbers: list[float],
-    limit: float,
-) -> list[Message]:
+def _find_heterogeneity(row: Any, measure: str, unit: float, limit: float) -> list[Message]:
+    """Say k, I² and where the prediction interval lies; `limit` is in `unit`s of the effect."""
     out = [Message("finding.k", k=int(row["k"]))]
     if row["k"] < 2:
         return [*out, Message("finding.one_trial")]
@@ -279,12 +276,10 @@ def _find_heterogeneity(
     if np.isnan(null):
         return out
     includes = low <= null <= high
-    if measure in RISKS or differences is None or np.isnan(limit):
+    if np.isnan(limit):
         id = "finding.prediction_includes" if includes else "finding.prediction_excludes"
         return [*out, Message(id, null=float(MEASURES[measure].scale.back(null)))]
-    scale = differences[0] / numbers[0] if numbers[0] else 1.0
-    reach = [x * scale for x in (low, high)]
-    crossed = sum(min(reach) < t < max(reach) for t in (-limit, limit))
+    crossed = sum(low * unit < t < high * unit for t in (-limit, limit))
     id = "finding.prediction_includes_across" if includes else "finding.prediction_excludes_across"
     return [*out, Message(id, null=float(MEASURES[measure].scale.back(null)), crossed=crossed)]
 

@@ -50,6 +50,7 @@ def ancova(
     *,
     level: float = 0.95,
     normal: bool = False,
+    least: int = 1,
 ) -> Adjusted:
     """Adjust the difference between two arms by ordinary least squares.
 
@@ -65,11 +66,13 @@ def ancova(
         Coverage of the interval.
     normal : bool
         Normal quantiles instead of Student's t with n - p - 2 df.
+    least : int
+        People with all values that each arm must have (`find_least`).
 
     Raises
     ------
     ValueError
-        If an arm is empty, or too few people are left for the regression.
+        If an arm has fewer, or too few people are left for the regression.
     """
     from scipy.special import ndtri, stdtrit
 
@@ -78,8 +81,8 @@ def ancova(
     x = np.asarray(covariates, dtype=float).reshape(len(y), -1)
     whole = np.isfinite(y) & np.isfinite(x).all(axis=1)
     y, arm, x = y[whole], arm[whole], x[whole]
-    if not len(y) or arm.min() == arm.max():
-        raise ValueError("an arm has nobody with all values")
+    if min(arm.sum(), (1 - arm).sum()) < least:
+        raise ValueError("an arm has too few people with all values")
     # Centred columns keep the normal equations well conditioned.
     design = np.column_stack([np.ones(len(y)), arm, x - x.mean(axis=0)])
     solution, _, rank, _ = np.linalg.lstsq(design, y, rcond=None)
@@ -93,6 +96,11 @@ def ancova(
     half = float(ndtri(upper) if normal else stdtrit(df, upper)) * se
     estimate = float(solution[1])
     return Adjusted(estimate, se, estimate - half, estimate + half, len(y), df)
+
+
+def find_least(spec: IpdFile | None) -> int:
+    """Find how many people of an arm a number must stand on."""
+    return 1 if spec is not None and spec.disclosure == "public" else FEW + 1
 
 
 def select(ipd: pd.DataFrame, trial: str, outcome: str, timepoint: str) -> pd.DataFrame:
@@ -115,10 +123,12 @@ def read_covariates(rows: pd.DataFrame, names: Sequence[str]) -> NDArray[np.floa
     columns: list[Any] = []
     for name in names:
         own = rows["baseline"] if name == BASELINE else table[name]
-        if own.dtype.kind in "if":
+        if own.dtype.kind in "if" or own.isna().all():
             columns.append(own.to_numpy(dtype=float))
         else:
-            columns += list(pd.get_dummies(own, drop_first=True, dtype=float).to_numpy().T)
+            levels = pd.get_dummies(own, drop_first=True, dtype=float)
+            levels.loc[own.isna()] = np.nan  # a gap is not the first level
+            columns += list(levels.to_numpy().T)
     return np.column_stack(columns) if columns else np.empty((len(rows), 0))
 
 
@@ -136,7 +146,8 @@ def summarise(ipd: pd.DataFrame, review: Review) -> tuple[pd.DataFrame, pd.DataF
     -------
     tuple of DataFrame
         Tables `arms` (before, after and change, each of the people with a value after) and
-        `contrasts`. Of data that are not public, arms of seven people or fewer are withheld.
+        `contrasts`. Of data that are not public, arms of seven people or fewer are withheld, and
+        so are values before that would tell those of seven people or fewer.
     """
     import pandas as pd
 
@@ -147,9 +158,10 @@ def summarise(ipd: pd.DataFrame, review: Review) -> tuple[pd.DataFrame, pd.DataF
     contrasts: list[dict[str, Any]] = []
     for _, own in ipd.groupby(["trial", "outcome", "timepoint"], sort=False):
         whole = own[own["value"].notna()]
-        small = spec.disclosure != "public" and whole["arm"].value_counts().min() <= FEW
-        if small:
+        if whole["arm"].value_counts().min() < find_least(spec):
             continue
+        if spec.disclosure != "public" and _sets_few_apart(whole):
+            whole = whole.assign(baseline=np.nan)
         head = _head(own.iloc[0], spec, review)
         for name, part in whole.groupby("arm", sort=False):
             arms += _summarise_arm(part, {**head, **to_dict(spec.arms[name].is_), "arm": name})
@@ -160,6 +172,15 @@ def summarise(ipd: pd.DataFrame, review: Review) -> tuple[pd.DataFrame, pd.DataF
         conform("arms", pd.DataFrame(arms)) if arms else empty("arms"),
         conform("contrasts", pd.DataFrame(contrasts)) if contrasts else empty("contrasts"),
     )
+
+
+def _sets_few_apart(whole: pd.DataFrame) -> bool:
+    """Whether few people of an arm have a value before, or few have none.
+
+    Means of those with one and of all people would give the few by subtraction.
+    """
+    counts = whole["baseline"].isna().groupby(whole["arm"]).value_counts()
+    return bool(counts.le(FEW).any())
 
 
 def _head(row: Any, spec: IpdFile, review: Review) -> dict[str, Any]:
@@ -213,7 +234,7 @@ def _adjust(
     adjust = [BASELINE, *spec.adjust]
     treatment, covariates = whole["role"].eq("treatment"), read_covariates(whole, adjust)
     try:
-        found = ancova(whole["value"], treatment, covariates, level=level)
+        found = ancova(whole["value"], treatment, covariates, level=level, least=find_least(spec))
     except UNCOMPUTABLE as error:
         log_frames(error, f"{head['trial']}, {head['timepoint']}")
         found = Adjusted(np.nan, np.nan, np.nan, np.nan, len(whole), 0)

@@ -251,8 +251,7 @@ def _judge_review(path: Path, name: str) -> tuple[pd.DataFrame, dict[str, Any]]:
         }
         for row in found["reproduction"].itertuples()
     ]
-    effects = found["effects"]
-    counts = {"analyses": len(review.comparisons), "rows": len(effects)}
+    counts = {"analyses": len(review.comparisons), "rows": len(found["effects"])}
     return _as_table(rows), _count(name, "review", counts | count_verdicts(rows))
 
 

@@ -8,7 +8,6 @@ doses a trial stands for is for people to say.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ import numpy as np
 from headway.ingest.open.numbers import read_numbers
 from headway.ingest.trials.moderators import CELLS
 from headway.messages import Message, is_missing
+from headway.reviews.candidates import read_lines
 from headway.reviews.specifications import find_judged
 
 if TYPE_CHECKING:
@@ -158,25 +158,15 @@ def _select(
     rows: list[dict[str, Any]], effect: Row, comparison: Comparison, nearness: int
 ) -> Iterator[Row]:
     """List a trial's rows: those behind the effect, of its outcome, or all."""
-    behind = _read_lines(effect["lines"])
+    behind = set(read_lines(effect["lines"]))
     for row in rows:
         if row["trial"] != effect["trial"]:
             continue
-        if nearness == 0 and row["line"] not in behind.get(row["file"], ()):
+        if nearness == 0 and (row["file"], row["line"]) not in behind:
             continue
         if nearness == 1 and row["outcome"] != comparison.outcome:
             continue
         yield row
-
-
-def _read_lines(text: Any) -> dict[str, set[int]]:
-    """Read `arms.csv 2, 3; contrasts.csv 4` back."""
-    found = {}
-    for part in str(text).split("; "):
-        match = re.fullmatch(r"(.*?) (\d+(?:, \d+)*)", part)
-        if match:
-            found[match[1]] = {int(line) for line in match[2].split(", ")}
-    return found
 
 
 def _as_number(cell: str, decimal: str) -> float | str:

@@ -248,7 +248,7 @@ def _regress(
         return {}
     out.moderators += list(_list_coefficients(head, known, fit, design, dealt))
     if regression == ALONE and known[0].moderator.type == "number":
-        out.bubbles += list(_draw_line(rows, known[0], fit, held, comparison))
+        out.bubbles += list(_draw_line(known[0], fit, held, comparison))
     return dict(zip(rows.index, map(float, fit.weights), strict=True))
 
 
@@ -347,6 +347,7 @@ def _list_coefficients(
 
 
 _OF_COEFFICIENT = ("estimate", "se", "ci_low", "ci_high", "statistic", "df", "p_value")
+_OF_TRIAL = ("comparison", "trial", "arms", "yi", "ci_low", "ci_high")
 _OF_FIT = ("tau2", "i2", "r2", "qe", "qe_df", "qe_p_value")
 
 
@@ -357,8 +358,7 @@ def _list_trials(
     number = one.moderator.type == "number"
     for (index, row), value in zip(used.iterrows(), one.values, strict=True):
         yield {
-            **{name: row[name] for name in ("comparison", "trial", "arms", "yi")},
-            **{name: row[name] for name in ("ci_low", "ci_high")},
+            **{name: row[name] for name in _OF_TRIAL},
             "moderator": one.column,
             "mark": "trial",
             "x": value.value if number else NAN,
@@ -369,7 +369,6 @@ def _list_trials(
 
 
 def _draw_line(
-    rows: pd.DataFrame,
     one: _Known,
     fit: Fitted,
     held: NDArray[np.bool_],

@@ -193,7 +193,7 @@ def answer_network(network: Network, tables: dict[str, pd.DataFrame]) -> dict[st
     inside = own.loc[own["pooled"], "trial"]
     why: list[str] = [
         Message("preview.trials", n=inside.nunique(), of=own["trial"].nunique()),
-        *(str(whole[name]) for name in ("note",) if isinstance(whole[name], str)),
+        *([whole["note"]] if isinstance(whole["note"], str) else []),
         *_list_reasons(own[~own["trial"].isin(inside)]),
     ]
     answered = whole["state"] == "pooled"

@@ -21,13 +21,14 @@ from headway.errors import UNCOMPUTABLE, log_frames
 from headway.messages import Message, term
 from headway.meta.conversions import se_from_ci
 from headway.meta.network import pool_network
+from headway.meta.network.fit import METHODS
 from headway.meta.pooling import pool
 from headway.reviews.dependent import COVARIANCE, pool_dependent
-from headway.reviews.ipd import ancova, change_unit, read_covariates, select
+from headway.reviews.ipd import ancova, change_unit, find_least, read_covariates, select
 from headway.reviews.moderator_values import Trials
 from headway.reviews.moderators import find_coefficient
 from headway.reviews.networks.analyse import read_network
-from headway.reviews.networks.sensitivity import METHODS, TESTS
+from headway.reviews.networks.sensitivity import TESTS
 from headway.reviews.totals import pool_rows, term_model
 from headway.reviews.zero_events import is_not_estimable
 from headway.tables import conform, empty
@@ -137,7 +138,7 @@ def judge_review(
                 found = _recompute(entry, review, arms, effects, (ipd, networks), k)
         except UNCOMPUTABLE as error:
             log_frames(error, f"published.{entry.id}")
-            found = _Recomputed({}, "", Message("fit.not_computable"))
+            found = _Recomputed({}, Message("reproduction.declared"), Message("fit.not_computable"))
         head["how"] = found.how
         if entry.estimate == NOT_ESTIMABLE or found.empty:
             rows += _judge_estimability(entry, printed, found, head)
@@ -168,7 +169,7 @@ class _Recomputed:
     """
 
     values: dict[str, float]
-    how: Message | str
+    how: Message
     missing: Message | str = ""
     trials: int | None = None
     empty: bool = False
@@ -205,7 +206,7 @@ def _recompute_coefficient(
     """
     target = entry.recompute
     comparison = review.comparison(target.comparison)
-    level = review.level_of(comparison) if entry.level is None else entry.level / 100
+    level = find_level(entry, review, comparison)
     row = find_coefficient(
         effects, trials, comparison, str(target.moderator), target.level,
         model=entry.model or review.model, level=level,
@@ -230,6 +231,15 @@ def _recompute_coefficient(
     if scale.code == "ratio":
         values = {part: float(scale.back(value)) for part, value in values.items()}
     return _Recomputed(values, how, "", int(row["k"]))
+
+
+def find_level(
+    entry: PublishedResult, review: Review, comparison: Comparison | None = None
+) -> float:
+    """Find the level of a printed interval: its own, else the comparison's or the review's."""
+    if entry.level is not None:
+        return entry.level / 100
+    return review.level if comparison is None else review.level_of(comparison)
 
 
 def _name_part(entry: PublishedResult, part: str) -> str:
@@ -411,7 +421,7 @@ def _recompute_pair(
         return _Recomputed({}, how, Message("reproduction.no_treatment", names=absent), there)
     if method not in METHODS or test not in TESTS:
         return _Recomputed({}, how, Message("reproduction.no_network_model"), there)
-    level = review.level if entry.level is None else entry.level / 100
+    level = find_level(entry, review)
     fit = pool_network(made, method=method, test=test, level=level)
     i, j = fit.place(treatment), fit.place(base)
     values = {part: float(getattr(fit, part)[i, j]) for part in PARTS}
@@ -425,7 +435,7 @@ def _pool_as_printed(
     entry: PublishedResult, review: Review, comparison: Comparison, rows: pd.DataFrame
 ) -> dict[str, float]:
     """Pool rows by the model that the entry names, else by the comparison's own."""
-    level = review.level_of(comparison) if entry.level is None else entry.level / 100
+    level = find_level(entry, review, comparison)
     if entry.model is None and comparison.method is not None:
         total = pool_rows(rows, comparison, review, level=level)
         return {part: float(getattr(total, part)) for part in PARTS}
@@ -483,7 +493,7 @@ def _recompute_trial(
     yi, vi = escalc(
         "MD", n1=a["n"], mean1=a["mean"], sd1=a["sd"], n2=b["n"], mean2=b["mean"], sd2=b["sd"]
     )
-    fit = pool([float(yi)], [float(vi)], method="EE", test="z", level=review.level)
+    fit = pool([float(yi)], [float(vi)], method="EE", test="z", level=find_level(entry, review))
     values = {
         "estimate": float(fit.estimate),
         "ci_low": float(fit.ci_low),
@@ -533,7 +543,8 @@ def _recompute_adjusted(
         own["value"],
         own["role"].eq("treatment"),
         read_covariates(own, names),
-        level=review.level,
+        level=find_level(entry, review),
+        least=find_least(review.files.ipd),
     )
     unit = review.outcomes[target.place[1]].unit
     values = change_unit(found, unit, entry.unit or unit)

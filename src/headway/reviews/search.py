@@ -20,8 +20,15 @@ from headway.messages import Message, term
 from headway.meta.pooling import pool
 from headway.reviews.candidates import default_kinds
 from headway.reviews.effects_table import build_effects
-from headway.reviews.ipd import BASELINE, ancova, change_unit, read_covariates, select
-from headway.reviews.reproduce import judge_number, turn
+from headway.reviews.ipd import (
+    BASELINE,
+    ancova,
+    change_unit,
+    find_least,
+    read_covariates,
+    select,
+)
+from headway.reviews.reproduce import find_level, judge_number, turn
 from headway.reviews.totals import pool_rows, term_model
 
 if TYPE_CHECKING:
@@ -97,7 +104,9 @@ class Searcher:
         review, target = self._review, entry.recompute
         declared = entry.model or review.model
         comparison = review.comparison(target.comparison)
-        for changes, departures, frames, label in self._list_rows(comparison):
+        stated = find_level(entry, review, comparison)
+        levels = dict.fromkeys([stated, *LEVELS])
+        for changes, frames, label in self._list_rows(comparison):
             other = replace(comparison, **changes)
             effects = build_effects(*frames, replace(review, comparisons=(other,)), check=False)
             own = effects[effects["pooled"]]
@@ -111,13 +120,13 @@ class Searcher:
                 out: Words = []
                 if dropped is not None:
                     out.append(Message("choice.without", trial=own.at[dropped, "trial"]))
-                for method, test, level in product(METHODS, TESTS, LEVELS):
+                for method, test, level in product(METHODS, TESTS, levels):
                     if method == "EE" and test not in ("z", "t"):
                         continue
                     steps = [
                         (method != declared.method, method),
                         (test != declared.test, Message("choice.interval", test=test)),
-                        (level != review.level, _name_level(level)),
+                        (level != stated, _name_level(level)),
                     ]
                     words: Words = [*label, *out, *(text for changed, text in steps if changed)]
                     if not words:
@@ -127,13 +136,13 @@ class Searcher:
                     except (ValueError, ArithmeticError):
                         continue
                     values = self._present(fit, other, entry)
-                    yield departures + len(out) + len(words), _join(words), values
+                    yield len(out) + len(words), _join(words), values
 
     def _try_totals(self, entry: PublishedResult) -> Iterator[Way]:
         """Try other methods, models, levels, measures and policies of RevMan's kind."""
         review, target = self._review, entry.recompute
         comparison = review.comparison(target.comparison)
-        stated = review.level_of(comparison) if entry.level is None else entry.level / 100
+        stated = find_level(entry, review, comparison)
         for other, rows_changed in _vary_rows(comparison, review):
             effects = build_effects(
                 self._arms, self._contrasts, replace(review, comparisons=(other,)), check=False
@@ -171,25 +180,25 @@ class Searcher:
 
     def _list_rows(
         self, comparison: Comparison
-    ) -> Iterator[tuple[dict[str, Any], int, tuple[pd.DataFrame, pd.DataFrame], Words]]:
+    ) -> Iterator[tuple[dict[str, Any], tuple[pd.DataFrame, pd.DataFrame], Words]]:
         """List ways to choose the rows and the measure: what changes, and its name."""
         read = (self._arms, self._contrasts)
-        yield {}, 0, read, []
+        yield {}, read, []
         for measure in list_kin(comparison.measure)[1:]:
             kinds = comparison.kinds or default_kinds(comparison.measure)
-            yield {"measure": measure, "kinds": kinds}, 0, read, [measure]
+            yield {"measure": measure, "kinds": kinds}, read, [measure]
         if find_family(comparison.measure) == "two_groups":
             declared = list(comparison.kinds or default_kinds(comparison.measure))
             for kinds in (["final"], ["change"], ["final", "change"]):
                 if kinds != declared:
-                    yield {"kinds": tuple(kinds)}, 0, read, [term("choice", "_".join(kinds))]
+                    yield {"kinds": tuple(kinds)}, read, [term("choice", "_".join(kinds))]
             if comparison.several_arms == "combine":
-                yield {"several_arms": "split"}, 0, read, [Message("choice.split")]
+                yield {"several_arms": "split"}, read, [Message("choice.split")]
         recalled = tuple(
             frame.assign(status=frame["status"].replace("recalled", "computed")) for frame in read
         )
         if any(frame["status"].eq("recalled").any() for frame in read):
-            yield {}, 0, (recalled[0], recalled[1]), [Message("choice.recalled")]
+            yield {}, (recalled[0], recalled[1]), [Message("choice.recalled")]
 
     def _present(
         self, fit: Any, comparison: Comparison, entry: PublishedResult
@@ -207,8 +216,8 @@ class Searcher:
     def _try_trial(self, entry: PublishedResult) -> Iterator[Way]:
         from scipy.special import ndtri, stdtrit
 
-        target = entry.recompute
-        arms = self._arms
+        target, arms = entry.recompute, self._arms
+        stated = find_level(entry, self._review)
         own = arms[
             (arms["trial"] == target.trial)
             & (arms["outcome"] == target.outcome)
@@ -237,7 +246,7 @@ class Searcher:
                 welch = (v1 + v2) ** 2 / (v1**2 / (n1 - 1) + v2**2 / (n2 - 1))
                 separate = float(np.sqrt(v1 + v2))
                 common = float(np.sqrt(pooled * (1 / n1 + 1 / n2)))
-                for level in LEVELS:
+                for level in dict.fromkeys([stated, *LEVELS]):
                     upper = (1 + level) / 2
                     for text, se, q in (
                         ("", separate, ndtri(upper)),
@@ -248,7 +257,7 @@ class Searcher:
                     ):
                         words: Words = [*place, *([people] if people else [])]
                         words += [term("choice", text)] if text else []
-                        if level != self._review.level:
+                        if level != stated:
                             words.append(_name_level(level))
                         if not words:
                             continue
@@ -283,7 +292,8 @@ class Searcher:
                             value,
                             treated,
                             read_covariates(own, chosen),
-                            level=self._review.level,
+                            level=find_level(entry, self._review),
+                            least=find_least(spec),
                         )
                     except ValueError:
                         continue

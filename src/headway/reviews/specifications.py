@@ -1,9 +1,9 @@
 """The multiverse of a review: which ways to analyse its comparisons can be defended.
 
 Measures of the same family on the same numbers, policies for empty cells, RevMan's methods, the
-correlations that the review assumes and its
-sensitivity values, rows that were recalled, trials far from the others, each trial left out, all
-estimators and intervals of :mod:`headway.meta.multiverse`.
+correlations that the review assumes and its sensitivity values, rows that were recalled, trials far
+from the others, each trial left out, all estimators and intervals of
+:mod:`headway.meta.multiverse`.
 """
 
 from __future__ import annotations
@@ -170,11 +170,16 @@ def include_by_risk(
 
     A trial without an overall judgement is not at low risk, and not at high risk either.
     """
-    import pandas as pd
-
     known = find_judged(risk_of_bias, comparison)
-    judged = pd.Series(studies, dtype=object).str.split(": ").str[0].map(known)
-    low, high = judged.eq("low").to_numpy(), judged.isin(HIGH).to_numpy()
+
+    def judge(study: str) -> str | None:
+        # A study is a trial, or `trial: arms`; a trial's own name may hold a colon.
+        names = [name for name in known if study == name or study.startswith(f"{name}: ")]
+        return known[max(names, key=len)] if names else None
+
+    judged = list(map(judge, studies))
+    low = np.array([one == "low" for one in judged], dtype=bool)
+    high = np.array([one in HIGH for one in judged], dtype=bool)
     out = {}
     if 0 < low.sum() < len(studies):
         out["low_risk"] = low

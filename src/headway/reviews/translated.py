@@ -245,7 +245,7 @@ def _leave_out(
     narrow = replace(review, comparisons=(comparison,), sensitivity_models=(), published=())
     fitted = pool(own[~own["trial"].isin(gone)], narrow)[0]
     fitted = fitted[fitted["declared"]].set_index("subgroup")
-    scale = MEASURES[comparison.measure].scale.back
+    back = MEASURES[comparison.measure].scale.back
     rows = []
     for row in declared.to_dict("records"):
         subgroup = row["subgroup"]
@@ -256,7 +256,7 @@ def _leave_out(
         found: dict[str, Any] = {"k": 0}
         if subgroup in fitted.index:
             rest = fitted.loc[subgroup]
-            found = {part: float(scale(float(rest[part]))) for part in _PARTS} | {"k": rest["k"]}
+            found = {part: float(back(float(rest[part]))) for part in _PARTS} | {"k": rest["k"]}
         found |= {"comparison": comparison.id, "subgroup": subgroup, "quantity": NOT_HIGH}
         found |= {"through_infinity": False, "unit": row["unit"]}
         rows.append({**found, "basis": Message("translated.left_out", n=len(out), trials=out)})

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from headway.effects.measures import MEASURES, arrange, escalc, find_family
+from headway.effects.measures import MEASURES, NOTHING_ADDED, arrange, escalc, find_family
 from headway.messages import Message, read
 from headway.meta import revman
 
@@ -25,8 +25,6 @@ NOT_ESTIMABLE = (
     "why_not.no_spread",
 )
 COUNTED = ("counts", "rates", "proportions")  # families whose effects rest on events
-# Measures that are defined with empty cells, or take their own correction.
-_NOTHING_ADDED = ("AS", "PAS", "PFT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +57,7 @@ def measure_counts(measure: str, values: Mapping[str, Any], policy: str) -> Coun
     family = find_family(measure)
     if policy == "metafor" or family == "proportions" or measure == "AS":
         yi, vi = (float(x) for x in escalc(measure, **arrange(measure, values)))
-        some = _has_empty_cell(family, values) and measure not in _NOTHING_ADDED
+        some = _has_empty_cell(family, values) and measure not in NOTHING_ADDED
         return Counted(yi, vi, None, Message("recovered.half_added") if some else None)
     if family == "rates":
         return _measure_rates(measure, values)

@@ -140,8 +140,7 @@ class TauPosterior:
 
     def take(self, sets: Indices) -> TauPosterior:
         """Return the posteriors of some sets."""
-        grid = Grid(*(getattr(self.grid, name)[sets] for name in Grid.__slots__))
-        return TauPosterior(self.model.take(sets), grid, self.cumulated[sets])
+        return TauPosterior(self.model.take(sets), self.grid.take(sets), self.cumulated[sets])
 
     def _to_tau(self, x: Array) -> Array:
         """Return tau at `x` (sets, points)."""
@@ -322,7 +321,7 @@ def _balance(distribution: Distribution, level: float, least: Array) -> tuple[Ar
 
 
 def _height(distribution: Distribution, x: Array) -> Array:
-    """Return the density at `x`; 0 at an infinite end, of which there is no density."""
+    """Return the density at `x`; -1, below any density, at an infinite end."""
     finite = np.isfinite(x)
     if not finite.any():
         return np.full(x.shape, -1.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +24,7 @@ Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
 Number = float | Array
 Count = int | NDArray[np.int64]
-Sides = ("below", "above")
+SIDES = ("below", "above")
 QUANTITIES = ("mu", "new", "tau")
 # Nodes of all trials of a batch that are looked at together.
 CHUNK = 400_000
@@ -135,11 +135,10 @@ class Posterior:
         def ask(distribution: Distribution, x: Array) -> Array:
             return distribution.cdf(x)  # type: ignore[attr-defined]
 
-        if of == "tau" and isinstance(self.tau_prior, Fixed):
-            _check_quantity(of)
-            known = np.asarray(np.asarray(x) >= self.tau_prior.tau, dtype=np.float64)
-            return self._shape(np.where(self._held, known, np.nan))
         values = np.broadcast_to(np.asarray(x, dtype=np.float64), self._batch.shape)
+        if of == "tau" and isinstance(self.tau_prior, Fixed):
+            _check_values(values)
+            return self._shape(np.where(self._held, values >= self.tau_prior.tau, np.nan))
         return self._shape(self._ask(ask, values.reshape(-1, 1), of, density=False))
 
     def density(self, x: ArrayLike, of: str = "mu") -> Array:
@@ -209,7 +208,7 @@ class Posterior:
         ValueError
             Unknown `side` or `of`, or a threshold that is NaN.
         """
-        if side not in Sides:
+        if side not in SIDES:
             raise ValueError("side must be 'below' or 'above'")
         below = self.cdf(threshold, of)
         return below if side == "below" else 1 - below
@@ -350,8 +349,7 @@ class Posterior:
     ) -> Array:
         """Return what a distribution says at `x` (sets, values), which are in the unit of yi."""
         _check_quantity(of)
-        if np.isnan(x).any():
-            raise ValueError("x must not be NaN")
+        _check_values(x)
         out = np.full(x.shape, np.nan)
         for grid in self._grids:
             where = self._sets[grid.sets]
@@ -411,7 +409,7 @@ def pool_bayes(
     """
     level, mu = check_level(level), Flat() if mu is None else mu
     if nodes < 17 or nodes % 2 == 0 or nodes > MOST_NODES:
-        raise ValueError("nodes must be odd and at least 17")
+        raise ValueError(f"nodes must be odd, from 17 to {MOST_NODES}")
     batch = prepare_batch(yi, vi, mask)
     sets = np.flatnonzero(batch.k > 0)
     model = _build_model(batch.take(sets), tau, mu)
@@ -483,6 +481,11 @@ class _Numbers:
         return Summary(**{n: column.reshape(shape) for n, column in self.trials.items()})
 
 
+def _check_values(x: Array) -> None:
+    if np.isnan(x).any():
+        raise ValueError("x must not be NaN")
+
+
 def _check_quantity(of: str) -> None:
     if of not in QUANTITIES:
         raise ValueError(f"of must be one of {list(QUANTITIES)}, not {of!r}")
@@ -517,13 +520,13 @@ def _summarise(flat: _Numbers, model: Model, grid: Grid, sets: Indices, level: f
     chunk = max(CHUNK // grid.nodes, 1)
     for start in range(0, sets.size, chunk):
         rows = np.arange(start, min(start + chunk, sets.size))
-        part = Grid(*(getattr(grid, name)[rows] for name in Grid.__slots__))
+        part = grid.take(rows)
         own = model.take(rows)
         for quantity in QUANTITIES:
             offset = np.zeros(rows.size) if quantity == "tau" else centre[rows]
             values = _describe(own, part, quantity, level)
             _place(flat.of[quantity], sets[rows], values, offset, root[rows])
-        inner = Grid(rows, *(getattr(part, name) for name in Grid.__slots__[1:]))
+        inner = replace(part, sets=rows)
         for study in range(model.batch.y.shape[0]):
             mixture = _shrink(model, inner, study)
             keep = np.flatnonzero(model.batch.held[study, rows])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,31 +19,8 @@ from headway.messages import Message
 
 Array = NDArray[np.float64]
 
-HALF_LOG_TAU = 0.5 * math.log(2 * math.pi)
+HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 LOG_T_DF = 5.0
-
-
-class TauPrior(Protocol):
-    """What the integration asks of a prior for tau."""
-
-    @property
-    def upper(self) -> float:
-        """The largest value of tau that the prior allows."""
-
-    def log_density(self, z: Array) -> Array:
-        """Return the log density of log(tau) at `z`, in the unit of the effects."""
-
-    def density_at_zero(self) -> float:
-        """Return the density of tau at 0."""
-
-    def quantile(self, p: float) -> float:
-        """Return the quantile of tau."""
-
-    def has_moment(self, order: int, power: Array) -> Any:
-        """Say whether tau's moment is finite where the likelihood falls as tau^-power."""
-
-    def describe(self) -> Message:
-        """Return the message that names the prior."""
 
 
 def _positive(value: float, name: str) -> float:
@@ -81,7 +58,7 @@ class HalfNormal(_Light):
     def log_density(self, z: Array) -> Array:
         """Return the log density of log(tau)."""
         u = z - math.log(self.scale)
-        return math.log(2) - HALF_LOG_TAU + u - 0.5 * np.exp(2 * u)
+        return math.log(2) - HALF_LOG_2PI + u - 0.5 * np.exp(2 * u)
 
     def density_at_zero(self) -> float:
         """Return the density of tau at 0."""
@@ -182,7 +159,7 @@ class LogNormal(_Light):
     def log_density(self, z: Array) -> Array:
         """Return the log density of log(tau)."""
         u = (2 * z - self.mean) / self.sd
-        return math.log(2 / self.sd) - HALF_LOG_TAU - 0.5 * u**2
+        return math.log(2 / self.sd) - HALF_LOG_2PI - 0.5 * u**2
 
     def density_at_zero(self) -> float:
         """Return the density of tau at 0."""

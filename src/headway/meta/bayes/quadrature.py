@@ -141,6 +141,10 @@ class Grid:
         """Number of nodes."""
         return self.p.shape[1]
 
+    def take(self, rows: Indices) -> Grid:
+        """Return the grids of some of these sets."""
+        return Grid(*(getattr(self, name)[rows] for name in Grid.__slots__))
+
     def cumulate(self) -> Array:
         """Return the distribution function of tau at the nodes.
 
@@ -236,7 +240,7 @@ def build_grids(model: Model, nodes: int = NODES) -> list[Grid]:
         while todo.size and many <= MOST_NODES:
             grid = _build(part, todo, axis, many)
             settled = grid.error < TOLERANCE
-            grids.append(grid if settled.all() else _select(grid, np.flatnonzero(settled)))
+            grids.append(grid if settled.all() else grid.take(np.flatnonzero(settled)))
             rest = np.flatnonzero(~settled)
             todo, axis, part = todo[rest], axis[:, rest], part.take(rest)
             many = 2 * many - 1
@@ -301,10 +305,6 @@ def _compare_halves(model: Model, p: Array, tau: Array, mean: Array, sd: Array) 
         gap = np.abs(np.einsum("ij,ij->i", coarse, function[:, ::2]) - fine)
         found.append(gap / np.maximum(fine, 1.0))
     return np.max(found, axis=0)
-
-
-def _select(grid: Grid, rows: Indices) -> Grid:
-    return Grid(*(getattr(grid, name)[rows] for name in Grid.__slots__))
 
 
 def _merge(grids: list[Grid]) -> list[Grid]:

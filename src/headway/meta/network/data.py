@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from headway.effects.measures import MEASURES, escalc
-from headway.effects.shared import hedges_j
-from headway.meta.batch import read_numbers
-from headway.meta.multilevel import _read_labels, read_covariance
+from headway.effects.measures import COUNTS_NEEDED, MEASURES, escalc
+from headway.effects.shared import check_summaries, hedges_j
+from headway.meta.batch import number_labels, read_labels, read_numbers
+from headway.meta.multilevel import read_covariance
 
 Array = NDArray[np.float64]
 Numbers = NDArray[np.int64]
@@ -73,6 +73,10 @@ class Network:
         for trial, one, other in zip(self.trial, self.treatment, self.base, strict=True):
             arms[trial] |= {int(one), int(other)}
         return [tuple(sorted(each)) for each in arms]
+
+    def count_trials(self) -> NDArray[np.int64]:
+        """Count the trials that have each treatment, shape (treatments,)."""
+        return np.bincount(np.concatenate(self.list_arms()), minlength=len(self.treatments))
 
     def count_pairs(self) -> NDArray[np.int64]:
         """Count the trials that compare each pair directly, shape (treatments, treatments)."""
@@ -146,8 +150,8 @@ def read_contrasts(
     if y.ndim != 1 or not np.isfinite(y).all():
         raise ValueError("yi must be finite, of one dimension")
     m = y.size
-    of_trial, trial_names = _number(_read_labels(trials, "trials", m))
-    one, other = _read_labels(treatments, "treatments", m), _read_labels(bases, "bases", m)
+    of_trial, trial_names = _number(read_labels(trials, "trials", m))
+    one, other = read_labels(treatments, "treatments", m), read_labels(bases, "bases", m)
     names = sorted({str(label) for label in (*one, *other)})
     place = {name: i for i, name in enumerate(names)}
     treatment = np.array([place[str(label)] for label in one])
@@ -210,9 +214,9 @@ def read_pairs(
         raise ValueError("yi and vi must be one-dimensional, of one length")
     if not (np.isfinite(y).all() and np.isfinite(v).all() and (v > 0).all()):
         raise ValueError("yi must be finite, vi finite and above 0")
-    of_trial, names = _number(_read_labels(trials, "trials", y.size))
-    one = [str(label) for label in _read_labels(treatments, "treatments", y.size)]
-    other = [str(label) for label in _read_labels(bases, "bases", y.size)]
+    of_trial, names = _number(read_labels(trials, "trials", y.size))
+    one = [str(label) for label in read_labels(treatments, "treatments", y.size)]
+    other = [str(label) for label in read_labels(bases, "bases", y.size)]
     kept: list[int] = []
     cover = np.zeros((y.size, y.size))
     values = np.array(y)
@@ -241,17 +245,16 @@ def read_pairs(
                 cover[i, j] = cover[j, i] = (v[i] + v[j] - v[k]) / 2
         kept += mine
     try:
-        return read_contrasts(
-            values[kept],
-            cover[np.ix_(kept, kept)],
-            [names[of_trial[i]] for i in kept],
-            [one[i] for i in kept],
-            [other[i] for i in kept],
-        )
-    except ValueError as error:
-        if "positive definite" in str(error):
-            raise ValueError("the variances of a trial with several arms fit no arms") from None
-        raise
+        whole = read_covariance(cover[np.ix_(kept, kept)], len(kept))
+    except ValueError:
+        raise ValueError("the variances of a trial with several arms fit no arms") from None
+    return read_contrasts(
+        values[kept],
+        whole,
+        [names[of_trial[i]] for i in kept],
+        [one[i] for i in kept],
+        [other[i] for i in kept],
+    )
 
 
 def read_arms(
@@ -265,8 +268,8 @@ def read_arms(
     Parameters
     ----------
     measure : str
-        ``MD SMD ROM VR CVR`` from `n`, `mean`, `sd`; ``RR OR RD AS`` from `events`, `n`;
-        ``IRR IRD`` from `events`, `time`.
+        ``MD SMD ROM VR CVR`` from `n`, `mean`, `sd` (``VR`` without `mean`); ``RR OR RD AS`` from
+        `events`, `n`; ``IRR IRD`` from `events`, `time`.
     trials, treatments : sequence, shape (arms,)
         Labels; an arm's treatment occurs once in its trial.
     **arms : array_like, shape (arms,)
@@ -288,11 +291,17 @@ def read_arms(
     if measure != "SMD" and measure not in ADDITIVE:
         raise ValueError(f"measure must be SMD or one of {list(ADDITIVE)}, not {measure!r}")
     k = len(np.atleast_1d(np.asarray(trials, dtype=object)))
-    of_trial, names = _number(_read_labels(trials, "trials", k))
-    label = [str(one) for one in _read_labels(treatments, "treatments", k)]
-    values = {name: np.asarray(value, dtype=np.float64) for name, value in arms.items()}
+    of_trial, names = _number(read_labels(trials, "trials", k))
+    label = [str(one) for one in read_labels(treatments, "treatments", k)]
+    needed = _list_needed(measure)
+    missing = [name for name in needed if name not in arms]
+    if missing:
+        raise ValueError(f"measure {measure} needs {', '.join(needed)}; not given: {missing}")
+    values = {name: np.asarray(arms[name], dtype=np.float64) for name in needed}
     if any(value.shape != (k,) for value in values.values()):
         raise ValueError("arms must hold one number per arm")
+    if "sd" in values:
+        check_summaries(values)
     values = _add_to_zeros(measure, of_trial, values)
     blocks, out_y, rows = [], [], []
     for number, name in enumerate(names):
@@ -312,10 +321,17 @@ def read_arms(
     return read_contrasts(np.concatenate(out_y), block_diag(*blocks), *zip(*rows, strict=True))
 
 
+def _list_needed(measure: str) -> list[str]:
+    """List the numbers of an arm that a measure of two groups needs."""
+    needed = MEASURES[measure].needed
+    if needed == COUNTS_NEEDED:
+        return ["events", "n"]
+    return list(dict.fromkeys(name[:-1] for name in needed.split()))
+
+
 def _number(labels: list[Hashable]) -> tuple[Numbers, tuple[str, ...]]:
-    names = list(dict.fromkeys(map(str, labels)))
-    place = {name: i for i, name in enumerate(names)}
-    return np.array([place[str(label)] for label in labels], dtype=np.int64), tuple(names)
+    number, names = number_labels(list(map(str, labels)))
+    return number, tuple(map(str, names))
 
 
 def _name(names: tuple[str, ...], numbers: Numbers) -> str:
@@ -324,7 +340,7 @@ def _name(names: tuple[str, ...], numbers: Numbers) -> str:
 
 def _add_to_zeros(measure: str, trial: Numbers, values: dict[str, Array]) -> dict[str, Array]:
     """Add 0.5 to the cells of every arm of a trial in which a cell is 0, as escalc does for two."""
-    if measure not in COUNTED or measure == "AS" or "events" not in values:
+    if measure not in COUNTED or measure == "AS":
         return values
     events = values["events"]
     shares = "n" in values
@@ -336,7 +352,7 @@ def _add_to_zeros(measure: str, trial: Numbers, values: dict[str, Array]) -> dic
 
 def _pair_up(measure: str, own: dict[str, Array], one: Numbers, other: Numbers) -> dict[str, Array]:
     """Return what escalc needs for pairs of arms."""
-    if "events" in own and "events1" not in MEASURES[measure].needed.split():
+    if MEASURES[measure].needed == COUNTS_NEEDED:
         a, n = own["events"], own["n"]
         return {"a": a[one], "b": (n - a)[one], "c": a[other], "d": (n - a)[other]}
     return {

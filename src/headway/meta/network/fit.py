@@ -19,7 +19,14 @@ from headway.meta.distributions import check_level, find_critical, find_p_value
 from headway.meta.methods import describe_network, write
 from headway.meta.network.data import Network
 from headway.meta.notes import Described
-from headway.meta.pooling import FEWEST, describe_prediction, find_prediction_df
+from headway.meta.pooling import (
+    FEWEST,
+    check_prediction,
+    check_test,
+    describe_prediction,
+    find_prediction_df,
+    print_p,
+)
 from headway.meta.regression import Regression, regress
 
 if TYPE_CHECKING:
@@ -176,7 +183,7 @@ class NetworkFit(Described):
         lines.append(f"{'':{width}s}  {self.ci_method}")
         lines.append(
             f"tau2 = {self.tau2:.4f}, I2 = {self.i2:.1f} %; Q({self.q_df}) = {self.q:.2f} "
-            f"(heterogeneity and inconsistency), p = {self.q_p_value:.4f}"
+            f"(heterogeneity and inconsistency), {print_p(self.q_p_value)}"
         )
         return "\n".join(lines)
 
@@ -206,10 +213,7 @@ def choose_reference(network: Network, reference: str) -> int:
         if reference not in network.treatments:
             raise ValueError(f"reference must be one of {list(network.treatments)}")
         return network.treatments.index(reference)
-    count = np.zeros(len(network.treatments), dtype=np.int64)
-    for arms in network.list_arms():
-        count[list(arms)] += 1
-    return int(np.argmax(count))
+    return int(np.argmax(network.count_trials()))
 
 
 def _read_moderator(
@@ -285,6 +289,8 @@ def pool_network(
     """
     if method not in METHODS:
         raise ValueError(f"method must be one of {list(METHODS)}, not {method!r}")
+    check_test(test)
+    check_prediction(prediction)
     check_level(level)
     check_connected(network)
     against = choose_reference(network, reference)

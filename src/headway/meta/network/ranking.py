@@ -51,15 +51,12 @@ def rank_treatments(fit: NetworkFit, better: str) -> pd.DataFrame:
     z = fit.estimate / fit.se
     sure = find_lower_tail(z if better == "higher" else -z, np.full(z.shape, fit.df))
     score = np.nansum(np.where(np.eye(t, dtype=np.bool_), np.nan, sure), axis=1) / (t - 1)
-    trials = np.zeros(t, dtype=np.int64)
-    for arms in fit.network.list_arms():
-        trials[list(arms)] += 1
     frame = pd.DataFrame(
         {
             "treatment": list(fit.network.treatments),
             "p_score": score,
             "mean_rank": 1 + (1 - score) * (t - 1),
-            "trials": trials,
+            "trials": fit.network.count_trials(),
         }
     )
     return frame.sort_values(["p_score", "treatment"], ascending=[False, True], ignore_index=True)

@@ -7,10 +7,10 @@ a code of the catalogue's family `check`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from headway.effects import recover
 from headway.effects.units import UNITS, convert, name_unit
@@ -139,6 +139,12 @@ def largest_sd(mean: float, n: float, low: float, high: float) -> float:
     return float(np.sqrt(n / (n - 1) * room)) if room >= 0 else float("nan")
 
 
+def _largest_near(mean: float, room: float, n: float, low: float, high: float) -> float:
+    """Find the largest SD of means that print as one; at an end of a scale they hide some room."""
+    around = [min(max(mean + shift, low), high) for shift in (-room, 0.0, room)]
+    return max(largest_sd(x, n, low, high) for x in around)
+
+
 def find_limits(row: Any, outcomes: Mapping[str, Outcome]) -> tuple[float, float]:
     """Find between which values one person can lie, in the row's unit; infinite where unknown."""
     scale = outcomes[row.outcome].scale
@@ -160,7 +166,8 @@ def check_ranges(arms: pd.DataFrame) -> Iterator[Doubt]:
         n, m, sd, a, b = row.n, row.mean, row.sd, row.range_low, row.range_high
         if np.isnan([m, a, b]).any():
             continue
-        if not a <= m <= b:
+        room = _rounding(row)
+        if not a - room <= m <= b + room:
             yield doubt(
                 row,
                 "mean_in_range",
@@ -172,8 +179,8 @@ def check_ranges(arms: pd.DataFrame) -> Iterator[Doubt]:
             continue
         if np.isnan([n, sd]).any() or n < 2:
             continue
-        largest = largest_sd(m, n, a, b)
-        if sd > largest * (1 + 1e-6):
+        largest = _largest_near(m, room, n, a, b)
+        if sd > largest * (1 + 1e-6) + room:
             yield doubt(
                 row,
                 "sd_in_range",
@@ -211,10 +218,7 @@ def check_scales(arms: pd.DataFrame, outcomes: Mapping[str, Outcome]) -> Iterato
             continue
         if np.isinf(low) or np.isnan([sd, n]).any() or n < 2:
             continue
-        m = min(max(m, low), high)
-        # A mean that rounds to the end of its scale may hide a little room.
-        around = [min(max(m + shift, low), high) for shift in (-room, 0.0, room)]
-        largest = max(largest_sd(x, n, low, high) for x in around)
+        largest = _largest_near(m, room, n, low, high)
         if sd > largest + room:
             if row.sd_from == FROM_SE and sd / np.sqrt(n) <= largest:
                 continue  # check_labels says more
@@ -324,7 +328,7 @@ def check_labels(arms: pd.DataFrame, outcomes: Mapping[str, Outcome]) -> Iterato
 def check_spreads(arms: pd.DataFrame) -> Iterator[Doubt]:
     """Find SDs far from those that other trials print for the same kind of unit."""
     for row in arms[arms["kind"] != "events"].itertuples():
-        if np.isnan(row.sd) or row.sd_from not in ("printed",):
+        if np.isnan(row.sd) or row.sd_from != "printed":
             continue
         far, usual, k = place_sd(row.sd, row.unit, row.kind, row.trial)
         if np.isnan(far) or abs(far) <= FAR:
@@ -527,11 +531,8 @@ def _repeat_trials(arms: pd.DataFrame) -> Iterator[Doubt]:
             if _publication(name) != _publication(trial):
                 sets.setdefault(name, part["mean"].to_numpy())
         mine = np.sort(own["mean"].to_numpy())
-        for name, others_means in sets.items():
-            if any(
-                (np.abs(np.sort(np.array(some)) - mine) <= NEAR).all()
-                for some in combinations(others_means, len(mine))
-            ):
+        for name, theirs in sets.items():
+            if _hold_alike(np.sort(theirs), mine):
                 means = [Message("doubt.number_3", value=x) for x in mine]
                 yield doubt(
                     next(own.itertuples()),
@@ -541,3 +542,18 @@ def _repeat_trials(arms: pd.DataFrame) -> Iterator[Doubt]:
                     "doubt",
                     Message("doubt.same_means", arms=len(mine), trial=name),
                 )
+
+
+def _hold_alike(theirs: NDArray[np.float64], mine: NDArray[np.float64]) -> bool:
+    """Whether each of some means has one near it among others, none twice; both ascending.
+
+    The smallest that is near enough leaves most to those that follow.
+    """
+    at = 0
+    for mean in mine:
+        while at < len(theirs) and theirs[at] < mean and not abs(theirs[at] - mean) <= NEAR:
+            at += 1
+        if at == len(theirs) or not abs(theirs[at] - mean) <= NEAR:
+            return False
+        at += 1
+    return True

@@ -15,7 +15,14 @@ import numpy as np
 from headway.effects import recover
 from headway.effects.units import UNITS, convert
 from headway.messages import Message
-from headway.reviews.integrity.arms import THREE_ROUNDED, Doubt, doubt, finish, same_instrument
+from headway.reviews.integrity.arms import (
+    EXTREME_BETWEEN,
+    THREE_ROUNDED,
+    Doubt,
+    doubt,
+    finish,
+    same_instrument,
+)
 from headway.reviews.integrity.literature import place_sd
 
 if TYPE_CHECKING:
@@ -24,13 +31,10 @@ if TYPE_CHECKING:
 # Names of measures whose interval is symmetric on the log scale.
 _RATIO = re.compile(r"\b(OR|RR|HR|IRR|ROM)\b|ratio|relative risk", re.IGNORECASE)
 _ADJUSTED = re.compile(r"ANCOVA|adjust", re.IGNORECASE)
-NARROW, WIDE = (
-    0.5,
-    1.6,
-)  # adjustment for the baseline narrows an interval, by a factor of two at most
+# Adjustment for the baseline narrows an interval, by a factor of two at most.
+NARROW, WIDE = 0.5, 1.6
 P_FACTOR = 1.5  # beyond rounding: a t or a normal interval, a pooled or a separate variance
 FAR_BELOW = 3.0  # robust SDs of log SD; n_total of more arms than two only makes the SD larger
-EXTREME = 2.5  # standardised differences rarely seen between arms
 
 
 def check_contrasts(
@@ -392,12 +396,12 @@ def check_sizes(contrasts: pd.DataFrame) -> Iterator[Doubt]:
             continue
         d = abs(row.printed_effect) / (row.se / (convert(row.unit_printed, row.unit) or 1.0))
         d *= 2 / float(np.sqrt(row.n_total))
-        if d > EXTREME:
+        if d > EXTREME_BETWEEN:
             yield doubt_difference(
                 row,
                 "extreme_effect",
                 Message("doubt.effect_in_sd", value=row.printed_effect, d=d),
-                Message("doubt.within_sd", limit=EXTREME),
+                Message("doubt.within_sd", limit=EXTREME_BETWEEN),
                 "doubt",
                 Message("doubt.implied_sd", people=row.n_total, sd=abs(row.printed_effect) / d),
             )

@@ -12,6 +12,7 @@ from scipy.special import ndtri
 from headway.effects.measures import MEASURES
 from headway.ingest.adapters.shown import is_close
 from headway.messages import Message
+from headway.reviews.candidates import read_lines
 from headway.reviews.integrity.arms import Doubt, doubt
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def _check_effects(rows: pd.DataFrame, effects: pd.DataFrame) -> Iterator[Doubt]
     rows = rows[rows[_SHOWN].notna().all(axis=1)]
     if not len(rows):
         return
-    by = {place: row for row in effects.itertuples() for place in _list_places(row.lines)}
+    by = {place: row for row in effects.itertuples() for place in read_lines(row.lines)}
     for row in rows.itertuples():
         effect = by.get((row.file, int(row.line)))
         if effect is None:
@@ -56,14 +57,6 @@ def _check_effects(rows: pd.DataFrame, effects: pd.DataFrame) -> Iterator[Doubt]
             Message("doubt.shown"),
             where=effect.arms,
         )
-
-
-def _list_places(lines: Any) -> Iterator[tuple[str, int]]:
-    """List file and line of what an effect is made of, from `arms.csv 2, 3; more.csv 4`."""
-    for part in str(lines).split("; "):
-        found = re.fullmatch(r"(.+?) (\d+(?:, \d+)*)", part)
-        if found:
-            yield from ((found[1], int(line)) for line in found[2].split(", "))
 
 
 def _write(three: np.ndarray[Any, np.dtype[np.float64]]) -> Message:

@@ -29,18 +29,18 @@ from headway.reviews.candidates import (
 )
 from headway.reviews.effects_table import (
     CROSSOVER,
-    _check_rows,
-    _check_scale,
-    _group,
-    _list_wanted,
-    _note_recovered,
-    _own,
-    _recover_changes,
-    _take_contrasts,
-    _turn_scale,
-    _worst,
     allow_for_clusters,
+    check_rows,
+    check_scale,
+    find_worst,
+    group_rows,
+    list_wanted,
     note_clusters,
+    note_recovered,
+    recover_changes,
+    take_contrasts,
+    take_own,
+    turn_scale,
 )
 
 if TYPE_CHECKING:
@@ -134,10 +134,10 @@ def _read_arms(
     arms: pd.DataFrame, network: Network, comparison: Comparison, review: Review
 ) -> Iterator[TrialRows]:
     kinds = comparison.kinds or default_kinds(comparison.measure)
-    own = _own(arms, comparison)
-    own = _recover_changes(own, review.assumed_r.value, derive=list(kinds) == ["change"])
+    own = take_own(arms, comparison)
+    own = recover_changes(own, review.assumed_r.value, derive=list(kinds) == ["change"])
     own = own[own["kind"].isin(kinds)]
-    for rows in _group(own).values():
+    for rows in group_rows(own).values():
         yield _read_trial(rows, network, comparison, review)
 
 
@@ -148,12 +148,12 @@ def _read_trial(
     outcome, measure = review.outcomes[network.outcome], network.measure
     one = _start(rows, " v ".join(dict.fromkeys(str(row.arm) for row in rows)), rows[0].kind)
     one.instrument = rows[0].instrument
-    wanted = _list_wanted(measure, 1)
+    wanted = list_wanted(measure, 1)
     by: dict[str, list[Any]] = {}
     reasons: list[str] = []
     for row in rows:
         alone = Candidate(one.trial, "", "", NAN, "arms", row.kind, row.status, "", None)
-        _check_rows(alone, [row], outcome.unit, wanted, measure)
+        check_rows(alone, [row], outcome.unit, wanted, measure)
         note_clusters(alone, [row])
         one.recovered += [note for note in alone.recovered if note not in one.recovered]
         if row.design == CROSSOVER:
@@ -174,12 +174,12 @@ def _read_trial(
         one.reasons.append(Message(id))
         one.notes = [note for note in one.notes if not note.startswith("network.arm_aside")]
         return TrialRows(one)
-    one.status = _worst(row.status for row in used)
-    _check_scale(one, used, outcome.unit, measure)
-    _note_recovered(one, used)
+    one.status = find_worst(row.status for row in used)
+    check_scale(one, used, outcome.unit, measure)
+    note_recovered(one, used)
     # A scale that runs against its outcome turns a mean of 1 into −1.
     one.values["mean1"] = 1.0
-    _turn_scale(one, used, outcome.lower_is_better, measure)
+    turn_scale(one, used, outcome.lower_is_better, measure)
     sign = one.values.pop("mean1")
     out = TrialRows(one, sorted(by))
     if one.usable:
@@ -198,7 +198,7 @@ def _start(rows: Sequence[Any], arms: str, kind: str) -> Candidate:
         time_days=float(first.time_days),
         basis="contrast" if kind == "contrast" else "arms",
         kind=kind,
-        status=_worst(row.status for row in rows),
+        status=find_worst(row.status for row in rows),
         source=" + ".join(dict.fromkeys(str(row.source) for row in rows)),
         subgroup=None,
         rows=list_origins([row._asdict() for row in rows]),
@@ -328,9 +328,9 @@ def _read_contrasts(
     if MEASURES[network.measure].scale.code != "natural":
         return
     unit = review.outcomes[network.outcome].unit
-    rows = list(_own(contrasts, comparison).itertuples())
+    rows = list(take_own(contrasts, comparison).itertuples())
     sets: dict[tuple[Any, ...], list[tuple[Any, Candidate]]] = {}
-    for row, one in zip(rows, _take_contrasts(contrasts, comparison, unit), strict=True):
+    for row, one in zip(rows, take_contrasts(contrasts, comparison, unit), strict=True):
         key = (row.trial, row.timepoint, row.instrument, row.effect_type, row.analysis)
         sets.setdefault((*key, row.subgroup), []).append((row, one))
     for own in sets.values():
@@ -388,7 +388,7 @@ def _join_contrasts(own: list[tuple[Any, Candidate]], network: Network) -> Trial
 
 def _list_rest(arms: pd.DataFrame, comparison: Comparison, there: set[str]) -> list[TrialRows]:
     """List trials that report the outcome and have no row of a kind that the network takes."""
-    own = _own(arms, comparison)
+    own = take_own(arms, comparison)
     own = own[~own["trial"].isin(there)]
     out = []
     for _, part in own.groupby("trial", sort=False):

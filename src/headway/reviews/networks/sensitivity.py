@@ -9,6 +9,7 @@ import numpy as np
 
 from headway.errors import UNCOMPUTABLE, log_frames
 from headway.meta import network as nma
+from headway.meta.network.fit import METHODS
 from headway.reviews.specifications import find_judged
 from headway.tables.risk_tools import HIGH
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from headway.config.review import Network
 
-METHODS = ("REML", "ML", "DL", "PM", "EE")
 TESTS = ("adhoc", "knha", "t", "z")
 TRIED = ("adhoc", "knha", "z")
 # Beyond this number of trials none is left out in turn: each is a fit of the whole network.
