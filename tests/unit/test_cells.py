@@ -13,6 +13,7 @@ from headway.tables import read_parquet
 from tests.unit.clinic_builder import ingest, write_clinic
 
 START = {"start": 0}
+WHY = {"reason": "a test looks at single cells"}
 NINES = ["9", " 9", "9 ", "9.0", "09", '"9"', "\u00a09", "9\u200b", "+9"]
 
 
@@ -131,6 +132,32 @@ def test_a_missing_age_is_neither_over_89_nor_a_band(
     assert people[name].isna().tolist() == [False, True]
     assert people[name].iloc[0] == ("40-49" if banded else 47)
     assert quarantine.empty
+
+
+@pytest.mark.parametrize(
+    ("cell", "rule"),
+    [
+        ("-5", "out_of_range"),
+        ("121", "out_of_range"),
+        ("999", "out_of_range"),
+        ("nan", "not_a_number"),
+        ("inf", "not_a_number"),
+    ],
+)
+@pytest.mark.parametrize("beside", ["", "old"])
+def test_what_is_no_age_is_in_no_band_and_is_listed(
+    tmp_path: Path, cell: str, rule: str, beside: str
+) -> None:
+    rows = "".join(f"A{i},{age}\n" for i, age in enumerate([47, 120, cell, beside]))
+    columns = {"patient_id": "code", "age_band": {"column": "age", "loss": {"up_to": 1, **WHY}}}
+    entry = {"path": "p.csv", "columns": columns, "band": {"age": 10}}
+    folder = write_clinic(tmp_path / "c", {"p.csv": f"code,age\n{rows}"}, {"patients": entry})
+    _, quarantine, out = ingest(folder)
+    people = read_parquet(out / "patients.parquet").sort_values("patient_id")
+    assert people["age_band"].iloc[:2].tolist() == ["40-49", "90+"]
+    assert people["age_band"].iloc[2:].isna().all()
+    assert quarantine.loc[quarantine["line"] == 4, "rule"].tolist() == [rule]
+    assert (quarantine["line"] == 5).sum() == bool(beside)
 
 
 @pytest.mark.parametrize("dated", [False, True])

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     import duckdb
 
 SQL_TYPE = {"text": "VARCHAR", "int": "BIGINT", "float": "DOUBLE"}
-# Unit that a clinic declares -> factor to ours.
 Codes = Mapping[Any, Any]  # the clinic's code, as YAML reads it -> the canonical value
 
+# Unit that a clinic declares -> factor to ours.
 SCALE: dict[str, float] = {
     "days_per_28": 1.0,
     "days_per_month": 28 / 30.4375,
@@ -79,6 +79,7 @@ SPREADSHEET_ERRORS = (
     "#CALC!",
     "#FORMULA!",
 )
+_OLDEST = 120  # years
 # A whole number that a spreadsheet would still hold exactly, far above any day or count.
 MAX_INT = 1e9
 
@@ -549,14 +550,14 @@ def _list_sql(text: str, between: str, codes: Codes) -> str:
 def band_sql(staged: Staged, width: int, missing: Iterable[object]) -> tuple[str, str]:
     """Write SQL for an age as a band such as `40-49`, and for the rule that it breaks.
 
-    90 and over are one band (Safe Harbor).
+    90 and over are one band (Safe Harbor); nobody is older than `_OLDEST`.
     """
     text = cell_text(staged, missing)
     age = f"coalesce({_without_marks(staged, missing)}, TRY_CAST({text} AS DOUBLE))"
     start = f"CAST(floor({age} / {width}) * {width} AS BIGINT)"
     return (
-        f"(CASE WHEN {age} >= 90 THEN '90+' WHEN {age} >= 0 THEN "
+        f"(CASE WHEN {age} BETWEEN 90 AND {_OLDEST} THEN '90+' WHEN {age} BETWEEN 0 AND 90 THEN "
         f"printf('%d-%d', {start}, least({start} + {width - 1}, 89)) END)",
-        f"CASE WHEN {text} IS NOT NULL AND TRY_CAST({text} AS DOUBLE) IS NULL "
-        "THEN 'not_a_number' END",
+        f"CASE WHEN ({text} IS NOT NULL AND {age} IS NULL) OR NOT isfinite({age}) "
+        f"THEN 'not_a_number' WHEN {age} NOT BETWEEN 0 AND {_OLDEST} THEN 'out_of_range' END",
     )
