@@ -224,6 +224,21 @@ def test_shifted_dates(tmp_path: Path, pattern: str, cells: list[str], way: str)
     assert found["day"].tolist() == [0, 2, 5]
 
 
+@pytest.mark.parametrize("cell", ["1e12", "2958466", "-1", "nan", "-1e300"])
+@pytest.mark.parametrize("beside", ["47913", "soon"])
+def test_a_serial_number_that_is_no_day_costs_its_row(
+    tmp_path: Path, cell: str, beside: str
+) -> None:
+    rows = [*range(47908, 47913), cell, beside]
+    text = "code,when,ill\n" + "".join(f"A,{row},1\n" for row in rows)
+    told = {"column": "when", "shifted": True, "format": "excel"}
+    spec = diary({"day": told, "headache": "ill"}, loss={"up_to": 1, **WHY})
+    folder = write_clinic(tmp_path / "c", {"d.csv": text}, {"diary": spec})
+    _, quarantine, _ = ingest(folder)
+    assert days_of(folder)["day"].tolist()[:5] == [0, 1, 2, 3, 4]
+    assert quarantine.loc[quarantine["line"] == 7, "rule"].tolist() == ["not_a_date"]
+
+
 @pytest.mark.parametrize("cell", ["01.03.31", "01.03.3013", "01.03.2013"])
 def test_a_year_far_from_all_others_is_set_aside(tmp_path: Path, cell: str) -> None:
     visits = "".join(f"{who},{d:02d}.03.2031\n" for who in "AB" for d in (1, 8, 15, 22, 29))

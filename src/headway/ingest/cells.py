@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -47,6 +47,7 @@ KEYS = ("patient_id", "day", "instrument", "window")
 ANY_OTHER = "*"
 # Patterns of dates: the usual one, and the serial numbers of a spreadsheet.
 ISO, EXCEL = "%Y-%m-%d", "excel"
+_SERIALS = 2_958_466  # the last one is 9999-12-31
 _ISO_DATE = (
     r"^(\d{4}-\d{2}-\d{2})(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?: ?Z|[+-]\d{2}(?::?\d{2})?)?)?$"
 )
@@ -352,9 +353,7 @@ def _as_code(number: str) -> str:
     )
 
 
-def date_sql(
-    staged: Staged, pattern: str | None, missing: Iterable[object] = ()
-) -> tuple[str, str]:
+def date_sql(staged: Staged, pattern: str | None, missing: Sequence[object]) -> tuple[str, str]:
     """Write SQL for a shifted date as days since 2000-01-01, and for the rule that it breaks.
 
     Read by the declared pattern (`excel`: the serial number of a spreadsheet), and as an ISO date
@@ -362,9 +361,11 @@ def date_sql(
     """
     text = cell_text(staged, missing)
     if pattern == EXCEL:
-        serial = f"coalesce({staged.number}, TRY_CAST({text} AS DOUBLE))"
-        text = f"coalesce({text}, CAST({staged.number} AS VARCHAR))"
-        date = f"(DATE '1899-12-30' + CAST(floor({serial}) AS INTEGER))"
+        number = _without_marks(staged, missing)
+        serial = f"coalesce({number}, TRY_CAST({text} AS DOUBLE))"
+        text = f"coalesce({text}, CAST({number} AS VARCHAR))"
+        day = f"CASE WHEN {serial} >= 0 AND {serial} < {_SERIALS} THEN floor({serial}) END"
+        date = f"(DATE '1899-12-30' + CAST({day} AS INTEGER))"
     else:
         date = f"CAST(try_strptime({text}, {literal(pattern or ISO)}) AS DATE)"
     iso = f"TRY_CAST(nullif(regexp_extract({text}, {literal(_ISO_DATE)}, 1), '') AS DATE)"
