@@ -148,9 +148,7 @@ def check_selectors(
         # Files of one entry have the same selectors, but for columns that a file lacks.
         if not sum(staged.rows for staged in entry) or len({len(several) for several in of}) > 1:
             continue
-        problems += _check_rows(connection, entry, of)
-        if not problems:
-            problems += _check_codes(connection, entry)
+        problems += _check_rows(connection, entry, of) or _check_codes(connection, entry)
     return problems
 
 
