@@ -322,6 +322,32 @@ def test_values_that_clinic_yaml_gives_are_looked_at(tmp_path: Path) -> None:
     }
 
 
+def test_reasons_and_sources_of_clinic_yaml_are_looked_at(tmp_path: Path) -> None:
+    telling = "ask jo@example.org"
+    loss = {"up_to": 0.5, "reason": telling}
+    told = {"path": "diary.csv", "columns": {**DIARY["columns"], "headache": "headache"}}
+    told["columns"]["headache"] = {"column": "headache", "loss": loss}
+    wide = {"column": "w", "window": "post", "outcome": "frequency", "unit": "days_per_28"}
+    windows = {"path": "w.csv", "columns": {"patient_id": "code"}, "wide": [{**wide, "loss": loss}]}
+    cutoff = {"days": 4, "population_sd": 5, "source": telling}
+    folder = write_clinic(
+        tmp_path / "c",
+        {"diary.csv": "code,day,headache\nA,1,1\n", "w.csv": "code,w\nA,3\n"},
+        {"diary": told, "windows": windows},
+        expected={"cutoff": cutoff},
+        individual={"source": telling},
+    )
+    with pytest.raises(RefusedError) as caught:
+        ingest(folder)
+    assert {(p.rule, p.column) for p in caught.value.problems} == {
+        ("email", "files.diary.columns.headache.loss.reason"),
+        ("email", "files.windows.wide.0.loss.reason"),
+        ("email", "expected.cutoff.source"),
+        ("email", "individual.source"),
+    }
+    assert telling not in str(caught.value)
+
+
 def test_what_a_workbook_says_of_itself_is_looked_at(tmp_path: Path) -> None:
     import openpyxl
 
