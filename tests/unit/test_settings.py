@@ -14,11 +14,13 @@ import pytest
 
 from headway import config
 from headway.config.clinic import Clinic, ClinicFile, Column, Window
+from headway.config.faults import _PATTERNS
 from headway.config.review import Review
 from headway.config.schema import build, derive_schema, to_dict
 from headway.config.upgrade import Changed, upgrade
 from headway.errors import ConfigError
 from headway.messages import LANGUAGES, say, speaking
+from headway.outcomes.change import instruments
 from tests.unit.review_builder import REVIEW, write_review
 
 RAW = Path(__file__).resolve().parents[2] / "data" / "raw"
@@ -144,6 +146,30 @@ def test_what_breaks_a_rule_is_said_with_its_place(
     with pytest.raises(ConfigError) as error:
         config.load_clinic(write_clinic(tmp_path / "c", **changes))
     assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        ({"sd": "4,5"}, "'published.0.sd' must be a number as printed, in quotes"),
+        ({"estimate": "4,5"}, "must be a number as printed, in quotes, or 'not estimable'"),
+    ],
+)
+def test_a_number_that_is_not_as_printed_is_said_in_words(
+    number: dict[str, str], said: str, tmp_path: Path
+) -> None:
+    printed = {"id": "a", "label": "A", "recompute": {"comparison": "x"}, **number}
+    with pytest.raises(ConfigError) as error:
+        config.load_review(write_review(tmp_path / "r", published=[printed]))
+    (problem,) = error.value.problems
+    assert said in str(problem) and "[0-9]" not in str(problem)
+
+
+def test_a_pattern_that_has_words_is_one_of_a_schema() -> None:
+    kinds = (config.find_class(name) for name in ("clinic", "review", "config"))
+    schemas = [json.dumps([*map(derive_schema, kinds)]), json.dumps(instruments._SCHEMA)]
+    for pattern in _PATTERNS:
+        assert any(f'"pattern": {json.dumps(pattern)}' in schema for schema in schemas), pattern
 
 
 def test_all_problems_are_listed_at_once(tmp_path: Path) -> None:
