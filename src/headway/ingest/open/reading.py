@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from headway.config.review import IpdFile, ReviewFile
 from headway.errors import InputError, Problem
+from headway.ingest.open.layout import find_separator
 from headway.messages import Message
 
 if TYPE_CHECKING:
@@ -106,12 +106,11 @@ def tidy(cell: str) -> str:
 
 def read_separator(stream: TextIO, declared: str) -> tuple[str, int]:
     """Pass over a first line `sep=;`, which spreadsheets write: the delimiter, lines passed."""
-    first = stream.readline()
-    found = re.fullmatch(r'"?sep=(.)"?\s*', first, re.IGNORECASE)
-    if found is None:
+    told = find_separator(stream.readline())
+    if told is None:
         stream.seek(0)
         return declared, 0
-    return found[1], 1
+    return told, 1
 
 
 def _drop_trailing(cells: list[list[str]]) -> list[list[str]]:
