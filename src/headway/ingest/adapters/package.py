@@ -20,7 +20,7 @@ from headway.ingest.adapters.analyses import (
     read_level,
 )
 from headway.ingest.adapters.exchange import Row, Sheet, parse_sheet, same_name
-from headway.ingest.adapters.exports import Walked, add_total, is_export, walk
+from headway.ingest.adapters.exports import Walked, add_total, is_count, is_export, walk
 from headway.messages import Message
 
 # More than any review's, and less than what fills a memory.
@@ -101,9 +101,7 @@ def _find_kind(sheet: Sheet) -> str:
 
 def _find(found: Walked, row: Row) -> Analysis | None:
     one, two = (row.text(key).removesuffix(".0") for key in ("analysisgroup", "analysisnumber"))
-    if not (one.isascii() and one.isdigit() and two.isascii() and two.isdigit()):
-        return None
-    return found.find(one, two)
+    return found.find(one, two) if is_count(one) and is_count(two) else None
 
 
 def _read_settings(row: Row, analysis: Analysis) -> None:
@@ -147,7 +145,7 @@ def _read_subgroup(row: Row, analysis: Analysis) -> None:
     known = [no for no, text in analysis.subgroups.items() if text == name]
     if number in analysis.subgroups and analysis.subgroups[number] == name:
         known = [number]
-    elif known and number.isdigit() and number not in analysis.subgroups:
+    elif known and is_count(number) and number not in analysis.subgroups:
         _renumber(analysis, known[0], number)
         known = [number]
     if known:
