@@ -218,7 +218,7 @@ def _tell_scale(own: Sequence[dict[str, str]]) -> str:
             continue
         low, middle, high = (float(row[c]) for c in ("ci_low", "effect", "ci_high"))
         difference += abs((low + high) / 2 - middle) / max(high - low, 1e-9)
-        if low <= 0:
+        if min(low, middle, high) <= 0:
             return "MD"
         ratio += abs((math.log(low) + math.log(high)) / 2 - math.log(middle)) / max(
             math.log(high) - math.log(low), 1e-9
