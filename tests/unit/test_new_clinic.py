@@ -15,7 +15,10 @@ from headway import config
 from headway.errors import ConfigError, InputError
 from headway.ingest import clinics
 from headway.ingest.proposals import Made, make_clinic
+from headway.ingest.proposals.codes import read_yes_no
+from headway.ingest.proposals.columns import Named
 from headway.ingest.proposals.opening import read_files
+from headway.ingest.proposals.values import profile
 from headway.ingest.proposals.write import Proposal
 from headway.outcomes.change import cohort
 from headway.report.proposed import write_made
@@ -793,6 +796,13 @@ def test_the_latest_version_of_a_resource_counts_and_ids_are_a_persons_own(tmp_p
     at = sheet.header.index("item.days")
     assert [(row[0], row[at]) for row in sheet.rows] == [("a", "4"), ("b", "5")]
     assert sheet.lines == (2, 3)
+
+
+def test_a_number_that_is_neither_yes_nor_no_is_not_taken_for_a_blank() -> None:
+    cells = ["yes"] * 99 + ["no"] * 99 + ["5", "12", "9", "-99", "n/a", ""]
+    plain, entry = read_yes_no(Named(0, "headache", "headache", profile(cells)), cells)
+    assert plain[-6:] == ["?", "?", "", "", "", ""]
+    assert not entry.off
 
 
 # ---- traps ---------------------------------------------------------------------------------------
