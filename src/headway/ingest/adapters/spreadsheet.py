@@ -715,11 +715,11 @@ def _check_merged(raw: Path, number: int, facts: _Facts, header_row: int) -> Non
         if top <= header_row <= bottom and right > left
     )
     if over:
-        places = ", ".join(f"{left} to {right}" for left, right in over)
+        places = [f"{left}–{right}" for left, right in over]
         raise _problem(
             raw,
             "merged_header",
-            f"sheet {number}: cells of the header are merged (columns number {places})",
+            Message("problem.merged_header", number=number, places=places),
             "remedy.wide_sheet",
             line=header_row,
         )
