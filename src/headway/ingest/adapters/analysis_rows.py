@@ -343,7 +343,7 @@ def summarise(analyses: Iterable[Analysis]) -> list[dict[str, Any]]:
                 "rows": len(analysis.rows),
                 "rows_shown": len(shown),
                 "rows_agree": sum(check.agrees for check in shown),
-                "totals": len(counted) + len(totals) - len(counted) - len(none),
+                "totals": len(totals) - len(none),
                 "reproduced": sum(check.agrees for check in counted),
                 "not_estimable": len(none),
                 "doubts": len(_list_doubtful(rows))
