@@ -134,9 +134,7 @@ def check_ticked(ticked: str, rule: tables.Column) -> tuple[str, str]:
             f"CASE WHEN {unknown} THEN 'not_a_code' END",
         )
     number = f"TRY_CAST({ticked} AS DOUBLE)"
-    limits = [f"{number} < {rule.low!r}"] if rule.low is not None else []
-    limits += [f"{number} > {rule.high!r}"] if rule.high is not None else []
-    outside = " OR ".join(limits) or "false"
+    outside = _outside(number, rule)
     return (
         f"(CASE WHEN NOT ({outside}) THEN {number} END)",
         f"CASE WHEN {ticked} IS NOT NULL AND {number} IS NULL THEN 'not_a_number' "
@@ -159,10 +157,9 @@ def is_plain_number(spec: ClinicFile, entry: str | Column, rule: tables.Column) 
     """Whether the engine itself may read a column as numbers."""
     if rule.kind == "text" or spec.decimal != ".":
         return False
-    plain = isinstance(entry, str) or not (
+    return isinstance(entry, str) or not (
         entry.codes or entry.list or entry.checkboxes or entry.shifted
     )
-    return plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +207,7 @@ def code_key(text: str) -> str:
     """Write SQL for what a text in normal form says as a code: 1 for `1`, `01` and `1.0`."""
     return (
         f"(CASE WHEN regexp_matches({text}, {literal(_NUMBER)}) "
-        f"THEN {_as_code(f'TRY_CAST({text} AS DOUBLE)')} ELSE {text} END)"
+        f"THEN {code_of_number(f'TRY_CAST({text} AS DOUBLE)')} ELSE {text} END)"
     )
 
 
@@ -326,7 +323,7 @@ def number_sql(
     text = cell_text(staged, missing)
     if codes:
         # A declared code goes before a number, and before a missing marker: "1" may mean "no".
-        shown = f"coalesce({cell_text(staged, ())}, {_as_code(staged.number)})"
+        shown = f"coalesce({cell_text(staged, ())}, {code_of_number(staged.number)})"
         return f"TRY_CAST({choose(shown, _as_numbers(codes))} AS DOUBLE)"
     number = f"coalesce({_without_marks(staged, missing)}, {_text_as_number(text, spec.decimal)})"
     if rule.kind == "int":
@@ -345,7 +342,7 @@ def number_sql(
     return ways[0] if len(ways) == 1 else f"coalesce({', '.join(ways)})"
 
 
-def _as_code(number: str) -> str:
+def code_of_number(number: str) -> str:
     """Write a number as it would stand as a code: 1 rather than 1.0."""
     return (
         f"(CASE WHEN {number} = floor({number}) AND abs({number}) < 1e15 "

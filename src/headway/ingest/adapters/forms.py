@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from headway.errors import InputError, Problem
-from headway.ingest.adapters.exchange import ImportedRows, Sheet, read_sheet
+from headway.ingest.adapters.exchange import ImportedRows, Sheet, read_sheet, refuse
 from headway.ingest.adapters.metafor import has_columns, read_metafor
 from headway.ingest.adapters.revman import find_form, read_revman
-from headway.messages import Message
 
 
 def find_program(path: Path) -> str:
@@ -32,9 +30,7 @@ def find_program(path: Path) -> str:
         return "revman"
     if has_columns(sheet):
         return "metafor"
-    remedy = "remedy.form_unclear"
-    problem = Problem(path.name, "form_unclear", "problem.form_unclear", remedy=remedy)
-    raise InputError(Message("failure.foreign_file", file=path.name), [problem])
+    raise refuse(path.name, "form_unclear", "problem.form_unclear", "remedy.form_unclear")
 
 
 def _is_almost(sheet: Sheet) -> bool:
