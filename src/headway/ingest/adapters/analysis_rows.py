@@ -30,7 +30,7 @@ from headway.ingest.adapters.shown import (
     settle,
     share,
 )
-from headway.ingest.open.reading import tidy
+from headway.ingest.open.names import tidy
 
 if TYPE_CHECKING:
     import pandas as pd

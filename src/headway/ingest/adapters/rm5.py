@@ -25,7 +25,7 @@ from headway.ingest.adapters.analyses import (
     read_level,
 )
 from headway.ingest.adapters.exchange import Row, refuse, same_name
-from headway.ingest.open.reading import tidy
+from headway.ingest.open.names import tidy
 from headway.tables import printable
 
 ROOT = "COCHRANE_REVIEW"

@@ -12,8 +12,8 @@ from headway.config.review import Review
 from headway.errors import InputError, Problem
 from headway.ingest.adapters.spreadsheet import read_tops, read_workbook
 from headway.ingest.cells import SPREADSHEET_ERRORS
+from headway.ingest.open.names import tidy
 from headway.ingest.open.numbers import read_numbers
-from headway.ingest.open.reading import tidy
 from headway.ingest.proposals.published.cells import find_decimal
 from headway.ingest.transcription.sheet import ENTRIES, HEADER, PLACE, READERS, TRIAL
 from headway.ingest.trials.checks import NO_NUMBER
