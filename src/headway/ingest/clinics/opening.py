@@ -405,7 +405,7 @@ def _join_pages(sources: Sequence[Source]) -> tuple[list[Source], list[Problem]]
     """Put the FHIR files of each entry together; other files stay as they are."""
     joined: list[Source] = []
     problems: list[Problem] = []
-    for _, several in groupby(sources, lambda s: (s.kind, repr(replace(s.spec, path="")))):
+    for _, several in groupby(sources, lambda source: source.entry):
         same = list(several)
         flats = [s.flat for s in same if s.flat is not None]
         if len(flats) < len(same):

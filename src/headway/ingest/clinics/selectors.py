@@ -109,9 +109,7 @@ def selected_sql(staged: Stage) -> str:
 
 def _entries(stages: Sequence[Stage]) -> Iterator[list[Stage]]:
     """Put together the files (and sheets) of each entry in clinic.yaml."""
-    for _, several in groupby(
-        stages, lambda s: (s.source.kind, repr(replace(s.source.spec, path="")))
-    ):
+    for _, several in groupby(stages, lambda staged: staged.source.entry):
         yield list(several)
 
 
