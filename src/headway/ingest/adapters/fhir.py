@@ -187,7 +187,7 @@ class Flat:
     rows, resources_read
         Rows written, of so many resources.
     resources_ignored
-        Reason -> number: `patient`, `contained`, `another kind`, `status`, `not a resource`.
+        Reason -> number: `patient`, `contained`, `another_kind`, `status`, `not_a_resource`.
     line_offset
         What a line of the CSV file must be raised by to be the resource's position.
     units
