@@ -271,6 +271,6 @@ def _open_fhir(
         ",",
         raw,
         before,
-        line_offset=flat.line_offset,
+        line_offset=-1,  # a header stands before the first resource
         flat=flat,
     )

@@ -104,7 +104,6 @@ def profile(cells: Sequence[str]) -> Profile:
 class Range:
     """The numbers of a column without its markers of missing answers."""
 
-    low: float
     high: float
     n: int
     middle: float
@@ -146,9 +145,8 @@ def find_range(found: Profile, most: float, proven: Iterable[float] = ()) -> Ran
     kept = sorted(v for v in counts if v not in outside)
     flat = sorted(v for v in kept for _ in range(counts[v]))
     if not flat:
-        return Range(math.nan, math.nan, 0, math.nan, False, tuple(sorted(outside)), doubtful)
+        return Range(math.nan, 0, math.nan, False, tuple(sorted(outside)), doubtful)
     return Range(
-        flat[0],
         flat[-1],
         len(flat),
         flat[len(flat) // 2],

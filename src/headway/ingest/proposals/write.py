@@ -49,7 +49,6 @@ class Proposal:
 
     tables: list[Table]
     language: str
-    condition: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
     dropped: list[tuple[str, str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
