@@ -322,6 +322,16 @@ def test_values_that_clinic_yaml_gives_are_looked_at(tmp_path: Path) -> None:
     }
 
 
+def test_what_selects_rows_in_clinic_yaml_is_looked_at(tmp_path: Path) -> None:
+    text = "code,redcap_event_name,redcap_repeat_instrument,day,headache\nP1,week_4_arm_2,day,1,1\n"
+    found = []
+    for name, events in (("c", ["week_4_arm_2"]), ("d", ["week_4_arm_2", "Seen by Mrs. Whitlock"])):
+        redcap = {"events": events, "instrument": "day"}
+        diary = DIARY | {"path": "r.csv", "redcap": redcap}
+        found.append(rules_of(write_clinic(tmp_path / name, {"r.csv": text}, {"diary": diary})))
+    assert found == [set(), {("files.diary.redcap.events", "person_name")}]
+
+
 def test_reasons_and_sources_of_clinic_yaml_are_looked_at(tmp_path: Path) -> None:
     telling = "ask jo@example.org"
     loss = {"up_to": 0.5, "reason": telling}

@@ -98,6 +98,12 @@ def _list_values(spec: ClinicFile) -> Iterator[tuple[str, str]]:
     for column, values in spec.keep_where.items():
         for value in values:
             yield f"keep_where.{column}", _as_text(value)
+    for code in spec.window_from.codes if spec.window_from else ():
+        yield "window_from.codes", _as_text(code)
+    if spec.redcap is not None:
+        for event in spec.redcap.events or ():
+            yield "redcap.events", event
+        yield "redcap.instrument", spec.redcap.instrument or ""
     yield "loss.reason", spec.loss.reason if spec.loss else ""
 
 
