@@ -279,8 +279,9 @@ def parse_sheet(name: str, data: bytes) -> Sheet:
             if any(cell.strip() for cell in cells):
                 lines.append((reader.line_num, [cell.strip() for cell in cells]))
     except csv.Error:
-        text, line = "problem.quote_not_closed", reader.line_num
-        raise refuse(name, "unreadable", text, "remedy.open_quote", line) from None
+        raise refuse(
+            name, "unreadable", "problem.quote_not_closed", "remedy.open_quote", reader.line_num
+        ) from None
     return _make_sheet(name, lines, "," if delimiter == ";" else ".")
 
 

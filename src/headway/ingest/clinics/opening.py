@@ -167,16 +167,21 @@ def _check_windows(spec: ClinicFile) -> list[Problem]:
         if entry.window is None and spec.window_from is None
     ]
     if not spec.wide:
-        remedy = "remedy.no_wide"
-        problems.append(Problem("clinic.yaml", "required_column", "problem.no_wide", remedy=remedy))
+        problems.append(
+            Problem("clinic.yaml", "required_column", "problem.no_wide", remedy="remedy.no_wide")
+        )
     places = Counter((entry.outcome, entry.window) for entry in spec.wide)
     twice = next((e for e in spec.wide if places[e.outcome, e.window] > 1), None)
     if twice is not None:
         n = places[twice.outcome, twice.window]
-        text = Message("problem.two_columns_for_one_window", n=n, outcome=twice.outcome)
-        remedy = Message("remedy.two_columns_for_one_window", n="{n}")
         problems.append(
-            Problem("clinic.yaml", "two_columns_for_one_window", text, twice.column, remedy=remedy)
+            Problem(
+                "clinic.yaml",
+                "two_columns_for_one_window",
+                Message("problem.two_columns_for_one_window", n=n, outcome=twice.outcome),
+                column=twice.column,
+                remedy=Message("remedy.two_columns_for_one_window", n="{n}"),
+            )
         )
     return problems
 

@@ -46,8 +46,7 @@ def find_order(sheets: Sequence[Sheet], ask: Ask) -> Order | None:
             if column.dates.ambiguous and column.field != "identity":
                 unclear.append((sheet, column.header))
     if len(orders) > 1:
-        remedy = "remedy.mixed_dates"
-        raise cannot(sheets[0], "mixed_dates", "problem.two_orders", remedy=remedy)
+        raise cannot(sheets[0], "mixed_dates", "problem.two_orders", remedy="remedy.mixed_dates")
     if orders:
         return next(iter(orders))
     if unclear:

@@ -203,7 +203,9 @@ def read_rounds(
     at = {person: i for i, person in enumerate(people)}
     texts = _name_rounds(rounds)
     if not texts:
-        raise cannot(sheet, "several_times", "problem.several_times", rounds.header)
+        raise cannot(
+            sheet, "several_times", "problem.several_times", rounds.header, "remedy.new_clinic"
+        )
     names = {fold(text): time for time, text in texts.items()}
     said = [names.get(fold(cell)) for cell in sheet.column(rounds.index)]
     records = Records("windows", sheet.name, people, [0] * len(people))
