@@ -23,6 +23,7 @@ from headway import config
 from headway.cli import main, places, workflow
 from headway.config import find_sources
 from headway.config.sources import select_sources
+from headway.config.upgrade import Changed, upgrade
 from headway.disclosure import releases
 from headway.federation.hashes import hash_content
 from headway.federation.summary import write_summary
@@ -34,6 +35,7 @@ from headway.ingest.open import staging
 from headway.ingest.proposals import make_clinic
 from headway.ingest.proposals.published import make_review
 from headway.ingest.quarantine import RowAccount
+from headway.messages import Message
 from headway.outcomes.change import instruments
 from headway.outcomes.claims import file as claims
 from headway.report.clinic import release
@@ -288,6 +290,13 @@ YAML = (
 ROWS = "code,day,headache\n" + "".join(f"P{i % 9},{i // 9},{i % 2}\n" for i in range(180))
 
 
+def changed_settings(place: Path) -> object:
+    def step(document: Any) -> Any:
+        raise Changed("title", Message("remedy.version", version=1))
+
+    return upgrade({"schema_version": 0}, "clinic", place / "c.yaml", steps={"clinic": {0: step}})
+
+
 def settings(text: str | bytes) -> Case:
     def read(place: Path) -> object:
         folder = place / "c"
@@ -339,6 +348,9 @@ CASES |= {
     "an anchor that is not there": settings(YAML + "x: *y\n"),
     "a tag": settings(YAML + "x: !!set {a}\n"),
     "a list for a key": settings(YAML + "? [a]\n: 1\n"),
+    "settings of a later version": settings(YAML.replace("version: 1", "version: 2")),
+    "settings of an earlier version": settings(YAML.replace("version: 1", "version: 0")),
+    "settings with a key that has changed": changed_settings,
     "a deep document": settings(YAML + "x: " + "[" * 90 + "]" * 90 + "\n"),
     "too many values": settings(YAML + "x: [" + "1," * 110_000 + "]\n"),
     "a large file": settings(YAML + "#" * 3_000_000),
@@ -394,13 +406,15 @@ def zipped(*names: str, text: str = ROWS) -> bytes:
     return stream.getvalue()
 
 
-def workbook(*sheets: Sequence[Sequence[object]]) -> bytes:
+def workbook(*sheets: Sequence[Sequence[object]], merged: str = "") -> bytes:
     book = openpyxl.Workbook()
     book.remove(book.active)
     for i, rows in enumerate(sheets):
         sheet = book.create_sheet(f"S{i}")
         for row in rows:
             sheet.append(list(row))
+        if merged:
+            sheet.merge_cells(merged)
     stream = io.BytesIO()
     book.save(stream)
     return stream.getvalue()
@@ -517,6 +531,7 @@ CASES |= {
     "a sheet not there": clinic(workbook(TABLE), name="d.xlsx", sheet="Diary"),
     "one of several sheets not there": clinic(workbook(TABLE), name="d.xlsx", sheet=["S0", "S7"]),
     "an empty sheet": clinic(workbook([]), name="d.xlsx"),
+    "a header of merged cells": clinic(workbook([["code", None, "headache"], ["P1", 1, 1]], merged="A1:B1"), name="d.xlsx"),
     "rows wider than their header": clinic(workbook([["code", "day", "headache"], *[["P1", i, 1, 5, 6] for i in range(9)]]), name="d.xlsx"),
     "FHIR not declared": clinic(json.dumps(FHIR), name="d.json"),
     "no resource": clinic(json.dumps(FHIR), name="d.json", fhir={"resource": "Observation"}, columns=OBSERVED),

@@ -13,6 +13,7 @@ from headway.tables import read_parquet
 from tests.unit.clinic_builder import ingest, write_clinic
 
 START = {"start": 0}
+WHY = {"reason": "a test looks at single cells"}
 NINES = ["9", " 9", "9 ", "9.0", "09", '"9"', "\u00a09", "9\u200b", "+9"]
 
 
@@ -133,6 +134,32 @@ def test_a_missing_age_is_neither_over_89_nor_a_band(
     assert quarantine.empty
 
 
+@pytest.mark.parametrize(
+    ("cell", "rule"),
+    [
+        ("-5", "out_of_range"),
+        ("121", "out_of_range"),
+        ("999", "out_of_range"),
+        ("nan", "not_a_number"),
+        ("inf", "not_a_number"),
+    ],
+)
+@pytest.mark.parametrize("beside", ["", "old"])
+def test_what_is_no_age_is_in_no_band_and_is_listed(
+    tmp_path: Path, cell: str, rule: str, beside: str
+) -> None:
+    rows = "".join(f"A{i},{age}\n" for i, age in enumerate([47, 120, cell, beside]))
+    columns = {"patient_id": "code", "age_band": {"column": "age", "loss": {"up_to": 1, **WHY}}}
+    entry = {"path": "p.csv", "columns": columns, "band": {"age": 10}}
+    folder = write_clinic(tmp_path / "c", {"p.csv": f"code,age\n{rows}"}, {"patients": entry})
+    _, quarantine, out = ingest(folder)
+    people = read_parquet(out / "patients.parquet").sort_values("patient_id")
+    assert people["age_band"].iloc[:2].tolist() == ["40-49", "90+"]
+    assert people["age_band"].iloc[2:].isna().all()
+    assert quarantine.loc[quarantine["line"] == 4, "rule"].tolist() == [rule]
+    assert (quarantine["line"] == 5).sum() == bool(beside)
+
+
 @pytest.mark.parametrize("dated", [False, True])
 def test_a_word_for_missing_in_the_place_of_a_day_is_one_rule_in_every_file(
     tmp_path: Path, dated: bool
@@ -195,6 +222,21 @@ def test_shifted_dates(tmp_path: Path, pattern: str, cells: list[str], way: str)
         spec["offset_from"] = told
     found = days_of(write_clinic(tmp_path / "c", {"d.csv": text}, {"diary": spec}))
     assert found["day"].tolist() == [0, 2, 5]
+
+
+@pytest.mark.parametrize("cell", ["1e12", "2958466", "-1", "nan", "-1e300"])
+@pytest.mark.parametrize("beside", ["47913", "soon"])
+def test_a_serial_number_that_is_no_day_costs_its_row(
+    tmp_path: Path, cell: str, beside: str
+) -> None:
+    rows = [*range(47908, 47913), cell, beside]
+    text = "code,when,ill\n" + "".join(f"A,{row},1\n" for row in rows)
+    told = {"column": "when", "shifted": True, "format": "excel"}
+    spec = diary({"day": told, "headache": "ill"}, loss={"up_to": 1, **WHY})
+    folder = write_clinic(tmp_path / "c", {"d.csv": text}, {"diary": spec})
+    _, quarantine, _ = ingest(folder)
+    assert days_of(folder)["day"].tolist()[:5] == [0, 1, 2, 3, 4]
+    assert quarantine.loc[quarantine["line"] == 7, "rule"].tolist() == ["not_a_date"]
 
 
 @pytest.mark.parametrize("cell", ["01.03.31", "01.03.3013", "01.03.2013"])

@@ -566,6 +566,7 @@ def test_a_package_gives_settings_rows_and_totals(tmp_path: Path) -> None:
     first += (
         f"Odds Ratio,Fixed effect,TRUE,TRUE,FALSE,95%,90%,{','.join(map(str, total.values()))}\n"
     )
+    first += f"1,{'9' * 5000},Too long for a number,{',' * 16}\n"
     second = "Analysis group,Analysis number,Subgroup,Subgroup number,Mean,CI start,CI end\n"
     for number, (name, shown) in enumerate(parts.items(), 5):
         second += f"1,1,{name},{number},{','.join(map(str, shown.values()))}\n"

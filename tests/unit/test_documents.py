@@ -189,6 +189,7 @@ BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
         (BOMB, 6, "more than 100000 values"),
         ("a: " + "[" * 100_000, 1, "deeper than 50 levels"),
         ("a:\n" + "".join(f"{' ' * i}- \n" for i in range(200)), 51, "deeper than 50 levels"),
+        ("<<: {" * 900 + "}" * 900 + "\n", 1, "deeper than 50 levels"),
         ("a: " + "x" * 3_000_000, None, "larger than settings"),
     ],
 )

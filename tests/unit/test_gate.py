@@ -322,6 +322,42 @@ def test_values_that_clinic_yaml_gives_are_looked_at(tmp_path: Path) -> None:
     }
 
 
+def test_what_selects_rows_in_clinic_yaml_is_looked_at(tmp_path: Path) -> None:
+    text = "code,redcap_event_name,redcap_repeat_instrument,day,headache\nP1,week_4_arm_2,day,1,1\n"
+    found = []
+    for name, events in (("c", ["week_4_arm_2"]), ("d", ["week_4_arm_2", "Seen by Mrs. Whitlock"])):
+        redcap = {"events": events, "instrument": "day"}
+        diary = DIARY | {"path": "r.csv", "redcap": redcap}
+        found.append(rules_of(write_clinic(tmp_path / name, {"r.csv": text}, {"diary": diary})))
+    assert found == [set(), {("files.diary.redcap.events", "person_name")}]
+
+
+def test_reasons_and_sources_of_clinic_yaml_are_looked_at(tmp_path: Path) -> None:
+    telling = "ask jo@example.org"
+    loss = {"up_to": 0.5, "reason": telling}
+    told = {"path": "diary.csv", "columns": {**DIARY["columns"], "headache": "headache"}}
+    told["columns"]["headache"] = {"column": "headache", "loss": loss}
+    wide = {"column": "w", "window": "post", "outcome": "frequency", "unit": "days_per_28"}
+    windows = {"path": "w.csv", "columns": {"patient_id": "code"}, "wide": [{**wide, "loss": loss}]}
+    cutoff = {"days": 4, "population_sd": 5, "source": telling}
+    folder = write_clinic(
+        tmp_path / "c",
+        {"diary.csv": "code,day,headache\nA,1,1\n", "w.csv": "code,w\nA,3\n"},
+        {"diary": told, "windows": windows},
+        expected={"cutoff": cutoff},
+        individual={"source": telling},
+    )
+    with pytest.raises(RefusedError) as caught:
+        ingest(folder)
+    assert {(p.rule, p.column) for p in caught.value.problems} == {
+        ("email", "files.diary.columns.headache.loss.reason"),
+        ("email", "files.windows.wide.0.loss.reason"),
+        ("email", "expected.cutoff.source"),
+        ("email", "individual.source"),
+    }
+    assert telling not in str(caught.value)
+
+
 def test_what_a_workbook_says_of_itself_is_looked_at(tmp_path: Path) -> None:
     import openpyxl
 

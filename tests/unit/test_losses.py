@@ -235,6 +235,19 @@ def test_a_wide_column_is_cured_in_its_own_entry(tmp_path: Path) -> None:
     assert given.loc[given["window"] == "post", "value"].tolist() == [4, 1.5, 1]
 
 
+def test_a_wide_column_keeps_the_range_that_it_declares(tmp_path: Path) -> None:
+    last = {"column": "h1", "window": "post", "outcome": "intensity", "unit": "score"}
+    last |= {"low": 0, "high": 4, "zero_means_missing_when": {"blank": "h0"}}
+    wide = [{**last, "column": "h0", "window": "baseline"}, last]
+    del wide[0]["zero_means_missing_when"]
+    spec = {"path": "w.csv", "columns": {"patient_id": "code"}, "wide": wide}
+    text = "code,h0,h1\nP1,4,7\nP2,3,8\nP3,2,1\n"
+    folder = write_clinic(tmp_path / "c", {"w.csv": text}, {"windows": spec})
+    (problem,) = refusal(folder)
+    assert "may hold 0 to 4" in str(problem)  # 7 on a scale that ends at 4 is no VAS
+    assert yaml.safe_load(line_of(problem)) == [{**last, "loss": {"up_to": 0.5, "reason": "…"}}]
+
+
 def test_windows_without_a_code_are_named(tmp_path: Path) -> None:
     spec = {
         "path": "w.csv",

@@ -15,6 +15,10 @@ from headway import config
 from headway.errors import ConfigError, InputError
 from headway.ingest import clinics
 from headway.ingest.proposals import Made, make_clinic
+from headway.ingest.proposals.codes import read_yes_no
+from headway.ingest.proposals.columns import Named
+from headway.ingest.proposals.opening import read_files
+from headway.ingest.proposals.values import profile
 from headway.ingest.proposals.write import Proposal
 from headway.outcomes.change import cohort
 from headway.report.proposed import write_made
@@ -766,6 +770,39 @@ def test_fhir_observations_and_procedures(tmp_path: Path) -> None:
     for p in people:
         p.recall[0] = p.recall.pop(-9)
     hold(made, "visit_recall", count_recall(people))
+
+
+def test_the_latest_version_of_a_resource_counts_and_ids_are_a_persons_own(tmp_path: Path) -> None:
+    def answer(who: str, number: int, updated: str, value: int) -> dict[str, Any]:
+        return {
+            "resource": {
+                "resourceType": "QuestionnaireResponse",
+                "id": "1",  # two servers count from 1
+                "meta": {"lastUpdated": updated},
+                "status": "completed",
+                "subject": {"reference": f"Patient/{who}"},
+                "authored": f"2031-03-0{number}",
+                "item": [{"linkId": "days", "answer": [{"valueInteger": value}]}],
+            }
+        }
+
+    entries = [
+        answer("a", 1, "2031-03-02T00:30:00+01:00", 3),
+        answer("a", 1, "2031-03-01T23:45:00Z", 4),  # a quarter of an hour later
+        answer("b", 2, "2031-03-03T00:00:00Z", 5),
+    ]
+    document = {"resourceType": "Bundle", "type": "collection", "entry": entries}
+    (sheet,), _ = read_files([write_json(tmp_path / "a.json", document)], tmp_path / "scratch")
+    at = sheet.header.index("item.days")
+    assert [(row[0], row[at]) for row in sheet.rows] == [("a", "4"), ("b", "5")]
+    assert sheet.lines == (2, 3)
+
+
+def test_a_number_that_is_neither_yes_nor_no_is_not_taken_for_a_blank() -> None:
+    cells = ["yes"] * 99 + ["no"] * 99 + ["5", "12", "9", "-99", "n/a", ""]
+    plain, entry = read_yes_no(Named(0, "headache", "headache", profile(cells)), cells)
+    assert plain[-6:] == ["?", "?", "", "", "", ""]
+    assert not entry.off
 
 
 # ---- traps ---------------------------------------------------------------------------------------

@@ -128,6 +128,12 @@ def test_a_layout_changes_neither_cells_nor_lines(name: str, tmp_path: Path) -> 
     assert (account.rows_in, account.kept, account.quarantined) == (N, N, 0)
 
 
+@pytest.mark.parametrize("line", ["sep=~", '"SEP=~"', "sep=~~~~", "\ufeffsep=~ "])
+def test_a_line_for_the_separator_is_no_title(line: str, tmp_path: Path) -> None:
+    _, _, account = read(clinic(tmp_path, "d.csv", f"{line}\n" + "\n".join(lines_of("~"))))
+    assert account.note == ""
+
+
 ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252")
 PACKED: dict[str, Callable[[bytes], tuple[str, bytes]]] = {
     "plain": lambda data: ("d.csv", data),

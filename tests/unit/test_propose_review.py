@@ -305,6 +305,13 @@ def test_printed_differences(header: list[str], shape: str, tmp_path: Path) -> N
     assert "# ? " in text
 
 
+def test_an_effect_outside_its_limits_is_no_ratio(tmp_path: Path) -> None:
+    rows = [["A 2001", "-1.9", "0.5", "3"], ["B 2002", "1.2", "0.6", "2"]]
+    path = write_csv(tmp_path / "t.csv", [["Author", "Effect", "CI low", "CI high"], *rows])
+    made = make_review(path, "mine", tmp_path / "data", silent)
+    assert [one.value["measure"] for one in made.review.comparisons] == ["MD"]
+
+
 def test_printed_differences_taken_the_other_way(tmp_path: Path) -> None:
     rows = [[f"T{i} 200{i}", *e] for i, e in enumerate(EFFECTS)]
     path = write_csv(tmp_path / "t.csv", [["Study", "MD", "CI lower", "CI upper"], *rows])

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headway import config
 from headway.errors import InputError, RefusedError
+from headway.ingest import clinics
 from headway.ingest.adapters import redcap
 from headway.ingest.gate import check_file_name
 from headway.tables import read_parquet
@@ -215,6 +217,13 @@ def test_labels_that_are_repeated_belong_to_the_form_that_is_read(tmp_path: Path
     assert days["day"].tolist() == [0, 1, 2, 3] * 2
     assert days["headache"].notna().tolist() == [True, False, True, False] * 2
     assert read_parquet(out / "sessions.parquet")["technique"].tolist() == ["manual"] * 2
+
+
+def test_the_status_of_a_form_is_no_column_that_was_forgotten(tmp_path: Path) -> None:
+    folder = write_clinic(tmp_path / "c", {"r.csv": EXPORT}, project())
+    found = clinics.ingest_clinic(folder, config.load_clinic(folder), tmp_path / "out").unmapped
+    names = [column for _, column in found]
+    assert "Comments [1]" in names and not any(name.startswith("Complete?") for name in names)
 
 
 def test_a_repeated_label_can_be_counted_from_the_left(tmp_path: Path) -> None:

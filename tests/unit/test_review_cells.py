@@ -127,8 +127,12 @@ def test_one_trial_has_one_name_however_it_is_typed(tmp_path: Path, name: str) -
         lambda text: text.replace("\n", ",,\n"),
         lambda text: text.replace("\n", ",\n", 1),
         lambda text: "sep=;\n" + text.replace(",", ";"),
+        lambda text: "sep=;;;;\n" + text.replace(",", ";"),
     ],
-    ids=["sep", "quoted sep", "trailing delimiters", "a trailing one in the header", "other sep"],
+    ids=[
+        *("sep", "quoted sep", "trailing delimiters", "a trailing one in the header", "other sep"),
+        "sep that is filled up",
+    ],
 )
 def test_what_spreadsheets_add_changes_nothing(tmp_path: Path, change: Any) -> None:
     content = change(ARMS)

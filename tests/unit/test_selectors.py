@@ -141,6 +141,20 @@ def test_codes_of_which_no_cell_is_one_are_refused(tmp_path: Path) -> None:
     assert "Care" not in str(caught.value)
 
 
+def test_a_selector_without_a_row_does_not_hide_the_codes_of_another_file(tmp_path: Path) -> None:
+    told = {"column": "group", "codes": {"ja": 1, "nein": 0}}
+    columns = {"patient_id": "code", "day": "day"}
+    spec = {
+        "sessions": {"path": "s.csv", "columns": columns, "keep_where": {"arm": [7]}},
+        "diary": {"path": "d.csv", "columns": {**COLUMNS, "headache": told}},
+    }
+    files = {"d.csv": text(), "s.csv": text()}
+    with pytest.raises(InputError) as caught:
+        ingest(write_clinic(tmp_path / "c", files, spec))
+    found = {(p.file, p.rule) for p in caught.value.problems}
+    assert found == {("s.csv", "selects_nothing"), ("d.csv", "no_code_matches")}
+
+
 def test_codes_are_held_against_the_selected_rows_alone(tmp_path: Path) -> None:
     rows = ["P1,0,ja,1,x", "P1,1,,1,x", "P2,0,yes,2,x"]
     told = {"column": "headache", "codes": {"ja": 1, "nein": 0}}

@@ -14,11 +14,14 @@ import pytest
 
 from headway import config
 from headway.config.clinic import Clinic, ClinicFile, Column, Window
+from headway.config.document import read_document
+from headway.config.faults import _PATTERNS
 from headway.config.review import Review
 from headway.config.schema import build, derive_schema, to_dict
 from headway.config.upgrade import Changed, upgrade
 from headway.errors import ConfigError
-from headway.messages import LANGUAGES, say, speaking
+from headway.messages import LANGUAGES, Message, say, speaking
+from headway.outcomes.change import instruments
 from tests.unit.review_builder import REVIEW, write_review
 
 RAW = Path(__file__).resolve().parents[2] / "data" / "raw"
@@ -146,6 +149,30 @@ def test_what_breaks_a_rule_is_said_with_its_place(
     assert said in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        ({"sd": "4,5"}, "'published.0.sd' must be a number as printed, in quotes"),
+        ({"estimate": "4,5"}, "must be a number as printed, in quotes, or 'not estimable'"),
+    ],
+)
+def test_a_number_that_is_not_as_printed_is_said_in_words(
+    number: dict[str, str], said: str, tmp_path: Path
+) -> None:
+    printed = {"id": "a", "label": "A", "recompute": {"comparison": "x"}, **number}
+    with pytest.raises(ConfigError) as error:
+        config.load_review(write_review(tmp_path / "r", published=[printed]))
+    (problem,) = error.value.problems
+    assert said in str(problem) and "[0-9]" not in str(problem)
+
+
+def test_a_pattern_that_has_words_is_one_of_a_schema() -> None:
+    kinds = (config.find_class(name) for name in ("clinic", "review", "config"))
+    schemas = [json.dumps([*map(derive_schema, kinds)]), json.dumps(instruments._SCHEMA)]
+    for pattern in _PATTERNS:
+        assert any(f'"pattern": {json.dumps(pattern)}' in schema for schema in schemas), pattern
+
+
 def test_all_problems_are_listed_at_once(tmp_path: Path) -> None:
     folder = write_clinic(tmp_path / "c", language="fr", disclosur="cms", gate={"k": 0})
     with pytest.raises(ConfigError) as error:
@@ -159,7 +186,7 @@ def test_all_problems_are_listed_at_once(tmp_path: Path) -> None:
 def rename(document: Mapping[str, Any]) -> dict[str, Any]:
     """A made-up step: `name` became `title`, and `days` says nothing any more."""
     if "days" in document.get("windows", {}):
-        raise Changed("windows.days", "write `windows: {min_days: ...}`, in days of 28")
+        raise Changed("windows.days", Message("remedy.version", version=1))
     out = {k: v for k, v in document.items() if k != "name"}
     return out | {"title": document["name"]}
 
@@ -178,11 +205,12 @@ def test_an_older_file_is_read_step_by_step(tmp_path: Path) -> None:
 def test_a_line_that_changed_is_named_with_what_to_write(tmp_path: Path) -> None:
     text = "schema_version: 0\nname: C\nwindows:\n  # a remark\n  days: 4\n"
     path = write(tmp_path / "c", text) / "clinic.yaml"
+    read = read_document(path)
     with pytest.raises(ConfigError) as error:
-        upgrade(config.load_yaml(path), "clinic", path, steps=STEPS)
+        upgrade(read.content, "clinic", path, read.lines, steps=STEPS)
     (problem,) = error.value.problems
-    assert problem.line == 5 and "'windows.days' of version 0" in problem.message
-    assert "min_days" in problem.remedy
+    assert problem.line == 5 and "'windows.days' of version 0" in str(problem)
+    assert problem.remedy == Message("remedy.version", version=1)
 
 
 @pytest.mark.parametrize(("version", "said"), [(2, "newer than 1"), (0, "no longer read")])
@@ -191,7 +219,7 @@ def test_other_versions_are_refused_at_their_line(version: int, said: str, tmp_p
     with pytest.raises(ConfigError) as error:
         config.load_clinic(folder)
     assert said in str(error.value) and "clinic.yaml, line 2" in str(error.value)
-    assert "write 'schema_version: 1'" in str(error.value)
+    assert "write `schema_version: 1`" in str(error.value)
     (folder / "review.yaml").write_text(f"schema_version: {version}\n")
     with pytest.raises(ConfigError, match=said):
         config.load_review(folder)

@@ -100,7 +100,7 @@ def load_clinic(folder: Path) -> Clinic:
 def _load(path: Path, schema: SchemaName) -> dict[str, Any]:
     """Read a YAML file as today's version and hold it against its schema."""
     read = read_document(path, own=_CELLS)
-    document = read_switches(find_class(schema), upgrade(read.content, schema, path))
+    document = read_switches(find_class(schema), upgrade(read.content, schema, path, read.lines))
     problems = check_document(document, schema, path.name, read.lines)
     if problems:
         raise ConfigError(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, Field, dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 from headway.config.clinic import Clinic, Window
-from headway.config.schema import key_of
+from headway.config.schema import default_of, key_of
 
 # Settings of clinic.yaml by which headache days, their change, its expectation or how long it lasts
 # are chosen.
@@ -51,25 +51,16 @@ def list_departures(clinic: Clinic) -> list[Departure]:
         departure
         for field in fields(Clinic)
         if field.name in CHOICES
-        for departure in _compare(field.name, getattr(clinic, field.name), _default(field))
+        for departure in _compare(field.name, getattr(clinic, field.name), default_of(field))
     ]
     pairs = []
-    for comparisons in (clinic.comparisons, _default_of("comparisons")):
+    usual = next(default_of(field) for field in fields(Clinic) if field.name == "comparisons")
+    for comparisons in (clinic.comparisons, usual):
         primary = next((c for c in comparisons if c.primary), comparisons[0])
         pairs.append((primary.pre, primary.post))
     if pairs[0] != pairs[1]:
         found.append(Departure("comparisons", pairs[0], pairs[1]))
     return found
-
-
-def _default_of(name: str) -> Any:
-    return next(_default(field) for field in fields(Clinic) if field.name == name)
-
-
-def _default(field: Field[Any]) -> Any:
-    if field.default_factory is not MISSING:
-        return field.default_factory()
-    return field.default
 
 
 def _compare(key: str, value: Any, default: Any, source: str = "") -> Iterator[Departure]:

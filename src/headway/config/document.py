@@ -207,7 +207,7 @@ class _Reader:
             below = name if name in self.own else key
             if name == "<<" and event.implicit[0]:
                 # Keys that are taken over from an anchor; those written out come first.
-                held = self._node(next(self.events), path, key)
+                held = self._node(next(self.events), here, key)
                 for one in held if isinstance(held, list) else [held]:
                     if not isinstance(one, dict):
                         raise self._refuse(event, "problem.yaml_key", "remedy.yaml_key")

@@ -6,12 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, ClassVar, Literal
 
-from headway.config.schema import About
+from headway.config.schema import About, FileName, Id, Key, Text
 
-Text = Annotated[str, About(least=1)]
-Key = Annotated[str, About(pattern="^[a-z][a-z0-9_]*$")]
-Id = Annotated[str, About(pattern="^[a-z0-9_]+$")]
-FileName = Annotated[str, About(pattern=r"^[^/\\\x00-\x1f\x7f]+$", least=1)]
 Value = str | float
 Count = Annotated[int, About(low=0)]
 Correlation = Annotated[float, About(low=-1, below=1)]

@@ -35,6 +35,11 @@ class About:
     several: bool = False  # one value, or a list of them
 
 
+Text = Annotated[str, About(least=1)]
+Key = Annotated[str, About(pattern="^[a-z][a-z0-9_]*$")]
+Id = Annotated[str, About(pattern="^[a-z0-9_]+$")]
+FileName = Annotated[str, About(pattern=r"^[^/\\\x00-\x1f\x7f]+$", least=1)]
+
 _LIMITS = {
     "low": "minimum",
     "high": "maximum",
@@ -130,8 +135,8 @@ def _rule(hint: Any, found: dict[str, Any]) -> dict[str, Any]:
             "minItems": 1,
             "items": one,
             "if": {"type": kind},
+            "then": one,
         }
-        rule["then"] = one
     else:
         branches = [_branch(one, found) for one in members(base) if one is not types.NoneType]
         if any(note.null for note in notes):

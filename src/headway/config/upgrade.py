@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+from headway.config.document import Keys, find_line
 from headway.errors import ConfigError, Problem
+from headway.messages import Message
 
 Step = Callable[[Mapping[str, Any]], dict[str, Any]]
 
@@ -22,15 +25,16 @@ STEPS: Mapping[str, Mapping[int, Step]] = {"clinic": {}, "review": {}}
 class Changed(ValueError):
     """A key of an older version that cannot be read for its writer."""
 
-    def __init__(self, key: str, remedy: str) -> None:
+    def __init__(self, key: str, remedy: Message) -> None:
         self.key, self.remedy = key, remedy
-        super().__init__(f"'{key}' has changed; {remedy}")
+        super().__init__(key)
 
 
 def upgrade(
     document: dict[str, Any],
     kind: str,
     path: Path,
+    lines: Mapping[Keys, int] = MappingProxyType({}),
     *,
     steps: Mapping[str, Mapping[int, Step]] = STEPS,
     version: int = VERSION,
@@ -43,8 +47,8 @@ def upgrade(
         What the YAML file holds.
     kind
         `clinic` or `review`.
-    path
-        The file, for the line in a message.
+    path, lines
+        The file and the lines of its keys, for messages.
     steps, version
         The steps there are, and the version they lead to.
 
@@ -57,12 +61,12 @@ def upgrade(
     found = document.get("schema_version")
     if not isinstance(found, int) or isinstance(found, bool) or found == version:
         return document  # a version that is none is the schema's to report
-    key, remedy = "schema_version", f"write 'schema_version: {version}' and hold the file to it"
+    key, remedy = "schema_version", Message("remedy.version", version=version)
     if found > version:
-        reason = f"version {found} is newer than {version}, the version that is read here"
-        remedy = f"install a newer headway, or {remedy}"
+        reason = Message("problem.version_newer", found=found, version=version)
+        remedy = Message("remedy.version_newer", version=version)
     else:
-        reason = f"version {found} is no longer read"
+        reason = Message("problem.version_old", found=found)
         try:
             for step in range(found, version):
                 document = {**steps[kind][step](document), "schema_version": step + 1}
@@ -71,19 +75,7 @@ def upgrade(
             pass
         except Changed as change:
             key, remedy = change.key, change.remedy
-            reason = f"'{key}' of version {found} has changed"
-    problem = Problem(path.name, "schema_version", reason, line=_find(path, key), remedy=remedy)
-    raise ConfigError(f"{path.parent.name}/{path.name} cannot be read", [problem])
-
-
-def _find(path: Path, key: str) -> int | None:
-    """Find the line of a key such as `windows.min_days` in a YAML file."""
-    import yaml
-
-    node, line = yaml.compose(path.read_text(encoding="utf-8-sig"), yaml.SafeLoader), None
-    for part in key.split("."):
-        for name, value in node.value if isinstance(node, yaml.MappingNode) else ():
-            if name.value == part:
-                node, line = value, name.start_mark.line + 1
-                break
-    return line
+            reason = Message("problem.version_changed", key=key, found=found)
+    line = find_line(lines, tuple(key.split(".")))
+    problem = Problem(path.name, "schema_version", reason, line=line, remedy=remedy)
+    raise ConfigError(Message("failure.version", file=f"{path.parent.name}/{path.name}"), [problem])

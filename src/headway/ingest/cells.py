@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     import duckdb
 
 SQL_TYPE = {"text": "VARCHAR", "int": "BIGINT", "float": "DOUBLE"}
-# Unit that a clinic declares -> factor to ours.
 Codes = Mapping[Any, Any]  # the clinic's code, as YAML reads it -> the canonical value
 
+# Unit that a clinic declares -> factor to ours.
 SCALE: dict[str, float] = {
     "days_per_28": 1.0,
     "days_per_month": 28 / 30.4375,
@@ -47,6 +47,7 @@ KEYS = ("patient_id", "day", "instrument", "window")
 ANY_OTHER = "*"
 # Patterns of dates: the usual one, and the serial numbers of a spreadsheet.
 ISO, EXCEL = "%Y-%m-%d", "excel"
+_SERIALS = 2_958_466  # the last one is 9999-12-31
 _ISO_DATE = (
     r"^(\d{4}-\d{2}-\d{2})(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?: ?Z|[+-]\d{2}(?::?\d{2})?)?)?$"
 )
@@ -79,6 +80,7 @@ SPREADSHEET_ERRORS = (
     "#CALC!",
     "#FORMULA!",
 )
+_OLDEST = 120  # years
 # A whole number that a spreadsheet would still hold exactly, far above any day or count.
 MAX_INT = 1e9
 
@@ -132,9 +134,7 @@ def check_ticked(ticked: str, rule: tables.Column) -> tuple[str, str]:
             f"CASE WHEN {unknown} THEN 'not_a_code' END",
         )
     number = f"TRY_CAST({ticked} AS DOUBLE)"
-    limits = [f"{number} < {rule.low!r}"] if rule.low is not None else []
-    limits += [f"{number} > {rule.high!r}"] if rule.high is not None else []
-    outside = " OR ".join(limits) or "false"
+    outside = _outside(number, rule)
     return (
         f"(CASE WHEN NOT ({outside}) THEN {number} END)",
         f"CASE WHEN {ticked} IS NOT NULL AND {number} IS NULL THEN 'not_a_number' "
@@ -157,10 +157,9 @@ def is_plain_number(spec: ClinicFile, entry: str | Column, rule: tables.Column) 
     """Whether the engine itself may read a column as numbers."""
     if rule.kind == "text" or spec.decimal != ".":
         return False
-    plain = isinstance(entry, str) or not (
+    return isinstance(entry, str) or not (
         entry.codes or entry.list or entry.checkboxes or entry.shifted
     )
-    return plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +207,7 @@ def code_key(text: str) -> str:
     """Write SQL for what a text in normal form says as a code: 1 for `1`, `01` and `1.0`."""
     return (
         f"(CASE WHEN regexp_matches({text}, {literal(_NUMBER)}) "
-        f"THEN {_as_code(f'TRY_CAST({text} AS DOUBLE)')} ELSE {text} END)"
+        f"THEN {code_of_number(f'TRY_CAST({text} AS DOUBLE)')} ELSE {text} END)"
     )
 
 
@@ -324,7 +323,7 @@ def number_sql(
     text = cell_text(staged, missing)
     if codes:
         # A declared code goes before a number, and before a missing marker: "1" may mean "no".
-        shown = f"coalesce({cell_text(staged, ())}, {_as_code(staged.number)})"
+        shown = f"coalesce({cell_text(staged, ())}, {code_of_number(staged.number)})"
         return f"TRY_CAST({choose(shown, _as_numbers(codes))} AS DOUBLE)"
     number = f"coalesce({_without_marks(staged, missing)}, {_text_as_number(text, spec.decimal)})"
     if rule.kind == "int":
@@ -343,7 +342,7 @@ def number_sql(
     return ways[0] if len(ways) == 1 else f"coalesce({', '.join(ways)})"
 
 
-def _as_code(number: str) -> str:
+def code_of_number(number: str) -> str:
     """Write a number as it would stand as a code: 1 rather than 1.0."""
     return (
         f"(CASE WHEN {number} = floor({number}) AND abs({number}) < 1e15 "
@@ -351,9 +350,7 @@ def _as_code(number: str) -> str:
     )
 
 
-def date_sql(
-    staged: Staged, pattern: str | None, missing: Iterable[object] = ()
-) -> tuple[str, str]:
+def date_sql(staged: Staged, pattern: str | None, missing: Sequence[object]) -> tuple[str, str]:
     """Write SQL for a shifted date as days since 2000-01-01, and for the rule that it breaks.
 
     Read by the declared pattern (`excel`: the serial number of a spreadsheet), and as an ISO date
@@ -361,9 +358,11 @@ def date_sql(
     """
     text = cell_text(staged, missing)
     if pattern == EXCEL:
-        serial = f"coalesce({staged.number}, TRY_CAST({text} AS DOUBLE))"
-        text = f"coalesce({text}, CAST({staged.number} AS VARCHAR))"
-        date = f"(DATE '1899-12-30' + CAST(floor({serial}) AS INTEGER))"
+        number = _without_marks(staged, missing)
+        serial = f"coalesce({number}, TRY_CAST({text} AS DOUBLE))"
+        text = f"coalesce({text}, CAST({number} AS VARCHAR))"
+        day = f"CASE WHEN {serial} >= 0 AND {serial} < {_SERIALS} THEN floor({serial}) END"
+        date = f"(DATE '1899-12-30' + CAST({day} AS INTEGER))"
     else:
         date = f"CAST(try_strptime({text}, {literal(pattern or ISO)}) AS DATE)"
     iso = f"TRY_CAST(nullif(regexp_extract({text}, {literal(_ISO_DATE)}, 1), '') AS DATE)"
@@ -549,14 +548,14 @@ def _list_sql(text: str, between: str, codes: Codes) -> str:
 def band_sql(staged: Staged, width: int, missing: Iterable[object]) -> tuple[str, str]:
     """Write SQL for an age as a band such as `40-49`, and for the rule that it breaks.
 
-    90 and over are one band (Safe Harbor).
+    90 and over are one band (Safe Harbor); nobody is older than `_OLDEST`.
     """
     text = cell_text(staged, missing)
     age = f"coalesce({_without_marks(staged, missing)}, TRY_CAST({text} AS DOUBLE))"
     start = f"CAST(floor({age} / {width}) * {width} AS BIGINT)"
     return (
-        f"(CASE WHEN {age} >= 90 THEN '90+' WHEN {age} >= 0 THEN "
+        f"(CASE WHEN {age} BETWEEN 90 AND {_OLDEST} THEN '90+' WHEN {age} BETWEEN 0 AND 90 THEN "
         f"printf('%d-%d', {start}, least({start} + {width - 1}, 89)) END)",
-        f"CASE WHEN {text} IS NOT NULL AND TRY_CAST({text} AS DOUBLE) IS NULL "
-        "THEN 'not_a_number' END",
+        f"CASE WHEN ({text} IS NOT NULL AND {age} IS NULL) OR NOT isfinite({age}) "
+        f"THEN 'not_a_number' WHEN {age} NOT BETWEEN 0 AND {_OLDEST} THEN 'out_of_range' END",
     )

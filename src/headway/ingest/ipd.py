@@ -1,7 +1,7 @@
 """A trial's file of individual data -> the table `ipd`: declared columns only, no identifier.
 
 Only the columns that `files.ipd` names are read; the person's own code becomes a row number. The
-declared columns pass the same gate as a clinic's.
+names of these columns pass the gate's rules for names; their cells are codes and numbers.
 """
 
 from __future__ import annotations

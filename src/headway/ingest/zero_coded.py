@@ -36,8 +36,8 @@ _ANY_NUMBER = tables.Column("float", "Any number", tables.ROW_LEVEL)
 def find_zero_coded(connection: duckdb.DuckDBPyConnection, stage: Stage) -> list[Problem]:
     """Find follow-up columns whose zeros coincide with blanks of another column.
 
-    Looked at are wide columns of later windows, and days with headache asked at later visits.
-    Columns that clinic.yaml settles with `zero_means_missing_when` are not doubted.
+    Looked at are wide columns of later windows. Columns that clinic.yaml settles with
+    `zero_means_missing_when` are not doubted.
 
     Returns
     -------

@@ -87,9 +87,9 @@ def keep_digits(digits: int, *values: Any) -> int:
     """
     if not _rounded.get() or digits < 1:
         return digits
-    known = [float(v) for v in values if not is_missing(v) and not math.isinf(v)]
+    finite = [float(v) for v in values if not is_missing(v) and not math.isinf(v)]
     for fewer in range(1, digits):
-        if all(abs(round(v, fewer) - v) < _SAME for v in known):
+        if all(abs(round(v, fewer) - v) < _SAME for v in finite):
             return fewer
     return digits
 
@@ -122,8 +122,8 @@ def write_number(value: Any, digits: int = 2, beside: Sequence[Any] = ()) -> str
 
     `beside` holds the numbers that it stands with, such as its limits: they get equal decimals,
     up to two more than asked for, so that the smallest of them is not 0. Of numbers that were
-    rounded for release no decimal is written that was not released. Of one
-    beyond `_LARGEST` it is said that it lies there.
+    rounded for release no decimal is written that was not released; one beyond `_LARGEST` is
+    written as beyond it.
     """
     if is_missing(value):
         return MISSING

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from headway.ingest.adapters.exchange import Row, same_name
-from headway.ingest.open.reading import tidy
+from headway.ingest.open.names import tidy
 
 COUNTS = ("events1", "n1", "events2", "n2")
 MEANS = ("mean1", "sd1", "n1", "mean2", "sd2", "n2")

@@ -30,7 +30,7 @@ from headway.ingest.adapters.shown import (
     settle,
     share,
 )
-from headway.ingest.open.reading import tidy
+from headway.ingest.open.names import tidy
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -343,7 +343,7 @@ def summarise(analyses: Iterable[Analysis]) -> list[dict[str, Any]]:
                 "rows": len(analysis.rows),
                 "rows_shown": len(shown),
                 "rows_agree": sum(check.agrees for check in shown),
-                "totals": len(counted) + len(totals) - len(counted) - len(none),
+                "totals": len(totals) - len(none),
                 "reproduced": sum(check.agrees for check in counted),
                 "not_estimable": len(none),
                 "doubts": len(_list_doubtful(rows))

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from headway.effects.units import UNITS
 from headway.errors import InputError, Problem
-from headway.ingest.trials.columns import ALLOWED, ARM_SIGNS
+from headway.ingest.trials.columns import ALLOWED, ARM_SIGNS, SHOWN
 from headway.messages import Message
 from headway.tables import TABLES, printable, unguard
 
@@ -45,8 +45,6 @@ DEFAULTS: dict[str, str] = {
     "kind": "final",
     "positive_means": "",
 }
-# What the other program shows for a row, on its own scale: effect, limits, their level in percent.
-SHOWN = ("shown_effect", "shown_ci_low", "shown_ci_high", "shown_level")
 ARMS = (
     "trial",
     "year",
@@ -203,6 +201,14 @@ class Sheet:
     broken: list[Problem]
 
 
+def refuse(
+    file: str, rule: str, message: str, remedy: str = "", line: int | None = None
+) -> InputError:
+    """Make the error of a file of another program that cannot be read."""
+    problem = Problem(file, rule, message, line=line, remedy=remedy)
+    return InputError(Message("failure.foreign_file", file=file), [problem])
+
+
 def same_name(text: str) -> str:
     """Reduce a name to what is compared: letters and digits, without case, spaces or dots."""
     return re.sub(r"[\W_]+", "", text.casefold())
@@ -223,10 +229,7 @@ def read_sheet(path: Path) -> Sheet:
     try:
         data = path.read_bytes()
     except OSError:
-        raise InputError(
-            Message("failure.foreign_file", file=path.name),
-            [Problem(path.name, "unreadable", "problem.not_opened", remedy="remedy.not_opened")],
-        ) from None
+        raise refuse(path.name, "unreadable", "problem.not_opened", "remedy.not_opened") from None
     if data[:4] == b"PK\x03\x04":
         return _read_workbook(path)
     return parse_sheet(path.name, data)
@@ -240,10 +243,7 @@ def _read_workbook(path: Path) -> Sheet:
         found = CalamineWorkbook.from_path(path)
         cells = found.get_sheet_by_index(0).to_python(skip_empty_area=False)
     except (CalamineError, OSError, ValueError, IndexError):
-        raise InputError(
-            Message("failure.foreign_file", file=path.name),
-            [Problem(path.name, "unreadable", "problem.not_opened", remedy="remedy.not_opened")],
-        ) from None
+        raise refuse(path.name, "unreadable", "problem.not_opened", "remedy.not_opened") from None
     lines = [
         (number, [_as_cell(cell) for cell in row])
         for number, row in enumerate(cells, 1)
@@ -266,14 +266,10 @@ def parse_sheet(name: str, data: bytes) -> Sheet:
     InputError
         As `read_sheet`.
     """
-    unreadable = Message("failure.foreign_file", file=name)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise InputError(
-            unreadable,
-            [Problem(name, "unreadable", "problem.not_utf8", remedy="remedy.save_as_utf8")],
-        ) from None
+        raise refuse(name, "unreadable", "problem.not_utf8", "remedy.save_as_utf8") from None
     head = re.sub(r'"[^"]*"', "", text.lstrip().partition("\n")[0])
     delimiter = max(",;\t", key=head.count)
     lines: list[tuple[int, list[str]]] = []
@@ -283,39 +279,27 @@ def parse_sheet(name: str, data: bytes) -> Sheet:
             if any(cell.strip() for cell in cells):
                 lines.append((reader.line_num, [cell.strip() for cell in cells]))
     except csv.Error:
-        raise InputError(
-            unreadable,
-            [
-                Problem(
-                    name,
-                    "unreadable",
-                    "problem.quote_not_closed",
-                    line=reader.line_num,
-                    remedy="remedy.open_quote",
-                )
-            ],
+        raise refuse(
+            name, "unreadable", "problem.quote_not_closed", "remedy.open_quote", reader.line_num
         ) from None
     return _make_sheet(name, lines, "," if delimiter == ";" else ".")
 
 
 def _make_sheet(name: str, lines: list[tuple[int, list[str]]], decimal: str) -> Sheet:
     """Put header and rows together; report lines that do not fit."""
-    unreadable = Message("failure.foreign_file", file=name)
     if not lines:
-        raise InputError(unreadable, [Problem(name, "empty_file", "problem.no_header")])
+        raise refuse(name, "empty_file", "problem.no_header")
     header = [printable(text) for text in lines[0][1]]
     keys = [same_name(text) for text in header]
     twice = sorted({n for n, k in zip(header, keys, strict=True) if k and keys.count(k) > 1})
     if twice:
-        raise InputError(
-            unreadable,
-            [
-                Problem(
-                    name, "duplicate_column", "problem.twice_in_header", n, remedy="remedy.own_name"
-                )
-                for n in twice
-            ],
-        )
+        problems = [
+            Problem(
+                name, "duplicate_column", "problem.twice_in_header", n, remedy="remedy.own_name"
+            )
+            for n in twice
+        ]
+        raise InputError(Message("failure.foreign_file", file=name), problems)
     headers = {key: text for key, text in zip(keys, header, strict=True) if key}
     rows, broken = [], []
     for line, cells in lines[1:]:

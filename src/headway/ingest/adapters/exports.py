@@ -261,16 +261,21 @@ def _number_subgroup(analysis: Analysis, name: str, number: str) -> str:
     """Return the number of a subgroup: the file's own, or its place among those of the analysis."""
     if not name and number in ("", "0"):
         return ""
-    if not number.isascii() or not number.isdigit() or number == "0":
+    if not is_count(number) or number == "0":
         known = [no for no, text in analysis.subgroups.items() if text == name]
         number = known[0] if known else str(len(analysis.subgroups) + 1)
     analysis.subgroups.setdefault(number, name or f"subgroup {number}")
     return number
 
 
+def is_count(text: str) -> bool:
+    """Tell whether a text is the number of an analysis, or of a part of one."""
+    return text.isascii() and text.isdigit() and len(text) < 10
+
+
 def _number_all(row: Row, numbers: Iterable[str]) -> bool:
     """Tell whether a row says which analysis it belongs to; report it if not."""
-    if all(n.isascii() and n.isdigit() and len(n) < 10 for n in numbers):
+    if all(map(is_count, numbers)):
         return True
     row.report("no_analysis", "problem.no_analysis", remedy="remedy.revman_export")
     return False

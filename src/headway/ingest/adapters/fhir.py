@@ -187,9 +187,7 @@ class Flat:
     rows, resources_read
         Rows written, of so many resources.
     resources_ignored
-        Reason -> number: `patient`, `contained`, `another kind`, `status`, `not a resource`.
-    line_offset
-        What a line of the CSV file must be raised by to be the resource's position.
+        Reason -> number: `patient`, `contained`, `another_kind`, `status`, `not_a_resource`.
     units
         Column -> the units of its selected values.
     versions
@@ -206,7 +204,6 @@ class Flat:
     rows: int
     resources_read: int
     resources_ignored: Mapping[str, int]
-    line_offset: int
     units: Mapping[str, Units]
     versions: Path
     bundles: int = 0
@@ -299,7 +296,7 @@ def flatten(
             cells = make(found, wants).cells
             writer.writerow([cells.get(column, "") for column in header])
     return Flat(
-        target_csv, header, frozenset(columns), rows, read, dict(ignored), -1, units, versions,
+        target_csv, header, frozenset(columns), rows, read, dict(ignored), units, versions,
         pages["bundles"], pages["next"], pages["total"], pages["matches"],
     )  # fmt: skip
 

@@ -5,14 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from headway.errors import InputError, Problem
-from headway.ingest.adapters.exchange import ImportedRows, Sheet, read_sheet
-from headway.ingest.adapters.exports import is_export
+from headway.ingest.adapters.exchange import ImportedRows, Sheet, read_sheet, refuse
 from headway.ingest.adapters.metafor import has_columns, read_metafor
 from headway.ingest.adapters.revman import find_form, read_revman
-from headway.messages import Message
-
-PROGRAMS = ("revman", "metafor")
 
 
 def find_program(path: Path) -> str:
@@ -31,17 +26,15 @@ def find_program(path: Path) -> str:
     if find_form(path) != "csv":
         return "revman"
     sheet = read_sheet(path)
-    if is_export(sheet) or _is_almost(sheet):
+    if _is_almost(sheet):
         return "revman"
     if has_columns(sheet):
         return "metafor"
-    remedy = "remedy.form_unclear"
-    problem = Problem(path.name, "form_unclear", "problem.form_unclear", remedy=remedy)
-    raise InputError(Message("failure.foreign_file", file=path.name), [problem])
+    raise refuse(path.name, "form_unclear", "problem.form_unclear", "remedy.form_unclear")
 
 
 def _is_almost(sheet: Sheet) -> bool:
-    """Tell whether a sheet has some of the columns that only RevMan's exports have."""
+    """Tell whether a sheet has any of the columns that only RevMan's exports have."""
     own = ("comparisonnumber", "outcomenumber", "analysisgroup", "analysisnumber")
     return any(name in sheet.headers for name in own)
 

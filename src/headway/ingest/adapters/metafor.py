@@ -79,11 +79,6 @@ _KINDS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MetaforRows(ImportedRows):
-    """Rows of a CSV in metafor's columns."""
-
-
 def write_metafor(effects: pd.DataFrame, path: Path) -> None:
     """Write every row of the table `effects` in metafor's columns.
 
@@ -169,7 +164,7 @@ def has_columns(sheet: Sheet) -> bool:
     return any(map(has, _NAMES)) and any(all(map(has, names)) for names in _SETS)
 
 
-def read_metafor(path: Path, defaults: Mapping[str, str] | None = None) -> MetaforRows:
+def read_metafor(path: Path, defaults: Mapping[str, str] | None = None) -> ImportedRows:
     """Read a CSV in metafor's columns: one that `write_metafor` wrote, or a user's own.
 
     Each row needs a name (``study``, ``trial``, ``author`` or ``slab``; the year is added to an
@@ -187,7 +182,7 @@ def read_metafor(path: Path, defaults: Mapping[str, str] | None = None) -> Metaf
 
     Returns
     -------
-    MetaforRows
+    ImportedRows
         One outcome and one comparison per `comparison` and `outcome` (or ``endpoint``) of the file
         (``imported`` without either); where it holds means and counts of one outcome, each is a
         comparison of its own. Several effects of one study are told apart by `instrument`
@@ -239,7 +234,7 @@ def _read_row(
         trial = f"{trial} {year}"
     if not trial:
         row.report("required", "problem.no_study_name", "study", "remedy.no_study_name")
-    kinds = _find_kinds(v, row)
+    kinds = _find_kinds(v)
     if not kinds and not row.problems:
         row.report("no_numbers", "problem.no_numbers_of_a_measure", remedy="remedy.metafor_numbers")
     subgroup = row.text("subgroup")
@@ -305,7 +300,7 @@ def _find_apart(rows: list[Row]) -> set[tuple[str, str]]:
     found = set()
     for row in rows:
         seen = len(row.problems)
-        if len(_find_kinds(_read_numbers(row), row)) > 1:
+        if len(_find_kinds(_read_numbers(row))) > 1:
             found.add(_name_outcome(row))
         del row.problems[seen:]
     return found
@@ -343,7 +338,7 @@ def _read_kind(
     if kind == "events":
         return _read_counts(row, v, sides), []
     if kind == "means":
-        return _read_means(row, v, sides, arm_kind), []
+        return _read_means(v, sides, arm_kind), []
     if kind == "paired":
         stated = _split_timepoint(row.text("timepoint", "time", "followup"))[1]
         return _read_paired(row, v, row.text("arms") or "experimental", measure, stated), []
@@ -354,7 +349,7 @@ def _name_study(row: Row) -> str:
     return row.text("study", "trial", "author", "slab")
 
 
-def _find_kinds(v: Mapping[str, str], row: Row) -> list[str]:
+def _find_kinds(v: Mapping[str, str]) -> list[str]:
     """Find what a row can be computed from: one result, or means beside counts."""
     counts = bool(v["ai"] and v["ci"])
     paired = bool(v["ni"] and v["m1i"] and v["m2i"] and not v["n1i"])
@@ -394,9 +389,7 @@ def _read_counts(row: Row, v: Mapping[str, str], sides: tuple[str, str]) -> list
     return arms
 
 
-def _read_means(
-    row: Row, v: Mapping[str, str], sides: tuple[str, str], kind: str
-) -> list[dict[str, str]]:
+def _read_means(v: Mapping[str, str], sides: tuple[str, str], kind: str) -> list[dict[str, str]]:
     """Read means and SDs of two arms."""
     arms = []
     for number, role in ((1, "treatment"), (2, "control")):
@@ -477,7 +470,7 @@ def _name(text: str, taken: set[str]) -> str:
     return found
 
 
-def _finish(sheet: Sheet, basket: Basket, found: list[_Comparison]) -> MetaforRows:
+def _finish(sheet: Sheet, basket: Basket, found: list[_Comparison]) -> ImportedRows:
     """Put the result together, with what review.yaml needs to know of it."""
     outcomes: dict[str, dict[str, Any]] = {}
     comparisons = []
@@ -505,7 +498,7 @@ def _finish(sheet: Sheet, basket: Basket, found: list[_Comparison]) -> MetaforRo
         unit = one.units.pop() if len(one.units) == 1 else basket.given["unit"]
         outcomes[one.id] = {"label": one.label, "unit": unit, "lower_is_better": True}
     arms, contrasts = basket.frames()
-    return MetaforRows(
+    return ImportedRows(
         arms=arms,
         contrasts=contrasts,
         outcomes=outcomes,

@@ -11,7 +11,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from headway.errors import InputError, Problem
+from headway.errors import InputError
 from headway.ingest.adapters.analyses import (
     Analysis,
     name_kind,
@@ -19,9 +19,8 @@ from headway.ingest.adapters.analyses import (
     name_method,
     read_level,
 )
-from headway.ingest.adapters.exchange import Row, Sheet, parse_sheet, same_name
-from headway.ingest.adapters.exports import Walked, add_total, is_export, walk
-from headway.messages import Message
+from headway.ingest.adapters.exchange import Row, Sheet, parse_sheet, refuse, same_name
+from headway.ingest.adapters.exports import Walked, add_total, is_count, is_export, walk
 
 # More than any review's, and less than what fills a memory.
 LARGEST = 200_000_000
@@ -38,7 +37,7 @@ def open_package(path: Path) -> tuple[Walked, Sheet]:
     """
     sheets = _read_sheets(path)
     if "data" not in sheets:
-        raise _refuse(path, "no_data_rows", "problem.no_data_rows", "remedy.no_data_rows")
+        raise refuse(path.name, "no_data_rows", "problem.no_data_rows", "remedy.no_data_rows")
     found = walk(sheets["data"])
     for row in sheets["settings"].rows if "settings" in sheets else ():
         analysis = _find(found, row)
@@ -49,11 +48,6 @@ def open_package(path: Path) -> tuple[Walked, Sheet]:
         if analysis is not None and analysis.totals != "none":
             _read_subgroup(row, analysis)
     return found, sheets["data"]
-
-
-def _refuse(path: Path, rule: str, message: str, remedy: str = "") -> InputError:
-    text = Message("failure.foreign_file", file=path.name)
-    return InputError(text, [Problem(path.name, rule, message, remedy=remedy)])
 
 
 def _read_sheets(path: Path) -> dict[str, Sheet]:
@@ -67,9 +61,8 @@ def _read_sheets(path: Path) -> dict[str, Sheet]:
                     continue
                 total += entry.file_size
                 if total > LARGEST:
-                    raise _refuse(
-                        path, "too_large", "problem.package_too_large", "remedy.package_too_large"
-                    )
+                    text, cure = "problem.package_too_large", "remedy.package_too_large"
+                    raise refuse(path.name, "too_large", text, cure)
                 name = entry.filename.rpartition("/")[2]
                 with archive.open(entry) as stream:
                     data = stream.read(LARGEST)
@@ -84,7 +77,7 @@ def _read_sheets(path: Path) -> dict[str, Sheet]:
                     found.setdefault(kind, sheet)
     except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, OSError):
         # RuntimeError: a password; the others: a broken archive.
-        raise _refuse(path, "unreadable", "problem.no_zip", "remedy.no_zip") from None
+        raise refuse(path.name, "unreadable", "problem.no_zip", "remedy.no_zip") from None
     return found
 
 
@@ -101,9 +94,7 @@ def _find_kind(sheet: Sheet) -> str:
 
 def _find(found: Walked, row: Row) -> Analysis | None:
     one, two = (row.text(key).removesuffix(".0") for key in ("analysisgroup", "analysisnumber"))
-    if not (one.isascii() and one.isdigit() and two.isascii() and two.isdigit()):
-        return None
-    return found.find(one, two)
+    return found.find(one, two) if is_count(one) and is_count(two) else None
 
 
 def _read_settings(row: Row, analysis: Analysis) -> None:
@@ -147,7 +138,7 @@ def _read_subgroup(row: Row, analysis: Analysis) -> None:
     known = [no for no, text in analysis.subgroups.items() if text == name]
     if number in analysis.subgroups and analysis.subgroups[number] == name:
         known = [number]
-    elif known and number.isdigit() and number not in analysis.subgroups:
+    elif known and is_count(number) and number not in analysis.subgroups:
         _renumber(analysis, known[0], number)
         known = [number]
     if known:

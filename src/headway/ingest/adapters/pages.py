@@ -57,7 +57,7 @@ def join_pages(
         files), `wrong_unit` (no value of a column is in a unit that fits it) or `page_missing`.
     """
     resource = spec.fhir.resource if spec.fhir is not None else "Observation"
-    flats = _drop_versions(flats)
+    flats = drop_versions(flats)
     file = names[0] if len(names) == 1 else ", ".join(names)
     problems: list[Problem] = []
     if not any(flat.rows for flat in flats):
@@ -162,14 +162,14 @@ class _Version:
     patient: str
 
 
-def _drop_versions(flats: Sequence[Flat]) -> list[Flat]:
+def drop_versions(flats: Sequence[Flat]) -> list[Flat]:
     """Leave the latest version of each resource; the CSV files keep the lines of the others."""
     dropped: dict[_Place, str] = {}
     ties: list[list[_Place]] = []
     accepted = {status for several in STATUSES.values() for status in several}
     for group in _find_repeated(flats):
-        people = {version.patient for version in group if version.patient} or {""}
-        for person in people:
+        people = sorted({version.patient for version in group if version.patient})
+        for person in people or [""]:
             of = [version for version in group if version.patient in (person, "")]
             latest = _find_latest(of)
             last = latest[0]

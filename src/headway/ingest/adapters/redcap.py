@@ -37,7 +37,7 @@ _REQUIRED = ("name", "identifier")
 _YES = ("y", "yes", "1", "true")
 # Validations of a text field that say that it identifies, whatever its mark says.
 _TELLING = ("email", "phone", "ssn", "mrn", "zipcode", "postalcode", "vmrn")
-_CHOICE = re.compile(r"^(.*) \(choice=(.*)\)$", flags=re.DOTALL)
+CHOICE = re.compile(r"^(.*) \(choice=(.*)\)$", flags=re.DOTALL)
 
 
 _COMPLETE = "Complete?"
@@ -253,7 +253,7 @@ def find_boxes(question: str, columns: Sequence[str]) -> dict[str, str]:
     """
     boxes = {c.split("___", 1)[1]: c for c in columns if c.startswith(f"{question}___")}
     for column in columns:
-        found = _CHOICE.match(column)
+        found = CHOICE.match(column)
         if found and found[1].strip() == question:
             boxes[found[2]] = column
     return boxes
@@ -320,6 +320,6 @@ def _fields_of(dictionary: Mapping[str, Field], column: str) -> list[Field]:
     name = column.split("___", 1)[0].lower()
     if name in dictionary:
         return [dictionary[name]]
-    found = _CHOICE.match(column)
+    found = CHOICE.match(column)
     label = _plain(found[1] if found else column)
     return [field for field in dictionary.values() if field.label and field.label == label]

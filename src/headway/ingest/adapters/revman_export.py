@@ -75,16 +75,16 @@ def write_revman(effects: pd.DataFrame, path: Path) -> tuple[Problem, ...]:
     rows: list[list[str]] = []
     for place, (pooled, yi) in enumerate(zip(effects["pooled"], effects["yi"], strict=True), 1):
         if not pooled or math.isnan(yi):
-            text = "problem.not_pooled"
-            remedy = "remedy.not_pooled"
-            left.append(Problem("effects", "not_pooled", text, "pooled", place, remedy=remedy))
+            text, remedy = "problem.not_pooled", "remedy.not_pooled"
+            left.append(Problem("effects", "not_pooled", text, "pooled", place, remedy))
     for number, (id, part) in enumerate(effects.groupby("comparison", sort=False), 1):
         used = part[part["pooled"] & part["yi"].notna()]
         # A study stands once in an analysis; here each arm of a trial may be followed.
         twice = used.duplicated("trial", keep=False)
         names = used["trial"].mask(twice, used["trial"] + " (" + used["arms"] + ")")
+        by_arms = _by_arms(used)
         rows += [
-            _as_data_row(number, str(id), row, _by_arms(used))
+            _as_data_row(number, str(id), row, by_arms)
             for row in used.assign(trial=names).itertuples()
         ]
     write_rows(path, DATA_ROWS, rows)

@@ -15,7 +15,6 @@ from itertools import count
 from pathlib import Path
 from xml.parsers import expat
 
-from headway.errors import InputError, Problem
 from headway.ingest.adapters.analyses import (
     Analysis,
     StoredTotal,
@@ -25,9 +24,8 @@ from headway.ingest.adapters.analyses import (
     name_method,
     read_level,
 )
-from headway.ingest.adapters.exchange import Row, same_name
-from headway.ingest.open.reading import tidy
-from headway.messages import Message
+from headway.ingest.adapters.exchange import Row, refuse, same_name
+from headway.ingest.open.names import tidy
 from headway.tables import printable
 
 ROOT = "COCHRANE_REVIEW"
@@ -119,10 +117,10 @@ def read_rm5(path: Path) -> list[Analysis]:
     try:
         data = path.read_bytes()
     except OSError:
-        raise _refuse(path, "unreadable", "problem.not_opened", "remedy.not_opened") from None
+        raise refuse(path.name, "unreadable", "problem.not_opened", "remedy.not_opened") from None
     root = parse(path.name, data)
     if root.tag != ROOT:
-        raise _refuse(path, "no_review", "problem.no_rm5", "remedy.no_rm5", root.line)
+        raise refuse(path.name, "no_review", "problem.no_rm5", "remedy.no_rm5", root.line)
     names = _name_studies(root)
     analyses = []
     parts = root.walk("ANALYSES_AND_DATA")
@@ -145,7 +143,7 @@ def parse(file: str, data: bytes) -> Element:
     try:
         return _parse(data, None)
     except _EntityError:
-        raise _refuse(file, "entities", "problem.entities", "remedy.entities") from None
+        raise refuse(file, "entities", "problem.entities", "remedy.entities") from None
     except (expat.ExpatError, LookupError, ValueError) as error:
         for again, encoding in _list_readings(data):
             try:
@@ -153,7 +151,7 @@ def parse(file: str, data: bytes) -> Element:
             except (_EntityError, expat.ExpatError, ValueError):
                 pass
         line = getattr(error, "lineno", None)
-        raise _refuse(file, "unreadable", "problem.no_xml", "remedy.no_xml", line) from None
+        raise refuse(file, "unreadable", "problem.no_xml", "remedy.no_xml", line) from None
 
 
 def _list_readings(data: bytes) -> Iterator[tuple[bytes, str]]:
@@ -205,14 +203,6 @@ def _parse(data: bytes, encoding: str | None) -> Element:
     parser.UnparsedEntityDeclHandler = refuse
     parser.Parse(data, True)
     return top.children[0]
-
-
-def _refuse(
-    path: Path | str, rule: str, message: str, remedy: str = "", line: int | None = None
-) -> InputError:
-    name = path if isinstance(path, str) else path.name
-    problem = Problem(name, rule, message, line=line, remedy=remedy)
-    return InputError(Message("failure.foreign_file", file=name), [problem])
 
 
 def _number(parts: Iterable[Element]) -> list[tuple[int, Element]]:

@@ -17,6 +17,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from headway.errors import UNCOMPUTABLE
 from headway.ingest.adapters.analyses import COUNTS, MEANS, NEEDED, RATIOS, Analysis, StudyRow
 from headway.ingest.adapters.exchange import to_float
 from headway.meta import revman
@@ -183,8 +184,8 @@ def identify(analysis: Analysis) -> None:
     there = ~np.isnan(shown).any(axis=1)
     step = _find_step(rows)
     levels = [analysis.row_level] if analysis.row_level == analysis.row_level else list(LEVELS)
-    best: tuple[int, int, Reading, float, NDArray[np.bool_]] | None = None
-    for order, reading in enumerate(readings):
+    best: tuple[int, Reading, float, NDArray[np.bool_]] | None = None
+    for reading in readings:
         full = np.array([holds(row, reading.kind) for row in rows], dtype=bool)
         effects = compute(rows, reading)
         for level in levels:
@@ -192,15 +193,15 @@ def identify(analysis: Analysis) -> None:
             same = close.all(axis=1) & full & there
             score = int(same.sum())
             if best is None or score > best[0]:
-                best = (score, -order, reading, level, same)
+                best = (score, reading, level, same)
     if best is None or best[0] == 0:
         near = _find_near(rows, readings, shown)
         if near is None:
             _guess(analysis, readings)
             return
-        best = (0, 0, near, levels[0], np.zeros(len(rows), dtype=bool))
+        best = (0, near, levels[0], np.zeros(len(rows), dtype=bool))
         analysis.own = True
-    _, _, reading, level, same = best
+    _, reading, level, same = best
     analysis.kind, analysis.swap = reading.kind, reading.swap
     if not analysis.measure and reading.measure:
         analysis.measure = reading.measure
@@ -362,7 +363,7 @@ def pool(
             ci=own["ci"],
             level=level / 100,
         )
-    except (ValueError, ArithmeticError, np.linalg.LinAlgError):
+    except UNCOMPUTABLE:
         return None
 
 
@@ -467,7 +468,7 @@ def settle(analysis: Analysis) -> None:
     elif analysis.measure == "PETO":
         analysis.method, analysis.model = "Peto", analysis.model or "fixed"
     need = [n for n in ("method", "model") if not getattr(analysis, n)]
-    if analysis.model in ("random", "") and not (analysis.tau2 and analysis.ci):
+    if analysis.model in ("random", ""):
         need += [n for n in ("tau2", "ci") if not getattr(analysis, n)]
     if not need:
         return

@@ -16,6 +16,7 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from itertools import chain, islice
@@ -111,19 +112,12 @@ def read_workbook(
         `damaged_workbook` (also with a password), `oversized_workbook`, `missing_sheet`,
         `empty_file` (a sheet without a cell), `merged_header`.
     """
-    names = _check_container(raw)
-    target.mkdir(parents=True, exist_ok=True)
-    # A warning of the library may repeat the value of a cell.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        book = _CalamineBook(raw) if _OTHER_KINDS & names else _OpenpyxlBook(raw)
-        try:
-            return [
-                _copy_sheet(raw, book, number, target, decimal, wanted, header_row)
-                for number in _choose_sheets(raw, book.sheets, sheet_spec)
-            ]
-        finally:
-            book.close()
+    with _open_book(raw) as book:
+        target.mkdir(parents=True, exist_ok=True)
+        return [
+            _copy_sheet(raw, book, number, target, decimal, wanted, header_row)
+            for number in _choose_sheets(raw, book.sheets, sheet_spec)
+        ]
 
 
 def read_tops(raw: Path, limit: int = SEARCHED) -> list[tuple[str, list[list[str]]]]:
@@ -134,16 +128,24 @@ def read_tops(raw: Path, limit: int = SEARCHED) -> list[tuple[str, list[list[str
     InputError
         `damaged_workbook`, `oversized_workbook`.
     """
+    with _open_book(raw) as book:
+        tops = []
+        for name in book.sheets:
+            rows = _fill_merged(book.rows(name, False), book.facts(name).merged)
+            tops.append((name, [_names(row) for row in islice(rows, limit)]))
+        return tops
+
+
+@contextmanager
+def _open_book(raw: Path) -> Iterator[_OpenpyxlBook | _CalamineBook]:
+    """Open a workbook by the library that reads its kind."""
     names = _check_container(raw)
+    # A warning of a library may repeat the value of a cell.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         book = _CalamineBook(raw) if _OTHER_KINDS & names else _OpenpyxlBook(raw)
         try:
-            tops = []
-            for name in book.sheets:
-                rows = _fill_merged(book.rows(name, False), book.facts(name).merged)
-                tops.append((name, [_names(row) for row in islice(rows, limit)]))
-            return tops
+            yield book
         finally:
             book.close()
 
@@ -715,11 +717,11 @@ def _check_merged(raw: Path, number: int, facts: _Facts, header_row: int) -> Non
         if top <= header_row <= bottom and right > left
     )
     if over:
-        places = ", ".join(f"{left} to {right}" for left, right in over)
+        places = [f"{left}–{right}" for left, right in over]
         raise _problem(
             raw,
             "merged_header",
-            f"sheet {number}: cells of the header are merged (columns number {places})",
+            Message("problem.merged_header", number=number, places=places),
             "remedy.wide_sheet",
             line=header_row,
         )

@@ -192,18 +192,14 @@ class Judged:
                 self._tallies[kind] = _accounts(self.connection, cast), losses
         return self._tallies
 
-    def accounts(self) -> tuple[RowAccount, ...]:
-        """Make the account of every file."""
-        return tuple(account for accounts, _ in self.tally().values() for account in accounts)
-
     def count(self) -> Ingested:
         """Put together what became of every row and column."""
-        columns = tuple(c for _, losses in self.tally().values() for c in losses.values())
+        tallies = self.tally().values()
+        accounts = tuple(account for several, _ in tallies for account in several)
+        columns = tuple(c for _, losses in tallies for c in losses.values())
         unmapped = list_unmapped([s for cast in self.casts.values() for s in cast.stages])
         needed = required_k(self.clinic)
-        return Ingested(
-            self.accounts(), self.k, needed, self.quasi_identifiers, columns, tuple(unmapped)
-        )
+        return Ingested(accounts, self.k, needed, self.quasi_identifiers, columns, tuple(unmapped))
 
     def judge_losses(self) -> list[Problem]:
         """List every column and file of which too much was lost."""

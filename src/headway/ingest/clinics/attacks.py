@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from headway.config.clinic import Clinic
+from headway.ingest.cells import literal
 from headway.ingest.clinics.casts import Cast
 from headway.ingest.clinics.clock import day_sql, open_days_sql
 from headway.ingest.clinics.lost import find_lost
@@ -67,7 +68,7 @@ def _longest_sql(casts: Mapping[str, Cast], clinic: Clinic) -> tuple[str, str]:
             " LEFT JOIN (SELECT v_patient_id, any_value(v_condition) AS condition "
             "FROM cast_patients GROUP BY ALL) p USING (v_patient_id)"
         )
-    condition = f"coalesce({own}, '{clinic.condition.replace(chr(39), chr(39) * 2)}')"
+    condition = f"coalesce({own}, {literal(clinic.condition)})"
     tension = f"regexp_matches({condition}, '{_TENSION}')"
     return f"(CASE WHEN {tension} THEN {_LONGEST_TENSION_H} ELSE {_LONGEST_H} END)", join
 

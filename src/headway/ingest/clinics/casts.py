@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from headway import tables
 from headway.config.clinic import ClinicFile, Column, WideColumn
 from headway.errors import Problem
 from headway.ingest.adapters import redcap
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     import duckdb
 
 
-RANGE: dict[str, tuple[float, float]] = {
+_RANGE: dict[str, tuple[float, float]] = {
     "frequency": (0, 28),
     "intensity": (0, 10),
     "duration": (0, 24),
@@ -278,16 +279,26 @@ def _place_in_grid(staged: Stage, values: dict[str, Told], own: dict[str, str]) 
         own["headache"] = own[told[0]]
 
 
-def _wide_sql(entry: WideColumn, staged: Stage, part: Part) -> tuple[str, str, str]:
-    """Write SQL for a wide column: value, broken rule, whether it is a 0 declared missing."""
-    low, high = RANGE.get(entry.outcome, (None, None))
-    rule = row_level(
+def find_wide(spec: ClinicFile, canonical: str) -> WideColumn | None:
+    """Find the entry under `wide:` that a cast calls `wide_<i>`; None for another column."""
+    number = canonical.removeprefix("wide_")
+    return spec.wide[int(number)] if number != canonical else None
+
+
+def rule_of_wide(entry: WideColumn) -> tables.Column:
+    """Make the contract of a wide column: its outcome's range, unless the entry has its own."""
+    low, high = _RANGE.get(entry.outcome, (None, None))
+    return row_level(
         "float",
         entry.outcome,
         low=low if entry.low is None else entry.low,
         high=high if entry.high is None else entry.high,
     )
-    spec = staged.source.spec
+
+
+def _wide_sql(entry: WideColumn, staged: Stage, part: Part) -> tuple[str, str, str]:
+    """Write SQL for a wide column: value, broken rule, whether it is a 0 declared missing."""
+    spec, rule = staged.source.spec, rule_of_wide(entry)
     value, problem = cell_sql(
         staged.cell(entry.column, part), spec, entry.outcome, rule, unit=entry.unit
     )

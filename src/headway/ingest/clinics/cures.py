@@ -16,8 +16,9 @@ import yaml
 
 from headway import tables
 from headway.config.clinic import Column, WideColumn
+from headway.config.schema import to_dict
 from headway.ingest.cells import DRUGS, SCALE
-from headway.ingest.clinics.casts import RANGE, Cast
+from headway.ingest.clinics.casts import Cast, find_wide, rule_of_wide
 from headway.ingest.clinics.contract import list_columns, row_level
 from headway.ingest.clinics.shapes import Shape
 from headway.messages import Message
@@ -75,15 +76,13 @@ class Place(NamedTuple):
     @property
     def wide(self) -> WideColumn | None:
         """Its entry under `wide:`, if it has one there."""
-        number = self.canonical.removeprefix("wide_")
-        return self.spec.wide[int(number)] if number != self.canonical else None
+        return find_wide(self.spec, self.canonical)
 
     @property
     def rule(self) -> tables.Column:
         """What the column may hold."""
         if (wide := self.wide) is not None:
-            low, high = RANGE.get(wide.outcome, (None, None))
-            return row_level("float", wide.outcome, low=low, high=high)
+            return rule_of_wide(wide)
         if self.canonical == "window":
             return row_level("text", "Window", nullable=True)
         return list_columns(self.cast.kind)[self.canonical]
@@ -95,18 +94,12 @@ def write_line(place: Place, **changes: Any) -> str:
     A value may be a list of pairs: a mapping in which `…` stands more than once.
     """
     if (wide := place.wide) is not None:
-        parts: dict[str, Any] = {"column": wide.column, "window": wide.window}
-        parts |= {"outcome": wide.outcome, "unit": wide.unit}
-        return f"- {_write({k: v for k, v in (parts | changes).items() if v is not None})}"
+        return f"- {_write({**to_dict(wide), **changes})}"
     if place.canonical == "window":
         return f"window_from: {_write({'column': place.own} | changes)}"
     entry = place.spec.columns.get(place.canonical)
-    parts = {"column": place.own}
-    if isinstance(entry, Column):
-        if entry.checkboxes:
-            parts = {"checkboxes": entry.checkboxes}
-        parts |= {"list": entry.list, "unit": entry.unit, "codes": dict(entry.codes) or None}
-    kept = {k: v for k, v in (parts | changes).items() if v is not None}
+    parts = to_dict(entry) if isinstance(entry, Column) else {"column": place.own}
+    kept = {key: value for key, value in (parts | changes).items() if value != {}}
     return f"{place.canonical}: {_write(kept)}"
 
 

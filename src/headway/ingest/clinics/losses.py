@@ -13,11 +13,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from headway.config.clinic import ClinicFile, Loss, WideColumn
+from headway.config.clinic import ClinicFile, Loss
 from headway.errors import Problem
 from headway.ingest.adapters import redcap
 from headway.ingest.cells import boxes_of, literal
-from headway.ingest.clinics.casts import Cast
+from headway.ingest.clinics.casts import Cast, find_wide
 from headway.ingest.clinics.contract import CONTRACT
 from headway.ingest.clinics.cures import Place, cure_column, cure_rows
 from headway.ingest.clinics.opening import name_wanted
@@ -157,20 +157,15 @@ def _count_stored(
     return {c: filled[c] - n for c, n in zip(columns, found, strict=True)}
 
 
-def _wide(spec: ClinicFile, canonical: str) -> WideColumn | None:
-    number = canonical.removeprefix("wide_")
-    return spec.wide[int(number)] if number != canonical else None
-
-
 def _name(spec: ClinicFile, canonical: str) -> str:
     """Name a column by the contract; a wide one by its outcome."""
-    wide = _wide(spec, canonical)
+    wide = find_wide(spec, canonical)
     return canonical if wide is None else wide.outcome
 
 
 def _allowed(spec: ClinicFile, canonical: str) -> Loss | None:
     """Find what clinic.yaml allows a column to lose."""
-    entry = _wide(spec, canonical) or spec.columns.get(canonical)
+    entry = find_wide(spec, canonical) or spec.columns.get(canonical)
     return None if entry is None or isinstance(entry, str) else entry.loss
 
 
@@ -297,7 +292,7 @@ def list_unmapped(stages: Sequence[Stage]) -> list[tuple[str, str]]:
                 used[name] |= set(redcap.find_boxes(box, header).values())
         if spec.redcap is not None:
             used[name] |= {c for c in header if c.startswith("redcap_") or c in _REDCAP}
-            used[name] |= {c for c in header if c.endswith(("_complete", "Complete?"))}
+            used[name] |= set(filter(redcap.is_status, header))
         if spec.fhir is not None:
             used[name] |= set(_FHIR)
     return [(file, c) for file, columns in there.items() for c in columns if c not in used[file]]

@@ -1,8 +1,8 @@
 """Rows that were set aside: whose they are and which day they are about, as far as they say so.
 
 A row that could not be used is unknown, not empty. What it would have said can change the days that
-it is about, so those days are unknown too (`processed`), and so is the start of a course whose
-first session may be such a row (`verdicts`).
+it is about, so those days are unknown too (`attacks`), and so is the start of a course whose first
+session may be such a row (`clock`).
 """
 
 from __future__ import annotations

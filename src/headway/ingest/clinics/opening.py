@@ -150,40 +150,39 @@ def _check_header(source: Source) -> list[Problem]:
         for required in CONTRACT[kind][1]
         if required not in have
     ]
-    if kind == "windows":
-        if not spec.wide:
-            problems.append(
-                Problem(
-                    "clinic.yaml", "required_column", "problem.no_wide", remedy="remedy.no_wide"
-                )
-            )
-        problems += [
+    return problems + (_check_windows(spec) if kind == "windows" else [])
+
+
+def _check_windows(spec: ClinicFile) -> list[Problem]:
+    """Hold the wide columns of a file of windows against each other."""
+    problems = [
+        Problem(
+            "clinic.yaml",
+            "required_window",
+            "problem.no_window",
+            column=entry.column,
+            remedy="remedy.no_window",
+        )
+        for entry in spec.wide
+        if entry.window is None and spec.window_from is None
+    ]
+    if not spec.wide:
+        problems.append(
+            Problem("clinic.yaml", "required_column", "problem.no_wide", remedy="remedy.no_wide")
+        )
+    places = Counter((entry.outcome, entry.window) for entry in spec.wide)
+    twice = next((e for e in spec.wide if places[e.outcome, e.window] > 1), None)
+    if twice is not None:
+        n = places[twice.outcome, twice.window]
+        problems.append(
             Problem(
                 "clinic.yaml",
-                "required_window",
-                "problem.no_window",
-                column=entry.column,
-                remedy="remedy.no_window",
+                "two_columns_for_one_window",
+                Message("problem.two_columns_for_one_window", n=n, outcome=twice.outcome),
+                column=twice.column,
+                remedy=Message("remedy.two_columns_for_one_window", n="{n}"),
             )
-            for entry in spec.wide
-            if entry.window is None and spec.window_from is None
-        ]
-        places = Counter((entry.outcome, entry.window) for entry in spec.wide)
-        twice = next((e for e in spec.wide if places[e.outcome, e.window] > 1), None)
-        if twice is not None:
-            problems.append(
-                Problem(
-                    "clinic.yaml",
-                    "two_columns_for_one_window",
-                    Message(
-                        "problem.two_columns_for_one_window",
-                        n=places[twice.outcome, twice.window],
-                        outcome=twice.outcome,
-                    ),
-                    column=twice.column,
-                    remedy=Message("remedy.two_columns_for_one_window", n="{n}"),
-                )
-            )
+        )
     return problems
 
 
@@ -405,7 +404,7 @@ def _join_pages(sources: Sequence[Source]) -> tuple[list[Source], list[Problem]]
     """Put the FHIR files of each entry together; other files stay as they are."""
     joined: list[Source] = []
     problems: list[Problem] = []
-    for _, several in groupby(sources, lambda s: (s.kind, repr(replace(s.spec, path="")))):
+    for _, several in groupby(sources, lambda source: source.entry):
         same = list(several)
         flats = [s.flat for s in same if s.flat is not None]
         if len(flats) < len(same):

@@ -109,9 +109,7 @@ def selected_sql(staged: Stage) -> str:
 
 def _entries(stages: Sequence[Stage]) -> Iterator[list[Stage]]:
     """Put together the files (and sheets) of each entry in clinic.yaml."""
-    for _, several in groupby(
-        stages, lambda s: (s.source.kind, repr(replace(s.source.spec, path="")))
-    ):
+    for _, several in groupby(stages, lambda staged: staged.source.entry):
         yield list(several)
 
 
@@ -148,9 +146,7 @@ def check_selectors(
         # Files of one entry have the same selectors, but for columns that a file lacks.
         if not sum(staged.rows for staged in entry) or len({len(several) for several in of}) > 1:
             continue
-        problems += _check_rows(connection, entry, of)
-        if not problems:
-            problems += _check_codes(connection, entry)
+        problems += _check_rows(connection, entry, of) or _check_codes(connection, entry)
     return problems
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headway.ingest.cells import literal
+from headway.ingest.cells import code_of_number, literal
 from headway.ingest.clinics.casts import ROWS, Cast
 
 if TYPE_CHECKING:
@@ -80,16 +80,12 @@ def _unread_sql(cast: Cast, number: int, canonical: str) -> str | None:
     A question with checkboxes has a column for each box, and a constant has none.
     """
     staged, own = cast.stages[number], cast.own[number].get(canonical, "")
-    if own not in staged.columns or f"v_{canonical}" not in {f"v_{c}" for c in cast.columns}:
+    if own not in staged.columns or canonical not in cast.columns:
         return None
     cell = staged.cell(own)
-    number_text = (
-        f"CASE WHEN {cell.number} = floor({cell.number}) AND abs({cell.number}) < 1e15 "
-        f"THEN CAST(CAST({cell.number} AS BIGINT) AS VARCHAR) "
-        f"ELSE CAST({cell.number} AS VARCHAR) END"
-    )
+    text = f"coalesce({cell.text}, {code_of_number(cell.number)})"
     return (
-        f"SELECT q_{canonical} AS rule, coalesce({cell.text}, {number_text}) AS text "
+        f"SELECT q_{canonical} AS rule, {text} AS text "
         f"FROM flagged_{cast.kind} f JOIN {staged.relation} s "
         f"ON s.pos = f.row - {number * ROWS} "
         f"WHERE f.file = {number} AND q_{canonical} IS NOT NULL"

@@ -1,4 +1,4 @@
-"""The verdict on every row: kept, or quarantined by a rule; and the day each patient started."""
+"""The verdict on every row: kept, or quarantined by a rule."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def judge_rows(connection: duckdb.DuckDBPyConnection, cast: Cast, known: str | N
     wrong = [*(f"v_{c} IS NULL" for c in needed), *(f"q_{c} IS NOT NULL" for c in cast.columns)]
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE flagged_{kind} AS SELECT file, {cast.line} AS line, row, "
-        f"blank, "
-        f"{', '.join(f'v_{c}' for c in needed)}, {', '.join(f'q_{c}' for c in cast.columns)} "
+        f"blank, {', '.join(f'v_{c}' for c in needed)}, "
+        f"{', '.join(f'q_{c}' for c in cast.columns)} "
         f"FROM {relation} WHERE selected AND ({' OR '.join(wrong)})"
     )
     connection.execute(
@@ -178,10 +178,7 @@ def write_quarantine(connection: duckdb.DuckDBPyConnection, cast: Cast) -> None:
             f"array_to_string({shown}, ' + '), rule, 'row' FROM verdict_{cast.kind} "
             f"WHERE file = {number}"
         )
-        cells = [c for c in own if c not in required and c != "window"]
-        if not cells:
-            continue
-        for c in cells:
+        for c in (c for c in own if c not in required and c != "window"):
             connection.execute(
                 f"INSERT INTO quarantine SELECT {literal(name)}, line, {literal(own[c])}, q_{c}, "
                 f"'cell' FROM flagged_{cast.kind} WHERE file = {number} AND q_{c} IS NOT NULL "

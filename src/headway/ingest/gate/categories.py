@@ -22,16 +22,19 @@ _ICHD = re.compile(r"(?:1[0-4]|[1-9]|A\d{1,2})(?:\.\d{1,2}){0,4}\.?")
 
 def says_classification(name: str) -> bool:
     """Tell whether a column is called a classification or a version, whose codes are nobody's."""
-    words = split_words(name)
-    joined = {a + b for a, b in itertools.pairwise(words)}
-    return bool(({*words} | joined) & known("columns", "classification"))
+    return _says(name, "classification")
 
 
 def says_measure(name: str) -> bool:
     """Tell whether a column is called a measurement, a dose, a score, a length or money."""
+    return _says(name, "measure")
+
+
+def _says(name: str, key: str) -> bool:
+    """Tell whether a word of a name, or two joined, is among those of `columns.yaml`."""
     words = split_words(name)
     joined = {a + b for a, b in itertools.pairwise(words)}
-    return bool(({*words} | joined) & known("columns", "measure"))
+    return bool(({*words} | joined) & known("columns", key))
 
 
 def are_ichd(texts: Sequence[str]) -> bool:

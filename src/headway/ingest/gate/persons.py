@@ -17,7 +17,6 @@ _WORD = re.compile(r"[A-Za-z]+(?:['-][A-Za-z]+)*\.?|[^\sA-Za-z]+")
 _UNITS = re.compile(r"\d ?(mg|mcg|ug|g|ml|%|i\.?e|iu|ui|mmol)\b", re.IGNORECASE)
 # Latin words of anatomy end so.
 _LATIN = re.compile(r"[a-z]*(us|is|ae|or|um|ius|eus|oideus|alis|aris|ior|ens|ans|ceps)$")
-_INITIAL = re.compile(r"[A-Z]\.?")
 _JOINT = r"van|von|de|der|den|da|do|dos|das|di|la|del|ten|ter|du"
 _WHOLE = re.compile(
     rf"(?:{_CAP}|[A-Z]\.)(?: (?:{_CAP}|[A-Z]\.|{_JOINT}))* {_CAP}|{_CAP}, {_CAP}(?: {_CAP})?"
@@ -61,7 +60,7 @@ def find_person(text: str) -> bool:
         return False
     for found in _titles().finditer(text):
         title, name = found[0].split(" ")[0].rstrip(".,").lower(), found[1]
-        if not _is_other(name) and _fits_title(found[0], title, name):
+        if not _is_other(name) and _fits_title(found[0], title):
             return True
     if any(not _is_other(m[1]) and not _LATIN.fullmatch(m[1].lower()) for m in _M.finditer(text)):
         return True
@@ -70,7 +69,7 @@ def find_person(text: str) -> bool:
     return _find_given(_WORD.findall(text))
 
 
-def _fits_title(whole: str, title: str, name: str) -> bool:
+def _fits_title(whole: str, title: str) -> bool:
     """Tell whether a word before a name is a title: it begins with a capital or has a point."""
     if title in ("don", "dona", "miss", "sir", "dra", "dna", "mw", "fr", "hr", "ms"):
         return whole[0].isupper() and not whole[:2].isupper()

@@ -69,6 +69,8 @@ def _list_texts(clinic: Clinic) -> Iterator[tuple[str, str]]:
         yield key, str(getattr(clinic, key))
     yield "expected.source", clinic.expected.source if clinic.expected.population_means else ""
     yield "expected.retest_source", clinic.expected.retest_source
+    yield "expected.cutoff.source", clinic.expected.cutoff.source if clinic.expected.cutoff else ""
+    yield "individual.source", clinic.individual.source
     for name, window in clinic.windows.named.items():
         yield f"windows.named.{name}.label", window.label
     for pair in clinic.comparisons:
@@ -82,7 +84,7 @@ def _list_texts(clinic: Clinic) -> Iterator[tuple[str, str]]:
 
 
 def _list_values(spec: ClinicFile) -> Iterator[tuple[str, str]]:
-    """List the values that a file's entry gives for cells."""
+    """List the values that a file's entry gives for cells, and its reasons."""
     for canonical, value in spec.constants.items():
         yield f"constants.{canonical}", _as_text(value)
     for canonical, entry in spec.columns.items():
@@ -90,11 +92,19 @@ def _list_values(spec: ClinicFile) -> Iterator[tuple[str, str]]:
             for key, value in entry.codes.items():
                 yield f"columns.{canonical}.codes", _as_text(key)
                 yield f"columns.{canonical}.codes", _as_text(value)
+            yield f"columns.{canonical}.loss.reason", entry.loss.reason if entry.loss else ""
+    for i, wide in enumerate(spec.wide):
+        yield f"wide.{i}.loss.reason", wide.loss.reason if wide.loss else ""
     for column, values in spec.keep_where.items():
         for value in values:
             yield f"keep_where.{column}", _as_text(value)
-    for loss in filter(None, [spec.loss]):
-        yield "loss.reason", loss.reason
+    for code in spec.window_from.codes if spec.window_from else ():
+        yield "window_from.codes", _as_text(code)
+    if spec.redcap is not None:
+        for event in spec.redcap.events or ():
+            yield "redcap.events", event
+        yield "redcap.instrument", spec.redcap.instrument or ""
+    yield "loss.reason", spec.loss.reason if spec.loss else ""
 
 
 def _as_text(value: object) -> str:

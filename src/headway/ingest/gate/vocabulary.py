@@ -12,7 +12,7 @@ import yaml
 
 @functools.cache
 def read(name: str) -> Mapping[str, Any]:
-    """Read one of the lists: columns, people, dates, places."""
+    """Read one of the lists: columns, dates, forms, people, places."""
     text = files(__package__).joinpath(f"{name}.yaml").read_text(encoding="utf-8")
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     return dict(yaml.load(text, Loader=loader))

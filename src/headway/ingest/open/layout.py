@@ -17,7 +17,7 @@ MAX_LINE = 16 * 1024 * 1024
 # Lines over which a header may go.
 _LONGEST = 50
 # How spreadsheet programs are told the delimiter; some quote the line, or fill it up.
-_SEPARATOR_LINE = re.compile(r'^"?sep=(.)"?[\1\s]*$', flags=re.IGNORECASE)
+_SEPARATOR_LINE = re.compile(r'"?sep=(.)"?(?:\1|\s)*', flags=re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +69,10 @@ def find_layout(
     """
     lines = _first_lines(path, max(SEARCHED, (header_row or 0) + 1))
     first = next((i for i, line in enumerate(lines) if line.strip()), 0)
-    separator = _SEPARATOR_LINE.match(lines[first].strip("\r\n\ufeff")) if lines else None
-    start = first + 1 if separator else first
+    told = find_separator(lines[first]) if lines else None
+    start = first + 1 if told else first
     best: tuple[int, int, str, list[_Record], int] | None = None
-    for sign in _candidates(delimiter, separator and separator[1], lines[start:], wanted):
+    for sign in _candidates(delimiter, told, lines[start:], wanted):
         if header_row is None:
             records = _read_records(lines, start, sign)
         else:
@@ -80,7 +80,7 @@ def find_layout(
         if not records:
             continue
         at, held = find_header([record.cells for record in records], wanted)
-        unusual = delimiter == "auto" and sign not in (*DELIMITERS, separator and separator[1])
+        unusual = delimiter == "auto" and sign not in (*DELIMITERS, told)
         if unusual and held < max(2, len(set(wanted))):
             continue
         score = held * 1000 + min(len(records[at].cells), 999)
@@ -96,12 +96,18 @@ def find_layout(
     above = [line for line in lines[start : head.starts] if line.strip()]
     return Layout(
         sign,
-        match_names(_cut_tail(head, records[at + 1 :], lines, sign), wanted),
+        match_names(_cut_tail(head, records[at + 1 :]), wanted),
         head.ends,
         len(above),
         all(line.count('"') % 2 == 0 for line in lines[: head.ends]),
         held,
     )
+
+
+def find_separator(line: str) -> str | None:
+    """Find the delimiter that a line `sep=;` of a spreadsheet tells; None if it is another line."""
+    found = _SEPARATOR_LINE.fullmatch(line.strip("\r\n\ufeff"))
+    return found[1] if found else None
 
 
 def _first_lines(path: Path, count: int) -> list[str]:
@@ -143,9 +149,7 @@ def _read_records(lines: Sequence[str], start: int, delimiter: str) -> list[_Rec
     return records
 
 
-def _cut_tail(
-    head: _Record, below: Sequence[_Record], lines: Sequence[str], delimiter: str
-) -> list[str]:
+def _cut_tail(head: _Record, below: Sequence[_Record]) -> list[str]:
     """Take names that are empty off the end of a header, where no row has a cell below them."""
     width = len(head.cells)
     while width > 1 and not head.cells[width - 1].strip():

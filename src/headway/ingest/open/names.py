@@ -9,13 +9,15 @@ from collections.abc import Collection, Iterable, Sequence
 
 # In a name of clinic.yaml, the number in the names of a grid's columns.
 NUMBER = "{n}"
-_INVISIBLE = str.maketrans("", "", "\u200b\u200c\u200d\u2060\ufeff\u00ad")
+_INVISIBLE = str.maketrans("", "", "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff")
 # A header further down than this is none.
 SEARCHED = 200
 
 
 def tidy(name: str) -> str:
-    """Write a name without what nobody sees: odd and doubled blanks, split accents."""
+    """Write a name or a cell without what nobody sees: odd and doubled blanks, split accents."""
+    if name.isascii():
+        return " ".join(name.split()) if " " in name or not name.isprintable() else name
     return " ".join(unicodedata.normalize("NFC", name).translate(_INVISIBLE).split())
 
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from headway.config.review import IpdFile, ReviewFile
 from headway.errors import InputError, Problem
+from headway.ingest.open.layout import find_separator
+from headway.ingest.open.names import tidy
 from headway.messages import Message
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-# Marks that no reader sees and that make two names of one.
-_HIDDEN = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200e\u200f\u2060\ufeff"))
 
 
 def read_cells(path: Path, spec: ReviewFile | IpdFile) -> tuple[pd.DataFrame, list[Problem]]:
@@ -97,21 +93,13 @@ def read_cells(path: Path, spec: ReviewFile | IpdFile) -> tuple[pd.DataFrame, li
     return raw, problems
 
 
-def tidy(cell: str) -> str:
-    """Bring a cell into its normal form: NFC, single blanks, none at its ends, no hidden marks."""
-    if cell.isascii():
-        return " ".join(cell.split()) if " " in cell or not cell.isprintable() else cell
-    return " ".join(unicodedata.normalize("NFC", cell).translate(_HIDDEN).split())
-
-
 def read_separator(stream: TextIO, declared: str) -> tuple[str, int]:
     """Pass over a first line `sep=;`, which spreadsheets write: the delimiter, lines passed."""
-    first = stream.readline()
-    found = re.fullmatch(r'"?sep=(.)"?\s*', first, re.IGNORECASE)
-    if found is None:
+    told = find_separator(stream.readline())
+    if told is None:
         stream.seek(0)
         return declared, 0
-    return found[1], 1
+    return told, 1
 
 
 def _drop_trailing(cells: list[list[str]]) -> list[list[str]]:

@@ -9,7 +9,7 @@ what may be used.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,13 +50,18 @@ class Source:
     skip: int = 1
     by_line: bool = True
     sheet: str = ""
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
     flat: Flat | None = None  # of resources of FHIR
 
     @property
     def id(self) -> str:
         """A name for scratch tables."""
         return f"{self.kind}_{self.index}"
+
+    @property
+    def entry(self) -> tuple[str, str]:
+        """What files (and sheets) of one entry in clinic.yaml have in common."""
+        return self.kind, repr(replace(self.spec, path=""))
 
     def check_unchanged(self) -> None:
         """Refuse a file that was written to while it was read.
@@ -266,6 +271,6 @@ def _open_fhir(
         ",",
         raw,
         before,
-        line_offset=flat.line_offset,
+        line_offset=-1,  # a header stands before the first resource
         flat=flat,
     )

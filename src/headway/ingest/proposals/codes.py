@@ -18,7 +18,8 @@ _ICHD = re.compile(r"^(?:ICHD[- ]?3?:? ?)?(\d{1,2}(?:\.\d+){0,3})\b")
 _LONGEST = 40
 # A word that is not known and stands in fewer cells may be a remark.
 _FEW = 3
-_AFTER_DRUG = ("migraine", "1"), ("tension", "2"), ("cluster", "3")
+# Beginnings of diagnoses in words, and their ICHD-3 codes.
+_DIAGNOSES = {"migrain": "1", "migran": "1", "tension": "2", "spannung": "2", "cluster": "3"}
 
 
 def read_yes_no(column: Named, cells: Sequence[str]) -> tuple[list[str], Entry]:
@@ -31,15 +32,20 @@ def read_yes_no(column: Named, cells: Sequence[str]) -> tuple[list[str], Entry]:
             codes[cell] = 0
         elif is_word(cell, "yes", "severity"):
             codes[cell] = 1
-        elif column.found.numbers.get(cell) not in (9.0, *MARKERS):
+        elif not _is_unanswered(cell):
             strange += n
     known = {*codes, "x", "X"}
-    plain = [c if c in known else "" if is_missing(c) or read_number(c) else UNREAD for c in cells]
+    plain = [c if c in known else "" if _is_unanswered(c) else UNREAD for c in cells]
     off = strange > 0.02 * column.found.filled or set(codes.values()) != {0, 1}
     if all(c.lower() in _KNOWN for c in codes):
         codes = {}
     doubt = "proposal.doubt_yes_no" if off else ""
     return plain, Entry(codes=codes, reasons=(reason,), doubt=doubt, off=off)
+
+
+def _is_unanswered(cell: str) -> bool:
+    """Tell whether a cell that is neither yes nor no says that nobody answered."""
+    return is_missing(cell) or read_number(cell) in (9.0, *MARKERS)
 
 
 def read_techniques(column: Named, cells: Sequence[str]) -> tuple[list[str], Entry, set[str]]:
@@ -124,9 +130,7 @@ def read_drugs(column: Named, cells: Sequence[str]) -> tuple[list[str], Entry]:
     plain = [
         "" if is_missing(c) and c not in codes else "none" if c in codes else "taken" for c in cells
     ]
-    return plain, Entry(
-        codes={"none": 0, "taken": 1}, reasons=(reason, "proposal.drugs"), doubt="", off=False
-    )
+    return plain, Entry(codes={"none": 0, "taken": 1}, reasons=(reason, "proposal.drugs"))
 
 
 def read_condition(cells: Sequence[str]) -> list[str] | None:
@@ -135,12 +139,8 @@ def read_condition(cells: Sequence[str]) -> list[str] | None:
     for cell in cells:
         found = _ICHD.match(cell)
         text = fold(cell)
-        words = next((code for word, code in _AFTER_DRUG if word in text), None)
-        if words is None and "migran" in text:
-            words = "1"
-        if words is None and "spannung" in text:
-            words = "2"
-        out.append(found[1] if found else words or "")
+        said = next((code for word, code in _DIAGNOSES.items() if word in text), "")
+        out.append(found[1] if found else said)
     filled = sum(bool(c) for c in cells)
     # A plain number is a code of the clinic's own.
     bare = sum(c.isdigit() for c in cells)

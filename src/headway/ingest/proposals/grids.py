@@ -8,12 +8,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
-from headway.errors import InputError, Problem
 from headway.ingest.proposals.columns import Named, pick
 from headway.ingest.proposals.dates import Moment, Order, read_dates
 from headway.ingest.proposals.measures import Ask, read_outcome
 from headway.ingest.proposals.opening import Sheet
 from headway.ingest.proposals.records import Entry, Records
+from headway.ingest.proposals.shape_rows import cannot
 from headway.ingest.proposals.values import profile, read_number
 from headway.ingest.proposals.vocabulary import fold, is_word, list_fields, list_months
 from headway.messages import Message
@@ -25,6 +25,7 @@ _WEEKS = r"(?:w|wk|weeks?|wochen?|wo|semanas?|sem)"
 _BEFORE = r"(?:before|prior|pre|vor\w*|davor|antes|previ\w*|baseline|basal)"
 _NUMBER_WORDS = {"four": 4, "vier": 4, "cuatro": 4, "eight": 8, "acht": 8, "ocho": 8}
 Grid = Mapping[int, int]  # number or place of a day -> column
+When = Moment | int | None
 
 
 def find_grids(sheet: Sheet) -> dict[str, Grid]:
@@ -65,8 +66,7 @@ def read_grid(
         day or an unknown one.
     """
     used = {i for days in grids.values() for i in days.values()}
-    inner = {i for days in grids.values() for i in days.values()}
-    outer = [c for c in columns if c.index not in inner]
+    outer = [c for c in columns if c.index not in used]
     numbers = sorted({n for days in grids.values() for n in days})
     whens, when_used = _find_days(sheet, outer, numbers, "date" in grids, order)
     records = Records("diary", sheet.name, [], [])
@@ -86,11 +86,11 @@ def read_grid(
     return records, used | when_used
 
 
-def _as_moment(when: Moment | int | None) -> Moment | None:
+def _as_moment(when: When) -> Moment | None:
     return when if isinstance(when, Moment) else None
 
 
-def _as_int(when: Moment | int | None) -> int | None:
+def _as_int(when: When) -> int | None:
     return when if isinstance(when, int) else None
 
 
@@ -106,7 +106,7 @@ def _put(records: Records, sheet: Sheet, name: str, cells: list[str], ask: Ask) 
         context = " ".join([name, *sheet.titles])
         plain, entry = read_outcome(column, field, cells, context, (), ask)
         if "0" not in plain:
-            raise _cannot(sheet, "only_marks", "problem.only_marks")
+            raise cannot(sheet, "only_marks", "problem.only_marks")
         records.put(field, plain, entry)
         made = ["" if not c else "0" if c == "0" else "1" for c in plain]
         records.put("headache", made, Entry(reasons=(Message("proposal.from_zero", what=field),)))
@@ -151,20 +151,10 @@ def _read_marks(sheet: Sheet, cells: Sequence[str]) -> tuple[dict[str, str | int
         codes[signs[0]] = 0
         doubt = "proposal.doubt_sign"
     if 0 not in codes.values() or 1 not in codes.values():
-        raise _cannot(sheet, "only_marks", "problem.only_marks")
+        raise cannot(sheet, "only_marks", "problem.only_marks")
     if strange > 0.02 * sum(counts.values()):
-        raise _cannot(sheet, "strange_marks", "problem.strange_marks")
+        raise cannot(sheet, "strange_marks", "problem.strange_marks")
     return codes, doubt
-
-
-def _cannot(sheet: Sheet, rule: str, message: str, column: str = "") -> InputError:
-    return InputError(
-        "failure.new_clinic",
-        [Problem(sheet.name, rule, message, column=column, remedy="remedy.new_clinic")],
-    )
-
-
-When = Moment | int | None
 
 
 def _find_days(
@@ -174,7 +164,7 @@ def _find_days(
     if named:
         dates = read_dates(sheet.header, order)
         if dates.ambiguous:
-            raise _cannot(sheet, "ambiguous_dates", "problem.ambiguous_dates")
+            raise cannot(sheet, "ambiguous_dates", "problem.ambiguous_dates")
         row: list[When] = [dates.values[sheet.header[n]] for n in numbers]
         return [row for _ in sheet.rows], set()
     dated = [c for c in outer if c.dates is not None and c.field != "identity"]
@@ -261,7 +251,7 @@ def _read_periods(
                 first = firsts.get(cell)
                 rows.append([None if first is None else first + n - numbers[0] for n in numbers])
             return rows, {column.index}
-    raise _cannot(sheet, "which_days", "problem.which_days")
+    raise cannot(sheet, "which_days", "problem.which_days")
 
 
 def _whole(number: float | None) -> int | None:

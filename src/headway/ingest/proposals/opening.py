@@ -22,6 +22,7 @@ from headway.ingest.adapters.fhir import (
     list_item_texts,
     list_treatments,
 )
+from headway.ingest.adapters.pages import drop_versions
 from headway.ingest.adapters.spreadsheet import read_tops
 from headway.ingest.open.containers import find_content
 from headway.ingest.open.encoding import as_utf8
@@ -151,17 +152,12 @@ def _read_fhir(path: Path, plain: Path, scratch: Path) -> list[Sheet]:
     for i, kind in enumerate(_RESOURCES):
         spec = ClinicFile(path=path.name, fhir=Fhir(resource=kind))  # type: ignore[arg-type]
         (source,) = open_source(path.parent, "sessions", i, spec, (), scratch)
-        if source.flat is None or not source.flat.rows:
+        assert source.flat is not None
+        (flat,) = drop_versions([source.flat])
+        if not flat.rows:
             continue
-        read = _read_rows(source, path, (), (), scratch)
-        older = _find_older(source.flat.versions)
-        kept = [n for n, line in enumerate(read.lines) if line not in older]
-        read = replace(
-            read,
-            rows=tuple(read.rows[n] for n in kept),
-            lines=tuple(read.lines[n] for n in kept),
-            form=kind,
-        )
+        latest = replace(source, path=flat.path)
+        read = replace(_read_rows(latest, path, (), (), scratch), form=kind)
         if kind == "Observation":
             out.append(_spread(read, list_code_texts(path)))
         else:
@@ -202,22 +198,6 @@ def _spread(sheet: Sheet, texts: Mapping[str, str]) -> Sheet:
     said = [f"{texts.get(c, '')} {' '.join(units[c])}".strip() for c in codes]
     lines = tuple(range(1, len(cells) + 1))
     return replace(sheet, header=header, rows=cells, lines=lines, texts=("", "", *said))
-
-
-def _find_older(versions: Path) -> set[int]:
-    """Find the positions of resources of which the file holds a later version."""
-    newest: dict[str, tuple[tuple[float, str], int]] = {}
-    older: set[int] = set()
-    with versions.open(encoding="utf-8", newline="") as stream:
-        for position, id, version, updated, *_ in csv.reader(stream):
-            rank = (float(version) if version.replace(".", "", 1).isdigit() else 0.0, updated)
-            if id in newest and newest[id][0] > rank:
-                older.add(int(position))
-                continue
-            if id in newest:
-                older.add(newest[id][1])
-            newest[id] = (rank, int(position))
-    return older
 
 
 def _read_rows(

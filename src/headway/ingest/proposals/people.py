@@ -52,7 +52,6 @@ class Starts:
     """Day 0 of each person, and how many have none."""
 
     day: Mapping[str, date]
-    declared: frozenset[str]
     without: int
 
 
@@ -82,7 +81,7 @@ def find_starts(records: Sequence[Records], linked: Mapping[str, str]) -> Starts
     starts = {**seen, **treated, **declared}
     dated = any(one.days is not None or one.times for one in records)
     without = len(people - set(starts)) if dated else 0
-    return Starts(starts, frozenset(declared), without)
+    return Starts(starts, without)
 
 
 def count_offsets(records: Records, names: Sequence[str], starts: Starts) -> list[int | None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -10,7 +9,6 @@ from headway.ingest.adapters import redcap
 from headway.ingest.proposals.opening import Sheet
 from headway.ingest.proposals.values import is_missing
 
-_CHOICE = re.compile(r"^(.*) \(choice=(.*)\)$")
 _ADMIN = ("redcap_repeat_instance", "Repeat Instance", "redcap_data_access_group")
 
 
@@ -79,7 +77,7 @@ def _join_boxes(sheet: Sheet, fields: Mapping[str, redcap.Field]) -> Sheet:
     """Write the boxes of a question as one column of what is ticked."""
     questions: dict[str, dict[str, int]] = {}
     for i, name in enumerate(sheet.header):
-        raw, found = name.split("___", 1), _CHOICE.match(name)
+        raw, found = name.split("___", 1), redcap.CHOICE.match(name)
         if len(raw) == 2:
             questions.setdefault(raw[0], {})[raw[1]] = i
         elif found:

@@ -194,7 +194,7 @@ def _length(
     return f"{length:.4f}".rstrip("0").rstrip(".") if 0 < length <= 168 else ""
 
 
-def add_people(sheet: Sheet, columns: list[Named], ids: list[str], out: Read, ask: Ask) -> set[int]:
+def add_people(sheet: Sheet, columns: list[Named], ids: list[str], out: Read) -> set[int]:
     """Add what a table says of people: sex, age, condition, when treatment and diary began."""
     found = [c for c in columns if c.field in _OF_PEOPLE and c.found.filled]
     taken = {r.kind for r in out.records}

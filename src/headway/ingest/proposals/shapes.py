@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from headway.errors import InputError, Problem
 from headway.ingest import gate
 from headway.ingest.proposals.columns import Named, are_initials, is_total, name_columns, pick
 from headway.ingest.proposals.dates import Order
@@ -34,7 +33,7 @@ def find_order(sheets: Sequence[Sheet], ask: Ask) -> Order | None:
         `mixed_dates` if columns, or cells of one, have it both ways.
     """
     orders: Counter[Order] = Counter()
-    unclear: list[tuple[str, str]] = []
+    unclear: list[tuple[Sheet, str]] = []
     for sheet in sheets:
         for column in name_columns(sheet):
             if column.dates is None:
@@ -45,37 +44,17 @@ def find_order(sheets: Sequence[Sheet], ask: Ask) -> Order | None:
             if column.dates.order is not None:
                 orders[column.dates.order] += 1
             if column.dates.ambiguous and column.field != "identity":
-                unclear.append((sheet.name, column.header))
+                unclear.append((sheet, column.header))
     if len(orders) > 1:
-        raise InputError(
-            "failure.new_clinic",
-            [
-                Problem(
-                    sheets[0].name,
-                    "mixed_dates",
-                    "problem.two_orders",
-                    remedy="remedy.mixed_dates",
-                )
-            ],
-        )
+        raise cannot(sheets[0], "mixed_dates", "problem.two_orders", remedy="remedy.mixed_dates")
     if orders:
         return next(iter(orders))
     if unclear:
-        said = ask(Message("proposal.ask_order", name=unclear[0][1]), ("dmy", "mdy"))
+        sheet, header = unclear[0]
+        said = ask(Message("proposal.ask_order", name=header), ("dmy", "mdy"))
         if said not in ("dmy", "mdy"):
-            name, header = unclear[0]
-            raise InputError(
-                "failure.new_clinic",
-                [
-                    Problem(
-                        name,
-                        "ambiguous_dates",
-                        "problem.ambiguous_dates",
-                        column=header,
-                        remedy="remedy.ambiguous_dates",
-                    )
-                ],
-            )
+            text, remedy = "problem.ambiguous_dates", "remedy.ambiguous_dates"
+            raise cannot(sheet, "ambiguous_dates", text, header, remedy)
         return "mdy" if said == "mdy" else "dmy"
     return None
 
@@ -188,34 +167,34 @@ def _build(
     if grids:
         records, used = read_grid(sheet, columns, ids, grids, order, ask)
         out.records.append(records)
-        return used | add_people(sheet, columns, ids, out, ask)
+        return used | add_people(sheet, columns, ids, out)
     pairs = find_pairs(columns)
     begin = _find_begin(columns)
     if pairs and once:
         records, used = read_pairs(sheet, columns, ids, pairs, ask)
         out.records.append(records)
-        return used | add_people(sheet, columns, ids, out, ask)
+        return used | add_people(sheet, columns, ids, out)
     if not dates and (rounds := find_rounds(columns)) is not None:
         records, used = read_rounds(sheet, columns, ids, rounds, ask)
         out.records.append(records)
-        return used | add_people(sheet, columns, ids, out, ask)
+        return used | add_people(sheet, columns, ids, out)
     if not dates:
-        return add_people(sheet, columns, ids, out, ask)
+        return add_people(sheet, columns, ids, out)
     care = pick(columns, "technique", "therapist", "headache_days_28")
     if begin is not None and care is None and pick(columns, "headache") is None:
         return read_attacks(sheet, columns, ids, begin, out, ask)
     daily = pick(columns, "headache", "intensity", "duration_hours", "acute_medication")
     if care is None and daily is None and once:
-        return add_people(sheet, columns, ids, out, ask)
+        return add_people(sheet, columns, ids, out)
     if once and care is None and pick(columns, "start_day", "diary_from") is not None:
-        return add_people(sheet, columns, ids, out, ask)
+        return add_people(sheet, columns, ids, out)
     if care is not None:
         used = read_sessions(sheet, columns, ids, out, ask)
     elif daily is not None:
         used = read_diary(sheet, columns, ids, out, ask)
     else:
         used = read_sessions(sheet, columns, ids, out, ask)
-    return used | add_people(sheet, columns, ids, out, ask)
+    return used | add_people(sheet, columns, ids, out)
 
 
 def _find_begin(columns: list[Named]) -> Named | None:

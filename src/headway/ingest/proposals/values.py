@@ -59,8 +59,6 @@ class Profile:
     """The different cells of a column without blanks and words for no answer, and how often."""
 
     cells: Mapping[str, int]
-    blanks: int
-    missing_words: int
     numbers: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -97,18 +95,15 @@ def is_missing(text: str) -> bool:
 def profile(cells: Sequence[str]) -> Profile:
     """Count the different cells of a column."""
     counts = Counter(cells)
-    blanks = counts.pop("", 0)
-    missing = {c: n for c, n in counts.items() if is_missing(c) and c not in ("x", "X")}
-    kept = {c: n for c, n in counts.items() if c not in missing}
+    kept = {c: n for c, n in counts.items() if not is_missing(c) or c in ("x", "X")}
     numbers = {c: value for c in kept if (value := read_number(c)) is not None}
-    return Profile(kept, blanks, sum(missing.values()), numbers)
+    return Profile(kept, numbers)
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
     """The numbers of a column without its markers of missing answers."""
 
-    low: float
     high: float
     n: int
     middle: float
@@ -150,9 +145,8 @@ def find_range(found: Profile, most: float, proven: Iterable[float] = ()) -> Ran
     kept = sorted(v for v in counts if v not in outside)
     flat = sorted(v for v in kept for _ in range(counts[v]))
     if not flat:
-        return Range(math.nan, math.nan, 0, math.nan, False, tuple(sorted(outside)), doubtful)
+        return Range(math.nan, 0, math.nan, False, tuple(sorted(outside)), doubtful)
     return Range(
-        flat[0],
         flat[-1],
         len(flat),
         flat[len(flat) // 2],

@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from headway.errors import InputError, Problem
 from headway.ingest.proposals.columns import Named, pick
 from headway.ingest.proposals.later import USUAL, find_later, is_other_baseline
 from headway.ingest.proposals.measures import Ask, list_proven, read_outcome
 from headway.ingest.proposals.opening import Sheet
 from headway.ingest.proposals.records import Entry, Records
+from headway.ingest.proposals.shape_rows import cannot
 from headway.ingest.proposals.values import is_missing, profile
 from headway.ingest.proposals.vocabulary import cut_time, find_time, fold, list_fields
 from headway.messages import Message
@@ -203,14 +203,9 @@ def read_rounds(
     at = {person: i for i, person in enumerate(people)}
     texts = _name_rounds(rounds)
     if not texts:
-        problem = Problem(
-            sheet.name,
-            "several_times",
-            "problem.several_times",
-            column=rounds.header,
-            remedy="remedy.new_clinic",
+        raise cannot(
+            sheet, "several_times", "problem.several_times", rounds.header, "remedy.new_clinic"
         )
-        raise InputError("failure.new_clinic", [problem])
     names = {fold(text): time for time, text in texts.items()}
     said = [names.get(fold(cell)) for cell in sheet.column(rounds.index)]
     records = Records("windows", sheet.name, people, [0] * len(people))

@@ -20,7 +20,7 @@ from headway.messages import Message, say, speaking
 # The first line of a clinic.yaml that may be written to again.
 MARK = "# Made by headway new-clinic; doubts are marked `# ?`"
 _ORDER = ("patients", "sessions", "diary", "attacks", "windows")
-# Every column but these is left out of the first lines, which say whose a row is and when.
+# Columns that say whose a row is and when; their lines of clinic.yaml stand first.
 _KEYS = ("patient_id", "day")
 
 
@@ -49,7 +49,6 @@ class Proposal:
 
     tables: list[Table]
     language: str
-    condition: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
     dropped: list[tuple[str, str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

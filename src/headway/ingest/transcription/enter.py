@@ -11,7 +11,8 @@ from pathlib import Path
 
 from headway.config.review import Review, ReviewFile
 from headway.errors import Problem
-from headway.ingest.open.reading import read_cells, read_separator, tidy
+from headway.ingest.open.names import tidy
+from headway.ingest.open.reading import read_cells, read_separator
 from headway.ingest.transcription.entries import Reading, read_entries
 from headway.ingest.transcription.sheet import NAME
 from headway.ingest.trials.checks import check_file

@@ -7,23 +7,19 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from headway.config.review import Review
 from headway.errors import InputError, Problem
 from headway.ingest.adapters.spreadsheet import read_tops, read_workbook
 from headway.ingest.cells import SPREADSHEET_ERRORS
+from headway.ingest.open.names import tidy
 from headway.ingest.open.numbers import read_numbers
-from headway.ingest.open.reading import tidy
 from headway.ingest.proposals.published.cells import find_decimal
 from headway.ingest.transcription.sheet import ENTRIES, HEADER, PLACE, READERS, TRIAL
 from headway.ingest.trials.checks import NO_NUMBER
 from headway.ingest.trials.columns import ALLOWED
 from headway.ingest.trials.figures import Line, list_lines, list_rows
 from headway.tables import printable
-
-if TYPE_CHECKING:
-    pass
 
 # Typed by both where the figure prints nothing.
 NOTHING = "na"
@@ -100,9 +96,7 @@ def read_entries(path: Path, review: Review) -> Reading:
         _entry(cells, column).strip() for cells in sheet.lines.values() for column in ENTRIES
     )
     reading = Reading(path.name, sheet.readers, filled=typed or any(sheet.readers))
-    asked = {
-        line.id: line for row in list_rows(review) for line in list_lines(review, row)
-    }  # fmt: skip
+    asked = {line.id: line for row in list_rows(review) for line in list_lines(review, row)}
     _place_lines(sheet, asked, reading)
     entries = [
         {line: _entry(sheet.lines[line], column) for line in reading.at.values()}
@@ -205,7 +199,7 @@ def _check_readers(sheet: _Sheet, entries: Sequence[Mapping[int, str]], file: st
     one, two = ("".join(c for c in name.casefold() if c.isalnum()) for name in sheet.readers)
     if all(sheet.readers) and one == two:
         problems.append(
-            Problem(file, "one_reader_twice", "problem.one_reader_twice", "HI"[1],
+            Problem(file, "one_reader_twice", "problem.one_reader_twice", "I",
                     sheet.readers_line, "remedy.two_people")
         )  # fmt: skip
     if problems:

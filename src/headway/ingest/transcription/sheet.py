@@ -56,7 +56,6 @@ def write_sheet(review: Review, path: Path, language: str = "en") -> None:
     with speaking(language):
         _write_instructions(book.worksheets[0], review)
         _write_lines(book.create_sheet(t("transcription.readings")), review)
-    # Opened where there is something to type.
     made = io.BytesIO()
     book.save(made)
     with (

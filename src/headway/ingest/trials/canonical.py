@@ -121,7 +121,7 @@ def _recover_sd(rows: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     n, five = rows["n"], [rows[c] for c in ("range_low", "q1", "median", "q3", "range_high")]
     low, q1, median, q3, high = five
     change = np.where(rows["kind"] == "change", rows["mean"], np.nan)
-    p = rows["p"].map(lambda text: _exact_p(text)).astype(float)
+    p = rows["p"].map(_exact_p).astype(float)
     return _fill(
         rows["sd"],
         [

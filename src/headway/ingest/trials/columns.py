@@ -7,8 +7,8 @@ from headway.tables import COMPARATORS, DESIGNS, SPREAD_LABELS, STATUSES, TECHNI
 
 KINDS = ("baseline", "final", "change", "events")
 ARM_SIGNS = ("worse", "better", "unstated")
-# What another program shows for a row.
-_SHOWN = ("shown_effect", "shown_ci_low", "shown_ci_high", "shown_level")
+# What another program shows for a row, on its own scale: effect, limits, their level in percent.
+SHOWN = ("shown_effect", "shown_ci_low", "shown_ci_high", "shown_level")
 # What a file of each kind may hold: text columns and number columns, by canonical name.
 _ORIGIN = ("status", "source", "note")
 _TRIAL = (
@@ -70,7 +70,7 @@ NUMBERS: dict[str, tuple[str, ...]] = {
         "items",
         *_CLUSTERS,
         "period_r",
-        *_SHOWN,
+        *SHOWN,
     ),
     "contrasts": (
         "year",
@@ -83,7 +83,7 @@ NUMBERS: dict[str, tuple[str, ...]] = {
         "f",
         "n_total",
         *_CLUSTERS,
-        *_SHOWN,
+        *SHOWN,
     ),
     "pooled": ("k", "effect", "ci_low", "ci_high"),
     "risk_of_bias": (),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from headway.ingest.proposals.values import is_missing
 
@@ -114,10 +114,3 @@ def read_three(cell: str, decimal: str) -> tuple[str, str, str] | None:
         return None
     first = plain(found["x"], decimal)
     return (first, *limits) if first else None
-
-
-def share_that(cells: Sequence[str], reads: object) -> float:
-    """Share of the filled cells that a reading understands."""
-    filled = [c for c in cells if not is_missing(clean(c))]
-    read = [c for c in filled if callable(reads) and reads(c) is not None]
-    return len(read) / len(filled) if filled else 0.0

@@ -7,7 +7,7 @@ was taken and what stands behind a mean in brackets is said by the table, answer
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from headway.errors import InputError, Problem
@@ -50,7 +50,8 @@ _RULES = {
 class Found:
     """What a sheet gives: rows, where each column came from, what was left out, what is in doubt.
 
-    `reasons` and `doubts` are messages by canonical column; `sheet` is what they are of.
+    `reasons` and `doubts` are messages by canonical column; `effect` is the statistic of printed
+    contrasts; `texts` are all titles and headers.
     """
 
     kind: str
@@ -106,11 +107,10 @@ def read_table(sheet: Sheet, ask: Ask) -> Found | None:
     heads = [h for h in heads if not is_about_people(h.name)]
     heads = [h for h in heads if not _counts_rows(sheet.column(h.at), h)]
     if not any("study" in h.fields for h in heads):
-        first = next((i for i, name in enumerate(sheet.header)), None)
-        if first is None or sheet.header[first] or not any(h.fields for h in heads):
+        if not sheet.header or sheet.header[0] or not any(h.fields for h in heads):
             return None
         # A table's first column often has no name: its rows are the trials.
-        heads.insert(0, Head(first, "", ("study",)))
+        heads.insert(0, Head(0, "", ("study",)))
     numbers = [h for h in heads if {*h.fields} & {*NUMBERS, "effect"}]
     if not numbers:
         return None
@@ -494,8 +494,7 @@ def _read_effect(table: Table, head: Head, row: Sequence[str], line: int) -> dic
     elif "ci" in head.fields or cells.read_three(cell, decimal):
         take(("effect", "ci_low", "ci_high"), cells.read_three(cell, decimal), head)
     else:
-        spread = [f for f in ("se",) if f in head.fields]
-        pair = cells.read_two(cell, decimal, "spread") if spread else None
+        pair = cells.read_two(cell, decimal, "spread") if "se" in head.fields else None
         take(("effect", "se"), pair, head)
     for other in table.heads:
         if other is head or "effect" in other.fields or other.role:
@@ -525,8 +524,3 @@ def _note_columns(table: Table) -> None:
         table.found.notes.append(
             Message("published.unused", file=table.sheet.name, names=unused[:20])
         )
-
-
-def list_texts(rows: Sequence[Mapping[str, str]], column: str) -> list[str]:
-    """List the different texts of a column, in their order."""
-    return list(dict.fromkeys(row.get(column, "") for row in rows))

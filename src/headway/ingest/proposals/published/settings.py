@@ -139,7 +139,7 @@ def _settle_outcome(
     )
     if len({row["subgroup"] for row in own if row["subgroup"]}) > 1:
         comparison.value["subgroup_by"] = "subgroup"
-    if len({(row["timepoint"]) for row in own}) > 1:
+    if len({row["timepoint"] for row in own}) > 1:
         comparison.doubts.append("published.doubt_times")
     review.outcomes[id_] = setting
     review.comparisons += _split_controls(comparison, own)
@@ -189,7 +189,7 @@ def _settle_effect(setting: Setting, found: Found, own: list[dict[str, str]], as
     if effect == "unknown":
         effect = _tell_scale(own)
         setting.doubts.append("published.doubt_effect")
-    unit = {"log_ratio": "log_ratio"}.get(effect, "ratio" if effect in RATIOS else "")
+    unit = effect if effect == "log_ratio" else "ratio" if effect in RATIOS else ""
     if not unit:
         said = " ".join(own[0][c] for c in ("unit_text", "label", "effect_type"))
         unit = find("units", said) or "as_printed"
@@ -218,7 +218,7 @@ def _tell_scale(own: Sequence[dict[str, str]]) -> str:
             continue
         low, middle, high = (float(row[c]) for c in ("ci_low", "effect", "ci_high"))
         difference += abs((low + high) / 2 - middle) / max(high - low, 1e-9)
-        if low <= 0:
+        if min(low, middle, high) <= 0:
             return "MD"
         ratio += abs((math.log(low) + math.log(high)) / 2 - math.log(middle)) / max(
             math.log(high) - math.log(low), 1e-9
