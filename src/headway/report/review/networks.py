@@ -510,7 +510,8 @@ class _Described:
                     "kind": "" if r["pooled"] else "off",
                     "cells": [
                         r["trial"], pair, r["arms"], r["timepoint"],
-                        people if known else formats.MISSING, effect, r["status"], why,
+                        people if known else formats.MISSING, effect,
+                        say(term("status", r["status"])), why,
                         "; ".join([*notes, str(r["source"])]),
                     ],
                 }
