@@ -440,6 +440,11 @@ def t(id: str, /, **values: Any) -> str:
     return _Formatter(values).vformat(text, (), values) if values else text
 
 
+def capital(text: str) -> str:
+    """Begin a text with a capital letter."""
+    return text[:1].upper() + text[1:]
+
+
 def say_in_english(cell: Any) -> str:
     """Make the sentences of a cell in English, whatever the language in use."""
     with speaking("en"):
