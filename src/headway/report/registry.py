@@ -19,7 +19,7 @@ from headway.federation.pooling import (
 from headway.federation.summary import MANY_DAYS
 from headway.figures import registry as figures
 from headway.figures import theme
-from headway.messages import MISSING, current, say, t, term
+from headway.messages import MISSING, capital, current, say, t, term
 from headway.outcomes.care.funnel import WINSORISE
 from headway.outcomes.change.cohort import name_characteristic
 from headway.outcomes.change.instruments import name_outcome
@@ -58,7 +58,7 @@ def draw(registry: Registry) -> dict[str, Drawing]:
     main, clinics = find_primary(registry)
     if main is None:
         return {}
-    title = f"{_start(_name(main['outcome']))}: {say(main['comparison_label'])}"
+    title = f"{capital(_name(main['outcome']))}: {say(main['comparison_label'])}"
     stamp = _stamp(registry)
     drawn = figures.draw_forest(clinics, main, title, stamp=stamp)
     out = {f"forest_{i}" if i > 1 else "forest": one for i, one in enumerate(drawn, start=1)}
@@ -472,7 +472,7 @@ def _tabulate_pooled(pooled: pd.DataFrame) -> dict[str, Any] | None:
             {
                 "kind": "main" if r["primary"] else "",
                 "cells": [
-                    f"{_start(_name(r['outcome']))}, {say(term('unit', r['unit']))}",
+                    f"{capital(_name(r['outcome']))}, {say(term('unit', r['unit']))}",
                     say(r["comparison_label"]),
                     t("registry.k_n", k=int(r["k"]), people=formats.integer(r["n"])),
                     _write_estimate(r),
@@ -534,7 +534,7 @@ def _tabulate_mix(mix: pd.DataFrame) -> dict[str, Any]:
 def _name_covariate(characteristic: str, level: Any) -> str:
     if characteristic == MANY_DAYS:
         return t("registry.days_15_or_more")
-    name = _start(say(name_characteristic(characteristic)))
+    name = capital(say(name_characteristic(characteristic)))
     if not isinstance(level, str):
         return name
     known = term("technique", level) if characteristic == "technique" else term("sex", level)
@@ -543,10 +543,6 @@ def _name_covariate(characteristic: str, level: Any) -> str:
 
 def _name(outcome: Any) -> str:
     return say(name_outcome(outcome))
-
-
-def _start(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}"
 
 
 def _stamp(registry: Registry) -> str:

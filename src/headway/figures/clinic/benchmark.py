@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from headway.figures import fonts, theme
 from headway.figures.theme import BLUE, FAINT, GREEN, GREY, INK, ORANGE, Drawing
-from headway.messages import Message, decimal, keep_digits, phrase, say, t, term, write_integer
+from headway.messages import (
+    Message,
+    capital,
+    decimal,
+    keep_digits,
+    phrase,
+    say,
+    t,
+    term,
+    write_integer,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,7 +111,7 @@ def _list_lines(
             _Line("text", t("benchmark.none_is_drawn"), tuple(textwrap.wrap(say(why), 80)))
         )
     for kind in dict.fromkeys(r["kind"] for r in drawn):
-        lines.append(_Line("heading", _capital(say(term("kind", kind)))))
+        lines.append(_Line("heading", capital(say(term("kind", kind)))))
         lines += [_arm(r) for r in drawn if r["kind"] == kind]
         lines += [_pooled(r) for r in pooled if r["kind"] == kind]
     return lines
@@ -116,7 +126,7 @@ def _clinic(r: dict[str, Any]) -> _Line:
     second = f"{say(phrase('condition', r['condition']))}; {say(r['technique'])}"
     return _Line(
         "clinic",
-        _capital(say(r["label"])),
+        capital(say(r["label"])),
         (*_wrap(first), *_wrap(second)),
         r["change"],
         r["ci_low"],
@@ -164,7 +174,7 @@ def _pooled(r: dict[str, Any]) -> _Line:
     )
     return _Line(
         "pooled",
-        _capital(say(r["label"])),
+        capital(say(r["label"])),
         _wrap(detail),
         r["change"],
         r["ci_low"],
@@ -174,10 +184,6 @@ def _pooled(r: dict[str, Any]) -> _Line:
         right=_cell(r),
         difference=_cell(r, "difference", "difference_low", "difference_high"),
     )
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _wrap(text: str) -> tuple[str, ...]:
@@ -466,7 +472,7 @@ def _describe(
             other = {"yes": "benchmark.like_baseline", "no": "benchmark.other_baseline"}.get(
                 r["like_baseline"], "benchmark.baseline_not_printed"
             )
-            kind = _capital(say(term("kind", r["kind"])))
+            kind = capital(say(term("kind", r["kind"])))
             parts.append(f" {kind}, {say(r['label'])}: {_words(r)}, {t(other)}.")
         elif r["block"] == "pooled":
             spread = t(
@@ -474,7 +480,7 @@ def _describe(
                 low=_number(r["pi_low"]),
                 high=_number(r["pi_high"]),
             )
-            parts.append(f" {_capital(say(r['label']))}: {_words(r)}, {spread}.")
+            parts.append(f" {capital(say(r['label']))}: {_words(r)}, {spread}.")
     if not any(r["block"] == "arm" for r in rows):
         parts.append(" " + t("benchmark.no_published_arm_is_drawn"))
     if expected is not None:

@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from headway.figures import theme
 from headway.figures.theme import FAINT, GREY, INK, Drawing
-from headway.messages import decimal, is_missing, phrase, say, speaking, t, writing_released
+from headway.messages import (
+    capital,
+    decimal,
+    is_missing,
+    phrase,
+    say,
+    speaking,
+    t,
+    writing_released,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,7 +105,7 @@ def _panels(outcomes: Sequence[str], height: float, left: float, stamp: str) -> 
         for i in range(len(outcomes))
     ]
     for one, outcome in zip(axes, outcomes, strict=True):
-        one.set_title("\n".join(textwrap.wrap(_capital(name_outcome(outcome)), 24)), fontsize=9.5)
+        one.set_title("\n".join(textwrap.wrap(capital(name_outcome(outcome)), 24)), fontsize=9.5)
     theme.stamp(figure, stamp)
     return figure, axes
 
@@ -156,10 +165,6 @@ def _draw_course(axes: Axes, rows: list[dict[str, Any]], outcome: str) -> None:
     axes.tick_params(axis="y", labelsize=7.5)
     axes.grid(axis="y", color=FAINT, linewidth=0.5)
     axes.set_axisbelow(True)
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _say_nothing(axes: Axes, id: str) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from headway.figures import theme
 from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing
-from headway.messages import decimal, keep_digits, phrase, say, t, write_integer
+from headway.messages import capital, decimal, keep_digits, phrase, say, t, write_integer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -265,4 +265,4 @@ def _caption(
     text += t("change.right_people_by_their_change_after_minus")
     if len(histogram) and histogram["redacted"].any():
         text += " " + t("change.hatched_hidden_small_numbers")
-    return text[0].upper() + text[1:]
+    return capital(text)

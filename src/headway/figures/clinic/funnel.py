@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from headway.figures import theme
 from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing
-from headway.messages import decimal, say, t, term, write_integer
+from headway.messages import capital, decimal, say, t, term, write_integer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -157,5 +157,4 @@ def _caption(funnel: pd.DataFrame, hidden: int) -> str:
     text += " " + t("page_one.dark_bars_95_percent_limits_light_bars_99_8")
     if hidden:
         text += " " + t("page_one.n_hidden_too_few_people", n=hidden)
-    note = say(str(first["note"]))
-    return f"{text} {note[0].upper()}{note[1:]}."
+    return f"{text} {capital(say(str(first['note'])))}."

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from headway.figures.clinic.brief import list_outcomes, name_outcome
-from headway.messages import say, speaking, t, writing_released
+from headway.messages import capital, say, speaking, t, writing_released
 from headway.outcomes.change.windows import CONDITIONAL
 from headway.outcomes.expectation.verdict import read_verdict
 from headway.report import formats
@@ -230,7 +230,7 @@ def _say_outcome(
     outcome: str, rows: pd.DataFrame, released: Mapping[str, pd.DataFrame]
 ) -> OutcomeText:
     """Say what changed in one outcome, and whether it would have come anyway."""
-    name = _capital(name_outcome(outcome))
+    name = capital(name_outcome(outcome))
     change = pick(rows, "change_mean")
     expected = released["expected"]
     kind = find_kind(outcome, change, expected)
@@ -252,10 +252,6 @@ def _say_outcome(
         course.append(t("brief.cannot_tell_if_changed"))
     lead, more = _say_verdict(outcome, kind, change, expected)
     return OutcomeText(outcome, name, kind, tuple(course), lead, more)
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _say_verdict(
@@ -285,7 +281,7 @@ def _tabulate_changes(rows: Mapping[str, pd.DataFrame], preset: Preset) -> Grid:
         notes.append(t("brief.only_with_headache"))
     return Grid(
         t("brief.table_of_change"),
-        tuple(_capital(name_outcome(o)) for o in rows),
+        tuple(capital(name_outcome(o)) for o in rows),
         tuple(
             (t(label), cells)
             for label, cells in zip(_ROWS, zip(*columns, strict=True), strict=True)
@@ -325,7 +321,7 @@ def _tabulate_people(rows: Mapping[str, pd.DataFrame]) -> Grid:
     """List who got better and worse, of the analysed and of all who started."""
     return Grid(
         t("brief.table_of_people"),
-        tuple(_capital(name_outcome(o)) for o in rows),
+        tuple(capital(name_outcome(o)) for o in rows),
         tuple(
             (t(label), tuple(_show_share(pick(own, statistic)) for own in rows.values()))
             for label, statistic in _SHARES
