@@ -335,6 +335,12 @@ def _round_places(svg: str) -> str:
     )
 
 
+def write_fixed(value: float, digits: int = 1) -> str:
+    """Write a number with so many decimals and no more, without a sign on zero."""
+    text = f"{abs(value):.{digits}f}"
+    return decimal(f"−{text}" if value < 0 and float(text) else text)
+
+
 def find_ratio_ticks(low: float, high: float) -> list[float]:
     """Choose round ratios between two limits of a log axis: three to six where there are any."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +13,6 @@ from headway.figures.theme import BLUE, FAINT, GREEN, GREY, INK, ORANGE, Drawing
 from headway.messages import (
     Message,
     capital,
-    decimal,
     keep_digits,
     phrase,
     say,
@@ -141,7 +139,7 @@ def _arm(r: dict[str, Any]) -> _Line:
     before = (
         t("benchmark.mean_before_not_printed")
         if math.isnan(r["baseline"])
-        else t("benchmark.mean_before_mean", mean=decimal(f"{r['baseline']:.1f}"))
+        else t("benchmark.mean_before_mean", mean=theme.write_fixed(r["baseline"]))
     )
     other = "" if r["like_baseline"] == "yes" else "; " + t("benchmark.other_baseline_2")
     if r["like_baseline"] == "not_printed":
@@ -219,8 +217,7 @@ def _percent(r: dict[str, Any]) -> str:
 def _number(value: float, digits: int = 2, beside: Sequence[float] = ()) -> str:
     if math.isnan(value):
         return t("common.hidden")
-    text = decimal(f"{abs(value):.{keep_digits(digits, value, *beside)}f}")
-    return f"−{text}" if value < 0 and re.search("[1-9]", text) else text
+    return theme.write_fixed(value, keep_digits(digits, value, *beside))
 
 
 # ---- drawing -------------------------------------------------------------------------------------

@@ -14,7 +14,6 @@ from headway.figures import theme
 from headway.figures.theme import FAINT, GREY, INK, Drawing
 from headway.messages import (
     capital,
-    decimal,
     is_missing,
     phrase,
     say,
@@ -148,7 +147,7 @@ def _draw_course(axes: Axes, rows: list[dict[str, Any]], outcome: str) -> None:
             zorder=4,
         )
         axes.annotate(
-            decimal(f"{r['mean']:.1f}"),
+            theme.write_fixed(r["mean"]),
             (x, r["mean"]),
             xytext=(9 if x else -9, 0),
             textcoords="offset points",
@@ -185,7 +184,7 @@ def _tell_means(rows: list[dict[str, Any]]) -> str:
         if r["redacted"] or is_missing(r["mean"]):
             told.append(f"{say(str(r['label']))} {t('common.hidden')}")
         else:
-            told.append(f"{say(str(r['label']))} {decimal(format(r['mean'], '.1f'))}")
+            told.append(f"{say(str(r['label']))} {theme.write_fixed(r['mean'])}")
     return f"{'; '.join(told)}."
 
 
