@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from headway.cli.arguments import Command, Subparsers, add_cores, add_places
-from headway.cli.places import Source, locate, refuse_elsewhere
+from headway.cli.places import Source, locate_own
 from headway.cli.screen import say, show, working
-from headway.cli.workflow import read_state, run_workflow, tell
+from headway.cli.workflow import read_state, run_for, tell
 from headway.errors import InputError, Problem, RefusedError
 from headway.messages import LANGUAGES, Message, speaking
 
@@ -29,13 +28,11 @@ def update(
     """Build a review, hold it against an older run, and keep today's results where asked to."""
     from headway.reviews.kept import find_kept, read_results
 
-    source = locate(named, data, results, ("trials", "clinics"))
-    refuse_elsewhere(source, "trials")
+    source = locate_own("trials", named, data, results)
     folder = _find_older(source, against, keep, find_kept(source.place.data, source.name))
     # Said before the workflow runs for nothing.
     older = None if folder is None else read_results(folder, source.name)
-    only = (f"trials={json.dumps([source.name])}", "clinics=[]", "notebooks=False")
-    code = run_workflow(source.place, cores, *only)
+    code = run_for(source, cores)
     _refuse_refused(source)
     if code or not source.page.is_file():
         return tell(source, code)
