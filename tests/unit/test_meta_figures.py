@@ -179,7 +179,7 @@ def test_alt_texts_count_what_is_drawn() -> None:
     assert "13 refits compared with all trials, −0.71" in left.alt
     assert "4,095 subsets" in draw_gosh(YI, VI, NAMES).alt
     curve = draw_specifications(YI, VI, NAMES)
-    assert "140 specifications" in curve.alt and "declared -0.71" in curve.alt
+    assert "140 specifications" in curve.alt and "declared −0.71" in curve.alt
 
 
 def test_missing_refits_are_told_not_drawn() -> None:

@@ -426,10 +426,10 @@ def _tabulate_clinics(clinics: pd.DataFrame, main: Row | None) -> dict[str, Any]
                     _name_clinic(r),
                     _people(r["n"], r["of"]),
                     *(
-                        _known(r[c], 1)
+                        formats.number(r[c], 1)
                         for c in ("mean_before", "mean_after", "mean_change", "sd_change")
                     ),
-                    *(_count(r[c]) for c in ("responders_50", "worsened_30")),
+                    *(formats.integer(r[c]) for c in ("responders_50", "worsened_30")),
                     formats.limits(r["low_998"], r["high_998"], 1),
                 ],
             }
@@ -438,14 +438,6 @@ def _tabulate_clinics(clinics: pd.DataFrame, main: Row | None) -> dict[str, Any]
         "numeric": [2, 3, 4, 5, 6, 7],
         "note": t("registry.hidden_here"),
     }
-
-
-def _known(value: Any, digits: int) -> str:
-    return MISSING if formats.missing(value) else formats.number(value, digits)
-
-
-def _count(value: Any) -> str:
-    return MISSING if formats.missing(value) else formats.integer(value)
 
 
 def _tabulate_pooled(pooled: pd.DataFrame) -> dict[str, Any] | None:
@@ -477,7 +469,7 @@ def _tabulate_pooled(pooled: pd.DataFrame) -> dict[str, Any] | None:
                     t("registry.k_n", k=int(r["k"]), people=formats.integer(r["n"])),
                     _write_estimate(r),
                     formats.limits(r["pi_low"], r["pi_high"]),
-                    MISSING if formats.missing(r["i2"]) else formats.percent(r["i2"]),
+                    formats.percent(r["i2"]),
                     _write_standardised(standardised[tuple(r[c] for c in pair)]),
                 ],
             }
@@ -521,8 +513,8 @@ def _tabulate_mix(mix: pd.DataFrame) -> dict[str, Any]:
                     if formats.missing(r["slope"])
                     else f"{formats.number(r['slope'], 3)} "
                     f"({formats.limits(r['ci_low'], r['ci_high'], 3)})",
-                    MISSING if formats.missing(r["p_value"]) else formats.p_value(r["p_value"]),
-                    MISSING if formats.missing(r["r2"]) else formats.percent(r["r2"]),
+                    formats.p_value(r["p_value"]),
+                    formats.percent(r["r2"]),
                 ],
             }
             for r in mix.to_dict("records")

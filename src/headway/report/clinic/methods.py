@@ -196,12 +196,12 @@ def _define_windows(clinic: Clinic, used: Collection[str]) -> list[tuple[str, st
         first = (
             t("methods.the_first_day")
             if window.from_ is None
-            else t("methods.day_day", day=_signed(window.from_))
+            else t("methods.day_day", day=formats.integer(window.from_))
         )
         last = (
             t("methods.the_last_day")
             if window.to is None
-            else t("methods.day_day", day=_signed(window.to))
+            else t("methods.day_day", day=formats.integer(window.to))
         )
         text = t("common.low_to_high", low=first, high=last)
         if window.anchor == "last_session":
@@ -214,7 +214,3 @@ def _define_windows(clinic: Clinic, used: Collection[str]) -> list[tuple[str, st
         text = t("methods.the_mean_of_the_two_windows_before_treatment")
         out.append((t("benchmark.before"), text))
     return out
-
-
-def _signed(day: int) -> str:
-    return str(day).replace("-", "−")
