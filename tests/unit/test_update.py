@@ -62,7 +62,7 @@ def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Build:
     """Write the raw review; `headway update` then computes its tables as the workflow's jobs do."""
     monkeypatch.chdir(tmp_path)
     raw = tmp_path / "data/raw/trials/mine"
-    monkeypatch.setattr(updating, "run_workflow", lambda *_: run(raw, tmp_path))
+    monkeypatch.setattr(updating, "run_for", lambda *_: run(raw, tmp_path))
 
     def write(numbers: Numbers, **changes: Any) -> None:
         changes = {"model": COMMON, **changes}

@@ -80,6 +80,7 @@ def _refuse_refused(source: Source) -> None:
 def _write(source: Source, folder: Path, language: str) -> tuple[list[str], Path]:
     """Write page, table and figures beside the review's page; returns its first sentences."""
     from headway.config import load_yaml
+    from headway.figures import theme
     from headway.figures.review.draw import save_review
     from headway.report import update as report
     from headway.reviews.kept import read_results, refuse_stranger
@@ -98,12 +99,7 @@ def _write(source: Source, folder: Path, language: str) -> tuple[list[str], Path
             saved = save_review(report.draw(found), part / FIGURES)
             write_csv(found.changes, part / TABLE)
             write_text(report.build(found, saved), part / PAGE)
-        # Figures of an earlier update that this one does not have.
-        names = {f"{drawn.id}{end}" for drawn in saved for end in (".svg", ".png")}
-        for path in (made / FIGURES).glob("*"):
-            if path.name not in names:
-                with suppress(OSError):
-                    path.unlink()
+        theme.remove_others(made / FIGURES, {drawn.id for drawn in saved})
     return report.write_sentences(found), made / PAGE
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
@@ -242,6 +242,13 @@ def save(drawings: Mapping[str, Drawing], folder: Path) -> list[Saved]:
         write_text(svg, folder / f"{id}.svg")
         saved.append(Saved(name, title, alt, caption, svg, drawing.wide))
     return saved
+
+
+def remove_others(folder: Path, names: Collection[str]) -> None:
+    """Remove the files of figures, but for those of these names, that an earlier run left."""
+    for path in folder.glob("*"):
+        if path.stem not in names:
+            path.unlink(missing_ok=True)
 
 
 def _draw(figure: Figure, png: Path) -> str:

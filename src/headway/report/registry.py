@@ -133,11 +133,7 @@ def write(
         write_text(build(registry, saved, home=home), part / PAGE)
         record = json.dumps(_collect(offered, paths), indent=1, sort_keys=True)
         write_text(record + "\n", part / "provenance.json")
-    # Figures of an earlier registry that this one does not have.
-    names = {f"{one.id}{end}" for one in saved for end in (".svg", ".png")}
-    for path in (folder / FIGURES).glob("*"):
-        if path.name not in names:
-            path.unlink(missing_ok=True)
+    theme.remove_others(folder / FIGURES, {one.id for one in saved})
     return folder / PAGE
 
 
