@@ -76,11 +76,7 @@ def draw_brief(
     own = cohort[(cohort["comparison"] == comparison) & (cohort["group"] == "all")]
     means = means[means["comparison"] == comparison]
     with speaking(clinic.language), writing_released(not preset.open):
-        stamp = ""
-        if clinic.synthetic:
-            stamp = t("frame.synthetic")
-        elif clinic.disclosure == "internal":
-            stamp = t("frame.internal_not_for_release")
+        stamp = say_stamp(clinic)
         outcomes = [o for o in list_outcomes(cohort) if (own["outcome"] == o).any()]
         drawn = {
             "brief_means": _draw_means(means, outcomes, stamp),
@@ -89,6 +85,13 @@ def draw_brief(
         for drawing in drawn.values():
             theme.write_commas(drawing.figure)
         return drawn
+
+
+def say_stamp(clinic: Clinic) -> str:
+    """Say what a figure's corner has to say: made up, or not for release; else nothing."""
+    if clinic.synthetic:
+        return t("frame.synthetic")
+    return t("frame.internal_not_for_release") if clinic.disclosure == "internal" else ""
 
 
 def name_outcome(outcome: str) -> str:

@@ -154,7 +154,7 @@ def write_brief(
             "language": clinic.language,
             "name": clinic.id,
             "title": clinic.title,
-            "stamp": _stamp(clinic, preset),
+            "stamp": say_stamp(clinic, preset),
             "foot": _foot(clinic, preset),
         }
         if status["state"] == "refused":
@@ -182,7 +182,8 @@ def write_brief(
         )
 
 
-def _stamp(clinic: Clinic, preset: Preset) -> str:
+def say_stamp(clinic: Clinic, preset: Preset) -> str:
+    """Say above a page that its people are made up, or that it is not for release."""
     if clinic.synthetic:
         return t("frame.synthetic_made_by_a_simulator_no_one_in_these")
     if preset.name == "internal":
