@@ -158,7 +158,7 @@ def test_cumulating_equals_pooling_what_there_is() -> None:
     assert fit.k.tolist() == list(range(1, K + 1))
     masked = meta.cumulate(Y, V, mask=np.arange(K) != 2)
     assert masked.k.tolist() == list(range(1, K))
-    with pytest.raises(ValueError, match="one number per row"):
+    with pytest.raises(ValueError, match="one number per study"):
         meta.cumulate(Y, V, order=[1, 2])
     with pytest.raises(ValueError, match="must not be missing"):
         meta.cumulate(Y, V, order=[np.nan] * K)

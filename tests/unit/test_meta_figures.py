@@ -196,8 +196,8 @@ def test_a_large_multiverse_is_thinned_and_says_so() -> None:
     estimate = rng.normal(-0.4, 0.2, n)
     choices = {"measure": rng.choice(["RR", "OR", "RD"], n), "interval": rng.choice(["z", "t"], n)}
     drawing = curves.draw_specifications(choices, estimate, estimate - 0.3, estimate + 0.3)
-    assert "2000 specifications" in drawing.alt
-    assert "Every 5th of 2000 is drawn" in drawing.caption
+    assert "2 000 specifications" in drawing.alt
+    assert "Every 5th of 2 000 is drawn" in drawing.caption
     drawn = sum(
         len(line.get_xdata()) for line in drawing.figure.axes[0].lines if line.get_marker() in "so"
     )
