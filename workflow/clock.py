@@ -26,7 +26,7 @@ def settle(places: Iterable[Path]) -> list[str]:
         for name, changed in _list_files(path):
             if changed > now:
                 late.setdefault(changed, []).append(name)
-    count = 0
+    settled: list[str] = []
     for back, changed in enumerate(sorted(late, reverse=True)):
         for name in late[changed]:
             moment = now - back * 1000
@@ -34,11 +34,11 @@ def settle(places: Iterable[Path]) -> list[str]:
                 os.utime(name, ns=(moment, moment))
             except OSError:
                 continue
-            count += 1
-    if not count:
+            settled.append(name)
+    if not settled:
         return []
-    first = min(name for names in late.values() for name in names)
-    return [say_in_english(Message("machine.set_back", n=count, file=Path(first).as_posix()))]
+    first = Path(min(settled)).as_posix()
+    return [say_in_english(Message("machine.set_back", n=len(settled), file=first))]
 
 
 def _list_files(path: Path) -> Iterator[tuple[str, int]]:

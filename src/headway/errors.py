@@ -107,7 +107,7 @@ class Problem:
         with speaking("en"):
             place = [self.file or t("frame.this_source")]
             if self.line is not None:
-                place.append(t("frame.line_n", n=self.line))
+                place.append(t("frame.line_n", line=self.line))
             if self.column:
                 place.append(t("frame.column", name=self.column))
             text = f"{', '.join(place)}: {say(self.message)} [{self.rule}]"

@@ -1083,7 +1083,7 @@ def updated(*words: str, state: str = "") -> Case:
             )
         given = [word.replace("PLACE", str(place)) for word in words]
         at = ["--data", str(place / "data"), "--results", str(place / "results")]
-        with patch("headway.cli.updating.run_workflow", return_value=0):
+        with patch("headway.cli.updating.run_for", return_value=0):
             return main(["update", "mine", *given, *at])
 
     return read

@@ -233,6 +233,16 @@ def test_the_first_prior_is_declared_and_the_others_stand_beside_it(tmp_path: Pa
     assert "Under the 3 priors of τ" in html
 
 
+def test_what_a_bayes_factor_compares_is_a_sentence(tmp_path: Path) -> None:
+    folder = build(tmp_path / "r", {"tau": HALF, "mu": {"mean": 0, "sd": 3}})
+    review, tables = analyse(folder)
+    said = describe_answer(review.comparisons[0], tables, review)
+    assert said is not None
+    (told,) = (text for text in said["sentences"] if "Bayes factor" in text)
+    assert told.startswith("The Bayes factor compares mu free (prior: ")
+    assert told.endswith(") with mu = 0.") and "standard deviation 3" in told
+
+
 # Measure, priors, settings, and what the reason of each prior says.
 UNUSABLE: list[tuple[str, list[dict[str, Any]], dict[str, Any], list[str]]] = [
     (

@@ -299,7 +299,7 @@ def test_the_curve_is_drawn_with_its_numbers(curve: pd.DataFrame, tmp_path: Path
     assert drawing is not None
     declared = curve.iloc[0]
     assert f"{len(curve)} specifications" in drawing.alt
-    assert f"declared {declared['estimate']:.2f}" in drawing.alt
+    assert f"declared {declared['estimate']:.2f}".replace("-", "−") in drawing.alt
     assert "effect" not in drawing.alt + drawing.caption + drawing.title
     assert "SYNTHETIC" in drawing.alt
     saved = theme.save({"curve": drawing}, tmp_path)
@@ -379,6 +379,10 @@ def test_the_other_assumptions_are_drawn_with_their_numbers(
     assert "one therapist" not in drawing.alt  # five of them: not done
     assert "effect" not in drawing.alt + drawing.caption + drawing.title
     theme.save({"assumptions": drawing}, tmp_path)
+    nothing = table.copy()
+    nothing.loc[nothing["id"] == "complete_pairs", "estimate"] = -0.04
+    shown = draw_sensitivity(nothing, "headache days")
+    assert shown is not None and ": 0.0 (95 % CI" in shown.alt  # zero has no sign
     withheld = table.copy()
     withheld.loc[withheld["id"] == "complete_pairs", ["estimate", "ci_low", "ci_high"]] = np.nan
     assert draw_sensitivity(withheld, "headache days") is None

@@ -318,6 +318,9 @@ def test_the_plane_is_drawn_as_the_table_says() -> None:
     number = re.search(r"fewer headache days: ([0-9.]+) %", drawn.alt)
     assert number and float(number[1]) == pytest.approx(left, abs=0.05)
     assert drawn.alt.startswith("SYNTHETIC")
+    fewer = table.assign(estimate=table["estimate"].mask(table["statistic"] == "days_a_year", 1234))
+    drawn = draw_cost_plane(plane, fewer, "EUR", "uncontrolled")
+    assert ", −1 234 headache days a year" in drawn.alt
     hidden = draw_cost_plane(plane.assign(redacted=True), table, "EUR", "uncontrolled")
     assert not hidden.figure.axes[0].patches and "Hidden" in hidden.alt
     assert not re.search(r"\d", hidden.alt)

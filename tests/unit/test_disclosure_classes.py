@@ -80,7 +80,7 @@ def test_a_new_column_is_released_as_its_class_says(table: str, preset: str) -> 
         "name": "a",
         "setting": FEW,
         "printed_by_others": FEW,
-        "remark": Message("frame.line_n", n=3),
+        "remark": Message("frame.n_cells", n=3),
         "source_of_it": "table 3",
         "mean_of_it": 2.123456,
         "seen": True,

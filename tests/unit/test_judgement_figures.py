@@ -9,8 +9,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from headway import tables
 from headway.config.review import Flow
 from headway.figures import theme
+from headway.figures.review.draw import draw_published
 from headway.figures.review.flow import draw_flow
 from headway.figures.review.judgements import draw_risk_summary, draw_traffic_light
 from headway.messages import t
@@ -155,3 +157,24 @@ def test_the_same_judgements_give_the_same_bytes(tmp_path: Path) -> None:
         theme.save(drawn, tmp_path / run)
         saved.append({p.name: p.read_bytes() for p in sorted((tmp_path / run).iterdir())})
     assert saved[0] == saved[1]
+
+
+def test_published_ratios_stand_about_one_and_a_total_has_no_subgroup() -> None:
+    printed = pd.DataFrame(
+        {
+            "subgroup": [None, "zqpart"],
+            "k": pd.array([None, 3], dtype="Int64"),
+            "measure": "RR",
+            "effect": [0.8, 1.5],
+            "ci_low": [0.5, 0.9],
+            "ci_high": [1.2, 2.4],
+        }
+    )
+    drawn = draw_published(printed, tables.empty("consistency"), "zqlabel")
+    assert "Published, Overall: 0.80 [0.50, 1.20]." in drawn.alt
+    assert "Published, zqpart (k 3): 1.50 [0.90, 2.40]." in drawn.alt
+    (axes,) = drawn.figure.axes
+    assert axes.get_xscale() == "log" and axes.get_xlim()[0] > 0
+    assert any(list(line.get_xdata()) == [1, 1] for line in axes.lines)
+    days = draw_published(printed.assign(measure="MD"), tables.empty("consistency"), "zqlabel")
+    assert any(list(line.get_xdata()) == [0, 0] for line in days.figure.axes[0].lines)

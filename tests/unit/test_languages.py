@@ -229,7 +229,11 @@ def test_no_message_is_there_for_nothing() -> None:
 def test_a_cell_holds_messages_and_gives_them_back() -> None:
     inner = messages.Message("unit.days_per_28")
     cell = messages.join(
-        [messages.Message("frame.line_n", n=3), "", messages.Message("a.b", x=0.1, of=[inner, "y"])]
+        [
+            messages.Message("frame.line_n", line=3),
+            "",
+            messages.Message("a.b", x=0.1, of=[inner, "y"]),
+        ]
     )
     found = messages.read(cell)
     assert found is not None
@@ -285,11 +289,18 @@ def test_a_cell_is_said_in_the_language_of_the_page() -> None:
         assert say("window.weeks_9_to_12") == "Wochen 9 bis 12"
         assert say(messages.term("technique", "acupuncture")) == "Akupunktur"
         weeks = messages.phrase("window", "weeks 9 to 12")
-        assert say(messages.join([weeks, messages.Message("frame.line_n", n=3)])) == (
+        assert say(messages.join([weeks, messages.Message("frame.line_n", line=3)])) == (
             "Wochen 9 bis 12; Zeile 3"
         )
     with speaking("es"):
         assert say("remark.left_out" + '{"n":12}') != say("remark.left_out" + '{"n":null}')
+
+
+def test_what_is_counted_has_gaps_of_thousands_and_what_is_numbered_has_none() -> None:
+    known = "page_one.this_is_known_for_n_of_of_people_who_started"
+    assert t(known, n=1200, of=23456.0) == "This is known for 1 200 of 23 456 people who started."
+    assert t("frame.line_n", line=1200) == "line 1200"
+    assert t("brief.page", n=2) == "Page 2 of 2"
 
 
 def test_a_clinics_own_words_stay_and_no_message_is_read_into_them() -> None:

@@ -573,7 +573,8 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     status.write_text('{"state": "ready"}')
     asked: list[Path] = []
 
-    def run(place: Any, cores: str, *settings_: str) -> int:
+    def run(source: Any, cores: str, *settings_: str) -> int:
+        place = source.place
         asked.append(place.data)
         (language,) = [x.partition("=")[2] for x in settings_ if x.startswith("manuscripts=")]
         run_rule(place.data / "processed" / "trials" / "rev", results_of(place), language)
@@ -582,7 +583,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     def results_of(place: Any) -> Path:
         return Path(place.results) / "trials" / "rev"
 
-    monkeypatch.setattr(reviews, "run_workflow", run)
+    monkeypatch.setattr(reviews, "run_for", run)
     monkeypatch.setattr(manuscript, "draw_review", lambda *_: {})
     monkeypatch.chdir(tmp_path)
     return asked

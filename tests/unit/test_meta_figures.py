@@ -179,7 +179,7 @@ def test_alt_texts_count_what_is_drawn() -> None:
     assert "13 refits compared with all trials, −0.71" in left.alt
     assert "4,095 subsets" in draw_gosh(YI, VI, NAMES).alt
     curve = draw_specifications(YI, VI, NAMES)
-    assert "140 specifications" in curve.alt and "declared -0.71" in curve.alt
+    assert "140 specifications" in curve.alt and "declared −0.71" in curve.alt
 
 
 def test_missing_refits_are_told_not_drawn() -> None:
@@ -196,8 +196,8 @@ def test_a_large_multiverse_is_thinned_and_says_so() -> None:
     estimate = rng.normal(-0.4, 0.2, n)
     choices = {"measure": rng.choice(["RR", "OR", "RD"], n), "interval": rng.choice(["z", "t"], n)}
     drawing = curves.draw_specifications(choices, estimate, estimate - 0.3, estimate + 0.3)
-    assert "2000 specifications" in drawing.alt
-    assert "Every 5th of 2000 is drawn" in drawing.caption
+    assert "2 000 specifications" in drawing.alt
+    assert "Every 5th of 2 000 is drawn" in drawing.caption
     drawn = sum(
         len(line.get_xdata()) for line in drawing.figure.axes[0].lines if line.get_marker() in "so"
     )

@@ -715,6 +715,9 @@ def test_the_page_says_what_was_compared_and_what_it_cannot_say(
         "de": ("Ränge sind keine Unterschiede", "kein Beweis für Konsistenz", "Ligatabelle"),
     }
     assert [words for words in said[language] if words not in text] == []
+    status = {"en": "retrieved", "es": "leído en la fuente", "de": "in der Quelle gelesen"}
+    rows = text.split(f"({len(tables['network_effects'])})</summary>")[1].split("</table>")[0]
+    assert f"<td>{status[language]}</td>" in rows
     for source in ("Bucher", "Rücker", "Krahn", "Papakonstantinou", "Nikolakopoulou", "Hutton"):
         assert source in text
     assert all(f"S{i}, " in text for i in range(1, 6))

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import clock
+import pytest
 
 
 def test_files_from_the_future_get_the_present_in_their_order(tmp_path: Path) -> None:
@@ -42,3 +43,21 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "in" / "link.csv").symlink_to(away)
     assert clock.settle([tmp_path / "in"]) == []
     assert away.stat().st_mtime > time.time() + 100
+
+
+def test_a_file_that_cannot_be_changed_is_not_said_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change = os.utime
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).touch()
+        change(tmp_path / name, (time.time() + 500,) * 2)
+
+    def deny(name: str, **more: tuple[int, int]) -> None:
+        if Path(name).name == "a.csv":
+            raise PermissionError
+        change(name, **more)
+
+    monkeypatch.setattr(os, "utime", deny)
+    (said,) = clock.settle([tmp_path])
+    assert "b.csv, of an earlier run, bore a time" in said and "a.csv" not in said

@@ -62,7 +62,7 @@ def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Build:
     """Write the raw review; `headway update` then computes its tables as the workflow's jobs do."""
     monkeypatch.chdir(tmp_path)
     raw = tmp_path / "data/raw/trials/mine"
-    monkeypatch.setattr(updating, "run_workflow", lambda *_: run(raw, tmp_path))
+    monkeypatch.setattr(updating, "run_for", lambda *_: run(raw, tmp_path))
 
     def write(numbers: Numbers, **changes: Any) -> None:
         changes = {"model": COMMON, **changes}
@@ -369,7 +369,7 @@ def test_a_folder_that_cannot_be_compared_is_refused_before_anything_is_built(
     older = tmp_path / "older"
     shutil.copytree(made, older)
     spoil(older)
-    monkeypatch.setattr(updating, "run_workflow", lambda *_: pytest.fail("built"))
+    monkeypatch.setattr(updating, "run_for", lambda *_: pytest.fail("built"))
     assert main(["update", "mine", "--against", str(older)]) == 12
     said = capsys.readouterr().err
     assert told in said

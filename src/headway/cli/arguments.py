@@ -73,6 +73,11 @@ def add_data(parser: argparse.ArgumentParser) -> None:
 def add_places(parser: argparse.ArgumentParser) -> None:
     """Add --data and --results."""
     add_data(parser)
+    add_results(parser)
+
+
+def add_results(parser: argparse.ArgumentParser) -> None:
+    """Add --results."""
     parser.add_argument(
         "--results",
         type=Path,

@@ -8,7 +8,7 @@ from typing import Any
 
 from headway.cli.arguments import Command, Subparsers, add_data, add_places
 from headway.cli.checking import check
-from headway.cli.places import Source, find_place, locate, refuse_elsewhere
+from headway.cli.places import Source, find_place, locate_own
 from headway.cli.prompt import ask, leave_open
 from headway.cli.screen import say, working
 from headway.errors import InputError
@@ -48,8 +48,7 @@ def release(named: Path, data: Path | None, results: Path | None) -> int:
     """Release a clinic's draft, held against its earlier releases."""
     from headway.report.clinic import release as releasing
 
-    source = locate(named, data, results)
-    refuse_elsewhere(source, "clinics")
+    source = locate_own("clinics", named, data, results)
     with working(say("command.releasing")):
         folder, new = releasing.release(*read_draft(source))
     print(folder if new else say("command.released_before", folder=str(folder)))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from headway.cli.arguments import Command, Subparsers, add_places
+from headway.cli.arguments import Command, Subparsers, add_places, add_results
 from headway.cli.clinics import read_draft
-from headway.cli.places import find_place, locate, refuse_elsewhere
+from headway.cli.places import find_place, locate_own
 from headway.cli.screen import say, show, working
 from headway.errors import InputError, RefusedError
 from headway.messages import LANGUAGES, speaking
@@ -24,8 +24,7 @@ def export(
     from headway.tables import read_csv, write_text
 
     summary.check_alias(alias)
-    source = locate(named, data, results)
-    refuse_elsewhere(source, "clinics")
+    source = locate_own("clinics", named, data, results)
     with working(say("command.releasing")):
         draft = read_draft(source)
         folder = summary.find_released(*draft)
@@ -109,12 +108,7 @@ def add(commands: Subparsers) -> None:
         metavar="CLINIC",
         help="where definitions differ, pool the clinics that agree with this one",
     )
-    two.parser.add_argument(
-        "--results",
-        type=Path,
-        metavar="DIR",
-        help="folder for pages and tables (default: results)",
-    )
+    add_results(two.parser)
     two.parser.add_argument(
         "--language", choices=LANGUAGES, default="en", help="of the page (default: %(default)s)"
     )

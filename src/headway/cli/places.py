@@ -117,6 +117,19 @@ def _pin(path: Path | None) -> Path | None:
     return None if path is None else path.absolute()
 
 
+def locate_own(kind: str, named: Path, data: Path | None, results: Path | None = None) -> Source:
+    """Find a clinic or a review for a command that takes one kind alone.
+
+    Raises
+    ------
+    ConfigError
+        If there is none, or it is of the other kind or not below `raw`.
+    """
+    source = locate(named, data, results, sorted(SETTINGS, key=lambda k: k != kind))
+    refuse_elsewhere(source, kind)
+    return source
+
+
 def refuse_elsewhere(source: Source, kind: str) -> None:
     """Refuse what a run cannot build: the other kind, or a folder that is not below `raw`.
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from headway.cli.arguments import Command, Subparsers, add_cores, add_data, add_places
 from headway.cli.checking import check
-from headway.cli.places import Place, find_place, locate, refuse_elsewhere
+from headway.cli.places import Place, find_place, locate, locate_own, refuse_elsewhere
 from headway.cli.prompt import ask, leave_open
 from headway.cli.screen import say, show, working
-from headway.cli.workflow import run_workflow, tell
+from headway.cli.workflow import run_for, run_workflow, tell
 from headway.errors import ConfigError, InputError, Problem
 from headway.messages import LANGUAGES
 
@@ -132,10 +131,8 @@ def reproduce(
     """Judge the printed results of a review, or of every file and review below a folder."""
     if named.is_dir() and not (named / "review.yaml").is_file():
         return _reproduce_library(named, out, cores, figures)
-    source = locate(named, data, results, ("trials", "clinics"))
-    refuse_elsewhere(source, "trials")
-    only = (f"trials={json.dumps([source.name])}", "clinics=[]", "notebooks=False")
-    return tell(source, run_workflow(source.place, cores, *only))
+    source = locate_own("trials", named, data, results)
+    return tell(source, run_for(source, cores))
 
 
 def _reproduce_library(folder: Path, out: Path, cores: str, figures: bool) -> int:
@@ -171,16 +168,14 @@ def manuscript(
     named: Path, data: Path | None, results: Path | None, cores: str, language: str | None
 ) -> int:
     """Build a review, and write the folder that goes to a journal beside its page."""
-    source = locate(named, data, results, ("trials", "clinics"))
-    refuse_elsewhere(source, "trials")
+    source = locate_own("trials", named, data, results)
     # Said before the workflow runs for nothing.
     import docx  # noqa: F401
     import pypdf  # noqa: F401
 
     from headway.report.manuscript.folder import FOLDER
 
-    only = (f"trials={json.dumps([source.name])}", "clinics=[]", "notebooks=False")
-    code = run_workflow(source.place, cores, *only, f"manuscripts={language or 'own'}")
+    code = run_for(source, cores, f"manuscripts={language or 'own'}")
     folder = source.page.parent / FOLDER
     if code or not folder.is_dir():
         return tell(source, code)

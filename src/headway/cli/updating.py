@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from headway.cli.arguments import Command, Subparsers, add_cores, add_places
-from headway.cli.places import Source, locate, refuse_elsewhere
+from headway.cli.places import Source, locate_own
 from headway.cli.screen import say, show, working
-from headway.cli.workflow import read_state, run_workflow, tell
+from headway.cli.workflow import read_state, run_for, tell
 from headway.errors import InputError, Problem, RefusedError
 from headway.messages import LANGUAGES, Message, speaking
 
@@ -29,13 +28,11 @@ def update(
     """Build a review, hold it against an older run, and keep today's results where asked to."""
     from headway.reviews.kept import find_kept, read_results
 
-    source = locate(named, data, results, ("trials", "clinics"))
-    refuse_elsewhere(source, "trials")
+    source = locate_own("trials", named, data, results)
     folder = _find_older(source, against, keep, find_kept(source.place.data, source.name))
     # Said before the workflow runs for nothing.
     older = None if folder is None else read_results(folder, source.name)
-    only = (f"trials={json.dumps([source.name])}", "clinics=[]", "notebooks=False")
-    code = run_workflow(source.place, cores, *only)
+    code = run_for(source, cores)
     _refuse_refused(source)
     if code or not source.page.is_file():
         return tell(source, code)
@@ -83,6 +80,7 @@ def _refuse_refused(source: Source) -> None:
 def _write(source: Source, folder: Path, language: str) -> tuple[list[str], Path]:
     """Write page, table and figures beside the review's page; returns its first sentences."""
     from headway.config import load_yaml
+    from headway.figures import theme
     from headway.figures.review.draw import save_review
     from headway.report import update as report
     from headway.reviews.kept import read_results, refuse_stranger
@@ -101,12 +99,7 @@ def _write(source: Source, folder: Path, language: str) -> tuple[list[str], Path
             saved = save_review(report.draw(found), part / FIGURES)
             write_csv(found.changes, part / TABLE)
             write_text(report.build(found, saved), part / PAGE)
-        # Figures of an earlier update that this one does not have.
-        names = {f"{drawn.id}{end}" for drawn in saved for end in (".svg", ".png")}
-        for path in (made / FIGURES).glob("*"):
-            if path.name not in names:
-                with suppress(OSError):
-                    path.unlink()
+        theme.remove_others(made / FIGURES, {drawn.id for drawn in saved})
     return report.write_sentences(found), made / PAGE
 
 

@@ -12,7 +12,15 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from headway.cli.arguments import Command, Subparsers, add_cores, add_places
-from headway.cli.places import Place, Source, find_place, locate, refuse_elsewhere
+from headway.cli.places import (
+    SETTINGS,
+    Place,
+    Source,
+    find_place,
+    locate,
+    locate_own,
+    refuse_elsewhere,
+)
 from headway.cli.screen import say, show
 from headway.cli.threads import list_chosen
 from headway.errors import InputError, MissingPackageError, Problem, RefusedError
@@ -44,6 +52,13 @@ def run_workflow(place: Place, cores: str, *settings: str, snakefile: str = "Sna
     for name, folder in (("data", place.data), ("results", place.results)):
         settings += (f"{name}_dir={name if folder == base / name else folder.resolve()}",)
     return _run([*command, "--config", *settings], place.home)
+
+
+def run_for(source: Source, cores: str, *settings: str) -> int:
+    """Run the workflow for one source alone."""
+    names = {kind: [source.name] if kind == source.kind else [] for kind in SETTINGS}
+    only = [f"{kind}={json.dumps(found)}" for kind, found in names.items()]
+    return run_workflow(source.place, cores, *only, "notebooks=False", *settings)
 
 
 def _run(command: list[str], home: Path | None) -> int:
@@ -131,10 +146,8 @@ def list_sentences(source: Source) -> Iterator[str]:
 
 def audit(named: Path, data: Path | None, results: Path | None, cores: str) -> int:
     """Run the workflow for one clinic; print what page one says."""
-    source = locate(named, data, results)
-    refuse_elsewhere(source, "clinics")
-    only = (f"clinics={json.dumps([source.name])}", "trials=[]", "notebooks=False")
-    return tell(source, run_workflow(source.place, cores, *only))
+    source = locate_own("clinics", named, data, results)
+    return tell(source, run_for(source, cores))
 
 
 def build(data: Path | None, results: Path | None, cores: str) -> int:

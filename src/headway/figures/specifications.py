@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from headway.figures import fonts, theme
 from headway.figures.theme import FAINT, GREY, INK, ORANGE, Drawing, read_column, write_beside
-from headway.messages import decimal, keep_digits, t
+from headway.messages import keep_digits, t
 
 MAX_DRAWN = 400
 WIDTH = 8.6  # inches
@@ -151,7 +151,7 @@ def draw_specifications(
             below.spines["left"].set_visible(False)
             below.set_xlabel(x_label)
     told = (value.min(), value.max(), value[declared], low[declared], high[declared])
-    written = [decimal(f"{v:.{keep_digits(2, *told)}f}") for v in told]
+    written = [theme.write_fixed(v, keep_digits(2, *told)) for v in told]
     same = np.sign(value - null) == np.sign(value[declared] - null)
     alt = t(
         "specifications.title_n_specifications_estimates_from_least",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
@@ -244,6 +244,13 @@ def save(drawings: Mapping[str, Drawing], folder: Path) -> list[Saved]:
     return saved
 
 
+def remove_others(folder: Path, names: Collection[str]) -> None:
+    """Remove the files of figures, but for those of these names, that an earlier run left."""
+    for path in folder.glob("*"):
+        if path.stem not in names:
+            path.unlink(missing_ok=True)
+
+
 def _draw(figure: Figure, png: Path) -> str:
     """Write a figure as PNG, and give its SVG; it is drawn once where it holds no picture."""
     from headway.figures import both
@@ -333,6 +340,12 @@ def _round_places(svg: str) -> str:
         lambda m: "translate(" + re.sub(r"-?[0-9]+[.][0-9]{3,}", shorten, m.group(1)) + ")",
         svg,
     )
+
+
+def write_fixed(value: float, digits: int = 1) -> str:
+    """Write a number with so many decimals and no more, without a sign on zero."""
+    text = f"{abs(value):.{digits}f}"
+    return decimal(f"−{text}" if value < 0 and float(text) else text)
 
 
 def find_ratio_ticks(low: float, high: float) -> list[float]:

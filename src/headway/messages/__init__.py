@@ -7,10 +7,10 @@ for the sentence of such a cell, or `t` for an entry by its id. No room reads a 
 The catalogue stands in `catalogue/`, a file for each family of ids. An entry holds its text in
 every language, with `{place}` for a value, `{place:1}` for a number with one decimal, `{place:3g}`
 for one of three significant digits, `{place:signed}` for one that shows + as well,
-`{place:count}` for one with blanks between thousands, `{place:and}` for a list; or it is a mapping
-of `one`, `other` and `hidden` by the value of its place `n` (`hidden`: the number was withheld).
-Plural rules of a library are not needed for that: English, Spanish and German all tell one from
-other numbers alone.
+`{place:count}` for one with blanks between thousands (places `n`, `of` and `all` have them
+anyway), `{place:and}` for a list; or it is a mapping of `one`, `other` and `hidden` by the value of
+its place `n` (`hidden`: the number was withheld). Plural rules of a library are not needed for
+that: English, Spanish and German all tell one from other numbers alone.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ _language: ContextVar[str] = ContextVar("language", default="en")
 _rounded: ContextVar[bool] = ContextVar("rounded", default=False)
 _LARGEST = 1e9  # what is written in full; a limit beyond it says no more than that
 _SAME = 1e-9  # numbers that agree to nine decimals are one number
+_COUNTS = frozenset({"n", "of", "all"})  # places of people, rows and other things that are counted
 _BETWEEN = re.compile(r"[^a-z0-9]+")
 # Text that was to be said in another language and is no message; tests read it.
 missed: set[tuple[str, str]] = set()
@@ -396,6 +397,15 @@ class _Formatter(string.Formatter):
         """Remember the numbers of the sentence."""
         self.beside = [v for v in values.values() if isinstance(v, float)]
 
+    def get_field(
+        self, field_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> tuple[Any, Any]:
+        value, first = super().get_field(field_name, args, kwargs)
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if field_name in _COUNTS and number and float(value).is_integer():
+            value = write_integer(value)
+        return value, first
+
     def format_field(self, value: Any, spec: str) -> str:
         if isinstance(value, Message):
             return t(value.id, **value.values)
@@ -438,6 +448,11 @@ def t(id: str, /, **values: Any) -> str:
         form = "hidden" if is_missing(n) else "one" if n in (1, "1") else "other"
         text = text.get(form, text["other"])
     return _Formatter(values).vformat(text, (), values) if values else text
+
+
+def capital(text: str) -> str:
+    """Begin a text with a capital letter."""
+    return text[:1].upper() + text[1:]
 
 
 def say_in_english(cell: Any) -> str:

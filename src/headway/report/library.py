@@ -97,9 +97,5 @@ def _list_counts(row: Any) -> list[int]:
 def _list_parts(row: Any) -> list[str]:
     settings = say(row.settings) if isinstance(row.settings, str) else ""
     why = say(row.explanation) if isinstance(row.explanation, str) else ""
-    found = [_write(row.recomputed), _write(row.difference)]
+    found = [formats.as_text(row.recomputed), formats.as_text(row.difference)]
     return [row.file, row.analysis, settings, row.part, row.published, *found, why]
-
-
-def _write(number: float) -> str:
-    return formats.MISSING if number != number else f"{number:.6g}"

@@ -19,7 +19,7 @@ from headway.federation.pooling import (
 from headway.federation.summary import MANY_DAYS
 from headway.figures import registry as figures
 from headway.figures import theme
-from headway.messages import MISSING, current, say, t, term
+from headway.messages import MISSING, capital, current, say, t, term
 from headway.outcomes.care.funnel import WINSORISE
 from headway.outcomes.change.cohort import name_characteristic
 from headway.outcomes.change.instruments import name_outcome
@@ -58,7 +58,7 @@ def draw(registry: Registry) -> dict[str, Drawing]:
     main, clinics = find_primary(registry)
     if main is None:
         return {}
-    title = f"{_start(_name(main['outcome']))}: {say(main['comparison_label'])}"
+    title = f"{capital(_name(main['outcome']))}: {say(main['comparison_label'])}"
     stamp = _stamp(registry)
     drawn = figures.draw_forest(clinics, main, title, stamp=stamp)
     out = {f"forest_{i}" if i > 1 else "forest": one for i, one in enumerate(drawn, start=1)}
@@ -133,11 +133,7 @@ def write(
         write_text(build(registry, saved, home=home), part / PAGE)
         record = json.dumps(_collect(offered, paths), indent=1, sort_keys=True)
         write_text(record + "\n", part / "provenance.json")
-    # Figures of an earlier registry that this one does not have.
-    names = {f"{one.id}{end}" for one in saved for end in (".svg", ".png")}
-    for path in (folder / FIGURES).glob("*"):
-        if path.name not in names:
-            path.unlink(missing_ok=True)
+    theme.remove_others(folder / FIGURES, {one.id for one in saved})
     return folder / PAGE
 
 
@@ -426,10 +422,10 @@ def _tabulate_clinics(clinics: pd.DataFrame, main: Row | None) -> dict[str, Any]
                     _name_clinic(r),
                     _people(r["n"], r["of"]),
                     *(
-                        _known(r[c], 1)
+                        formats.number(r[c], 1)
                         for c in ("mean_before", "mean_after", "mean_change", "sd_change")
                     ),
-                    *(_count(r[c]) for c in ("responders_50", "worsened_30")),
+                    *(formats.integer(r[c]) for c in ("responders_50", "worsened_30")),
                     formats.limits(r["low_998"], r["high_998"], 1),
                 ],
             }
@@ -438,14 +434,6 @@ def _tabulate_clinics(clinics: pd.DataFrame, main: Row | None) -> dict[str, Any]
         "numeric": [2, 3, 4, 5, 6, 7],
         "note": t("registry.hidden_here"),
     }
-
-
-def _known(value: Any, digits: int) -> str:
-    return MISSING if formats.missing(value) else formats.number(value, digits)
-
-
-def _count(value: Any) -> str:
-    return MISSING if formats.missing(value) else formats.integer(value)
 
 
 def _tabulate_pooled(pooled: pd.DataFrame) -> dict[str, Any] | None:
@@ -472,12 +460,12 @@ def _tabulate_pooled(pooled: pd.DataFrame) -> dict[str, Any] | None:
             {
                 "kind": "main" if r["primary"] else "",
                 "cells": [
-                    f"{_start(_name(r['outcome']))}, {say(term('unit', r['unit']))}",
+                    f"{capital(_name(r['outcome']))}, {say(term('unit', r['unit']))}",
                     say(r["comparison_label"]),
                     t("registry.k_n", k=int(r["k"]), people=formats.integer(r["n"])),
                     _write_estimate(r),
                     formats.limits(r["pi_low"], r["pi_high"]),
-                    MISSING if formats.missing(r["i2"]) else formats.percent(r["i2"]),
+                    formats.percent(r["i2"]),
                     _write_standardised(standardised[tuple(r[c] for c in pair)]),
                 ],
             }
@@ -521,8 +509,8 @@ def _tabulate_mix(mix: pd.DataFrame) -> dict[str, Any]:
                     if formats.missing(r["slope"])
                     else f"{formats.number(r['slope'], 3)} "
                     f"({formats.limits(r['ci_low'], r['ci_high'], 3)})",
-                    MISSING if formats.missing(r["p_value"]) else formats.p_value(r["p_value"]),
-                    MISSING if formats.missing(r["r2"]) else formats.percent(r["r2"]),
+                    formats.p_value(r["p_value"]),
+                    formats.percent(r["r2"]),
                 ],
             }
             for r in mix.to_dict("records")
@@ -534,7 +522,7 @@ def _tabulate_mix(mix: pd.DataFrame) -> dict[str, Any]:
 def _name_covariate(characteristic: str, level: Any) -> str:
     if characteristic == MANY_DAYS:
         return t("registry.days_15_or_more")
-    name = _start(say(name_characteristic(characteristic)))
+    name = capital(say(name_characteristic(characteristic)))
     if not isinstance(level, str):
         return name
     known = term("technique", level) if characteristic == "technique" else term("sex", level)
@@ -543,10 +531,6 @@ def _name_covariate(characteristic: str, level: Any) -> str:
 
 def _name(outcome: Any) -> str:
     return say(name_outcome(outcome))
-
-
-def _start(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}"
 
 
 def _stamp(registry: Registry) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from headway.figures import fonts, theme
 from headway.figures.theme import BLUE, FAINT, GREEN, GREY, INK, ORANGE, Drawing
-from headway.messages import Message, decimal, keep_digits, phrase, say, t, term, write_integer
+from headway.messages import (
+    Message,
+    capital,
+    keep_digits,
+    phrase,
+    say,
+    t,
+    term,
+    write_integer,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,7 +109,7 @@ def _list_lines(
             _Line("text", t("benchmark.none_is_drawn"), tuple(textwrap.wrap(say(why), 80)))
         )
     for kind in dict.fromkeys(r["kind"] for r in drawn):
-        lines.append(_Line("heading", _capital(say(term("kind", kind)))))
+        lines.append(_Line("heading", capital(say(term("kind", kind)))))
         lines += [_arm(r) for r in drawn if r["kind"] == kind]
         lines += [_pooled(r) for r in pooled if r["kind"] == kind]
     return lines
@@ -116,7 +124,7 @@ def _clinic(r: dict[str, Any]) -> _Line:
     second = f"{say(phrase('condition', r['condition']))}; {say(r['technique'])}"
     return _Line(
         "clinic",
-        _capital(say(r["label"])),
+        capital(say(r["label"])),
         (*_wrap(first), *_wrap(second)),
         r["change"],
         r["ci_low"],
@@ -131,7 +139,7 @@ def _arm(r: dict[str, Any]) -> _Line:
     before = (
         t("benchmark.mean_before_not_printed")
         if math.isnan(r["baseline"])
-        else t("benchmark.mean_before_mean", mean=decimal(f"{r['baseline']:.1f}"))
+        else t("benchmark.mean_before_mean", mean=theme.write_fixed(r["baseline"]))
     )
     other = "" if r["like_baseline"] == "yes" else "; " + t("benchmark.other_baseline_2")
     if r["like_baseline"] == "not_printed":
@@ -164,7 +172,7 @@ def _pooled(r: dict[str, Any]) -> _Line:
     )
     return _Line(
         "pooled",
-        _capital(say(r["label"])),
+        capital(say(r["label"])),
         _wrap(detail),
         r["change"],
         r["ci_low"],
@@ -174,10 +182,6 @@ def _pooled(r: dict[str, Any]) -> _Line:
         right=_cell(r),
         difference=_cell(r, "difference", "difference_low", "difference_high"),
     )
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _wrap(text: str) -> tuple[str, ...]:
@@ -213,8 +217,7 @@ def _percent(r: dict[str, Any]) -> str:
 def _number(value: float, digits: int = 2, beside: Sequence[float] = ()) -> str:
     if math.isnan(value):
         return t("common.hidden")
-    text = decimal(f"{abs(value):.{keep_digits(digits, value, *beside)}f}")
-    return f"−{text}" if value < 0 and re.search("[1-9]", text) else text
+    return theme.write_fixed(value, keep_digits(digits, value, *beside))
 
 
 # ---- drawing -------------------------------------------------------------------------------------
@@ -466,7 +469,7 @@ def _describe(
             other = {"yes": "benchmark.like_baseline", "no": "benchmark.other_baseline"}.get(
                 r["like_baseline"], "benchmark.baseline_not_printed"
             )
-            kind = _capital(say(term("kind", r["kind"])))
+            kind = capital(say(term("kind", r["kind"])))
             parts.append(f" {kind}, {say(r['label'])}: {_words(r)}, {t(other)}.")
         elif r["block"] == "pooled":
             spread = t(
@@ -474,7 +477,7 @@ def _describe(
                 low=_number(r["pi_low"]),
                 high=_number(r["pi_high"]),
             )
-            parts.append(f" {_capital(say(r['label']))}: {_words(r)}, {spread}.")
+            parts.append(f" {capital(say(r['label']))}: {_words(r)}, {spread}.")
     if not any(r["block"] == "arm" for r in rows):
         parts.append(" " + t("benchmark.no_published_arm_is_drawn"))
     if expected is not None:

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from headway.figures import theme
 from headway.figures.theme import FAINT, GREY, INK, Drawing
-from headway.messages import decimal, is_missing, phrase, say, speaking, t, writing_released
+from headway.messages import (
+    capital,
+    is_missing,
+    phrase,
+    say,
+    speaking,
+    t,
+    writing_released,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,11 +76,7 @@ def draw_brief(
     own = cohort[(cohort["comparison"] == comparison) & (cohort["group"] == "all")]
     means = means[means["comparison"] == comparison]
     with speaking(clinic.language), writing_released(not preset.open):
-        stamp = ""
-        if clinic.synthetic:
-            stamp = t("frame.synthetic")
-        elif clinic.disclosure == "internal":
-            stamp = t("frame.internal_not_for_release")
+        stamp = say_stamp(clinic)
         outcomes = [o for o in list_outcomes(cohort) if (own["outcome"] == o).any()]
         drawn = {
             "brief_means": _draw_means(means, outcomes, stamp),
@@ -81,6 +85,13 @@ def draw_brief(
         for drawing in drawn.values():
             theme.write_commas(drawing.figure)
         return drawn
+
+
+def say_stamp(clinic: Clinic) -> str:
+    """Say what a figure's corner has to say: made up, or not for release; else nothing."""
+    if clinic.synthetic:
+        return t("frame.synthetic")
+    return t("frame.internal_not_for_release") if clinic.disclosure == "internal" else ""
 
 
 def name_outcome(outcome: str) -> str:
@@ -96,7 +107,7 @@ def _panels(outcomes: Sequence[str], height: float, left: float, stamp: str) -> 
         for i in range(len(outcomes))
     ]
     for one, outcome in zip(axes, outcomes, strict=True):
-        one.set_title("\n".join(textwrap.wrap(_capital(name_outcome(outcome)), 24)), fontsize=9.5)
+        one.set_title("\n".join(textwrap.wrap(capital(name_outcome(outcome)), 24)), fontsize=9.5)
     theme.stamp(figure, stamp)
     return figure, axes
 
@@ -139,7 +150,7 @@ def _draw_course(axes: Axes, rows: list[dict[str, Any]], outcome: str) -> None:
             zorder=4,
         )
         axes.annotate(
-            decimal(f"{r['mean']:.1f}"),
+            theme.write_fixed(r["mean"]),
             (x, r["mean"]),
             xytext=(9 if x else -9, 0),
             textcoords="offset points",
@@ -156,10 +167,6 @@ def _draw_course(axes: Axes, rows: list[dict[str, Any]], outcome: str) -> None:
     axes.tick_params(axis="y", labelsize=7.5)
     axes.grid(axis="y", color=FAINT, linewidth=0.5)
     axes.set_axisbelow(True)
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _say_nothing(axes: Axes, id: str) -> None:
@@ -180,7 +187,7 @@ def _tell_means(rows: list[dict[str, Any]]) -> str:
         if r["redacted"] or is_missing(r["mean"]):
             told.append(f"{say(str(r['label']))} {t('common.hidden')}")
         else:
-            told.append(f"{say(str(r['label']))} {decimal(format(r['mean'], '.1f'))}")
+            told.append(f"{say(str(r['label']))} {theme.write_fixed(r['mean'])}")
     return f"{'; '.join(told)}."
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from headway.figures import theme
 from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing
-from headway.messages import decimal, keep_digits, phrase, say, t, write_integer
+from headway.messages import capital, decimal, keep_digits, phrase, say, t, write_integer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,7 +92,7 @@ def _draw_slope(axes: Axes, means: pd.DataFrame, lines: pd.DataFrame, unit: str)
         )
         for x, r in enumerate(rows):
             axes.annotate(
-                decimal(f"{r['mean']:.1f}"),
+                theme.write_fixed(r["mean"]),
                 (x, r["mean"]),
                 xytext=(-10 if x == 0 else 10, 0),
                 textcoords="offset points",
@@ -217,15 +217,15 @@ def _describe(
             + t(
                 "change.mean_label_mean_95_percent_ci_low_to_high_n_n",
                 label=label,
-                mean=decimal(f"{r['mean']:.1f}"),
-                low=decimal(f"{r['ci_low']:.1f}"),
-                high=decimal(f"{r['ci_high']:.1f}"),
+                mean=theme.write_fixed(r["mean"]),
+                low=theme.write_fixed(r["ci_low"]),
+                high=theme.write_fixed(r["ci_high"]),
                 n=write_integer(r["n"]),
             )
         )
     if not change["redacted"] and not math.isnan(change["estimate"]):
         three = [change[c] for c in ("estimate", "ci_low", "ci_high")]
-        written = [decimal(f"{v:.{keep_digits(2, *three)}f}") for v in three]
+        written = [theme.write_fixed(v, keep_digits(2, *three)) for v in three]
         parts.append(
             " "
             + t(
@@ -235,11 +235,11 @@ def _describe(
         )
     if len(histogram):
         counts = [
-            f"{_bin(r)}: {t('common.hidden') if r['redacted'] else format(r['n'], '.0f')}"
+            f"{_bin(r)}: {t('common.hidden') if r['redacted'] else write_integer(r['n'])}"
             for r in histogram.to_dict("records")
         ]
         parts.append(" " + t("change.people_by_change_counts", counts="; ".join(counts)))
-    return "".join(parts).replace(" -", " −")
+    return "".join(parts)
 
 
 def _caption(
@@ -265,4 +265,4 @@ def _caption(
     text += t("change.right_people_by_their_change_after_minus")
     if len(histogram) and histogram["redacted"].any():
         text += " " + t("change.hatched_hidden_small_numbers")
-    return text[0].upper() + text[1:]
+    return capital(text)

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from headway.figures import theme
-from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing
-from headway.messages import MISSING, decimal, is_missing, say, t, term
+from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing, write_fixed
+from headway.messages import MISSING, capital, is_missing, say, t, term
 from headway.tables import printable
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def _draw(axes: Axes, rows: list[dict[str, Any]]) -> None:
         theme.tip(axes, mark, [f"{t('over_time.month')} {r['month']}: {told}"])
     first = rows[0]
     axes.set_title(
-        f"{_capital(say(first['label']))}, {say(term('unit', first['unit']))}", fontsize=9
+        f"{capital(say(first['label']))}, {say(term('unit', first['unit']))}", fontsize=9
     )
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(axis="y", color=FAINT, linewidth=0.5)
@@ -133,29 +133,22 @@ def name_signals(codes: str | None) -> str:
     return "; ".join(say(term("signal", code)) for code in str(codes).split("; "))
 
 
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def _number(value: float) -> str:
-    text = f"{abs(value):.1f}"
-    return decimal(f"−{text}" if value < 0 and float(text) else text)
-
-
 def _describe(table: pd.DataFrame, title: str, stamp: str) -> str:
     parts = [f"{stamp}. " if stamp else "", t("charts.control_charts_title", title=title)]
     for _, rows in table.groupby("chart", sort=False):
         first = rows.iloc[0]
-        parts.append(f" {_capital(say(first['label']))} ({say(term('unit', first['unit']))}):")
+        parts.append(f" {capital(say(first['label']))} ({say(term('unit', first['unit']))}):")
         for _, own in rows.groupby("phase"):
             text = " " + t(
-                "charts.n_months_centre_centre", n=len(own), centre=_number(own["centre"].iloc[0])
+                "charts.n_months_centre_centre",
+                n=len(own),
+                centre=write_fixed(own["centre"].iloc[0]),
             )
             if own["low"].notna().any():
                 text += ", " + t(
                     "charts.limits_low_to_high",
-                    low=_number(own["low"].min()),
-                    high=_number(own["high"].max()),
+                    low=write_fixed(own["low"].min()),
+                    high=write_fixed(own["high"].max()),
                 )
             parts.append(text + ".")
         told = rows[rows["signals"].notna()]
@@ -171,4 +164,4 @@ def _caption(table: pd.DataFrame) -> str:
     if not len(table):
         return t("charts.no_month_is_on_record")
     text = t("charts.solid_line_centre_dashed_3_sigma_limits_of")
-    return f"{text} {_capital(say(str(table['note'].iloc[0])))}."
+    return f"{text} {capital(say(str(table['note'].iloc[0])))}."

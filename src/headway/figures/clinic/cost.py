@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from headway.figures import theme
 from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing
-from headway.messages import decimal, say, t, term
+from headway.messages import decimal, say, t, term, write_integer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,8 +62,9 @@ def draw_cost_plane(
         (mark,) = axes.plot(*point, marker="D", markersize=7, color=INK, markerfacecolor="white")
         fees = t("charts.mean_fees_per_patient_currency", currency=term("currency", currency))
         days = t("page_one.headache_days_a_year_of_difference")
-        told = f"{fees}: {point[1]:.0f}; {days}: {point[0]:+.0f}".replace("-", "−")
-        theme.tip(axes, mark, [told])
+        spent = write_integer(point[1])
+        moved = ("+" if point[0] > 0 else "") + write_integer(point[0])
+        theme.tip(axes, mark, [f"{fees}: {spent}; {days}: {moved}"])
         low, high = cells["difference_low"].min(), cells["difference_high"].max()
         pad = 0.06 * (max(high, 0) - min(low, 0))
         axes.set_xlim(min(low, 0) - pad, max(high, 0) + pad)
@@ -84,10 +85,10 @@ def draw_cost_plane(
     alt = t(
         "charts.title_n_people_mean_fees_fees_currency_days",
         title=f"{stamped}{title}",
-        n=f"{found.loc['mean_total', 'n']:.0f}",
-        fees=f"{point[1]:.0f}",
+        n=write_integer(found.loc["mean_total", "n"]),
+        fees=spent,
         currency=term("currency", currency),
-        days=f"{point[0]:+.0f}",
+        days=moved,
         fewer=_percent(shares[0]),
         more=_percent(shares[1]),
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from headway.figures import theme
 from headway.figures.clinic.benchmark import draw_benchmark
+from headway.figures.clinic.brief import say_stamp
 from headway.figures.clinic.change import draw_change
 from headway.figures.clinic.control_chart import draw_control_charts
 from headway.figures.clinic.cost import draw_cost_plane
@@ -68,11 +69,7 @@ def _draw(tables: Mapping[str, pd.DataFrame], clinic: Clinic) -> dict[str, Drawi
     if not len(primary):
         return {}
     comparison, main = primary["comparison"].iloc[0], primary["outcome"].iloc[0]
-    mark = (
-        t("frame.synthetic")
-        if clinic.synthetic
-        else (t("frame.internal_not_for_release") if clinic.disclosure == "internal" else "")
-    )
+    mark = say_stamp(clinic)
     own = cohort[(cohort["comparison"] == comparison) & (cohort["group"] == "all")]
     outcomes = sorted(dict.fromkeys(own["outcome"]), key=lambda o: o != main)[:_MOST]
     out: dict[str, Drawing] = {}

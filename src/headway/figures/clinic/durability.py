@@ -9,7 +9,7 @@ import numpy as np
 
 from headway.figures import theme
 from headway.figures.theme import BLUE, FAINT, GREEN, GREY, INK, ORANGE, Drawing
-from headway.messages import decimal, say, t, term, write_integer
+from headway.messages import capital, decimal, say, t, term, write_integer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -157,7 +157,7 @@ def _describe(
     ]
     for group in shown:
         found = summary[summary["group"] == group].iloc[0]
-        text = f" {_name(group)[0].upper()}{_name(group)[1:]}: "
+        text = f" {capital(_name(group))}: "
         text += t(
             "over_time.n_at_risk_at_the_start_events_relapsed",
             n=_count(found["n"]),

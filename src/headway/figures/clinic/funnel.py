@@ -6,8 +6,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from headway.figures import theme
-from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing
-from headway.messages import decimal, say, t, term, write_integer
+from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing, write_fixed
+from headway.messages import capital, say, t, term, write_integer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,20 +106,15 @@ def _draw(axes: Axes, rows: list[dict[str, Any]]) -> None:
     )  # fmt: skip
 
 
-def _number(value: float) -> str:
-    text = f"{abs(value):.1f}"
-    return decimal(f"−{text}" if value < 0 and float(text) else text)
-
-
 def _describe(rows: list[dict[str, Any]], hidden: int, title: str, stamp: str) -> str:
     parts = [f"{stamp}. " if stamp else "", t("page_one.funnel_plot_title", title=title)]
     for r in rows:
         places = {
             "who": str(r["therapist"]),
             "n": write_integer(r["n"]),
-            "difference": _number(r["difference"]),
-            "low": _number(r["low_998"]),
-            "high": _number(r["high_998"]),
+            "difference": write_fixed(r["difference"]),
+            "low": write_fixed(r["low_998"]),
+            "high": write_fixed(r["high_998"]),
         }
         parts.append(
             t(
@@ -157,5 +152,4 @@ def _caption(funnel: pd.DataFrame, hidden: int) -> str:
     text += " " + t("page_one.dark_bars_95_percent_limits_light_bars_99_8")
     if hidden:
         text += " " + t("page_one.n_hidden_too_few_people", n=hidden)
-    note = say(str(first["note"]))
-    return f"{text} {note[0].upper()}{note[1:]}."
+    return f"{text} {capital(say(str(first['note'])))}."

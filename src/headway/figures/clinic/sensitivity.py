@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from headway.figures import theme
 from headway.figures.specifications import draw_specifications
-from headway.figures.theme import BLUE, GREY, INK, Drawing
-from headway.messages import decimal, phrase, say, t, write_integer
+from headway.figures.theme import BLUE, GREY, INK, Drawing, write_beside, write_fixed
+from headway.messages import phrase, say, t, write_integer
 from headway.outcomes.expectation.multiverse import find_sample
 
 if TYPE_CHECKING:
@@ -87,15 +87,17 @@ def draw_sensitivity(sensitivity: pd.DataFrame, name: str, *, stamp: str = "") -
                 [estimate], [i], "s" if away else "o", color=INK if away else "white",
                 markeredgecolor=INK, markersize=6,
             )  # fmt: skip
-            ends = t("benchmark.low_high", low=_one(low), high=_one(high))
-            numbers = f"{_one(estimate)} {ends}"
+            ends = t("benchmark.low_high", low=write_fixed(low), high=write_fixed(high))
+            numbers = f"{write_fixed(estimate)} {ends}"
             people = "" if n != n else f"   n = {write_integer(n)}"
             told = theme.say_value(estimate, low, high, None if n != n else n)
             theme.tip(axes, mark, [f"{t(label)}: {told}"])
             _label(axes, i, t(label), numbers + people)
         if bounds:
             axes.plot(bounds, [count - 1] * 2, color=GREY, linewidth=5, solid_capstyle="butt")
-            numbers = t("common.low_to_high", low=_one(bounds[0]), high=_one(bounds[1]))
+            numbers = t(
+                "common.low_to_high", low=write_fixed(bounds[0]), high=write_fixed(bounds[1])
+            )
             _label(axes, count - 1, t(BOUNDS), numbers)
         axes.set_ylim(count - 0.4, -0.6)
         axes.set_yticks([])
@@ -105,32 +107,24 @@ def draw_sensitivity(sensitivity: pd.DataFrame, name: str, *, stamp: str = "") -
         figure.text(0.01, 1 - 0.1 / height, title, fontweight="bold", va="top", fontsize=10)
         theme.stamp(figure, stamp)
     alt = f"{title}. " + "; ".join(
-        f"{t(label)}: {_one(estimate)} "
-        f"({t('common.95_percent_ci_low_to_high', low=_one(low), high=_one(high))})"
+        f"{t(label)}: {write_fixed(estimate)} "
+        f"({t('common.95_percent_ci_low_to_high', low=write_fixed(low), high=write_fixed(high))})"
         for label, estimate, low, high, _ in shown
     )
     if bounds:
-        span = t("common.low_to_high", low=_one(bounds[0]), high=_one(bounds[1]))
+        span = t("common.low_to_high", low=write_fixed(bounds[0]), high=write_fixed(bounds[1]))
         alt += f"; {t(BOUNDS)}: {span}"
     caption = t("charts.broken_line_the_declared_analysis_a_filled")
     if bounds:
         caption += " " + t("charts.thick_every_value_that_the_records_allow")
     caption += " " + t("charts.negative_fewer_than_before")
-    alt = (f"{stamp}. " if stamp else "") + alt.replace("-", "−") + "."
+    alt = (f"{stamp}. " if stamp else "") + alt + "."
     return Drawing(figure, title, alt, caption, wide=True)
 
 
-def _one(value: float) -> str:
-    return decimal(f"{value:.1f}".replace("-", "−"))
-
-
 def _label(axes: Axes, y: float, left: str, right: str) -> None:
-    for side, text, align, shift in ((0, left, "right", -10), (1, right, "left", 10)):
-        axes.annotate(
-            text, (side, y), xycoords=("axes fraction", "data"), xytext=(shift, 0),
-            textcoords="offset points", ha=align, va="center", fontsize=8.5,
-            annotation_clip=False,
-        )  # fmt: skip
+    write_beside(axes, 0, y, left, "right", -10, "normal")
+    write_beside(axes, 1, y, right, "left", 10, "normal")
 
 
 def tell_sample(n: float, of: float) -> str:

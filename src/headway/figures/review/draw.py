@@ -25,7 +25,7 @@ from headway.figures.review.sheet import SCREEN, Form
 from headway.figures.review.studies import draw_funnel
 from headway.figures.specifications import draw_specifications
 from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing
-from headway.messages import is_missing, say, t, term
+from headway.messages import capital, is_missing, say, t, term
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -374,11 +374,17 @@ def _draw_multiverse(own: pd.DataFrame, comparison: Comparison) -> Drawing:
     )
 
 
+def _name_published(row: Mapping[str, Any]) -> str:
+    group = row["subgroup"]
+    name = capital(t("review_page.overall")) if is_missing(group) else str(group)
+    return name if is_missing(row["k"]) else f"{name} (k {row['k']})"
+
+
 def draw_published(published: pd.DataFrame, consistency: pd.DataFrame, label: str) -> Drawing:
     """Draw published results and, apart from them, what they combine to."""
     rows = [
         (
-            textwrap.fill(f"{r['subgroup']} (k {r['k']})", 38),
+            textwrap.fill(_name_published(r), 38),
             r["effect"],
             r["ci_low"],
             r["ci_high"],
@@ -386,7 +392,9 @@ def draw_published(published: pd.DataFrame, consistency: pd.DataFrame, label: st
         )
         for r in published.to_dict("records")
     ]
-    unit = ""
+    codes = {MEASURES[m].scale.code for m in published["measure"].dropna() if m in MEASURES}
+    ratio, unit = codes == {"ratio"}, ""
+    null = 1.0 if ratio else 0.0
     consistency = consistency[consistency["estimate"].notna()]
     for r in consistency.to_dict("records"):
         rows.append((say(r["model"]), r["estimate"], r["ci_low"], r["ci_high"], False))
@@ -395,10 +403,12 @@ def draw_published(published: pd.DataFrame, consistency: pd.DataFrame, label: st
     with theme.style():
         figure = theme.new_figure(9.0, 0.36 * (len(rows) + 2) + 1.0)
         axes = figure.add_axes((0.34, 0.22, 0.40, 0.66))
-        spread = [v for row in rows[:n_published] for v in row[2:4]] + [0.0]
+        spread = [v for row in rows[:n_published] for v in row[2:4]] + [null]
         spread = [v for v in [*spread, *(row[1] for row in rows)] if np.isfinite(v)]
-        pad = 0.35 * (max(spread) - min(spread)) or 1.0
-        limits = (min(spread) - pad, max(spread) + pad)
+        places = np.log(spread) if ratio else np.array(spread)
+        pad = 0.35 * np.ptp(places) or 1.0
+        ends = np.array([places.min() - pad, places.max() + pad])
+        limits = tuple(np.exp(ends) if ratio else ends)
         texts = []
         for i, (name, value, low, high, printed) in enumerate(rows):
             y = i + (0 if printed else 1.0)
@@ -420,10 +430,13 @@ def draw_published(published: pd.DataFrame, consistency: pd.DataFrame, label: st
                 markeredgewidth=0.6,
                 linestyle="none",
             )
-            texts.append((y, name, theme.write_interval(value, low, high)))
+            texts.append((y, name, theme.write_interval(value, low, high, ratio)))
         axes.set_ylim(len(rows) + 1.0, -0.7)
-        axes.set_xlim(*limits)
-        axes.axvline(0, color=GREY, linewidth=0.9)
+        if ratio:
+            theme.set_ratio_axis(axes, *limits)
+        else:
+            axes.set_xlim(*limits)
+        axes.axvline(null, color=GREY, linewidth=0.9)
         axes.grid(axis="x", color=FAINT, linewidth=0.5)
         axes.set_axisbelow(True)
         axes.set_yticks([])

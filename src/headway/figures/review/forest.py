@@ -11,7 +11,7 @@ from headway.effects.shared import Scale
 from headway.figures.review.judgements import read_lights
 from headway.figures.review.sheet import ROW, SCREEN, Columns, Form, Line, draw_sheet, leaves_axis
 from headway.figures.theme import Drawing, name_parts, write_effect, write_interval
-from headway.messages import Message, decimal, is_missing, read, say, t, write_number
+from headway.messages import Message, capital, decimal, is_missing, read, say, t, write_number
 from headway.reviews.totals import describe_row
 from headway.tables.risk_tools import RISK_TOOLS
 
@@ -163,7 +163,7 @@ def _list_lines(
     for group in [g for g in pooled["subgroup"] if g != OVERALL] or [None]:
         own = used if group is None else used[used["subgroup"] == group]
         if group is not None:
-            lines.append(Line("heading", f"{str(group)[0].upper()}{str(group)[1:]}"))
+            lines.append(Line("heading", capital(str(group))))
         lines += rows(own, full)
         if group is not None:
             row = pooled[pooled["subgroup"] == group].iloc[0]

@@ -18,9 +18,10 @@ from headway.figures.review.sheet import (
     draw_interval,
     find_limits,
     leaves_axis,
+    set_axis,
 )
 from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing
-from headway.messages import decimal, say, t
+from headway.messages import say, t
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -203,7 +204,8 @@ def _draw(
         where = (_NAME / WIDTH, _FOOT / inches, places.plot / WIDTH, ROW * total / inches)
         axes = figure.add_axes(where)
         axes.set_ylim(total, 0)
-        _set_axis(axes, places, scale, label)
+        set_axis(axes, limits, scale, 6 if places.plot > 3 else 3)
+        axes.set_xlabel(label)
         if math.isfinite(threshold) and limits[0] < threshold < limits[1]:
             axes.axvline(threshold, color=INK, linewidth=1.0, linestyle=":", zorder=1)
         for i, name in enumerate(("posterior.as_pooled", "posterior.shrunken")):
@@ -219,26 +221,6 @@ def _draw(
             y += _CURVE
             _draw_curve(axes, curve, y - 0.25, places)
     return figure
-
-
-def _set_axis(axes: Axes, places: _Places, scale: Scale, label: str) -> None:
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
-
-    if scale.code == "ratio":
-        theme.set_ratio_axis(axes, *places.limits)
-    else:
-        axes.set_xlim(*places.limits)
-        axes.xaxis.set_major_locator(MaxNLocator(6 if places.plot > 3 else 3))
-        axes.xaxis.set_major_formatter(
-            FuncFormatter(lambda x, _: decimal(f"{x:g}".replace("-", "−")))
-        )
-    if math.isfinite(scale.null):
-        axes.axvline(scale.null, color=GREY, linewidth=0.9, zorder=1)
-    axes.spines["left"].set_visible(False)
-    axes.set_yticks([])
-    axes.grid(axis="x", color=FAINT, linewidth=0.5, zorder=0)
-    axes.set_axisbelow(True)
-    axes.set_xlabel(label)
 
 
 def _draw_row(axes: Axes, row: _Row, y: float, places: _Places) -> None:

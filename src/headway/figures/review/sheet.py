@@ -208,7 +208,8 @@ def draw_sheet(
                 )
             )
             axes.set_ylim(total, 0)
-            _set_axis(axes, limits, scale, form)
+            set_axis(axes, limits, scale)
+            axes.tick_params(axis="x", labelsize=form.size)
             y = 0.0
             for block in part:
                 _write(sheet, block, places, top + form.row * y, columns.tools, form)
@@ -549,20 +550,20 @@ def _find_bulk(value: Any, low: Any, high: Any) -> tuple[float, float]:
     return start, end
 
 
-def _set_axis(axes: Axes, limits: tuple[float, float], scale: Scale, form: Form) -> None:
+def set_axis(axes: Axes, limits: tuple[float, float], scale: Scale, most: int = 6) -> None:
+    """Make the axis of a forest plot: at most so many steps, and a line at no difference."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     if scale.code == "ratio":
         theme.set_ratio_axis(axes, *limits)
     else:
         axes.set_xlim(*limits)
-        axes.xaxis.set_major_locator(MaxNLocator(6))
+        axes.xaxis.set_major_locator(MaxNLocator(most))
         axes.xaxis.set_major_formatter(
             FuncFormatter(lambda x, _: decimal(f"{x:g}".replace("-", "−")))
         )
     if math.isfinite(scale.null):
         axes.axvline(scale.null, color=GREY, linewidth=0.9, zorder=1)
-    axes.tick_params(axis="x", labelsize=form.size)
     axes.spines["left"].set_visible(False)
     axes.set_yticks([])
     axes.grid(axis="x", color=FAINT, linewidth=0.5, zorder=0)

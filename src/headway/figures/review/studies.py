@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from headway.effects.measures import MEASURES
 from headway.effects.shared import DIFFERENCE, Scale
 from headway.figures import theme
-from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing
+from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing, read_column
 from headway.messages import decimal, t
 
 if TYPE_CHECKING:
@@ -27,13 +27,6 @@ _DEEP = 6.0  # usual standard errors beyond which a trial lies below a funnel
 # Marks of an axis of ratios.
 FEW_RATIOS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 MANY_RATIOS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 1.75, 2, 2.5, 3)
-
-
-def _read(values: ArrayLike, name: str, k: int | None = None) -> Array:
-    array = np.asarray(values, dtype=np.float64)
-    if array.ndim != 1 or (k is not None and array.size != k):
-        raise ValueError(f"{name} must hold one number per study")
-    return array
 
 
 def _start(title: str, x: str, y: str) -> tuple[Any, Axes]:
@@ -129,14 +122,14 @@ def draw_funnel(
     -----
     Contours: Peters et al. (2008). With fewer than ten studies the caption warns.
     """
-    y = _read(yi, "yi")
-    se = np.sqrt(_read(vi, "vi", y.size))
+    y = read_column(yi, "yi")
+    se = np.sqrt(read_column(vi, "vi", y.size))
     known = np.isfinite(y) & np.isfinite(se)
     y, se = y[known], se[known]
     added_y, added_se = np.zeros(0), np.zeros(0)
     if filled is not None:
-        added_y = _read(filled[0], "filled effects")
-        added_se = np.sqrt(_read(filled[1], "filled variances", added_y.size))
+        added_y = read_column(filled[0], "filled effects")
+        added_se = np.sqrt(read_column(filled[1], "filled variances", added_y.size))
     with theme.style():
         figure, axes = _start(title, x_label, t("funnel.standard_error"))
         # One trial of little weight must not press all others into the tip.
@@ -211,8 +204,8 @@ def draw_radial(
     estimate : float
         Pooled effect: the slope of the line; the band holds 95 % of studies around it.
     """
-    y = _read(yi, "yi")
-    se = np.sqrt(_read(vi, "vi", y.size))
+    y = read_column(yi, "yi")
+    se = np.sqrt(read_column(vi, "vi", y.size))
     known = np.isfinite(y) & np.isfinite(se)
     x, z = 1 / se[known], (y / se)[known]
     with theme.style():
@@ -252,8 +245,8 @@ def draw_baujat(
     names : sequence of str
         Studies; the largest are labelled.
     """
-    x = _read(contribution, "contribution")
-    y = _read(shift, "shift", x.size)
+    x = read_column(contribution, "contribution")
+    y = read_column(shift, "shift", x.size)
     if len(names) != x.size:
         raise ValueError("names must hold one per study")
     scale = x / max(x.max(initial=0), 1e-300) + y / max(y.max(initial=0), 1e-300)
@@ -303,9 +296,9 @@ def draw_labbe(
     estimate : float
         Pooled effect on the measure's own scale (log for ratios).
     """
-    y = 100 * _read(risk1, "risk1")
-    x = 100 * _read(risk2, "risk2", y.size)
-    people = _read(n, "n", y.size)
+    y = 100 * read_column(risk1, "risk1")
+    x = 100 * read_column(risk2, "risk2", y.size)
+    people = read_column(n, "n", y.size)
     share = np.linspace(0, 1, 201)
     if measure == "RR":
         curve = share * np.exp(estimate)
@@ -373,7 +366,7 @@ def draw_influence(
     k = marked.size
     if len(names) != k:
         raise ValueError("names must hold one per study")
-    values = {label: _read(column, label, k) for label, column in columns.items()}
+    values = {label: read_column(column, label, k) for label, column in columns.items()}
     height = 0.24 * k + 1.3
     with theme.style():
         figure = theme.new_figure(9.0, height)

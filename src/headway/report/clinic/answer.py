@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
-from headway.messages import t
+from headway.messages import capital, t
 from headway.outcomes.change.windows import CONDITIONAL
 from headway.report import formats
 from headway.report.clinic.expectation import describe_ways
@@ -134,7 +134,7 @@ def say_course(rows: pd.DataFrame, change: Mapping[str, Any]) -> str:
         return t("page_one.no_change_in_outcome_can_be_worked_out", outcome=name)
     return t(
         _COURSES[which_way(change)],
-        outcome=name[:1].upper() + name[1:],
+        outcome=capital(name),
         pre=formats.number(pre["estimate"], 1),
         post=formats.number(post["estimate"], 1),
         unit=per_unit(str(change["unit"])),

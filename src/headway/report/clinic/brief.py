@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from headway.figures.clinic.brief import list_outcomes, name_outcome
-from headway.messages import say, speaking, t, writing_released
+from headway.messages import capital, say, speaking, t, writing_released
 from headway.outcomes.change.windows import CONDITIONAL
 from headway.outcomes.expectation.verdict import read_verdict
 from headway.report import formats
@@ -154,7 +154,7 @@ def write_brief(
             "language": clinic.language,
             "name": clinic.id,
             "title": clinic.title,
-            "stamp": _stamp(clinic, preset),
+            "stamp": say_stamp(clinic, preset),
             "foot": _foot(clinic, preset),
         }
         if status["state"] == "refused":
@@ -182,7 +182,8 @@ def write_brief(
         )
 
 
-def _stamp(clinic: Clinic, preset: Preset) -> str:
+def say_stamp(clinic: Clinic, preset: Preset) -> str:
+    """Say above a page that its people are made up, or that it is not for release."""
     if clinic.synthetic:
         return t("frame.synthetic_made_by_a_simulator_no_one_in_these")
     if preset.name == "internal":
@@ -230,7 +231,7 @@ def _say_outcome(
     outcome: str, rows: pd.DataFrame, released: Mapping[str, pd.DataFrame]
 ) -> OutcomeText:
     """Say what changed in one outcome, and whether it would have come anyway."""
-    name = _capital(name_outcome(outcome))
+    name = capital(name_outcome(outcome))
     change = pick(rows, "change_mean")
     expected = released["expected"]
     kind = find_kind(outcome, change, expected)
@@ -252,10 +253,6 @@ def _say_outcome(
         course.append(t("brief.cannot_tell_if_changed"))
     lead, more = _say_verdict(outcome, kind, change, expected)
     return OutcomeText(outcome, name, kind, tuple(course), lead, more)
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _say_verdict(
@@ -285,7 +282,7 @@ def _tabulate_changes(rows: Mapping[str, pd.DataFrame], preset: Preset) -> Grid:
         notes.append(t("brief.only_with_headache"))
     return Grid(
         t("brief.table_of_change"),
-        tuple(_capital(name_outcome(o)) for o in rows),
+        tuple(capital(name_outcome(o)) for o in rows),
         tuple(
             (t(label), cells)
             for label, cells in zip(_ROWS, zip(*columns, strict=True), strict=True)
@@ -325,7 +322,7 @@ def _tabulate_people(rows: Mapping[str, pd.DataFrame]) -> Grid:
     """List who got better and worse, of the analysed and of all who started."""
     return Grid(
         t("brief.table_of_people"),
-        tuple(_capital(name_outcome(o)) for o in rows),
+        tuple(capital(name_outcome(o)) for o in rows),
         tuple(
             (t(label), tuple(_show_share(pick(own, statistic)) for own in rows.values()))
             for label, statistic in _SHARES

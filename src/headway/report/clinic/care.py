@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from headway.disclosure import write_count
 from headway.figures.clinic.control_chart import name_signals
 from headway.figures.clinic.cost import name_basis
-from headway.messages import read, say, t, term
+from headway.messages import capital, read, say, t, term
 from headway.report import formats
 from headway.report.clinic.tables import (
     Table,
@@ -212,13 +212,11 @@ def list_relapse(table: pd.DataFrame, preset: Preset) -> list[Table]:
     Nothing where nobody was at risk.
     """
     own = table[(table["n"] > 0) | table["redacted"].astype(bool)]
-    whole, caption = (
-        own["group"] == "all",
-        "over_time.time_to_relapse_of_those_who_improved_by_half",
-    )
+    whole = own["group"] == "all"
     if not whole.any():
         return []
-    tables = [_list_relapses(own[whole], t(caption), preset)]
+    caption = t("over_time.time_to_relapse_of_those_who_improved_by_half")
+    tables = [_list_relapses(own[whole], caption, preset)]
     if not whole.all():
         again = t("over_time.time_to_relapse_by_technique")
         tables.append(_list_relapses(own[~whole], again, preset))
@@ -299,7 +297,7 @@ def _list_notes(table: pd.DataFrame) -> str:
     """Write each remark of a table once, where rows share them or parts of them."""
     cells = dict.fromkeys(table["note"].dropna())
     notes = dict.fromkeys(say(part) for cell in cells for part in read(str(cell)) or [cell])
-    return " ".join(f"{note[:1].upper()}{note[1:]}." for note in notes)
+    return " ".join(f"{capital(note)}." for note in notes)
 
 
 def name_technique(group: str) -> str:

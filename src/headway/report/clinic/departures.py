@@ -42,7 +42,7 @@ def show_setting(value: Any) -> str:
     if isinstance(value, int | float):
         return decimal(f"{value:g}".replace("-", "−"))
     if isinstance(value, Window):
-        return _show_window(value)
+        return show_window(value)
     if isinstance(value, Cutoff):
         return f"≥ {show_setting(value.days)} (SD {show_setting(value.population_sd)})"
     if isinstance(value, Mapping):
@@ -52,7 +52,8 @@ def show_setting(value: Any) -> str:
     return str(value).replace("_", " ")
 
 
-def _show_window(window: Window) -> str:
+def show_window(window: Window) -> str:
+    """Write a window: its days, what they count from, and how many need an entry."""
     ends = (("window.the_start", window.from_), ("window.the_end", window.to))
     low, high = (t(open_) if day is None else t("window.day", day=day) for open_, day in ends)
     text = t("common.low_to_high", low=low, high=high)

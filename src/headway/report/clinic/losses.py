@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from headway.messages import say, t, term
+from headway.messages import capital, say, t, term
 from headway.outcomes.change.sources import NOT_USED, SOURCE, name_source
 from headway.report import formats
 
@@ -124,8 +124,7 @@ def say_replaced(flow: pd.DataFrame, *, answered: bool) -> list[str]:
     own = flow[(flow["account"] == SOURCE) & flow["step"].isin(list(_REPLACED))]
     out = []
     for r in own[(own["step"] != NOT_USED) | (not answered)].to_dict("records"):
-        sentence = t(_REPLACED[r["step"]], source=say(name_source(r["item"])))
-        out.append(sentence[:1].upper() + sentence[1:])
+        out.append(capital(t(_REPLACED[r["step"]], source=say(name_source(r["item"])))))
         out.append(t("page_one.the_reason", why=say(r["note"])))
     return out
 

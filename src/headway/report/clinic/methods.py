@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from headway.messages import phrase, say, t
 from headway.outcomes.change.change import BCA_FROM
 from headway.report import formats
+from headway.report.clinic.departures import show_window
 from headway.report.clinic.tables import Table, make_table, per_unit
 
 if TYPE_CHECKING:
@@ -193,28 +194,11 @@ def _define_windows(clinic: Clinic, used: Collection[str]) -> list[tuple[str, st
     for name, window in settings.named.items():
         if name not in used:
             continue
-        first = (
-            t("methods.the_first_day")
-            if window.from_ is None
-            else t("methods.day_day", day=_signed(window.from_))
-        )
-        last = (
-            t("methods.the_last_day")
-            if window.to is None
-            else t("methods.day_day", day=_signed(window.to))
-        )
-        text = t("common.low_to_high", low=first, high=last)
-        if window.anchor == "last_session":
-            text += t("methods.counted_from_the_last_session")
-        if window.min_days is not None:
-            text += t("methods.at_least_n_days_with_an_entry", n=window.min_days)
         label = f" ({say(phrase('window', window.label))})" if window.label else ""
-        out.append((t("methods.window_name", name=name.replace("_", " ")) + label, text))
+        out.append(
+            (t("methods.window_name", name=name.replace("_", " ")) + label, show_window(window))
+        )
     if settings.mean_of_two_baselines and "earlier" in used:
         text = t("methods.the_mean_of_the_two_windows_before_treatment")
         out.append((t("benchmark.before"), text))
     return out
-
-
-def _signed(day: int) -> str:
-    return str(day).replace("-", "−")

@@ -19,6 +19,7 @@ from headway.report.clinic.answer import (
     say_caution,
     write_answers,
 )
+from headway.report.clinic.brief import say_stamp
 from headway.report.clinic.departures import write_departures
 from headway.report.clinic.figures import find_data, list_checks, place_figures
 from headway.report.clinic.losses import list_losses, list_unused, say_replaced
@@ -65,11 +66,10 @@ def build(
     """
     refused = status["problems"] if status["state"] == "refused" else []
     with speaking(clinic.language), writing_released(not preset.open):
-        stamp, _ = _stamp(clinic, preset)
         context: dict[str, Any] = {
             "title": clinic.title,
             "home": home,
-            "stamp": stamp,
+            "stamp": say_stamp(clinic, preset),
             "clinic": clinic,
             "refused": refused,
             "disclosure": say(preset.text),
@@ -82,7 +82,7 @@ def build(
         context["replaced"] = _replaced(released)
         page = render("clinic.html", **context)
         page_one = _list_first(context)
-    headline = []
+    headline, inside = [], preset.name == "internal"
     if not refused:
         with writing_released(not preset.open):
             headline.append(_headline(clinic, released, preset))
@@ -93,7 +93,7 @@ def build(
         "state": status["state"],
         "page": f"clinics/{status['name']}/audit.html",
         "brief": "" if refused else f"clinics/{status['name']}/brief.html",
-        "stamp": _stamp(clinic, preset)[1],
+        "stamp": "SYNTHETIC" if clinic.synthetic else "INTERNAL" if inside else "",
         "problems": refused,
         "verdicts": "",
         "headline": headline,
@@ -122,14 +122,6 @@ def _headline(clinic: Clinic, released: Mapping[str, pd.DataFrame], preset: Pres
 
 def _replaced(released: Mapping[str, pd.DataFrame]) -> list[str]:
     return say_replaced(released["flow"], answered=bool(released["cohort"]["primary"].any()))
-
-
-def _stamp(clinic: Clinic, preset: Preset) -> tuple[str, str]:
-    if clinic.synthetic:
-        return t("frame.synthetic_made_by_a_simulator_no_one_in_these"), "SYNTHETIC"
-    if preset.name == "internal":
-        return t("frame.internal_small_numbers_are_not_hidden_not_for"), "INTERNAL"
-    return "", ""
 
 
 def _body(

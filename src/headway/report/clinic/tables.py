@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from headway.messages import Message, phrase, say, t, term
+from headway.messages import Message, capital, phrase, say, t, term
 from headway.outcomes.change import instruments
 from headway.outcomes.change.cohort import name_characteristic
 from headway.report import formats
@@ -59,8 +59,7 @@ def name_outcome(outcome: str) -> str:
 
 def name_pair(outcome: str, label: str) -> str:
     """Name an outcome and its comparison."""
-    named = name_outcome(outcome)
-    return f"{named[:1].upper()}{named[1:]}: {say(label)}"
+    return f"{capital(name_outcome(outcome))}: {say(label)}"
 
 
 def name_level(code: Any, of: str = "") -> str:
@@ -152,7 +151,7 @@ def make_table(
     return {
         "caption": caption,
         "counts": t("preset.counts_rounded", to=rounded) if rounded > 1 else "",
-        "note": f"{note[:1].upper()}{note[1:]}." if note else "",
+        "note": f"{capital(note)}." if note else "",
         "heads": [t(h) if h else "" for h in heads],
         "rows": [{"kind": "", "cells": list(cells)} for cells in rows],
         "numeric": [],
@@ -341,8 +340,7 @@ def list_lost(table: pd.DataFrame, preset: Preset) -> Table | None:
     rows = []
     for r in table.to_dict("records"):
         percent = r["measure"] == "percent"
-        label = say(name_characteristic(r["characteristic"]))
-        label = label[:1].upper() + label[1:]
+        label = capital(say(name_characteristic(r["characteristic"])))
         if percent:
             label += f": {name_level(r['level'])}"
         values = []

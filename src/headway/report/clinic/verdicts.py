@@ -46,10 +46,7 @@ def find_kind(outcome: str, change: Mapping[str, Any] | None, expected: pd.DataF
 
 
 def which_way(change: Mapping[str, Any]) -> str:
-    """Whether a change is a `fall`, a `rise`, or `unclear`: the interval holds 0, or there is none.
-
-    Where nobody differs in change there is no interval, and the change itself says it.
-    """
+    """Whether a change is a `fall`, a `rise`, or `unclear`: no interval, or one that holds 0."""
     low, high = change["ci_low"], change["ci_high"]
     if formats.missing(low) or formats.missing(high):
         return "unclear"

@@ -12,6 +12,7 @@ from headway.report import formats
 from headway.report.formats import MISSING, missing
 from headway.report.manuscript.word import Grid
 from headway.report.review.asked import say_quantity
+from headway.report.review.judgements import MARKS
 from headway.tables.risk_tools import OVERALL, RISK_TOOLS
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from headway.config.review import Comparison, Review
 
-MARKS = {"high": "⊕⊕⊕⊕", "moderate": "⊕⊕⊕⊖", "low": "⊕⊕⊖⊖", "very_low": "⊕⊖⊖⊖"}
 RECOVERED = "†"
 
 

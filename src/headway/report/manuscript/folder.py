@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headway import config, tables
+from headway.figures import theme
 from headway.figures.journal import LEAST_PT, PAGE_MM, Printed, save_for_journal
 from headway.figures.review.draw import draw_review
 from headway.figures.review.sheet import JOURNAL
@@ -77,11 +78,7 @@ def write_manuscript(processed: Path, results: Path, language: str | None = None
             (part / copy).write_bytes((results / name).read_bytes())
         digest = hashlib.sha256((results / "effects.csv").read_bytes()).hexdigest()
         write_text(describe_files(review, methods, drawn, digest), part / "README")
-    # Of an earlier run, whose review had other comparisons.
-    named = {figure.name for figure in drawn}
-    for path in (folder / "figures").iterdir():
-        if path.stem not in named:
-            path.unlink()
+    theme.remove_others(folder / "figures", {figure.name for figure in drawn})
     return folder
 
 

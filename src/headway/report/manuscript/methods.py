@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from headway.ingest.trials.figures import count_transcribed
 from headway.messages import is_missing, say, t, term
 from headway.report.manuscript.references import cite, load_works
+from headway.reviews.candidates import ANY_DAY
 from headway.reviews.effects_table import ASSUMED
 from headway.reviews.totals import describe_row
 from headway.tables.risk_tools import RISK_TOOLS
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from headway.report.manuscript.references import Work
 
 OWN, WITHOUT_HIGH = "own", "without_high_risk"
-DEFAULT_DAY = 84  # a comparison's `target_day`, where it declares none
 # What a choice stands on.
 _ESTIMATORS = {
     "DL": ("dersimonian_1986",),
@@ -226,7 +226,7 @@ def _list_days(effects: pd.DataFrame, review: Review) -> list[float]:
         own = effects[effects["comparison"] == c.id]
         # The rows of a file's own analysis are pooled as the file pools them.
         if len(own) and not c.analysis and (own.groupby("trial")["timepoint"].nunique() > 1).any():
-            days.append(float(DEFAULT_DAY if c.target_day is None else c.target_day))
+            days.append(float(ANY_DAY if c.target_day is None else c.target_day))
     return sorted(set(days))
 
 

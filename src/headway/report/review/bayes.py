@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from headway.effects.measures import MEASURES
 from headway.effects.units import name_unit
-from headway.messages import decimal, say, t, term, write_significant
+from headway.messages import capital, decimal, read, say, t, term, write_significant
 from headway.report import formats
 from headway.reviews.bayes import describe_methods
 
@@ -56,8 +56,7 @@ def describe_answer(
         sentences.append(_compare(known))
     if known and first["k"] < FEW:
         sentences.append(t("bayes.few"))
-    notes = dict.fromkeys(say(row["factor_note"]) for row in known)
-    sentences += [f"{note[0].upper()}{note[1:]}." for note in notes]
+    sentences += dict.fromkeys(_say_factor(row["factor_note"]) for row in known)
     if known:
         sentences.append(t("bayes.given_prior"))
     # A reason that all priors share is said once, in the sentence.
@@ -108,6 +107,14 @@ def _say_answer(row: Mapping[str, Any], comparison: Comparison) -> list[str]:
         ends = formats.ends(_show(row["new_low"], measure), _show(row["new_high"], measure))
         out.append(t("bayes.new_trial", percent=percent, **ends))
     return out
+
+
+def _say_factor(note: str) -> str:
+    """Say what the Bayes factor of the mean compares, or why there is none."""
+    for message in read(note) or ():
+        if message.id == "prior.factor_mu":
+            return t("bayes.factor_compares", **message.values)
+    return f"{capital(say(note))}."
 
 
 def _compare(rows: list[dict[str, Any]]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from headway.effects.measures import MEASURES
-from headway.messages import read, say, t, term
+from headway.messages import capital, read, say, t, term
 from headway.report import formats
 from headway.report.review.sentences import name_null
 
@@ -49,11 +49,10 @@ def describe_checks(
         if len(row):
             sentences.append(_say_leave_one_out(part, row.iloc[0], measure, str(subgroup)))
     for subgroup, part in checks.groupby("subgroup", sort=False):
-        name = "" if subgroup == "overall" else f"{str(subgroup)[0].upper()}{str(subgroup)[1:]}: "
+        name = "" if subgroup == "overall" else f"{capital(str(subgroup))}: "
         first = part.iloc[0]
         if [m.id for m in read(str(first["note"])) or ()] == ["small_study.dependent"]:
-            told = f"{name}{say(first['note'])}."
-            sentences.append(f"{told[0].upper()}{told[1:]}")
+            sentences.append(capital(f"{name}{say(first['note'])}."))
         elif first["check"] == "none":
             sentences.append(t("review_checks.too_few", name=name, n=int(first["k"])))
         else:
@@ -160,5 +159,4 @@ def _say_leave_one_out(
         ends = "; " + t(id, null=name_null(measure))
     name = "" if subgroup == "overall" else f"{subgroup}: "
     limits = {"low": formats.number(low), "high": formats.number(high)}
-    text = f"{name}{t('review_checks.runs', **limits, ends=ends)}"
-    return f"{text[0].upper()}{text[1:]}."
+    return capital(f"{name}{t('review_checks.runs', **limits, ends=ends)}.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from headway.effects.measures import MEASURES
 from headway.effects.units import name_unit
-from headway.messages import Message, say, t
+from headway.messages import Message, capital, say, t
 from headway.meta.methods import describe_regression
 from headway.report import formats
 
@@ -114,9 +114,11 @@ def _shown(row: Mapping[str, Any]) -> tuple[float, float, float]:
     return three[0], three[1], three[2]
 
 
-def _digits(value: float) -> int:
-    """Find decimals that leave a slope two digits."""
-    return 2 if formats.missing(value) or abs(value) >= 0.1 or value == 0 else 4
+def _digits(row: Mapping[str, Any]) -> int:
+    """Find the decimals of a coefficient: more where it is near no difference."""
+    value, *_ = _shown(row)
+    apart = abs(value - 1) if _is_ratio(row["measure"]) else abs(value)
+    return 4 if 0 < apart < 0.1 else 2
 
 
 def _say(moderator: Moderator, rows: list[dict[str, Any]], comparison: Comparison) -> Iterator[str]:
@@ -137,10 +139,9 @@ def _say(moderator: Moderator, rows: list[dict[str, Any]], comparison: Compariso
 
 def _say_slope(moderator: Moderator, row: Mapping[str, Any]) -> str:
     value, low, high = _shown(row)
-    ratio = _is_ratio(row["measure"])
-    digits = 4 if ratio and abs(value - 1) < 0.1 else _digits(value)
+    digits = _digits(row)
     text = t(
-        "moderated.slope_ratio" if ratio else "moderated.slope",
+        "moderated.slope_ratio" if _is_ratio(row["measure"]) else "moderated.slope",
         name=moderator.name,
         unit=moderator.unit or t("moderated.a_unit"),
         measure=row["measure"],
@@ -191,8 +192,7 @@ def _say_rest(row: Mapping[str, Any]) -> str:
 def _say_notes(row: Mapping[str, Any]) -> str:
     if formats.missing(row["note"]):
         return ""
-    note = say(row["note"])
-    return f" {note[:1].upper()}{note[1:]}."
+    return f" {capital(say(row['note']))}."
 
 
 def _write_test(row: Mapping[str, Any]) -> str:
@@ -213,7 +213,7 @@ def _list_row(row: Mapping[str, Any], comparison: Comparison) -> dict[str, Any]:
     if row["regression"] == TOGETHER:
         name = t("moderated.together", name=name)
     value, low, high = _shown(row)
-    digits = _digits(value - 1 if _is_ratio(row["measure"]) else value)
+    digits = _digits(row)
     omnibus = _write_test(row)
     if omnibus != formats.MISSING:
         omnibus += f", {formats.p_value(row['qm_p_value'])}"

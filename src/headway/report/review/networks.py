@@ -10,7 +10,7 @@ import numpy as np
 from headway.config.review import CINEMA_DOMAINS
 from headway.effects.measures import MEASURES
 from headway.figures.review.network import name_treatment
-from headway.messages import read, say, t, term
+from headway.messages import capital, read, say, t, term
 from headway.report import formats
 from headway.report.review.sentences import name_null
 
@@ -162,8 +162,7 @@ class _Described:
         if not formats.missing(row["parts"]):
             out.append(t("network.in_parts", parts=say(row["parts"])))
         if not formats.missing(row["note"]):
-            told = say(row["note"])
-            out.append(f"{told[:1].upper()}{told[1:]}.")
+            out.append(f"{capital(say(row['note']))}.")
         return out
 
     def _say_result(self) -> str:
@@ -510,7 +509,8 @@ class _Described:
                     "kind": "" if r["pooled"] else "off",
                     "cells": [
                         r["trial"], pair, r["arms"], r["timepoint"],
-                        people if known else formats.MISSING, effect, r["status"], why,
+                        people if known else formats.MISSING, effect,
+                        say(term("status", r["status"])), why,
                         "; ".join([*notes, str(r["source"])]),
                     ],
                 }

@@ -42,7 +42,10 @@ def build(
     tables: Mapping[str, pd.DataFrame],
     figures: Sequence[Saved],
 ) -> tuple[str, dict[str, Any]]:
-    """Write a review's page, in its language, and its card for the index, in English.
+    """Write a review's page and its card for the index.
+
+    The page is in the review's language, and so is what the card holds of it for the command line
+    (`page_one`); the rest of the card is in English.
 
     Parameters
     ----------
@@ -62,7 +65,7 @@ def build(
         page, card = _build(review, status, tables, figures)
     if review.language != "en":
         with speaking("en"):
-            card = _build(review, status, tables, figures)[1]
+            card = _build(review, status, tables, figures)[1] | {"page_one": card["page_one"]}
     return page, card
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from headway.effects.measures import MEASURES
 from headway.effects.units import UNITS
-from headway.messages import read, say, t
+from headway.messages import capital, read, say, t
 from headway.report import formats
 from headway.reviews.totals import describe_row
 
@@ -167,7 +167,7 @@ def say_heterogeneity(row: Mapping[str, Any], comparison: Comparison, own: pd.Da
     measure = row["measure"]
     if formats.missing(row["estimate"]):
         return ""
-    name = "" if row["subgroup"] == "overall" else f"{_start(str(row['subgroup']))}: "
+    name = "" if row["subgroup"] == "overall" else f"{capital(str(row['subgroup']))}: "
     text = t(
         "pooled.heterogeneity",
         name=name,
@@ -190,11 +190,7 @@ def say_heterogeneity(row: Mapping[str, Any], comparison: Comparison, own: pd.Da
         text += f" {t('pooled.no_prediction')}."
     notes = [] if formats.missing(row["note"]) else read(str(row["note"]))
     if notes is None:
-        text += f" {_start(say(row['note']))}."
+        text += f" {capital(say(row['note']))}."
     elif told := [m for m in notes if m.id not in TOLD]:
-        text += f" {_start('; '.join(map(say, told)))}."
+        text += f" {capital('; '.join(map(say, told)))}."
     return text
-
-
-def _start(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}"
