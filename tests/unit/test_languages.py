@@ -250,7 +250,7 @@ def test_numbers_are_written_with_the_signs_of_the_language() -> None:
     from headway.messages import _Formatter
 
     write = _Formatter().format
-    assert write("{x:1} {y} {n}", x=-2.04, y=-1.5, n=1200) == "−2.0 −1.5 1200"
+    assert write("{x:1} {y} {n}", x=-2.04, y=-1.5, n=1200) == "−2.0 −1.5 1 200"
     assert write("{n:count} {gone}", n=12345, gone=None) == "12 345 –"
     assert write("{x:2}", x=-0.0000000001) == "0.00"
     with speaking("de"):
