@@ -264,6 +264,18 @@ def test_what_a_shared_control_brings_is_its_own_variance(
     assert cover_shared(effects, made)[0, 1] == pytest.approx(covariance)
 
 
+def test_standardised_differences_share_their_control_as_gleser_and_olkin_say() -> None:
+    rows = pd.DataFrame(
+        {"trial": ["A", "A", "B"], "n1": [20, 30, 40], "n2": [25, 25, 40]}
+        | {"yi": [-0.5, -0.3, -1.0], "vi": [0.09, 0.08, 0.06]}
+    )
+    made = Comparison(**{**MAIN, "measure": "SMD", "several_arms": "covariance"})
+    # 1 / 25 + (-0.5)(-0.3) / (2 (20 + 30 + 25))
+    expected = np.diag([0.09, 0.08, 0.06])
+    expected[0, 1] = expected[1, 0] = 0.04 + 0.15 / 150
+    assert cover_shared(rows, made) == pytest.approx(expected)
+
+
 def test_exact_limits_are_clopper_and_pearsons() -> None:
     """Where the tails of the binomial distribution are 2.5 % each."""
     for events, n in ((0, 10), (3, 40), (17, 20), (9, 9)):
