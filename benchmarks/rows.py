@@ -126,7 +126,7 @@ def run_headway(folder: Path, out: Path) -> None:
 
     clinic = config.load_clinic(folder)
     with clinics.judged(folder, clinic, out, threads=THREADS) as found:
-        for account in found.accounts():
+        for account in found.count().accounts:
             account.check()
         sql = diary_windows_sql(f"({found.select('days')})", clinic)
         found.connection.execute(f"COPY ({sql}) TO '{out / 'windows.parquet'}' (FORMAT parquet)")

@@ -32,6 +32,7 @@ APART = ("tests/e2e/", "tests/browser/")
 # Quick whatever they cost: what `make test` counts at its end.
 KEPT = (
     "tests/golden/test_oracle_",
+    "tests/golden/test_stored.py",
     "tests/golden/test_metafor_effects.py",
     "tests/golden/test_clinic_inside.py",
     "tests/golden/test_live_network.py::test_every_stored_number",
