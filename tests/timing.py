@@ -6,7 +6,7 @@ Measure, on an idle machine (a file that exists is continued, so that a run can 
 
 and write `tests/slow.txt` from it:
 
-    python -m tests.timing times.jsonl [--budget 400]
+    python -m tests.timing times.jsonl [--budget 275]
 
 A cost is in CPU seconds of the process and of those it started; what a module's fixtures cost
 falls to the first of its tests. The cheapest functions stay quick until the budget is spent, and of
@@ -37,7 +37,7 @@ KEPT = (
     "tests/golden/test_clinic_inside.py",
     "tests/golden/test_live_network.py::test_every_stored_number",
 )
-BUDGET, ALONE = 400.0, 5.0
+BUDGET, ALONE = 275.0, 5.0
 HEAD = """\
 # What `make test` leaves to `make test-all`: files, or functions of files (python -m tests.timing).
 """
