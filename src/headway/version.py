@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+import time
+from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -45,10 +48,18 @@ def find_commit() -> str:
 
 @cache
 def find_date() -> str:
-    """Find the day of that commit, ISO 8601; empty where nobody knows the commit."""
+    """Find the day of that commit, ISO 8601.
+
+    Where nobody knows it, the day of SOURCE_DATE_EPOCH, and without one today (UTC).
+    """
     if not (ROOT / ".git").exists():
-        return _read_written()[1]
-    return _ask_git("show", "--no-patch", "--format=%cs").strip()
+        found = _read_written()[1]
+    else:
+        found = _ask_git("show", "--no-patch", "--format=%cs").strip()
+    if found:
+        return found
+    now = float(os.environ.get("SOURCE_DATE_EPOCH") or time.time())
+    return datetime.fromtimestamp(now, UTC).date().isoformat()
 
 
 def _ask_git(*arguments: str) -> str:

@@ -44,8 +44,12 @@ def command(*more: str) -> list[str]:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Give the environment in which a copy imports its own code, and writes no other there."""
+    """Give the environment in which a copy imports its own code, and writes no other there.
+
+    The copy has no commit: what it makes is dated alike before and after midnight.
+    """
     own = {"PYTHONPATH": str(folder / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
+    own |= {"SOURCE_DATE_EPOCH": "1764547200"}
     return {**os.environ, **own, "OMP_NUM_THREADS": "1"}
 
 

@@ -58,7 +58,8 @@ def copy(folder: Path) -> Path:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(folder / "src"), "OMP_NUM_THREADS": "1"}
+    own = {"PYTHONPATH": str(folder / "src"), "SOURCE_DATE_EPOCH": "1764547200"}
+    return {**os.environ, **own, "OMP_NUM_THREADS": "1"}
 
 
 def read(folder: Path) -> dict[str, bytes]:

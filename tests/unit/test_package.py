@@ -217,8 +217,9 @@ def test_without_git_the_version_is_the_wheels_or_plain(
     # Within somebody else's repository the environment's own note stands.
     (checkout / ".git").rename(checkout / "elsewhere")
     assert ask() == ""
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1764547200")  # 2025-12-01, 0:00 UTC
     version.find_date.cache_clear()
-    assert version.find_date() == ""
+    assert version.find_date() == "2025-12-01"
     (checkout / "commit.txt").write_text("abcdef0 2026-11-30\n")
     version.find_date.cache_clear()
     assert (ask(), version.find_date()) == ("abcdef0", "2026-11-30")

@@ -1,6 +1,5 @@
 """The index of all results, and the record of what they stand on."""
 
-import datetime
 import json
 from pathlib import Path
 
@@ -54,7 +53,7 @@ def main(snakemake):
             *(c[page] for c in shown for page in ("page", "brief") if c.get(page)),
         ],
         [path.relative_to(results).as_posix() for path in code],
-        version.find_date() or datetime.datetime.now(datetime.UTC).date().isoformat(),
+        version.find_date(),
     )
     tables.write_text(written, Path(snakemake.output.crate))
 
