@@ -252,6 +252,8 @@ def test_imputed_covariance_by_hand() -> None:
         meta.impute_covariance([1.0] * 4, ["a"] * 4, -0.6)
     with pytest.raises(ValueError, match="between -1 and 1"):
         meta.impute_covariance([1.0], ["a"], 1.0)
+    with pytest.raises(ValueError, match="between -1 and 1"):
+        meta.impute_covariance([1.0], ["a"], -1.5)
     with pytest.raises(ValueError, match="above 0"):
         meta.impute_covariance([0.0], ["a"], 0.5)
 

@@ -76,7 +76,7 @@ def test_shares_by_hand() -> None:
     assert found.agreement == 0.5
     assert found.count_by("left out") == {"none": (1, 0), "0": (1, 0), "1": (1, 0), "2": (1, 1)}
     assert repr(found) == "Multiverse(4 specifications, 50.0 % agree with the declared one)"
-    assert "which includes 0" in found.summary()
+    assert "which includes 0" in found.summary() and ", 95 % CI " in found.summary()
 
 
 def test_indefensible_pairs_are_not_fitted() -> None:
