@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -164,7 +165,13 @@ def test_two_runs_at_once_in_one_folder(again: Path, whole: Path) -> None:
         until = time.monotonic() + 120
         while not (locks.is_dir() and any(locks.iterdir())) and time.monotonic() < until:
             time.sleep(0.05)
-        second = run(again)
+        first.send_signal(
+            signal.SIGSTOP
+        )  # at work, however fast it is
+        try:
+            second = run(again)
+        finally:
+            first.send_signal(signal.SIGCONT)
         said = first.communicate(timeout=300)[1]
     assert second.code != 0
     assert "another run is at work in this folder" in second.text, second.text
@@ -199,7 +206,19 @@ FAKED = ("NO_FAKE_STAT=1", "FAKETIME_DONT_FAKE_MONOTONIC=1")
 
 
 @pytest.mark.skipif(not shutil.which("faketime"), reason="SKIPPED LOUDLY: faketime is not here")
-def test_a_machine_whose_clock_is_behind_its_disk(again: Path, whole: Path) -> None:
-    """The files' times are the disk's, two hours ahead of the programs' clock."""
-    done = run(again, before=("env", *FAKED, "faketime", "-f", "-2h"))
+def test_a_machine_whose_clock_is_behind_its_disk(again: Path, whole: Path, tmp_path: Path) -> None:
+    """The files' times are the disk's, two hours ahead of the programs' clock.
+
+    Snakemake asks a scheduler that it finds for its settings, and waits for the answer by a sleep
+    that faketime may end with an error; here it finds none.
+    """
+    (tmp_path / "bin").mkdir()
+    for path in reversed([p for d in os.get_exec_path() if (p := Path(d)).is_dir()]):
+        for program in path.iterdir():
+            link = tmp_path / "bin" / program.name
+            link.unlink(missing_ok=True)
+            link.symlink_to(program)
+    (tmp_path / "bin" / "scontrol").unlink(missing_ok=True)
+    alone = f"PATH={tmp_path / 'bin'}"
+    done = run(again, before=("env", alone, *FAKED, "faketime", "-f", "-2h"))
     check_next(done, again, whole)
