@@ -165,9 +165,7 @@ def test_two_runs_at_once_in_one_folder(again: Path, whole: Path) -> None:
         until = time.monotonic() + 120
         while not (locks.is_dir() and any(locks.iterdir())) and time.monotonic() < until:
             time.sleep(0.05)
-        first.send_signal(
-            signal.SIGSTOP
-        )  # at work, however fast it is
+        first.send_signal(signal.SIGSTOP)  # at work, however fast it is
         try:
             second = run(again)
         finally:
