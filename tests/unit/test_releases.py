@@ -248,6 +248,7 @@ def test_a_release_is_remembered_whole_or_not_at_all(
         full.setattr(releases, "write_text", stop)
         with pytest.raises(OSError, match="no space"):
             releases.write_release(replace(made, number=2), tmp_path)
+    (tmp_path / "0002" / "true").mkdir(parents=True)  # as an older version left it
     (kept,) = releases.read_releases(tmp_path)
     assert (kept.number, kept.digest, kept.people) == (1, "d1", {"p1": "r1"})
     assert kept.true["flow"]["n"].tolist() == [40]

@@ -251,7 +251,8 @@ def _index(table: str, frame: pd.DataFrame) -> dict[Key, dict[str, Any]]:
 def read_releases(folder: Path) -> list[Release]:
     """Read the releases that `write_release` kept, the first one first."""
     out = []
-    for kept in sorted(p for p in folder.glob("[0-9]*") if p.is_dir()):
+    # Without release.json: of an older version that was stopped.
+    for kept in sorted(p.parent for p in folder.glob("[0-9]*/release.json")):
         told = json.loads((kept / "release.json").read_text(encoding="utf-8"))
         true, printed = (
             {p.stem: read_csv(p.stem, p, check=False) for p in sorted((kept / part).glob("*.csv"))}
@@ -263,14 +264,16 @@ def read_releases(folder: Path) -> list[Release]:
 
 def write_release(release: Release, folder: Path) -> None:
     """Keep a release whole, or not at all: it is written beside its place and moved there."""
+    kept = folder / f"{release.number:04d}"
     made = folder / f".{release.number:04d}.part"
-    shutil.rmtree(made, ignore_errors=True)  # of a run that was killed
+    for left in (kept, made):  # by a run that was killed
+        shutil.rmtree(left, ignore_errors=True)
     for part, tables in (("true", release.true), ("printed", release.printed)):
         for name, frame in tables.items():
             write_csv(frame, made / part / f"{name}.csv")
     told = {"number": release.number, "digest": release.digest, "people": dict(release.people)}
     write_text(json.dumps(told) + "\n", made / "release.json")
-    made.rename(folder / f"{release.number:04d}")
+    made.rename(kept)
 
 
 def keep_counts(tables: Mapping[str, pd.DataFrame], preset: Preset) -> dict[str, pd.DataFrame]:
