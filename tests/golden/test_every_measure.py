@@ -242,7 +242,7 @@ def test_a_review_of_any_measure_goes_all_the_way(
     assert (f"multiverse_{name}" in drawings) == (FAMILIES[family].estimand == "between_arm")
     if f"multiverse_{name}" in drawings:
         curve = drawings[f"multiverse_{name}"]
-        assert f"{shown[0]:.2f}".replace("-", "\N{MINUS SIGN}") in curve.alt
+        assert f"{shown[0]:z.2f}".replace("-", "\N{MINUS SIGN}") in curve.alt
         unit = curve.figure.axes[0].get_ylabel()
         assert ("log" in unit) is False
 
