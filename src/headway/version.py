@@ -11,6 +11,9 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
+from headway.errors import ConfigError
+from headway.messages import Message
+
 ROOT = Path(__file__).resolve().parents[2]
 # Put into every wheel when it is built (tools/hatch_build.py); a checkout asks git instead.
 WRITTEN = Path(__file__).with_name("commit.txt")
@@ -51,6 +54,11 @@ def find_date() -> str:
     """Find the day of that commit, ISO 8601.
 
     Where nobody knows it, the day of SOURCE_DATE_EPOCH, and without one today (UTC).
+
+    Raises
+    ------
+    ConfigError
+        SOURCE_DATE_EPOCH is no number of seconds.
     """
     if not (ROOT / ".git").exists():
         found = _read_written()[1]
@@ -58,8 +66,11 @@ def find_date() -> str:
         found = _ask_git("show", "--no-patch", "--format=%cs").strip()
     if found:
         return found
-    now = float(os.environ.get("SOURCE_DATE_EPOCH") or time.time())
-    return datetime.fromtimestamp(now, UTC).date().isoformat()
+    try:
+        now = float(os.environ.get("SOURCE_DATE_EPOCH") or time.time())
+        return datetime.fromtimestamp(now, UTC).date().isoformat()
+    except (ValueError, OverflowError, OSError):
+        raise ConfigError(Message("failure.source_date")) from None
 
 
 def _ask_git(*arguments: str) -> str:

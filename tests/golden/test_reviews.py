@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace as Namespace
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,12 @@ import pytest
 import yaml
 
 from headway import config
+from headway.config.review import Consistency, Model
 from headway.ingest import trials
 from headway.messages import say
 from headway.meta import se_from_ci
 from headway.reviews.analyse import analyse_review
+from headway.reviews.reproduce import check_consistency
 
 TRIALS = Path(__file__).resolve().parents[2] / "data" / "raw" / "trials"
 SHIPPED = (
@@ -492,3 +495,30 @@ def test_every_pooled_row_agrees_with_metafor_run_now(name: str, tmp_path: Path)
             answers[theirs][random], pooled[ours][random], rtol=1e-6, atol=1e-8, equal_nan=True
         ), ours
     assert answers["k"].tolist() == pooled["k"].tolist()
+
+
+def test_printed_ratios_are_combined_as_logs_and_keep_the_printed_direction() -> None:
+    # Two ratios of 1/2 and 1/8 whose logs have one standard error, in closed form: their common
+    # effect is 1/4, of half the variance; Q is (log 4)² / (2 se²). One is printed upside down.
+    half = np.log(2.0)
+    printed = pd.DataFrame(
+        {
+            "outcome": "pain",
+            "unit": "points",
+            "measure": "RR",
+            "effect": [0.5, 8.0, 0.0],
+            "ci_low": [0.25, 4.0, 0.0],
+            "ci_high": [1.0, 16.0, 1.0],
+            "positive_means": [
+                "treatment_minus_control", "control_minus_treatment", "treatment_minus_control"
+            ],
+        }
+    )  # fmt: skip
+    common = (Model(method="EE", test="z"),)
+    check = Consistency(id="ways", label="two", outcomes=("pain",), models=common)
+    row = check_consistency(printed, Namespace(consistency=(check,), level=0.95)).iloc[0]  # type: ignore[arg-type]
+    width = half / np.sqrt(2)
+    found = np.log(row[["estimate", "ci_low", "ci_high"]].astype(float))
+    assert np.allclose(found, [-2 * half, -2 * half - width, -2 * half + width])
+    assert row["k"] == 2 and row["significant"] == "yes"
+    assert np.isclose(row["q"], (2 * half) ** 2 / (2 * (half / 1.959964) ** 2), rtol=1e-5)

@@ -49,6 +49,9 @@ def test_the_information_size_is_that_of_a_textbook_trial() -> None:
     total = float(certainty.find_information_size_of_risk(0.4, 0.1))
     assert abs(total / 2 - 353.2) < 0.1
     assert np.isnan(certainty.find_information_size_of_risk(0.1, 0.2))
+    # Where more is better, 60 % against 70 %: the same trial, read from the other side.
+    assert certainty.find_information_size_of_risk(0.6, 0.1, lower_is_better=False) == total
+    assert np.isnan(certainty.find_information_size_of_risk(0.9, 0.2, lower_is_better=False))
 
 
 def test_that_many_people_do_see_the_difference() -> None:

@@ -161,6 +161,20 @@ def test_more_of_a_swapped_event_is_harm(tmp_path: Path) -> None:
             tmp_path / folder, counts, "RR", findings=entry, comparison={"swap_events": swap}
         )
         assert tables["findings"]["target"].tolist() == ["important_benefit"]
+        # Without treatment 60 of 100 have pain and 40 have none; 20 of 100 more have none with it.
+        assert pick(tables, "baseline_risk")["estimate"] == pytest.approx(0.4 if swap else 0.6)
+        difference = pick(tables, "risk_difference")["estimate"]
+        assert difference == pytest.approx(0.2 if swap else -0.2, abs=1e-3)
+        needed = pick(tables, "number_needed")
+        assert needed["estimate"] == pytest.approx(5, abs=0.02)
+        assert ("without the event" in messages.say(needed["basis"])) == swap
+        finding = tables["findings"].iloc[0]
+        more, few = ("200 more", "from 400") if swap else ("200 fewer", "from 600")
+        assert messages.say(finding["absolute"]).startswith(more)
+        assert messages.say(finding["absolute"]).endswith(few)
+        assert ("without the event" in messages.say(finding["control"])) == swap
+        # 40 % against 45 % takes what 60 % against 55 % takes: 1 531 people an arm.
+        assert finding["information_size"] == pytest.approx(2 * 1531, abs=2)
 
 
 def test_a_finding_names_the_level_of_its_interval(tmp_path: Path) -> None:

@@ -860,7 +860,10 @@ class Control:
 
     mean: float | None = None
     sd: Annotated[float | None, About(above=0)] = None
-    risk: Annotated[float | None, About(low=0, high=1)] = None
+    risk: Annotated[
+        float | None,
+        About("With the event; without it under `swap_events`.", low=0, high=1),
+    ] = None
     source: str = ""
 
 
@@ -892,7 +895,7 @@ class Consistency:
     """Published subgroup results combined; a check, never the source's analysis."""
 
     id: Key
-    label: str
+    label: Text
     claim: Annotated[str, About("The printed sentence it is held against.")] = ""
     outcomes: Annotated[tuple[str, ...], About(least=1)]
     models: tuple[Model, ...] = (

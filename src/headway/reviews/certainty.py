@@ -137,15 +137,21 @@ def find_information_size(
 
 
 def find_information_size_of_risk(
-    risk: ArrayLike, meaningful: ArrayLike, *, alpha: float = 0.05, power: float = 0.8
+    risk: ArrayLike,
+    meaningful: ArrayLike,
+    *,
+    lower_is_better: bool = True,
+    alpha: float = 0.05,
+    power: float = 0.8,
 ) -> Array:
     """Find how many people one trial would need in all to see a difference of risks.
 
-    Two proportions with separate variances, the lower one being `risk` less the difference; NaN
-    where that is below 0.
+    Two proportions with separate variances: `risk`, and one better by the difference; NaN where
+    that is not within 0 and 1.
     """
     p1, d = np.asarray(risk, float), np.asarray(meaningful, float)
-    p2 = np.where(p1 - d >= 0, p1 - d, np.nan)
+    p2 = p1 - d if lower_is_better else p1 + d
+    p2 = np.where((p2 >= 0) & (p2 <= 1), p2, np.nan)
     z = _quantiles(alpha, power)
     return np.asarray(2 * z**2 * (p1 * (1 - p1) + p2 * (1 - p2)) / d**2, dtype=float)
 

@@ -113,7 +113,7 @@ def _compute(
     numbers = [float(row[c]) for c in ("estimate", "ci_low", "ci_high")]
     scale = MEASURES[measure].scale
     shown = [float(scale.back(x)) for x in numbers]
-    control = _find_control(own, entry, measure)
+    control = _find_control(own, entry, comparison)
     out: dict[str, Any] = dict(zip(("estimate", "ci_low", "ci_high"), shown, strict=True))
     out["control"] = control["message"]
     meaningful = entry.meaningful
@@ -144,7 +144,7 @@ def _compute(
         found = certainty.judge_interval(value, low, high, limit, lower_is_better=low_good)
         out["target"] = found["target"]
         imprecision.append(_place_interval(found, level))
-        out |= _size(measure, control, limit, row, imprecision)
+        out |= _size(measure, control, limit, low_good, row, imprecision)
         if MEASURES[measure].kin == "means":
             out["share"] = _share(differences[0], control, limit, low_good)
         if measure not in RISKS:
@@ -170,9 +170,9 @@ def _compute(
     return out
 
 
-def _find_control(own: pd.DataFrame, entry: Finding, measure: str) -> dict[str, Any]:
+def _find_control(own: pd.DataFrame, entry: Finding, comparison: Comparison) -> dict[str, Any]:
     """Find what people without the treatment have: as typed, else from the pooled control arms."""
-    stated = entry.control or Control()
+    measure, stated = comparison.measure, entry.control or Control()
     source = stated.source
     numbers = {"mean": stated.mean, "sd": stated.sd, "risk": stated.risk}
     typed = {k: float(x) for k, x in numbers.items() if x is not None}
@@ -204,6 +204,8 @@ def _find_control(own: pd.DataFrame, entry: Finding, measure: str) -> dict[str, 
         parts.append(Message("control.typed", numbers=told))
     if computed:
         parts.append(Message("control.pooled", numbers=computed))
+    if comparison.swap_events and not np.isnan(out["risk"]):
+        parts.append(Message("translated.without_event"))
     out["message"] = join(parts) or None
     return out
 
@@ -225,19 +227,25 @@ def _place_interval(found: Mapping[str, Any], level: float) -> Message:
 
 
 def _size(
-    measure: str, control: Mapping[str, Any], limit: float, row: Any, imprecision: list[Message]
+    measure: str,
+    control: Mapping[str, Any],
+    limit: float,
+    low_good: bool,
+    row: Any,
+    imprecision: list[Message],
 ) -> dict[str, Any]:
     """Compute the optimal information size and say whether it is reached."""
     if measure in RISKS:
-        size = float(certainty.find_information_size_of_risk(control["risk"], limit))
+        risk = control["risk"]
+        found = certainty.find_information_size_of_risk(risk, limit, lower_is_better=low_good)
     elif np.isnan(control["sd"]):
         return {}
     else:
-        size = float(certainty.find_information_size(control["sd"], limit))
-    if np.isnan(size):
+        found = certainty.find_information_size(control["sd"], limit)
+    if np.isnan(found):
         return {}
     have = float(row["n_total"])
-    size = float(np.ceil(size))
+    size = float(np.ceil(found))
     imprecision.append(
         Message("finding.size_unknown", size=size)
         if np.isnan(have)

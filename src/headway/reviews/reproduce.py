@@ -567,11 +567,18 @@ def turn(values: dict[str, float], entry: PublishedResult, measure: str = "MD") 
     return {part: float(scale.back(v)) for part, v in values.items()}
 
 
+def are_ratios(published: pd.DataFrame) -> bool:
+    """Tell whether all pooled results that a source printed are ratios."""
+    codes = {MEASURES[m].scale.code for m in published["measure"].dropna() if m in MEASURES}
+    return codes == {"ratio"}
+
+
 def check_consistency(published: pd.DataFrame, review: Review) -> pd.DataFrame:
     """Combine published subgroup results with each other: a check, never the source's analysis.
 
-    Standard errors are those that the printed limits imply; the Q of the combination is the test
-    of subgroup differences.
+    Standard errors are those that the printed 95 % limits imply; the Q of the combination is the
+    test of subgroup differences. Ratios are combined as logs and shown as ratios; what is
+    combined has the direction of the outcome's first row.
 
     Returns
     -------
@@ -585,10 +592,17 @@ def check_consistency(published: pd.DataFrame, review: Review) -> pd.DataFrame:
         for outcome in check.outcomes:
             own = published[published["outcome"] == outcome]
             own = own[own[["effect", "ci_low", "ci_high"]].notna().all(axis=1)]
+            ratio = are_ratios(own)
+            if ratio:
+                own = own[own["ci_low"] > 0]
             if len(own) < 2:
                 continue
-            sign = np.where(own["positive_means"] == "control_minus_treatment", -1.0, 1.0)
-            se = se_from_ci(own["ci_low"].to_numpy(), own["ci_high"].to_numpy())
+            scale = MEASURES["RR" if ratio else "MD"].scale
+            turned = own["positive_means"] == "control_minus_treatment"
+            sign = np.where(turned == turned.iloc[0], 1.0, -1.0)
+            printed = own[["effect", "ci_low", "ci_high"]].to_numpy(dtype=float)
+            effect, low, high = (np.log(printed) if ratio else printed).T
+            se = se_from_ci(low, high)
             for model in check.models:
                 head = {
                     "check": check.id,
@@ -601,7 +615,7 @@ def check_consistency(published: pd.DataFrame, review: Review) -> pd.DataFrame:
                 settings: dict[str, Any] = {"method": model.method, "test": model.test}
                 settings["level"] = review.level
                 try:
-                    fit = pool(sign * own["effect"].to_numpy(), se**2, **settings)
+                    fit = pool(sign * effect, se**2, **settings)
                 except UNCOMPUTABLE as error:
                     log_frames(error, f"consistency.{check.id}, {outcome}")
                     rows.append(head)
@@ -610,9 +624,9 @@ def check_consistency(published: pd.DataFrame, review: Review) -> pd.DataFrame:
                 rows.append(
                     {
                         **head,
-                        "estimate": fit.estimate,
-                        "ci_low": fit.ci_low,
-                        "ci_high": fit.ci_high,
+                        "estimate": scale.back(fit.estimate),
+                        "ci_low": scale.back(fit.ci_low),
+                        "ci_high": scale.back(fit.ci_high),
                         "significant": "yes" if outside else "no",
                         "q": fit.q,
                         "q_df": fit.q_df,

@@ -17,7 +17,8 @@ import numpy as np
 
 from headway.effects.measures import MEASURES
 from headway.errors import UNCOMPUTABLE, log_frames
-from headway.messages import Message
+from headway.messages import Message, join
+from headway.reviews.bayes import find_side
 from headway.reviews.certainty import find_risk
 from headway.reviews.specifications import include_by_risk
 from headway.tables import conform, empty
@@ -140,7 +141,7 @@ def _translate(
     review: Review,
 ) -> Iterator[dict[str, Any]]:
     measure = comparison.measure
-    if measure in _RISKS and not comparison.swap_events:
+    if measure in _RISKS:
         yield from _find_risks(row, used, comparison, review)
     elif measure in _STANDARDISED:
         yield from _find_in_unit(row, used, arms, comparison, review)
@@ -171,7 +172,9 @@ def _find_risks(
         risk = float(np.median(each))
         low, high = 100 * float(each.min()), 100 * float(each.max())
         basis = Message("translated.risk_median", n=int(each.size), low=low, high=high)
-    yield {"quantity": BASELINE, "estimate": risk, "unit": "share", "basis": basis}
+    without = Message("translated.without_event") if comparison.swap_events else None
+    told = join([basis, without])
+    yield {"quantity": BASELINE, "estimate": risk, "unit": "share", "basis": told}
     scale = MEASURES[comparison.measure].scale
     shown = np.array([float(scale.back(float(row[part]))) for part in _PARTS])
     differences = find_risk(_RISKS[comparison.measure], shown, risk) - risk
@@ -179,10 +182,10 @@ def _find_risks(
         "quantity": DIFFERENCE,
         **dict(zip(_PARTS, map(float, differences), strict=True)),
         "unit": "share",
-        "basis": basis,
+        "basis": told,
     }
-    lower = review.outcomes[comparison.outcome].lower_is_better
-    value, *ends = (-differences if lower else differences).tolist()
+    low_good = find_side(comparison, review) == "below"
+    value, *ends = (-differences if low_good else differences).tolist()
     if np.isnan([value, *ends]).any():
         return
     found = find_number_needed(value, min(ends), max(ends))
@@ -193,7 +196,7 @@ def _find_risks(
         "ci_high": found.high if math.isfinite(found.high) else math.nan,
         "through_infinity": found.through_infinity,
         "unit": "people",
-        "basis": basis,
+        "basis": told,
     }
 
 

@@ -26,6 +26,7 @@ from headway.figures.review.studies import draw_funnel
 from headway.figures.specifications import draw_specifications
 from headway.figures.theme import BLUE, FAINT, GREY, INK, ORANGE, Drawing
 from headway.messages import capital, is_missing, say, t, term
+from headway.reviews.reproduce import are_ratios
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -392,8 +393,7 @@ def draw_published(published: pd.DataFrame, consistency: pd.DataFrame, label: st
         )
         for r in published.to_dict("records")
     ]
-    codes = {MEASURES[m].scale.code for m in published["measure"].dropna() if m in MEASURES}
-    ratio, unit = codes == {"ratio"}, ""
+    ratio, unit = are_ratios(published), ""
     null = 1.0 if ratio else 0.0
     consistency = consistency[consistency["estimate"].notna()]
     for r in consistency.to_dict("records"):

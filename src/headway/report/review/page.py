@@ -435,7 +435,7 @@ def _consistency(table: pd.DataFrame, review: Review) -> dict[str, Any]:
     return {
         "heads": [
             *judgements.name_heads(("outcome", "model", "summaries", "combined")),
-            t("review_page.ci", percent=95),
+            t("review_page.ci", percent=100 * review.level),
             *judgements.name_heads(("unit", "q", "excludes_null")),
         ],
         "rows": rows,

@@ -55,7 +55,7 @@ def check_integrity(
     sound = contrasts.loc[np.array([place not in unlogged for place in places], dtype=bool)]
     rows = [
         *check_arms(arms, review.outcomes),
-        *check_contrasts(arms, sound, published, level=review.level),
+        *check_contrasts(arms, sound, published),
         *check_scales(contrasts, unlogged),
         *([] if effects is None else check_shown(arms, contrasts, effects)),
     ]

@@ -38,11 +38,7 @@ FAR_BELOW = 3.0  # robust SDs of log SD; n_total of more arms than two only make
 
 
 def check_contrasts(
-    arms: pd.DataFrame,
-    contrasts: pd.DataFrame,
-    published: pd.DataFrame,
-    *,
-    level: float = 0.95,
+    arms: pd.DataFrame, contrasts: pd.DataFrame, published: pd.DataFrame
 ) -> Iterator[Doubt]:
     """Run every check that concerns printed differences and pooled results."""
     arms = arms[arms["outcome"].isin(contrasts["outcome"])]
@@ -51,7 +47,7 @@ def check_contrasts(
     yield from finish(lambda rows: check_centres(contrasts.head(0), rows), published)
     yield from finish(lambda rows: check_differences(arms, rows), contrasts)
     yield from finish(lambda rows: check_widths(arms, rows), contrasts)
-    yield from finish(check_p_values, contrasts, level)
+    yield from finish(check_p_values, contrasts)
     yield from finish(lambda rows: check_totals(arms, rows), contrasts)
     yield from finish(check_sizes, contrasts)
 
@@ -308,8 +304,8 @@ def _room_of_limits(row: Any) -> float:
     return float((low + high) / 2 / 3.92 * factor)
 
 
-def check_p_values(contrasts: pd.DataFrame, level: float = 0.95) -> Iterator[Doubt]:
-    """Find p values that estimate and interval cannot give (Handbook 6.5.2.3; Altman 2011).
+def check_p_values(contrasts: pd.DataFrame) -> Iterator[Doubt]:
+    """Find p values that estimate and 95 % interval cannot give (Handbook 6.5.2.3; Altman 2011).
 
     The p value is bracketed by what rounding of the three printed numbers allows, for the normal
     law and for t where n is small, and by a factor of 1.5 for ways of computing.
@@ -336,7 +332,7 @@ def check_p_values(contrasts: pd.DataFrame, level: float = 0.95) -> Iterator[Dou
         shake = (slack[1] + slack[2]) / 2
         if half <= 0:
             continue
-        z = float(ndtri((1 + level) / 2))
+        z = float(ndtri(0.975))
         most = (abs(value) + slack[0]) / max(half - shake, 1e-12) * z
         least = max(abs(value) - slack[0], 0.0) / (half + shake) * z
         p_low, p_high = 2 * float(ndtr(-most)), 2 * float(ndtr(-least))
@@ -353,7 +349,7 @@ def check_p_values(contrasts: pd.DataFrame, level: float = 0.95) -> Iterator[Dou
         if fits:
             continue
         excludes = low > 0 or high < 0
-        claims = p < 1 - level if relation != ">" else False
+        claims = p < 0.05 if relation != ">" else False
         against = excludes != claims and relation != "<"
         yield doubt_difference(
             row,
