@@ -7,8 +7,9 @@ Cosmic Ray makes one small change at a time (an operator, a comparison, a consta
 seeded random sample of these mutants is drawn for each package; a mutant is killed when a test that
 runs its line fails, ends with an error, or takes five times as long. Which tests those are is
 measured once, with Coverage; for a line that runs when its module is imported they are those that
-run any other line of the module. Only the tests of `make test` count, quickest first, as many as
-take half a minute together. What was done is kept in `.mutants`, so that a later run goes on;
+run any other line of the module. Only the tests of `make test` count: the six quickest, those that
+see whole tables, and the others, as many as take half a minute together. What was done is kept in
+`.mutants`, so that a later run goes on;
 `--list` prints what survived. Types of annotations are not mutated, as nothing reads them at run
 time. The table in docs/mutation.md is written anew.
 """
@@ -42,6 +43,7 @@ SEED = 20261130
 WORKERS = 2
 MEASURED = WORK / "measured"  # the tree whose lines were measured; never changed
 FIRST = 6  # tests that are run before the others
+WIDE = "tests/golden/test_stored.py"  # every number of whole tables: next
 LONGEST = 30  # seconds that the tests of one mutant may take together
 # Imported once, before a process is forked for each mutant.
 SHARED = (
@@ -111,18 +113,20 @@ def measure(tree: Path) -> None:
 
 
 class Lines:
-    """Which tests run a line of the package, quickest first."""
+    """Which tests run a line of the package."""
 
     def __init__(self) -> None:
         from coverage import CoverageData
 
         self.data = CoverageData(basename=str(WORK / "lines.sqlite"))
         self.data.read()
-        self.seconds: Counter[str] = Counter()
+        self.seconds: dict[str, float] = {}
+        self.cases: dict[str, list[str]] = {}
         for path in WORK.glob("times-*.jsonl"):
             for line in path.read_text(encoding="utf-8").splitlines():
                 node, seconds = json.loads(line)
-                self.seconds[node.partition("[")[0]] += seconds
+                self.seconds[node] = seconds
+                self.cases.setdefault(node.partition("[")[0], []).append(node)
 
     def find(self, module: str, first: int, last: int) -> list[str]:
         """List the tests that run any of these lines of a module, as many as time allows."""
@@ -131,8 +135,10 @@ class Lines:
         contexts = {c for found in own for c in found if c}
         # Runs at import, whose context has no name, or within an expression that began above.
         contexts = contexts or {c for found in ran.values() for c in found if c}
-        tests = {name for c in contexts if (name := self.name(c)) in self.seconds}
+        tests = {node for c in contexts for node in self.cases.get(self.name(c), ())}
         ordered = sorted(tests, key=lambda t: (self.seconds[t], t))
+        rest = sorted(ordered[FIRST:], key=lambda t: not t.startswith(WIDE))
+        ordered = [*ordered[:FIRST], *rest]
         together = itertools.accumulate(self.seconds[t] for t in ordered)
         return [t for t, sum_ in zip(ordered, together, strict=True) if sum_ <= LONGEST]
 

@@ -15,6 +15,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -25,13 +26,17 @@ from headway import tables  # noqa: E402
 from headway.disclosure import PRESETS, release, releases  # noqa: E402
 from tests.golden.test_stored import (  # noqa: E402
     CLINICS,
+    MADE_UP,
     REVIEWS,
     STORED,
     STRICT,
     Tables,
     analyse_review,
     audit,
+    list_ties,
+    stored,
 )
+from tests.golden.test_stored_readings import CASES, read  # noqa: E402
 from tests.unit.pages_builder import RAW  # noqa: E402
 
 JOINED_LATE = 2  # people of the demo whom its earlier release did not have
@@ -57,7 +62,7 @@ def write(found: Tables) -> dict[str, str]:
     return texts
 
 
-def store(name: str, document: dict[str, dict[str, str]]) -> None:
+def store(name: str, document: dict[str, Any]) -> None:
     """Write a file with the same bytes for the same tables."""
     packed = lzma.compress(json.dumps(document).encode(), preset=9 | lzma.PRESET_EXTREME)
     (STORED / f"{name}.json.xz").write_bytes(packed)
@@ -66,7 +71,7 @@ def store(name: str, document: dict[str, dict[str, str]]) -> None:
 def main() -> None:
     """Analyse, release and store."""
     STORED.mkdir(parents=True, exist_ok=True)
-    for name in REVIEWS:
+    for name in (*REVIEWS, MADE_UP):
         store(name, {"tables": write(analyse_review(name))})
     with tempfile.TemporaryDirectory() as place:
         leave_out(RAW / "clinics" / "demo", Path(place) / "demo", JOINED_LATE)
@@ -83,6 +88,8 @@ def main() -> None:
             kept |= {"true": write(true), "printed": write(printed)}
             kept["again"] = write(release(found, rules, [again]))
         store(name, kept)
+    store("readings", {name: read(name) for name in CASES})
+    store("ledgers", {name: list_ties(stored(name)["tables"]) for name in CLINICS})
 
 
 if __name__ == "__main__":

@@ -76,12 +76,7 @@ def release(
         return own
     if "change_histogram" in own:
         own["change_histogram"] = change.collapse(own["change_histogram"], preset)
-    ledger = Ledger(preset)
-    names = enter(ledger, own)
-    rest = classes.enter_rest(ledger, own, names)
-    same.join_equal(ledger, own, names | rest)
-    for given in (names, rest):
-        _rename(given, ledger)
+    ledger, names, rest = build_ledger(own, preset)
     releases.enter(ledger, own, names | rest, earlier)
     ledger.protect()
     out = {}
@@ -93,6 +88,22 @@ def release(
         shown = classes.deny(name, frame, own[name], names | rest, ledger)
         out[name] = conform(name, releases.keep_back(name, shown, own[name], earlier, preset))
     return out
+
+
+def build_ledger(tables: Mapping[str, pd.DataFrame], preset: Preset) -> tuple[Ledger, Names, Names]:
+    """Enter the tables into a ledger, one name for counts that are the same people.
+
+    Returns
+    -------
+    ledger, names of the tables that have a rule of their own, names of the others' columns
+    """
+    ledger = Ledger(preset)
+    names = enter(ledger, tables)
+    rest = classes.enter_rest(ledger, tables, names)
+    same.join_equal(ledger, tables, names | rest)
+    for given in (names, rest):
+        _rename(given, ledger)
+    return ledger, names, rest
 
 
 def _rename(names: Names, ledger: Ledger) -> None:
