@@ -170,12 +170,15 @@ class Ledger:
             del self.open[k]
         self.compared += len(keys)
 
-    def exclude(self, pattern: str, reason: str, *, some: bool = True) -> None:
-        """Take out the open numbers whose key, joined by " / ", fully matches `pattern`.
+    def exclude(self, pattern: str | Key, reason: str, *, some: bool = True) -> None:
+        """Take out the number of a key, or those whose key, joined by " / ", matches a pattern.
 
         Without `some`, a section may hold none of them.
         """
-        matching = [key for key in self.open if re.fullmatch(pattern, show(key))]
+        if isinstance(pattern, tuple):
+            matching = [pattern] if pattern in self.open else []
+        else:
+            matching = [key for key in self.open if re.fullmatch(pattern, show(key))]
         assert matching or not some, f"nothing to exclude: {pattern}"
         if not matching:
             return
