@@ -58,6 +58,21 @@ def test_what_is_released_is_rounded() -> None:
         assert (values % 5 == 0).all(), (table, column)
 
 
+def test_who_is_lost_is_compared_by_the_interval_of_the_fewest_people_printed_so() -> None:
+    _, true = analysed("demo")
+    _, out, _ = released("demo", "opensafely")
+    shown = ~out["lost"]["redacted"] & (out["lost"]["measure"] == "mean")
+    printed, before = out["lost"][shown], true["lost"][shown]
+    assert len(printed) > 1
+    for (_, p), (_, b) in zip(printed.iterrows(), before.iterrows(), strict=True):
+        fewer, shown_as = min((b[f"n_{s}"], p[f"n_{s}"]) for s in ("lost", "analysed"))
+        fewest = next(n for n in range(1, 200) if n // 5 * 5 + 5 * (n % 5 > 2) == shown_as)
+        wider = (fewer / fewest) ** 0.5
+        for limit in ("ci_low", "ci_high"):
+            right = b["difference"] + wider * (b[limit] - b["difference"])
+            assert p[limit] == pytest.approx(right, abs=0.0501)
+
+
 @pytest.mark.parametrize("preset", STRICT)
 def test_a_share_is_that_of_the_released_counts(preset: str) -> None:
     _, out, _ = released("demo", preset)

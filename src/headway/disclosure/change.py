@@ -150,6 +150,8 @@ def release_lost(frame: pd.DataFrame, names: Names, ledger: Ledger) -> pd.DataFr
     share = frame["measure"].eq("percent").to_numpy(dtype=bool)
     mean = ~share & ~hidden
     rules = {c: s.disclosure for c, s in TABLES["lost"].columns.items() if s.kind == "float"}
+    fewer = frame[[f"n_{side}" for side in _SIDES]].min(axis=1)
+    precision.widen(frame, mean, ("difference", "ci_low", "ci_high"), fewer, preset)
     for side in _SIDES:
         for column in ("n", "of", "count"):
             frame[f"{column}_{side}"] = frame[f"{column}_{side}"].map(preset.round)
