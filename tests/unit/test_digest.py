@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -238,7 +239,7 @@ def test_digest_moves_with_every_file_it_stands_on(small, file, changed):
 def test_digest_of_the_project_moves_with_every_module(monkeypatch):
     """Each module, template, schema and parameter file moves the scripts that name it, alone."""
     before = {s: digest.digest(s) for s in SCRIPTS}
-    read = Path.read_bytes
+    read = cache(Path.read_bytes)
     for file in sorted(set().union(*(digest.files_of(s) for s in SCRIPTS))):
         digest.digest.cache_clear()
         monkeypatch.setattr(Path, "read_bytes", lambda p, file=file: read(p) + b"\n" * (p == file))
