@@ -11,9 +11,6 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-from headway.errors import ConfigError
-from headway.messages import Message
-
 ROOT = Path(__file__).resolve().parents[2]
 # Put into every wheel when it is built (tools/hatch_build.py); a checkout asks git instead.
 WRITTEN = Path(__file__).with_name("commit.txt")
@@ -53,12 +50,8 @@ def find_commit() -> str:
 def find_date() -> str:
     """Find the day of that commit, ISO 8601.
 
-    Where nobody knows it, the day of SOURCE_DATE_EPOCH, and without one today (UTC).
-
-    Raises
-    ------
-    ConfigError
-        SOURCE_DATE_EPOCH is no number of seconds.
+    Where nobody knows it, the day of SOURCE_DATE_EPOCH, and without one that is a number of
+    seconds today (UTC).
     """
     if not (ROOT / ".git").exists():
         found = _read_written()[1]
@@ -67,10 +60,10 @@ def find_date() -> str:
     if found:
         return found
     try:
-        now = float(os.environ.get("SOURCE_DATE_EPOCH") or time.time())
-        return datetime.fromtimestamp(now, UTC).date().isoformat()
-    except (ValueError, OverflowError, OSError):
-        raise ConfigError(Message("failure.source_date")) from None
+        now = datetime.fromtimestamp(int(os.environ["SOURCE_DATE_EPOCH"]), UTC)
+    except (KeyError, ValueError, OverflowError, OSError):
+        now = datetime.fromtimestamp(time.time(), UTC)
+    return now.date().isoformat()
 
 
 def _ask_git(*arguments: str) -> str:

@@ -19,7 +19,6 @@ import digest
 import headway
 from headway import version
 from headway.cli import main
-from headway.errors import ConfigError
 from tests.conftest import ROOT
 
 # What a bare `pip install headway` can import.
@@ -221,11 +220,10 @@ def test_without_git_the_version_is_the_wheels_or_plain(
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1764547200")  # 2025-12-01, 0:00 UTC
     version.find_date.cache_clear()
     assert version.find_date() == "2025-12-01"
-    for wrong in ("yesterday", "nan", "1e300"):
+    for wrong in ("yesterday", "nan", "1e300", "9" * 40):
         monkeypatch.setenv("SOURCE_DATE_EPOCH", wrong)
         version.find_date.cache_clear()
-        with pytest.raises(ConfigError, match="no number of seconds"):
-            version.find_date()
+        assert version.find_date() >= "2026-12-01"
     (checkout / "commit.txt").write_text("abcdef0 2026-11-30\n")
     version.find_date.cache_clear()
     assert (ask(), version.find_date()) == ("abcdef0", "2026-11-30")
