@@ -27,6 +27,7 @@ SECRET = bytes(32)
 
 def _propose(data: bytes, name: str, *beside: tuple[str, bytes]) -> None:
     from headway.ingest.proposals import propose
+    from headway.ingest.proposals.write import write_yaml
 
     with tempfile.TemporaryDirectory() as folder:
         paths = []
@@ -34,8 +35,17 @@ def _propose(data: bytes, name: str, *beside: tuple[str, bytes]) -> None:
             path = Path(folder, file)
             path.write_bytes(content)
             paths.append(path)
-        with suppress(UserError):
-            propose(paths, SECRET, "fuzzed", lambda question, answers: None)
+        try:
+            proposal = propose(paths, SECRET, "fuzzed", lambda question, answers: None)
+        except UserError:
+            return
+        # What was proposed is a clinic.yaml that loads, whatever the export holds.
+        own = Path(folder, "fuzzed")
+        own.mkdir()
+        (own / "clinic.yaml").write_text(write_yaml(proposal, "fuzzed", "internal"), "utf-8")
+        config.load_clinic(own)
+        for table in proposal.tables:
+            table.as_csv()
 
 
 def read_csv(data: bytes) -> None:
