@@ -11,7 +11,8 @@ run any other line of the module. Only the tests of `make test` count: the six q
 see whole tables, and the others, as many as take half a minute together. What was done is kept in
 `.mutants`, so that a later run goes on;
 `--list` prints what survived. Types of annotations are not mutated, as nothing reads them at run
-time. The table in docs/mutation.md is written anew.
+time, nor is `&` made `*` or `|` made `+` (the same for truth values), nor `==` made `is` (the same
+for the codes that Python keeps once). The table in docs/mutation.md is written anew.
 """
 
 from __future__ import annotations
@@ -45,6 +46,11 @@ MEASURED = WORK / "measured"  # the tree whose lines were measured; never change
 FIRST = 6  # tests that are run before the others
 WIDE = "tests/golden/test_stored.py"  # every number of whole tables: next
 LONGEST = 30  # seconds that the tests of one mutant may take together
+# Changes that change nothing, with truth values and with codes.
+SAME = (
+    *("ReplaceBinaryOperator_BitAnd_Mul", "ReplaceBinaryOperator_BitOr_Add"),
+    *("ReplaceComparisonOperator_Eq_Is", "ReplaceComparisonOperator_NotEq_IsNot"),
+)
 # Imported once, before a process is forked for each mutant.
 SHARED = (
     *("numpy", "pandas", "scipy.stats", "scipy.optimize", "matplotlib.figure", "duckdb", "jinja2"),
@@ -206,6 +212,8 @@ def draw(package: str, size: int) -> None:
     for item in whole.work_items:
         (mutation,) = item.mutations
         at = mutation.start_pos
+        if mutation.operator_name.removeprefix("core/") in SAME:
+            continue
         if not any((a, b) <= at < (c, d) for a, b, c, d in typed[mutation.module_path]):
             items.append(item)
     items.sort(

@@ -26,8 +26,11 @@ from headway.ingest import clinics, trials
 from headway.outcomes.audit import audit_clinic
 from headway.outcomes.change import cohort
 from headway.reviews.analyse import analyse_review as analyse
+from headway.reviews.kept import Results
+from headway.reviews.update import compare_results
 from tests.unit import pages_builder
 from tests.unit.full_review import write_full_review
+from tests.unit.hostile_builder import write_hostile_clinic
 
 STORED = Path(__file__).parent / "inside" / "golden" / "stored"
 CLINICS = ("demo", "kostecki_dillon_1999")
@@ -36,6 +39,7 @@ REVIEWS = (
     *("manual_therapy_headache", "other_nondrug_headache"),
 )
 MADE_UP = "made_up"  # declares nearly everything that a review may
+SIXTY = "sixty_people"  # of a made-up clinic
 STRICT = ("opensafely", "cms", "nhs")
 REMEDY = "if this is meant, see tests/golden/write_stored.py"
 Tables = dict[str, pd.DataFrame]
@@ -67,6 +71,33 @@ def audit(folder: Path) -> Tables:
     return {name: found[name] for name in RULES}
 
 
+def audit_made_up() -> Tables:
+    """Audit sixty made-up people with nearly everything that clinic.yaml may declare."""
+    words = tuple(f"word {letter}" for letter in "abcdefghijklmnopqrstuvwxyz")
+    with TemporaryDirectory() as place:
+        return audit(write_hostile_clinic(Path(place) / "made_up", "made up", words))
+
+
+def compare_older() -> pd.DataFrame:
+    """Hold the made-up review against tables of it that are changed by hand."""
+    kept = stored(MADE_UP)["tables"]
+    older = {name: kept[name].copy() for name in kept}
+    settings = {"comparisons": [{"id": "main", "measure": "MD"}, {"id": "gone"}], "title": "Older"}
+    effects, pooled = older["effects"], older["pooled"]
+    effects = effects[effects["trial"] != "Trial 3"]
+    effects.loc[effects["trial"] == "Trial 5", ["yi", "n1"]] += 1
+    older["effects"] = effects.reset_index(drop=True)
+    main = pooled["comparison"] == "main"
+    pooled.loc[main, ["estimate", "ci_low", "ci_high"]] -= 0.2
+    pooled.loc[pooled["comparison"] == "better", ["k", "tau2"]] += 1
+    pooled.loc[pooled["comparison"] == "difference", "estimate"] = float("nan")
+    older["reproduction"].loc[::2, "verdict"] = "reproduced"
+    older["findings"].loc[0, "certainty"] = "low"
+    before = Results("older", older, settings, "0.1.0")
+    now = {"comparisons": [{"id": "main", "measure": "SMD"}, {"id": "new"}], "licence": "none"}
+    return compare_results(before, Results("today", kept, now, "0.2.0"))
+
+
 def analyse_review(name: str) -> Tables:
     """Analyse a review as the workflow does; its tables that hold something."""
     if name == MADE_UP:
@@ -74,8 +105,10 @@ def analyse_review(name: str) -> Tables:
             folder = write_full_review(Path(place) / name)
             review = config.load_review(folder)
             read = trials.read_review(folder, review)
-        found = analyse(read.arms, read.contrasts, read.published, review, read.risk_of_bias)
-        found |= {"arms": read.arms, "published": read.published}
+        found = analyse(
+            read.arms, read.contrasts, read.published, review, read.risk_of_bias, explore=False
+        )
+        found |= {"arms": read.arms, "contrasts": read.contrasts, "published": read.published}
     else:
         _, found = pages_builder.review(name)
     return {table: frame for table, frame in found.items() if len(frame)}
@@ -116,12 +149,20 @@ def test_a_review_says_what_it_did(review: str) -> None:
     hold(analyse_review(review), stored(review)["tables"])
 
 
+def test_an_update_finds_what_it_did() -> None:
+    hold({"changes": compare_older()}, stored("changes")["tables"])
+
+
+def test_an_audit_of_made_up_people_finds_what_it_did() -> None:
+    hold(audit_made_up(), stored(SIXTY)["tables"])
+
+
 @pytest.mark.parametrize("clinic", CLINICS)
 def test_an_audit_finds_what_it_did(clinic: str) -> None:
     hold(audit(pages_builder.RAW / "clinics" / clinic), stored(clinic)["tables"])
 
 
-@pytest.mark.parametrize("clinic", CLINICS)
+@pytest.mark.parametrize("clinic", [*CLINICS, SIXTY])
 def test_the_ledger_holds_the_ties_that_it_did(clinic: str) -> None:
     kept = json.loads(lzma.decompress((STORED / "ledgers.json.xz").read_bytes()))
     assert list_ties(stored(clinic)["tables"]) == kept[clinic], REMEDY
@@ -132,6 +173,11 @@ def test_the_ledger_holds_the_ties_that_it_did(clinic: str) -> None:
 def test_a_first_release_prints_what_it_did(clinic: str, preset: str) -> None:
     kept = stored(clinic)
     hold(release(kept["tables"], PRESETS[preset]), kept[preset])
+
+
+def test_a_release_of_made_up_people_prints_what_it_did() -> None:
+    kept = stored(SIXTY)
+    hold(release(kept["tables"], PRESETS["cms"]), kept["cms"])
 
 
 def test_a_second_release_prints_what_it_did() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import lzma
+import random
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,10 @@ from headway.errors import UserError
 from headway.ingest import clinics
 from headway.ingest.adapters import folder as imported
 from headway.ingest.adapters import forms
+from headway.ingest.gate import checksums
+from headway.ingest.gate import texts as gate_texts
+from headway.ingest.gate.fold import fold
+from headway.ingest.gate.names import find_in_column_name
 from headway.ingest.proposals import propose
 from headway.ingest.proposals.measures import Ask
 from headway.ingest.proposals.published import make_review
@@ -132,6 +137,139 @@ TAKE: dict[str, Callable[[bytes, Path, Ask], Texts]] = {
 }
 
 
+# 0 stands for a digit, A for a letter.
+FORMS = (
+    *("000-0000", "00000", "0000 00", "+49 30 000000", "+49 (0)170 0000000", "0171/0000000"),
+    *(
+        "030 0000000",
+        "(030) 000000",
+        "06-00000000",
+        "06 00 00 00 00",
+        "600 00 00 00",
+        "91 000 00 00",
+    ),
+    *("555-000-0000", "(212) 000-0000", "call 00000", "tel 000000", "fax: 0000 0000", "00-0000-00"),
+    *("00.00.2021", "0/00/21", "00-00-00", "2021-00-00", "0. May 2021", "May 0, 2021", "0 de mayo"),
+    *("seit 0.00.", "00.00.", "00000-000-00", "aged 00", "0 years old", "00 J.", "age: 000", "9A"),
+    *(
+        "000 mg",
+        "0.0 ml",
+        "0000-0",
+        "A.000@A.com",
+        "A at A dot de",
+        "www.A0.de/A",
+        "A0.example",
+        "@A0",
+    ),
+    *("00.000.0.00", "0.0.0.0", "192.168.00.0", "fe80::00", "00:1A:00:00:AB:00", "SN-0000AA00"),
+    *(
+        "000-00-0000",
+        "MRN 000000",
+        "Nr. 00000",
+        "No 00000/00",
+        "A-00000",
+        "AA 00 AA 000",
+        "AA-AA 000",
+    ),
+    *("00.000000, 0.000000", "00° 00' N", "A0000.jpg", "DSC_0000", "00 Main Street", "A-Straße 00"),
+    *(
+        "SW0A 0AA",
+        "00000 A",
+        "00000-000",
+        "0000 AB",
+        "A Müller",
+        "Mr A",
+        "Frau Dr. A",
+        "A, A",
+        "O'A",
+    ),
+)
+HEADINGS = (
+    *(
+        "Name",
+        "patient name",
+        "surname of the patient",
+        "Vorname",
+        "apellido",
+        "DOB",
+        "geb.",
+        "e-mail",
+    ),
+    *(
+        "phone no",
+        "Telefonnummer",
+        "IP",
+        "ip address",
+        "zip",
+        "PLZ",
+        "address",
+        "room number",
+        "ID",
+    ),
+    *(
+        "patient id",
+        "Fallnummer",
+        "drug name",
+        "file name",
+        "instrument_name",
+        "test date",
+        "datum",
+    ),
+    *("headache days", "pain 0-10", "age", "year of birth", "MRN", "insurance no", "Kassennummer"),
+    *(
+        "remarks",
+        "therapist",
+        "therapist name",
+        "medication",
+        "Straße",
+        "occupation",
+        "photo",
+        "url",
+    ),
+)
+NUMBERS = (
+    *("000000000", "0000000000", "00000000000", "000000000000", "0000000000000", "000000000000000"),
+    *("0000000000000000", "00000000A", "X0000000A", "A000000000", "A0000000A0", "AAAAAA00A00A000A"),
+    *(
+        "756.0000.0000.00",
+        "000.000.000-00",
+        "00.00.00-000.00",
+        "00 000000 A 000",
+        "00-000000-000000-0",
+    ),
+    *("DE00 0000 0000 0000 0000 00", "GB00 AAAA 0000 0000 0000 00", "1 00 00 00 000 000 00"),
+    *(
+        "4000 0000 0000 0000",
+        "3000-000000-00000",
+        "AAA00AAA000000000",
+        "00000000 0 AA0",
+        "00/00000000/00",
+    ),
+)
+
+
+def fill(form: str, draw: random.Random) -> str:
+    """Put digits and letters into a form."""
+    letters = draw.choice(("abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"))
+    held = {"0": "0123456789", "A": letters}
+    return "".join(draw.choice(held[c]) if c in held else c for c in form)
+
+
+def judge_texts(folder: Path, ask: Ask) -> Texts:
+    """Ask the gate which rules texts break, and which numbers pass their check digits."""
+    draw = random.Random(20261201)
+    texts = [fill(form, draw) for form in FORMS for _ in range(6)]
+    told = [f"{text}: {gate_texts.find_in_text(text)}" for text in texts]
+    numbers = [fold(fill(form, draw)) for form in NUMBERS for _ in range(60)]
+    passed = [
+        f"{check.rule} {check.form.pattern}: {list(filter(check.passes, own))}"
+        for check in checksums._CHECKS
+        for own in [list(filter(check.form.fullmatch, numbers))]
+    ]
+    headings = [f"{name}: {find_in_column_name(name)}" for name in HEADINGS]
+    return {"texts": "\n".join(told), "numbers": "\n".join(passed), "headings": "\n".join(headings)}
+
+
 def list_cases() -> dict[str, Callable[[Path, Ask], Texts]]:
     """List what is read, by name."""
     cases: dict[str, Callable[[Path, Ask], Texts]] = {}
@@ -140,6 +278,7 @@ def list_cases() -> dict[str, Callable[[Path, Ask], Texts]]:
             # Every settings file of the project has the same name.
             name = f"{kind}/{path.parent.name}/{path.name}"
             cases[name] = partial(take, path.read_bytes())
+    cases["gate"] = judge_texts
     for language in STYLES:
         for kind in ("sessions", "diary"):
             cases[f"{language}/{kind}"] = partial(take_language, language, kind)

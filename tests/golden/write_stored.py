@@ -28,11 +28,14 @@ from tests.golden.test_stored import (  # noqa: E402
     CLINICS,
     MADE_UP,
     REVIEWS,
+    SIXTY,
     STORED,
     STRICT,
     Tables,
     analyse_review,
     audit,
+    audit_made_up,
+    compare_older,
     list_ties,
     stored,
 )
@@ -88,8 +91,11 @@ def main() -> None:
             kept |= {"true": write(true), "printed": write(printed)}
             kept["again"] = write(release(found, rules, [again]))
         store(name, kept)
+    found = audit_made_up()
+    store(SIXTY, {"tables": write(found), "cms": write(release(found, PRESETS["cms"]))})
+    store("changes", {"tables": write({"changes": compare_older()})})
     store("readings", {name: read(name) for name in CASES})
-    store("ledgers", {name: list_ties(stored(name)["tables"]) for name in CLINICS})
+    store("ledgers", {name: list_ties(stored(name)["tables"]) for name in (*CLINICS, SIXTY)})
 
 
 if __name__ == "__main__":

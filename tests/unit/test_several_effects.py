@@ -19,7 +19,7 @@ from headway.report.review import page
 from headway.reviews.analyse import analyse_review
 from headway.reviews.preview import preview_review
 from tests.unit.pages_builder import READY
-from tests.unit.review_builder import ARMS_HEADER, REVIEW, write_review
+from tests.unit.review_builder import ARMS_HEADER, CONTRASTS, REVIEW, write_review
 
 MAIN: dict[str, Any] = REVIEW["comparisons"][0]
 DECIDED = {"unit": "points", "comparator": "sham", "technique": "manual"}
@@ -208,3 +208,30 @@ def test_pages_name_the_rule(tmp_path: Path, language: str) -> None:
         html, _ = page.build(review, READY, every, [])
         caption = draw_review(every, review)["forest_main"].caption
     assert "CR2" in html and "CR2" in caption
+
+
+@pytest.mark.parametrize("rule", ["combine", "split", "covariance"])
+def test_people_whose_arms_are_pooled_do_not_enter_again_as_a_printed_difference(
+    tmp_path: Path, rule: str
+) -> None:
+    # Two treatments share a control in A; B is printed only. Of A a difference is printed, too.
+    arms = ARMS_HEADER + "".join(
+        f"A,2001,{arm},{role},{kind},frequency,days_per_28,end,84,final,20,{mean},4,,retrieved,T\n"
+        for arm, role, kind, mean in (
+            ("massage", "treatment", "manual,", 7),
+            ("needling", "treatment", "dry_needling,", 6),
+            ("care", "control", ",usual_care", 10),
+        )
+    )
+    head = CONTRASTS.splitlines()[0]
+    printed = head + "".join(
+        f"\n{trial},2001,massage,care,manual,usual_care,frequency,days_per_28,end,84,difference,-2,"
+        "-4,0,40,treatment_minus_control,retrieved,T"
+        for trial in "AB"
+    )
+    mapped = {kind: {"path": f"{kind}.csv"} for kind in ("arms", "contrasts")}
+    files: dict[str, str | bytes] = {"arms.csv": arms, "contrasts.csv": printed + "\n"}
+    comparison = {**MAIN, "several_arms": rule}
+    found = effects(write_review(tmp_path / "r", files, mapped, comparisons=[comparison]))
+    used = found[found["pooled"]].groupby("trial")["basis"].agg(list).to_dict()
+    assert used == {"A": ["arms"] * (1 if rule == "combine" else 2), "B": ["contrast"]}

@@ -123,7 +123,8 @@ def choose(found: Sequence[Candidate], comparison: Comparison) -> list[Candidate
             one.reasons.append(Message("why_not.no_totals"))
     target = ANY_DAY if comparison.target_day is None else comparison.target_day
     reach = find_reach(comparison)
-    by: dict[str, list[Candidate]] = {}
+    by: dict[tuple[str, ...], list[Candidate]] = {}
+    kept: dict[tuple[str, ...], Candidate] = {}  # of trials whose arms all stay: the first effect
     for one in found:
         why = comparison.leave_out.get(one.trial)
         if why:
@@ -132,11 +133,15 @@ def choose(found: Sequence[Candidate], comparison: Comparison) -> list[Candidate
             apart = comparison.estimand != "between_arm" or (
                 comparison.several_arms != "combine" and one.basis == "arms"
             )
-            key = f"{one.trial} {one.arms}" if apart else one.trial
-            if comparison.grouping == "subgroup":
-                key += f" {one.subgroup}"
-            by.setdefault(key, []).append(one)
-    for trial in by.values():
+            whose = (one.trial, str(one.subgroup) if comparison.grouping == "subgroup" else "")
+            if apart:
+                kept.setdefault(whose, one)
+            by.setdefault((*whose, one.arms) if apart else whose, []).append(one)
+    for key, trial in by.items():
+        if key in kept:  # what is printed of people whose arms are pooled
+            for one in trial:
+                one.reasons.append(_name_other(kept[key]))
+            continue
         several = _hold_to_day(trial, comparison)
         if not several:
             continue
@@ -157,11 +162,15 @@ def choose(found: Sequence[Candidate], comparison: Comparison) -> list[Candidate
             elif one.timepoint != first.timepoint:
                 one.reasons.append(Message("why_not.other_timepoint", timepoint=first.timepoint))
             else:
-                of = {"basis": term("rows", first.basis), "kind": term("rows", first.kind)}
-                one.reasons.append(Message("why_not.other_row", arms=first.arms, **of))
+                one.reasons.append(_name_other(first))
         for one in same if rule == "combine" else ():
             one.reasons.append(Message("why_not.combined"))
     return made
+
+
+def _name_other(used: Candidate) -> Message:
+    of = {"basis": term("rows", used.basis), "kind": term("rows", used.kind)}
+    return Message("why_not.other_row", arms=used.arms, **of)
 
 
 def _combine(same: Sequence[Candidate], r: float) -> Candidate:

@@ -74,7 +74,7 @@ def read_techniques(column: Named, cells: Sequence[str]) -> tuple[list[str], Ent
         if len(c) > _LONGEST or n < _FEW or not c.isprintable()
     }
     own = {c: str(codes.pop(c, "other")) for c in rare - none}
-    codes |= {technique: technique for technique in own.values() if technique != "other"}
+    codes |= {technique: technique for technique in sorted(set(own.values()) - {"other"})}
     codes[ANY_OTHER] = "other"
     plain = ["" if is_missing(c) or c in none else own.get(c, c) for c in cells]
     reasons = (reason, "proposal.not_a_technique") if none else (reason,)
