@@ -12,6 +12,7 @@ import json
 import lzma
 import random
 from collections.abc import Callable, Sequence
+from datetime import time, timedelta
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -35,7 +36,17 @@ from headway.ingest.proposals.write import Proposal, write_yaml
 from headway.ingest.trials import read_review
 from tests.fuzz_targets import SECRET, list_corpus
 from tests.golden.test_stored import REMEDY, STORED
-from tests.unit.exports_builder import STYLES, make_people, write_diary, write_sessions
+from tests.unit.exports_builder import (
+    STYLES,
+    as_moment,
+    make_people,
+    write_book,
+    write_diary,
+    write_sessions,
+    write_table,
+)
+from tests.unit.test_cochrane import count, write_rm5, write_sheet
+from tests.unit.test_new_clinic import LATER, draw_times, write_attacks, write_months, write_redcap
 
 Texts = dict[str, str]
 
@@ -124,6 +135,86 @@ def take_language(language: str, kind: str, folder: Path, ask: Ask) -> Texts:
     if kind == "sessions":
         return take_exports([write_sessions(folder, people, STYLES[language])], folder, ask)
     return take_exports(write_diary(folder, people, STYLES[language]), folder, ask)
+
+
+def take_import(write: Callable[[Path], Path], folder: Path, ask: Ask) -> Texts:
+    """Import a file of a review that a function writes."""
+    path = write(folder)
+    own = folder / "review"
+    imported.write_folder(forms.read_file(path, {}), own, source=path.name)
+    return list_texts(own) | tell_trials(own)
+
+
+def take_shape(write: Callable[[Path], list[Path]], folder: Path, ask: Ask) -> Texts:
+    """Take exports that a function writes."""
+    return take_exports(write(folder), folder, ask)
+
+
+def write_two_logs(folder: Path) -> list[Path]:
+    """Write the sessions of six people in two files, whose columns stand otherwise."""
+    paths = []
+    for part in (0, 1):
+        (folder / str(part)).mkdir()
+        people = make_people(8, 6)[part::2]
+        paths.append(write_sessions(folder / str(part), people, STYLES["en"], seed=part))
+    return paths
+
+
+def write_typed_book(folder: Path) -> list[Path]:
+    """Write a workbook of patients, visits and a diary, with dates, times, numbers and truths."""
+    people, s = make_people(9, 6), STYLES["es"]
+    visits = [
+        (p.code, as_moment(p.on(d)), s.techniques[t]) for p in people for d, t in p.visits.items()
+    ]
+    diary = [
+        (
+            p.code,
+            as_moment(p.on(n)),
+            bool(d.headache),
+            d.pain,
+            time(8, 30),
+            timedelta(hours=d.hours or 0),
+        )
+        for p in people
+        for n, d in p.diary.items()
+    ]
+    sheets: dict[str, list[Sequence[Any]]] = {
+        "Pacientes": [(s.code, s.surname, s.sex), *((p.code, p.surname, "M") for p in people)],
+        "Visitas": [("Registro", None, None), (s.code, s.visit, s.treatment), *visits],
+        "Diario": [(s.code, s.day, s.headache, s.worst, "Inicio", s.hours), *diary],
+        "Leyenda": [("sigla", "significado"), ("PS", "punción seca")],
+    }
+    return [write_book(folder / "libro.xlsx", sheets)]
+
+
+def write_columns(folder: Path) -> list[Path]:
+    """Write pain before and at three later times as columns, and days before and after."""
+    head = ("ID", *(text.format("VAS 0-100") for text in LATER["en"]), "Days before", "Days after")
+    rows = [(f"Z{i:03d}", *one, 20 - i, 12 - i % 5) for i, one in enumerate(draw_times(34)[:12])]
+    return [write_table(folder / "out.csv", head, rows)]
+
+
+def write_rows(folder: Path) -> Path:
+    """Write data rows as RevMan exports them, with what it shows of each."""
+    rows: list[dict[str, object]] = [
+        count("T1", 3, 20, 5, 21) | {"Subgroup": "One"},
+        count("T2", 8, 40, 12, 39) | {"Subgroup": "Two"},
+        count("T3", 0, 15, 2, 16) | {"Subgroup": "Two"},
+    ]
+    return write_sheet(folder, rows)
+
+
+SHAPES: dict[str, Callable[[Path], list[Path]]] = {
+    "attacks": lambda folder: write_attacks(
+        folder, make_people(11, 6), end="%Y-%m-%d %H:%M", style="en"
+    )[0],
+    "calendar": lambda folder: write_months(folder, make_people(16, 6), ("x", "-")),
+    "columns": write_columns,
+    "labels": lambda folder: [write_redcap(folder, make_people(14, 6), labels=True)],
+    "raw": lambda folder: [write_redcap(folder, make_people(14, 6), labels=False)],
+    "two logs": write_two_logs,
+    "workbook": write_typed_book,
+}
 
 
 TAKE: dict[str, Callable[[bytes, Path, Ask], Texts]] = {
@@ -279,6 +370,8 @@ def list_cases() -> dict[str, Callable[[Path, Ask], Texts]]:
             name = f"{kind}/{path.parent.name}/{path.name}"
             cases[name] = partial(take, path.read_bytes())
     cases["gate"] = judge_texts
+    cases |= {f"shape/{name}": partial(take_shape, write) for name, write in SHAPES.items()}
+    cases |= {f"import/{w.__name__}": partial(take_import, w) for w in (write_rm5, write_rows)}
     for language in STYLES:
         for kind in ("sessions", "diary"):
             cases[f"{language}/{kind}"] = partial(take_language, language, kind)
