@@ -42,6 +42,7 @@ MADE_UP = "made_up"  # declares nearly everything that a review may
 SIXTY = "sixty_people"  # of a made-up clinic
 STRICT = ("opensafely", "cms", "nhs")
 REMEDY = "if this is meant, see tests/golden/write_stored.py"
+NUMBER = r"-?\b\d+\.\d+(?:e-?\d+)?"
 Tables = dict[str, pd.DataFrame]
 
 
@@ -135,13 +136,26 @@ def hold(found: Tables, expected: Tables) -> None:
             tables.write_csv(frame, Path(place) / "table.csv")
             frame = tables.read_csv(name, Path(place) / "table.csv", check=False)
         for column in expected[name]:
-            pd.testing.assert_series_equal(
-                frame[column],
-                expected[name][column],
-                rtol=1e-6,
-                atol=1e-12,
-                obj=f"{name}.{column}: {REMEDY}; it",
-            )
+            where = f"{name}.{column}: {REMEDY}; it"
+            own, kept = frame[column], expected[name][column]
+            if is_text(kept):
+                assert is_text(own), where
+                assert_close(take_numbers(own), take_numbers(kept), where)
+                own, kept = (v.replace(NUMBER, "#", regex=True) for v in (own, kept))
+            assert_close(own, kept, where)
+
+
+def is_text(values: pd.Series) -> bool:
+    return pd.api.types.is_string_dtype(values) or values.dtype == object
+
+
+def take_numbers(texts: pd.Series) -> pd.Series:
+    """Take the numbers out of texts: their last digits are the processor's."""
+    return texts.astype(str).str.extractall(f"({NUMBER})")[0].astype(float)
+
+
+def assert_close(own: pd.Series, kept: pd.Series, where: str) -> None:
+    pd.testing.assert_series_equal(own, kept, rtol=1e-6, atol=1e-9, obj=where)
 
 
 @pytest.mark.parametrize("review", [*REVIEWS, MADE_UP])

@@ -76,12 +76,13 @@ def _judge_risk(used: pd.DataFrame, judged: Mapping[str, str]) -> Message:
     share = {
         name: 100 * float(weight[mask].sum() / weight.sum())
         for name, mask in (
+            ("some", found.notna() & ~found.isin((*HIGH, "low"))),
             ("high", found.isin(HIGH)),
             ("low", found.eq("low")),
             ("open", found.isna()),
         )
     }
-    return Message("support.risk", some=100 - sum(share.values()), **share)
+    return Message("support.risk", **share)
 
 
 def _list_heterogeneity(row: Mapping[str, Any]) -> str:
