@@ -44,7 +44,7 @@ SEED = 20261130
 WORKERS = 2
 MEASURED = WORK / "measured"  # the tree whose lines were measured; never changed
 FIRST = 6  # tests that are run before the others
-WIDE = "tests/golden/test_stored.py"  # every number of whole tables: next
+WIDE = "tests/golden/test_stored"  # every number of whole tables: next
 LONGEST = 30  # seconds that the tests of one mutant may take together
 # Changes that change nothing, with truth values and with codes.
 SAME = (

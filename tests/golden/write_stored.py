@@ -39,6 +39,7 @@ from tests.golden.test_stored import (  # noqa: E402
     list_ties,
     stored,
 )
+from tests.golden.test_stored_choices import list_answers, list_ways  # noqa: E402
 from tests.golden.test_stored_readings import CASES, read  # noqa: E402
 from tests.unit.pages_builder import RAW  # noqa: E402
 
@@ -95,6 +96,8 @@ def main() -> None:
     store(SIXTY, {"tables": write(found), "cms": write(release(found, PRESETS["cms"]))})
     store("changes", {"tables": write({"changes": compare_older()})})
     store("readings", {name: read(name) for name in CASES})
+    store("ways", list_ways())
+    store("answers", {name: list_answers(name) for name in (*REVIEWS, MADE_UP)})
     store("ledgers", {name: list_ties(stored(name)["tables"]) for name in (*CLINICS, SIXTY)})
 
 

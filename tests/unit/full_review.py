@@ -94,11 +94,13 @@ def draw_rows() -> list[dict[str, Any]]:
         step = TREATMENTS.index(str(arm["arm"]))
         if at % 2 == 0:
             events = int(rng.binomial(arm["n"], 0.3 + 0.08 * step)) if at != 4 or step else 0
+            events *= at != 10  # nobody
             response = {"outcome": "response", "unit": "participants", "events": events}
             rows.append(counted | response)
         if at % 3 == 0:
             years = round(arm["n"] * 0.23, 1)
             attacks = int(rng.poisson(years * (4 - 0.6 * step))) if at != 6 or step else 0
+            attacks *= at != 12
             rate = {"outcome": "attacks", "unit": "attacks_per_28", "events": attacks}
             rows.append(counted | rate | {"person_years": years})
     return rows
@@ -131,7 +133,10 @@ def list_comparisons() -> list[dict[str, Any]]:
         {**main, "id": "spread", "measure": "VR"},
         {**main, "id": "within", "measure": "MC", "estimand": "within_arm", "subgroup_by": "arm"},
         {**main, "id": "level", "measure": "MN", "estimand": "single_arm", "subgroup_by": "arm"},
-        {**response, "id": "better", "measure": "RR", "bayes": half},
+        {
+            **{**response, "id": "better", "measure": "RR", "bayes": half},
+            "moderators": [{"column": "control_risk", "reason": "there is more to gain"}],
+        },
         {**response, "id": "unchanged", "measure": "OR", "swap_events": True, **revman},
         {**response, "id": "peto", "measure": "PETO", "method": "Peto", "model": "fixed"},
         {
@@ -140,6 +145,7 @@ def list_comparisons() -> list[dict[str, Any]]:
         },
         {**response, "id": "difference", "measure": "RD", "leave_out": {"Trial 1": "a doubt"}},
         {**main, "id": "rates", "outcome": "attacks", "measure": "IRR", "zero_events": "metafor"},
+        {**main, "id": "slower", "outcome": "attacks", "measure": "IRD"},
     ]
 
 
@@ -192,6 +198,8 @@ def write_full_review(folder: Path, **changes: Any) -> Path:
         "networks": [
             {**NETWORK, "reference": "usual care", "modifiers": ["condition", "place"]},
             {**NETWORK, "id": "response", "outcome": "response", "measure": "OR"},
+            {**NETWORK, "id": "risks", "outcome": "response", "measure": "RD"},
+            {**NETWORK, "id": "attacks", "outcome": "attacks", "measure": "IRD"},
         ],
         "published": list_published(),
         "findings": [

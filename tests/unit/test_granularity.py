@@ -52,6 +52,19 @@ def test_the_example_of_the_grimmer_papers() -> None:
     assert not granularity.check_sd(3.44, 2.47, 18, 1.0, 2, 2)
 
 
+def test_a_spread_below_that_of_the_most_even_split_is_impossible() -> None:
+    # Ten people with a mean of 1.5: at best five have 1 and five have 2, an SD of 0.53 (0.50).
+    even = [1] * 5 + [2] * 5
+    for ddof in (0, 1):
+        least = round(float(np.std(even, ddof=ddof)), 2)
+        assert granularity.check_sd(1.5, least, 10, 1.0, 1, 2)
+    assert not any(granularity.check_sd(1.5, sd / 100, 10, 1.0, 1, 2) for sd in range(50))
+    # With a mean of 1.3 seven have 1 and three have 2.
+    least = round(float(np.std([1] * 7 + [2] * 3)), 2)
+    assert granularity.check_sd(1.3, least, 10, 1.0, 1, 2)
+    assert not any(granularity.check_sd(1.3, sd / 100, 10, 1.0, 1, 2) for sd in range(46))
+
+
 @given(
     st.lists(st.integers(0, 28), min_size=2, max_size=60),
     st.sampled_from([0.25, 0.5, 1.0, 5.0]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,20 @@ from hypothesis import strategies as st
 from scipy.special import ndtri, stdtrit
 
 from headway import config
-from headway.config.review import Review
+from headway.config.review import IpdFile, Review
 from headway.errors import InputError
 from headway.ingest import trials
 from headway.messages import say
 from headway.reviews.analyse import analyse_review
-from headway.reviews.ipd import ancova, read_covariates, summarise
+from headway.reviews.ipd import (
+    Adjusted,
+    ancova,
+    change_unit,
+    find_least,
+    read_covariates,
+    select,
+    summarise,
+)
 from headway.reviews.search import Searcher
 from tests.unit.review_builder import ARMS, write_review
 
@@ -217,6 +226,29 @@ def test_ancova_moves_with_its_unit(seed: int, effect: float, scale: float, shif
     )
     without = ancova(after, treated, np.empty((40, 0)))
     assert np.isclose(without.estimate, after[treated].mean() - after[~treated].mean())
+
+
+def test_an_adjusted_difference_of_four_weeks_is_a_quarter_in_one() -> None:
+    found = Adjusted(-2.0, 0.5, -3.0, -1.0, 60, 57)
+    assert change_unit(found, "days_per_28", "days_per_week") == pytest.approx(
+        {"estimate": -0.5, "ci_low": -0.75, "ci_high": -0.25}
+    )
+    with pytest.raises(LookupError, match="days_per_28 cannot"):
+        change_unit(found, "days_per_28", "nrs_0_10")
+
+
+def test_the_rows_of_one_trial_outcome_and_time_are_taken() -> None:
+    every = [(t, o, p) for t in "AB" for o in ("days", "pain") for p in ("early", "end")]
+    rows = pd.DataFrame(every, columns=["trial", "outcome", "timepoint"])
+    for i, place in enumerate(every):
+        assert select(rows, *place).index.tolist() == [i]
+
+
+def test_public_numbers_may_stand_on_one_person_and_others_on_eight() -> None:
+    assert find_least(None) == 8
+    bare = IpdFile(path="x.csv", trial="x", source="x", arm="x", arms={}, outcomes=())
+    assert find_least(bare) == 8
+    assert find_least(replace(bare, disclosure="public")) == 1
 
 
 def test_ancova_says_what_it_cannot_do() -> None:

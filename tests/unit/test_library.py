@@ -13,6 +13,7 @@ import pytest
 from headway.report.library import build
 from headway.reviews.library import (
     count_verdicts,
+    import_sources,
     judge_source,
     list_sources,
     name_source,
@@ -204,3 +205,34 @@ def test_the_page_counts_and_lists_and_runs_no_name(tmp_path: Path) -> None:
     assert f"shown in their file: {len(TABLES)} of {len(TABLES)}." in page
     assert "<script>" not in page and "&lt;script&gt;" in page and "x &amp; y" in page
     assert "no.csv" in page
+
+
+def test_a_review_is_counted_with_its_comparisons_effects_and_verdicts(tmp_path: Path) -> None:
+    asked = [
+        {"id": name, "label": name, "estimate": printed, "recompute": {"comparison": "main"}}
+        for name, printed in (("right", "-2.00"), ("wrong", "-1.90"))
+    ]
+    folder = write_review(tmp_path / "mine", published=asked)
+    rows, account = judge_source(folder, "mine")
+    assert rows["verdict"].tolist() == ["reproduced", "not reproduced"]
+    assert (account["form"], account["analyses"], account["rows"]) == ("review", 1, 2)
+    assert (account["totals"], account["reproduced"], account["not_reproduced"]) == (2, 1, 1)
+
+
+def test_files_of_a_library_become_reviews_and_again_where_they_changed(tmp_path: Path) -> None:
+    write_totals(tmp_path / "in", "a.rm5")
+    (tmp_path / "in" / "b.rm5").write_text("no XML", encoding="utf-8")
+    write_review(tmp_path / "in" / "mine")
+    out = tmp_path / "out"
+    sources = list_sources(tmp_path / "in", out)
+    data, faults = import_sources(sources, out)
+    made = list((data / "raw" / "trials").iterdir())
+    assert data == out / "data" and [(p / "review.yaml").is_file() for p in made] == [True]
+    assert len(faults) == 1 and "b.rm5" in str(faults[0])
+    before = (made[0] / "review.yaml").stat().st_mtime_ns
+    (out / "files").mkdir()
+    for later, again in ((-1, False), (1, True)):
+        (out / "files" / f"{made[0].name}.json").write_text("{}")
+        os.utime(out / "files" / f"{made[0].name}.json", ns=(before + later, before + later))
+        import_sources(sources, out)
+        assert ((made[0] / "review.yaml").stat().st_mtime_ns != before) == again

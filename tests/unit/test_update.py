@@ -24,7 +24,7 @@ from headway.figures.review.update import draw_update
 from headway.ingest import trials
 from headway.messages import LANGUAGES, Message, speaking, t
 from headway.reviews.analyse import analyse_review, empty_review
-from headway.reviews.kept import find_kept, keep_results, read_results
+from headway.reviews.kept import COMPARED, find_kept, keep_results, read_results
 from headway.reviews.update import compare_results, find_crossed, pair_trials, same
 from tests.unit.review_builder import ARMS_HEADER, REVIEW, write_review
 
@@ -513,6 +513,24 @@ def test_the_last_of_many_copies_of_a_day_is_the_newest(tmp_path: Path) -> None:
     for name in ("2030-01-02", "2030-01-02_02", "2030-01-02_10", "2030-01-02_100", "notes"):
         (tmp_path / "kept" / "mine" / name).mkdir(parents=True)
     assert [p.name for p in find_kept(tmp_path, "mine")][-2:] == ["2030-01-02_10", "2030-01-02_100"]
+
+
+def test_copies_of_one_day_are_numbered_and_hold_tables_settings_and_version(
+    tmp_path: Path,
+) -> None:
+    results, raw = tmp_path / "results", tmp_path / "mine"
+    for folder in (results, raw):
+        folder.mkdir()
+    for table in COMPARED:
+        (results / f"{table}.csv").write_text(f"{table}\n")
+    (raw / "review.yaml").write_text("id: mine\n")
+    for name in ("2031-05-01", "2031-05-01_02", "2031-05-01_03"):
+        folder = keep_results(results, raw, tmp_path / "data", "2031-05-01", "1.2")
+        assert folder == tmp_path / "data" / "kept" / "mine" / name
+        held = {path.name: path.read_text() for path in folder.iterdir()}
+        assert {held.pop(f"{table}.csv") for table in COMPARED} == {f"{t}\n" for t in COMPARED}
+        assert held.pop("review.yaml") == "id: mine\n"
+        assert json.loads(held.pop("kept.json"))["headway"] == "1.2" and not held
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
