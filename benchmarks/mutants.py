@@ -10,9 +10,10 @@ measured once, with Coverage; for a line that runs when its module is imported t
 run any other line of the module. Only the tests of `make test` count: the six quickest, those that
 see whole tables, and the others, as many as take half a minute together. What was done is kept in
 `.mutants`, so that a later run goes on;
-`--list` prints what survived. Types of annotations are not mutated, as nothing reads them at run
-time, nor is `&` made `*` or `|` made `+` (the same for truth values), nor `==` made `is` (the same
-for the codes that Python keeps once). The table in docs/mutation.md is written anew.
+`--list` prints what survived. Types and what is imported for them are not mutated, as nothing reads
+them at run time, nor is `&` made `*`, `|` made `+` or `~` made `-` (the same for truth values), nor
+`==` made `is` (the same for the codes that Python keeps once). The table in docs/mutation.md is
+written anew.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ LONGEST = 30  # seconds that the tests of one mutant may take together
 SAME = (
     *("ReplaceBinaryOperator_BitAnd_Mul", "ReplaceBinaryOperator_BitOr_Add"),
     *("ReplaceComparisonOperator_Eq_Is", "ReplaceComparisonOperator_NotEq_IsNot"),
+    "ReplaceUnaryOperator_Invert_USub",
 )
 # Imported once, before a process is forked for each mutant.
 SHARED = (
@@ -184,14 +186,21 @@ def change(item: Any) -> str:
     return mutate_code(source, operator, mutation.occurrence) or source
 
 
-def compiles(source: str) -> bool:
-    """Tell whether Python reads a mutant; the star before keywords is taken for an operator."""
+def is_fault(source: str) -> bool:
+    """Tell whether Python reads a mutant, and whether it does anything else.
+
+    The star before keywords is taken for an operator: it fails to compile, or becomes a slash.
+    """
     with warnings.catch_warnings(action="ignore"):
         try:
+            tree = ast.parse(source)
             compile(source, "", "exec")
         except SyntaxError:
             return False
-    return True
+    typed = "if not TYPE_CHECKING:" in source
+    return not typed and not any(
+        isinstance(n, ast.arguments) and n.posonlyargs for n in ast.walk(tree)
+    )
 
 
 def draw(package: str, size: int) -> None:
@@ -220,7 +229,7 @@ def draw(package: str, size: int) -> None:
         key=lambda i: [(str(m.module_path), m.operator_name, m.occurrence) for m in i.mutations]
     )
     drawn = random.Random(f"{SEED} {package}").sample(items, min(size + size // 10, len(items)))
-    chosen = [item for item in drawn if compiles(change(item))][:size]
+    chosen = [item for item in drawn if is_fault(change(item))][:size]
     part = path.with_suffix(".part")
     part.unlink(missing_ok=True)
     drawn = WorkDB(part, WorkDB.Mode.create)

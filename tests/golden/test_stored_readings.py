@@ -351,7 +351,7 @@ def judge_texts(folder: Path, ask: Ask) -> Texts:
     draw = random.Random(20261201)
     texts = [fill(form, draw) for form in FORMS for _ in range(6)]
     told = [f"{text}: {gate_texts.find_in_text(text)}" for text in texts]
-    numbers = [fold(fill(form, draw)) for form in NUMBERS for _ in range(60)]
+    numbers = [fold(fill(form, draw)) for form in NUMBERS for _ in range(1500)]
     passed = [
         f"{check.rule} {check.form.pattern}: {list(filter(check.passes, own))}"
         for check in checksums._CHECKS
