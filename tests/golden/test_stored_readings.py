@@ -383,7 +383,8 @@ def judge_texts(folder: Path, ask: Ask) -> Texts:
     for form in FORMS:
         for name in ("code", "notes", "ort", "latitude", "postal code", "icd"):
             filled = Counter(fill(form, draw) for _ in range(12))
-            columns.append(f"{name}, {form}: {content.judge(make_column(filled), Kind(name))}")
+            broken = sorted(content.judge(make_column(filled), Kind(name)).items())
+            columns.append(f"{name}, {form}: {broken}")
     told_of = {"texts": told, "numbers": passed, "headings": headings, "columns": columns}
     return {name: "\n".join(lines) for name, lines in told_of.items()}
 
