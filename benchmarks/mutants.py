@@ -7,9 +7,9 @@ Cosmic Ray makes one small change at a time (an operator, a comparison, a consta
 seeded random sample of these mutants is drawn for each package; a mutant is killed when a test that
 runs its line fails, ends with an error, or takes five times as long. Which tests those are is
 measured once, with Coverage; for a line that runs when its module is imported they are those that
-run any other line of the module. Only the tests of `make test` count: the six quickest, those that
-see whole tables, and the others, as many as take half a minute together. What was done is kept in
-`.mutants`, so that a later run goes on;
+run any other line of the module. Only the tests of `make test` count: the quickest, those that see
+whole tables, and the others, as many as take a minute together under Coverage. What was done is
+kept in `.mutants`, so that a later run goes on;
 `--list` prints what survived. Types and what is imported for them are not mutated, as nothing reads
 them at run time, nor is `&` made `*`, `|` made `+` or `~` made `-` (the same for truth values), nor
 `==` made `is` (the same for the codes that Python keeps once). The table in docs/mutation.md is
@@ -44,9 +44,9 @@ QUICK = "not (slow or browser or outside or e2e or slurm)"
 SEED = 20261130
 WORKERS = 2
 MEASURED = WORK / "measured"  # the tree whose lines were measured; never changed
-FIRST = 6  # tests that are run before the others
+FIRST, THEN = 6, 30  # tests that are run before the others, and before the rest
 WIDE = "tests/golden/test_stored"  # every number of whole tables: next
-LONGEST = 30  # seconds that the tests of one mutant may take together
+QUICKEST, LONGEST = 10, 60  # seconds that the quickest, and all tests of a mutant, may take
 # Changes that change nothing, with truth values and with codes.
 SAME = (
     *("ReplaceBinaryOperator_BitAnd_Mul", "ReplaceBinaryOperator_BitOr_Add"),
@@ -145,10 +145,13 @@ class Lines:
         contexts = contexts or {c for found in ran.values() for c in found if c}
         tests = {node for c in contexts for node in self.cases.get(self.name(c), ())}
         ordered = sorted(tests, key=lambda t: (self.seconds[t], t))
-        rest = sorted(ordered[FIRST:], key=lambda t: not t.startswith(WIDE))
-        ordered = [*ordered[:FIRST], *rest]
-        together = itertools.accumulate(self.seconds[t] for t in ordered)
-        return [t for t, sum_ in zip(ordered, together, strict=True) if sum_ <= LONGEST]
+        quick = len(self._within(ordered, QUICKEST))
+        ordered = [*ordered[:quick], *sorted(ordered[quick:], key=lambda t: not t.startswith(WIDE))]
+        return self._within(ordered, LONGEST)
+
+    def _within(self, tests: Sequence[str], longest: float) -> list[str]:
+        together = itertools.accumulate(self.seconds[t] for t in tests)
+        return [t for t, sum_ in zip(tests, together, strict=True) if sum_ <= longest]
 
     @staticmethod
     def name(context: str) -> str:
@@ -300,7 +303,7 @@ def _work(tree: Path, todo: Any, done: Any, end: float) -> None:
             if mutated is None:
                 outcome, tests = "none", []
             # Most are killed by a few tests; pytest imports the files of all before it runs one.
-            for batch in filter(None, (tests[:FIRST], tests[FIRST:])):
+            for batch in filter(None, (tests[:FIRST], tests[FIRST:THEN], tests[THEN:])):
                 limit = 20 + 5 * sum(lines.seconds[t] for t in batch)
                 outcome = run_tests(tree, batch, limit)
                 if outcome != "survived":
