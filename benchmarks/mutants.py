@@ -231,7 +231,7 @@ def draw(package: str, size: int) -> None:
     items.sort(
         key=lambda i: [(str(m.module_path), m.operator_name, m.occurrence) for m in i.mutations]
     )
-    drawn = random.Random(f"{SEED} {package}").sample(items, min(size + size // 10, len(items)))
+    drawn = random.Random(f"{SEED} {package}").sample(items, min(size + size // 5, len(items)))
     chosen = [item for item in drawn if is_fault(change(item))][:size]
     part = path.with_suffix(".part")
     part.unlink(missing_ok=True)
