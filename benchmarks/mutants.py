@@ -244,6 +244,19 @@ def draw(package: str, size: int) -> None:
     part.rename(path)
 
 
+def plant(tree: Path) -> None:
+    """Make a tree to change, whole even if an earlier run was killed within a mutant.
+
+    Its modules and tests are compiled once; what is changed later is compiled when it is run.
+    """
+    shutil.rmtree(tree, ignore_errors=True)
+    shutil.copytree(MEASURED, tree)
+    own = {k: v for k, v in environment(tree).items() if k != "PYTHONDONTWRITEBYTECODE"}
+    for words in (["compileall", "-q", "src"], ["pytest", "--collect-only", "-q", "-m", QUICK]):
+        command = [sys.executable, "-m", *words]
+        subprocess.run(command, cwd=tree, env=own, check=True, stdout=subprocess.DEVNULL)
+
+
 def run_tests(tree: Path, tests: Sequence[str], limit: float) -> str:
     """Run tests in a process of their own: `survived`, `killed`, or `timeout`."""
     child = os.fork()
@@ -430,9 +443,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not (WORK / "lines.sqlite").exists():
         copy_tree(MEASURED)
         measure(MEASURED)
-    for n in range(WORKERS):  # whole, even if an earlier run was killed within a mutant
-        shutil.rmtree(WORK / f"tree-{n}", ignore_errors=True)
-        shutil.copytree(MEASURED, WORK / f"tree-{n}")
+    for n in range(WORKERS):
+        plant(WORK / f"tree-{n}")
     for package in asked.packages:
         draw(package, asked.sample)
         run(package, end)
