@@ -8,7 +8,7 @@ seeded random sample of these mutants is drawn for each package; a mutant is kil
 runs its line fails, ends with an error, or takes five times as long. Which tests those are is
 measured once, with Coverage; for a line that runs when its module is imported they are those that
 run any other line of the module. Only the tests of `make test` count: the quickest, those that see
-whole tables, and the others, as many as take a minute together under Coverage. What was done is
+whole tables, and the others, as many as take forty seconds under Coverage. What was done is
 kept in `.mutants`, so that a later run goes on;
 `--list` prints what survived. Types and what is imported for them are not mutated, as nothing reads
 them at run time, nor is `&` made `*`, `|` made `+` or `~` made `-` (the same for truth values), nor
@@ -46,7 +46,7 @@ WORKERS = 2
 MEASURED = WORK / "measured"  # the tree whose lines were measured; never changed
 FIRST, THEN = 6, 30  # tests that are run before the others, and before the rest
 WIDE = "tests/golden/test_stored"  # every number of whole tables: next
-QUICKEST, LONGEST = 10, 60  # seconds that the quickest, and all tests of a mutant, may take
+QUICKEST, LONGEST = 10, 40  # seconds that the quickest, and all tests of a mutant, may take
 # Changes that change nothing, with truth values and with codes.
 SAME = (
     *("ReplaceBinaryOperator_BitAnd_Mul", "ReplaceBinaryOperator_BitOr_Add"),
