@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import argparse
 import ast
-import itertools
 import json
 import multiprocessing
 import os
@@ -120,6 +119,10 @@ def measure(tree: Path) -> None:
     (WORK / "lines").replace(WORK / "lines.sqlite")
 
 
+def _file(node: str) -> str:
+    return node.partition("::")[0]
+
+
 class Lines:
     """Which tests run a line of the package."""
 
@@ -129,11 +132,13 @@ class Lines:
         self.data = CoverageData(basename=str(WORK / "lines.sqlite"))
         self.data.read()
         self.seconds: dict[str, float] = {}
+        self.heaviest: dict[str, float] = {}
         self.cases: dict[str, list[str]] = {}
         for path in WORK.glob("times-*.jsonl"):
             for line in path.read_text(encoding="utf-8").splitlines():
                 node, seconds = json.loads(line)
                 self.seconds[node] = seconds
+                self.heaviest[_file(node)] = max(self.heaviest.get(_file(node), 0.0), seconds)
                 self.cases.setdefault(node.partition("[")[0], []).append(node)
 
     def find(self, module: str, first: int, last: int) -> list[str]:
@@ -144,14 +149,21 @@ class Lines:
         # Runs at import, whose context has no name, or within an expression that began above.
         contexts = contexts or {c for found in ran.values() for c in found if c}
         tests = {node for c in contexts for node in self.cases.get(self.name(c), ())}
-        ordered = sorted(tests, key=lambda t: (self.seconds[t], t))
+        # What a file makes once falls to one of its tests, whichever of them is run.
+        ordered = sorted(tests, key=lambda t: (self.heaviest[_file(t)], self.seconds[t], t))
         quick = len(self._within(ordered, QUICKEST))
         ordered = [*ordered[:quick], *sorted(ordered[quick:], key=lambda t: not t.startswith(WIDE))]
         return self._within(ordered, LONGEST)
 
     def _within(self, tests: Sequence[str], longest: float) -> list[str]:
-        together = itertools.accumulate(self.seconds[t] for t in tests)
-        return [t for t, sum_ in zip(tests, together, strict=True) if sum_ <= longest]
+        seen: set[str] = set()
+        spent, within = 0.0, []
+        for test in tests:
+            spent += self.seconds[test] + self.heaviest[_file(test)] * (_file(test) not in seen)
+            seen.add(_file(test))
+            if spent <= longest:
+                within.append(test)
+        return within
 
     @staticmethod
     def name(context: str) -> str:
