@@ -42,6 +42,7 @@ REVIEWS = (
 )
 MADE_UP = "made_up"  # declares nearly everything that a review may
 SIXTY = "sixty_people"  # of a made-up clinic
+MANY = "many_people"  # of a simulated one, of which more may be printed
 STRICT = ("opensafely", "cms", "nhs")
 REMEDY = "if this is meant, see tests/golden/write_stored.py"
 NUMBER = re.compile(r"(-?\b\d+\.\d+(?:e-?\d+)?)")
@@ -178,7 +179,7 @@ def test_an_audit_finds_what_it_did(clinic: str) -> None:
     hold(audit(pages_builder.RAW / "clinics" / clinic), stored(clinic)["tables"])
 
 
-@pytest.mark.parametrize("clinic", [*CLINICS, SIXTY])
+@pytest.mark.parametrize("clinic", [*CLINICS, SIXTY, MANY])
 def test_the_ledger_holds_the_ties_that_it_did(clinic: str) -> None:
     kept = json.loads(lzma.decompress((STORED / "ledgers.json.xz").read_bytes()))
     assert list_ties(stored(clinic)["tables"]) == kept[clinic], REMEDY
@@ -191,9 +192,10 @@ def test_a_first_release_prints_what_it_did(clinic: str, preset: str) -> None:
     hold(release(kept["tables"], PRESETS[preset]), kept[preset])
 
 
-def test_a_release_of_made_up_people_prints_what_it_did() -> None:
-    kept = stored(SIXTY)
-    hold(release(kept["tables"], PRESETS["cms"]), kept["cms"])
+@pytest.mark.parametrize(("clinic", "preset"), [(SIXTY, "cms"), (MANY, "opensafely")])
+def test_a_release_of_made_up_people_prints_what_it_did(clinic: str, preset: str) -> None:
+    kept = stored(clinic)
+    hold(release(kept["tables"], PRESETS[preset]), kept[preset])
 
 
 def test_a_second_release_prints_what_it_did() -> None:

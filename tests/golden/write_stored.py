@@ -23,10 +23,11 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
 from headway import tables  # noqa: E402
-from headway.disclosure import PRESETS, release, releases  # noqa: E402
+from headway.disclosure import PRESETS, RULES, release, releases  # noqa: E402
 from tests.golden.test_stored import (  # noqa: E402
     CLINICS,
     MADE_UP,
+    MANY,
     REVIEWS,
     SIXTY,
     STORED,
@@ -42,6 +43,7 @@ from tests.golden.test_stored import (  # noqa: E402
 from tests.golden.test_stored_choices import list_answers, list_ways  # noqa: E402
 from tests.golden.test_stored_readings import CASES, read  # noqa: E402
 from tests.unit.pages_builder import RAW  # noqa: E402
+from tests.unit.simulated_clinic import simulated  # noqa: E402
 
 JOINED_LATE = 2  # people of the demo whom its earlier release did not have
 
@@ -94,11 +96,14 @@ def main() -> None:
         store(name, kept)
     found = audit_made_up()
     store(SIXTY, {"tables": write(found), "cms": write(release(found, PRESETS["cms"]))})
+    found = {name: simulated(240, 6)[1][name] for name in RULES}
+    found["change_lines"] = found["change_lines"].head(0)
+    store(MANY, {"tables": write(found), "opensafely": write(release(found, rules))})
     store("changes", {"tables": write({"changes": compare_older()})})
     store("readings", {name: read(name) for name in CASES})
     store("ways", list_ways())
     store("answers", {name: list_answers(name) for name in (*REVIEWS, MADE_UP)})
-    store("ledgers", {name: list_ties(stored(name)["tables"]) for name in (*CLINICS, SIXTY)})
+    store("ledgers", {name: list_ties(stored(name)["tables"]) for name in (*CLINICS, SIXTY, MANY)})
 
 
 if __name__ == "__main__":
