@@ -7,13 +7,14 @@ Cosmic Ray makes one small change at a time (an operator, a comparison, a consta
 seeded random sample of these mutants is drawn for each package; a mutant is killed when a test that
 runs its line fails, ends with an error, or takes five times as long. Which tests those are is
 measured once, with Coverage; for a line that runs when its module is imported they are those that
-run any other line of the module. Only the tests of `make test` count: the quickest, those that see
-whole tables, and the others, as many as take forty seconds under Coverage. What was done is
-kept in `.mutants`, so that a later run goes on;
-`--list` prints what survived. Types and what is imported for them are not mutated, as nothing reads
-them at run time, nor is `&` made `*`, `|` made `+` or `~` made `-` (the same for truth values), nor
-`==` made `is` (the same for the codes that Python keeps once). The table in docs/mutation.md is
-written anew.
+run any other line of the module. The tests of `make test` count, and the slow ones of what reads
+files: the quickest, those that see whole tables, and the others, as many as take forty seconds
+under Coverage. What was done is kept in `.mutants`, so that a later run goes on; `--list` prints
+what survived. The table in docs/mutation.md is written anew.
+
+Types and what is imported for them are not mutated, as nothing reads them at run time, nor is `&`
+made `*`, `|` made `+` or `~` made `-` (the same for truth values), nor `==` made `is` (the same for
+the codes that Python keeps once).
 """
 
 from __future__ import annotations
@@ -39,7 +40,14 @@ ROOT = Path(__file__).resolve().parents[1]
 WORK = ROOT / ".mutants"
 DOCS = ROOT / "docs" / "mutation.md"
 PACKAGES = ("effects", "meta", "reviews", "outcomes", "disclosure", "ingest")
-QUICK = "not (slow or browser or outside or e2e or slurm)"
+ELSEWHERE = "browser or outside or e2e or slurm"
+QUICK = f"not (slow or {ELSEWHERE})"
+# What reads files has most of its tests among the slow ones: those of these files count as well.
+READERS = (
+    *("attacks", "cells", "check", "cointerventions", "fhir", "gate", "interchange", "losses"),
+    *("new_clinic", "opening", "propose_review", "redcap", "redcap_exports", "review_cells"),
+    *("scales_and_days", "selectors", "spreadsheet", "transcribe", "trials_ingest"),
+)
 SEED = 20261130
 WORKERS = 2
 MEASURED = WORK / "measured"  # the tree whose lines were measured; never changed
@@ -85,25 +93,37 @@ def environment(tree: Path) -> dict[str, str]:
 
 
 def measure(tree: Path) -> None:
-    """Run the quick tests once and keep which of them runs which line, and for how long."""
+    """Run the tests that count once, and keep which of them runs which line, and for how long."""
     settings = WORK / "coverage.ini"
     settings.write_text(
         "[run]\nparallel = true\ndynamic_context = test_function\n"
         f"source = {tree / 'src' / 'headway'}\ndata_file = {WORK / 'lines'}\n",
         encoding="utf-8",
     )
-    parts: list[list[str]] = [[] for _ in range(WORKERS)]
-    for i, path in enumerate(sorted((tree / "tests").rglob("test_*.py"))):
-        parts[i % WORKERS].append(path.relative_to(tree).as_posix())
+    every = sorted(path.relative_to(tree).as_posix() for path in tree.glob("tests/**/test_*.py"))
+    slow = [f"tests/unit/test_{name}.py" for name in READERS]
+    run_parts(tree, settings, QUICK, every)
+    run_parts(tree, settings, f"slow and not ({ELSEWHERE})", slow)
+    subprocess.run(
+        [sys.executable, "-m", "coverage", "combine", f"--rcfile={settings}"],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    (WORK / "lines").replace(WORK / "lines.sqlite")
+
+
+def run_parts(tree: Path, settings: Path, marked: str, files: Sequence[str]) -> None:
+    """Run the tests of files under Coverage, in as many parts as there are workers."""
+    parts = [files[i::WORKERS] for i in range(WORKERS)]
     running = [
         subprocess.Popen(
             [
                 *(sys.executable, "-m", "coverage", "run", f"--rcfile={settings}", "-m", "pytest"),
-                *("-q", "-p", "no:cacheprovider", "-p", "tests.timing", "-m", QUICK, *part),
+                *("-q", "-p", "no:cacheprovider", "-p", "tests.timing", "-m", marked, *part),
             ],
             cwd=tree,
             env=environment(tree) | {"HEADWAY_TIMES": str(WORK / f"times-{i}.jsonl")},
-            stdout=(WORK / f"measured-{i}.log").open("w"),
+            stdout=(WORK / f"measured-{i}.log").open("a"),
             stderr=subprocess.STDOUT,
         )
         for i, part in enumerate(parts)
@@ -111,12 +131,6 @@ def measure(tree: Path) -> None:
     ended = [process.wait() for process in running]
     if any(ended):
         raise SystemExit(f"the tests fail before anything is changed: see {WORK}/measured-*.log")
-    subprocess.run(
-        [sys.executable, "-m", "coverage", "combine", f"--rcfile={settings}"],
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
-    (WORK / "lines").replace(WORK / "lines.sqlite")
 
 
 def _file(node: str) -> str:
@@ -264,7 +278,7 @@ def plant(tree: Path) -> None:
     shutil.rmtree(tree, ignore_errors=True)
     shutil.copytree(MEASURED, tree)
     own = {k: v for k, v in environment(tree).items() if k != "PYTHONDONTWRITEBYTECODE"}
-    for words in (["compileall", "-q", "src"], ["pytest", "--collect-only", "-q", "-m", QUICK]):
+    for words in (["compileall", "-q", "src"], ["pytest", "--collect-only", "-q"]):
         command = [sys.executable, "-m", *words]
         subprocess.run(command, cwd=tree, env=own, check=True, stdout=subprocess.DEVNULL)
 
@@ -285,7 +299,7 @@ def run_tests(tree: Path, tests: Sequence[str], limit: float) -> str:
                 os.dup2(quiet, stream)
             import pytest
 
-            code = pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-m", QUICK, *tests])
+            code = pytest.main(["-x", "-q", "-p", "no:cacheprovider", *tests])
             os._exit(int(code))
         finally:
             os._exit(3)

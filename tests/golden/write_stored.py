@@ -42,6 +42,7 @@ from tests.golden.test_stored import (  # noqa: E402
 )
 from tests.golden.test_stored_choices import list_answers, list_ways  # noqa: E402
 from tests.golden.test_stored_readings import CASES, read  # noqa: E402
+from tests.golden.test_stored_words import ask_all  # noqa: E402
 from tests.unit.pages_builder import RAW  # noqa: E402
 from tests.unit.simulated_clinic import simulated  # noqa: E402
 
@@ -100,6 +101,7 @@ def main() -> None:
     found["change_lines"] = found["change_lines"].head(0)
     store(MANY, {"tables": write(found), "opensafely": write(release(found, rules))})
     store("changes", {"tables": write({"changes": compare_older()})})
+    store("words", ask_all())
     store("readings", {name: read(name) for name in CASES})
     store("ways", list_ways())
     store("answers", {name: list_answers(name) for name in (*REVIEWS, MADE_UP)})

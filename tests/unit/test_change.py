@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -228,6 +230,21 @@ def test_limits_from_moments_are_those_of_endless_resampling() -> None:
         change.bca_from_moments(even), np.array([-1, 1]) * 1.959963984540054 / np.sqrt(6000)
     )
     assert np.isnan(change.bca_from_moments(np.zeros(30))).all()
+
+
+def test_limits_from_moments_by_hand() -> None:
+    """Of a hundred changes ten are -10 and ninety 0: mean -1, SD 3, skewness -8 / 3."""
+    normal = NormalDist()
+    a = -8 / 3 / 10 / 6
+    bias = normal.inv_cdf(0.5 + a / math.sqrt(2 * math.pi))
+    for level in (0.95, 0.8):
+        limits = []
+        for share in ((1 - level) / 2, (1 + level) / 2):
+            tail = bias + normal.inv_cdf(share)
+            z = bias + tail / (1 - a * tail)
+            limits.append(-1 + 3 / 10 * (z + a * (z * z - 1)))
+        found = change.bca_from_moments(np.repeat([-10.0, 0.0], [10, 90]), level=level)
+        assert np.allclose(found, limits, rtol=1e-12)
 
 
 def test_many_people_have_limits_from_moments_and_it_is_said() -> None:

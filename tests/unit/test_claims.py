@@ -225,6 +225,11 @@ def test_what_treatment_is_said_to_do_is_neither_supported_nor_refuted() -> None
             assert verdicts == {("cannot tell", "claim.reason.design")}, part
 
 
+def test_holm_by_hand() -> None:
+    assert holm([0.01, 0.04, 0.03, NAN]).tolist()[:3] == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([0.6, 0.5]).tolist() == [1.0, 1.0]
+
+
 def test_holm_is_that_of_statsmodels() -> None:
     from statsmodels.stats.multitest import multipletests
 

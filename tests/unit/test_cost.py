@@ -332,3 +332,14 @@ def test_every_replicate_lies_in_a_cell_of_the_plane() -> None:
     cells = count_cells(CostPerDay(3, costs=costs, differences=differences))
     assert sum(cell["share"] for cell in cells) == pytest.approx(100)
     assert min(cell["cost_low"] for cell in cells) == pytest.approx(3.4)
+
+
+@pytest.mark.parametrize(
+    ("span", "width"), [(16.0, 1), (16.1, 2), (40.0, 5), (81.0, 10), (1.6, 0.1), (0.81, 0.1)]
+)
+def test_a_cell_of_the_plane_is_as_wide_as_one_two_or_five(span: float, width: float) -> None:
+    # The narrowest of these of which sixteen hold every replicate.
+    values = np.linspace(0.0, span, 50)
+    cells = count_cells(CostPerDay(3, costs=values, differences=np.zeros(50)))
+    assert cells[0]["cost_high"] - cells[0]["cost_low"] == pytest.approx(width)
+    assert cells[-1]["cost_high"] >= span
