@@ -250,7 +250,8 @@ def at_a_terminal(folder: Path, **environment: str) -> str:
             break
         said += part
     os.close(ours)
-    return said.decode().replace("\r", "")
+    # What a carriage return goes back over (how long it has been reading) is no part of a line.
+    return "\n".join(line.rpartition("\r")[2] for line in said.decode().split("\r\n"))
 
 
 def test_a_terminal_gets_colours_and_short_lines(
