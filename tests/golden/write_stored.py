@@ -32,12 +32,14 @@ from tests.golden.test_stored import (  # noqa: E402
     SIXTY,
     STORED,
     STRICT,
+    UNCHECKED,
     Tables,
     analyse_review,
     audit,
     audit_made_up,
     compare_older,
     list_ties,
+    release_unchecked,
     stored,
 )
 from tests.golden.test_stored_choices import list_answers, list_ways  # noqa: E402
@@ -99,7 +101,9 @@ def main() -> None:
     store(SIXTY, {"tables": write(found), "cms": write(release(found, PRESETS["cms"]))})
     found = {name: simulated(240, 6)[1][name] for name in RULES}
     found["change_lines"] = found["change_lines"].head(0)
-    store(MANY, {"tables": write(found), "opensafely": write(release(found, rules))})
+    kept = {"tables": write(found), "opensafely": write(release(found, rules))}
+    kept |= {f"unchecked {name}": write(release_unchecked(found, name)) for name in UNCHECKED}
+    store(MANY, kept)
     store("changes", {"tables": write({"changes": compare_older()})})
     store("words", ask_all())
     store("readings", {name: read(name) for name in CASES})
