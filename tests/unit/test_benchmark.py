@@ -96,7 +96,7 @@ def test_change_and_difference_are_those_of_a_welch_test() -> None:
     assert (arm["difference_low"], arm["difference_high"]) == pytest.approx((both.low, both.high))
     assert ours["n"] == 8 and ours["of"] == 10
     # R metafor 3.8.1, escalc("ROMC", m1i = mean of POST, m2i = mean of PRE, ..., ni = 8), and the
-    # correction of the log ratio that it leaves out (Lajeunesse 2015, equation 8).
+    # correction of the log ratio that it leaves out (Lajeunesse 2015).
     bias = (POST.var(ddof=1) / POST.mean() ** 2 - PRE.var(ddof=1) / PRE.mean() ** 2) / (2 * 8)
     half = stats.norm.ppf(0.975) * math.sqrt(0.00414837)
     yi = -0.18859117 + bias
@@ -295,3 +295,29 @@ def test_the_shipped_arms_give_a_benchmark_at_three_months(tmp_path: Path) -> No
     drawn = rest[rest["block"] == "arm"]
     assert set(drawn["trial"]) == {"Jena 2008"}
     assert drawn["ci_low"].isna().all()
+
+
+def test_what_is_said_beside_it_counts_what_is_drawn_and_what_is_listed() -> None:
+    rows = [
+        *(("clinic", "", "yes"), ("pooled", "sham", "yes")),
+        *(("arm", "sham", "yes"), ("arm", "sham", "no"), ("arm", "waiting_list", "yes")),
+        *[("not_used", "usual_care", "no")] * 4,
+    ]
+    frame = pd.DataFrame(rows, columns=["block", "kind", "like_baseline"]).assign(why_not=None)
+    said = {one.id: one.values for one in benchmark.explain_benchmark(frame)}
+    assert said["beside.stand"] == {"n": 3, "like": 2}
+    assert said["beside.listed"] == {"n": 4}
+    assert len(said["beside.none_with"]["kinds"]) == 1  # usual care
+    assert [one.id for one in benchmark.explain_benchmark(frame[frame["block"] == "clinic"])] == [
+        "beside.none_found"
+    ]
+
+
+def test_a_ratio_of_means_needs_means_above_0() -> None:
+    # With the correction of small samples (Lajeunesse 2015).
+    corrected = math.log(0.8) + (9 / 64 - 16 / 100) / 30 / 2
+    assert benchmark._romc(30, 8, 3, 10, 4, 0.5)[0] == pytest.approx(corrected)
+    for one, other in ((0.0, 10.0), (8.0, 0.0), (-1.0, 10.0), (8.0, -1.0)):
+        assert np.isnan(benchmark._romc(30, one, 3, other, 4, 0.5)).all()
+    no_sd = benchmark._romc(30, 8, math.nan, 10, 4, 0.5)
+    assert no_sd[0] == pytest.approx(math.log(0.8)) and np.isnan(no_sd[1:]).all()
