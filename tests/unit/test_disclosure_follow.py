@@ -160,6 +160,22 @@ def test_limits_of_a_chart_tell_no_hidden_month(preset: str) -> None:
     assert np.allclose(shown["high"], centre + half, atol=0.0501)
 
 
+@pytest.mark.parametrize("preset", STRICT)
+def test_who_stands_beyond_either_limit_of_a_released_funnel_is_flagged(preset: str) -> None:
+    """Eight therapists of 25 people and a standard error of 1: 6 days off is six of them."""
+    off = [6.0, 0.5, -0.5, 0.2, -0.2, 0.4, -0.4, -6.0]
+    rows = {"outcome": "frequency", "unit": "days_per_28", "n": 25.0, "expected": -3.0, "se": 1.0}
+    frame = pd.DataFrame({"therapist": [f"T{i}" for i in range(8)], "difference": off})
+    frame = frame.assign(**rows, observed=frame["difference"] - 3, flag=False, redacted=False)
+    true = {"funnel": tables.conform("funnel", frame)}
+    out = release(true, PRESETS[preset])["funnel"]
+    assert out["flag"].tolist() == [True, *[False] * 6, True]
+    assert out["difference"].tolist() == off
+    # The others of each are at 0 and 6 or -6: the target is without the one that stands out.
+    assert out.loc[1:6, "target"].abs().max() < 0.15
+    assert (out.loc[[0, 7], "z"].abs() > 5).all()
+
+
 # Numbers no finer than they may be
 
 
