@@ -135,6 +135,10 @@ def test_shipped_untreated_arms(arms: pd.DataFrame) -> None:
     assert abs(vickers["change"] + 1.84) < 0.005
     assert abs(vickers["se"] - 5.03 / np.sqrt(153)) < 0.001
     assert early["note"].map(say).str.contains("assuming").tolist() == [True, False]
+    # 7.451335 (SD 6.255441) to 6.899384 (5.795483) of 1,569 people, correlated by 0.746:
+    # sqrt(6.255441² + 5.795483² - 2 x 0.746 x 6.255441 x 5.795483) / sqrt(1569).
+    jena = early.loc["Jena 2008, routine care"]
+    assert (jena["change"], jena["se"]) == pytest.approx((-0.551951, 0.1089618), abs=1e-6)
     for name in ("10.1136/BMJ.38029.421863.eb", "vickers 2004"):
         left = arms_of(arms, time_days=84, leave_out=[name])
         assert left["label"].map(say).tolist() == ["Jena 2008, routine care"]

@@ -226,9 +226,9 @@ def test_the_tipping_mean_and_correlation_are_where_the_verdict_turns() -> None:
         assert row.clears is clears
     above = outcomes.judge_change(earlier, before, after, settings={"retest": found.tipping_r})
     assert above.deciding[0].clears
-    if found.tipping_r > 0:
-        lower = {"retest": found.tipping_r - 0.002}
-        assert not outcomes.judge_change(earlier, before, after, settings=lower).deciding[0].clears
+    assert 0 < found.tipping_r < 1
+    lower = {"retest": found.tipping_r - 0.002}
+    assert not outcomes.judge_change(earlier, before, after, settings=lower).deciding[0].clears
 
 
 def test_a_declared_way_of_coming_is_used_as_a_visible_one() -> None:
