@@ -31,6 +31,7 @@ PEOPLE = {
     "better": (1, 10.0, 4.0),
     "gone": (2, 10.0, None),
     "early": (9, 10.0, None),
+    "young": (9, 10.0, None),
     "no_before": (1, None, 8.0),
 }
 
@@ -69,10 +70,12 @@ def test_each_person_is_listed_once_with_the_reason(tmp_path: Path) -> None:
         "worse": "got_worse",
         "from_none": "got_worse",
         "early": "due",
+        "young": "due",
         "gone": "stopped_recording",
     }
-    # Who got worse most comes first.
-    assert found["patient_id"].tolist()[:2] == ["worst", "worse"]
+    # Who got worse most comes first, who is not due yet before who stopped; then by code.
+    order = ["worst", "worse", "from_none", "early", "young", "gone"]
+    assert found["patient_id"].tolist() == order
     gone = found.set_index("patient_id").loc["gone"]
     assert gone["pre"] == 10 and pd.isna(gone["post"])
     assert gone["last_day"] == 31  # a day without an answer is no entry
