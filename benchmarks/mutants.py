@@ -48,11 +48,12 @@ READERS = (
     *("new_clinic", "opening", "propose_review", "redcap", "redcap_exports", "review_cells"),
     *("scales_and_days", "selectors", "spreadsheet", "transcribe", "trials_ingest"),
 )
+WIDE = "tests/golden/test_stored"  # whole tables: after the quickest tests
+VARIANTS = f"{WIDE}_variants.py"
 SEED = 20261130
 WORKERS = 2
 MEASURED = WORK / "measured"  # the tree whose lines were measured; never changed
 FIRST, THEN = 6, 30  # tests that are run before the others, and before the rest
-WIDE = "tests/golden/test_stored"  # every number of whole tables: next
 QUICKEST, LONGEST = 10, 40  # seconds that the quickest, and all tests of a mutant, may take
 # Changes that change nothing, with truth values and with codes.
 SAME = (
@@ -101,7 +102,7 @@ def measure(tree: Path) -> None:
         encoding="utf-8",
     )
     every = sorted(path.relative_to(tree).as_posix() for path in tree.glob("tests/**/test_*.py"))
-    slow = [f"tests/unit/test_{name}.py" for name in READERS]
+    slow = [*(f"tests/unit/test_{name}.py" for name in READERS), VARIANTS]
     run_parts(tree, settings, QUICK, every)
     run_parts(tree, settings, f"slow and not ({ELSEWHERE})", slow)
     subprocess.run(

@@ -44,6 +44,7 @@ from tests.golden.test_stored import (  # noqa: E402
 )
 from tests.golden.test_stored_choices import list_answers, list_ways  # noqa: E402
 from tests.golden.test_stored_readings import CASES, read  # noqa: E402
+from tests.golden.test_stored_variants import read_all  # noqa: E402
 from tests.golden.test_stored_words import ask_all  # noqa: E402
 from tests.unit.pages_builder import RAW  # noqa: E402
 from tests.unit.simulated_clinic import simulated  # noqa: E402
@@ -107,6 +108,7 @@ def main() -> None:
     store("changes", {"tables": write({"changes": compare_older()})})
     store("words", ask_all())
     store("readings", {name: read(name) for name in CASES})
+    store("variants", read_all())
     store("ways", list_ways())
     store("answers", {name: list_answers(name) for name in (*REVIEWS, MADE_UP)})
     store("ledgers", {name: list_ties(stored(name)["tables"]) for name in (*CLINICS, SIXTY, MANY)})
