@@ -48,8 +48,8 @@ READERS = (
     *("new_clinic", "opening", "propose_review", "redcap", "redcap_exports", "review_cells"),
     *("scales_and_days", "selectors", "spreadsheet", "transcribe", "trials_ingest"),
 )
-WIDE = "tests/golden/test_stored"  # whole tables: after the quickest tests
-VARIANTS = f"{WIDE}_variants.py"
+VARIANTS = "tests/golden/test_variants.py"
+WIDE = ("tests/golden/test_stored", VARIANTS)  # whole tables: after the quickest tests
 SEED = 20261130
 WORKERS = 2
 MEASURED = WORK / "measured"  # the tree whose lines were measured; never changed
@@ -97,7 +97,7 @@ def measure(tree: Path) -> None:
     """Run the tests that count once, and keep which of them runs which line, and for how long."""
     settings = WORK / "coverage.ini"
     settings.write_text(
-        "[run]\nparallel = true\ndynamic_context = test_function\n"
+        "[run]\nparallel = true\n"
         f"source = {tree / 'src' / 'headway'}\ndata_file = {WORK / 'lines'}\n",
         encoding="utf-8",
     )
@@ -148,22 +148,19 @@ class Lines:
         self.data.read()
         self.seconds: dict[str, float] = {}
         self.heaviest: dict[str, float] = {}
-        self.cases: dict[str, list[str]] = {}
         for path in WORK.glob("times-*.jsonl"):
             for line in path.read_text(encoding="utf-8").splitlines():
                 node, seconds = json.loads(line)
                 self.seconds[node] = seconds
                 self.heaviest[_file(node)] = max(self.heaviest.get(_file(node), 0.0), seconds)
-                self.cases.setdefault(node.partition("[")[0], []).append(node)
 
     def find(self, module: str, first: int, last: int) -> list[str]:
         """List the tests that run any of these lines of a module, as many as time allows."""
         ran = self.data.contexts_by_lineno(str(MEASURED / module))
-        own = [ran.get(line, []) for line in range(first, last + 1)]
-        contexts = {c for found in own for c in found if c}
-        # Runs at import, whose context has no name, or within an expression that began above.
-        contexts = contexts or {c for found in ran.values() for c in found if c}
-        tests = {node for c in contexts for node in self.cases.get(self.name(c), ())}
+        own = {test for line in range(first, last + 1) for test in ran.get(line, ())}
+        # Runs at import, which is no test's, or within an expression that began above.
+        tests = own & self.seconds.keys() or {t for every in ran.values() for t in every}
+        tests &= self.seconds.keys()
         # What a file makes once falls to one of its tests, whichever of them is run.
         ordered = sorted(tests, key=lambda t: (self.heaviest[_file(t)], self.seconds[t], t))
         quick = len(self._within(ordered, QUICKEST))
@@ -179,12 +176,6 @@ class Lines:
             if spent <= longest:
                 within.append(test)
         return within
-
-    @staticmethod
-    def name(context: str) -> str:
-        """Turn `tests.unit.test_x.test_y` into what pytest calls it."""
-        module, _, test = context.rpartition(".")
-        return f"{module.replace('.', '/')}.py::{test}"
 
 
 # ---- mutants -------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -54,7 +55,10 @@ def spent() -> float:
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Note what a test costs, where HEADWAY_TIMES names a file."""
+    """Note what a test costs, where HEADWAY_TIMES names a file; tell Coverage which test runs."""
+    module = sys.modules.get("coverage")
+    if module and (running := module.Coverage.current()):
+        running.switch_context(item.nodeid)
     before = spent()
     yield
     if os.environ.get("HEADWAY_TIMES"):

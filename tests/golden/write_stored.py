@@ -44,8 +44,8 @@ from tests.golden.test_stored import (  # noqa: E402
 )
 from tests.golden.test_stored_choices import list_answers, list_ways  # noqa: E402
 from tests.golden.test_stored_readings import CASES, read  # noqa: E402
-from tests.golden.test_stored_variants import read_all  # noqa: E402
 from tests.golden.test_stored_words import ask_all  # noqa: E402
+from tests.golden.test_variants import read_all  # noqa: E402
 from tests.unit.pages_builder import RAW  # noqa: E402
 from tests.unit.simulated_clinic import simulated  # noqa: E402
 
