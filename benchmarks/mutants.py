@@ -33,6 +33,7 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,19 @@ def _file(node: str) -> str:
     return node.partition("::")[0]
 
 
+@cache
+def list_bodies(path: Path) -> list[tuple[int, int]]:
+    """List the first and last lines of what functions of a module do."""
+    found = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    kinds = ast.FunctionDef | ast.AsyncFunctionDef
+    return [(n.body[0].lineno, n.end_lineno or 0) for n in found if isinstance(n, kinds)]
+
+
+def is_called(path: Path, line: int) -> bool:
+    """Tell whether a line runs when a function is called, rather than at import."""
+    return any(first <= line <= last for first, last in list_bodies(path))
+
+
 class Lines:
     """Which tests run a line of the package."""
 
@@ -158,7 +172,9 @@ class Lines:
         """List the tests that run any of these lines of a module, as many as time allows."""
         ran = self.data.contexts_by_lineno(str(MEASURED / module))
         own = {test for line in range(first, last + 1) for test in ran.get(line, ())}
-        # Runs at import, which is no test's, or within an expression that began above.
+        if not is_called(MEASURED / module, first):
+            own = set()  # it runs at import, in whichever test comes first
+        # Where none is known, the expression may have begun above.
         tests = own & self.seconds.keys() or {t for every in ran.values() for t in every}
         tests &= self.seconds.keys()
         # What a file makes once falls to one of its tests, whichever of them is run.

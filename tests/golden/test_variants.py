@@ -160,7 +160,7 @@ ENDINGS = (
 )
 
 
-PLAIN = tuple(cell for cell in ODD if not re.search(r"\d\d[-./:]\d|May|^[A-Za-zí#=]{2}", cell))
+PLAIN = tuple(cell for cell in ODD if not re.search(r"\d\d[-./:]\d|May|[a-z] \d|, |#|=", cell))
 
 
 def change_cell(cell: str, draw: random.Random, odd: Sequence[str] = ODD) -> str:
@@ -191,6 +191,7 @@ def lay_out(head: list[str], body: list[list[str]], draw: random.Random) -> list
             [[*r[2:], *r[:2]] for r in rows],
             [[*r[:at], *r[at + 1 :]] for r in rows],
             [[*r[:at], "", *r[at:]] for r in rows],
+            [[*head, "", ""], *([*r, ""] for r in body)],
             [head, *(r for row in body for r in (row, []))],
             [*rows, *body[:3], head],
             [head, *(r[: draw.randrange(len(r) - 1, len(r) + 1)] for r in body)],
@@ -295,7 +296,7 @@ def write_log() -> Files:
                 (
                     *(f"R{i:02d}", (start + timedelta(days=day)).isoformat(), f"{8 + i % 9}:30"),
                     draw.choice(("manual", "dry needling", "acupuncture", "dn + manual", "advice")),
-                    *(draw.randrange(2, 10) - late, draw.randrange(30, 95) - 9 * late),
+                    *(draw.randrange(2, 10) - late, draw.randrange(30, 101) - 9 * late),
                     *(
                         draw.randrange(4, 20) - 3 * late,
                         draw.choice((2, 4.5, 6, 12, "")),

@@ -9,16 +9,18 @@ from typing import Any
 import pytest
 
 from headway import config
-from headway.errors import InputError
+from headway.errors import InputError, RefusedError
 from headway.ingest import proposals
 from headway.ingest.adapters import fhir
 from headway.ingest.adapters.metafor import write_script
 from headway.ingest.gate import checksums, dates, places
+from headway.ingest.open.encoding import as_utf8
 from headway.ingest.proposals.codes import read_drugs
 from headway.ingest.proposals.columns import Named
 from headway.ingest.proposals.records import Entry, _rescale
 from headway.ingest.proposals.values import profile, write_number
 from headway.ingest.proposals.windows import find_pairs
+from tests.unit.clinic_builder import DIARY, diary_text, ingest, write_clinic
 from tests.unit.review_builder import ARMS, write_review
 
 
@@ -131,3 +133,44 @@ def test_arms_of_two_kinds_get_no_overall_estimate_in_r(tmp_path: Path) -> None:
     overall = [i for i in range(len(text)) if text.startswith('refit("Days", rows', i)]
     assert len(overall) == 1 and min(by, arms) < overall[0]
     assert (by < overall[0] < arms) or (arms < by < overall[0])
+
+
+def test_the_line_of_a_nul_is_that_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "d.csv"
+    for line in (1, 2, 7):
+        lines = [b"code,day"] * 9
+        lines[line - 1] += b"\0"
+        path.write_bytes(b"\n".join(lines))
+        with pytest.raises(InputError) as caught:
+            as_utf8(path, "d.csv", "auto", tmp_path / "copy")
+        assert [p.line for p in caught.value.problems] == [line]
+
+
+@pytest.mark.parametrize(("alike", "refused"), [(4, True), (5, False), (12, False)])
+def test_five_people_who_are_alike_are_enough(tmp_path: Path, alike: int, refused: bool) -> None:
+    people = "code,sex\n" + "".join(
+        f"P{i:02d},{'female' if i < alike else 'male'}\n" for i in range(30)
+    )
+    spec = {
+        "patients": {"path": "patients.csv", "columns": {"patient_id": "code", "sex": "sex"}},
+        "diary": DIARY,
+    }
+    diary = diary_text([(f"P{i:02d}", 0, i % 2) for i in range(30)])
+    files = {"patients.csv": people, "diary.csv": diary}
+    folder = write_clinic(tmp_path / "c", files, spec, gate={"k": 5})
+    if not refused:
+        ingest(folder)
+        return
+    with pytest.raises(RefusedError) as caught:
+        ingest(folder)
+    (problem,) = caught.value.problems
+    assert (problem.rule, problem.count) == ("k_anonymity", 4)
+
+
+def test_a_word_for_yes_is_no_pain_of_1(tmp_path: Path) -> None:
+    rows = [(f"P{i}", d, 1, 2) for i in range(6) for d in range(-28, 0)]
+    text = diary_text([*rows, ("P6", 0, 1, "yes"), ("P7", 0, 1, "no")], "code,day,headache,pain")
+    columns = {"patient_id": "code", "day": "day", "headache": "headache"}
+    spec = {"diary": {"path": "d.csv", "columns": {**columns, "intensity": "pain"}}}
+    _, quarantine, _ = ingest(write_clinic(tmp_path / "c", {"d.csv": text}, spec))
+    assert quarantine[["column", "rule"]].to_numpy().tolist() == [["pain", "not_a_number"]] * 2
