@@ -333,6 +333,62 @@ def cut_demo() -> Files:
     return files
 
 
+# Tables of trials as papers print them.
+PUBLISHED = {
+    "scales": """\
+Trial,Year,Arm,N,Mean pain (NRS 0-10),SD,Follow-up
+Abel,2001,needling,20,34.1,14.2,3 months
+Abel,2001,waiting list,21,50.3,14.8,3 months
+Bode,2005,needling,31,3.4,1.9,12 weeks
+Bode,2005,waiting list,30,4.9,2.1,12 weeks
+""",
+    "several": """\
+Study,Scale,N treatment,Mean treatment,SD treatment,N control,Mean control,SD control
+Cole 2003,headache days per month,20,8.1,4.2,21,10.3,4.8
+Dahl 2007,HIT-6,31,58.4,6.9,30,61.9,7.1
+Eder 2011,VAS 0-100,25,31,18,27,44,20
+""",
+    "effects": """\
+Study,Outcome,MD (95% CI),Weight
+Falk 2002,headache days,"-1.2 (-2.0 to -0.4)",40%
+Gross 2009,headache days,"\u22120.6 [\u22121.9, 0.7]",25%
+Hahn 2014,headache days,"-2.1 (-3.3 to -0.9)",35%
+""",
+    "ratios": """\
+Study;OR;95% CI lower;95% CI upper
+Iken 2001;1,85;1,02;3,36
+Jost 2006;0,94;0,51;1,73
+Kern 2012;2,10;1,20;3,68
+""",
+    "counts": """\
+Study,Needling (n/N),Sham (n/N),Response
+Lang 2004,12/40,8/39,50% responders
+Mohr 2010,0/25,3/24,50% responders
+Nagel 2015,21/50,11/52,50% responders
+""",
+    "standardised": """\
+Study,Hedges g,SE,Intervention,Comparison
+Otto 2001,-0.42,0.21,massage,usual care
+Pohl 2008,-0.10,0.18,massage,usual care
+Ried 2013,-0.77,0.25,manual therapy,no treatment
+""",
+    "medians": """\
+Study,Group,n,Headache days median (IQR),P
+Sauer 2002,acupuncture,24,8 (5-12),0.04
+Sauer 2002,control,23,11 (7-15),
+Thoma 2011,acupuncture,40,6 (4\u20139),<0.001
+Thoma 2011,control,41,9 (6\u201313),
+""",
+    "changes": """\
+Study,Arm,n,Baseline mean,Baseline SD,Change mean,Change SD,Outcome
+Ulm 2003,trigger point therapy,18,14.2,5.1,-4.2,4.4,migraine days per 4 weeks
+Ulm 2003,sham,17,13.9,4.8,-1.9,4.0,migraine days per 4 weeks
+Vogt 2016,trigger point therapy,30,12.0,4.4,-3.0,3.9,migraine days per 4 weeks
+Vogt 2016,sham,29,12.4,4.9,-1.1,4.1,migraine days per 4 weeks
+""",
+}
+
+
 def read_export(files: Changed, folder: Path, ask: Any) -> Texts:
     paths = [folder / name for name in files]
     for path in paths:
@@ -440,6 +496,12 @@ def list_cases() -> dict[str, tuple[Files, Change, Read]]:
             text = path.read_text("utf-8", "replace")
             if text.count("\n") > 2:
                 cases[f"{kind} {path.name}"] = ({path.name: text}, change, partial(read_one, take))
+    for name, text in PUBLISHED.items():
+        cases[f"paper {name}"] = (
+            {f"{name}.csv": text},
+            change_table,
+            partial(read_one, take_table),
+        )
     for path in list_corpus("fhir"):
         text = path.read_text("utf-8", "replace")
         cases[f"fhir {path.name}"] = ({"export.ndjson": text}, change_values, read_export)

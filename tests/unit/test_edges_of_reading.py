@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from headway import config
@@ -13,11 +15,15 @@ from headway.errors import InputError, RefusedError
 from headway.ingest import proposals
 from headway.ingest.adapters import fhir
 from headway.ingest.adapters.metafor import write_script
-from headway.ingest.gate import checksums, dates, places
+from headway.ingest.adapters.spreadsheet import read_workbook
+from headway.ingest.gate import categories, checksums, dates, places
 from headway.ingest.open.encoding import as_utf8
+from headway.ingest.proposals import measures
 from headway.ingest.proposals.codes import read_drugs
 from headway.ingest.proposals.columns import Named
+from headway.ingest.proposals.dates import Moment
 from headway.ingest.proposals.records import Entry, _rescale
+from headway.ingest.proposals.shape_rows import _length
 from headway.ingest.proposals.values import profile, write_number
 from headway.ingest.proposals.windows import find_pairs
 from tests.unit.clinic_builder import DIARY, diary_text, ingest, write_clinic
@@ -81,6 +87,14 @@ def test_five_places_are_coordinates_and_four_are_not() -> None:
     assert places.find_pairs({"a": ["5", "6", *lat[2:]], "b": lon}) == []
 
 
+def test_three_hashes_of_one_town_are_places() -> None:
+    town = ["u281z7j5p", "u281z4h2c", "u281zd9gb"]
+    assert places.are_geohashes(town)
+    assert not places.are_geohashes(town[:2])
+    assert not places.are_geohashes([*town, "u281zailo"])  # letters that no hash has
+    assert not places.are_geohashes(["u281z7j5p", "9q8yyk8yt", "gcpvj0du6"])
+
+
 def test_seconds_and_milliseconds_since_1970_and_days_of_a_spreadsheet_are_dates() -> None:
     def find(numbers: list[int], *, called: bool = False, free: bool = True) -> set[int]:
         return dates.find_counted(numbers, len(numbers), called_date=called, free=free)
@@ -111,10 +125,10 @@ def test_a_spanish_number_of_social_security_is_held_by_97(province: str) -> Non
 def test_the_line_of_damaged_json_is_that_of_the_file(tmp_path: Path) -> None:
     whole: dict[str, Any] = {"resourceType": "Bundle", "type": "collection", "entry": []}
     lines = json.dumps(whole, indent=1).splitlines()
-    lines[2] = lines[2].replace(":", "")
+    lines[3] = lines[3].replace(":", "")
     (tmp_path / "b.json").write_text("\n".join(lines))
     (tmp_path / "n.ndjson").write_text('{"resourceType": "Patient"}\n' * 5 + "{x}\n")
-    for name, line in (("b.json", 3), ("n.ndjson", 6)):
+    for name, line in (("b.json", 4), ("n.ndjson", 6)):
         with pytest.raises(InputError) as caught:
             fhir.list_item_texts(tmp_path / name)
         (problem,) = caught.value.problems
@@ -129,7 +143,7 @@ def test_arms_of_two_kinds_get_no_overall_estimate_in_r(tmp_path: Path) -> None:
     ]
     folder = write_review(tmp_path / "r", {"arms.csv": ARMS}, comparisons=comparisons)
     text = write_script(config.load_review(folder))
-    by, arms = text.index('"by"'), text.index('"arms"')
+    by, arms = (text.index(f'comparison == "{name}"') for name in ("by", "arms"))
     overall = [i for i in range(len(text)) if text.startswith('refit("Days", rows', i)]
     assert len(overall) == 1 and min(by, arms) < overall[0]
     assert (by < overall[0] < arms) or (arms < by < overall[0])
@@ -165,6 +179,132 @@ def test_five_people_who_are_alike_are_enough(tmp_path: Path, alike: int, refuse
         ingest(folder)
     (problem,) = caught.value.problems
     assert (problem.rule, problem.count) == ("k_anonymity", 4)
+
+
+def diary_of(tmp_path: Path, pain: list[Any], days: list[int] | None = None) -> pd.DataFrame:
+    """Read a diary with these ratings of pain; returns what was set aside."""
+    days = days or list(range(-28, len(pain) - 28))
+    own = [(f"P{i}", d, 1, p) for i in range(4) for d, p in zip(days, pain, strict=True)]
+    columns = {"patient_id": "code", "day": "day", "headache": "headache", "intensity": "pain"}
+    text = diary_text(own, "code,day,headache,pain")
+    folder = write_clinic(
+        tmp_path / "c", {"d.csv": text}, {"diary": {"path": "d.csv", "columns": columns}}
+    )
+    return ingest(folder)[1]
+
+
+@pytest.mark.parametrize(("pain", "good"), [(-1, False), (0, True), (10, True), (11, False)])
+def test_a_column_of_numbers_is_held_to_its_range(tmp_path: Path, pain: int, good: bool) -> None:
+    found = diary_of(tmp_path, [3, 4, 5, 6, 7] * 12 + [pain])
+    assert found["rule"].tolist() == ([] if good else ["out_of_range"] * 4)
+
+
+@pytest.mark.parametrize(("last", "good"), [(1500, True), (20_000, False)])
+def test_a_day_far_from_a_persons_own_is_set_aside(tmp_path: Path, last: int, good: bool) -> None:
+    found = diary_of(tmp_path, [5] * 60, [*range(-28, 31), last])
+    assert found["rule"].tolist() == ([] if good else ["implausible_day"] * 4)
+
+
+def test_zeros_beside_blanks_are_doubted_though_a_few_others_are_blank(tmp_path: Path) -> None:
+    rows = [(i, 10 + i % 5, 0 if i < 8 else 6, "" if i < 8 or i == 20 else 3) for i in range(60)]
+    text = "id,f1,f2,score\n" + "".join(f"{a},{b},{c},{d}\n" for a, b, c, d in rows)
+    windows = [
+        {"column": c, "window": w, "outcome": "frequency", "unit": "days_per_28"}
+        for c, w in (("f1", "baseline"), ("f2", "post"))
+    ]
+    spec = {"windows": {"path": "w.csv", "columns": {"patient_id": "id"}, "wide": windows}}
+    with pytest.raises(InputError) as caught:
+        ingest(write_clinic(tmp_path / "c", {"w.csv": text}, spec))
+    assert [(p.rule, p.column, p.count) for p in caught.value.problems] == [
+        ("zero_coded_missing", "f2", 8)
+    ]
+
+
+def test_authors_may_be_named_where_they_are_cited_and_nowhere_else(tmp_path: Path) -> None:
+    spec = {"diary": DIARY}
+    files = {"diary.csv": diary_text([(f"P{i}", 0, i % 2) for i in range(8)])}
+    names = "Anna Meier and Otto Huber"
+    ingest(write_clinic(tmp_path / "a", files, spec, citation=f"{names}. Lancet 2021;1:2"))
+    with pytest.raises(RefusedError) as caught:
+        ingest(write_clinic(tmp_path / "b", files, spec, description=f"seen by Mrs {names}"))
+    assert {p.rule for p in caught.value.problems} == {"person_name"}
+
+
+def test_a_name_over_two_columns_of_a_header_is_refused_however_tall(tmp_path: Path) -> None:
+    from openpyxl import Workbook
+
+    for area, refused in (("B1:C1", True), ("B1:C2", True), ("B1:B2", False), ("B3:C3", False)):
+        book = Workbook()
+        sheet = book.worksheets[0]
+        for row in (["code", "day", "headache"], *(["P1", d, d % 2] for d in range(9))):
+            sheet.append(row)
+        sheet.merge_cells(area)
+        path = tmp_path / f"{area.replace(':', '')}.xlsx"
+        book.save(path)
+        if refused:
+            with pytest.raises(InputError) as caught:
+                read_workbook(path, None, tmp_path / path.stem, header_row=1)
+            assert [p.rule for p in caught.value.problems] == ["merged_header"]
+        else:
+            read_workbook(path, None, tmp_path / path.stem, header_row=1)
+
+
+def test_a_merged_cell_stands_in_each_of_its_rows_and_no_further(tmp_path: Path) -> None:
+    from openpyxl import Workbook
+
+    book = Workbook()
+    sheet = book.worksheets[0]
+    for row in (["code", "day"], ["P1", 0], [None, 1], [None, 2], [None, 3], ["P2", 0]):
+        sheet.append(row)
+    sheet.merge_cells("A2:A4")
+    book.save(tmp_path / "w.xlsx")
+    (copy,) = read_workbook(tmp_path / "w.xlsx", None, tmp_path / "w", header_row=1)
+    assert copy.path.read_text().split() == ["code,day", "P1,0", "P1,1", "P1,2", ",3", "P2,0"]
+
+
+def test_four_of_five_codes_are_a_column_of_ichd() -> None:
+    codes = ["1.1", "1.2", "2.2.1", "G43", "x"]
+    good = [c for c in codes if categories.are_ichd([c])]
+    assert good[:3] == ["1.1", "1.2", "2.2.1"]
+    assert categories.are_ichd(["1.1"] * 8 + ["x"] * 2)
+    assert not categories.are_ichd(["1.1"] * 7 + ["x"] * 3)
+    assert not categories.are_ichd([])
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "doubt"),
+    [
+        ("Treatment time", [str(20 + i) for i in range(12)], False),
+        ("Treatment time", [str(20 + i) for i in range(11)], True),
+        ("Treatment time", [str(200 + i) for i in range(12)], True),
+        ("Treatment time", [str(2 + i % 9) for i in range(12)], True),
+        ("Treatment (min)", ["5", "6"], False),
+    ],
+)
+def test_twelve_lengths_of_a_visit_tell_minutes(header: str, cells: list[str], doubt: bool) -> None:
+    column = columns_of(header, cells, "minutes")
+    _, found = measures.read_outcome(column, "minutes", cells, header, (), lambda *_: None)
+    assert bool(found.doubt) is doubt and found.off is doubt
+
+
+def test_an_attack_lasts_up_to_a_week() -> None:
+    day, week = Moment(date(2024, 3, 1), None), Moment(date(2024, 3, 8), None)
+    assert _length(day, 6.0, week, 6.0, dated=True) == "168"
+    assert _length(day, 6.0, week, 6.5, dated=True) == ""
+    assert _length(day, 6.0, day, 6.0, dated=True) == ""
+    assert _length(day, 22.0, None, 1.5, dated=False) == "3.5"
+    assert (
+        _length(day, None, week, 6.0, dated=True) == _length(day, 6.0, None, 6.0, dated=True) == ""
+    )
+
+
+@pytest.mark.parametrize("line", [1, 31, 32, 60, 200])
+def test_a_header_stands_where_it_is_declared_to(tmp_path: Path, line: int) -> None:
+    rows = diary_text([(f"P{i}", 0, i % 2) for i in range(8)])
+    above = "".join(f"remark {i}\n" for i in range(line - 1))
+    spec = {"diary": {**DIARY, "header_row": line}}
+    found = ingest(write_clinic(tmp_path / "c", {"diary.csv": above + rows}, spec))
+    assert found[0]["diary.csv"].kept == 8
 
 
 def test_a_word_for_yes_is_no_pain_of_1(tmp_path: Path) -> None:

@@ -447,7 +447,6 @@ def test_what_cannot_be_opened_is_refused_with_the_remedy(name: str, tmp_path: P
 def test_a_zip_with_a_password_and_one_of_absurd_size_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from headway.ingest.open import containers
 
     data = packed({"a.csv": "\n".join(lines_of()).encode()})
     locked = bytearray(data)
@@ -455,9 +454,13 @@ def test_a_zip_with_a_password_and_one_of_absurd_size_are_refused(
         locked[data.index(mark) + at] |= 1
     (problem,) = refused(clinic(tmp_path, "d.zip", bytes(locked)))
     assert problem.rule == "locked_zip"
-    monkeypatch.setattr(containers, "MAX_UNPACKED", 50)
-    (problem,) = refused(clinic(tmp_path, "d.zip", data))
-    assert problem.rule == "oversized_zip"
+    large = bytearray(data)
+    at = data.index(b"PK\x01\x02") + 24  # what the directory says of its size
+    large[at : at + 4] = (2**31 + 1).to_bytes(4, "little")
+    (problem,) = refused(clinic(tmp_path, "d.zip", bytes(large)))
+    assert problem.rule == "oversized_zip" and problem.message == Message(
+        "problem.oversized_workbook", gigabytes=2
+    )
 
 
 def test_values_of_parquet_become_the_text_of_a_spreadsheet(tmp_path: Path) -> None:
