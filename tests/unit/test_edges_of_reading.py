@@ -12,20 +12,23 @@ import pytest
 
 from headway import config
 from headway.errors import InputError, RefusedError
-from headway.ingest import proposals
-from headway.ingest.adapters import fhir
+from headway.ingest import clinics, proposals, trials
+from headway.ingest.adapters import fhir, shown
+from headway.ingest.adapters.analyses import Analysis
 from headway.ingest.adapters.metafor import write_script
 from headway.ingest.adapters.spreadsheet import read_workbook
 from headway.ingest.gate import categories, checksums, dates, places
 from headway.ingest.open.encoding import as_utf8
 from headway.ingest.proposals import measures
 from headway.ingest.proposals.codes import read_drugs
-from headway.ingest.proposals.columns import Named
+from headway.ingest.proposals.columns import Named, name_columns
 from headway.ingest.proposals.dates import Moment
+from headway.ingest.proposals.opening import Sheet
 from headway.ingest.proposals.records import Entry, _rescale
 from headway.ingest.proposals.shape_rows import _length
 from headway.ingest.proposals.values import profile, write_number
 from headway.ingest.proposals.windows import find_pairs
+from headway.messages import say_in_english
 from tests.unit.clinic_builder import DIARY, diary_text, ingest, write_clinic
 from tests.unit.review_builder import ARMS, write_review
 
@@ -305,6 +308,88 @@ def test_a_header_stands_where_it_is_declared_to(tmp_path: Path, line: int) -> N
     spec = {"diary": {**DIARY, "header_row": line}}
     found = ingest(write_clinic(tmp_path / "c", {"diary.csv": above + rows}, spec))
     assert found[0]["diary.csv"].kept == 8
+
+
+@pytest.mark.parametrize(("most", "unit"), [(10, "nrs_0_10"), (100, "vas_0_100"), (101, None)])
+def test_a_scale_of_pain_is_told_by_its_end(most: int, unit: str | None) -> None:
+    cells = [str(most * i // 20) for i in range(1, 21)]
+    header = "Pain VAS" if most > 10 else "Pain"
+    column = columns_of(header, cells, "intensity")
+    _, found = measures.read_outcome(column, "intensity", cells, header, (), lambda *_: None)
+    assert found.unit == unit and found.off is (unit is None)
+
+
+def test_codes_of_which_a_column_holds_none_are_refused(tmp_path: Path) -> None:
+    rows = [(f"P{i}", d, "ja", "x") for i in range(4) for d in range(9)]
+    text = diary_text(rows, "code,day,headache,pills")
+    columns = {
+        "patient_id": "code",
+        "day": "day",
+        "headache": {"column": "headache", "codes": {"ja": 1, "nein": 0}},
+        "acute_medication": {"column": "pills", "codes": {"oui": 1, "non": 0}},
+    }
+    spec = {"diary": {"path": "d.csv", "columns": columns}}
+    with pytest.raises(InputError) as caught:
+        ingest(write_clinic(tmp_path / "c", {"d.csv": text}, spec))
+    assert [(p.rule, p.column, p.count) for p in caught.value.problems] == [
+        ("no_code_matches", "pills", 36)
+    ]
+
+
+@pytest.mark.parametrize(("days", "month"), [(31, True), (31.4, False)])
+def test_days_above_28_are_those_of_a_month_up_to_31(
+    tmp_path: Path, days: float, month: bool
+) -> None:
+    windows = [
+        {"column": c, "window": w, "outcome": "frequency", "unit": "days_per_28"}
+        for c, w in (("f1", "baseline"), ("f2", "post"))
+    ]
+    text = "id,f1,f2\n" + "".join(f"P{i},{days if i < 6 else 12},9\n" for i in range(12))
+    spec = {"windows": {"path": "w.csv", "columns": {"patient_id": "id"}, "wide": windows}}
+    with pytest.raises(clinics.LossError) as caught:
+        ingest(write_clinic(tmp_path / "c", {"w.csv": text}, spec))
+    told = say_in_english(caught.value.problems[0].remedy)
+    assert ("days_per_month" in told) is month
+
+
+def test_one_column_says_whose_a_row_is() -> None:
+    rows = [(f"P{i // 3}", f"K{i // 3:02d}", str(i)) for i in range(12)]
+    header = ("Patient ID", "Patient number", "day")
+    sheet = Sheet(Path("log.csv"), "log.csv", header, tuple(rows), tuple(range(2, 14)))
+    found = [c.field for c in name_columns(sheet)]
+    assert found.count("patient_id") == 1 and "identity" in found
+
+
+def test_a_difference_of_an_analysis_needs_no_error_of_its_own(tmp_path: Path) -> None:
+    header = (
+        "trial,year,treatment_arm,control_arm,technique,comparator,outcome,unit,timepoint,"
+        "time_days,effect_type,effect,ci_low,ci_high,n_total,positive_means,status,source,analysis\n"
+    )
+    row = (
+        "C,2003,a,b,manual,usual_care,frequency,days_per_28,3 m,84,difference,2,,,100,{},{},x,{}\n"
+    )
+    told = []
+    for analysis in ("", "ancova"):
+        text = header + row.format("control_minus_treatment", "retrieved", analysis)
+        folder = write_review(
+            tmp_path / f"r{analysis}",
+            {"arms.csv": ARMS, "contrasts.csv": text},
+            {"arms": {"path": "arms.csv"}, "contrasts": {"path": "contrasts.csv"}},
+        )
+        try:
+            trials.read_review(folder, config.load_review(folder))
+            told.append(set())
+        except InputError as error:
+            told.append({p.rule for p in error.problems})
+    assert "no_uncertainty" in told[0] and "no_uncertainty" not in told[1]
+
+
+def test_every_way_to_pool_events_is_tried_and_peto_is_not_swapped() -> None:
+    analysis = Analysis(1, 1, "x", kind="events", measure="RR", method="MH", model="fixed")
+    names = [name for name, *_ in shown._list_choices(analysis)]
+    assert [n for n in names if "PETO" in n] == ["PETO Peto fixed"]
+    assert {"RR MH fixed", "OR swapped IV fixed", "RD IV random REML hksj"} < set(names)
+    assert len(names) == len(set(names)) == 3 * 2 * (2 + 2 * 4) + 1
 
 
 def test_a_word_for_yes_is_no_pain_of_1(tmp_path: Path) -> None:

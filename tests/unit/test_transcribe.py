@@ -462,6 +462,17 @@ def test_a_row_that_the_review_would_refuse_stays_out(
     trials.read_review(folder, config.load_review(folder))
 
 
+def test_it_stays_out_whatever_is_wrong_with_the_rows_that_are_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    older = ARMS.splitlines()[1].replace(",20,8,4,", ",20,8,-4,").replace("A 2001", "Old 1999")
+    folder = review(tmp_path, ARMS_HEADER + older + "\n")
+    fill(folder, READ | {"1.1.treatment.sd": "-4"})
+    code, out, _ = run(folder, capsys)
+    assert code == 12 and "1 of 2 rows" in out
+    assert {row["trial"] for row in rows(folder)} == {"Old 1999", "Ahn 2002"}
+
+
 @pytest.mark.parametrize(
     "hostile",
     [
