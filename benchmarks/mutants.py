@@ -50,12 +50,11 @@ READERS = (
     *("scales_and_days", "selectors", "spreadsheet", "transcribe", "trials_ingest"),
 )
 VARIANTS = "tests/golden/test_variants.py"
-WIDE = ("tests/golden/test_stored", VARIANTS)  # whole tables: after the quickest tests
 SEED = 20261130
 WORKERS = 2
 MEASURED = WORK / "measured"  # the tree whose lines were measured; never changed
 FIRST, THEN = 6, 30  # tests that are run before the others, and before the rest
-QUICKEST, LONGEST = 10, 40  # seconds that the quickest, and all tests of a mutant, may take
+EACH, LONGEST = 5, 60  # seconds that the tests of a file, and all tests of a mutant, may take
 # Changes that change nothing, with truth values and with codes.
 SAME = (
     *("ReplaceBinaryOperator_BitAnd_Mul", "ReplaceBinaryOperator_BitOr_Add"),
@@ -177,21 +176,16 @@ class Lines:
         # Where none is known, the expression may have begun above.
         tests = own & self.seconds.keys() or {t for every in ran.values() for t in every}
         tests &= self.seconds.keys()
-        # What a file makes once falls to one of its tests, whichever of them is run.
-        ordered = sorted(tests, key=lambda t: (self.heaviest[_file(t)], self.seconds[t], t))
-        quick = len(self._within(ordered, QUICKEST))
-        ordered = [*ordered[:quick], *sorted(ordered[quick:], key=lambda t: not t.startswith(WIDE))]
-        return self._within(ordered, LONGEST)
-
-    def _within(self, tests: Sequence[str], longest: float) -> list[str]:
-        seen: set[str] = set()
-        spent, within = 0.0, []
-        for test in tests:
-            spent += self.seconds[test] + self.heaviest[_file(test)] * (_file(test) not in seen)
-            seen.add(_file(test))
-            if spent <= longest:
-                within.append(test)
-        return within
+        # What a file makes once falls to the first of its tests that runs: these come last.
+        ordered = sorted(
+            tests, key=lambda t: (self.heaviest[_file(t)] > LONGEST / 4, self.seconds[t], t)
+        )
+        chosen, spent = [], Counter[str]()
+        for test in ordered:
+            if spent[_file(test)] <= EACH and spent.total() <= LONGEST:
+                spent[_file(test)] += self.seconds[test]
+                chosen.append(test)
+        return chosen
 
 
 # ---- mutants -------------------------------------------------------------------------------------
