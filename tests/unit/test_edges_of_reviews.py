@@ -1,0 +1,63 @@
+"""What reviews work out beside the pooling, by hand."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from headway import config
+from headway.reviews.dependent import pool_dependent
+from headway.reviews.findings import _find_control
+from headway.reviews.reproduce import are_ratios
+from tests.unit.review_builder import ARMS, write_review
+
+
+@pytest.fixture(scope="module")
+def comparison(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    folder = write_review(tmp_path_factory.mktemp("edges") / "r", {"arms.csv": ARMS})
+    return config.load_review(folder).comparisons[0]
+
+
+def test_spreads_of_control_arms_are_averaged_as_variances(comparison: Any) -> None:
+    own = pd.DataFrame({"n2": [10.0, 30.0, np.nan], "mean2": [8.0, 12.0, 99.0],
+                        "sd2": [4.0, 6.0, 99.0], "events2": np.nan})  # fmt: skip
+    found = _find_control(own, SimpleNamespace(control=None), replace(comparison, measure="SMD"))
+    assert found["mean"] == pytest.approx((10 * 8 + 30 * 12) / 40)
+    assert found["sd"] == pytest.approx(math.sqrt((10 * 16 + 30 * 36) / 40))
+    assert math.isnan(found["risk"])
+    own["events2"] = [3.0, 5.0, np.nan]
+    found = _find_control(own, SimpleNamespace(control=None), replace(comparison, measure="RR"))
+    assert found["risk"] == pytest.approx(8 / 40) and math.isnan(found["sd"])
+
+
+def test_printed_results_are_ratios_only_where_all_are() -> None:
+    for measures, told in (
+        (["OR", "RR"], True),
+        (["OR", "MD"], False),
+        (["x"], False),
+        ([], False),
+    ):
+        assert are_ratios(pd.DataFrame({"measure": [*measures, None]})) is told
+
+
+def test_effects_of_one_trial_count_for_less_the_closer_they_are(comparison: Any) -> None:
+    rows = pd.DataFrame(
+        {
+            "trial": ["A", "A", "A", "B", "C", "D"],
+            "yi": [1.0, 1.2, 1.1, 0.2, 0.4, -0.1],
+            "vi": [0.1, 0.1, 0.1, 0.1, 0.1, 0.1],
+        }
+    )
+    weight = {}
+    for r in (0.1, 0.9):
+        asked = replace(comparison, several_effects="multivariate", several_r=r)
+        weight[r] = pool_dependent(rows, asked, 0.95).weights[:3].sum()
+    plain = pool_dependent(rows, replace(comparison, several_effects="multilevel"), 0.95)
+    assert 25 < weight[0.9] < weight[0.1] < 50
+    assert plain.k == 4 and plain.weights[:3].sum() != pytest.approx(weight[0.9], abs=0.1)
