@@ -14,7 +14,10 @@ import pytest
 from headway import config
 from headway.reviews.dependent import pool_dependent
 from headway.reviews.findings import _find_control
+from headway.reviews.library import OTHER, REPRODUCED, count_verdicts
+from headway.reviews.moderator_fits import _explain
 from headway.reviews.reproduce import are_ratios
+from headway.reviews.zero_events import measure_counts
 from tests.unit.review_builder import ARMS, write_review
 
 
@@ -60,4 +63,30 @@ def test_effects_of_one_trial_count_for_less_the_closer_they_are(comparison: Any
         weight[r] = pool_dependent(rows, asked, 0.95).weights[:3].sum()
     plain = pool_dependent(rows, replace(comparison, several_effects="multilevel"), 0.95)
     assert 25 < weight[0.9] < weight[0.1] < 50
+    assert plain.h2 == pytest.approx(100 / (100 - plain.i2)) and 0 < plain.i2 < 100
     assert plain.k == 4 and plain.weights[:3].sum() != pytest.approx(weight[0.9], abs=0.1)
+
+
+def test_what_a_moderator_explains_is_the_share_of_tau2_that_is_gone() -> None:
+    assert _explain(0.05, 0.2) == pytest.approx(75)
+    assert _explain(0.3, 0.2) == _explain(0.0, 0.0) == 0
+
+
+@pytest.mark.parametrize(
+    ("counts", "told"),
+    [((0, 9, 0, 8), "none"), ((9, 9, 8, 8), "all"), ((0, 0, 3, 8), "nobody")],
+)
+def test_a_risk_ratio_without_an_estimate_says_why(counts: tuple[int, ...], told: str) -> None:
+    given = dict(zip(("events1", "n1", "events2", "n2"), map(float, counts), strict=True))
+    found = measure_counts("RR", given, "not_estimable")
+    assert math.isnan(found.yi)
+    assert found.reason is not None and found.reason.id.endswith(told)
+
+
+def test_an_analysis_counts_by_the_worst_of_its_verdicts() -> None:
+    rows = [
+        {"file": file, "analysis": "1.1", "verdict": verdict, "explanation": ""}
+        for file, verdict in (("a", REPRODUCED), ("a", OTHER), ("a", REPRODUCED), ("b", REPRODUCED))
+    ]
+    found = count_verdicts(rows)
+    assert (found["totals"], found["reproduced"], found["not_reproduced"]) == (2, 1, 1)
