@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,19 +13,29 @@ import pandas as pd
 import pytest
 
 from headway import config
-from headway.reviews.dependent import pool_dependent
+from headway.errors import Problem
+from headway.ingest import trials
+from headway.reviews.dependent import fit_dependent, pool_dependent
 from headway.reviews.findings import _find_control
 from headway.reviews.library import OTHER, REPRODUCED, count_verdicts
 from headway.reviews.moderator_fits import _explain
+from headway.reviews.preview import _list_columns
 from headway.reviews.reproduce import are_ratios
+from headway.reviews.specifications import explore_review
 from headway.reviews.zero_events import measure_counts
 from tests.unit.review_builder import ARMS, write_review
 
 
 @pytest.fixture(scope="module")
-def comparison(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    folder = write_review(tmp_path_factory.mktemp("edges") / "r", {"arms.csv": ARMS})
-    return config.load_review(folder).comparisons[0]
+def review(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return config.load_review(
+        write_review(tmp_path_factory.mktemp("edges") / "r", {"arms.csv": ARMS})
+    )
+
+
+@pytest.fixture(scope="module")
+def comparison(review: Any) -> Any:
+    return review.comparisons[0]
 
 
 def test_spreads_of_control_arms_are_averaged_as_variances(comparison: Any) -> None:
@@ -90,3 +101,41 @@ def test_an_analysis_counts_by_the_worst_of_its_verdicts() -> None:
     ]
     found = count_verdicts(rows)
     assert (found["totals"], found["reproduced"], found["not_reproduced"]) == (2, 1, 1)
+
+
+def test_a_subgroup_of_one_trial_is_not_pooled(comparison: Any, review: Any) -> None:
+    rows = pd.DataFrame(
+        {
+            "trial": ["A", "A", "B", "C", "C"],
+            "yi": [1.0, 1.2, 0.2, 0.4, -0.1],
+            "vi": 0.1,
+            "subgroup": ["x", "x", "x", "y", "y"],
+        }
+    )
+    asked = replace(comparison, several_effects="multilevel", subgroup_by="technique")
+    assert [name for name, *_ in fit_dependent(rows, asked, review)] == ["x", "overall"]
+
+
+def test_a_columns_share_of_cells_that_cannot_be_used() -> None:
+    columns = {"a": ("mean", 10), "b": ("sd", 0), "c": ("", 5), "d": ("n", 3)}
+    file = SimpleNamespace(name="f.csv", columns=columns)
+    problems = (
+        Problem("f.csv", "r", "m", "mean", 2),
+        Problem("f.csv", "r", "m", "mean", 3),
+        Problem("g.csv", "r", "m", "mean", 3),
+        Problem("f.csv", "r", "m", "n", count=9),
+    )
+    shares = {row["column"]: row["unread_share"] for row in _list_columns(file, problems)}
+    assert shares == {"a": 0.2, "b": 0.0, "c": 1.0, "d": 1.0}
+
+
+def test_a_comparison_without_a_total_does_not_end_the_list_of_ways(tmp_path: Path) -> None:
+    pooled = {"outcome": "frequency", "estimand": "between_arm", "measure": "MD"}
+    comparisons = [
+        {**pooled, "id": "parts", "label": "a", "totals": "none"},
+        {**pooled, "id": "whole", "label": "b"},
+    ]
+    folder = write_review(tmp_path / "r", {"arms.csv": ARMS}, comparisons=comparisons)
+    asked = config.load_review(folder)
+    read = trials.read_review(folder, asked)
+    assert set(explore_review(read.arms, read.contrasts, asked)["comparison"]) == {"whole"}

@@ -198,6 +198,22 @@ def test_a_trial_that_went_and_one_with_another_name(
     assert (name["before"], name["after"]) == ("A 2001", "A 1999")
 
 
+@pytest.mark.parametrize("came", [True, False])
+def test_a_comparison_that_came_or_went_shows_its_numbers(
+    build: Build, tmp_path: Path, came: bool
+) -> None:
+    one, two = [MAIN], [MAIN, {**MAIN, "id": "second", "label": "Second", "measure": "SMD"}]
+    build(OLD, comparisons=one if came else two)
+    main(["update", "mine", "--keep"])
+    build(OLD, comparisons=two if came else one)
+    main(["update", "mine"])
+    changes = pick(read_changes(tmp_path), part="estimates", comparison="second")
+    assert set(changes["change"]) == {"came" if came else "went"}
+    values = changes.set_index("quantity")["after" if came else "before"]
+    assert {"k", "estimate", "ci_low", "ci_high", "tau2", "i2"} <= set(values.index)
+    assert float(values["k"]) == 2 and float(values["ci_low"]) < float(values["estimate"]) < 0
+
+
 def test_another_measure_is_shown_and_not_subtracted(build: Build, tmp_path: Path) -> None:
     build(OLD)
     main(["update", "mine", "--keep"])
