@@ -24,7 +24,8 @@ from headway.ingest.proposals.codes import read_drugs
 from headway.ingest.proposals.columns import Named, name_columns
 from headway.ingest.proposals.dates import Moment
 from headway.ingest.proposals.opening import Sheet
-from headway.ingest.proposals.records import Entry, _rescale
+from headway.ingest.proposals.people import Starts, count_offsets
+from headway.ingest.proposals.records import Entry, Records, _rescale
 from headway.ingest.proposals.shape_rows import _length
 from headway.ingest.proposals.values import profile, write_number
 from headway.ingest.proposals.windows import find_pairs
@@ -390,6 +391,40 @@ def test_every_way_to_pool_events_is_tried_and_peto_is_not_swapped() -> None:
     assert [n for n in names if "PETO" in n] == ["PETO Peto fixed"]
     assert {"RR MH fixed", "OR swapped IV fixed", "RD IV random REML hksj"} < set(names)
     assert len(names) == len(set(names)) == 3 * 2 * (2 + 2 * 4) + 1
+
+
+def test_a_files_columns_are_told_with_what_they_are_read_as(tmp_path: Path) -> None:
+    text = ARMS.replace(",mean,sd,", ",Average,sd,").replace("source\n", "source,Remark\n")
+    folder = write_review(
+        tmp_path / "r",
+        {"arms.csv": text.replace("T1\n", "T1,x\n").replace("T2\n", "T2,\n")},
+        {"arms": {"path": "arms.csv", "columns": {"mean": "Average"}}},
+    )
+    files, *_ = trials.read_files(folder, config.load_review(folder))
+    columns = files[0].columns
+    assert columns["Average"] == ("mean", 4) and columns["sd"] == ("sd", 4)
+    assert columns["Remark"] == ("", 2) and columns["positive_means"][1] == 2
+
+
+def test_rows_without_a_day_have_no_offset() -> None:
+    records = Records("patients", "p.csv", ["a", "b"], [2, 3])
+    starts = Starts({"a": date(2024, 3, 1)}, 1)
+    assert count_offsets(records, ["a", "b"], starts) == [None, None]
+    records.offsets = [4, None]
+    assert count_offsets(records, ["a", "b"], starts) == [4, None]
+    records.days = [None, Moment(date(2024, 3, 8))]
+    assert count_offsets(records, ["b", "a"], starts) == [4, 7]
+
+
+def test_which_readings_give_ratios() -> None:
+    logged = [
+        shown.Reading("giv", logged=True),
+        shown.Reading("o_e"),
+        shown.Reading("events", "OR"),
+    ]
+    assert [one.ratio for one in logged] == [True] * 3
+    plain = [shown.Reading("giv"), shown.Reading("means", "SMD"), shown.Reading("events", "RD")]
+    assert [one.ratio for one in plain] == [False] * 3
 
 
 def test_a_word_for_yes_is_no_pain_of_1(tmp_path: Path) -> None:
