@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ import pytest
 
 from headway import config
 from headway.errors import InputError, RefusedError
-from headway.ingest import clinics, proposals, trials
+from headway.ingest import clinics, proposals, transcription, trials
 from headway.ingest.adapters import fhir, shown
 from headway.ingest.adapters.analyses import Analysis
+from headway.ingest.adapters.exchange import write_number as write_cell
 from headway.ingest.adapters.metafor import write_script
 from headway.ingest.adapters.spreadsheet import read_workbook
 from headway.ingest.gate import categories, checksums, dates, places
@@ -30,6 +32,7 @@ from headway.ingest.proposals.shape_rows import _length
 from headway.ingest.proposals.values import profile, write_number
 from headway.ingest.proposals.windows import find_pairs
 from headway.messages import say_in_english
+from tests.conftest import ROOT
 from tests.unit.clinic_builder import DIARY, diary_text, ingest, write_clinic
 from tests.unit.review_builder import ARMS, write_review
 
@@ -425,6 +428,35 @@ def test_which_readings_give_ratios() -> None:
     assert [one.ratio for one in logged] == [True] * 3
     plain = [shown.Reading("giv"), shown.Reading("means", "SMD"), shown.Reading("events", "RD")]
     assert [one.ratio for one in plain] == [False] * 3
+
+
+def test_nobody_lives_at_eighty_degrees() -> None:
+    lon = [f"{100 + i / 89:.4f}" for i in range(9)]
+    for degrees, found in ((60, ["a", "b"]), (80, []), (-30, ["a", "b"]), (-80, []), (5, [])):
+        lat = [f"{degrees + i / 97:.4f}" for i in range(9)]
+        assert places.find_pairs({"a": lat, "b": lon}) == found, degrees
+
+
+def test_whole_numbers_are_written_in_full_up_to_fifteen_digits() -> None:
+    assert write_cell(3.0) == "3" and write_cell(0.1) == "0.1"
+    assert write_cell(999_999_999_999_999.0) == "999999999999999"
+    assert write_cell(1e20) == "1e+20"
+
+
+@pytest.mark.parametrize(("most", "unit"), [(168, None), (169, "minutes")])
+def test_lengths_of_more_than_a_week_of_hours_are_minutes(most: int, unit: str | None) -> None:
+    cells = [str(90 + i) for i in range(12)] + [str(most)]
+    column = columns_of("Length", cells, "duration_hours")
+    _, found = measures.read_outcome(column, "duration_hours", cells, "", (), lambda *_: None)
+    assert found.unit == unit and found.off is (unit is None)
+
+
+def test_the_parts_of_a_sheet_to_fill_carry_no_time_and_no_machine(tmp_path: Path) -> None:
+    folder = ROOT / "data" / "raw" / "trials" / "falsiroli_maistrello_2018"
+    transcription.write_sheet(config.load_review(folder), tmp_path / "t.xlsx")
+    with zipfile.ZipFile(tmp_path / "t.xlsx") as parts:
+        found = {(i.date_time, i.create_system, i.external_attr) for i in parts.infolist()}
+    assert found == {((1980, 1, 1, 0, 0, 0), 3, 0o600 << 16)}
 
 
 def test_a_word_for_yes_is_no_pain_of_1(tmp_path: Path) -> None:
