@@ -8,9 +8,9 @@ seeded random sample of these mutants is drawn for each package; a mutant is kil
 runs its line fails, ends with an error, or takes five times as long. Which tests those are is
 measured once, with Coverage; for a line that runs when its module is imported they are those that
 run any other line of the module. The tests of `make test` count, and the slow ones of what reads
-files: the quickest, those that see whole tables, and the others, as many as take forty seconds
-under Coverage. What was done is kept in `.mutants`, so that a later run goes on; `--list` prints
-what survived. The table in docs/mutation.md is written anew.
+files: the quickest of each file that take five seconds under Coverage, and a minute of all. What
+was done is kept in `.mutants`, so that a later run goes on; `--list` prints what survived. The
+table in docs/mutation.md is written anew.
 
 Types and what is imported for them are not mutated, as nothing reads them at run time, nor is `&`
 made `*`, `|` made `+` or `~` made `-` (the same for truth values), nor `==` made `is` (the same for
