@@ -441,16 +441,21 @@ def list_cases() -> dict[str, Callable[[Path, Ask], Texts]]:
 CASES = list_cases()
 
 
-def read(name: str) -> Texts:
-    """Read one case; where it is refused, say why, and read it with the first of the answers."""
+def answer(take: Callable[[Path, Ask], Texts]) -> Texts:
+    """Read what a function takes; where it is refused, say why, and give the first answers."""
     refused: Texts = {}
     for ask in (unasked, take_first):
         with TemporaryDirectory() as place:
             try:
-                return refused | CASES[name](Path(place), ask)
+                return refused | take(Path(place), ask)
             except UserError as error:
                 refused[ask.__name__] = str(error)
     return refused
+
+
+def read(name: str) -> Texts:
+    """Read one case."""
+    return answer(CASES[name])
 
 
 def stored() -> dict[str, Any]:

@@ -37,15 +37,14 @@ from tests.golden.test_stored_readings import (
     OWN,
     SHAPES,
     Texts,
+    answer,
     list_texts,
     make_column,
     take_exports,
-    take_first,
     take_rm5,
     take_rows,
     take_table,
     tell_trials,
-    unasked,
 )
 from tests.unit.exports_builder import STYLES, make_people, write_diary, write_sessions
 from tests.unit.review_builder import ARMS_HEADER, write_review
@@ -646,7 +645,7 @@ NAMES = [f"{name}, {i}" for name in CASES for i in range(4 * EACH if name in MAN
 
 
 def read(name: str) -> Texts:
-    """Read one variant; where it is refused, say why, and read it with the first of the answers."""
+    """Read one variant."""
     kind, _, number = name.rpartition(", ")
     files, change, take = CASES[kind]
     draw = random.Random(f"20261201 {name}")
@@ -655,14 +654,7 @@ def read(name: str) -> Texts:
         file: change(text, draw, int(number)) if file in chosen else text.encode()
         for file, text in files.items()
     }
-    refused: Texts = {}
-    for ask in (unasked, take_first):
-        with TemporaryDirectory() as place:
-            try:
-                return refused | take(changed, Path(place), ask)
-            except UserError as error:
-                refused[ask.__name__] = str(error)
-    return refused
+    return answer(partial(take, changed))
 
 
 def stored() -> dict[str, Texts]:
