@@ -206,9 +206,15 @@ def test_a_column_of_numbers_is_held_to_its_range(tmp_path: Path, pain: int, goo
     assert found["rule"].tolist() == ([] if good else ["out_of_range"] * 4)
 
 
-@pytest.mark.parametrize(("last", "good"), [(1500, True), (20_000, False)])
-def test_a_day_far_from_a_persons_own_is_set_aside(tmp_path: Path, last: int, good: bool) -> None:
-    found = diary_of(tmp_path, [5] * 60, [*range(-28, 31), last])
+# Ten years are 3,652.5 days: from a person's own middle, and from day 0.
+@pytest.mark.parametrize(
+    ("first", "last", "good"),
+    [(-28, 1500, True), (-28, 20_000, False), (-3028, 600, True), (-3028, 2000, False)],
+)
+def test_a_day_far_from_a_persons_own_is_set_aside(
+    tmp_path: Path, first: int, last: int, good: bool
+) -> None:
+    found = diary_of(tmp_path, [5] * 60, [*range(first, first + 59), last])
     assert found["rule"].tolist() == ([] if good else ["implausible_day"] * 4)
 
 
