@@ -1,8 +1,8 @@
 """The processed diary on disk: `days.parquet`, and beside it what stands in place of some rows.
 
-A large diary is written once, while its file is read. What only shows later (a row that stands
-twice, a cell that cannot be used) is kept beside it in a small table, and readers put both
-together.
+A large diary is written once, while its file is read, with the columns that its file has. What only
+shows later (a row that stands twice, a cell that cannot be used) is kept beside it in a small
+table that has every column, and readers put both together.
 """
 
 from __future__ import annotations
@@ -36,15 +36,14 @@ def read_days_sql(days: Path) -> str:
     path, amended = quote(days), days.with_name(AMENDED)
     if not amended.is_file():
         return f"(SELECT * FROM read_parquet({path}))"
-    columns = ", ".join(
-        f'CAST("{column}" AS BIGINT) AS "{column}"' if rule.kind == "int" else f'"{column}"'
-        for column, rule in TABLES["days"].columns.items()
-    )
+    columns = ", ".join(f'"{column}"' for column in TABLES["days"].columns)
     others = f"read_parquet({quote(amended)})"
+    # By name: a column that the clinic's file does not have is not in `days.parquet` either.
+    # The large one first, for the engine guesses the number of groups from it.
     return (
-        f"(SELECT {columns} FROM read_parquet({path}, file_row_number = true) d "
+        f"(SELECT {columns} FROM (SELECT * FROM read_parquet({path}, file_row_number = true) d "
         f"ANTI JOIN (SELECT {REPLACED} FROM {others}) a ON d.file_row_number = a.{REPLACED} "
-        f"UNION ALL SELECT {columns} FROM {others} WHERE patient_id IS NOT NULL)"
+        f"UNION ALL BY NAME SELECT * FROM {others} WHERE patient_id IS NOT NULL))"
     )
 
 

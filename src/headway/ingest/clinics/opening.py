@@ -17,7 +17,6 @@ from headway.errors import InputError, Problem
 from headway.ingest.adapters import redcap
 from headway.ingest.adapters.pages import join_pages
 from headway.ingest.cells import (
-    SQL_TYPE,
     boxes_of,
     code_key,
     is_plain_number,
@@ -510,8 +509,8 @@ def _lay_out(source: Source, sources: Sequence[Source], numbers: set[str]) -> La
     if {own for own, canonical in names.items() if rules[canonical].kind != "text"} - numbers:
         return None
     whole = frozenset(own for own, canonical in names.items() if rules[canonical].kind == "int")
-    columns = {column: SQL_TYPE[rule.kind] for column, rule in rules.items()}
-    return Layout(names, whole, columns)
+    in_order = {own: column for column in rules for own, name in names.items() if name == column}
+    return Layout(in_order, whole)
 
 
 def _unfold(connection: duckdb.DuckDBPyConnection, staged: Stage) -> Stage:

@@ -57,12 +57,11 @@ class Layout:
     """A processed table that a file may be written as while it is read, so that it stands once.
 
     `names` maps every own column to the table's; those of `whole` hold whole numbers, which take
-    four bytes each. `columns` are all of the table, with the engine's types, in order.
+    four bytes each. Columns of the table that the file does not have are not written.
     """
 
     names: Mapping[str, str]
     whole: frozenset[str]
-    columns: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,9 +248,7 @@ def _copy(
         selects = ", ".join(f"c{at[c]} AS c{i}" for i, c in enumerate(kept)) or "1 AS c0"
         compression = "uncompressed"
     else:
-        # NULL in a column that the file does not have.
-        cells = {name: f"CAST(NULL AS {kind})" for name, kind in layout.columns.items()}
-        cells |= {name: f"c{at[c]}" for c, name in layout.names.items()}
+        cells = {name: f"c{at[c]}" for c, name in layout.names.items()}
         cells |= {layout.names[c]: _as_whole(f"c{at[c]}") for c in layout.whole}
         selects = ", ".join(f"{cell} AS {ident(name)}" for name, cell in cells.items())
         compression = "zstd"
