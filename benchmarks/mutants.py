@@ -1,7 +1,7 @@
 """Would the tests notice a fault? A sample of mutants of each package, and which tests kill them.
 
     pip install --group mutants       # pip 25.1 or later
-    python benchmarks/mutants.py [--packages effects meta] [--sample 200] [--minutes 60]
+    python benchmarks/mutants.py [--packages effects meta] [--sample 200] [--minutes 60] [--seed N]
 
 Cosmic Ray makes one small change at a time (an operator, a comparison, a constant, a branch). A
 seeded random sample of these mutants is drawn for each package; a mutant is killed when a test that
@@ -10,7 +10,8 @@ measured once, with Coverage; for a line that runs when its module is imported t
 run any other line of the module. The tests of `make test` count, and the slow ones of what reads
 files: the quickest of each file that take five seconds under Coverage, and a minute of all. What
 was done is kept in `.mutants`, so that a later run goes on; `--list` prints what survived. The
-table in docs/mutation.md is written anew.
+table in docs/mutation.md is written anew. Another seed draws another sample, whose table is
+printed: faults for which no test was written.
 
 Types and what is imported for them are not mutated, as nothing reads them at run time, nor is `&`
 made `*`, `|` made `+` or `~` made `-` (the same for truth values), nor `==` made `is` (the same for
@@ -234,12 +235,17 @@ def is_fault(source: str) -> bool:
     )
 
 
-def draw(package: str, size: int) -> None:
+def find_drawn(package: str, seed: int) -> Path:
+    """Say where the mutants of a package that a seed draws are kept."""
+    return WORK / f"{package}-{seed}.sqlite"
+
+
+def draw(package: str, size: int, seed: int) -> None:
     """Draw a package's mutants, unless they have been drawn."""
     from cosmic_ray.commands import init
     from cosmic_ray.work_db import WorkDB
 
-    path = WORK / f"{package}.sqlite"
+    path = find_drawn(package, seed)
     if path.exists():
         return
     every = WORK / f"{package}-all.sqlite"
@@ -259,7 +265,7 @@ def draw(package: str, size: int) -> None:
     items.sort(
         key=lambda i: [(str(m.module_path), m.operator_name, m.occurrence) for m in i.mutations]
     )
-    drawn = random.Random(f"{SEED} {package}").sample(items, min(size + size // 5, len(items)))
+    drawn = random.Random(f"{seed} {package}").sample(items, min(size + size // 5, len(items)))
     chosen = [item for item in drawn if is_fault(change(item))][:size]
     part = path.with_suffix(".part")
     part.unlink(missing_ok=True)
@@ -352,12 +358,12 @@ def _work(tree: Path, todo: Any, done: Any, end: float) -> None:
         done.put((item, outcome, len(tests), time.monotonic() - started))
 
 
-def run(package: str, end: float) -> None:
+def run(package: str, end: float, seed: int) -> None:
     """Try a package's mutants that have not been tried."""
     from cosmic_ray.work_db import WorkDB
     from cosmic_ray.work_item import TestOutcome, WorkerOutcome, WorkResult
 
-    database = WorkDB(WORK / f"{package}.sqlite", WorkDB.Mode.open)
+    database = WorkDB(find_drawn(package, seed), WorkDB.Mode.open)
     tried = {job for job, r in database.results if not (r.output or "").startswith("not run")}
     context = multiprocessing.get_context("fork")
     todo, done = context.Queue(), context.Queue()
@@ -387,11 +393,11 @@ def run(package: str, end: float) -> None:
 # ---- what came of it -----------------------------------------------------------------------------
 
 
-def read(package: str) -> list[dict[str, Any]]:
+def read(package: str, seed: int) -> list[dict[str, Any]]:
     """Read a package's mutants with what came of them."""
     from cosmic_ray.work_db import WorkDB
 
-    database = WorkDB(WORK / f"{package}.sqlite", WorkDB.Mode.open)
+    database = WorkDB(find_drawn(package, seed), WorkDB.Mode.open)
     results = dict(database.results)
     rows = []
     for item in database.work_items:
@@ -411,7 +417,7 @@ def read(package: str) -> list[dict[str, Any]]:
     return [row for row in rows if row["outcome"] != "none"]
 
 
-def tabulate(packages: Iterable[str]) -> str:
+def tabulate(packages: Iterable[str], seed: int) -> str:
     """Write the table of mutants: how many there are, were tried, and were killed."""
     from statsmodels.stats.proportion import proportion_confint
 
@@ -421,9 +427,9 @@ def tabulate(packages: Iterable[str]) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for package in packages:
-        if not (WORK / f"{package}.sqlite").exists():
+        if not find_drawn(package, seed).exists():
             continue
-        rows = read(package)
+        rows = read(package, seed)
         if not rows:
             continue
         counts = Counter(row["outcome"] for row in rows)
@@ -443,7 +449,7 @@ def write(packages: Iterable[str]) -> None:
     text = DOCS.read_text(encoding="utf-8")
     before, _, rest = text.partition(begin)
     _, _, after = rest.partition(end)
-    table = tabulate(packages)
+    table = tabulate(packages, SEED)
     DOCS.write_text(f"{before}{begin}\n{table}\n\nSeed {SEED}.\n{end}{after}", encoding="utf-8")
     print(table)
 
@@ -456,11 +462,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--packages", nargs="+", default=PACKAGES, choices=PACKAGES)
     parser.add_argument("--sample", type=int, default=200)
     parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--list", action="store_true", help="print what survived, and stop")
     asked = parser.parse_args(arguments)
     if asked.list:
         for package in asked.packages:
-            for row in sorted(read(package), key=lambda r: (r["module"], r["line"])):
+            for row in sorted(read(package, asked.seed), key=lambda r: (r["module"], r["line"])):
                 if row["outcome"] in ("survived", "not run"):
                     print(*row.values())
         return
@@ -474,9 +481,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for n in range(WORKERS):
         plant(WORK / f"tree-{n}")
     for package in asked.packages:
-        draw(package, asked.sample)
-        run(package, end)
-    write(PACKAGES)
+        draw(package, asked.sample, asked.seed)
+        run(package, end, asked.seed)
+    if asked.seed == SEED:
+        write(PACKAGES)
+    else:
+        print(tabulate(PACKAGES, asked.seed))
 
 
 if __name__ == "__main__":
