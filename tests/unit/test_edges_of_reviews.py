@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +12,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
 
 from headway import config
 from headway.errors import Problem
 from headway.ingest import trials
+from headway.reviews.analyse import analyse_review
 from headway.reviews.dependent import fit_dependent, pool_dependent
 from headway.reviews.findings import _find_control
 from headway.reviews.library import OTHER, REPRODUCED, count_verdicts
@@ -23,7 +26,7 @@ from headway.reviews.preview import _list_columns
 from headway.reviews.reproduce import are_ratios
 from headway.reviews.specifications import explore_review
 from headway.reviews.zero_events import measure_counts
-from tests.unit.review_builder import ARMS, write_review
+from tests.unit.review_builder import ARMS, REVIEW, write_review
 
 
 @pytest.fixture(scope="module")
@@ -139,3 +142,24 @@ def test_a_comparison_without_a_total_does_not_end_the_list_of_ways(tmp_path: Pa
     asked = config.load_review(folder)
     read = trials.read_review(folder, asked)
     assert set(explore_review(read.arms, read.contrasts, asked)["comparison"]) == {"whole"}
+
+
+def test_chances_of_one_half_when_nothing_works_are_pooled_as_chances(tmp_path: Path) -> None:
+    made = copy.deepcopy(REVIEW["comparisons"])
+    made[0]["measure"] = "CLES"
+    arms = ARMS.replace(",change,30,3,4,better,", ",final,30,9,4,,")
+    arms = arms.replace(",change,30,1,4,better,", ",final,30,11,4,,")
+    folder = write_review(
+        tmp_path / "r", {"arms.csv": arms}, comparisons=made, model={"method": "EE", "test": "z"}
+    )
+    review = config.load_review(folder)
+    read = trials.read_review(folder, review)
+    found = analyse_review(read.arms, read.contrasts, read.published, review, explore=False)
+    # The chance that one person of the first arm has more days than one of the second.
+    yi, vi = (found["effects"].set_index("trial")[x] for x in ("yi", "vi"))
+    assert yi["A 2001"] == pytest.approx(norm.cdf(-2 / math.hypot(4, 5)))
+    assert yi["B 2002"] == pytest.approx(norm.cdf(-2 / math.hypot(4, 4)))
+    (row,) = found["pooled"].query("declared").to_dict("records")
+    mean, half = np.average(yi, weights=1 / vi), norm.ppf(0.975) / math.sqrt((1 / vi).sum())
+    assert row["estimate"] == pytest.approx(mean)
+    assert (row["ci_low"], row["ci_high"]) == pytest.approx((mean - half, mean + half))
