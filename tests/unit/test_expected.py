@@ -281,12 +281,28 @@ def test_without_the_earlier_window_the_table_carries_no_verdict(clinic: Clinic)
 def test_the_clinics_own_trial_is_left_out(clinic: Clinic, arms: pd.DataFrame) -> None:
     windows = windows_table(*people(n=80))
     rows = expected.build_expected(windows, PRIMARY, clinic, arms)
-    assert (rows["source"] == "arm").sum() == 1
+    (arm,) = rows[rows["source"] == "arm"].to_dict("records")
+    _, b, y = people(n=80)
+    assert arm["change"] == pytest.approx((y - b).mean())
     own = replace(clinic, doi="10.1136/bmj.38029.421863.EB")
     named = replace(clinic, expected=replace(clinic.expected, leave_out=("Vickers 2004",)))
     for document in (own, named):
         rows = expected.build_expected(windows, PRIMARY, document, arms)
         assert not (rows["source"] == "arm").any()
+
+
+@pytest.mark.parametrize(
+    ("level", "days", "taken"),
+    [
+        *((11.0, 84, True), (21.0, 84, True), (10.9, 84, False), (21.1, 84, False)),
+        *((16.0, 56, True), (16.0, 112, True), (16.0, 55, False), (16.0, 113, False)),
+    ],
+)
+def test_an_arm_counts_within_5_days_of_the_level_and_28_of_the_time(
+    level: float, days: float, taken: bool
+) -> None:
+    arm = {"change": -1.0, "se": 0.5, "n": 50, "baseline": level, "time_days": days}
+    assert judge.select_like([arm], 16.0, 84.0) == ([arm] if taken else [])
 
 
 @pytest.mark.parametrize(("days", "shown"), [(41.0, 0), (45.0, 1), (95.0, 1), (105.0, 0)])
