@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from headway.effects import recover
+from headway.effects.recover_quantiles import Weights
 from headway.effects.units import UNITS, convert
 
 
@@ -322,3 +325,15 @@ def test_a_design_effect_is_the_variance_of_a_mean_of_alike_people() -> None:
     for size, icc in ((0.5, 0.1), (5, -0.1), (5, 1.1)):
         with pytest.raises(ValueError, match="clusters hold"):
             recover.design_effect(size, icc)
+
+
+@pytest.mark.parametrize("weights", ["luo", "wan"])
+def test_nobody_has_no_mean(weights: Weights) -> None:
+    with warnings.catch_warnings(action="error"):
+        means = [
+            recover.mean_from_range(-1, 0, 4, [0, -3, 20], weights=weights),
+            recover.mean_from_quartiles(-1, 0, 4, [0, -3, 20], weights=weights),
+            recover.mean_from_five(-2, -1, 0, 4, 9, [0, -3, 20], weights=weights),
+        ]
+    assert [np.isfinite(mean).tolist() for mean in means] == [[False, False, True]] * 3
+    assert not any(np.isinf(mean).any() for mean in means)

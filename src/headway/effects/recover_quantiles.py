@@ -85,6 +85,12 @@ def sd_from_five(
     return np.where(np.isnan(m), np.nan, found)
 
 
+def _of_somebody(*quantiles_and_n: ArrayLike) -> tuple[Array, ...]:
+    """Read quantiles and the number of people; nobody has no mean."""
+    *quantiles, n = read(*quantiles_and_n)
+    return (*quantiles, np.where(n > 0, n, np.nan))
+
+
 def mean_from_range(
     low: ArrayLike,
     median: ArrayLike,
@@ -94,7 +100,7 @@ def mean_from_range(
     weights: Weights = "luo",
 ) -> Array:
     """Find a mean from median and range (Luo 2018, eq. 7; `wan`: (a + 2m + b)/4)."""
-    a, m, b, n = read(low, median, high, n)
+    a, m, b, n = _of_somebody(low, median, high, n)
     share = 4 / (4 + n**0.75) if weights == "luo" else np.where(np.isnan(n), np.nan, 0.5)
     return share * (a + b) / 2 + (1 - share) * m
 
@@ -108,7 +114,7 @@ def mean_from_quartiles(
     weights: Weights = "luo",
 ) -> Array:
     """Find a mean from median and quartiles (Luo 2018, eq. 11; `wan`: the mean of the three)."""
-    q, m, r, n = read(q1, median, q3, n)
+    q, m, r, n = _of_somebody(q1, median, q3, n)
     share = 0.7 + 0.39 / n if weights == "luo" else np.where(np.isnan(n), np.nan, 2 / 3)
     return share * (q + r) / 2 + (1 - share) * m
 
@@ -124,7 +130,7 @@ def mean_from_five(
     weights: Weights = "luo",
 ) -> Array:
     """Find a mean from range, quartiles and median (Luo 2018, eq. 15; `wan`: Wan 2014, eq. 10)."""
-    a, q, m, r, b, n = read(low, q1, median, q3, high, n)
+    a, q, m, r, b, n = _of_somebody(low, q1, median, q3, high, n)
     if weights == "luo":
         outer, inner = 2.2 / (2.2 + n**0.75), 0.7 - 0.72 / n**0.55
     else:
