@@ -66,6 +66,6 @@ def test_shares_and_their_standardised_difference_by_hand() -> None:
     found = follow_from_shares(pd.DataFrame([counts]))
     told = {name: float(np.asarray(values)[0]) for name, values in found.items()}
     assert math.isclose(told["value_lost"], 40) and math.isclose(told["value_analysed"], 20)
-    # (0.4 - 0.2) over the root of the mean of 0.4 x 0.6 and 0.2 x 0.8 (Austin 2009, section 2).
+    # (0.4 - 0.2) over the root of the mean of 0.4 x 0.6 and 0.2 x 0.8 (Austin 2009).
     spread = math.sqrt((0.4 * 0.6 + 0.2 * 0.8) / 2)
     assert math.isclose(told["standardised_difference"], 0.2 / spread)
